@@ -1,0 +1,38 @@
+// Conversions between NumPy arrays and the core's vectors.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace nb = nanobind;
+
+using Codes = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Vector = nb::ndarray<const double, nb::ndim<1>, nb::device::cpu>;
+using Dense = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>;
+
+// The vector moves into a NumPy array that owns it.
+template <typename T>
+nb::object to_numpy(std::vector<T> values, std::initializer_list<std::size_t> shape, char order = 'C') {
+  auto* held = new std::vector<T>(std::move(values));
+  nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  std::vector<std::size_t> dims(shape);
+  std::vector<std::int64_t> strides(dims.size());
+  std::int64_t stride = 1;
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    const std::size_t axis = order == 'C' ? dims.size() - 1 - i : i;
+    strides[axis] = stride;
+    stride *= static_cast<std::int64_t>(dims[axis]);
+  }
+  return nb::cast(nb::ndarray<nb::numpy, T>(held->data(), dims.size(), dims.data(), owner, strides.data()));
+}
+
+template <typename T>
+nb::object to_numpy(std::vector<T> values) {
+  const std::size_t n = values.size();
+  return to_numpy(std::move(values), {n});
+}

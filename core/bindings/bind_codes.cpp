@@ -1,0 +1,48 @@
+// Bindings of codes.hpp.
+#include "arrays.hpp"
+#include "mixedmodels/codes.hpp"
+
+namespace mm = mixedmodels;
+
+namespace {
+
+nb::tuple encode_integers(Integers values) {
+  mm::EncodedIntegers out;
+  {
+    nb::gil_scoped_release release;
+    out = mm::encode_integers(values.data(), static_cast<std::int64_t>(values.size()));
+  }
+  return nb::make_tuple(to_numpy(std::move(out.codes)), to_numpy(std::move(out.levels)));
+}
+
+nb::tuple interact(Codes a, std::int32_t n_a, Codes b, std::int32_t n_b) {
+  if (a.size() != b.size()) throw nb::value_error("codes of two factors differ in length");
+  mm::Interaction out;
+  {
+    nb::gil_scoped_release release;
+    out = mm::interact(a.data(), n_a, b.data(), n_b, static_cast<std::int64_t>(a.size()));
+  }
+  return nb::make_tuple(to_numpy(std::move(out.codes)), to_numpy(std::move(out.level_a)),
+                        to_numpy(std::move(out.level_b)));
+}
+
+nb::tuple compact(Codes codes, std::int32_t n_levels) {
+  mm::Compaction out;
+  {
+    nb::gil_scoped_release release;
+    out = mm::compact(codes.data(), n_levels, static_cast<std::int64_t>(codes.size()));
+  }
+  const bool unchanged = static_cast<std::int32_t>(out.kept.size()) == n_levels;
+  return nb::make_tuple(unchanged ? nb::cast(codes) : to_numpy(std::move(out.codes)), to_numpy(std::move(out.kept)));
+}
+
+}  // namespace
+
+void bind_codes(nb::module_& m) {
+  m.def("encode_integers", &encode_integers, nb::arg("values"),
+        "Codes (n,) of integers (n,), and their distinct values in ascending order.");
+  m.def("interact", &interact, nb::arg("a"), nb::arg("n_a"), nb::arg("b"), nb::arg("n_b"),
+        "Codes (n,) of the observed combinations of two coded factors, and the two levels of each combination.");
+  m.def("compact", &compact, nb::arg("codes"), nb::arg("n_levels"),
+        "Codes (n,) without unused levels, and the levels kept; the same array when all are used.");
+}

@@ -1,0 +1,62 @@
+// Fills the table of dense kernels from the function pointers that SciPy exports for Cython.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#if !defined(_WIN32)
+#include <dlfcn.h>
+#endif
+
+#include <string>
+
+#include "mixedmodels/blas.hpp"
+
+namespace nb = nanobind;
+
+namespace {
+
+template <typename Function>
+void load(nb::dict exported, const char* name, Function& target) {
+  nb::object capsule = exported[name];
+  // The capsule's name is the signature, which names Cython's own type of a double and changes with its version;
+  // what is checked here is that the capsule is one, and the calls are tested against plain loops.
+  void* pointer = PyCapsule_GetPointer(capsule.ptr(), PyCapsule_GetName(capsule.ptr()));
+  if (!pointer) throw nb::python_error();
+  target = reinterpret_cast<Function>(pointer);
+}
+
+// The switch for the library's threads, looked up by OpenBLAS's names among what SciPy's module was linked with.
+// Where there is none (another BLAS, another platform) the table keeps null and threads are left alone.
+void load_thread_switch(mixedmodels::BlasTable& table) {
+#if !defined(_WIN32)
+  const auto path = nb::cast<std::string>(nb::module_::import_("scipy.linalg.cython_blas").attr("__file__"));
+  void* library = dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);  // loaded by the import; stays so
+  if (!library) return;
+  for (const char* prefix : {"scipy_openblas", "openblas"}) {
+    const std::string name(prefix);
+    void* get = dlsym(library, (name + "_get_num_threads").c_str());
+    void* set = dlsym(library, (name + "_set_num_threads").c_str());
+    if (!get || !set) continue;
+    table.get_threads = reinterpret_cast<int (*)()>(get);
+    table.set_threads = reinterpret_cast<void (*)(int)>(set);
+    return;
+  }
+#else
+  (void)table;
+#endif
+}
+
+}  // namespace
+
+void fill_blas_table() {
+  auto exported = [](const char* module) { return nb::cast<nb::dict>(nb::module_::import_(module).attr("__pyx_capi__")); };
+  nb::dict blas = exported("scipy.linalg.cython_blas"), lapack = exported("scipy.linalg.cython_lapack");
+  mixedmodels::BlasTable& table = mixedmodels::blas_table();
+  load(blas, "dgemm", table.dgemm);
+  load(blas, "dsymm", table.dsymm);
+  load(blas, "dsyrk", table.dsyrk);
+  load(blas, "dtrsm", table.dtrsm);
+  load(lapack, "dpotrf", table.dpotrf);
+  load(lapack, "dpotri", table.dpotri);
+  load(lapack, "dgeqrf", table.dgeqrf);
+  load_thread_switch(table);
+}

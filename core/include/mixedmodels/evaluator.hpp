@@ -1,0 +1,43 @@
+// Purpose: the criterion as optimisers want it: value and gradient at a theta, counted, accurate whatever the scale.
+// Keeps the residual reference of the PLS near enough (see pls.hpp), which is the one thing after the cross-products
+// that reads the rows; it happens a handful of times in a fit with very large random effects, else never.
+#pragma once
+
+#include <vector>
+
+#include "mixedmodels/pls.hpp"
+
+namespace mixedmodels {
+
+class Evaluator {
+ public:
+  Evaluator(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
+            std::vector<ThetaEntry> entries);
+
+  int m() const { return static_cast<int>(entries_.size()); }
+  const std::vector<ThetaEntry>& entries() const { return entries_; }
+
+  // NaN where the criterion cannot be computed.
+  double value(const double* theta, Criterion criterion);
+  // At the theta of the last `value`.
+  void gradient(Criterion criterion, double* out);
+
+  // Diagonal entries of theta by moments (MINQUE with all prior ratios zero); 0 elsewhere.
+  std::vector<double> start() const;
+
+  Pls& pls() { return pls_; }
+  const Pls& pls() const { return pls_; }
+  int n_value() const { return n_value_; }
+  int n_gradient() const { return n_gradient_; }
+  void reset_counts() { n_value_ = n_gradient_ = 0; }
+
+ private:
+  const Rows& rows_;
+  const OrthogonalBasis& basis_;
+  const CrossProducts& A_;
+  std::vector<ThetaEntry> entries_;
+  Pls pls_;
+  int n_value_ = 0, n_gradient_ = 0;
+};
+
+}  // namespace mixedmodels

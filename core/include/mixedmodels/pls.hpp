@@ -1,0 +1,88 @@
+// Purpose: penalized least squares at one theta and the profiled criterion with its gradient.
+// Reads cross-products and the analysis, writes only its own workspace; no row is touched, nothing is allocated
+// after the first call of each kind.
+// Reference: Bates, Maechler, Bolker, Walker (2015), J. Stat. Soft. 67(1), section 3; the gradient by the envelope
+// theorem, with the entries of M^-1 on the pattern of L, so that a singular template needs no case of its own.
+//
+// The penalized residual sum of squares is not the difference |y|^2 - |c_u|^2 - |c_beta|^2, which loses every digit
+// when the random effects are large: it is computed from the residual products of a reference point (b0, beta0),
+// r'r - 2 d'Z'r - ... + d'Z'Zd with d = b - b0, to which an error of the solve comes only in its square. The
+// reference is the least-squares fit until `cancellation` says that a nearer one is due.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "mixedmodels/crossprod.hpp"
+#include "mixedmodels/factor.hpp"
+#include "mixedmodels/symbolic.hpp"
+
+namespace mixedmodels {
+
+// Which entry of which factor's template an element of theta is.
+struct ThetaEntry {
+  int factor, row, column;
+};
+
+enum class Criterion { ml, reml };
+
+class Pls {
+ public:
+  Pls(const CrossProducts& A, const Symbolic& symbolic, std::vector<ThetaEntry> entries);
+
+  // The criterion at theta; NaN when M or X'V^-1X is not positive definite in floating point.
+  double value(const double* theta, Criterion criterion);
+
+  // Gradient (m) of the criterion at the theta of the last `value`.
+  void gradient(Criterion criterion, double* out);
+
+  // Expected Hessian (m x m) of the criterion at the theta of the last `gradient`, blocks of different terms taken
+  // as orthogonal but for the common scale; a start for a quasi-Newton method, not an inference. The templates must be
+  // nonsingular.
+  void information(Criterion criterion, double* out) const;
+
+  // Conditional covariances of the random effects over sigma^2: for factor f, level by level, width x width blocks.
+  void conditional_covariance(int factor, double* out) const;
+
+  void set_reference(ReferencePoint reference) { reference_ = std::move(reference); }
+  // Size of what cancels in pwrss over pwrss itself.
+  double cancellation() const { return cancellation_; }
+
+  double pwrss() const { return pwrss_; }
+  double logdet_L2() const { return logdet_L2_; }
+  double logdet_RX2() const { return logdet_RX2_; }
+  const std::vector<double>& beta() const { return beta_; }  // of the basis, relative to least squares
+  const std::vector<double>& u() const { return u_; }        // order of the cross-products
+  const std::vector<double>& b() const { return b_; }
+  const std::vector<double>& RX() const { return RX_; }      // k x k; its leading p x p lower triangle is RX'
+  const std::vector<double>& RZX() const { return RZX_; }    // q x k row-major, permuted order
+  const std::vector<std::vector<double>>& lam() const { return lam_; }
+  const Factor& factor() const { return factor_; }
+  void ensure_inverse();
+
+ private:
+  bool solve_fixed();
+  void solve_random();
+  void residual_products();
+  double scale_df(Criterion criterion) const;
+  void sum_trace_blocks();
+  void add_reml_gradient(double* out);
+
+  const CrossProducts& A_;
+  const Symbolic& S_;
+  std::vector<ThetaEntry> entries_;
+  Factor factor_;
+  ReferencePoint reference_;
+  std::vector<std::vector<double>> lam_;
+  std::vector<double> RZX_, RX_, beta_, u_, b_, shift_, permuted_, ZtWe_;
+  std::vector<double> K_, AK_, KR_;                // REML gradient
+  std::vector<std::vector<double>> G_;             // diagonal blocks of M^-1 Lambda'Z'WZ per factor
+  std::vector<std::vector<double>> G_sum_;
+  double pwrss_ = 0, logdet_L2_ = 0, logdet_RX2_ = 0, cancellation_ = 0;
+  bool inverse_ready_ = false;
+};
+
+// out = Z'WZ in for q rows of k numbers, row-major, order of the cross-products.
+void multiply_products(const CrossProducts& A, const double* in, double* out, int k);
+
+}  // namespace mixedmodels

@@ -1,0 +1,45 @@
+// Purpose: minimises the profiled criterion over theta by a quasi-Newton method with the exact gradient.
+//
+// The criterion is a smooth even function of every column of a template (the sign of a column does not matter), so
+// the bounds at zero of the diagonal entries are only a choice of representative: the search runs without them and
+// the caller turns the columns at the end. A diagonal entry that ends next to zero and does as well there is set to
+// zero exactly. Whether a zero is a saddle is for the caller to judge, with the Hessian.
+// The model starts from the expected information at the first point and learns by BFGS updates; steps are halved on
+// an interpolated line until the criterion falls. Reference: Nocedal and Wright (2006), ch. 3 and 6.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "mixedmodels/evaluator.hpp"
+
+namespace mixedmodels {
+
+struct SearchSettings {
+  int max_values = 1000;
+  double decrement = 1e-10;  // stop when the model promises no more than this, in units of the criterion
+  double zero = 1e-3;        // diagonal entries below this are tried at zero
+};
+
+enum class SearchStatus { converged, stalled, max_values, not_finite, interrupted };
+
+struct SearchResult {
+  std::vector<double> theta, gradient, model;  // model: the last quasi-Newton Hessian, m x m
+  double value = 0;
+  double decrement = 0;  // g'H^-1 g / 2
+  int iterations = 0;
+  SearchStatus status = SearchStatus::stalled;
+};
+
+// Called with every accepted point; returning false ends the search.
+using Progress = std::function<bool(int iteration, double value, const std::vector<double>& theta)>;
+
+SearchResult quasi_newton(Evaluator& f, Criterion criterion, std::vector<double> theta, const SearchSettings& settings,
+                          const Progress& progress);
+
+// Differences of the gradient at theta with steps h: forward from `gradient`, or central when that is empty;
+// symmetrised, m x m. The evaluator ends at another theta.
+std::vector<double> difference_hessian(Evaluator& f, Criterion criterion, std::vector<double> theta,
+                                       const std::vector<double>& gradient, const std::vector<double>& h);
+
+}  // namespace mixedmodels

@@ -1,0 +1,37 @@
+// Purpose: the rows of a design as the core sees them: pointers into the caller's arrays, nothing copied.
+// The owner of the arrays keeps them alive for as long as a `Rows` value is used.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace mixedmodels {
+
+// One column of a model matrix; stride 0 is a constant column.
+struct Column {
+  const double* base = nullptr;
+  std::int64_t stride = 0;
+  double operator[](std::int64_t row) const { return base[row * stride]; }
+};
+
+struct FactorRows {
+  const std::int32_t* codes = nullptr;
+  std::int32_t levels = 0;
+  std::vector<Column> z;  // the columns of all terms on this factor, side by side
+  int width() const { return static_cast<int>(z.size()); }
+};
+
+struct Rows {
+  std::int64_t n = 0;
+  std::vector<FactorRows> factors;
+  std::vector<Column> x;
+  Column y;
+  Column weight;  // base == nullptr: all ones
+  Column offset;  // base == nullptr: all zeros
+
+  int p() const { return static_cast<int>(x.size()); }
+  double w(std::int64_t i) const { return weight.base ? weight[i] : 1.0; }
+  double response(std::int64_t i) const { return offset.base ? y[i] - offset[i] : y[i]; }
+};
+
+}  // namespace mixedmodels

@@ -1,0 +1,154 @@
+// Purpose: dense kernels for blocks too small for a call of BLAS to pay: a level's s x s block, a narrow supernode.
+// All matrices are column-major; templates are lower triangular.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+namespace mixedmodels::small {
+
+inline void axpy(int n, double a, const double* x, double* y) {
+  for (int i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+inline double dot(int n, const double* x, const double* y) {
+  double sum = 0;
+  for (int i = 0; i < n; ++i) sum += x[i] * y[i];
+  return sum;
+}
+
+// Entry (r, c) of left' value right, value being rows x columns.
+inline double sandwich(int rows, int columns, const double* left, const double* value, const double* right, int r,
+                       int c) {
+  double sum = 0;
+  for (int j = c; j < columns; ++j) {
+    double inner = 0;
+    for (int i = r; i < rows; ++i) inner += left[i + r * rows] * value[i + j * rows];
+    sum += inner * right[j + c * columns];
+  }
+  return sum;
+}
+
+// target += left' value right; with `own` only the lower triangle, and one more on the diagonal.
+inline void add_sandwich(int rows, int columns, const double* left, const double* value, const double* right,
+                         double* target, int lead, bool own) {
+  for (int c = 0; c < columns; ++c)
+    for (int r = own ? c : 0; r < rows; ++r)
+      target[r + std::int64_t{c} * lead] += sandwich(rows, columns, left, value, right, r, c) + (own && r == c ? 1 : 0);
+}
+
+// target += (left' value right)'.
+inline void add_sandwich_transposed(int rows, int columns, const double* left, const double* value,
+                                    const double* right, double* target, int lead) {
+  for (int r = 0; r < rows; ++r)
+    for (int c = 0; c < columns; ++c)
+      target[c + std::int64_t{r} * lead] += sandwich(rows, columns, left, value, right, r, c);
+}
+
+// Cholesky of the leading w x w triangle of a panel and division of the rows below by it.
+inline bool eliminate(int w, int ld, double* P) {
+  for (int k = 0; k < w; ++k) {
+    double* pivot = P + std::int64_t{k} * ld;
+    if (!(pivot[k] > 0) || !std::isfinite(pivot[k])) return false;
+    const double root = std::sqrt(pivot[k]), inverse = 1 / root;
+    pivot[k] = root;
+    for (int i = k + 1; i < ld; ++i) pivot[i] *= inverse;
+    for (int c = k + 1; c < w; ++c) {
+      double* column = P + std::int64_t{c} * ld;
+      const double factor = pivot[c];
+      for (int i = c; i < ld; ++i) column[i] -= pivot[i] * factor;
+    }
+  }
+  return true;
+}
+
+// B <- L^-1 B and B <- L'^-1 B, B of w rows of k numbers, row-major.
+inline void solve_lower(int w, int ld, const double* L, double* b, int k) {
+  for (int c = 0; c < w; ++c) {
+    const double* column = L + std::int64_t{c} * ld;
+    const double inverse = 1 / column[c];
+    for (int j = 0; j < k; ++j) b[c * k + j] *= inverse;
+    for (int r = c + 1; r < w; ++r) axpy(k, -column[r], b + c * k, b + r * k);
+  }
+}
+
+inline void solve_upper(int w, int ld, const double* L, double* b, int k) {
+  for (int c = w - 1; c >= 0; --c) {
+    const double* column = L + std::int64_t{c} * ld;
+    for (int r = c + 1; r < w; ++r) axpy(k, -column[r], b + r * k, b + c * k);
+    const double inverse = 1 / column[c];
+    for (int j = 0; j < k; ++j) b[c * k + j] *= inverse;
+  }
+}
+
+// The m rows below a w x w triangle L of a panel are multiplied by L^-1 from the right.
+inline void divide_lower(int w, int ld, double* P, int m) {
+  for (int c = w - 1; c >= 0; --c) {
+    double* column = P + std::int64_t{c} * ld;
+    double* x = column + w;
+    for (int r = c + 1; r < w; ++r) axpy(m, -column[r], P + std::int64_t{r} * ld + w, x);
+    const double inverse = 1 / column[c];
+    for (int i = 0; i < m; ++i) x[i] *= inverse;
+  }
+}
+
+// Lower triangle of (L L')^-1 in place of L.
+inline void invert_from_factor(int w, int ld, double* L) {
+  auto at = [&](int r, int c) -> double& { return L[r + std::int64_t{c} * ld]; };
+  for (int c = 0; c < w; ++c) {  // L^-1, column by column
+    at(c, c) = 1 / at(c, c);
+    for (int r = c + 1; r < w; ++r) {
+      double sum = 0;
+      for (int i = c; i < r; ++i) sum += at(r, i) * at(i, c);
+      at(r, c) = -sum / at(r, r);
+    }
+  }
+  for (int c = 0; c < w; ++c)  // L'^-1 L^-1
+    for (int r = c; r < w; ++r) {
+      double sum = 0;
+      for (int i = r; i < w; ++i) sum += at(i, r) * at(i, c);
+      at(r, c) = sum;
+    }
+}
+
+// panel[local rows, columns] -= B B' (lower part), B being `count` rows of w columns, its first `columns` rows the
+// columns that are hit.
+inline void subtract_outer(int w, int ld, const double* b, int columns, int count, const int* local, const int* rows,
+                           int first, double* panel, int lead) {
+  for (int c = 0; c < columns; ++c) {
+    double* column = panel + std::int64_t{rows[c] - first} * lead;
+    if (w == 1) {
+      const double factor = b[c];
+      for (int i = c; i < count; ++i) column[local[i]] -= b[i] * factor;
+      continue;
+    }
+    for (int i = c; i < count; ++i) {
+      double sum = 0;
+      for (int k = 0; k < w; ++k) sum += b[i + std::int64_t{k} * ld] * b[c + std::int64_t{k} * ld];
+      column[local[i]] -= sum;
+    }
+  }
+}
+
+// out += S y where S is symmetric, its lower trapezoid of `count` rows and `columns` columns being gathered from a
+// panel; y (leading dimension ldy) and out (ldo) have w columns.
+inline void multiply_symmetric(int w, int columns, int count, const int* local, const int* rows, int first,
+                               const double* panel, int lead, const double* y, int ldy, double* out, int ldo) {
+  for (int c = 0; c < columns; ++c) {
+    const double* column = panel + std::int64_t{rows[c] - first} * lead;
+    for (int k = 0; k < w; ++k) {
+      const double* yk = y + std::int64_t{k} * ldy;
+      double* ok = out + std::int64_t{k} * ldo;
+      const double factor = yk[c];
+      double sum = column[local[c]] * factor;
+      for (int i = c + 1; i < count; ++i) {
+        const double value = column[local[i]];
+        ok[i] += value * factor;
+        sum += value * yk[i];
+      }
+      ok[c] += sum;
+    }
+  }
+}
+
+}  // namespace mixedmodels::small

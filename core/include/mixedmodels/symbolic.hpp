@@ -1,0 +1,60 @@
+// Purpose: everything about the sparse Cholesky factor that does not depend on theta: the order, the supernodes,
+// where every cross-product goes and where every update goes.
+// A supernode is a run of columns of L with the same rows below; its numbers form one dense column-major panel of
+// (width + below) x width. Rows are positions of single coefficients in the permuted order.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "mixedmodels/order.hpp"
+
+namespace mixedmodels {
+
+// The part of a supernode's rows that lies in the columns of one later supernode: rows [begin, end) of it.
+// `local` gives, for rows begin .. below, their rows in the target's panel.
+struct Update {
+  int target = 0;
+  int begin = 0, end = 0;
+  std::int64_t local = 0;
+  bool contiguous = false;  // the local rows are consecutive
+};
+
+struct Supernode {
+  int first = 0, width = 0, below = 0;
+  std::int64_t panel = 0;  // where its panel starts
+  std::int64_t rows = 0;   // where its list of rows below starts
+  std::int64_t update_begin = 0, update_end = 0;
+  int leading() const { return width + below; }
+};
+
+struct Symbolic {
+  Elimination elimination;
+  std::vector<int> position;  // node -> position of its first coefficient in the permuted order
+  std::vector<Supernode> supernodes;
+  std::vector<int> supernode_of;  // by position in the order of nodes
+  std::vector<int> rows;
+  std::vector<Update> updates;
+  std::vector<int> local;
+  std::vector<std::int64_t> diagonal_at;            // node -> its diagonal block in the panels
+  std::vector<std::vector<std::int64_t>> pair_at;   // per pair of levels: its block; ~place when transposed
+  std::vector<int> leading;   // node -> leading dimension of the panel with its columns
+  std::vector<int> permuted;  // position in the permuted order of every coefficient of b
+  std::int64_t panel_size = 0;
+  int q = 0;
+  int max_below = 0;
+};
+
+Symbolic analyze(const CrossProducts& A, const LevelGraph& graph, Elimination elimination);
+
+// The pattern of L in the permuted order by single coefficients (compressed columns, rows ascending, diagonal
+// first), with the place of every entry in the panels.
+struct FactorPattern {
+  std::vector<std::int64_t> start;
+  std::vector<int> row;
+  std::vector<std::int64_t> place;
+};
+FactorPattern factor_pattern(const LevelGraph& graph, const Symbolic& symbolic);
+
+}  // namespace mixedmodels

@@ -1,0 +1,181 @@
+#include "mixedmodels/crossprod.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "mixedmodels/codes.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+constexpr int kBlock = 256;  // rows held at a time: small enough for the first-level cache
+
+CrossProducts empty_blocks(const Rows& rows, int p) {
+  CrossProducts A;
+  A.n = rows.n;
+  A.p = p;
+  for (const FactorRows& f : rows.factors) {
+    FactorBlock block;
+    block.levels = f.levels;
+    block.width = f.width();
+    block.offset = A.q;
+    block.first_node = A.nodes;
+    block.diagonal.assign(static_cast<std::size_t>(f.levels) * f.width() * f.width(), 0.0);
+    A.q += static_cast<std::int64_t>(f.levels) * f.width();
+    A.nodes += f.levels;
+    A.factors.push_back(std::move(block));
+  }
+  A.ZtX.assign(static_cast<std::size_t>(A.q) * A.k(), 0.0);
+  A.XtX.assign(static_cast<std::size_t>(A.k()) * A.k(), 0.0);
+  return A;
+}
+
+// Adds a block of rows to the products of X and y with themselves (upper triangle).
+void add_xtx(const double* xy, const double* w, int count, int k, double* xtx) {
+  for (int i = 0; i < count; ++i) {
+    const double* row = xy + static_cast<std::size_t>(i) * k;
+    for (int c = 0; c < k; ++c) {
+      const double wc = w[i] * row[c];
+      double* column = xtx + static_cast<std::size_t>(c) * k;
+      for (int r = 0; r <= c; ++r) column[r] += wc * row[r];
+    }
+  }
+}
+
+// Adds a block of rows to a factor's own block and to Z'W [X, y].
+void add_factor(const FactorRows& f, const FactorBlock& block, std::int64_t first, int count, const double* xy,
+                const double* w, int k, double* diagonal, double* ztx) {
+  const int s = block.width;
+  for (int i = 0; i < count; ++i) {
+    const std::int64_t row = first + i;
+    const std::int64_t level = f.codes[row];
+    const double* x = xy + static_cast<std::size_t>(i) * k;
+    double* d = diagonal + level * s * s;
+    double* target = ztx + (block.offset + level * s) * k;
+    for (int c = 0; c < s; ++c) {
+      const double wz = w[i] * f.z[c][row];
+      for (int r = 0; r < s; ++r) d[r + c * s] += wz * f.z[r][row];
+      for (int j = 0; j < k; ++j) target[c * k + j] += wz * x[j];
+    }
+  }
+}
+
+void sort_pairs(std::int32_t* levels, double* values, std::size_t count, std::size_t block, std::vector<int>& order,
+                std::vector<std::int32_t>& level_copy, std::vector<double>& value_copy) {
+  if (std::is_sorted(levels, levels + count)) return;
+  order.resize(count);
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](int i, int j) { return levels[i] < levels[j]; });
+  level_copy.assign(levels, levels + count);
+  value_copy.assign(values, values + count * block);
+  for (std::size_t i = 0; i < count; ++i) {
+    levels[i] = level_copy[order[i]];
+    std::copy_n(value_copy.data() + order[i] * block, block, values + i * block);
+  }
+}
+
+PairBlock pair_block(const Rows& rows, int a, int b, const RowsByLevel& by_a) {
+  const FactorRows &fa = rows.factors[a], &fb = rows.factors[b];
+  const int sa = fa.width(), sb = fb.width();
+  const std::size_t size = static_cast<std::size_t>(sa) * sb;
+  PairBlock out;
+  out.a = a;
+  out.b = b;
+  out.start.assign(static_cast<std::size_t>(fa.levels) + 1, 0);
+  std::vector<std::int32_t> stamp(fb.levels, -1);
+  std::vector<std::int64_t> where(fb.levels, 0);
+  std::vector<int> order;
+  std::vector<std::int32_t> level_copy;
+  std::vector<double> value_copy;
+  for (std::int32_t l = 0; l < fa.levels; ++l) {
+    const std::size_t begin = out.level_b.size();
+    for (std::int64_t i = by_a.start[l]; i < by_a.start[l + 1]; ++i) {
+      const std::int64_t row = by_a.row_order.empty() ? i : by_a.row_order[i];
+      const std::int32_t m = fb.codes[row];
+      if (stamp[m] != l) {
+        stamp[m] = l;
+        where[m] = static_cast<std::int64_t>(out.values.size());
+        out.level_b.push_back(m);
+        out.values.resize(out.values.size() + size, 0.0);
+      }
+      double* v = out.values.data() + where[m];
+      const double w = rows.w(row);
+      for (int c = 0; c < sa; ++c) {
+        const double wz = w * fa.z[c][row];
+        for (int r = 0; r < sb; ++r) v[r + c * sb] += wz * fb.z[r][row];
+      }
+    }
+    out.start[l + 1] = static_cast<std::int64_t>(out.level_b.size());
+    sort_pairs(out.level_b.data() + begin, out.values.data() + begin * size, out.level_b.size() - begin, size, order,
+               level_copy, value_copy);
+  }
+  return out;
+}
+
+}  // namespace
+
+CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis) {
+  CrossProducts A = empty_blocks(rows, basis.p());
+  const int k = A.k();
+  for (int j = 0; j < basis.p(); ++j) A.logdet_R2 += 2 * std::log(basis.R[j * (basis.p() + 1)]);
+  BasisRows basis_rows(rows, basis, kBlock);
+  double w[kBlock];
+  for (std::int64_t first = 0; first < rows.n; first += kBlock) {
+    const int count = static_cast<int>(std::min<std::int64_t>(kBlock, rows.n - first));
+    const double* xy = basis_rows.block(first, count);
+    for (int i = 0; i < count; ++i) {
+      w[i] = rows.w(first + i);
+      if (rows.weight.base) A.sum_log_weights += std::log(w[i]);
+    }
+    add_xtx(xy, w, count, k, A.XtX.data());
+    for (std::size_t f = 0; f < A.factors.size(); ++f)
+      add_factor(rows.factors[f], A.factors[f], first, count, xy, w, k, A.factors[f].diagonal.data(), A.ZtX.data());
+  }
+  for (int c = 0; c < k; ++c)
+    for (int r = 0; r < c; ++r) A.XtX[c + static_cast<std::size_t>(r) * k] = A.XtX[r + static_cast<std::size_t>(c) * k];
+  const int factors = static_cast<int>(rows.factors.size());
+  for (int a = 0; a + 1 < factors; ++a) {
+    const RowsByLevel by_a = rows_by_level(rows.factors[a].codes, rows.factors[a].levels, rows.n);
+    for (int b = a + 1; b < factors; ++b) A.pairs.push_back(pair_block(rows, a, b, by_a));
+  }
+  return A;
+}
+
+ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A,
+                               const double* b, const double* beta) {
+  const int p = A.p, k = A.k();
+  ReferencePoint out;
+  out.b.assign(b, b + A.q);
+  out.beta.assign(beta, beta + p);
+  out.Ztr.assign(static_cast<std::size_t>(A.q), 0.0);
+  out.Xtr.assign(static_cast<std::size_t>(p), 0.0);
+  BasisRows basis_rows(rows, basis, kBlock);
+  for (std::int64_t first = 0; first < rows.n; first += kBlock) {
+    const int count = static_cast<int>(std::min<std::int64_t>(kBlock, rows.n - first));
+    const double* xy = basis_rows.block(first, count);
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t row = first + i;
+      const double* x = xy + static_cast<std::size_t>(i) * k;
+      double r = x[p];
+      for (int j = 0; j < p; ++j) r -= x[j] * beta[j];
+      for (std::size_t f = 0; f < A.factors.size(); ++f) {
+        const FactorRows& rows_f = rows.factors[f];
+        const double* level = b + A.factors[f].offset + std::int64_t{rows_f.codes[row]} * A.factors[f].width;
+        for (int c = 0; c < A.factors[f].width; ++c) r -= rows_f.z[c][row] * level[c];
+      }
+      const double wr = rows.w(row) * r;
+      out.rtr += wr * r;
+      for (int j = 0; j < p; ++j) out.Xtr[j] += wr * x[j];
+      for (std::size_t f = 0; f < A.factors.size(); ++f) {
+        const FactorRows& rows_f = rows.factors[f];
+        double* level = out.Ztr.data() + A.factors[f].offset + std::int64_t{rows_f.codes[row]} * A.factors[f].width;
+        for (int c = 0; c < A.factors[f].width; ++c) level[c] += wr * rows_f.z[c][row];
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace mixedmodels

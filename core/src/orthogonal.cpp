@@ -1,0 +1,156 @@
+#include "mixedmodels/orthogonal.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "mixedmodels/blas.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+constexpr double kEps = std::numeric_limits<double>::epsilon();
+// A column is dependent when what the earlier ones leave of it is no more than the rounding error of taking them
+// away: eps times the sizes of everything subtracted, with room for the accumulation over rows. The measure knows
+// neither a column's scale nor its offset, so x + 1e9 stays and 2 x goes.
+constexpr double kDependent = 1e4 * kEps;
+constexpr double kExact = 1e3 * kEps;
+
+// R of the QR of sqrt(W) [X, y - offset], (p + 1) x (p + 1), column-major.
+std::vector<double> triangle_of_rows(const Rows& rows) {
+  const int k = rows.p() + 1;
+  const int block = std::max(512, 3 * k);
+  const int ld = k + block;
+  std::vector<double> a(static_cast<std::size_t>(ld) * k, 0.0), tau(k), work(static_cast<std::size_t>(64) * k);
+  std::vector<double> triangle(static_cast<std::size_t>(k) * k, 0.0), root(block);
+  for (std::int64_t first = 0; first < rows.n; first += block) {
+    const int count = static_cast<int>(std::min<std::int64_t>(block, rows.n - first));
+    for (int i = 0; i < count; ++i) root[i] = std::sqrt(rows.w(first + i));
+    for (int j = 0; j < k; ++j) {
+      double* column = a.data() + static_cast<std::size_t>(j) * ld;
+      std::copy_n(triangle.data() + static_cast<std::size_t>(j) * k, k, column);
+      for (int i = 0; i < count; ++i) {
+        const double value = j + 1 < k ? rows.x[j][first + i] : rows.response(first + i);
+        column[k + i] = root[i] * value;
+      }
+    }
+    blas::geqrf(k + count, k, a.data(), ld, tau.data(), work.data(), static_cast<int>(work.size()));
+    for (int j = 0; j < k; ++j)
+      for (int i = 0; i <= j; ++i) triangle[i + static_cast<std::size_t>(j) * k] = a[i + static_cast<std::size_t>(j) * ld];
+  }
+  return triangle;
+}
+
+double norm(const double* v, int n) {
+  double scale = 0;
+  for (int i = 0; i < n; ++i) scale = std::max(scale, std::abs(v[i]));
+  if (scale == 0) return 0;
+  double sum = 0;
+  for (int i = 0; i < n; ++i) sum += (v[i] / scale) * (v[i] / scale);
+  return scale * std::sqrt(sum);
+}
+
+// Gram-Schmidt over the columns of the triangle, twice for each, in the order given.
+class DependenceScan {
+ public:
+  explicit DependenceScan(int dim) : dim_(dim), coefficient_(dim), h_(dim), rest_(dim) {}
+
+  // Splits `column` into its part in the span so far (h) and the rest; true when the rest is more than `tolerance`.
+  bool independent(const double* column, double tolerance) {
+    const int r = static_cast<int>(norms_.size());
+    std::copy_n(column, dim_, rest_.begin());
+    std::fill_n(h_.begin(), r, 0.0);
+    for (int pass = 0; pass < 2; ++pass)
+      for (int b = 0; b < r; ++b) {
+        const double* v = basis_.data() + static_cast<std::size_t>(b) * dim_;
+        double dot = 0;
+        for (int i = 0; i < dim_; ++i) dot += v[i] * rest_[i];
+        for (int i = 0; i < dim_; ++i) rest_[i] -= dot * v[i];
+        h_[b] += dot;
+      }
+    rest_norm_ = norm(rest_.data(), dim_);
+    column_norm_ = norm(column, dim_);
+    double subtracted = column_norm_;
+    for (int b = r - 1; b >= 0; --b) {
+      double sum = h_[b];
+      for (int j = b + 1; j < r; ++j) sum -= columns_[j][b] * coefficient_[j];
+      coefficient_[b] = sum / columns_[b][b];
+      subtracted += std::abs(coefficient_[b]) * norms_[b];
+    }
+    return rest_norm_ > tolerance * subtracted;
+  }
+
+  void accept() {
+    std::vector<double> column(h_.begin(), h_.begin() + static_cast<std::ptrdiff_t>(norms_.size()));
+    column.push_back(rest_norm_);
+    columns_.push_back(std::move(column));
+    norms_.push_back(column_norm_);
+    for (int i = 0; i < dim_; ++i) basis_.push_back(rest_[i] / rest_norm_);
+  }
+
+  double rest_norm() const { return rest_norm_; }
+  double column_norm() const { return column_norm_; }
+  const std::vector<double>& h() const { return h_; }
+  const std::vector<std::vector<double>>& columns() const { return columns_; }
+
+ private:
+  int dim_;
+  double rest_norm_ = 0, column_norm_ = 0;
+  std::vector<double> coefficient_, h_, rest_, basis_, norms_;
+  std::vector<std::vector<double>> columns_;
+};
+
+}  // namespace
+
+OrthogonalBasis orthogonalize(const Rows& rows) {
+  const int k = rows.p() + 1;
+  const std::vector<double> triangle = triangle_of_rows(rows);
+  OrthogonalBasis out;
+  DependenceScan scan(k);
+  for (int j = 0; j + 1 < k; ++j) {
+    if (!scan.independent(triangle.data() + static_cast<std::size_t>(j) * k, kDependent)) continue;
+    scan.accept();
+    out.kept.push_back(j);
+  }
+  const int p = out.p();
+  out.R.assign(static_cast<std::size_t>(p) * p, 0.0);
+  for (int j = 0; j < p; ++j) std::copy(scan.columns()[j].begin(), scan.columns()[j].end(), out.R.begin() + j * p);
+  out.fits_exactly = !scan.independent(triangle.data() + static_cast<std::size_t>(k - 1) * k, kExact);
+  out.c.assign(scan.h().begin(), scan.h().begin() + p);
+  out.response_norm = scan.column_norm();
+  out.residual_norm = scan.rest_norm();
+  return out;
+}
+
+void OrthogonalBasis::solve_R(double* b, int m) const { blas::trsm('L', 'U', 'N', p(), m, R.data(), std::max(p(), 1), b, std::max(p(), 1)); }
+
+void OrthogonalBasis::to_original(const double* beta_basis, double* beta) const {
+  for (int j = 0; j < p(); ++j) beta[j] = c[j] + beta_basis[j];
+  solve_R(beta, 1);
+}
+
+BasisRows::BasisRows(const Rows& rows, const OrthogonalBasis& basis, int max_count)
+    : rows_(rows), basis_(basis), columns_(static_cast<std::size_t>(max_count) * std::max(basis.p(), 1)),
+      rows_out_(static_cast<std::size_t>(max_count) * (basis.p() + 1)) {}
+
+const double* BasisRows::block(std::int64_t first, int count) {
+  const int p = basis_.p(), k = p + 1;
+  for (int j = 0; j < p; ++j) {
+    const Column& x = rows_.x[basis_.kept[j]];
+    for (int i = 0; i < count; ++i) columns_[i + static_cast<std::size_t>(j) * count] = x[first + i];
+  }
+  blas::trsm('R', 'U', 'N', count, p, basis_.R.data(), std::max(p, 1), columns_.data(), count);
+  for (int i = 0; i < count; ++i) {
+    double* row = rows_out_.data() + static_cast<std::size_t>(i) * k;
+    double rest = rows_.response(first + i);
+    for (int j = 0; j < p; ++j) {
+      row[j] = columns_[i + static_cast<std::size_t>(j) * count];
+      rest -= row[j] * basis_.c[j];
+    }
+    row[p] = rest;
+  }
+  return rows_out_.data();
+}
+
+}  // namespace mixedmodels

@@ -1,0 +1,357 @@
+#include "mixedmodels/pls.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "mixedmodels/blas.hpp"
+#include "mixedmodels/small.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+// out (s x k, row-major) = op(lam) in, lam lower triangular.
+void apply_template(int s, const double* lam, const double* in, double* out, int k) {
+  for (int r = 0; r < s; ++r) {
+    std::fill_n(out + std::int64_t{r} * k, k, 0.0);
+    for (int c = 0; c <= r; ++c) small::axpy(k, lam[r + c * s], in + std::int64_t{c} * k, out + std::int64_t{r} * k);
+  }
+}
+
+void apply_template_transposed(int s, const double* lam, const double* in, double* out, int k) {
+  for (int c = 0; c < s; ++c) {
+    std::fill_n(out + std::int64_t{c} * k, k, 0.0);
+    for (int r = c; r < s; ++r) small::axpy(k, lam[r + c * s], in + std::int64_t{r} * k, out + std::int64_t{c} * k);
+  }
+}
+
+double symmetric_at(const double* lower, int lead, int r, int c) {
+  return r >= c ? lower[r + std::int64_t{c} * lead] : lower[c + std::int64_t{r} * lead];
+}
+
+}  // namespace
+
+void multiply_products(const CrossProducts& A, const double* in, double* out, int k) {
+  for (const FactorBlock& f : A.factors) {
+    const int s = f.width;
+    for (std::int32_t l = 0; l < f.levels; ++l) {
+      const double* d = f.diagonal.data() + std::int64_t{l} * s * s;
+      const std::int64_t at = (f.offset + std::int64_t{l} * s) * k;
+      for (int r = 0; r < s; ++r) {
+        double* target = out + at + std::int64_t{r} * k;
+        std::fill_n(target, k, 0.0);
+        for (int c = 0; c < s; ++c) small::axpy(k, d[r + c * s], in + at + std::int64_t{c} * k, target);
+      }
+    }
+  }
+  for (const PairBlock& pair : A.pairs) {
+    const FactorBlock &a = A.factors[pair.a], &b = A.factors[pair.b];
+    const int sa = a.width, sb = b.width;
+    for (std::int32_t l = 0; l < a.levels; ++l)
+      for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
+        const double* v = pair.values.data() + t * sa * sb;
+        const std::int64_t at_a = (a.offset + std::int64_t{l} * sa) * k;
+        const std::int64_t at_b = (b.offset + std::int64_t{pair.level_b[t]} * sb) * k;
+        for (int c = 0; c < sa; ++c)
+          for (int r = 0; r < sb; ++r) {
+            small::axpy(k, v[r + c * sb], in + at_a + std::int64_t{c} * k, out + at_b + std::int64_t{r} * k);
+            small::axpy(k, v[r + c * sb], in + at_b + std::int64_t{r} * k, out + at_a + std::int64_t{c} * k);
+          }
+      }
+  }
+}
+
+Pls::Pls(const CrossProducts& A, const Symbolic& symbolic, std::vector<ThetaEntry> entries)
+    : A_(A), S_(symbolic), entries_(std::move(entries)), factor_(A, symbolic) {
+  const auto q = static_cast<std::size_t>(A.q), k = static_cast<std::size_t>(A.k()), p = static_cast<std::size_t>(A.p);
+  for (const FactorBlock& f : A.factors) lam_.emplace_back(static_cast<std::size_t>(f.width) * f.width, 0.0);
+  RZX_.resize(q * k);
+  RX_.resize(k * k);
+  beta_.resize(p);
+  for (auto* v : {&u_, &b_, &shift_, &permuted_, &ZtWe_}) v->resize(q);
+  reference_.b.assign(q, 0.0);
+  reference_.beta.assign(p, 0.0);
+  reference_.Ztr.resize(q);
+  reference_.Xtr.resize(p);
+  for (std::size_t i = 0; i < q; ++i) reference_.Ztr[i] = A.ZtX[i * k + p];
+  for (std::size_t j = 0; j < p; ++j) reference_.Xtr[j] = A.XtX[j + p * k];
+  reference_.rtr = A.XtX[p + p * k];
+}
+
+double Pls::scale_df(Criterion criterion) const {
+  return static_cast<double>(criterion == Criterion::reml ? A_.n - A_.p : A_.n);
+}
+
+double Pls::value(const double* theta, Criterion criterion) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  inverse_ready_ = false;
+  for (std::size_t e = 0; e < entries_.size(); ++e) {
+    const ThetaEntry& entry = entries_[e];
+    lam_[entry.factor][entry.row + entry.column * A_.factors[entry.factor].width] = theta[e];
+  }
+  if (!factor_.renew(lam_)) return kNaN;
+  logdet_L2_ = factor_.logdet2();
+  if (!solve_fixed()) return kNaN;
+  solve_random();
+  residual_products();
+  if (!(pwrss_ > 0)) return kNaN;
+  const double df = scale_df(criterion);
+  const double fit = df * (1 + std::log(2 * std::numbers::pi * pwrss_ / df)) - A_.sum_log_weights;
+  return logdet_L2_ + fit + (criterion == Criterion::reml ? logdet_RX2_ : 0.0);
+}
+
+// RZX and c_u by one solve, then RX and beta.
+bool Pls::solve_fixed() {
+  const int k = A_.k(), p = A_.p;
+  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
+    const FactorBlock& block = A_.factors[f];
+    for (std::int32_t l = 0; l < block.levels; ++l) {
+      const std::int64_t at = block.offset + std::int64_t{l} * block.width;
+      apply_template_transposed(block.width, lam_[f].data(), A_.ZtX.data() + at * k,
+                                RZX_.data() + std::int64_t{S_.permuted[at]} * k, k);
+    }
+  }
+  factor_.solve_L(RZX_.data(), k);
+  std::copy(A_.XtX.begin(), A_.XtX.end(), RX_.begin());
+  blas::syrk('L', 'N', k, static_cast<int>(A_.q), -1.0, RZX_.data(), k, 1.0, RX_.data(), k);
+  if (!blas::potrf('L', p, RX_.data(), k)) return false;
+  logdet_RX2_ = A_.logdet_R2;
+  for (int j = 0; j < p; ++j) logdet_RX2_ += 2 * std::log(RX_[j + static_cast<std::size_t>(j) * k]);
+  for (int j = 0; j < p; ++j) beta_[j] = RX_[p + static_cast<std::size_t>(j) * k];
+  blas::trsm('L', 'L', 'N', p, 1, RX_.data(), k, beta_.data(), std::max(p, 1));
+  blas::trsm('L', 'L', 'T', p, 1, RX_.data(), k, beta_.data(), std::max(p, 1));
+  return true;
+}
+
+// u and b in the order of the cross-products.
+void Pls::solve_random() {
+  const int k = A_.k(), p = A_.p;
+  for (std::int64_t i = 0; i < A_.q; ++i) {
+    const double* row = RZX_.data() + i * k;
+    permuted_[i] = row[p] - small::dot(p, row, beta_.data());
+  }
+  factor_.solve_Lt(permuted_.data(), 1);
+  for (std::int64_t i = 0; i < A_.q; ++i) u_[i] = permuted_[S_.permuted[i]];
+  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
+    const FactorBlock& block = A_.factors[f];
+    for (std::int32_t l = 0; l < block.levels; ++l) {
+      const std::int64_t at = block.offset + std::int64_t{l} * block.width;
+      apply_template(block.width, lam_[f].data(), u_.data() + at, b_.data() + at, 1);
+    }
+  }
+}
+
+// Z'We and pwrss from the reference point.
+void Pls::residual_products() {
+  const int k = A_.k(), p = A_.p;
+  std::vector<double>& product = permuted_;  // Z'WZ (b - b0); the permuted modes are not needed any more
+  for (std::int64_t i = 0; i < A_.q; ++i) shift_[i] = b_[i] - reference_.b[i];
+  multiply_products(A_, shift_.data(), product.data(), 1);
+  double rss = reference_.rtr, quadratic = 0;
+  for (std::int64_t i = 0; i < A_.q; ++i) {
+    double fixed = 0;  // row of Z'WX (beta - beta0)
+    for (int j = 0; j < p; ++j) fixed += A_.ZtX[i * k + j] * (beta_[j] - reference_.beta[j]);
+    ZtWe_[i] = reference_.Ztr[i] - product[i] - fixed;
+    quadratic += shift_[i] * product[i];
+    rss += shift_[i] * (product[i] + 2 * fixed - 2 * reference_.Ztr[i]);
+  }
+  for (int j = 0; j < p; ++j) {
+    const double dj = beta_[j] - reference_.beta[j];
+    rss -= 2 * dj * reference_.Xtr[j];
+    for (int i = 0; i < p; ++i) rss += dj * A_.XtX[i + static_cast<std::size_t>(j) * k] * (beta_[i] - reference_.beta[i]);
+  }
+  pwrss_ = rss + small::dot(static_cast<int>(A_.q), u_.data(), u_.data());
+  cancellation_ = std::max(reference_.rtr, quadratic) / pwrss_;
+}
+
+void Pls::ensure_inverse() {
+  if (!inverse_ready_) factor_.invert();
+  inverse_ready_ = true;
+}
+
+// The diagonal blocks G_ll = sum over l' of [M^-1]_ll' lam' [Z'WZ]_l'l, and their sums over the levels.
+void Pls::sum_trace_blocks() {
+  if (G_.empty())
+    for (const FactorBlock& f : A_.factors) {
+      G_.emplace_back(f.diagonal.size());
+      G_sum_.emplace_back(static_cast<std::size_t>(f.width) * f.width);
+    }
+  const double* Z = factor_.inverse().data();
+  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
+    const FactorBlock& block = A_.factors[f];
+    const int s = block.width;
+    const double* lam = lam_[f].data();
+    for (std::int32_t l = 0; l < block.levels; ++l) {
+      const std::int64_t node = block.first_node + l;
+      const double *z = Z + S_.diagonal_at[node], *d = block.diagonal.data() + std::int64_t{l} * s * s;
+      double* g = G_[f].data() + std::int64_t{l} * s * s;
+      for (int c = 0; c < s; ++c)
+        for (int r = 0; r < s; ++r) {
+          double sum = 0;
+          for (int i = 0; i < s; ++i) {
+            double inner = 0;  // entry (i, c) of lam' d
+            for (int j = i; j < s; ++j) inner += lam[j + i * s] * d[j + c * s];
+            sum += symmetric_at(z, S_.leading[node], r, i) * inner;
+          }
+          g[r + c * s] = sum;
+        }
+    }
+  }
+  for (std::size_t t = 0; t < A_.pairs.size(); ++t) {
+    const PairBlock& pair = A_.pairs[t];
+    const FactorBlock &a = A_.factors[pair.a], &b = A_.factors[pair.b];
+    const int sa = a.width, sb = b.width;
+    const double *lam_a = lam_[pair.a].data(), *lam_b = lam_[pair.b].data();
+    for (std::int32_t l = 0; l < a.levels; ++l)
+      for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
+        const std::int64_t at = S_.pair_at[t][e];
+        const std::int32_t m = pair.level_b[e];
+        const double* v = pair.values.data() + e * sa * sb;
+        double* ga = G_[pair.a].data() + std::int64_t{l} * sa * sa;
+        double* gb = G_[pair.b].data() + std::int64_t{m} * sb * sb;
+        if (sa == 1 && sb == 1) {
+          const double zv = Z[at < 0 ? ~at : at] * *v;
+          *ga += zv * *lam_b;
+          *gb += zv * *lam_a;
+          continue;
+        }
+        // zba(r, c) is the entry of M^-1 between coefficient r of the level of b and c of that of a.
+        const double* z = Z + (at < 0 ? ~at : at);
+        const std::int64_t lead = at < 0 ? S_.leading[b.first_node + m] : S_.leading[a.first_node + l];
+        auto zba = [&](int r, int c) { return at < 0 ? z[c + r * lead] : z[r + c * lead]; };
+        for (int c = 0; c < sa; ++c)
+          for (int i = 0; i < sb; ++i) {
+            double inner = 0;  // entry (i, c) of lam_b' v
+            for (int j = i; j < sb; ++j) inner += lam_b[j + i * sb] * v[j + c * sb];
+            for (int r = 0; r < sa; ++r) ga[r + c * sa] += zba(i, r) * inner;
+          }
+        for (int c = 0; c < sb; ++c)
+          for (int i = 0; i < sa; ++i) {
+            double inner = 0;  // entry (i, c) of lam_a' v'
+            for (int j = i; j < sa; ++j) inner += lam_a[j + i * sa] * v[c + j * sb];
+            for (int r = 0; r < sb; ++r) gb[r + c * sb] += zba(r, i) * inner;
+          }
+      }
+  }
+  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
+    const std::size_t size = G_sum_[f].size();
+    std::fill(G_sum_[f].begin(), G_sum_[f].end(), 0.0);
+    for (std::size_t i = 0; i < G_[f].size(); i += size)
+      for (std::size_t j = 0; j < size; ++j) G_sum_[f][j] += G_[f][i + j];
+  }
+}
+
+void Pls::gradient(Criterion criterion, double* out) {
+  ensure_inverse();
+  sum_trace_blocks();
+  const double scale = scale_df(criterion) / pwrss_;
+  for (std::size_t e = 0; e < entries_.size(); ++e) {
+    const auto [f, row, column] = entries_[e];
+    const FactorBlock& block = A_.factors[f];
+    const int s = block.width;
+    double sum = 0;
+    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s)
+      sum += ZtWe_[at + row] * u_[at + column];
+    out[e] = 2 * G_sum_[f][column + row * s] - 2 * scale * sum;
+  }
+  if (criterion == Criterion::reml && A_.p > 0) add_reml_gradient(out);
+}
+
+// -2 tr((RX'RX)^-1 (X - Z Lambda K)'WZ dLambda K) with K = M^-1 Lambda'Z'WX.
+void Pls::add_reml_gradient(double* out) {
+  const int k = A_.k(), p = A_.p;
+  const auto size = static_cast<std::size_t>(A_.q) * p;
+  for (auto* v : {&K_, &AK_, &KR_})
+    if (v->size() < size) v->resize(size);
+  std::vector<double>& permuted = AK_;
+  for (std::int64_t i = 0; i < A_.q; ++i) std::copy_n(RZX_.data() + i * k, p, permuted.data() + i * p);
+  factor_.solve_Lt(permuted.data(), p);
+  for (std::int64_t i = 0; i < A_.q; ++i)
+    std::copy_n(permuted.data() + std::int64_t{S_.permuted[i]} * p, p, K_.data() + i * p);
+  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
+    const FactorBlock& block = A_.factors[f];
+    for (std::int32_t l = 0; l < block.levels; ++l) {
+      const std::int64_t at = (block.offset + std::int64_t{l} * block.width) * p;
+      apply_template(block.width, lam_[f].data(), K_.data() + at, KR_.data() + at, p);
+    }
+  }
+  multiply_products(A_, KR_.data(), AK_.data(), p);
+  for (std::int64_t i = 0; i < A_.q; ++i)
+    for (int j = 0; j < p; ++j) AK_[i * p + j] = A_.ZtX[i * k + j] - AK_[i * p + j];
+  std::copy_n(K_.data(), size, KR_.data());
+  const int q = static_cast<int>(A_.q);
+  blas::trsm('L', 'L', 'N', p, q, RX_.data(), k, KR_.data(), p);
+  blas::trsm('L', 'L', 'T', p, q, RX_.data(), k, KR_.data(), p);
+  for (std::size_t e = 0; e < entries_.size(); ++e) {
+    const auto [f, row, column] = entries_[e];
+    const FactorBlock& block = A_.factors[f];
+    double sum = 0;
+    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * block.width; at += block.width)
+      sum += small::dot(p, AK_.data() + (at + row) * p, KR_.data() + (at + column) * p);
+    out[e] -= 2 * sum;
+  }
+}
+
+void Pls::information(Criterion criterion, double* out) const {
+  const auto m = entries_.size();
+  std::fill_n(out, m * m, 0.0);
+  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
+    const FactorBlock& block = A_.factors[f];
+    const int s = block.width;
+    const double* lam = lam_[f].data();
+    std::vector<double> V(static_cast<std::size_t>(s) * s), kappa(V.size());
+    for (std::int32_t l = 0; l < block.levels; ++l) {
+      // V = [Z'V^-1Z]_ll from V lam = G', and kappa = lam'V lam = G lam.
+      const double* g = G_[f].data() + std::int64_t{l} * s * s;
+      for (int r = 0; r < s; ++r)
+        for (int c = s - 1; c >= 0; --c) {
+          double v = g[c + r * s], kap = 0;
+          for (int i = c + 1; i < s; ++i) v -= V[r + i * s] * lam[i + c * s];
+          for (int i = c; i < s; ++i) kap += g[r + i * s] * lam[i + c * s];
+          V[r + c * s] = v / lam[c + c * s];
+          kappa[r + c * s] = kap;
+        }
+      for (std::size_t e1 = 0; e1 < m; ++e1) {
+        if (entries_[e1].factor != static_cast<int>(f)) continue;
+        const auto [f1, i, j] = entries_[e1];
+        for (std::size_t e2 = 0; e2 <= e1; ++e2) {
+          if (entries_[e2].factor != static_cast<int>(f)) continue;
+          const auto [f2, r, c] = entries_[e2];
+          const double t = g[j + r * s] * g[c + i * s] + kappa[j + c * s] * 0.5 * (V[i + r * s] + V[r + i * s]);
+          out[e1 + e2 * m] += 2 * t;
+        }
+      }
+    }
+  }
+  const double df = scale_df(criterion);
+  for (std::size_t e1 = 0; e1 < m; ++e1)
+    for (std::size_t e2 = 0; e2 <= e1; ++e2) {
+      auto trace = [&](const ThetaEntry& e) {
+        return 2 * G_sum_[e.factor][e.column + e.row * A_.factors[e.factor].width];
+      };
+      out[e1 + e2 * m] -= trace(entries_[e1]) * trace(entries_[e2]) / df;
+      out[e2 + e1 * m] = out[e1 + e2 * m];
+    }
+}
+
+void Pls::conditional_covariance(int f, double* out) const {
+  const FactorBlock& block = A_.factors[f];
+  const int s = block.width;
+  const double* lam = lam_[f].data();
+  for (std::int32_t l = 0; l < block.levels; ++l) {
+    const std::int64_t node = block.first_node + l;
+    const double* z = factor_.inverse().data() + S_.diagonal_at[node];
+    double* target = out + std::int64_t{l} * s * s;
+    for (int c = 0; c < s; ++c)
+      for (int r = 0; r < s; ++r) {
+        double sum = 0;
+        for (int i = 0; i <= r; ++i)
+          for (int j = 0; j <= c; ++j) sum += lam[r + i * s] * symmetric_at(z, S_.leading[node], i, j) * lam[c + j * s];
+        target[r + c * s] = sum;
+      }
+  }
+}
+
+}  // namespace mixedmodels

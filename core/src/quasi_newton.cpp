@@ -1,0 +1,220 @@
+#include "mixedmodels/quasi_newton.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "mixedmodels/blas.hpp"
+#include "mixedmodels/small.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+// The quadratic model: a symmetric positive definite matrix that solves and learns.
+class Model {
+ public:
+  explicit Model(int m) : m_(m), hessian_(square(), 0.0), factor_(square()), product_(m) {}
+
+  void identity(double scale) {
+    std::fill(hessian_.begin(), hessian_.end(), 0.0);
+    for (int i = 0; i < m_; ++i) at(i, i) = scale;
+  }
+
+  double* data() { return hessian_.data(); }
+  const std::vector<double>& hessian() const { return hessian_; }
+
+  // step = -H^-1 gradient, with as much of the diagonal added as positive definiteness asks for.
+  void step(const std::vector<double>& gradient, std::vector<double>& out) {
+    double largest = 0;
+    for (int i = 0; i < m_; ++i) largest = std::max(largest, std::abs(at(i, i)));
+    if (!(largest > 0) || !std::isfinite(largest)) {
+      identity(largest = 1.0);
+    }
+    for (int i = 0; i < m_; ++i)
+      if (at(i, i) < 1e-10 * largest) at(i, i) = 1e-10 * largest;
+    for (double shift = 0;; shift = std::max(10 * shift, 1e-8)) {
+      factor_ = hessian_;
+      for (int i = 0; i < m_; ++i) factor_[i * (m_ + 1)] *= 1 + shift;
+      if (blas::potrf('L', m_, factor_.data(), m_)) {
+        if (shift > 0)
+          for (int i = 0; i < m_; ++i) at(i, i) *= 1 + shift;
+        break;
+      }
+    }
+    for (int i = 0; i < m_; ++i) out[i] = -gradient[i];
+    blas::trsm('L', 'L', 'N', m_, 1, factor_.data(), m_, out.data(), m_);
+    blas::trsm('L', 'L', 'T', m_, 1, factor_.data(), m_, out.data(), m_);
+  }
+
+  // BFGS update for a step s along which the gradient changed by y, damped where the curvature is too small.
+  void learn(const std::vector<double>& s, std::vector<double> y) {
+    for (int i = 0; i < m_; ++i) {
+      product_[i] = 0;
+      for (int j = 0; j < m_; ++j) product_[i] += hessian_[i + j * m_] * s[j];
+    }
+    const double sHs = small::dot(m_, s.data(), product_.data());
+    double sy = small::dot(m_, s.data(), y.data());
+    if (!(sHs > 0)) return;
+    if (sy < 0.1 * sHs) {
+      const double mix = 0.9 * sHs / (sHs - sy);
+      for (int i = 0; i < m_; ++i) y[i] = mix * y[i] + (1 - mix) * product_[i];
+      sy = small::dot(m_, s.data(), y.data());
+    }
+    for (int j = 0; j < m_; ++j)
+      for (int i = 0; i < m_; ++i) at(i, j) += y[i] * y[j] / sy - product_[i] * product_[j] / sHs;
+  }
+
+ private:
+  std::size_t square() const { return static_cast<std::size_t>(m_) * m_; }
+  double& at(int i, int j) { return hessian_[i + static_cast<std::size_t>(j) * m_]; }
+
+  int m_;
+  std::vector<double> hessian_, factor_, product_;
+};
+
+// A step may at most triple the largest entry: beyond that the model knows nothing.
+void limit_step(const std::vector<double>& theta, std::vector<double>& step) {
+  double size = 0.1, longest = 0;
+  for (double t : theta) size = std::max(size, std::abs(t));
+  for (double d : step) longest = std::max(longest, std::abs(d));
+  if (longest > 2 * size)
+    for (double& d : step) d *= 2 * size / longest;
+}
+
+class Search {
+ public:
+  Search(Evaluator& f, Criterion criterion, const SearchSettings& settings)
+      : f_(f), criterion_(criterion), settings_(settings), m_(f.m()), model_(m_), trial_(m_), step_(m_), change_(m_),
+        slope_(m_) {}
+
+  SearchResult run(std::vector<double> theta, const Progress& progress) {
+    SearchResult r;
+    r.theta = std::move(theta);
+    r.gradient.resize(m_);
+    r.value = f_.value(r.theta.data(), criterion_);
+    if (!std::isfinite(r.value)) {
+      r.status = SearchStatus::not_finite;
+      return r;
+    }
+    f_.gradient(criterion_, r.gradient.data());
+    f_.pls().information(criterion_, model_.data());
+    for (;; ++r.iterations) {
+      if (progress && !progress(r.iterations, r.value, r.theta)) {
+        r.status = SearchStatus::interrupted;
+        break;
+      }
+      model_.step(r.gradient, step_);
+      r.decrement = -0.5 * small::dot(m_, step_.data(), r.gradient.data());
+      if (r.decrement <= settings_.decrement) {
+        r.status = SearchStatus::converged;
+        break;
+      }
+      if (f_.n_value() >= settings_.max_values) {
+        r.status = SearchStatus::max_values;
+        break;
+      }
+      limit_step(r.theta, step_);
+      if (!advance(r)) {
+        r.status = SearchStatus::stalled;
+        break;
+      }
+    }
+    try_zeros(r);
+    r.model = model_.hessian();
+    return r;
+  }
+
+ private:
+  // Rounding error of a difference of two values of the criterion.
+  double noise(const SearchResult& r) const { return 1e-13 * (1 + std::abs(r.value)); }
+
+  // Moves along the step to a point of lower criterion, or says that there is none.
+  bool advance(SearchResult& r) {
+    const double slope = small::dot(m_, step_.data(), r.gradient.data());
+    double t = 1, value = 0;
+    for (int halvings = 0;; ++halvings) {
+      for (int i = 0; i < m_; ++i) trial_[i] = r.theta[i] + t * step_[i];
+      value = f_.value(trial_.data(), criterion_);
+      if (value <= r.value + 1e-4 * t * slope + noise(r)) break;
+      if (halvings == 30 || f_.n_value() >= settings_.max_values) return false;
+      const double curve = value - r.value - t * slope;
+      const double best = std::isfinite(curve) && curve > 0 ? -0.5 * slope * t * t / curve : 0.0;
+      t = std::clamp(best, 0.1 * t, 0.5 * t);
+    }
+    f_.gradient(criterion_, slope_.data());
+    for (int i = 0; i < m_; ++i) {
+      change_[i] = trial_[i] - r.theta[i];
+      std::swap(slope_[i], r.gradient[i]);
+      slope_[i] = r.gradient[i] - slope_[i];
+    }
+    model_.learn(change_, slope_);
+    r.theta = trial_;
+    r.value = value;
+    return true;
+  }
+
+  // Small diagonal entries are set to zero where the criterion does not mind, smallest first.
+  void try_zeros(SearchResult& r) {
+    std::vector<int> small_entries;
+    for (int e = 0; e < m_; ++e)
+      if (f_.entries()[e].row == f_.entries()[e].column && r.theta[e] != 0 && std::abs(r.theta[e]) < settings_.zero)
+        small_entries.push_back(e);
+    std::sort(small_entries.begin(), small_entries.end(),
+              [&](int a, int b) { return std::abs(r.theta[a]) < std::abs(r.theta[b]); });
+    bool moved = false;
+    for (int e : small_entries) {
+      trial_ = r.theta;
+      trial_[e] = 0;
+      const double value = f_.value(trial_.data(), criterion_);
+      moved = true;
+      if (!(value <= r.value + 1e-9 + noise(r))) continue;
+      r.theta = trial_;
+      r.value = value;
+    }
+    if (!moved) return;
+    r.value = f_.value(r.theta.data(), criterion_);
+    f_.gradient(criterion_, r.gradient.data());
+  }
+
+  Evaluator& f_;
+  Criterion criterion_;
+  const SearchSettings& settings_;
+  int m_;
+  Model model_;
+  std::vector<double> trial_, step_, change_, slope_;
+};
+
+}  // namespace
+
+SearchResult quasi_newton(Evaluator& f, Criterion criterion, std::vector<double> theta, const SearchSettings& settings,
+                          const Progress& progress) {
+  return Search(f, criterion, settings).run(std::move(theta), progress);
+}
+
+std::vector<double> difference_hessian(Evaluator& f, Criterion criterion, std::vector<double> theta,
+                                       const std::vector<double>& gradient, const std::vector<double>& h) {
+  const auto m = theta.size();
+  std::vector<double> out(m * m), up(m), down(gradient);
+  down.resize(m);
+  for (std::size_t j = 0; j < m; ++j) {
+    const double centre = theta[j];
+    theta[j] = centre + h[j];
+    f.value(theta.data(), criterion);
+    f.gradient(criterion, up.data());
+    double width = h[j];
+    if (gradient.empty()) {
+      theta[j] = centre - h[j];
+      f.value(theta.data(), criterion);
+      f.gradient(criterion, down.data());
+      width = 2 * h[j];
+    }
+    theta[j] = centre;
+    for (std::size_t i = 0; i < m; ++i) out[i + j * m] = (up[i] - down[i]) / width;
+  }
+  for (std::size_t j = 0; j < m; ++j)
+    for (std::size_t i = 0; i < j; ++i)
+      out[i + j * m] = out[j + i * m] = 0.5 * (out[i + j * m] + out[j + i * m]);
+  return out;
+}
+
+}  // namespace mixedmodels

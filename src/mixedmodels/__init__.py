@@ -1,0 +1,72 @@
+"""Linear mixed models by penalized least squares: what R's lme4 does, in Python.
+
+The public names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mixedmodels.datasets import describe_dataset, list_datasets, load_dataset
+    from mixedmodels.errors import (
+        ConvergenceWarning,
+        DataError,
+        FormulaError,
+        MixedModelsError,
+        ModelError,
+        SingularFitWarning,
+    )
+    from mixedmodels.fit.linear import LinearMixedFit
+    from mixedmodels.model import LinearMixedModel, lmer
+    from mixedmodels.settings import Control
+
+_HOMES = {
+    "Control": "settings",
+    "ConvergenceWarning": "errors",
+    "DataError": "errors",
+    "FormulaError": "errors",
+    "LinearMixedFit": "fit.linear",
+    "LinearMixedModel": "model",
+    "MixedModelsError": "errors",
+    "ModelError": "errors",
+    "SingularFitWarning": "errors",
+    "describe_dataset": "datasets",
+    "list_datasets": "datasets",
+    "lmer": "model",
+    "load_dataset": "datasets",
+}
+
+__all__ = [
+    "Control",
+    "ConvergenceWarning",
+    "DataError",
+    "FormulaError",
+    "LinearMixedFit",
+    "LinearMixedModel",
+    "MixedModelsError",
+    "ModelError",
+    "SingularFitWarning",
+    "__version__",
+    "describe_dataset",
+    "list_datasets",
+    "lmer",
+    "load_dataset",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        value: object = _version("mixedmodels")
+    elif name in _HOMES:
+        value = getattr(import_module(f"mixedmodels.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'mixedmodels' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

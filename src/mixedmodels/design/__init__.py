@@ -1,0 +1,10 @@
+"""FormulaSpec and table to Design: model matrices, groups, response, on the rows used."""
+
+from __future__ import annotations
+
+from mixedmodels.design.build import build_design
+from mixedmodels.design.design import Design, TermDesign
+from mixedmodels.design.groups import GroupingFactor
+from mixedmodels.design.matrix import PartPlan
+
+__all__ = ["Design", "GroupingFactor", "PartPlan", "TermDesign", "build_design"]

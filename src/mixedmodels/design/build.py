@@ -1,0 +1,225 @@
+"""FormulaSpec and table to Design: the order of the steps, each of which lives in its own module.
+
+Variables are found, incomplete rows dropped, then response, fixed part, groups and random-effects
+terms are made on the rows that are left, and what cannot be identified is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from mixedmodels.design.checks import check_identifiable, check_response
+from mixedmodels.design.codes import TRUTH_LEVELS
+from mixedmodels.design.columns import CategoricalColumn
+from mixedmodels.design.design import Design, TermDesign
+from mixedmodels.design.evaluate import bind_factor
+from mixedmodels.design.factors import (
+    Block,
+    NumericBlock,
+    Recipe,
+    check_finite,
+    factor_values,
+    train_factor,
+)
+from mixedmodels.design.frame import Table, as_table
+from mixedmodels.design.groups import GroupingFactor, build_group
+from mixedmodels.design.matrix import ColumnPlan, PartPlan, build_matrix, plan_part
+from mixedmodels.design.missing import drop_missing, read_argument, read_offset, read_weights
+from mixedmodels.design.rows import Rows
+from mixedmodels.errors import DataError
+from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
+from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
+from mixedmodels.typing import FloatArray
+
+
+def build_design(
+    spec: FormulaSpec,
+    data: Any,
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    na_action: NaAction = "omit",
+    residual: bool = True,
+) -> Design:
+    """Make the design of a mixed model from a parsed formula and a table.
+
+    Args:
+        spec: The parsed formula.
+        data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
+        weights: Prior weights: a column, an expression of columns, or one value per row of `data`.
+        offset: The same for a known addition to the linear predictor.
+        contrasts: Column (or factor as written) to "treatment", "sum", "helmert", "poly" or a
+            matrix (levels x columns); treatment for all others.
+        na_action: "omit" drops rows with a missing value in any variable used, "raise" refuses.
+        residual: Whether the model has a residual variance of its own (linear models); without,
+            one level per row is allowed.
+
+    Returns:
+        The design on the rows used.
+
+    Raises:
+        FormulaError: the formula names what the data does not have, or cannot be computed.
+        DataError: a column, the weights or the offset cannot be used.
+        ModelError: a random-effects term cannot be identified.
+    """
+    check_option("na_action", na_action, NA_ACTIONS)
+    rows = Rows(as_table(data))
+    if rows.n_rows == 0:
+        raise DataError("The data has no rows.")
+    contrasts = {} if contrasts is None else contrasts
+    _check_contrasts(contrasts, rows.table)
+    given_offset = read_argument("offset", offset, rows)
+    given_weights = read_argument("weights", weights, rows)
+    needed = dict.fromkeys(_variables(spec, rows.table))
+    needed.update(dict.fromkeys(given_offset.columns if given_offset else ()))
+    n_dropped, missing_message = drop_missing(needed, given_offset, rows, na_action)
+    w, weights_message = read_weights(given_weights, rows)
+    y = _response(spec, rows)
+
+    builder = _Builder(spec, rows, contrasts)
+    fixed_spec, X = builder.fixed()
+    groups, terms = builder.random(fixed_spec, X)
+    check_response(spec.response, y)
+    check_identifiable(terms, groups, rows.n_rows, residual=residual)
+    messages = (missing_message, weights_message, *builder.level_messages)
+    return Design(
+        formula=spec,
+        y=y,
+        X=X,
+        x_names=fixed_spec.names,
+        w=w,
+        offset=_total_offset(spec, read_offset(given_offset, rows), rows),
+        groups=groups,
+        terms=terms,
+        n=rows.n_rows,
+        n_dropped=n_dropped,
+        rows=rows.kept,
+        index=rows.index(),
+        response_name=spec.response,
+        fixed_spec=fixed_spec,
+        offset_source=None if offset is None else offset if isinstance(offset, str) else ...,
+        messages=tuple(message for message in messages if message),
+    )
+
+
+class _Builder:
+    """Makes the parts of one design; every factor is evaluated once, whoever uses it."""
+
+    def __init__(self, spec: FormulaSpec, rows: Rows, contrasts: Mapping[str, Any]) -> None:
+        self.spec = spec
+        self.rows = rows
+        self.contrasts = contrasts
+        self.blocks: dict[str, Block] = {}
+        self.recipes: dict[str, Recipe] = {}
+        self.level_messages: list[str] = []
+
+    def plan(self, terms: tuple[Term, ...]) -> PartPlan:
+        for factor in _factors(terms):
+            if factor.key not in self.blocks:
+                self.blocks[factor.key], self.recipes[factor.key] = train_factor(
+                    factor, self.spec.text, self.rows, self.contrasts
+                )
+        return plan_part(terms, self.blocks, self.recipes)
+
+    def fixed(self) -> tuple[PartPlan, FloatArray]:
+        plan = self.plan(self.spec.terms)
+        return plan, build_matrix(plan, self.blocks, self.rows.n_rows)
+
+    def random(
+        self, fixed: PartPlan, X: FloatArray
+    ) -> tuple[tuple[GroupingFactor, ...], tuple[TermDesign, ...]]:
+        coded: dict[str, CategoricalColumn] = {}
+        found: dict[str, GroupingFactor] = {}
+        for term in self.spec.random:
+            if term.group not in found:
+                found[term.group] = build_group(term.grouping, self.spec.text, self.rows, coded)
+        ordered = sorted(self.spec.random, key=lambda term: -found[term.group].n_levels)
+        names = list(dict.fromkeys(term.group for term in ordered))
+        where = {column: position for position, column in enumerate(fixed.columns)}
+        designs = [
+            TermDesign(names.index(term.group), plan.names, self.z(plan, where, X), plan, term)
+            for term in ordered
+            for plan in _split(self.plan(term.terms), term)
+        ]
+        return tuple(found[name] for name in names), tuple(designs)
+
+    def z(self, plan: PartPlan, where: dict[ColumnPlan, int], X: FloatArray) -> FloatArray:
+        """The columns of a term: without memory where they are 1, or stand in X side by side."""
+        n_rows = self.rows.n_rows
+        if plan.columns == ((),):
+            return np.broadcast_to(np.float64(1.0), (n_rows, 1))
+        first = where.get(plan.columns[0], -1)
+        width = len(plan.columns)
+        if first >= 0 and all(
+            where.get(column) == first + shift for shift, column in enumerate(plan.columns)
+        ):
+            return X[:, first : first + width]
+        return build_matrix(plan, self.blocks, n_rows)
+
+
+def _split(plan: PartPlan, term: RandomTerm) -> Iterator[PartPlan]:
+    """The term itself, or each of its columns when they are to be independent."""
+    if term.correlated or len(plan.columns) == 1:
+        yield plan
+        return
+    for name, column, origin in zip(plan.names, plan.columns, plan.terms, strict=True):
+        yield PartPlan((name,), (column,), plan.recipes, (origin,))
+
+
+def _factors(terms: tuple[Term, ...]) -> Iterator[Factor]:
+    return (factor for term in terms for factor in term.factors)
+
+
+def _variables(spec: FormulaSpec, table: Table) -> Iterator[str]:
+    """Columns that the formula needs, with repetitions.
+
+    Raises:
+        FormulaError: a name is not a column of the table.
+    """
+    factors = [spec.response_factor, *_factors(spec.terms), *spec.offsets]
+    for term in spec.random:
+        factors += [*_factors(term.terms), *term.grouping]
+    for factor in factors:
+        bound = bind_factor(factor, spec.text, table)
+        yield from (factor.name,) if bound is None else bound.names
+
+
+def _response(spec: FormulaSpec, rows: Rows) -> FloatArray:
+    value = factor_values(spec.response_factor, spec.text, rows, {})
+    name = spec.response
+    if isinstance(value, CategoricalColumn) and value.levels is TRUTH_LEVELS:
+        value = NumericBlock((name,), (value.codes,))
+    if not isinstance(value, NumericBlock):
+        raise DataError(
+            f"The response '{name}' is not numeric. A linear model needs numbers; for a response "
+            "of two categories use glmer with family='binomial'."
+        )
+    if len(value.values) != 1:
+        raise DataError(f"The response '{name}' has {len(value.values)} columns; it must have one.")
+    check_finite(name, value.values[0], rows)
+    return np.array(value.values[0], dtype=np.float64)
+
+
+def _total_offset(spec: FormulaSpec, given: FloatArray | None, rows: Rows) -> FloatArray | None:
+    """The argument plus every ``offset(...)`` of the formula."""
+    total = given
+    for factor in spec.offsets:
+        value = factor_values(factor, spec.text, rows, {})
+        if not isinstance(value, NumericBlock) or len(value.values) != 1:
+            raise DataError(f"'{factor.name}' is not numeric.")
+        check_finite(factor.name, value.values[0], rows)
+        values = value.values[0]
+        total = np.array(values, dtype=np.float64) if total is None else total + values
+    return total
+
+
+def _check_contrasts(contrasts: Mapping[str, Any], table: Table) -> None:
+    if not isinstance(contrasts, Mapping):
+        raise DataError(f"contrasts must be a dict from column to contrast, not {contrasts!r:.80}.")
+    for name in contrasts:
+        if name not in table and "(" not in str(name):
+            raise DataError(f"contrasts names '{name}', which is not a column of the data.")

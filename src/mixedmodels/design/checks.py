@@ -1,0 +1,90 @@
+"""Refusals before any fitting: what the data cannot identify, whatever the optimiser would do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mixedmodels.design.columns import level_labels
+from mixedmodels.design.design import TermDesign
+from mixedmodels.design.groups import GroupingFactor
+from mixedmodels.errors import DataError, ModelError
+from mixedmodels.typing import FloatArray
+
+
+def check_response(name: str, y: FloatArray) -> None:
+    """Refuse a response that never varies.
+
+    Raises:
+        DataError: all values are the same.
+    """
+    if y.size == 0 or np.ptp(y) == 0.0:
+        value = f"{y[0]:.15g} in all {y.size} rows" if y.size else "empty"
+        raise DataError(f"The response '{name}' is constant ({value}); there is nothing to model.")
+
+
+def check_identifiable(
+    terms: Sequence[TermDesign], groups: Sequence[GroupingFactor], n: int, *, residual: bool
+) -> None:
+    """Refuse terms that the number of rows cannot support, as lme4 does.
+
+    Args:
+        terms: Random-effects terms.
+        groups: Their grouping factors.
+        n: Rows used.
+        residual: Whether the model has a residual variance of its own (linear models). Without
+            one, one level (or coefficient) for each row is allowed.
+
+    Raises:
+        ModelError: one level only, too many levels or coefficients, or one effect in two terms.
+    """
+    for term in terms:
+        _check_size(term, groups[term.group], n, residual)
+    for group in range(len(groups)):
+        _check_repeated([term for term in terms if term.group == group])
+
+
+def _check_size(term: TermDesign, group: GroupingFactor, n: int, residual: bool) -> None:
+    where = f"{term.source.name} cannot be estimated: "
+    if group.n_levels < 2:
+        level = ", ".join(level_labels(group.levels))
+        raise ModelError(
+            f"{where}the grouping factor '{group.name}' has only one level in use ({level}); "
+            "variation between levels needs at least two. Leave the term out."
+        )
+    allowed = n - 1 if residual else n
+    relation = "as many levels as there are rows" if group.n_levels == n else "too many levels"
+    if group.n_levels > allowed:
+        raise ModelError(
+            f"{where}the grouping factor '{group.name}' has {group.n_levels} levels and the data "
+            f"{n} rows ({relation}), so its effects cannot be told from the residuals. Group by "
+            "something that repeats."
+        )
+    n_effects = group.n_levels * len(term.columns)
+    if n_effects > allowed:
+        raise ModelError(
+            f"{where}it has {n_effects} random effects ({group.n_levels} levels of '{group.name}' "
+            f"x {len(term.columns)} columns: {', '.join(term.columns)}) and the data {n} rows, so "
+            "they cannot be told from the residuals. Leave columns out of the term."
+        )
+
+
+def _check_repeated(terms: Sequence[TermDesign]) -> None:
+    """Two variances for one effect of one group add up; only their sum is identified."""
+    owners: dict[object, TermDesign] = {}
+    for term in terms:
+        for column, name in zip(term.spec.columns, term.columns, strict=True):
+            other = owners.setdefault(column, term)
+            if other is term:
+                continue
+            first, second = sorted((other.source, term.source), key=lambda source: source.start)
+            remedy = (
+                f"write (0 + ... | {second.group}) in the second, or one term with both"
+                if name == "(Intercept)"
+                else "leave it out of one of them"
+            )
+            raise ModelError(
+                f"{first.name} and {second.name} both have the effect '{name}' of "
+                f"'{second.group}', so their variances cannot be told apart; {remedy}."
+            )

@@ -1,0 +1,177 @@
+"""Contrasts: how the levels of a categorical factor become columns, with R's signs and names.
+
+A coding is either the indicator of some levels (treatment, or all levels when the factor also
+stands for the intercept) or a matrix with one row per level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.design.columns import level_labels
+from mixedmodels.errors import DataError, did_you_mean
+from mixedmodels.settings import CONTRASTS
+from mixedmodels.typing import FloatArray
+
+_POLY_NAMES = (".L", ".Q", ".C")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coding:
+    """Columns for the levels of one factor.
+
+    Attributes:
+        suffixes: What follows the factor's name in the name of each column.
+        matrix: (l, k) values by level, or None for indicators.
+        indicated: Level that each column indicates; empty when there is a matrix.
+    """
+
+    suffixes: tuple[str, ...]
+    matrix: FloatArray | None
+    indicated: tuple[int, ...] = ()
+
+
+def full_coding(labels: Sequence[str]) -> Coding:
+    """One indicator for every level."""
+    return Coding(tuple(labels), None, tuple(range(len(labels))))
+
+
+def make_coding(contrast: Any, levels: pd.Index, factor: str) -> Coding:
+    """The coding that a user asked for.
+
+    Args:
+        contrast: None or "treatment", "sum", "helmert", "poly"; a matrix (levels x columns) as
+            array or DataFrame; a Coding maker with `coding(levels)` such as ``Treatment("b")``.
+        levels: The levels in use, in order.
+        factor: Name for messages.
+
+    Raises:
+        DataError: an unknown name, or a matrix whose shape does not fit the levels.
+    """
+    labels = level_labels(levels)
+    if isinstance(contrast, Contrast):
+        return contrast.coding(levels, factor)
+    if contrast is None or (isinstance(contrast, str) and contrast == "treatment"):
+        return _treatment(labels, 0)
+    if isinstance(contrast, str):
+        return _named(contrast, labels, factor)
+    return _from_matrix(contrast, levels, factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A contrast named inside a formula, as in ``C(f, Treatment("b"))`` or ``C(f, contr.sum)``.
+
+    Attributes:
+        name: One of the names that `contrasts` takes.
+        base: Reference level of the treatment contrast; None for the first.
+    """
+
+    name: str
+    base: Any = None
+
+    def __call__(self, base: Any = None) -> Contrast:
+        """The same contrast with another reference level."""
+        return Contrast(self.name, base)
+
+    def coding(self, levels: pd.Index, factor: str) -> Coding:
+        """The coding for `levels`.
+
+        Raises:
+            DataError: the reference level is not among them.
+        """
+        labels = level_labels(levels)
+        if self.base is None:
+            return make_coding(self.name, levels, factor)
+        if self.name != "treatment":
+            raise DataError(f"{factor}: only a treatment contrast has a reference level.")
+        wanted = level_labels(pd.Index([self.base]))[0]
+        if wanted not in labels:
+            raise DataError(
+                f"{factor} has no level '{wanted}' to be the reference; it has "
+                f"{', '.join(labels[:10])}.{did_you_mean(wanted, labels)}"
+            )
+        return _treatment(labels, labels.index(wanted))
+
+
+def contr_sum(n_levels: int) -> FloatArray:
+    """R's contr.sum: deviations from the mean of the levels, the last one left out."""
+    matrix = np.eye(n_levels, n_levels - 1)
+    matrix[-1] = -1.0
+    return matrix
+
+
+def contr_helmert(n_levels: int) -> FloatArray:
+    """R's contr.helmert: each level against the mean of those before it, unscaled."""
+    matrix = np.zeros((n_levels, n_levels - 1))
+    for column in range(n_levels - 1):
+        matrix[: column + 1, column] = -1.0
+        matrix[column + 1, column] = column + 1.0
+    return matrix
+
+
+def contr_poly(n_levels: int) -> FloatArray:
+    """R's contr.poly: orthonormal polynomials on 1, 2, ..., leading coefficient positive.
+
+    Each column is x times the one before, orthogonalised twice against all earlier ones.
+    """
+    scores = np.arange(n_levels) - (n_levels - 1) / 2.0
+    basis = np.full((n_levels, n_levels), 1.0 / np.sqrt(n_levels))
+    for degree in range(1, n_levels):
+        column = scores * basis[:, degree - 1]
+        for _ in range(2):
+            earlier = basis[:, :degree]
+            column = column - earlier @ (earlier.T @ column)
+        basis[:, degree] = column / np.linalg.norm(column)
+    return basis[:, 1:]
+
+
+def _treatment(labels: Sequence[str], base: int) -> Coding:
+    indicated = tuple(level for level in range(len(labels)) if level != base)
+    return Coding(tuple(labels[level] for level in indicated), None, indicated)
+
+
+def _named(contrast: str, labels: Sequence[str], factor: str) -> Coding:
+    n_levels = len(labels)
+    numbered = tuple(str(column + 1) for column in range(n_levels - 1))
+    if contrast == "sum":
+        return Coding(numbered, contr_sum(n_levels))
+    if contrast == "helmert":
+        return Coding(numbered, contr_helmert(n_levels))
+    if contrast == "poly":
+        powers = (f"^{degree}" for degree in range(4, n_levels))
+        return Coding((*_POLY_NAMES, *powers)[: n_levels - 1], contr_poly(n_levels))
+    listed = ", ".join(repr(name) for name in CONTRASTS)
+    raise DataError(
+        f"The contrast of '{factor}' is {contrast!r}; it must be one of {listed}, or a matrix."
+        f"{did_you_mean(contrast, CONTRASTS)}"
+    )
+
+
+def _from_matrix(contrast: Any, levels: pd.Index, factor: str) -> Coding:
+    suffixes: tuple[str, ...] | None = None
+    if isinstance(contrast, pd.DataFrame):
+        if levels.isin(contrast.index).all():
+            contrast = contrast.loc[levels]
+        suffixes = tuple(str(name) for name in contrast.columns)
+    try:
+        matrix = np.array(contrast, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"The contrast of '{factor}' is not a matrix of numbers.") from None
+    if matrix.ndim == 1:
+        matrix = matrix[:, None]
+    n_levels = len(levels)
+    if matrix.ndim != 2 or matrix.shape[0] != n_levels or not 0 < matrix.shape[1] < n_levels:
+        raise DataError(
+            f"The contrast matrix of '{factor}' has shape {matrix.shape}; the factor has "
+            f"{n_levels} levels in use, so it must have {n_levels} rows and 1 to "
+            f"{n_levels - 1} columns."
+        )
+    if not np.isfinite(matrix).all():
+        raise DataError(f"The contrast matrix of '{factor}' has values that are not finite.")
+    return Coding(suffixes or tuple(str(j + 1) for j in range(matrix.shape[1])), matrix)

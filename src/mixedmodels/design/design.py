@@ -1,0 +1,79 @@
+"""The design of a model: everything that is known before theta, as frozen values.
+
+Made by `build.build_design`; nothing here computes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import EllipsisType
+
+import pandas as pd
+
+from mixedmodels.design.groups import GroupingFactor
+from mixedmodels.design.matrix import PartPlan
+from mixedmodels.formula import FormulaSpec, RandomTerm
+from mixedmodels.typing import FloatArray, LongArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TermDesign:
+    """One random-effects term as it is fitted; ``(x || g)`` gives one for each column.
+
+    Attributes:
+        group: Position of its grouping factor in `Design.groups`.
+        columns: Names of its columns, R's.
+        z: (n, s) their values; may be a view (of X, or of a single 1.0), so any strides.
+        spec: How to make `z` on new data.
+        source: The term of the formula it comes from.
+    """
+
+    group: int
+    columns: tuple[str, ...]
+    z: FloatArray
+    spec: PartPlan
+    source: RandomTerm
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """Model matrices, response, weights and offset on the rows used.
+
+    No array is a view of the user's data.
+
+    Attributes:
+        formula: The parsed formula.
+        y: (n,) response.
+        X: (n, p_all) fixed-effects columns, redundant ones included, in Fortran order.
+        x_names: Their names, R's.
+        w: (n,) positive prior weights, or None.
+        offset: (n,) offset, or None; the sum of the argument and those in the formula.
+        groups: Grouping factors, in the order of their first term.
+        terms: Random-effects terms by decreasing number of levels, ties in formula order.
+        n: Number of rows used.
+        n_dropped: Rows dropped for missing values.
+        rows: (n,) positions of the rows used, or None when all are.
+        index: Row labels of the rows used, or None when the data has none.
+        response_name: The left-hand side, as typed.
+        fixed_spec: How to make X on new data.
+        offset_source: The `offset` argument when it was text, ``...`` when it was an array, None
+            without one; what new data need.
+        messages: What the user should know: rows and levels dropped.
+    """
+
+    formula: FormulaSpec
+    y: FloatArray
+    X: FloatArray
+    x_names: tuple[str, ...]
+    w: FloatArray | None
+    offset: FloatArray | None
+    groups: tuple[GroupingFactor, ...]
+    terms: tuple[TermDesign, ...]
+    n: int
+    n_dropped: int
+    rows: LongArray | None
+    index: pd.Index | None
+    response_name: str
+    fixed_spec: PartPlan
+    offset_source: str | EllipsisType | None
+    messages: tuple[str, ...]

@@ -1,0 +1,266 @@
+"""Factors of a formula to blocks of columns: the values behind each factor, coded and named.
+
+A factor becomes a block once for the whole design; which of its columns a term uses (all levels, or
+one fewer) is decided in `rank`, and products are formed in `matrix`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from formulaic.materializers.types import FactorValues
+
+from mixedmodels.design.codes import categorize, drop_unused, match_levels
+from mixedmodels.design.coding import Coding, full_coding, make_coding
+from mixedmodels.design.columns import (
+    CategoricalColumn,
+    Column,
+    NumericColumn,
+    level_labels,
+)
+from mixedmodels.design.evaluate import bind_factor, evaluate
+from mixedmodels.design.functions import CodedColumn
+from mixedmodels.design.rows import Rows
+from mixedmodels.errors import DataError, FormulaError
+from mixedmodels.formula import Factor
+from mixedmodels.typing import AnyArray, FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumericBlock:
+    """Columns of numbers.
+
+    Attributes:
+        names: Column names.
+        values: One (n,) array for each.
+        spans: Whether the columns add up to a constant, so that the first one is redundant
+            beside an intercept (a spline basis with its intercept).
+    """
+
+    names: tuple[str, ...]
+    values: tuple[AnyArray, ...]
+    spans: bool = False
+
+    def columns(self, reduced: bool) -> tuple[str, ...]:
+        """Names of the columns, the first one left out when `reduced`."""
+        return self.names[1:] if reduced else self.names
+
+    def write(self, column: int, reduced: bool, out: FloatArray) -> None:
+        """Store one column in `out` (n,)."""
+        out[...] = self.values[column + reduced]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CategoricalBlock:
+    """Columns that code a categorical factor.
+
+    Attributes:
+        name: Of the factor.
+        codes: (n,) level of each row; the columns of a row with -1 mean nothing.
+        contrast: Coding beside an intercept.
+        full: Coding where the factor also stands for the intercept.
+    """
+
+    name: str
+    codes: AnyArray
+    contrast: Coding
+    full: Coding
+    spans: bool = True
+
+    def columns(self, reduced: bool) -> tuple[str, ...]:
+        """Names of the columns of the contrast (`reduced`) or of all levels."""
+        return tuple(self.name + suffix for suffix in self._coding(reduced).suffixes)
+
+    def write(self, column: int, reduced: bool, out: FloatArray) -> None:
+        """Store one column in `out` (n,)."""
+        coding = self._coding(reduced)
+        if coding.matrix is None:
+            np.equal(self.codes, coding.indicated[column], out=out)
+        else:
+            np.take(coding.matrix[:, column], self.codes, out=out, mode="clip")
+
+    def _coding(self, reduced: bool) -> Coding:
+        return self.contrast if reduced else self.full
+
+
+Block: TypeAlias = NumericBlock | CategoricalBlock
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe:
+    """How to make a factor's block again on new data, as it was made in training.
+
+    Attributes:
+        factor: The factor.
+        formula: The formula it stands in, for messages.
+        states: What stateful functions have learnt.
+        levels: Levels of a categorical factor, or None.
+        contrast: Its coding beside an intercept, or None.
+        names: Column names of a numeric factor.
+    """
+
+    factor: Factor
+    formula: str
+    states: dict[str, Any] = field(default_factory=dict)
+    levels: pd.Index | None = None
+    contrast: Coding | None = None
+    names: tuple[str, ...] = ()
+
+
+def train_factor(
+    factor: Factor, formula: str, rows: Rows, contrasts: Mapping[str, Any]
+) -> tuple[Block, Recipe]:
+    """The block of a factor on the training rows, and the recipe to make it again.
+
+    Raises:
+        FormulaError: the factor cannot be computed.
+        DataError: it gives values that are not finite, or has fewer than two levels.
+    """
+    states: dict[str, Any] = {}
+    value = factor_values(factor, formula, rows, states)
+    asked = _asked_contrast(factor, value, contrasts)
+    if isinstance(value, CodedColumn):
+        value = value.column
+    if isinstance(value, NumericBlock):
+        if asked is not None:
+            raise DataError(
+                f"contrasts names '{factor.name}', which is numeric; write C({factor.source})."
+            )
+        for name, numbers in zip(value.names, value.values, strict=True):
+            check_finite(name, numbers, rows)
+        return value, Recipe(factor, formula, states, names=value.names)
+    column = drop_unused(value)
+    if len(column.levels) < 2:
+        listed = ", ".join(level_labels(column.levels))
+        raise DataError(
+            f"'{factor.name}' is categorical with only one level in use ({listed}), so it has no "
+            "effect to estimate; leave it out of the formula."
+        )
+    contrast = make_coding(asked, column.levels, factor.name)
+    full = full_coding(level_labels(column.levels))
+    recipe = Recipe(factor, formula, states, column.levels, contrast)
+    return CategoricalBlock(factor.name, column.codes, contrast, full), recipe
+
+
+def replay_factor(recipe: Recipe, rows: Rows) -> Block:
+    """The block of a factor on new rows; where its column is missing, the row means nothing.
+
+    Raises:
+        FormulaError: a column is missing from the new data.
+        DataError: the column is of another kind than in training, or has a level that was not
+            there.
+    """
+    factor = recipe.factor
+    value = factor_values(factor, recipe.formula, rows, recipe.states)
+    if isinstance(value, CodedColumn):
+        value = value.column
+    if recipe.levels is None or recipe.contrast is None:
+        if isinstance(value, NumericBlock):
+            return NumericBlock(recipe.names, value.values, value.spans)
+        raise DataError(f"'{factor.name}' was numeric when the model was fitted; here it is not.")
+    if isinstance(value, NumericBlock):
+        value = categorize(NumericColumn(value.values[0]))
+    codes = match_levels(value, recipe.levels)
+    unknown = (codes < 0) & (value.codes >= 0)
+    if unknown.any():
+        stray = level_labels(value.levels.take(np.unique(value.codes[unknown])))
+        raise DataError(
+            f"'{factor.name}' has levels that were not there when the model was fitted: "
+            f"{', '.join(stray[:5])} ({rows.describe(unknown)}). "
+            f"Known levels: {', '.join(level_labels(recipe.levels[:10]))}."
+        )
+    full = full_coding(level_labels(recipe.levels))
+    return CategoricalBlock(factor.name, codes, recipe.contrast, full)
+
+
+def factor_values(
+    factor: Factor, formula: str, rows: Rows, states: dict[str, Any]
+) -> NumericBlock | CategoricalColumn | CodedColumn:
+    """What a factor is on the given rows: numbers, or a categorical column.
+
+    Raises:
+        FormulaError: it names no column, cannot be computed, or has not one value for each row.
+    """
+    bound = bind_factor(factor, formula, rows.table)
+    if bound is None:
+        return _plain(factor.name, rows.column(factor.name), rows)
+    try:
+        value = evaluate(bound, rows, states)
+        return _normalise(factor.name, value, rows.n_rows)
+    except FormulaError as error:
+        raise FormulaError(error.message, formula, factor.start, factor.end) from None
+
+
+def check_finite(name: str, values: AnyArray, rows: Rows) -> None:
+    """Refuse NaN and infinity: missing values are gone, so the expression has made them.
+
+    Raises:
+        DataError: with the first rows and values.
+    """
+    if values.dtype.kind != "f" or np.isfinite(values.sum()):
+        return
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise DataError(f"'{name}' is not finite in {rows.describe(bad, values)}.")
+
+
+def _plain(name: str, column: Column, rows: Rows) -> NumericBlock | CategoricalColumn:
+    if isinstance(column, CategoricalColumn):
+        return column
+    if column.values.dtype.kind == "b":
+        return categorize(column)
+    values = column.values if column.absent is None else rows.numbers(name)
+    return NumericBlock((name,), (values,))
+
+
+def _normalise(
+    name: str, value: Any, n_rows: int
+) -> NumericBlock | CategoricalColumn | CodedColumn:
+    spans = False
+    suffixes: tuple[Any, ...] | None = None
+    if isinstance(value, FactorValues):
+        metadata = value.__formulaic_metadata__
+        spans, suffixes = metadata.spans_intercept, metadata.column_names
+        value = value.__wrapped__
+    if isinstance(value, dict):
+        suffixes = tuple(value)
+        value = np.column_stack([np.asarray(column) for column in value.values()])
+    if isinstance(value, CodedColumn):
+        _check_length(value.column.codes, n_rows)
+        return value
+    if isinstance(value, (CategoricalColumn, pd.Categorical)):
+        codes = value.codes
+        _check_length(codes, n_rows)
+        if isinstance(value, pd.Categorical):
+            return CategoricalColumn(codes, value.categories, bool(value.ordered))
+        return value
+    array = np.asarray(value)
+    _check_length(array, n_rows)
+    if array.dtype.kind not in "fiub" or array.ndim > 2:
+        raise FormulaError(f"'{name}' gives {array.dtype} values; numbers are needed.")
+    if array.ndim == 1 and array.dtype.kind == "b":
+        return categorize(NumericColumn(array))
+    if array.ndim == 1:
+        return NumericBlock((name,), (array,))
+    suffixes = suffixes or tuple(range(1, array.shape[1] + 1))
+    return NumericBlock(tuple(f"{name}{suffix}" for suffix in suffixes), tuple(array.T), spans)
+
+
+def _check_length(array: AnyArray, n_rows: int) -> None:
+    if array.ndim == 0 or array.shape[0] != n_rows:
+        found = "a single value" if array.ndim == 0 else f"{array.shape[0]} values"
+        raise FormulaError(f"This gives {found}, not one for each of the {n_rows} rows.")
+
+
+def _asked_contrast(factor: Factor, value: Any, contrasts: Mapping[str, Any]) -> Any:
+    """From inside the formula first, then by the factor's name, then by that of its column."""
+    if isinstance(value, CodedColumn):
+        if value.contrast is not None:
+            return value.contrast
+        inner = factor.source.partition("(")[2].rpartition(")")[0].partition(",")[0].strip(" `")
+        return contrasts.get(factor.name, contrasts.get(inner))
+    return contrasts.get(factor.name)

@@ -1,0 +1,164 @@
+"""Grouping factors: codes and levels of a column, or of the observed combinations of several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels import _core
+from mixedmodels.design.codes import categorize, drop_unused, match_levels
+from mixedmodels.design.columns import CategoricalColumn, NumericColumn, level_labels
+from mixedmodels.design.factors import NumericBlock, factor_values
+from mixedmodels.design.functions import CodedColumn
+from mixedmodels.design.rows import Rows
+from mixedmodels.errors import FormulaError
+from mixedmodels.formula import Factor
+from mixedmodels.typing import AnyArray, IntArray, LongArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupSpec:
+    """How to find the level of a group on new data.
+
+    Attributes:
+        factors: The factors whose combinations are the levels.
+        formula: The formula they stand in, for messages.
+        levels: Levels in use of each factor.
+        parts: For each factor, (l,) its level in each level of the group.
+    """
+
+    factors: tuple[Factor, ...]
+    formula: str
+    levels: tuple[pd.Index, ...]
+    parts: tuple[IntArray, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupingFactor:
+    """One grouping factor.
+
+    Attributes:
+        name: ``"Subject"``, or ``"cask:batch"`` for an interaction.
+        codes: (n,) int32 level of each row.
+        levels: (l,) levels in use, in the user's order; of an interaction the labels ``"a:A"``
+            of the observed combinations, by first factor, then second.
+        spec: How to code new data.
+    """
+
+    name: str
+    codes: IntArray
+    levels: pd.Index
+    spec: GroupSpec
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels in use."""
+        return len(self.levels)
+
+
+def build_group(
+    factors: tuple[Factor, ...],
+    formula: str,
+    rows: Rows,
+    columns: dict[str, CategoricalColumn],
+) -> GroupingFactor:
+    """The grouping factor of a random-effects term.
+
+    Args:
+        factors: The factors whose interaction it is.
+        formula: The whole formula, for messages.
+        rows: The rows in use.
+        columns: Factor key to its coded column; filled here, so that each is coded once.
+
+    Raises:
+        FormulaError: a factor cannot be computed, or gives several columns.
+    """
+    for factor in factors:
+        if factor.key not in columns:
+            columns[factor.key] = drop_unused(_coded(factor, formula, rows, {}))
+    used = [columns[factor.key] for factor in factors]
+    codes = used[0].codes
+    parts: tuple[IntArray, ...] = (np.arange(len(used[0].levels), dtype=np.int32),)
+    for column in used[1:]:
+        codes, before, last = _core.interact(codes, len(parts[0]), column.codes, len(column.levels))
+        parts = (*(part[before] for part in parts), last)
+    levels = tuple(column.levels for column in used)
+    spec = GroupSpec(factors, formula, levels, parts)
+    name = ":".join(factor.name for factor in factors)
+    return GroupingFactor(name, codes, _labels(spec), spec)
+
+
+def match_group(spec: GroupSpec, rows: Rows) -> IntArray:
+    """(n,) level of each new row; -1 where it is missing or was not there in training."""
+    columns = [_coded(factor, spec.formula, rows, {}) for factor in spec.factors]
+    coded = [
+        match_levels(column, levels) for column, levels in zip(columns, spec.levels, strict=True)
+    ]
+    if len(coded) == 1:
+        return coded[0]
+    sizes = [len(levels) for levels in spec.levels]
+    known = _mixed_radix(spec.parts, sizes)
+    wanted = _mixed_radix(coded, sizes)
+    position = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    found = known[position] == wanted
+    for codes in coded:
+        found &= codes >= 0
+    return np.where(found, position, -1).astype(np.int32)
+
+
+def group_labels(spec: GroupSpec, rows: Rows) -> list[str]:
+    """(n,) label of each new row's level, known or not; ``"NA"`` for a missing value."""
+    labelled = []
+    for factor in spec.factors:
+        column = _coded(factor, spec.formula, rows, {})
+        labels = np.array([*level_labels(column.levels), "NA"], dtype=object)
+        labelled.append(labels[column.codes])
+    return [":".join(row) for row in zip(*labelled, strict=True)]
+
+
+def _coded(
+    factor: Factor, formula: str, rows: Rows, states: dict[str, object]
+) -> CategoricalColumn:
+    if factor.is_column and factor.name in rows.table:
+        column = rows.column(factor.name)
+        if isinstance(column, CategoricalColumn):
+            # A copy, because the codes may be the user's own and the design must not follow them.
+            codes = np.array(column.codes, dtype=np.int32)
+            return CategoricalColumn(codes, column.levels, column.ordered)
+        return categorize(column)
+    value = factor_values(factor, formula, rows, states)
+    if isinstance(value, CodedColumn):
+        return value.column
+    if isinstance(value, NumericBlock):
+        if len(value.values) > 1:
+            raise FormulaError(
+                "A grouping factor is one column; this gives several.",
+                formula,
+                factor.start,
+                factor.end,
+            )
+        return categorize(NumericColumn(value.values[0]))
+    return value
+
+
+def _labels(spec: GroupSpec) -> pd.Index:
+    if len(spec.factors) == 1:
+        return spec.levels[0]
+    texts = [
+        np.array(level_labels(levels), dtype=object)[part]
+        for levels, part in zip(spec.levels, spec.parts, strict=True)
+    ]
+    labels = texts[0]
+    for text in texts[1:]:
+        labels = labels + ":" + text
+    return pd.Index(labels, dtype=object)
+
+
+def _mixed_radix(parts: list[IntArray] | tuple[IntArray, ...], sizes: list[int]) -> LongArray:
+    """One number for each combination; sorted as the combinations are."""
+    number: AnyArray = parts[0].astype(np.int64)
+    for part, size in zip(parts[1:], sizes[1:], strict=True):
+        number = number * size + part
+    return number

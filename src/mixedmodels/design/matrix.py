@@ -1,0 +1,93 @@
+"""Terms to columns: products of blocks, named as R names them, and the plan to make them again.
+
+A column is a tuple of choices (factor key, reduced, column of its block); the empty tuple is the
+intercept. The plan of a part lists its columns, so that new data go through the same choices.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from mixedmodels.design.factors import Block, Recipe
+from mixedmodels.design.rank import scope_terms
+from mixedmodels.formula import Term
+from mixedmodels.typing import FloatArray
+
+Choice: TypeAlias = tuple[str, bool, int]
+ColumnPlan: TypeAlias = tuple[Choice, ...]
+
+INTERCEPT = "(Intercept)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartPlan:
+    """The columns of the fixed part or of one random-effects term.
+
+    Attributes:
+        names: Column names, R's.
+        columns: For each, the factors it multiplies.
+        recipes: Factor key to how its block is made.
+        terms: For each column, the number of its term (within the part, from 0).
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[ColumnPlan, ...]
+    recipes: Mapping[str, Recipe]
+    terms: tuple[int, ...]
+
+
+def plan_part(
+    terms: Sequence[Term], blocks: Mapping[str, Block], recipes: Mapping[str, Recipe]
+) -> PartPlan:
+    """Decide the columns of a part: which levels each factor contributes in which term."""
+    used = tuple(dict.fromkeys(factor.key for term in terms for factor in term.factors))
+    number = {key: position for position, key in enumerate(used)}
+    scoped_terms = scope_terms(
+        tuple(tuple(number[factor.key] for factor in term.factors) for term in terms),
+        tuple(blocks[key].spans for key in used),
+    )
+    names: list[str] = []
+    columns: list[ColumnPlan] = []
+    origins: list[int] = []
+    for origin, scoped in enumerate(scoped_terms):
+        for product in scoped:
+            choices = [_choices(used[factor], reduced, blocks) for factor, reduced in product]
+            # The first factor varies fastest, as in R.
+            for reversed_column in itertools.product(*reversed(choices)):
+                column = reversed_column[::-1]
+                names.append(":".join(name for name, _ in column) or INTERCEPT)
+                columns.append(tuple(choice for _, choice in column))
+                origins.append(origin)
+    return PartPlan(
+        tuple(names), tuple(columns), {key: recipes[key] for key in used}, tuple(origins)
+    )
+
+
+def build_matrix(plan: PartPlan, blocks: Mapping[str, Block], n_rows: int) -> FloatArray:
+    """(n, p) columns of a plan, in Fortran order."""
+    matrix = np.empty((n_rows, len(plan.columns)), order="F")
+    for position, column in enumerate(plan.columns):
+        _fill(matrix[:, position], column, blocks)
+    return matrix
+
+
+def _fill(out: FloatArray, column: ColumnPlan, blocks: Mapping[str, Block]) -> None:
+    if not column:
+        out[...] = 1.0
+        return
+    (key, reduced, which), *others = column
+    blocks[key].write(which, reduced, out)
+    for key, reduced, which in others:
+        factor = np.empty_like(out)
+        blocks[key].write(which, reduced, factor)
+        out *= factor
+
+
+def _choices(key: str, reduced: bool, blocks: Mapping[str, Block]) -> list[tuple[str, Choice]]:
+    labels = blocks[key].columns(reduced)
+    return [(label, (key, reduced, which)) for which, label in enumerate(labels)]

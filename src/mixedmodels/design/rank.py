@@ -1,0 +1,54 @@
+"""Which categorical factors lose a level in which term, so that columns are not redundant.
+
+The rule of Wilkinson and Rogers as patsy and formulaic apply it: a term is the sum of the parts
+that earlier terms do not span; parts are joined back, (anything) + (anything):(reduced a) being
+(anything):(full a). Structure only; the rank in the data is found later by the core.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import TypeAlias
+
+Scoped: TypeAlias = tuple[tuple[int, bool], ...]
+"""A product of factors: (factor, reduced) pairs; () is the intercept."""
+
+
+@functools.lru_cache(maxsize=512)
+def scope_terms(
+    terms: tuple[tuple[int, ...], ...], spanning: tuple[bool, ...]
+) -> tuple[tuple[Scoped, ...], ...]:
+    """For each term, the products whose columns it contributes.
+
+    Args:
+        terms: Factors of each term, by number; () for the intercept.
+        spanning: For each factor, whether its full set of columns adds up to the intercept.
+    """
+    spanned: set[frozenset[tuple[int, bool]]] = set()
+    scoped: list[tuple[Scoped, ...]] = []
+    for term in terms:
+        choices: list[list[tuple[tuple[int, bool], ...]]] = [
+            [((factor, True),), ()] if spanning[factor] else [((factor, False),)] for factor in term
+        ]
+        parts = [tuple(itertools.chain(*choice)) for choice in itertools.product(*choices)]
+        new = [part for part in parts if frozenset(part) not in spanned]
+        spanned.update(frozenset(part) for part in new)
+        scoped.append(tuple(_join(new)))
+    return tuple(scoped)
+
+
+def _join(parts: list[Scoped]) -> list[Scoped]:
+    joined: list[Scoped] = []
+    for part in sorted(parts, key=len):
+        for smaller in joined:
+            extra = set(part) - set(smaller)
+            if len(part) == len(smaller) + 1 and len(extra) == 1:
+                ((factor, reduced),) = extra
+                if reduced:
+                    whole = tuple((f, False) if f == factor else (f, r) for f, r in part)
+                    joined = _join([*(p for p in joined if p != smaller), whole])
+                    break
+        else:
+            joined.append(part)
+    return joined

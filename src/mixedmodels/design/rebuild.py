@@ -1,0 +1,112 @@
+"""The design on new data: X, z, codes and offset made as they were in training.
+
+Stateful transforms replay what they learnt, contrasts keep the training levels, and levels of a
+grouping factor that were not there get code -1. What to do with those is for the caller. Only the
+columns that the asked part needs have to be in the new data. No row is dropped: a missing value
+makes its row NaN (or -1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from mixedmodels.design.design import Design, TermDesign
+from mixedmodels.design.evaluate import bind_factor
+from mixedmodels.design.factors import NumericBlock, factor_values, replay_factor
+from mixedmodels.design.frame import as_table
+from mixedmodels.design.groups import GroupingFactor, group_labels, match_group
+from mixedmodels.design.matrix import PartPlan, build_matrix
+from mixedmodels.design.missing import Argument, bound_argument
+from mixedmodels.design.rows import Rows
+from mixedmodels.errors import DataError
+from mixedmodels.typing import FloatArray, IntArray
+
+
+def new_rows(data: Any) -> Rows:
+    """New data to be given to the functions below; each column is read once.
+
+    Raises:
+        DataError: not an eager table.
+    """
+    return Rows(as_table(data))
+
+
+def rebuild_fixed(design: Design, rows: Rows) -> FloatArray:
+    """(n_new, p_all) X, all columns, in the order of `design.x_names`.
+
+    Raises:
+        FormulaError: a column is missing.
+        DataError: a column is of another kind, or a categorical one has a level not seen before.
+    """
+    return _rebuild(design.fixed_spec, rows)
+
+
+def rebuild_term(term: TermDesign, rows: Rows) -> FloatArray:
+    """(n_new, s) z of one random-effects term; raises as `rebuild_fixed`."""
+    return _rebuild(term.spec, rows)
+
+
+def rebuild_codes(group: GroupingFactor, rows: Rows) -> IntArray:
+    """(n_new,) level of each row in the training order; -1 where missing or not seen before.
+
+    Raises:
+        FormulaError: a column of the grouping factor is missing.
+    """
+    return match_group(group.spec, rows)
+
+
+def unknown_levels(group: GroupingFactor, rows: Rows, codes: IntArray) -> list[str]:
+    """Labels of the levels behind the codes -1, each once, in order of appearance; "NA" if missing.
+
+    Args:
+        group: The grouping factor.
+        rows: The new data.
+        codes: What `rebuild_codes` gave for it.
+    """
+    if (codes >= 0).all():
+        return []
+    labels = group_labels(group.spec, rows)
+    return list(dict.fromkeys(labels[row] for row in np.flatnonzero(codes < 0)))
+
+
+def rebuild_offset(design: Design, rows: Rows) -> FloatArray | None:
+    """(n_new,) the offset, from the formula and from the expression given as `offset`.
+
+    Raises:
+        FormulaError: a column is missing.
+        DataError: the offset was given as an array, so it is unknown for other rows.
+    """
+    parts: list[FloatArray] = []
+    if design.offset_source is not None:
+        if not isinstance(design.offset_source, str):
+            raise DataError(
+                "The model was fitted with an offset given as an array, which says nothing about "
+                "new data; give the offset as a column or an expression of columns."
+            )
+        argument: Argument = bound_argument("offset", design.offset_source, rows)
+        parts.append(argument.on(rows))
+    for factor in design.formula.offsets:
+        value = factor_values(factor, design.formula.text, rows, {})
+        if not isinstance(value, NumericBlock):
+            raise DataError(f"'{factor.name}' is not numeric in the new data.")
+        parts.append(np.asarray(value.values[0], dtype=np.float64))
+    return np.sum(parts, axis=0) if parts else None
+
+
+def _rebuild(plan: PartPlan, rows: Rows) -> FloatArray:
+    blocks = {key: replay_factor(recipe, rows) for key, recipe in plan.recipes.items()}
+    matrix = build_matrix(plan, blocks, rows.n_rows)
+    for name in dict.fromkeys(_columns(plan, rows)):
+        absent = rows.column(name).missing()
+        if absent is not None:
+            matrix[absent] = np.nan
+    return matrix
+
+
+def _columns(plan: PartPlan, rows: Rows) -> Iterable[str]:
+    for recipe in plan.recipes.values():
+        bound = bind_factor(recipe.factor, recipe.formula, rows.table)
+        yield from (recipe.factor.name,) if bound is None else bound.names

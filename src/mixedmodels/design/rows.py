@@ -1,0 +1,82 @@
+"""The rows a model uses, and the columns at those rows: read once, kept for the whole design."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.design.columns import CategoricalColumn, Column
+from mixedmodels.design.frame import Table
+from mixedmodels.typing import AnyArray, BoolArray, LongArray
+
+_SHOWN = 5
+
+
+class Rows:
+    """Columns of a table at the kept rows.
+
+    Attributes:
+        table: Where the columns come from.
+        kept: Positions of the kept rows, or None when all are.
+        n_rows: How many are kept.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.kept: LongArray | None = None
+        self.n_rows = table.n_rows
+        self._columns: dict[str, Column] = {}
+
+    def column(self, name: str) -> Column:
+        """The column called `name`; it must exist."""
+        found = self._columns.get(name)
+        if found is None:
+            found = self.table.column(name)
+            if self.kept is not None:
+                found = found.take(self.kept)
+            self._columns[name] = found
+        return found
+
+    def numbers(self, name: str) -> Any:
+        """The column for arithmetic: float64 or bool (n,), or a pandas Categorical.
+
+        Missing values are NaN. An array is read-only: it may be the user's own.
+        """
+        column = self.column(name)
+        if isinstance(column, CategoricalColumn):
+            return column.to_pandas()
+        values = column.values
+        if column.absent is not None:
+            values = np.where(column.absent, np.nan, values)
+        elif values.dtype.kind != "b":
+            values = values.astype(np.float64, copy=False)
+        values = values.view()
+        values.flags.writeable = False
+        return values
+
+    def restrict(self, keep: BoolArray) -> None:
+        """Drop the rows (among those kept so far) where `keep` is False."""
+        positions = np.flatnonzero(keep)
+        self.kept = positions if self.kept is None else self.kept[positions]
+        self.n_rows = len(positions)
+        self._columns = {name: column.take(positions) for name, column in self._columns.items()}
+
+    def index(self) -> pd.Index | None:
+        """Row labels of the kept rows."""
+        labels = self.table.index
+        return labels if labels is None or self.kept is None else labels.take(self.kept)
+
+    def describe(self, bad: BoolArray, values: AnyArray | None = None) -> str:
+        """``row 3 (-1.5), row 7 (-2) and 4 more``: the kept rows where `bad` is True."""
+        positions = np.flatnonzero(bad)
+        labels = self.index()
+        shown = []
+        for position in positions[:_SHOWN]:
+            kept = position if self.kept is None else self.kept[position]
+            label = kept if labels is None else labels[position]
+            value = "" if values is None else f" ({values[position]})"
+            shown.append(f"row {label}{value}")
+        more = len(positions) - len(shown)
+        return ", ".join(shown) + (f" and {more} more" if more else "")

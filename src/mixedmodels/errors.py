@@ -1,0 +1,74 @@
+"""The exceptions and warnings of mixedmodels: one root, one class per kind of mistake.
+
+Here lives what is raised and how it is worded for display (the caret under a piece of a formula,
+"did you mean"). The decision to raise belongs to the stage that finds the mistake.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MixedModelsError(ValueError):
+    """Root of every error that mixedmodels raises on purpose."""
+
+
+class FormulaError(MixedModelsError):
+    """A formula that cannot be understood; the message shows it with a caret under the piece.
+
+    Attributes:
+        message: What is wrong and what to write instead, without the picture.
+        text: The formula (or expression) as the user typed it; empty when there is none to show.
+        start: First character of the offending piece in `text`, counted from 0.
+        end: One past its last character.
+    """
+
+    def __init__(self, message: str, text: str = "", start: int = 0, end: int = 0) -> None:
+        super().__init__(message + _picture(text, start, end))
+        self.message = message
+        self.text = text
+        self.start = start
+        self.end = end
+
+    def within(self, text: str, offset: int) -> FormulaError:
+        """The same error, shown inside a longer `text` where the piece begins `offset` later."""
+        return FormulaError(self.message, text, self.start + offset, self.end + offset)
+
+
+class DataError(MixedModelsError):
+    """A table that does not fit the formula; names the column, the rows and the value."""
+
+
+class ModelError(MixedModelsError):
+    """A model that the data cannot identify; names the term and the reason."""
+
+
+class ConvergenceWarning(UserWarning):
+    """The optimiser stopped where the gradient or the Hessian says there is no optimum."""
+
+
+class SingularFitWarning(UserWarning):
+    """The fitted covariance of the random effects is singular."""
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """A sentence that offers the names nearest to `name`, or nothing when none is near."""
+    known = list(options)
+    folded = {option.lower(): option for option in known}
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    near += [folded[key] for key in difflib.get_close_matches(name.lower(), folded, n=3)]
+    distinct = list(dict.fromkeys(near))[:3]
+    if not distinct:
+        return ""
+    return " Did you mean " + " or ".join(f"'{option}'" for option in distinct) + "?"
+
+
+def _picture(text: str, start: int, end: int) -> str:
+    """Two lines, the formula and the carets, or nothing without a formula."""
+    if not text.strip():
+        return ""
+    flat = "".join(" " if character.isspace() else character for character in text)
+    start = min(max(start, 0), len(flat))
+    width = max(min(end, len(flat)) - start, 1)
+    return f"\n\n    {flat}\n    {' ' * start}{'^' * width}"

@@ -1,0 +1,1 @@
+"""Fitted models: what the optimiser hands over, and the facade users see."""

@@ -1,0 +1,73 @@
+"""What a user should be told about a fit, in words with a next step.
+
+The decisions (converged or not, columns kept) were taken by the stages before.
+"""
+
+from __future__ import annotations
+
+from mixedmodels.covariance import Templates
+from mixedmodels.design import Design
+from mixedmodels.fit.solution import Solution
+from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.settings import Control
+from mixedmodels.typing import FloatArray
+
+SINGULAR_TOL = Control().singular_tol
+
+
+def singular_terms(templates: Templates, theta: FloatArray, tol: float = SINGULAR_TOL) -> list[int]:
+    """Terms whose template has a diagonal entry below `tol` (lme4's `isSingular`)."""
+    small = (theta < tol) & templates.diagonal
+    return sorted(set(templates.entries[small, 0].tolist()))
+
+
+def fit_messages(
+    design: Design, templates: Templates, solution: Solution, optsum: OptSummary
+) -> tuple[str, ...]:
+    """All messages of a fit: the design's first, then rank, singularity and convergence."""
+    singular = singular_terms(templates, solution.theta)
+    return (
+        *design.messages,
+        *_aliased(design, solution),
+        *([singular_message(templates, singular)] if singular else []),
+        *([] if optsum.converged else [convergence_message(optsum)]),
+    )
+
+
+def _aliased(design: Design, solution: Solution) -> list[str]:
+    kept = set(solution.kept.tolist())
+    dropped = [name for j, name in enumerate(design.x_names) if j not in kept]
+    if not dropped:
+        return []
+    columns = "1 column" if len(dropped) == 1 else f"{len(dropped)} columns"
+    return [
+        f"Rank-deficient X: {columns} dropped, dependent on earlier ones: {', '.join(dropped)}."
+    ]
+
+
+def singular_message(templates: Templates, terms: list[int]) -> str:
+    """Where the covariance is singular, and what to try."""
+    places = "; ".join(
+        f"{', '.join(templates.columns[t])} | {templates.group_names[templates.groups[t]]}"
+        for t in terms
+    )
+    slopes = any(templates.sizes[t] > 1 for t in terms)
+    cause = "a variance of zero or a correlation of +-1" if slopes else "a variance of zero"
+    advice = (
+        "drop columns of the term or its correlations (write || for |)"
+        if slopes
+        else "the fit equals one without this term, which may be dropped"
+    )
+    return f"Singular fit: {cause} in ({places}). To simplify: {advice}."
+
+
+def convergence_message(optsum: OptSummary) -> str:
+    """Why the search did not end at an optimum, and what to try."""
+    advice = {
+        "max_evaluations": "Allow more evaluations (control) or start elsewhere (start=).",
+        "stalled": "Rescale the covariates, start elsewhere (start=) or try another optimizer=.",
+    }.get(optsum.status, "")
+    return (
+        f"Not converged: {optsum.optimizer} stopped with largest gradient "
+        f"{optsum.max_gradient:.3g} ({optsum.message}). {advice}"
+    ).rstrip()

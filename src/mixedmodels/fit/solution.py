@@ -1,0 +1,58 @@
+"""What a finished optimisation hands over: plain frozen values, no behaviour.
+
+Tables and derived quantities (AIC, standard errors, modes by level) are `fit.linear`'s; how the
+optimum was reached is `optimize.summary`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mixedmodels.typing import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solution:
+    """The penalized least squares problem solved at one theta; its arrays become read-only.
+
+    Attributes:
+        theta: (m,) entries of the templates.
+        reml: Whether `objective` is the REML criterion.
+        objective: The criterion optimised.
+        deviance: The ML criterion (-2 log-likelihood) at `theta`.
+        logdet_L2: log|L|^2.
+        logdet_RX2: log|RX|^2.
+        pwrss: Penalized weighted residual sum of squares.
+        sigma: Residual standard deviation: sqrt(pwrss / n) for ML, sqrt(pwrss / (n - p)) for REML.
+        beta: (p_all,) coefficients in column order of X, NaN where a column is aliased.
+        kept: (p,) positions of the columns that are not aliased.
+        vcov: (p, p) sigma^2 (RX'RX)^-1, the covariance of the kept coefficients.
+        u: (q,) conditional modes on the spherical scale, public order.
+        b: (q,) conditional modes on the original scale, public order.
+        n: Rows used.
+        p: Rank of X.
+    """
+
+    theta: FloatArray
+    reml: bool
+    objective: float
+    deviance: float
+    logdet_L2: float
+    logdet_RX2: float
+    pwrss: float
+    sigma: float
+    beta: FloatArray
+    kept: npt.NDArray[np.integer[Any]]
+    vcov: FloatArray
+    u: FloatArray
+    b: FloatArray
+    n: int
+    p: int
+
+    def __post_init__(self) -> None:
+        for array in (self.theta, self.beta, self.kept, self.vcov, self.u, self.b):
+            array.flags.writeable = False

@@ -1,0 +1,96 @@
+"""Functions from arrays at the optimum to labelled tables and row-wise sums.
+
+The facade calls them; none of them knows a fit. Random effects come in public order: term
+by term, level by level, the term's columns adjacent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+
+from mixedmodels.covariance import Templates
+from mixedmodels.design import GroupingFactor, TermDesign
+from mixedmodels.typing import FloatArray
+
+
+def term_modes(templates: Templates, b: FloatArray, term: int) -> FloatArray:
+    """(levels, s_t) view of the random effects of one term."""
+    start, end = templates.term_starts[term : term + 2]
+    return b[start:end].reshape(-1, templates.sizes[term])
+
+
+def random_part(
+    templates: Templates,
+    groups: Sequence[GroupingFactor],
+    terms: Sequence[TermDesign],
+    b: FloatArray,
+    n: int,
+) -> FloatArray:
+    """Z b, (n,): one gather per column of each term."""
+    out = np.zeros(n)
+    for t, term in enumerate(terms):
+        modes = term_modes(templates, b, t)
+        codes = groups[term.group].codes
+        for j in range(modes.shape[1]):
+            column = term.z[:, j]
+            by_row = modes[:, j].take(codes)
+            # A broadcast column has stride 0: one value for all rows.
+            constant = n > 0 and column.strides[0] == 0
+            out += by_row * (column[0] if constant else column)
+    return out
+
+
+def ranef_tables(
+    templates: Templates, groups: Sequence[GroupingFactor], b: FloatArray
+) -> dict[str, pd.DataFrame]:
+    """One table (levels by effects) per grouping factor, its terms side by side."""
+    tables = {}
+    for index, group in enumerate(groups):
+        terms = [t for t, g in enumerate(templates.groups) if g == index]
+        values = np.hstack([term_modes(templates, b, t) for t in terms])
+        columns = [name for t in terms for name in templates.columns[t]]
+        tables[group.name] = pd.DataFrame(
+            values, index=group.levels.rename(group.name), columns=columns
+        )
+    return tables
+
+
+def coef_tables(
+    fixef: Mapping[str, float], ranef: Mapping[str, pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """Fixed plus random effects by level.
+
+    As in lme4 every table has the same columns: first the random effects that have no fixed
+    counterpart (their fixed part is 0), then the fixed effects in model order.
+    """
+    random_names = [name for table in ranef.values() for name in table.columns]
+    extra = [name for name in dict.fromkeys(random_names) if name not in fixef]
+    base = dict.fromkeys(extra, 0.0) | dict(fixef)
+    position = {name: j for j, name in enumerate(base)}
+    tables = {}
+    for group, table in ranef.items():
+        values = np.tile(np.fromiter(base.values(), np.float64, len(base)), (len(table), 1))
+        for j, name in enumerate(table.columns):
+            values[:, position[name]] += table.iloc[:, j].to_numpy()
+        tables[group] = pd.DataFrame(values, index=table.index, columns=list(base))
+    return tables
+
+
+def normal_tests(names: Sequence[str], estimate: FloatArray, std_error: FloatArray) -> pd.DataFrame:
+    """Coefficient table with the ratio to the standard error referred to a normal (df inf)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = estimate / std_error
+    return pd.DataFrame(
+        {
+            "estimate": estimate,
+            "std_error": std_error,
+            "df": np.full(len(estimate), np.inf),
+            "statistic": statistic,
+            "p_value": 2.0 * ndtr(-np.abs(statistic)),
+        },
+        index=list(names),
+    )

@@ -1,0 +1,152 @@
+"""Variances and correlations of the random effects on the response's scale.
+
+The relative templates come from `covariance`, the layout of the printed table from
+`report`; nothing is estimated here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.covariance import Templates
+from mixedmodels.report.html import render_html
+from mixedmodels.report.sections import variance_table
+from mixedmodels.report.text import render_text
+from mixedmodels.report.values import VarianceRow
+from mixedmodels.typing import FloatArray
+
+
+class TermCovariance(NamedTuple):
+    """One term: its label, the names of its effects, and sd (s,) and corr (s, s)."""
+
+    label: str
+    columns: tuple[str, ...]
+    sd: FloatArray
+    corr: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class VarCorr:
+    """Variance components, one entry per random-effects term.
+
+    A second term on the same grouping factor is labelled `group.1`, the next `group.2`, as
+    in lme4. Prints as lme4's table.
+
+    Attributes:
+        terms: One per random-effects term, in the order of theta.
+        sigma: Residual standard deviation.
+    """
+
+    terms: tuple[TermCovariance, ...]
+    sigma: float
+
+    @classmethod
+    def from_theta(cls, templates: Templates, theta: FloatArray, sigma: float) -> VarCorr:
+        """Covariances `sigma^2 lam lam'` of templates at theta."""
+        labels = _labels([templates.group_names[g] for g in templates.groups])
+        terms = tuple(
+            TermCovariance(label, columns, *_sd_corr(sigma * lam))
+            for label, columns, lam in zip(
+                labels, templates.columns, templates.lam(theta), strict=True
+            )
+        )
+        return cls(terms, sigma)
+
+    @property
+    def sd(self) -> pd.Series[float]:
+        """Standard deviations by (group, name), without the residual's (`sigma`)."""
+        index = pd.MultiIndex.from_tuples(
+            [(term.label, name) for term in self.terms for name in term.columns],
+            names=["group", "name"],
+        )
+        return pd.Series(np.concatenate([term.sd for term in self.terms]), index, name="sd")
+
+    @property
+    def corr(self) -> dict[str, pd.DataFrame]:
+        """Correlation matrix of each term; NaN beside an effect of zero variance."""
+        return {
+            term.label: pd.DataFrame(term.corr.copy(), term.columns, term.columns)
+            for term in self.terms
+        }
+
+    @property
+    def cov(self) -> dict[str, pd.DataFrame]:
+        """Covariance matrix of each term."""
+        return {
+            term.label: pd.DataFrame(_covariance(term), term.columns, term.columns)
+            for term in self.terms
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """lme4's `as.data.frame(VarCorr(fit))`.
+
+        Columns: `grp`, `var1` (None for the residual), `var2` (None on variances), `vcov`,
+        `sdcor` (a standard deviation, or a correlation where `var2` is given); per term the
+        variances first, the residual in the last row.
+        """
+        rows: list[tuple[str, str | None, str | None, float, float]] = []
+        for term in self.terms:
+            covariance = _covariance(term)
+            rows.extend(
+                (term.label, name, None, covariance[i, i], term.sd[i])
+                for i, name in enumerate(term.columns)
+            )
+            rows.extend(
+                (term.label, name, term.columns[i], covariance[i, j], term.corr[i, j])
+                for j, name in enumerate(term.columns)
+                for i in range(j + 1, len(term.columns))
+            )
+        rows.append(("Residual", None, None, self.sigma**2, self.sigma))
+        frame = pd.DataFrame(rows, columns=["grp", "var1", "var2", "vcov", "sdcor"], dtype=object)
+        return frame.astype({"grp": str, "vcov": np.float64, "sdcor": np.float64})
+
+    @cached_property
+    def rows(self) -> tuple[VarianceRow, ...]:
+        """Rows of the printed table."""
+        rows = [
+            VarianceRow(term.label, name, sd**2, sd, tuple(term.corr[i, :i].tolist()))
+            for term in self.terms
+            for i, (name, sd) in enumerate(zip(term.columns, term.sd.tolist(), strict=True))
+        ]
+        rows.append(VarianceRow("Residual", "", self.sigma**2, self.sigma))
+        return tuple(rows)
+
+    def __str__(self) -> str:
+        """lme4's table of standard deviations and correlations."""
+        return render_text([variance_table(self.rows)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return render_html([variance_table(self.rows)])
+
+
+def _labels(groups: list[str]) -> list[str]:
+    """Group names made unique: the k-th repetition gets `.k`."""
+    seen: dict[str, int] = {}
+    labels = []
+    for group in groups:
+        count = seen.get(group, 0)
+        seen[group] = count + 1
+        labels.append(f"{group}.{count}" if count else group)
+    return labels
+
+
+def _sd_corr(root: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Standard deviations and correlations of `root root'`."""
+    sd = np.sqrt(np.einsum("ij,ij->i", root, root))
+    with np.errstate(invalid="ignore"):
+        unit = root / np.where(sd > 0.0, sd, np.nan)[:, None]
+    corr = np.clip(unit @ unit.T, -1.0, 1.0)
+    np.fill_diagonal(corr, 1.0)
+    return sd, corr
+
+
+def _covariance(term: TermCovariance) -> FloatArray:
+    scaled: FloatArray = np.where(np.isnan(term.corr), 0.0, term.corr) * np.outer(term.sd, term.sd)
+    return scaled

@@ -1,0 +1,441 @@
+"""The linear mixed model, stage by stage, and `lmer`, which takes all stages at once.
+
+The stages themselves are elsewhere (formula, design, cross-products, analysis, objective, search); the
+model keeps their frozen values, makes each when it is first needed, and shows its structure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.linalg import lapack
+
+from mixedmodels._core import Analysis, Products
+from mixedmodels.covariance import Templates
+from mixedmodels.crossprod import cross_products, templates_of
+from mixedmodels.design import Design, build_design
+from mixedmodels.design.checks import check_response
+from mixedmodels.errors import (
+    ConvergenceWarning,
+    DataError,
+    MixedModelsError,
+    SingularFitWarning,
+)
+from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.fit.messages import convergence_message, singular_message, singular_terms
+from mixedmodels.fit.solution import Solution
+from mixedmodels.formula import parse_formula
+from mixedmodels.objective import Objective
+from mixedmodels.optimize import Request, minimize
+from mixedmodels.pls import PLS, penalized_least_squares
+from mixedmodels.plots import plot_structure
+from mixedmodels.progress import Watcher
+from mixedmodels.settings import Control, NaAction, OptimizerName
+from mixedmodels.structure import BlockPlan, block_plan, fill_in_table
+from mixedmodels.typing import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+class LinearMixedModel:
+    """A linear mixed model that is not fitted yet.
+
+    Args:
+        formula: `response ~ fixed + (lhs | group) + ...`.
+        data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
+        weights: Prior weights: a column, an expression of columns, or one value per row.
+        offset: A known addition to the linear predictor, given in the same ways.
+        contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
+        na_action: "omit" drops rows with a missing value, "raise" refuses them.
+        threads: Threads that a fit may use; None leaves the choice to the library.
+
+    Raises:
+        FormulaError: The formula cannot be understood.
+        DataError: A column cannot be used.
+        ModelError: The data cannot identify the model.
+
+    Examples:
+        >>> import mixedmodels as mm
+        >>> model = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)",
+        ...                             mm.load_dataset("sleepstudy"))
+        >>> round(model.objective([1.0, 0.0, 1.0]), 4)
+        1784.6423
+    """
+
+    def __init__(
+        self,
+        formula: str,
+        data: Any,
+        *,
+        weights: Any = None,
+        offset: Any = None,
+        contrasts: Mapping[str, Any] | None = None,
+        na_action: NaAction = "omit",
+        threads: int | None = None,
+    ) -> None:
+        design = build_design(
+            parse_formula(formula),
+            data,
+            weights=weights,
+            offset=offset,
+            contrasts=contrasts,
+            na_action=na_action,
+        )
+        self._begin(design, _thread_count(threads))
+
+    @classmethod
+    def from_design(cls, design: Design, threads: int | None = None) -> LinearMixedModel:
+        """The model of a design that exists already."""
+        model = cls.__new__(cls)
+        model._begin(design, _thread_count(threads))
+        return model
+
+    def _begin(self, design: Design, threads: int) -> None:
+        self._design = design
+        self._threads = threads
+        self._templates = templates_of(design)
+        self._products = cross_products(design, threads)
+
+    # -- the stages ---------------------------------------------------------------------
+
+    @property
+    def design(self) -> Design:
+        """Model matrices, response, weights and offset; frozen."""
+        return self._design
+
+    @property
+    def templates(self) -> Templates:
+        """The covariance templates: names, bounds and meaning of theta."""
+        return self._templates
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """Order of elimination and pattern of the factor."""
+        return Analysis(self._products)
+
+    @cached_property
+    def _objective(self) -> Objective:
+        return Objective(self.analysis, self._templates, self._threads)
+
+    @property
+    def formula(self) -> str:
+        """The formula as typed."""
+        return self._design.formula.text
+
+    @property
+    def X(self) -> FloatArray:
+        """(n, p) fixed-effects columns, aliased ones included."""
+        return self._design.X
+
+    @property
+    def y(self) -> FloatArray:
+        """(n,) response."""
+        return self._design.y
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self._design.n
+
+    @property
+    def theta_names(self) -> list[str]:
+        """Names of theta, as lme4's."""
+        return list(self._templates.names)
+
+    @property
+    def lower_bounds(self) -> FloatArray:
+        """(m,) 0 for the diagonal entries of the templates, -inf for the others."""
+        return self._templates.lower_bounds
+
+    @property
+    def Zt(self) -> sparse.csc_array:
+        """Z' (q, n): term by term, within a term level by level, the term's columns adjacent."""
+        rows, values = [], []
+        starts = self._templates.term_starts
+        for start, term in zip(starts, self._design.terms, strict=False):
+            size = len(term.columns)
+            first = start + size * self._design.groups[term.group].codes.astype(np.int64)
+            rows.append(first[:, None] + np.arange(size))
+            values.append(term.z)
+        indices = np.concatenate(rows, axis=1)
+        width = indices.shape[1]
+        data = np.concatenate(values, axis=1)
+        indptr = width * np.arange(self.nobs + 1)
+        return sparse.csc_array(
+            (data.ravel(), indices.ravel(), indptr), shape=(self._templates.q, self.nobs)
+        )
+
+    def Lambda(self, theta: npt.ArrayLike) -> sparse.csc_array:
+        """Relative covariance factor (q, q) at theta, public order."""
+        parts = self._templates.lambda_csc(self._objective.theta(theta))
+        return sparse.csc_array(parts, shape=(self._templates.q, self._templates.q))
+
+    # -- the criterion ------------------------------------------------------------------
+
+    def objective(self, theta: npt.ArrayLike, reml: bool = False) -> float:
+        """The profiled criterion at theta: ML deviance, or REML criterion.
+
+        Raises:
+            MixedModelsError: theta has the wrong length or a value that is not finite.
+        """
+        return self._objective.value(theta, reml=reml)
+
+    def gradient(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
+        """Exact gradient (m,) of the criterion at theta.
+
+        Raises:
+            MixedModelsError: theta has the wrong length or a value that is not finite.
+        """
+        return self._objective.gradient(theta, reml=reml)
+
+    def pls(self, theta: npt.ArrayLike) -> PLS:
+        """The penalized least squares problem solved at theta: L, perm, RZX, RX, u, b, beta."""
+        return penalized_least_squares(
+            self._objective, self._products, self._objective.theta(theta)
+        )
+
+    def conditional_covariance(self, theta: npt.ArrayLike) -> tuple[FloatArray, ...]:
+        """Per group (levels, S, S): covariance of the random effects given y, over sigma^2."""
+        return self._objective.conditional_covariance(theta)
+
+    # -- the fit ------------------------------------------------------------------------
+
+    def fit(
+        self,
+        reml: bool = True,
+        *,
+        start: npt.ArrayLike | None = None,
+        optimizer: OptimizerName = "auto",
+        control: Control | None = None,
+        verbose: bool = False,
+    ) -> LinearMixedFit:
+        """Find the optimum of the criterion.
+
+        Args:
+            reml: Restricted maximum likelihood; False for maximum likelihood.
+            start: (m,) theta to start from; by moments if None.
+            optimizer: Method of minimisation; "auto" takes the cheapest by prediction.
+            control: Limits and tolerances.
+            verbose: Print a line per iteration.
+
+        Returns:
+            The fit; the model itself is unchanged.
+
+        Raises:
+            MixedModelsError: An unknown method, or a start that cannot be used.
+        """
+        request = Request(reml, optimizer, start, control or Control())
+        with Watcher(verbose=verbose) as watcher, self._objective.lock:
+            theta, optsum = minimize(self._objective, self._products, request, watcher)
+            solution = self._solution(theta, reml)
+        fit = LinearMixedFit(self, solution, optsum)
+        self._warn(fit, request.control)
+        return fit
+
+    def refit(self, y: npt.ArrayLike, *, reml: bool, start: npt.ArrayLike) -> LinearMixedFit:
+        """Fit the same model to another response (n,), leaving this one untouched.
+
+        Raises:
+            DataError: The response has the wrong length, a value that is not finite, or is constant.
+        """
+        response = np.array(y, dtype=np.float64)
+        if response.shape != (self.nobs,):
+            raise DataError(
+                f"The new response has shape {response.shape}; the model has {self.nobs} rows."
+            )
+        bad = np.flatnonzero(~np.isfinite(response))
+        if bad.size:
+            raise DataError(
+                f"The new response is {response[bad[0]]} in row {bad[0]}; every value must be finite."
+            )
+        check_response(self._design.response_name, response)
+        design = dataclasses.replace(self._design, y=response)
+        model = LinearMixedModel.from_design(design, self._threads)
+        return model.fit(reml, start=start)
+
+    def _solution(self, theta: FloatArray, reml: bool) -> Solution:
+        """The numbers at theta, where the workspace stands."""
+        evaluator, products = self._objective.evaluator, self._products
+        objective = evaluator.value(theta, reml)
+        n, p = self.nobs, products.p
+        pwrss, logdet_L2 = evaluator.pwrss, evaluator.logdet_L2
+        sigma = float(np.sqrt(pwrss / (n - p if reml else n)))
+        deviance = logdet_L2 + n * (1.0 + np.log(2.0 * np.pi * pwrss / n))
+        beta = np.full(self.X.shape[1], np.nan)
+        beta[products.kept] = evaluator.beta
+        to_core = self._templates.public_to_core()
+        return Solution(
+            theta=theta,
+            reml=reml,
+            objective=objective,
+            deviance=float(deviance) - products.sum_log_weights,
+            logdet_L2=logdet_L2,
+            logdet_RX2=evaluator.logdet_RX2,
+            pwrss=pwrss,
+            sigma=sigma,
+            beta=beta,
+            kept=products.kept,
+            vcov=sigma**2 * _inverse_product(evaluator.RX @ products.R),
+            u=evaluator.u[to_core],
+            b=evaluator.b[to_core],
+            n=n,
+            p=p,
+        )
+
+    def _warn(self, fit: LinearMixedFit, control: Control) -> None:
+        singular = singular_terms(self._templates, fit.theta, control.singular_tol)
+        if singular:
+            warnings.warn(
+                singular_message(self._templates, singular), SingularFitWarning, stacklevel=4
+            )
+        if not fit.converged:
+            warnings.warn(convergence_message(fit.optsum), ConvergenceWarning, stacklevel=4)
+
+    # -- structure made visible ---------------------------------------------------------
+
+    def block_plan(self) -> BlockPlan:
+        """Which blocks the factor has, how they are stored, its fill and its flops; printable."""
+        factor = self.pls(self._templates.initial)
+        return block_plan(
+            self._templates,
+            self._precision(self._templates.initial),
+            factor.L,
+            factor.perm,
+            order=self.analysis.order,
+            supernodes=self.analysis.supernodes,
+            flops=self.analysis.flops,
+            p=self._products.p,
+        )
+
+    def fill_in(self) -> pd.DataFrame:
+        """Nonzeros of L, flops and supernodes for the factors in the order of the formula, in
+        reverse, for a minimum degree order, and for the order chosen."""
+        sequence = list(dict.fromkeys(term.group for term in self._design.formula.random))
+        names = [group.name for group in self._design.groups]
+        given = [names.index(name) for name in sequence]
+        orders: list[tuple[str, str | list[int]]] = [
+            ("as given", given),
+            ("reversed", given[::-1]),
+            ("minimum degree", "minimum degree"),
+            (f"chosen ({self.analysis.order})", "cheapest"),
+        ]
+        rows = []
+        for label, order in orders:
+            analysis = self.analysis if order == "cheapest" else Analysis(self._products, order)
+            rows.append(
+                {
+                    "order": label,
+                    "nnz_L": analysis.nnz,
+                    "flops": analysis.flops,
+                    "supernodes": analysis.supernodes,
+                }
+            )
+        return fill_in_table(rows)
+
+    def plot_structure(self, theta: npt.ArrayLike | None = None) -> Figure:
+        """Pictures of Z', U'U + I and L at theta (identity templates if None), as in the slides.
+
+        Raises:
+            MixedModelsError: matplotlib is not installed.
+        """
+        at = self._templates.initial if theta is None else self._objective.theta(theta)
+        starts = self._templates.term_starts
+        groups = [
+            (self._templates.group_names[term.group], end - begin)
+            for term, begin, end in zip(self._design.terms, starts, starts[1:], strict=False)
+        ]
+        return plot_structure(
+            self.Zt, self._precision(at), self.pls(at).L, groups=groups, order=self.analysis.order
+        )
+
+    def _precision(self, theta: FloatArray) -> sparse.csc_array:
+        """M = Lambda'Z'WZ Lambda + I (q, q), public order."""
+        U = self.Lambda(theta).T @ self.Zt
+        weighted = U if self._design.w is None else U.multiply(self._design.w[None, :])
+        identity = sparse.eye_array(self._templates.q, format="csc")
+        return sparse.csc_array(weighted @ U.T + identity)
+
+
+def lmer(
+    formula: str,
+    data: Any,
+    *,
+    reml: bool = True,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    na_action: NaAction = "omit",
+    start: npt.ArrayLike | None = None,
+    optimizer: OptimizerName = "auto",
+    control: Control | None = None,
+    threads: int | None = None,
+    verbose: bool = False,
+) -> LinearMixedFit:
+    """Fit a linear mixed model.
+
+    Args:
+        formula: `response ~ fixed + (lhs | group) + ...`, lme4's language with Python functions.
+        data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
+        reml: Restricted maximum likelihood; False for maximum likelihood.
+        weights: Prior weights: a column, an expression of columns, or one value per row.
+        offset: A known addition to the linear predictor, given in the same ways.
+        contrasts: Column to "treatment" (the default), "sum", "helmert", "poly" or a matrix.
+        na_action: "omit" drops rows with a missing value in any variable used, "raise" refuses.
+        start: (m,) theta to start from; by moments if None.
+        optimizer: "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "brent"
+            or "BOBYQA" (with the extra nlopt).
+        control: Limits and tolerances.
+        threads: Threads that the fit may use; None leaves the choice to the library.
+        verbose: Print a line per iteration.
+
+    Returns:
+        The fit.
+
+    Raises:
+        FormulaError: The formula cannot be understood; the message points at the piece.
+        DataError: A column cannot be used.
+        ModelError: The data cannot identify the model.
+
+    Examples:
+        >>> import mixedmodels as mm
+        >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+        >>> round(fit.objective, 4)
+        1743.6283
+    """
+    model = LinearMixedModel(
+        formula,
+        data,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        na_action=na_action,
+        threads=threads,
+    )
+    return model.fit(reml, start=start, optimizer=optimizer, control=control, verbose=verbose)
+
+
+def _thread_count(threads: int | None) -> int:
+    """Without a wish, one: the blocks of a sparse factor gain little from a threaded BLAS."""
+    if threads is None:
+        return 1
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise MixedModelsError(f"threads is {threads!r}; it must be a whole number of at least 1.")
+    return threads
+
+
+def _inverse_product(R: FloatArray) -> FloatArray:
+    """(R'R)^-1 for an upper triangular R (p, p)."""
+    if R.shape[0] == 0:
+        return np.zeros((0, 0))
+    inverse, _ = lapack.dtrtri(R)
+    product: FloatArray = inverse @ inverse.T
+    return product

@@ -1,0 +1,6 @@
+"""From a criterion to theta: methods, their choice, and the judgement of where they stop."""
+
+from mixedmodels.optimize.run import Request, minimize
+from mixedmodels.optimize.summary import OptSummary, Status
+
+__all__ = ["OptSummary", "Request", "Status", "minimize"]

@@ -1,0 +1,52 @@
+"""BOBYQA from NLopt, which is an optional extra; the one module that knows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.optimize.problem import Ended, Ending, Problem
+from mixedmodels.typing import FloatArray
+
+try:
+    import nlopt
+except ImportError:
+    nlopt = None
+
+
+def nlopt_bobyqa(problem: Problem, start: FloatArray, size: FloatArray) -> Ended:
+    """Minimise by BOBYQA over theta / size.
+
+    Raises:
+        MixedModelsError: NLopt is not installed.
+    """
+    if nlopt is None:
+        raise MixedModelsError(
+            "optimizer 'BOBYQA' needs NLopt, which is not installed: "
+            "pip install mixedmodels[nlopt]; or use 'COBYQA', which needs nothing more."
+        )
+
+    def value(x: FloatArray, _: Any) -> float:
+        found = problem.value(x * size)
+        if problem.best is not None and found <= problem.best[0]:
+            problem.report(found, x * size)
+        return found if np.isfinite(found) else 1e300
+
+    search = nlopt.opt(nlopt.LN_BOBYQA, problem.m)
+    search.set_min_objective(value)
+    search.set_lower_bounds(problem.lower_bounds)
+    search.set_initial_step(0.3)
+    search.set_xtol_rel(1e-9)
+    search.set_ftol_rel(1e-14)
+    search.set_maxeval(problem.control.max_evaluations)
+    try:
+        search.optimize(start / size)
+    except nlopt.RoundoffLimited:
+        pass  # as near as rounding allows: the best point is kept and judged like any other
+    if problem.best is None:
+        raise MixedModelsError("The criterion could not be computed anywhere; give another start=.")
+    code = search.last_optimize_result()
+    ending: Ending = "max_evaluations" if code == nlopt.MAXEVAL_REACHED else "done"
+    return Ended(problem.best[1], ending, f"NLopt result {code}")

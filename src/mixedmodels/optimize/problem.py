@@ -1,0 +1,81 @@
+"""What every method of minimisation is given: the criterion of one fit, its bounds, limits and trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from mixedmodels.objective import Objective
+from mixedmodels.settings import Control
+from mixedmodels.typing import FloatArray
+
+Watch: TypeAlias = Callable[[int, float, FloatArray], None]
+Ending: TypeAlias = Literal["done", "stalled", "max_evaluations"]
+
+
+@dataclass(slots=True, eq=False)
+class Problem:
+    """The criterion of one fit; the caller holds the objective's lock.
+
+    Attributes:
+        objective: Criterion and workspace.
+        reml: Which criterion.
+        control: Limits and tolerances.
+        watch: Called with every iteration (number, criterion, theta).
+        trace: What `watch` was called with.
+        best: Lowest criterion seen and its theta.
+    """
+
+    objective: Objective
+    reml: bool
+    control: Control
+    watch: Watch
+    trace: list[tuple[float, FloatArray]] = field(default_factory=list)
+    best: tuple[float, FloatArray] | None = None
+
+    @property
+    def m(self) -> int:
+        """Length of theta."""
+        return self.objective.templates.m
+
+    @property
+    def lower_bounds(self) -> FloatArray:
+        """(m,) 0 for diagonal entries, -inf for the others."""
+        return self.objective.templates.lower_bounds
+
+    def value(self, theta: FloatArray) -> float:
+        """The criterion at theta, remembering the best; infinite where it cannot be computed."""
+        found = self.objective.evaluator.value(np.ascontiguousarray(theta), self.reml)
+        if np.isnan(found):
+            return np.inf
+        if self.best is None or found < self.best[0]:
+            self.best = (found, np.array(theta))
+        return found
+
+    def gradient(self) -> FloatArray:
+        """The gradient (m,) at the theta of the last `value`."""
+        gradient: FloatArray = self.objective.evaluator.gradient(self.reml)
+        return gradient
+
+    def report(self, value: float, theta: FloatArray) -> None:
+        """Note one iteration."""
+        self.watch(len(self.trace), value, theta)
+        self.trace.append((value, theta.copy()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ended:
+    """Where a method stopped.
+
+    Attributes:
+        theta: (m,) its best point.
+        ending: Whether it thinks it is done.
+        message: In its own words.
+    """
+
+    theta: FloatArray
+    ending: Ending
+    message: str

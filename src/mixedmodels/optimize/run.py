@@ -1,0 +1,139 @@
+"""A search from start to verdict: choose, minimise, judge, and go on from a saddle.
+
+The best point seen is kept whatever a method ends at, and only its gradient and Hessian decide whether
+the search has converged.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mixedmodels._core import Products
+from mixedmodels.objective import Objective
+from mixedmodels.optimize.choose import choose_optimizer
+from mixedmodels.optimize.judge import Verdict, escape, judge
+from mixedmodels.optimize.methods import METHODS, quasi_newton
+from mixedmodels.optimize.problem import Ended, Problem, Watch
+from mixedmodels.optimize.summary import OptSummary, Status
+from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option
+from mixedmodels.typing import FloatArray
+
+_MOST_RESTARTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked of a search.
+
+    Attributes:
+        reml: Which criterion.
+        optimizer: Name of a method, or "auto".
+        start: (m,) theta to start from, or None for a start by moments.
+        control: Limits and tolerances.
+    """
+
+    reml: bool
+    optimizer: OptimizerName = "auto"
+    start: npt.ArrayLike | None = None
+    control: Control = Control()
+
+
+def minimize(
+    objective: Objective, products: Products, request: Request, watch: Watch
+) -> tuple[FloatArray, OptSummary]:
+    """Find theta; the evaluator is left at it.
+
+    Args:
+        objective: The criterion.
+        products: Cross-products, for the choice of a method.
+        request: Criterion, method, start and limits.
+        watch: Called with every iteration.
+
+    Returns:
+        theta (m,) with nonnegative diagonal entries, and how it was found.
+
+    Raises:
+        MixedModelsError: Unknown or unavailable method, or a start that cannot be used.
+    """
+    check_option("optimizer", request.optimizer, OPTIMIZERS)
+    name, reason = request.optimizer, "asked for"
+    if name == "auto":
+        name, reason = choose_optimizer(
+            objective.analysis, products, objective.templates.m, reml=request.reml
+        )
+    began = time.perf_counter()
+    with objective.lock:
+        evaluator = objective.evaluator
+        evaluator.reset_counts()
+        if request.start is None:
+            start = evaluator.start()
+        else:
+            start = objective.templates.rectify(objective.theta(request.start))
+        problem = Problem(objective, request.reml, request.control, watch)
+        ended = METHODS[name](problem, start)
+        ended, verdict = _settle(problem, ended, restart=request.optimizer == "auto")
+        problem.value(verdict.theta)  # leaves the workspace at the optimum
+        status = _status(problem, ended, verdict)
+        summary = OptSummary(
+            optimizer=name,
+            reason=reason,
+            n_objective=evaluator.n_value,
+            n_gradient=evaluator.n_gradient,
+            message=ended.message,
+            status=status,
+            trace=tuple(problem.trace),
+            theta_start=start,
+            max_gradient=verdict.max_gradient,
+            decrement=verdict.decrement,
+            hessian=verdict.hessian,
+            hessian_ok=verdict.downhill is None,
+            seconds=time.perf_counter() - began,
+        )
+    return verdict.theta, summary
+
+
+def _settle(problem: Problem, ended: Ended, *, restart: bool) -> tuple[Ended, Verdict]:
+    """Judge a point; leave saddles, and with `restart` also points that are no optimum yet."""
+    verdict = judge(problem, ended.theta)
+    for _ in range(_MOST_RESTARTS):
+        lower = escape(problem, verdict)
+        if verdict.downhill is not None and lower is None:
+            return ended, _without_descent(verdict)
+        if lower is None and (not restart or _small(problem, verdict)):
+            break
+        if lower is None and ended.ending == "max_evaluations":
+            break
+        again = quasi_newton(problem, verdict.theta if lower is None else lower)
+        found = judge(problem, again.theta)
+        if not found.value < verdict.value:
+            break
+        ended, verdict = again, found
+    return ended, verdict
+
+
+def _without_descent(verdict: Verdict) -> Verdict:
+    """The same point, its negative curvature having been tried and found to be rounding."""
+    return Verdict(
+        theta=verdict.theta,
+        value=verdict.value,
+        gradient=verdict.gradient,
+        hessian=verdict.hessian,
+        decrement=verdict.decrement,
+        max_gradient=verdict.max_gradient,
+        downhill=None,
+    )
+
+
+def _small(problem: Problem, verdict: Verdict) -> bool:
+    return verdict.decrement <= problem.control.gtol
+
+
+def _status(problem: Problem, ended: Ended, verdict: Verdict) -> Status:
+    if _small(problem, verdict) and verdict.downhill is None:
+        zero = problem.objective.templates.diagonal & verdict.on_boundary
+        return "boundary" if np.any(zero) else "converged"
+    return "max_evaluations" if ended.ending == "max_evaluations" else "stalled"

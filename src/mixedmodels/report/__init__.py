@@ -1,0 +1,1 @@
+"""Text and HTML of fitted models; numbers come in, strings go out."""

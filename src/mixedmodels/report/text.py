@@ -1,0 +1,39 @@
+"""Sections laid out as plain text, and the string a summary is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mixedmodels.report.numbers import align
+from mixedmodels.report.sections import Paragraph, Section
+
+
+class Report(str):
+    """A string that shows itself as printed, and as HTML in a notebook."""
+
+    html: str
+
+    def __new__(cls, text: str, html: str) -> Report:
+        """Text with its HTML counterpart."""
+        report = super().__new__(cls, text)
+        report.html = html
+        return report
+
+    def __repr__(self) -> str:
+        """The text itself, so that an interactive session shows it laid out."""
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def render_text(sections: Iterable[Section]) -> str:
+    """Plain text of the sections, a blank line between them."""
+    return "\n\n".join("\n".join(_lines(section)) for section in sections)
+
+
+def _lines(section: Section) -> list[str]:
+    if isinstance(section, Paragraph):
+        return list(section.lines)
+    caption = [section.caption] if section.caption else []
+    return [*caption, *align([section.header, *section.rows], section.sides)]

@@ -1,0 +1,67 @@
+"""Options of the library: their names as Literals and the frozen, validated control settings.
+
+Nothing here computes; a setting that cannot work is refused when it is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from mixedmodels.errors import MixedModelsError, did_you_mean
+
+NaAction: TypeAlias = Literal["omit", "raise"]
+OptimizerName: TypeAlias = Literal[
+    "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "brent", "BOBYQA"
+]
+ContrastName: TypeAlias = Literal["treatment", "sum", "helmert", "poly"]
+
+NA_ACTIONS: tuple[NaAction, ...] = get_args(NaAction)
+OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
+CONTRASTS: tuple[ContrastName, ...] = get_args(ContrastName)
+
+
+def check_option(kind: str, value: object, options: tuple[str, ...]) -> None:
+    """Refuse a `value` that is not one of the `options`, naming them all.
+
+    Raises:
+        MixedModelsError: `value` is not in `options`.
+    """
+    if value in options:
+        return
+    listed = ", ".join(repr(option) for option in options)
+    hint = did_you_mean(value, options) if isinstance(value, str) else ""
+    raise MixedModelsError(f"{kind} is {value!r}; it must be one of {listed}.{hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Limits and tolerances of a fit.
+
+    Attributes:
+        max_evaluations: Most evaluations of the criterion that the optimiser may spend.
+        gtol: Largest scaled gradient (of the criterion, in units of the deviance) at convergence.
+        ftol: Relative change of the criterion below which a step counts as no progress.
+        xtol: Relative change of theta below which a step counts as no movement.
+        singular_tol: A diagonal of theta below this is reported as zero (singular fit).
+
+    Raises:
+        MixedModelsError: a limit is not a positive whole number, or a tolerance not in (0, 1).
+    """
+
+    max_evaluations: int = 1000
+    gtol: float = 1e-6
+    ftol: float = 1e-12
+    xtol: float = 1e-8
+    singular_tol: float = 1e-4
+
+    def __post_init__(self) -> None:
+        limit = self.max_evaluations
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise MixedModelsError(
+                f"max_evaluations is {limit!r}; it must be a whole number of at least 1."
+            )
+        for name in ("gtol", "ftol", "xtol", "singular_tol"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
+                raise MixedModelsError(f"{name} is {value!r}; it must be a number between 0 and 1.")

@@ -1,0 +1,206 @@
+"""The block structure of a factor as tables: which blocks, how full, at what cost.
+
+Counts are taken from patterns that exist already; ordering and symbolic analysis are the
+core's, pictures are `plots`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.covariance import Templates
+from mixedmodels.report.numbers import align
+from mixedmodels.typing import IntArray, LongArray
+
+Storage: TypeAlias = Literal["diagonal", "block diagonal", "sparse", "dense"]
+SI_PREFIXES = ("", "k", "M", "G", "T")
+
+
+def fill_in_table(orders: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Nonzeros of L, flops and supernodes by order of elimination.
+
+    Args:
+        orders: One mapping per order, with keys `order`, `nnz_L`, `flops`, `supernodes`.
+
+    Returns:
+        One row per order, in the order given; columns `nnz_L`, `flops`, `supernodes`.
+    """
+    frame = pd.DataFrame(
+        [(o["order"], o["nnz_L"], o["flops"], o["supernodes"]) for o in orders],
+        columns=["order", "nnz_L", "flops", "supernodes"],
+    )
+    return frame.set_index("order")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of the lower triangle, rows of one grouping factor by columns of another.
+
+    Attributes:
+        row: Grouping factor of the rows.
+        column: Grouping factor of the columns, the same as `row` for a diagonal block.
+        shape: Rows and columns, counted in random effects.
+        nnz_M: Nonzeros of U'U + I (lower triangle).
+        nnz_L: Nonzeros of L.
+        storage: How full the block of L is.
+    """
+
+    row: str
+    column: str
+    shape: tuple[int, int]
+    nnz_M: int
+    nnz_L: int
+    storage: Storage
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlan:
+    """What an evaluation of the criterion works on; prints as two tables.
+
+    Attributes:
+        groups: Name, levels and coefficients per level of each grouping factor.
+        blocks: Blocks of the lower triangle, by columns.
+        order: Name of the order of elimination.
+        supernodes: Number of supernodes of L.
+        flops: Floating-point operations of one numeric factorisation.
+        p: Columns of the fixed-effects matrix.
+    """
+
+    groups: tuple[tuple[str, int, int], ...]
+    blocks: tuple[Block, ...]
+    order: str
+    supernodes: int
+    flops: float
+    p: int
+
+    @property
+    def nnz_M(self) -> int:
+        """Nonzeros of the lower triangle of U'U + I."""
+        return sum(block.nnz_M for block in self.blocks)
+
+    @property
+    def nnz_L(self) -> int:
+        """Nonzeros of L."""
+        return sum(block.nnz_L for block in self.blocks)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per block: `row`, `column`, `rows`, `columns`, `nnz_M`, `nnz_L`, `storage`."""
+        return pd.DataFrame(
+            [
+                (b.row, b.column, b.shape[0], b.shape[1], b.nnz_M, b.nnz_L, b.storage)
+                for b in self.blocks
+            ],
+            columns=["row", "column", "rows", "columns", "nnz_M", "nnz_L", "storage"],
+        )
+
+    def __str__(self) -> str:
+        """Grouping factors, blocks, and the totals."""
+        q = sum(levels * size for _, levels, size in self.groups)
+        groups = [("Grouping factor", "Levels", "Columns", "Random effects")] + [
+            (name, str(levels), str(size), str(levels * size)) for name, levels, size in self.groups
+        ]
+        header = ("Block of L", "Rows", "Columns", "nnz(M)", "nnz(L)", "Full", "Storage")
+        blocks = [header, *map(_cells, self.blocks)]
+        totals = (
+            f"nnz(L) = {self.nnz_L}, fill-in {self.nnz_L - self.nnz_M}; "
+            f"{self.supernodes} supernodes; {_si(self.flops)}flop per factorisation"
+        )
+        return "\n".join(
+            (
+                f"Block plan: {q} random effects, {self.p} fixed effects; order: {self.order}",
+                "",
+                *align(groups, "<>>>"),
+                "",
+                *align(blocks, "<>>>>><"),
+                "",
+                totals,
+            )
+        )
+
+    __repr__ = __str__
+
+
+def block_plan(
+    templates: Templates,
+    M: Any,
+    L: Any,
+    perm: IntArray | LongArray,
+    *,
+    order: str,
+    supernodes: int,
+    flops: float,
+    p: int,
+) -> BlockPlan:
+    """Count the nonzeros of M and L by pairs of grouping factors.
+
+    Args:
+        templates: Sizes, groups and levels of the random-effects terms.
+        M: SciPy sparse (q, q), pattern of U'U + I in public order; both triangles or the lower.
+        L: SciPy sparse (q, q), its Cholesky factor, L L' = P M P'.
+        perm: (q,) row of M at each row of L.
+        order: Name of the order of elimination.
+        supernodes: Number of supernodes of L.
+        flops: Floating-point operations of one numeric factorisation.
+        p: Columns of the fixed-effects matrix.
+    """
+    widths = np.diff(templates.term_starts)
+    group_of = np.repeat(np.array(templates.groups), widths)
+    counts_M = _counts(M, group_of, len(templates.group_names))
+    counts_L = _counts(L, group_of[perm], len(templates.group_names))
+    blocks = []
+    for j, column in enumerate(templates.group_names):
+        for i in range(j, len(templates.group_names)):
+            shape = _width(templates, i), _width(templates, j)
+            nnz = int(counts_L[i, j])
+            storage = _storage(templates, i, j, nnz)
+            row = templates.group_names[i]
+            blocks.append(Block(row, column, shape, int(counts_M[i, j]), nnz, storage))
+    groups = zip(templates.group_names, templates.n_levels, templates.group_sizes, strict=True)
+    return BlockPlan(tuple(groups), tuple(blocks), order, supernodes, flops, p)
+
+
+def _width(templates: Templates, group: int) -> int:
+    return templates.n_levels[group] * templates.group_sizes[group]
+
+
+def _counts(matrix: Any, group_of: IntArray | LongArray, n_groups: int) -> LongArray:
+    """Lower-triangle nonzeros by (higher, lower) index of the two groups."""
+    pattern = matrix.tocoo()
+    lower = pattern.row >= pattern.col
+    first, second = group_of[pattern.row[lower]], group_of[pattern.col[lower]]
+    pairs = np.maximum(first, second) * n_groups + np.minimum(first, second)
+    counts: LongArray = np.bincount(pairs, minlength=n_groups**2).astype(np.int64)
+    return counts.reshape(n_groups, n_groups)
+
+
+def _storage(templates: Templates, i: int, j: int, nnz: int) -> Storage:
+    rows, columns = _width(templates, i), _width(templates, j)
+    if i != j:
+        return "dense" if nnz == rows * columns else "sparse"
+    size = templates.group_sizes[i]
+    if nnz == templates.n_levels[i] * size * (size + 1) // 2:
+        return "diagonal" if size == 1 else "block diagonal"
+    return "dense" if nnz == rows * (rows + 1) // 2 else "sparse"
+
+
+def _cells(block: Block) -> tuple[str, ...]:
+    rows, columns = block.shape
+    diagonal = block.row == block.column
+    name = block.row if diagonal else f"{block.row} x {block.column}"
+    room = rows * (rows + 1) // 2 if diagonal else rows * columns
+    full = f"{100.0 * block.nnz_L / room:.3g}%"
+    return (name, str(rows), str(columns), str(block.nnz_M), str(block.nnz_L), full, block.storage)
+
+
+def _si(value: float) -> str:
+    """A number with an SI prefix, three digits."""
+    power = 0
+    while value >= 1000.0 and power < len(SI_PREFIXES) - 1:
+        value /= 1000.0
+        power += 1
+    return f"{value:.3g} {SI_PREFIXES[power]}"

@@ -1,0 +1,103 @@
+"""Fits of the small reference cases, at the reference's own theta, by the dense oracle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from oracle import (
+    Problem,
+    conditional_covariance,
+    from_design,
+    independent_columns,
+    minimise,
+    solution,
+    templates_of,
+)
+from small_designs import CASES, design_of
+
+from mixedmodels.covariance import Templates
+from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.optimize.summary import OptSummary
+
+REFERENCE = {
+    case["id"]: case
+    for case in json.loads(
+        (Path(__file__).parents[2] / "reference" / "lmm.json").read_text(encoding="utf-8")
+    )
+}
+
+
+@dataclass(frozen=True)
+class FakeModel:
+    """A model whose numbers come from the oracle."""
+
+    design: Any
+    problem: Problem
+
+    @property
+    def templates(self) -> Templates:
+        return self.problem.templates
+
+    def conditional_covariance(self, theta: NDArray[np.float64]) -> tuple[Any, ...]:
+        return conditional_covariance(self.problem, theta)
+
+    def at(self, theta: NDArray[np.float64], reml: bool, optsum: OptSummary) -> LinearMixedFit:
+        X = self.design.X
+        kept = independent_columns(X)
+        found = solution(self.problem, theta, reml, p_all=X.shape[1], kept=kept)
+        return LinearMixedFit(self, found, optsum)
+
+    def refit(self, y: Any, *, reml: bool, start: NDArray[np.float64]) -> LinearMixedFit:
+        y = np.asarray(y, dtype=np.float64)
+        design = SimpleNamespace(**{**vars(self.design), "y": y})
+        other = FakeModel(design, replace(self.problem, y=y))
+        theta, optsum = minimise(other.problem, reml, start)
+        return other.at(theta, reml, optsum)
+
+
+def summary_of(theta: NDArray[np.float64], **changes: Any) -> OptSummary:
+    values: dict[str, Any] = {
+        "optimizer": "none",
+        "reason": "theta is the reference's",
+        "n_objective": 1,
+        "n_gradient": 1,
+        "message": "not run",
+        "status": "converged",
+        "trace": (),
+        "theta_start": theta,
+        "max_gradient": 0.0,
+        "hessian": None,
+        "hessian_ok": True,
+        "seconds": 0.0,
+    }
+    return OptSummary(**{**values, **changes})
+
+
+def fit_of(case_id: str, **changes: Any) -> LinearMixedFit:
+    """The fit of a reference case; `changes` go to its OptSummary."""
+    case = next(case for case in CASES if case.id == case_id)
+    design = design_of(case)
+    reference = REFERENCE[case_id]
+    theta = np.array(reference["theta"], dtype=np.float64)
+    model = FakeModel(design, from_design(design))
+    assert templates_of(design).m == len(theta)
+    return model.at(theta, reference["reml"], summary_of(theta, **changes))
+
+
+@pytest.fixture(scope="session")
+def make_fit() -> Any:
+    """`fit_of` for tests that want one particular case."""
+    return fit_of
+
+
+@pytest.fixture(scope="session", params=[case.id for case in CASES])
+def pair(request: pytest.FixtureRequest) -> tuple[LinearMixedFit, dict[str, Any]]:
+    """Every small case: the fit and lme4's values."""
+    return fit_of(request.param), REFERENCE[request.param]

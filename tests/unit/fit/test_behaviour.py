@@ -1,0 +1,144 @@
+"""What the facade promises beyond numbers: shapes, laziness, errors, messages."""
+
+from __future__ import annotations
+
+import timeit
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.fit.varcorr import VarCorr
+
+MakeFit: TypeAlias = Callable[..., LinearMixedFit]
+
+
+def test_creation_is_cheap(make_fit: MakeFit) -> None:
+    fit = make_fit("sleepstudy_slope_reml")
+
+    def create() -> LinearMixedFit:
+        return LinearMixedFit(fit.model, fit.solution, fit.optsum)
+
+    assert min(timeit.repeat(create, number=100, repeat=5)) / 100 < 100e-6
+
+
+def test_arrays_are_read_only_and_tables_are_copies(make_fit: MakeFit) -> None:
+    fit = make_fit("sleepstudy_slope_reml")
+    for array in (
+        fit.theta,
+        fit.beta,
+        fit.fitted,
+        fit.residuals,
+        fit.ranef(condvar=True)[1]["Subject"],
+    ):
+        assert not array.flags.writeable
+    fixef = fit.fixef
+    before = fixef["Days"]
+    fixef["Days"] = 0.0
+    changed = fit.ranef()["Subject"]
+    changed.iloc[0, 0] = 1e6
+    assert fit.fixef["Days"] == before
+    assert fit.ranef()["Subject"].iloc[0, 0] != 1e6
+
+
+def test_coef_adds_fixed_and_random(make_fit: MakeFit) -> None:
+    fit = make_fit("sleepstudy_slope_reml")
+    coef, ranef = fit.coef()["Subject"], fit.ranef()["Subject"]
+    assert list(coef.columns) == ["(Intercept)", "Days"]
+    pd.testing.assert_frame_equal(coef - ranef, ranef * 0.0 + fit.fixef.to_numpy())
+
+
+def test_coef_without_fixed_counterpart_comes_first(make_fit: MakeFit) -> None:
+    fit = make_fit("machines_nested_ml")
+    coef = fit.coef()
+    assert list(coef) == ["Machine:Worker", "Worker"]
+    assert list(coef["Worker"].columns) == ["(Intercept)", "MachineB", "MachineC"]
+    assert (coef["Worker"]["MachineB"] == fit.fixef["MachineB"]).all()
+
+
+def test_terms_on_one_factor_share_a_table(make_fit: MakeFit) -> None:
+    fit = make_fit("sleepstudy_zerocorr_ml")
+    tables, condvar = fit.ranef(condvar=True)
+    assert list(tables["Subject"].columns) == ["(Intercept)", "Days"]
+    assert tables["Subject"].index.name == "Subject"
+    assert condvar["Subject"].shape == (18, 2, 2)
+    assert list(fit.varcorr.corr) == ["Subject", "Subject.1"]
+
+
+def test_information_criteria(make_fit: MakeFit) -> None:
+    fit = make_fit("dyestuff_ml")
+    assert fit.aicc == pytest.approx(fit.aic + 2 * 3 * 4 / (30 - 3 - 1))
+    assert fit.loglik == -fit.objective / 2
+
+
+def test_refit_gives_a_new_fit(make_fit: MakeFit) -> None:
+    fit = make_fit("sleepstudy_slope_reml")
+    y = fit.model.design.y
+    other = fit.refit(3.0 * y + 1.0)
+    assert other is not fit
+    np.testing.assert_allclose(other.theta, fit.theta, rtol=1e-4)
+    np.testing.assert_allclose(other.beta, 3.0 * fit.beta + [1.0, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(other.sigma, 3.0 * fit.sigma, rtol=1e-6)
+    assert fit.model.design.y is y
+
+
+@pytest.mark.parametrize("df", ["satterthwaite", "kenward-roger", "residual"])
+def test_degrees_of_freedom_to_come_are_refused(make_fit: MakeFit, df: Any) -> None:
+    with pytest.raises(MixedModelsError, match=f"df='{df}' is not available .* use df='none'"):
+        make_fit("dyestuff_ml").coef_table(df=df)
+
+
+def test_unknown_degrees_of_freedom(make_fit: MakeFit) -> None:
+    wrong: Any = "satterthwait"
+    with pytest.raises(MixedModelsError, match="Did you mean 'satterthwaite'"):
+        make_fit("dyestuff_ml").coef_table(df=wrong)
+
+
+def test_coef_table_is_normal(make_fit: MakeFit) -> None:
+    table = make_fit("sleepstudy_slope_reml").coef_table(df="none")
+    assert list(table.columns) == ["estimate", "std_error", "df", "statistic", "p_value"]
+    assert np.isinf(table["df"]).all()
+    # The normal tail probability R gives for 6.771238, both sides.
+    assert table.loc["Days", "p_value"] == pytest.approx(1.277e-11, rel=1e-3)
+
+
+def test_messages_say_what_to_do(make_fit: MakeFit) -> None:
+    assert make_fit("sleepstudy_slope_reml").messages == ()
+    (singular,) = make_fit("dyestuff2_reml").messages
+    assert "variance of zero in ((Intercept) | Batch)" in singular
+    (aliased,) = make_fit("rankdef_oxide_reml").messages
+    assert "Lot8" in aliased
+    stalled = make_fit("dyestuff_ml", status="stalled", max_gradient=0.25, message="no progress")
+    assert not stalled.converged
+    assert "largest gradient 0.25 (no progress)" in stalled.messages[0]
+
+
+def test_varcorr_frame_is_lme4s(make_fit: MakeFit) -> None:
+    frame = make_fit("sleepstudy_slope_reml").varcorr.to_frame()
+    assert list(frame.columns) == ["grp", "var1", "var2", "vcov", "sdcor"]
+    assert list(frame["grp"]) == ["Subject", "Subject", "Subject", "Residual"]
+    assert frame.loc[2, ["var1", "var2"]].tolist() == ["(Intercept)", "Days"]
+    assert frame.loc[[0, 1, 3], "var2"].tolist() == [None, None, None]
+    np.testing.assert_allclose(frame["vcov"], [612.08996, 35.07166, 9.60433, 654.94102], rtol=1e-5)
+    np.testing.assert_allclose(frame["sdcor"], [24.74045, 5.92213, 0.06555, 25.59181], rtol=1e-4)
+
+
+def test_varcorr_views(make_fit: MakeFit) -> None:
+    varcorr: VarCorr = make_fit("machines_full_reml").varcorr
+    assert varcorr.sd["Worker", "MachineB"] == varcorr.sd["Worker"]["MachineB"]
+    cov, corr = varcorr.cov["Worker"], varcorr.corr["Worker"]
+    sd = varcorr.sd["Worker"]
+    np.testing.assert_allclose(cov, corr * np.outer(sd, sd))
+    np.testing.assert_array_equal(np.diag(corr), 1.0)
+
+
+def test_correlation_with_a_zero_variance_is_undefined(make_fit: MakeFit) -> None:
+    fit = make_fit("sleepstudy_slope_reml")
+    varcorr = VarCorr.from_theta(fit.model.templates, np.array([0.0, 0.0, 0.5]), 2.0)
+    np.testing.assert_array_equal(varcorr.corr["Subject"], [[1.0, np.nan], [np.nan, 1.0]])
+    np.testing.assert_array_equal(varcorr.cov["Subject"], [[0.0, 0.0], [0.0, 1.0]])
+    assert "nan" in str(varcorr)
