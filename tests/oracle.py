@@ -18,6 +18,7 @@ from scipy import linalg, optimize
 from mixedmodels.covariance import Templates
 from mixedmodels.fit.solution import Solution
 from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.settings import Control
 
 Floats = NDArray[np.float64]
 
@@ -276,6 +277,7 @@ def minimise(
     summary = OptSummary(
         optimizer="L-BFGS-B",
         reason="oracle",
+        control=Control(),
         n_objective=int(best.nfev),
         n_gradient=int(best.njev),
         message=str(best.message),
@@ -283,6 +285,7 @@ def minimise(
         trace=tuple(trace),
         theta_start=np.array(theta0),
         max_gradient=float(np.abs(np.where(at_bound, 0.0, best.jac)).max()),
+        decrement=0.0,
         hessian=None,
         hessian_ok=True,
         seconds=0.0,

@@ -15,9 +15,12 @@ using Vector = nb::ndarray<const double, nb::ndim<1>, nb::device::cpu>;
 using Dense = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>;
 
+template <typename T>
+using Array = nb::ndarray<nb::numpy, T>;
+
 // The vector moves into a NumPy array that owns it.
 template <typename T>
-nb::object to_numpy(std::vector<T> values, std::initializer_list<std::size_t> shape, char order = 'C') {
+Array<T> to_numpy(std::vector<T> values, std::initializer_list<std::size_t> shape, char order = 'C') {
   auto* held = new std::vector<T>(std::move(values));
   nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
   std::vector<std::size_t> dims(shape);
@@ -28,11 +31,11 @@ nb::object to_numpy(std::vector<T> values, std::initializer_list<std::size_t> sh
     strides[axis] = stride;
     stride *= static_cast<std::int64_t>(dims[axis]);
   }
-  return nb::cast(nb::ndarray<nb::numpy, T>(held->data(), dims.size(), dims.data(), owner, strides.data()));
+  return Array<T>(held->data(), dims.size(), dims.data(), owner, strides.data());
 }
 
 template <typename T>
-nb::object to_numpy(std::vector<T> values) {
+Array<T> to_numpy(std::vector<T> values) {
   const std::size_t n = values.size();
   return to_numpy(std::move(values), {n});
 }

@@ -33,7 +33,8 @@ nb::tuple compact(Codes codes, std::int32_t n_levels) {
     out = mm::compact(codes.data(), n_levels, static_cast<std::int64_t>(codes.size()));
   }
   const bool unchanged = static_cast<std::int32_t>(out.kept.size()) == n_levels;
-  return nb::make_tuple(unchanged ? nb::cast(codes) : to_numpy(std::move(out.codes)), to_numpy(std::move(out.kept)));
+  return nb::make_tuple(unchanged ? nb::cast(codes) : nb::cast(to_numpy(std::move(out.codes))),
+                        to_numpy(std::move(out.kept)));
 }
 
 }  // namespace

@@ -105,8 +105,10 @@ struct Evaluator {
   mm::Evaluator core;
 
   Evaluator(const Analysis& made_from, std::vector<std::vector<int>> entries, int threads_)
-      : analysis(made_from), threads(threads_), core(made_from.products.rows, made_from.products.basis, made_from.products.A,
-                                  made_from.symbolic, convert(entries)) {}
+      : analysis(made_from),
+        threads(threads_),
+        core(made_from.products.rows, made_from.products.basis, made_from.products.A, made_from.symbolic,
+             convert(entries)) {}
 
   static std::vector<mm::ThetaEntry> convert(const std::vector<std::vector<int>>& entries) {
     std::vector<mm::ThetaEntry> out;
@@ -126,7 +128,7 @@ struct Evaluator {
     return core.value(at, criterion(reml));
   }
 
-  nb::object gradient(bool reml) {
+  Array<double> gradient(bool reml) {
     std::vector<double> out(core.m());
     {
       nb::gil_scoped_release release;
@@ -136,8 +138,9 @@ struct Evaluator {
     return to_numpy(std::move(out));
   }
 
-  nb::object hessian(Dense theta, bool reml, std::optional<Dense> gradient, Dense steps) {
-    std::vector<double> at(checked(theta), theta.data() + theta.size()), h(steps.data(), steps.data() + steps.size()), g;
+  Array<double> hessian(Dense theta, bool reml, std::optional<Dense> gradient, Dense steps) {
+    std::vector<double> at(checked(theta), theta.data() + theta.size()), h(steps.data(), steps.data() + steps.size()),
+        g;
     if (gradient) g.assign(gradient->data(), gradient->data() + gradient->size());
     std::vector<double> out;
     {
@@ -170,14 +173,14 @@ struct Evaluator {
     out["theta"] = to_numpy(std::move(r.theta));
     out["value"] = r.value;
     out["gradient"] = to_numpy(std::move(r.gradient));
-    out["model"] = r.model.empty() ? nb::none() : to_numpy(std::move(r.model), {m, m});
+    out["model"] = r.model.empty() ? nb::none() : nb::cast(to_numpy(std::move(r.model), {m, m}));
     out["decrement"] = r.decrement;
     out["iterations"] = r.iterations;
     out["status"] = names[static_cast<int>(r.status)];
     return out;
   }
 
-  nb::object conditional_covariance(int factor) {
+  Array<double> conditional_covariance(int factor) {
     const mm::FactorBlock& block = analysis.products.A.factors.at(factor);
     std::vector<double> out(block.diagonal.size());
     {
@@ -195,12 +198,13 @@ struct Evaluator {
     const mm::FactorPattern pattern = mm::factor_pattern(analysis.products.graph, analysis.symbolic);
     std::vector<double> values(pattern.place.size());
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = core.pls().factor().panels()[pattern.place[i]];
-    return nb::make_tuple(to_numpy(std::move(values)), to_numpy(std::vector<std::int32_t>(pattern.row.begin(), pattern.row.end())),
+    return nb::make_tuple(to_numpy(std::move(values)),
+                          to_numpy(std::vector<std::int32_t>(pattern.row.begin(), pattern.row.end())),
                           to_numpy(std::vector<std::int64_t>(pattern.start)));
   }
 
   // RX (p x p upper): the transposed leading triangle of the factor of X'V^-1X.
-  nb::object RX() const {
+  Array<double> RX() const {
     const auto p = static_cast<std::size_t>(analysis.products.A.p), k = p + 1;
     std::vector<double> out(p * p, 0.0);
     for (std::size_t r = 0; r < p; ++r)
@@ -208,13 +212,14 @@ struct Evaluator {
     return to_numpy(std::move(out), {p, p});
   }
 
-  nb::object RZX() const {
-    const auto q = static_cast<std::size_t>(analysis.products.A.q), k = static_cast<std::size_t>(analysis.products.A.k());
+  Array<double> RZX() const {
+    const auto q = static_cast<std::size_t>(analysis.products.A.q),
+               k = static_cast<std::size_t>(analysis.products.A.k());
     return to_numpy(std::vector<double>(core.pls().RZX()), {q, k});
   }
 
   // Coefficients of the kept columns of X.
-  nb::object beta() const {
+  Array<double> beta() const {
     std::vector<double> out(core.pls().beta().size());
     analysis.products.basis.to_original(core.pls().beta().data(), out.data());
     return to_numpy(std::move(out));
@@ -222,99 +227,143 @@ struct Evaluator {
 };
 
 void bind_products(nb::module_& m) {
-  nb::class_<Products>(m, "Products",
-                       "Cross-products of a design. Arguments: codes (one int32 array of length n per grouping factor),\n"
-                       "levels (their numbers), z (per factor a list of n x s matrices, any strides), X (n x p), y (n),\n"
-                       "weights and offset (n or None). The arrays must not change while the object lives.")
+  nb::class_<Products>(
+      m, "Products",
+      "Cross-products of a design. Arguments: codes (one int32 array of length n per grouping factor),\n"
+      "levels (their numbers), z (per factor a list of n x s matrices, any strides), X (n x p), y (n),\n"
+      "weights and offset (n or None). The arrays must not change while the object lives.")
       .def(nb::init<std::vector<Codes>, std::vector<std::int32_t>, std::vector<std::vector<Matrix>>, Matrix, Vector,
                     std::optional<Vector>, std::optional<Vector>, int>(),
-           nb::arg("codes"), nb::arg("levels"), nb::arg("z"), nb::arg("X"), nb::arg("y"), nb::arg("weights").none() = nb::none(),
-           nb::arg("offset").none() = nb::none(), nb::arg("threads") = 1)
+           nb::arg("codes"), nb::arg("levels"), nb::arg("z"), nb::arg("X"), nb::arg("y"),
+           nb::arg("weights").none() = nb::none(), nb::arg("offset").none() = nb::none(), nb::arg("threads") = 1)
       .def_prop_ro("n", [](const Products& s) { return s.rows.n; })
-      .def_prop_ro("p", [](const Products& s) { return s.basis.p(); }, "Rank of X.")
+      .def_prop_ro(
+          "p", [](const Products& s) { return s.basis.p(); }, "Rank of X.")
       .def_prop_ro("q", [](const Products& s) { return s.A.q; })
-      .def_prop_ro("kept", [](const Products& s) { return to_numpy(std::vector<std::int32_t>(s.basis.kept.begin(), s.basis.kept.end())); },
-                   "Columns of X kept (p,); of a dependent set the first ones stay.")
-      .def_prop_ro("R", [](const Products& s) {
-        const auto p = static_cast<std::size_t>(s.basis.p());
-        return to_numpy(std::vector<double>(s.basis.R), {p, p}, 'F');
-      }, "Triangle (p, p) with sqrt(W) X = Q R.")
+      .def_prop_ro(
+          "kept",
+          [](const Products& s) {
+            return to_numpy(std::vector<std::int32_t>(s.basis.kept.begin(), s.basis.kept.end()));
+          },
+          "Columns of X kept (p,); of a dependent set the first ones stay.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "R",
+          [](const Products& s) {
+            const auto p = static_cast<std::size_t>(s.basis.p());
+            return to_numpy(std::vector<double>(s.basis.R), {p, p}, 'F');
+          },
+          "Triangle (p, p) with sqrt(W) X = Q R.", nb::rv_policy::automatic)
       .def_prop_ro("fits_exactly", [](const Products& s) { return s.basis.fits_exactly; })
       .def_prop_ro("residual_norm", [](const Products& s) { return s.basis.residual_norm; })
       .def_prop_ro("sum_log_weights", [](const Products& s) { return s.A.sum_log_weights; })
-      .def_prop_ro("ZtX", [](const Products& s) {
-        return to_numpy(std::vector<double>(s.A.ZtX), {static_cast<std::size_t>(s.A.q), static_cast<std::size_t>(s.A.k())});
-      }, "Z'W [Q, y - X beta_ls] (q, p + 1), core order.")
-      .def_prop_ro("XtX", [](const Products& s) {
-        const auto k = static_cast<std::size_t>(s.A.k());
-        return to_numpy(std::vector<double>(s.A.XtX), {k, k});
-      })
-      .def("diagonal", [](const Products& s, int f) {
-        const mm::FactorBlock& b = s.A.factors.at(f);
-        const auto w = static_cast<std::size_t>(b.width);
-        return to_numpy(std::vector<double>(b.diagonal), {static_cast<std::size_t>(b.levels), w, w});
-      }, nb::arg("factor"), "Z'WZ of one factor: (levels, s, s).")
-      .def("pairs", [](const Products& s) {
-        nb::list out;
-        for (const mm::PairBlock& b : s.A.pairs) {
-          const auto wa = static_cast<std::size_t>(s.A.factors[b.a].width), wb = static_cast<std::size_t>(s.A.factors[b.b].width);
-          out.append(nb::make_tuple(b.a, b.b, to_numpy(std::vector<std::int64_t>(b.start)),
-                                    to_numpy(std::vector<std::int32_t>(b.level_b)),
-                                    to_numpy(std::vector<double>(b.values), {b.level_b.size(), wa, wb})));
-        }
-        return out;
-      }, "Z_b'WZ_a of every two factors a < b: a, b, start (levels of a + 1,), level of b (pairs,), values (pairs, s_a, s_b).")
-      .def("fill", [](const Products& s, std::variant<std::string, std::vector<int>> order) {
-        mm::Elimination e;
-        if (const auto* factors = std::get_if<std::vector<int>>(&order))
-          e = mm::eliminate(s.graph, mm::factor_order(s.A, *factors), "factors");
-        else
-          e = mm::eliminate(s.graph, mm::minimum_degree(s.graph), "minimum degree");
-        return std::pair<std::int64_t, double>(e.fill.nnz, e.fill.flops);
-      }, nb::arg("order"), "Nonzeros of L and flops of a factorization for an order of the factors or 'minimum degree'.");
+      .def_prop_ro(
+          "ZtX",
+          [](const Products& s) {
+            return to_numpy(std::vector<double>(s.A.ZtX),
+                            {static_cast<std::size_t>(s.A.q), static_cast<std::size_t>(s.A.k())});
+          },
+          "Z'W [Q, y - X beta_ls] (q, p + 1), core order.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "XtX",
+          [](const Products& s) {
+            const auto k = static_cast<std::size_t>(s.A.k());
+            return to_numpy(std::vector<double>(s.A.XtX), {k, k});
+          },
+          nb::rv_policy::automatic)
+      .def(
+          "diagonal",
+          [](const Products& s, int f) {
+            const mm::FactorBlock& b = s.A.factors.at(f);
+            const auto w = static_cast<std::size_t>(b.width);
+            return to_numpy(std::vector<double>(b.diagonal), {static_cast<std::size_t>(b.levels), w, w});
+          },
+          nb::arg("factor"), "Z'WZ of one factor: (levels, s, s).")
+      .def(
+          "pairs",
+          [](const Products& s) {
+            nb::list out;
+            for (const mm::PairBlock& b : s.A.pairs) {
+              const auto wa = static_cast<std::size_t>(s.A.factors[b.a].width),
+                         wb = static_cast<std::size_t>(s.A.factors[b.b].width);
+              out.append(nb::make_tuple(b.a, b.b, to_numpy(std::vector<std::int64_t>(b.start)),
+                                        to_numpy(std::vector<std::int32_t>(b.level_b)),
+                                        to_numpy(std::vector<double>(b.values), {b.level_b.size(), wa, wb})));
+            }
+            return out;
+          },
+          "Z_b'WZ_a of every two factors a < b: a, b, start (levels of a + 1,), level of b (pairs,), values (pairs, "
+          "s_a, s_b).")
+      .def(
+          "fill",
+          [](const Products& s, std::variant<std::string, std::vector<int>> order) {
+            mm::Elimination e;
+            if (const auto* factors = std::get_if<std::vector<int>>(&order))
+              e = mm::eliminate(s.graph, mm::factor_order(s.A, *factors), "factors");
+            else
+              e = mm::eliminate(s.graph, mm::minimum_degree(s.graph), "minimum degree");
+            return std::pair<std::int64_t, double>(e.fill.nnz, e.fill.flops);
+          },
+          nb::arg("order"),
+          "Nonzeros of L and flops of a factorization for an order of the factors or 'minimum degree'.");
 }
 
 void bind_analysis(nb::module_& m) {
-  nb::class_<Analysis>(m, "Analysis", "Order and pattern of the factor: 'cheapest', 'minimum degree' or a list of factors.")
+  nb::class_<Analysis>(m, "Analysis",
+                       "Order and pattern of the factor: 'cheapest', 'minimum degree' or a list of factors.")
       .def(nb::init<const Products&, std::variant<std::string, std::vector<int>>>(), nb::arg("products"),
            nb::arg("order") = std::string("cheapest"), nb::keep_alive<1, 2>())
       .def_prop_ro("order", [](const Analysis& s) { return s.symbolic.elimination.name; })
       .def_prop_ro("nnz", [](const Analysis& s) { return s.symbolic.elimination.fill.nnz; })
       .def_prop_ro("flops", [](const Analysis& s) { return s.symbolic.elimination.fill.flops; })
       .def_prop_ro("supernodes", [](const Analysis& s) { return s.symbolic.supernodes.size(); })
-      .def_prop_ro("largest", [](const Analysis& s) {
-        int largest = 0;
-        for (const mm::Supernode& node : s.symbolic.supernodes) largest = std::max(largest, node.width);
-        return largest;
-      }, "Width of the widest supernode.")
-      .def_prop_ro("stored", [](const Analysis& s) { return s.symbolic.panel_size; }, "Numbers stored for L.")
-      .def_prop_ro("permutation", [](const Analysis& s) { return to_numpy(s.permutation()); },
-                   "Core position (q,) of every position in the permuted order.");
+      .def_prop_ro(
+          "largest",
+          [](const Analysis& s) {
+            int largest = 0;
+            for (const mm::Supernode& node : s.symbolic.supernodes) largest = std::max(largest, node.width);
+            return largest;
+          },
+          "Width of the widest supernode.")
+      .def_prop_ro(
+          "stored", [](const Analysis& s) { return s.symbolic.panel_size; }, "Numbers stored for L.")
+      .def_prop_ro(
+          "permutation", [](const Analysis& s) { return to_numpy(s.permutation()); },
+          "Core position (q,) of every position in the permuted order.", nb::rv_policy::automatic);
 }
 
 void bind_evaluator(nb::module_& m) {
   nb::class_<Evaluator>(m, "Evaluator", "The criterion with its workspace. Not for use from two threads at a time.")
       .def(nb::init<const Analysis&, std::vector<std::vector<int>>, int>(), nb::arg("analysis"), nb::arg("entries"),
-           nb::arg("threads") = 1,
-           nb::keep_alive<1, 2>())
-      .def("value", &Evaluator::value, nb::arg("theta"), nb::arg("reml"), "The criterion; NaN where it cannot be computed.")
+           nb::arg("threads") = 1, nb::keep_alive<1, 2>())
+      .def("value", &Evaluator::value, nb::arg("theta"), nb::arg("reml"),
+           "The criterion; NaN where it cannot be computed.")
       .def("gradient", &Evaluator::gradient, nb::arg("reml"), "Gradient (m,) at the theta of the last value().")
-      .def("hessian", &Evaluator::hessian, nb::arg("theta"), nb::arg("reml"), nb::arg("gradient").none(), nb::arg("steps"),
-           "Differences (m, m) of the gradient: forward from `gradient`, central when it is None.")
-      .def("start", [](const Evaluator& s) { return to_numpy(s.core.start()); }, "Start for theta by moments.")
+      .def("hessian", &Evaluator::hessian, nb::arg("theta"), nb::arg("reml"), nb::arg("gradient").none(),
+           nb::arg("steps"), "Differences (m, m) of the gradient: forward from `gradient`, central when it is None.")
+      .def(
+          "start", [](const Evaluator& s) { return to_numpy(s.core.start()); }, "Start for theta by moments.")
       .def("quasi_newton", &Evaluator::quasi_newton, nb::arg("theta"), nb::arg("reml"), nb::arg("max_values"),
            nb::arg("decrement"), nb::arg("zero"), nb::arg("progress").none())
       .def("conditional_covariance", &Evaluator::conditional_covariance, nb::arg("factor"),
            "lam [M^-1]_ll lam' (levels, s, s) at the theta of the last value().")
       .def("factor_csc", &Evaluator::factor_csc, "Data, row indices and column starts of L.")
-      .def_prop_ro("RX", &Evaluator::RX, "(p, p) upper, of the basis: that of X is this times Products.R.")
-      .def_prop_ro("RZX", &Evaluator::RZX, "(q, p + 1), of the basis (RZX of X is this times Products.R); the last column is c_u. Permuted order.")
-      .def_prop_ro("beta", &Evaluator::beta, "Coefficients (p,) of the kept columns.")
-      .def_prop_ro("u", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.pls().u())); }, "(q,), core order.")
-      .def_prop_ro("b", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.pls().b())); }, "(q,), core order.")
+      .def_prop_ro("RX", &Evaluator::RX, "(p, p) upper, of the basis: that of X is this times Products.R.",
+                   nb::rv_policy::automatic)
+      .def_prop_ro(
+          "RZX", &Evaluator::RZX,
+          "(q, p + 1), of the basis (RZX of X is this times Products.R); the last column is c_u. Permuted order.",
+          nb::rv_policy::automatic)
+      .def_prop_ro("beta", &Evaluator::beta, "Coefficients (p,) of the kept columns.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "u", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.pls().u())); }, "(q,), core order.",
+          nb::rv_policy::automatic)
+      .def_prop_ro(
+          "b", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.pls().b())); }, "(q,), core order.",
+          nb::rv_policy::automatic)
       .def_prop_ro("pwrss", [](const Evaluator& s) { return s.core.pls().pwrss(); })
       .def_prop_ro("logdet_L2", [](const Evaluator& s) { return s.core.pls().logdet_L2(); })
-      .def_prop_ro("logdet_RX2", [](const Evaluator& s) { return s.core.pls().logdet_RX2(); }, "Of the kept columns of X.")
+      .def_prop_ro(
+          "logdet_RX2", [](const Evaluator& s) { return s.core.pls().logdet_RX2(); }, "Of the kept columns of X.")
       .def_prop_ro("cancellation", [](const Evaluator& s) { return s.core.pls().cancellation(); })
       .def_prop_ro("n_value", [](const Evaluator& s) { return s.core.n_value(); })
       .def_prop_ro("n_gradient", [](const Evaluator& s) { return s.core.n_gradient(); })

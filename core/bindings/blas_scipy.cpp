@@ -48,7 +48,9 @@ void load_thread_switch(mixedmodels::BlasTable& table) {
 }  // namespace
 
 void fill_blas_table() {
-  auto exported = [](const char* module) { return nb::cast<nb::dict>(nb::module_::import_(module).attr("__pyx_capi__")); };
+  auto exported = [](const char* module) {
+    return nb::cast<nb::dict>(nb::module_::import_(module).attr("__pyx_capi__"));
+  };
   nb::dict blas = exported("scipy.linalg.cython_blas"), lapack = exported("scipy.linalg.cython_lapack");
   mixedmodels::BlasTable& table = mixedmodels::blas_table();
   load(blas, "dgemm", table.dgemm);

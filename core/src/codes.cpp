@@ -65,8 +65,7 @@ RowsByLevel rows_by_level(const std::int32_t* codes, std::int32_t n_levels, std:
   return out;
 }
 
-Interaction interact(const std::int32_t* a, std::int32_t n_a, const std::int32_t* b, std::int32_t n_b,
-                     std::int64_t n) {
+Interaction interact(const std::int32_t* a, std::int32_t n_a, const std::int32_t* b, std::int32_t n_b, std::int64_t n) {
   Interaction out;
   out.codes.resize(static_cast<std::size_t>(n));
   const RowsByLevel rows = rows_by_level(a, n_a, n);

@@ -143,8 +143,8 @@ CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis) {
   return A;
 }
 
-ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A,
-                               const double* b, const double* beta) {
+ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const double* b,
+                               const double* beta) {
   const int p = A.p, k = A.k();
   ReferencePoint out;
   out.b.assign(b, b + A.q);

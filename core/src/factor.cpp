@@ -11,7 +11,7 @@ namespace mixedmodels {
 
 namespace {
 
-constexpr int kSmallWidth = 12;        // narrower supernodes are eliminated by plain loops
+constexpr int kSmallWidth = 12;         // narrower supernodes are eliminated by plain loops
 constexpr double kSmallUpdate = 16384;  // updates of fewer multiplications go by plain loops
 
 bool by_blas(const Supernode& node, const Update& u) {
@@ -62,8 +62,8 @@ void Factor::assemble(const std::vector<std::vector<double>>& lam) {
       for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
         const double* value = pair.values.data() + e * size;
         if (at[e] >= 0)
-          small::add_sandwich(b.width, a.width, lam_b, value, lam_a, panels_.data() + at[e], S_.leading[a.first_node + l],
-                              false);
+          small::add_sandwich(b.width, a.width, lam_b, value, lam_a, panels_.data() + at[e],
+                              S_.leading[a.first_node + l], false);
         else
           small::add_sandwich_transposed(b.width, a.width, lam_b, value, lam_a, panels_.data() + ~at[e],
                                          S_.leading[b.first_node + pair.level_b[e]]);
@@ -182,7 +182,8 @@ void Factor::invert() {
   if (inverse_.empty()) {
     inverse_.resize(panels_.size());
     std::size_t size = 0;
-    for (const Supernode& node : S_.supernodes) size = std::max(size, static_cast<std::size_t>(node.below) * node.width);
+    for (const Supernode& node : S_.supernodes)
+      size = std::max(size, static_cast<std::size_t>(node.below) * node.width);
     reserve_below(size);
   }
   std::copy(panels_.begin(), panels_.end(), inverse_.begin());

@@ -15,10 +15,29 @@ namespace {
 class MinimumDegree {
  public:
   explicit MinimumDegree(const LevelGraph& graph)
-      : n_(graph.nodes), start_(graph.start), list_(graph.neighbour), elements_(n_, 0), length_(n_),
-        weight_(graph.weight), degree_(n_, 0), state_(n_, kVariable), element_start_(n_, 0), element_length_(n_, 0), element_weight_(n_, 0),
-        mark_(n_, 0), outside_(n_, 0), outside_mark_(n_, 0), member_(n_, -1), last_member_(n_), head_hash_(n_, -1),
-        next_hash_(n_, -1), previous_(n_, -1), next_(n_, -1), twin_mark_(n_, 0), hash_of_(n_, 0), outside_degree_(n_, 0) {
+      : n_(graph.nodes),
+        start_(graph.start),
+        list_(graph.neighbour),
+        elements_(n_, 0),
+        length_(n_),
+        weight_(graph.weight),
+        degree_(n_, 0),
+        state_(n_, kVariable),
+        element_start_(n_, 0),
+        element_length_(n_, 0),
+        element_weight_(n_, 0),
+        mark_(n_, 0),
+        outside_(n_, 0),
+        outside_mark_(n_, 0),
+        member_(n_, -1),
+        last_member_(n_),
+        head_hash_(n_, -1),
+        next_hash_(n_, -1),
+        previous_(n_, -1),
+        next_(n_, -1),
+        twin_mark_(n_, 0),
+        hash_of_(n_, 0),
+        outside_degree_(n_, 0) {
     total_ = std::accumulate(weight_.begin(), weight_.end(), std::int64_t{0});
     bucket_.assign(static_cast<std::size_t>(total_) + 1, -1);
     lowest_ = total_;

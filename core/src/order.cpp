@@ -32,7 +32,8 @@ std::vector<int> factor_order(const CrossProducts& A, const std::vector<int>& fa
   std::vector<int> order;
   order.reserve(A.nodes);
   for (int f : factors)
-    for (std::int32_t l = 0; l < A.factors[f].levels; ++l) order.push_back(static_cast<int>(A.factors[f].first_node + l));
+    for (std::int32_t l = 0; l < A.factors[f].levels; ++l)
+      order.push_back(static_cast<int>(A.factors[f].first_node + l));
   return order;
 }
 

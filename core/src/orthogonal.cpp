@@ -37,7 +37,8 @@ std::vector<double> triangle_of_rows(const Rows& rows) {
     }
     blas::geqrf(k + count, k, a.data(), ld, tau.data(), work.data(), static_cast<int>(work.size()));
     for (int j = 0; j < k; ++j)
-      for (int i = 0; i <= j; ++i) triangle[i + static_cast<std::size_t>(j) * k] = a[i + static_cast<std::size_t>(j) * ld];
+      for (int i = 0; i <= j; ++i)
+        triangle[i + static_cast<std::size_t>(j) * k] = a[i + static_cast<std::size_t>(j) * ld];
   }
   return triangle;
 }
@@ -123,7 +124,9 @@ OrthogonalBasis orthogonalize(const Rows& rows) {
   return out;
 }
 
-void OrthogonalBasis::solve_R(double* b, int m) const { blas::trsm('L', 'U', 'N', p(), m, R.data(), std::max(p(), 1), b, std::max(p(), 1)); }
+void OrthogonalBasis::solve_R(double* b, int m) const {
+  blas::trsm('L', 'U', 'N', p(), m, R.data(), std::max(p(), 1), b, std::max(p(), 1));
+}
 
 void OrthogonalBasis::to_original(const double* beta_basis, double* beta) const {
   for (int j = 0; j < p(); ++j) beta[j] = c[j] + beta_basis[j];
@@ -131,7 +134,9 @@ void OrthogonalBasis::to_original(const double* beta_basis, double* beta) const 
 }
 
 BasisRows::BasisRows(const Rows& rows, const OrthogonalBasis& basis, int max_count)
-    : rows_(rows), basis_(basis), columns_(static_cast<std::size_t>(max_count) * std::max(basis.p(), 1)),
+    : rows_(rows),
+      basis_(basis),
+      columns_(static_cast<std::size_t>(max_count) * std::max(basis.p(), 1)),
       rows_out_(static_cast<std::size_t>(max_count) * (basis.p() + 1)) {}
 
 const double* BasisRows::block(std::int64_t first, int count) {

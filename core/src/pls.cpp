@@ -160,7 +160,8 @@ void Pls::residual_products() {
   for (int j = 0; j < p; ++j) {
     const double dj = beta_[j] - reference_.beta[j];
     rss -= 2 * dj * reference_.Xtr[j];
-    for (int i = 0; i < p; ++i) rss += dj * A_.XtX[i + static_cast<std::size_t>(j) * k] * (beta_[i] - reference_.beta[i]);
+    for (int i = 0; i < p; ++i)
+      rss += dj * A_.XtX[i + static_cast<std::size_t>(j) * k] * (beta_[i] - reference_.beta[i]);
   }
   pwrss_ = rss + small::dot(static_cast<int>(A_.q), u_.data(), u_.data());
   cancellation_ = std::max(reference_.rtr, quadratic) / pwrss_;
@@ -288,7 +289,8 @@ void Pls::add_reml_gradient(double* out) {
     const auto [f, row, column] = entries_[e];
     const FactorBlock& block = A_.factors[f];
     double sum = 0;
-    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * block.width; at += block.width)
+    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * block.width;
+         at += block.width)
       sum += small::dot(p, AK_.data() + (at + row) * p, KR_.data() + (at + column) * p);
     out[e] -= 2 * sum;
   }

@@ -84,7 +84,14 @@ void limit_step(const std::vector<double>& theta, std::vector<double>& step) {
 class Search {
  public:
   Search(Evaluator& f, Criterion criterion, const SearchSettings& settings)
-      : f_(f), criterion_(criterion), settings_(settings), m_(f.m()), model_(m_), trial_(m_), step_(m_), change_(m_),
+      : f_(f),
+        criterion_(criterion),
+        settings_(settings),
+        m_(f.m()),
+        model_(m_),
+        trial_(m_),
+        step_(m_),
+        change_(m_),
         slope_(m_) {}
 
   SearchResult run(std::vector<double> theta, const Progress& progress) {
@@ -212,8 +219,7 @@ std::vector<double> difference_hessian(Evaluator& f, Criterion criterion, std::v
     for (std::size_t i = 0; i < m; ++i) out[i + j * m] = (up[i] - down[i]) / width;
   }
   for (std::size_t j = 0; j < m; ++j)
-    for (std::size_t i = 0; i < j; ++i)
-      out[i + j * m] = out[j + i * m] = 0.5 * (out[i + j * m] + out[j + i * m]);
+    for (std::size_t i = 0; i < j; ++i) out[i + j * m] = out[j + i * m] = 0.5 * (out[i + j * m] + out[j + i * m]);
   return out;
 }
 

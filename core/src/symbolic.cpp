@@ -48,7 +48,8 @@ std::vector<Run> merge_runs(const std::vector<Run>& exact, const Elimination& e)
   std::vector<Run> stack;
   for (const Run& next : exact) {
     Run parent = next;
-    while (!stack.empty() && e.parent[stack.back().last] >= parent.first && e.parent[stack.back().last] <= parent.last) {
+    while (!stack.empty() && e.parent[stack.back().last] >= parent.first &&
+           e.parent[stack.back().last] <= parent.last) {
       const Run& child = stack.back();
       const Run merged{child.first, parent.last, child.width + parent.width, parent.below, 0.0};
       const double lost = static_cast<double>(parent.width + parent.below - child.below);

@@ -1,6 +1,7 @@
 """Linear mixed models by penalized least squares: what R's lme4 does, in Python.
 
-The public names are loaded when they are first used, so that importing the package costs next to nothing.
+The public names are loaded when they are first used, so that importing the package costs next to
+nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cross-products of a design: the last stage that reads rows.
 
-The sums themselves, the orthogonal basis of X and its rank are the core's; here the design is handed
-over and what the core finds impossible is said in the user's words.
+The sums themselves, the orthogonal basis of X and its rank are the core's; here the design is
+handed over and what the core finds impossible is said in the user's words.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ def cross_products(design: Design, threads: int = 1) -> Products:
     products = Products(
         codes=[group.codes for group in design.groups],
         levels=[group.n_levels for group in design.groups],
-        z=[
-            [term.z for term in design.terms if term.group == g] for g in range(len(design.groups))
-        ],
+        z=[[term.z for term in design.terms if term.group == g] for g in range(len(design.groups))],
         X=design.X,
         y=design.y,
         weights=design.w,

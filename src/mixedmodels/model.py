@@ -1,7 +1,7 @@
 """The linear mixed model, stage by stage, and `lmer`, which takes all stages at once.
 
-The stages themselves are elsewhere (formula, design, cross-products, analysis, objective, search); the
-model keeps their frozen values, makes each when it is first needed, and shows its structure.
+The stages themselves are elsewhere (formula, design, cross-products, analysis, objective, search);
+the model keeps their frozen values, makes each when it is first needed, and shows its structure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.linalg import lapack
 
-from mixedmodels._core import Analysis, Products
+from mixedmodels._core import Analysis
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import cross_products, templates_of
 from mixedmodels.design import Design, build_design
@@ -34,8 +34,8 @@ from mixedmodels.fit.solution import Solution
 from mixedmodels.formula import parse_formula
 from mixedmodels.objective import Objective
 from mixedmodels.optimize import Request, minimize
-from mixedmodels.pls import PLS, penalized_least_squares
 from mixedmodels.plots import plot_structure
+from mixedmodels.pls import PLS, penalized_least_squares
 from mixedmodels.progress import Watcher
 from mixedmodels.settings import Control, NaAction, OptimizerName
 from mixedmodels.structure import BlockPlan, block_plan, fill_in_table
@@ -96,7 +96,7 @@ class LinearMixedModel:
     def from_design(cls, design: Design, threads: int | None = None) -> LinearMixedModel:
         """The model of a design that exists already."""
         model = cls.__new__(cls)
-        model._begin(design, _thread_count(threads))
+        cls._begin(model, design, _thread_count(threads))
         return model
 
     def _begin(self, design: Design, threads: int) -> None:
@@ -238,14 +238,14 @@ class LinearMixedModel:
             theta, optsum = minimize(self._objective, self._products, request, watcher)
             solution = self._solution(theta, reml)
         fit = LinearMixedFit(self, solution, optsum)
-        self._warn(fit, request.control)
+        self._warn(fit)
         return fit
 
-    def refit(self, y: npt.ArrayLike, *, reml: bool, start: npt.ArrayLike) -> LinearMixedFit:
-        """Fit the same model to another response (n,), leaving this one untouched.
+    def refit(self, y: npt.ArrayLike, *, fitted: LinearMixedFit) -> LinearMixedFit:
+        """Fit the same model to another response (n,) as `fitted` was, starting at its theta.
 
         Raises:
-            DataError: The response has the wrong length, a value that is not finite, or is constant.
+            DataError: The response has the wrong length, is not finite, or is constant.
         """
         response = np.array(y, dtype=np.float64)
         if response.shape != (self.nobs,):
@@ -255,12 +255,18 @@ class LinearMixedModel:
         bad = np.flatnonzero(~np.isfinite(response))
         if bad.size:
             raise DataError(
-                f"The new response is {response[bad[0]]} in row {bad[0]}; every value must be finite."
+                f"The new response is {response[bad[0]]} in row {bad[0]}; "
+                "every value must be finite."
             )
         check_response(self._design.response_name, response)
         design = dataclasses.replace(self._design, y=response)
         model = LinearMixedModel.from_design(design, self._threads)
-        return model.fit(reml, start=start)
+        return model.fit(
+            fitted.reml,
+            start=np.array(fitted.theta),
+            optimizer=fitted.optsum.optimizer,
+            control=fitted.optsum.control,
+        )
 
     def _solution(self, theta: FloatArray, reml: bool) -> Solution:
         """The numbers at theta, where the workspace stands."""
@@ -269,7 +275,7 @@ class LinearMixedModel:
         n, p = self.nobs, products.p
         pwrss, logdet_L2 = evaluator.pwrss, evaluator.logdet_L2
         sigma = float(np.sqrt(pwrss / (n - p if reml else n)))
-        deviance = logdet_L2 + n * (1.0 + np.log(2.0 * np.pi * pwrss / n))
+        ml = logdet_L2 + n * (1.0 + np.log(2.0 * np.pi * pwrss / n)) - products.sum_log_weights
         beta = np.full(self.X.shape[1], np.nan)
         beta[products.kept] = evaluator.beta
         to_core = self._templates.public_to_core()
@@ -277,7 +283,7 @@ class LinearMixedModel:
             theta=theta,
             reml=reml,
             objective=objective,
-            deviance=float(deviance) - products.sum_log_weights,
+            deviance=float(ml) if reml else objective,
             logdet_L2=logdet_L2,
             logdet_RX2=evaluator.logdet_RX2,
             pwrss=pwrss,
@@ -291,8 +297,8 @@ class LinearMixedModel:
             p=p,
         )
 
-    def _warn(self, fit: LinearMixedFit, control: Control) -> None:
-        singular = singular_terms(self._templates, fit.theta, control.singular_tol)
+    def _warn(self, fit: LinearMixedFit) -> None:
+        singular = singular_terms(self._templates, fit.theta, fit.optsum.control.singular_tol)
         if singular:
             warnings.warn(
                 singular_message(self._templates, singular), SingularFitWarning, stacklevel=4
@@ -317,8 +323,11 @@ class LinearMixedModel:
         )
 
     def fill_in(self) -> pd.DataFrame:
-        """Nonzeros of L, flops and supernodes for the factors in the order of the formula, in
-        reverse, for a minimum degree order, and for the order chosen."""
+        """Nonzeros of L, flops and supernodes for four orders of elimination.
+
+        The factors in the order of the formula and in reverse, a minimum degree order of their
+        levels, and the order chosen.
+        """
         sequence = list(dict.fromkeys(term.group for term in self._design.formula.random))
         names = [group.name for group in self._design.groups]
         given = [names.index(name) for name in sequence]

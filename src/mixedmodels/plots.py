@@ -68,7 +68,7 @@ def plot_structure(
     axes = figure.subplot_mosaic([["Zt", "Zt"], ["M", "L"]], height_ratios=[1.0, 2.2])
     _picture(axes["Zt"], Zt, "Z'", WIDE_CELLS)
     _picture(axes["M"], _lower(M), "U'U + I, lower triangle", SQUARE_CELLS)
-    _picture(axes["L"], L, f"L, {order} order" if order else "L", SQUARE_CELLS)
+    _picture(axes["L"], L, f"L ({order})" if order else "L", SQUARE_CELLS)
     for name, columns_too in (("Zt", False), ("M", True)):
         _mark_groups(axes[name], groups, columns_too=columns_too)
     return figure

@@ -1,7 +1,7 @@
 """Penalized least squares at one theta, as values one can look at.
 
-The factor, the coefficients and the modes in public order (see `covariance`), copied from the core's
-workspace. Nothing here is used by the search for theta.
+The factor, the coefficients and the modes in public order (see `covariance`), copied from the
+core's workspace. Nothing here is used by the search for theta.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 A ```python block runs in the namespace of its page; a ```console block holds `$ mixedmodels ...`
 lines, which run through the command's entry point. A ```text block that follows is compared with
-what was printed, and so is the rest of a console block. Compared are words: numbers to a relative
-1e-3 (the last digits depend on the machine), `...` stands for any words. A page runs in a fresh
-directory, so files that it makes vanish.
+what was printed, and so is the rest of a console block. Spaces do not count, numbers agree to a
+relative 1e-3 (the last digits depend on the machine), and `...` stands for anything. A page runs in
+a fresh directory, so files that it makes vanish.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from mixedmodels.cli import main
 TOP = Path(__file__).parents[2]
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+WORD = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[^\s\d]+")
 RELATIVE = 1e-3
 ABSOLUTE = 1e-6
 
@@ -56,15 +57,18 @@ def same_word(expected: str, actual: str) -> bool:
         return False
 
 
-def agrees(expected: list[str], actual: list[str]) -> bool:
-    """Whether the words agree, `...` standing for any number of them."""
+def agrees(expected: str, actual: str) -> bool:
+    return words_agree(WORD.findall(expected), WORD.findall(actual))
+
+
+def words_agree(expected: list[str], actual: list[str]) -> bool:
     if "..." not in expected:
         return len(expected) == len(actual) and all(map(same_word, expected, actual))
     gap = expected.index("...")
     head, tail = expected[:gap], expected[gap + 1 :]
     if len(actual) < gap or not all(map(same_word, head, actual)):
         return False
-    return any(agrees(tail, actual[start:]) for start in range(gap, len(actual) + 1))
+    return any(words_agree(tail, actual[start:]) for start in range(gap, len(actual) + 1))
 
 
 def run_python(block: Block, namespace: dict[str, Any], path: Path) -> str:
@@ -104,7 +108,7 @@ def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         for expected, actual in pairs:
             place = f"{path.name}, line {block.line}"
             message = f"{place}: the page says\n{expected}\nbut this was printed\n{actual}"
-            assert agrees(expected.split(), actual.split()), message
+            assert agrees(expected, actual), message
 
 
 @pytest.mark.parametrize(
@@ -117,7 +121,9 @@ def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("a ...", "a", True),
         ("a ... c", "a x y", False),
         ("nan", "0.0", False),
+        ("[1.5, -2.25e-3]", "[ 1.5001 -2.25e-03]", False),
+        ("[1.5 -2.25e-3]", "[ 1.5001 -2.25e-03]", True),
     ],
 )
 def test_comparison(expected: str, actual: str, result: bool) -> None:
-    assert agrees(expected.split(), actual.split()) is result
+    assert agrees(expected, actual) is result

@@ -36,7 +36,7 @@ def test_small_matrices_cell_by_cell() -> None:
     assert titles == [
         "Z': 6 × 20, 20 nonzeros",
         "U'U + I, lower triangle: 6 × 6, 6 nonzeros",
-        "L, as given order: 6 × 6, 6 nonzeros",
+        "L (as given): 6 × 6, 6 nonzeros",
     ]
     picture = figure.axes[0].images[0].get_array()
     assert picture.shape == (6, 20)

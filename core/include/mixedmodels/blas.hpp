@@ -30,16 +30,16 @@ namespace blas {
 inline void gemm(char ta, char tb, int m, int n, int k, double alpha, const double* a, int lda, const double* b,
                  int ldb, double beta, double* c, int ldc) {
   if (m == 0 || n == 0) return;
-  blas_table().dgemm(&ta, &tb, &m, &n, &k, &alpha, const_cast<double*>(a), &lda, const_cast<double*>(b), &ldb, &beta,
-                     c, &ldc);
+  blas_table().dgemm(&ta, &tb, &m, &n, &k, &alpha, const_cast<double*>(a), &lda, const_cast<double*>(b), &ldb, &beta, c,
+                     &ldc);
 }
 
 // C <- alpha A B + beta C with A symmetric (side 'L') of which only the triangle `uplo` is read.
 inline void symm(char side, char uplo, int m, int n, double alpha, const double* a, int lda, const double* b, int ldb,
                  double beta, double* c, int ldc) {
   if (m == 0 || n == 0) return;
-  blas_table().dsymm(&side, &uplo, &m, &n, &alpha, const_cast<double*>(a), &lda, const_cast<double*>(b), &ldb, &beta,
-                     c, &ldc);
+  blas_table().dsymm(&side, &uplo, &m, &n, &alpha, const_cast<double*>(a), &lda, const_cast<double*>(b), &ldb, &beta, c,
+                     &ldc);
 }
 
 // C <- alpha op(A) op(A)' + beta C on the triangle `uplo` of the n x n matrix C.

@@ -14,18 +14,18 @@ namespace mixedmodels {
 
 struct FactorBlock {
   std::int32_t levels = 0;
-  int width = 0;             // random effects per level
-  std::int64_t offset = 0;   // position of the factor's first random effect; level l starts at offset + l * width
-  std::int64_t first_node = 0;  // position of its first level in the graph of all levels
+  int width = 0;                 // random effects per level
+  std::int64_t offset = 0;       // position of the factor's first random effect; level l starts at offset + l * width
+  std::int64_t first_node = 0;   // position of its first level in the graph of all levels
   std::vector<double> diagonal;  // levels x width x width, each block symmetric
 };
 
 // Z_b'W Z_a for two factors a before b: levels of a in order, each with the ascending levels of b that it meets.
 struct PairBlock {
   int a = 0, b = 0;
-  std::vector<std::int64_t> start;   // levels of a + 1
+  std::vector<std::int64_t> start;  // levels of a + 1
   std::vector<std::int32_t> level_b;
-  std::vector<double> values;        // one width_b x width_a column-major block per pair
+  std::vector<double> values;  // one width_b x width_a column-major block per pair
 };
 
 struct CrossProducts {
@@ -50,7 +50,7 @@ struct ReferencePoint {
   std::vector<double> Xtr;   // X'W r
   double rtr = 0;            // r'W r
 };
-ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A,
-                               const double* b, const double* beta);
+ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const double* b,
+                               const double* beta);
 
 }  // namespace mixedmodels

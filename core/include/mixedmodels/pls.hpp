@@ -54,8 +54,8 @@ class Pls {
   const std::vector<double>& beta() const { return beta_; }  // of the basis, relative to least squares
   const std::vector<double>& u() const { return u_; }        // order of the cross-products
   const std::vector<double>& b() const { return b_; }
-  const std::vector<double>& RX() const { return RX_; }      // k x k; its leading p x p lower triangle is RX'
-  const std::vector<double>& RZX() const { return RZX_; }    // q x k row-major, permuted order
+  const std::vector<double>& RX() const { return RX_; }    // k x k; its leading p x p lower triangle is RX'
+  const std::vector<double>& RZX() const { return RZX_; }  // q x k row-major, permuted order
   const std::vector<std::vector<double>>& lam() const { return lam_; }
   const Factor& factor() const { return factor_; }
   void ensure_inverse();
@@ -75,8 +75,8 @@ class Pls {
   ReferencePoint reference_;
   std::vector<std::vector<double>> lam_;
   std::vector<double> RZX_, RX_, beta_, u_, b_, shift_, permuted_, ZtWe_;
-  std::vector<double> K_, AK_, KR_;                // REML gradient
-  std::vector<std::vector<double>> G_;             // diagonal blocks of M^-1 Lambda'Z'WZ per factor
+  std::vector<double> K_, AK_, KR_;     // REML gradient
+  std::vector<std::vector<double>> G_;  // diagonal blocks of M^-1 Lambda'Z'WZ per factor
   std::vector<std::vector<double>> G_sum_;
   double pwrss_ = 0, logdet_L2_ = 0, logdet_RX2_ = 0, cancellation_ = 0;
   bool inverse_ready_ = false;

@@ -38,8 +38,8 @@ inline void add_sandwich(int rows, int columns, const double* left, const double
 }
 
 // target += (left' value right)'.
-inline void add_sandwich_transposed(int rows, int columns, const double* left, const double* value,
-                                    const double* right, double* target, int lead) {
+inline void add_sandwich_transposed(int rows, int columns, const double* left, const double* value, const double* right,
+                                    double* target, int lead) {
   for (int r = 0; r < rows; ++r)
     for (int c = 0; c < columns; ++c)
       target[c + std::int64_t{r} * lead] += sandwich(rows, columns, left, value, right, r, c);

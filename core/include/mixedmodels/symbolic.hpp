@@ -37,10 +37,10 @@ struct Symbolic {
   std::vector<int> rows;
   std::vector<Update> updates;
   std::vector<int> local;
-  std::vector<std::int64_t> diagonal_at;            // node -> its diagonal block in the panels
-  std::vector<std::vector<std::int64_t>> pair_at;   // per pair of levels: its block; ~place when transposed
-  std::vector<int> leading;   // node -> leading dimension of the panel with its columns
-  std::vector<int> permuted;  // position in the permuted order of every coefficient of b
+  std::vector<std::int64_t> diagonal_at;           // node -> its diagonal block in the panels
+  std::vector<std::vector<std::int64_t>> pair_at;  // per pair of levels: its block; ~place when transposed
+  std::vector<int> leading;                        // node -> leading dimension of the panel with its columns
+  std::vector<int> permuted;                       // position in the permuted order of every coefficient of b
   std::int64_t panel_size = 0;
   int q = 0;
   int max_below = 0;

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mixedmodels.design.checks import check_identifiable, check_response
-from mixedmodels.design.codes import TRUTH_LEVELS
+from mixedmodels.design.codes import TRUTH_LEVELS, drop_unused
 from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.design import Design, TermDesign
 from mixedmodels.design.evaluate import bind_factor
@@ -25,9 +25,17 @@ from mixedmodels.design.factors import (
     train_factor,
 )
 from mixedmodels.design.frame import Table, as_table
-from mixedmodels.design.groups import GroupingFactor, build_group
+from mixedmodels.design.groups import GroupingFactor, build_group, code_factor
 from mixedmodels.design.matrix import ColumnPlan, PartPlan, build_matrix, plan_part
-from mixedmodels.design.missing import drop_missing, read_argument, read_offset, read_weights
+from mixedmodels.design.missing import (
+    Argument,
+    OffsetSpec,
+    drop_missing,
+    offset_values,
+    read_argument,
+    read_offset,
+    read_weights,
+)
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
@@ -80,19 +88,20 @@ def build_design(
     w, weights_message = read_weights(given_weights, rows)
     y = _response(spec, rows)
 
+    total_offset, offset_spec = _offset(spec, given_offset, rows)
     builder = _Builder(spec, rows, contrasts)
     fixed_spec, X = builder.fixed()
     groups, terms = builder.random(fixed_spec, X)
     check_response(spec.response, y)
     check_identifiable(terms, groups, rows.n_rows, residual=residual)
-    messages = (missing_message, weights_message, *builder.level_messages)
+    messages = (missing_message, weights_message, *builder.level_messages())
     return Design(
         formula=spec,
         y=y,
         X=X,
         x_names=fixed_spec.names,
         w=w,
-        offset=_total_offset(spec, read_offset(given_offset, rows), rows),
+        offset=total_offset,
         groups=groups,
         terms=terms,
         n=rows.n_rows,
@@ -101,7 +110,7 @@ def build_design(
         index=rows.index(),
         response_name=spec.response,
         fixed_spec=fixed_spec,
-        offset_source=None if offset is None else offset if isinstance(offset, str) else ...,
+        offset_spec=offset_spec,
         messages=tuple(message for message in messages if message),
     )
 
@@ -115,14 +124,16 @@ class _Builder:
         self.contrasts = contrasts
         self.blocks: dict[str, Block] = {}
         self.recipes: dict[str, Recipe] = {}
-        self.level_messages: list[str] = []
+        self.states: dict[str, dict[str, Any]] = {}
+        self.codes: dict[str, CategoricalColumn] = {}
+        self.unused: dict[str, int] = {}
 
     def plan(self, terms: tuple[Term, ...]) -> PartPlan:
         for factor in _factors(terms):
             if factor.key not in self.blocks:
-                self.blocks[factor.key], self.recipes[factor.key] = train_factor(
-                    factor, self.spec.text, self.rows, self.contrasts
-                )
+                block, recipe = train_factor(factor, self.spec.text, self.rows, self.contrasts)
+                self.blocks[factor.key], self.recipes[factor.key] = block, recipe
+                self.unused[factor.name] = block.n_unused
         return plan_part(terms, self.blocks, self.recipes)
 
     def fixed(self) -> tuple[PartPlan, FloatArray]:
@@ -132,11 +143,12 @@ class _Builder:
     def random(
         self, fixed: PartPlan, X: FloatArray
     ) -> tuple[tuple[GroupingFactor, ...], tuple[TermDesign, ...]]:
-        coded: dict[str, CategoricalColumn] = {}
         found: dict[str, GroupingFactor] = {}
         for term in self.spec.random:
             if term.group not in found:
-                found[term.group] = build_group(term.grouping, self.spec.text, self.rows, coded)
+                used = [self.coded(factor) for factor in term.grouping]
+                states = tuple(self.states[factor.key] for factor in term.grouping)
+                found[term.group] = build_group(term.grouping, self.spec.text, used, states)
         ordered = sorted(self.spec.random, key=lambda term: -found[term.group].n_levels)
         names = list(dict.fromkeys(term.group for term in ordered))
         where = {column: position for position, column in enumerate(fixed.columns)}
@@ -146,6 +158,20 @@ class _Builder:
             for plan in _split(self.plan(term.terms), term)
         ]
         return tuple(found[name] for name in names), tuple(designs)
+
+    def coded(self, factor: Factor) -> CategoricalColumn:
+        """A grouping factor on the rows in use, without unused levels."""
+        if factor.key not in self.codes:
+            states = self.states.setdefault(factor.key, {})
+            column = code_factor(factor, self.spec.text, self.rows, states)
+            self.codes[factor.key] = used = drop_unused(column)
+            self.unused[factor.name] = len(column.levels) - len(used.levels)
+        return self.codes[factor.key]
+
+    def level_messages(self) -> Iterator[str]:
+        for name, count in self.unused.items():
+            if count:
+                yield f"{count} unused level{'s' if count > 1 else ''} of '{name}' dropped."
 
     def z(self, plan: PartPlan, where: dict[ColumnPlan, int], X: FloatArray) -> FloatArray:
         """The columns of a term: without memory where they are 1, or stand in X side by side."""
@@ -204,17 +230,17 @@ def _response(spec: FormulaSpec, rows: Rows) -> FloatArray:
     return np.array(value.values[0], dtype=np.float64)
 
 
-def _total_offset(spec: FormulaSpec, given: FloatArray | None, rows: Rows) -> FloatArray | None:
+def _offset(
+    spec: FormulaSpec, argument: Argument | None, rows: Rows
+) -> tuple[FloatArray | None, OffsetSpec]:
     """The argument plus every ``offset(...)`` of the formula."""
-    total = given
-    for factor in spec.offsets:
-        value = factor_values(factor, spec.text, rows, {})
-        if not isinstance(value, NumericBlock) or len(value.values) != 1:
-            raise DataError(f"'{factor.name}' is not numeric.")
-        check_finite(factor.name, value.values[0], rows)
-        values = value.values[0]
-        total = np.array(values, dtype=np.float64) if total is None else total + values
-    return total
+    given = read_offset(argument, rows)
+    recipes = tuple(Recipe(factor, spec.text) for factor in spec.offsets)
+    parts = [] if given is None else [given]
+    for recipe in recipes:
+        parts.append(offset_values(recipe, rows))
+        check_finite(recipe.factor.name, parts[-1], rows)
+    return (np.sum(parts, axis=0) if parts else None), OffsetSpec(argument, recipes)
 
 
 def _check_contrasts(contrasts: Mapping[str, Any], table: Table) -> None:

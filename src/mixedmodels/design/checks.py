@@ -10,6 +10,7 @@ from mixedmodels.design.columns import level_labels
 from mixedmodels.design.design import TermDesign
 from mixedmodels.design.groups import GroupingFactor
 from mixedmodels.errors import DataError, ModelError
+from mixedmodels.formula import RandomTerm
 from mixedmodels.typing import FloatArray
 
 
@@ -79,12 +80,16 @@ def _check_repeated(terms: Sequence[TermDesign]) -> None:
             if other is term:
                 continue
             first, second = sorted((other.source, term.source), key=lambda source: source.start)
-            remedy = (
-                f"write (0 + ... | {second.group}) in the second, or one term with both"
-                if name == "(Intercept)"
-                else "leave it out of one of them"
-            )
+            remedy = _remedy(name, first, second)
             raise ModelError(
                 f"{first.name} and {second.name} both have the effect '{name}' of "
                 f"'{second.group}', so their variances cannot be told apart; {remedy}."
             )
+
+
+def _remedy(name: str, first: RandomTerm, second: RandomTerm) -> str:
+    for source in (second, first):
+        if name == "(Intercept)" and source.lhs.startswith("1 + "):
+            bar = "|" if source.correlated else "||"
+            return f"write (0 + {source.lhs[4:]} {bar} {source.group}) instead of {source.name}"
+    return "leave it out of one of them"

@@ -28,7 +28,7 @@ class NumericColumn:
 
     def missing(self) -> BoolArray | None:
         """(n,) True where missing, or None when nothing is: one pass, no copy."""
-        if self.values.dtype.kind != "f" or np.isfinite(self.values.sum()):
+        if self.values.dtype.kind != "f" or all_finite(self.values):
             return self.absent
         nan = np.isnan(self.values)
         if not nan.any():
@@ -69,6 +69,13 @@ class CategoricalColumn:
     def to_pandas(self) -> pd.Categorical:
         """The same as a pandas Categorical, for comparisons inside expressions."""
         return pd.Categorical.from_codes(self.codes, self.levels, self.ordered)
+
+
+def all_finite(values: AnyArray) -> bool:
+    """Whether floats are all finite: the sum tells in one pass without a copy when they are."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = values.sum()
+    return bool(np.isfinite(total)) or bool(np.isfinite(values).all())
 
 
 Column: TypeAlias = NumericColumn | CategoricalColumn

@@ -6,12 +6,12 @@ Made by `build.build_design`; nothing here computes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import EllipsisType
 
 import pandas as pd
 
 from mixedmodels.design.groups import GroupingFactor
 from mixedmodels.design.matrix import PartPlan
+from mixedmodels.design.missing import OffsetSpec
 from mixedmodels.formula import FormulaSpec, RandomTerm
 from mixedmodels.typing import FloatArray, LongArray
 
@@ -56,8 +56,7 @@ class Design:
         index: Row labels of the rows used, or None when the data has none.
         response_name: The left-hand side, as typed.
         fixed_spec: How to make X on new data.
-        offset_source: The `offset` argument when it was text, ``...`` when it was an array, None
-            without one; what new data need.
+        offset_spec: How to make the offset on new data.
         messages: What the user should know: rows and levels dropped.
     """
 
@@ -75,5 +74,5 @@ class Design:
     index: pd.Index | None
     response_name: str
     fixed_spec: PartPlan
-    offset_source: str | EllipsisType | None
+    offset_spec: OffsetSpec
     messages: tuple[str, ...]

@@ -20,6 +20,7 @@ from mixedmodels.design.columns import (
     CategoricalColumn,
     Column,
     NumericColumn,
+    all_finite,
     level_labels,
 )
 from mixedmodels.design.evaluate import bind_factor, evaluate
@@ -39,11 +40,13 @@ class NumericBlock:
         values: One (n,) array for each.
         spans: Whether the columns add up to a constant, so that the first one is redundant
             beside an intercept (a spline basis with its intercept).
+        n_unused: 0; numbers have no levels.
     """
 
     names: tuple[str, ...]
     values: tuple[AnyArray, ...]
     spans: bool = False
+    n_unused: int = 0
 
     def columns(self, reduced: bool) -> tuple[str, ...]:
         """Names of the columns, the first one left out when `reduced`."""
@@ -63,12 +66,15 @@ class CategoricalBlock:
         codes: (n,) level of each row; the columns of a row with -1 mean nothing.
         contrast: Coding beside an intercept.
         full: Coding where the factor also stands for the intercept.
+        n_unused: Levels left out because they do not occur.
+        spans: True; all levels together add up to a constant.
     """
 
     name: str
     codes: AnyArray
     contrast: Coding
     full: Coding
+    n_unused: int = 0
     spans: bool = True
 
     def columns(self, reduced: bool) -> tuple[str, ...]:
@@ -143,7 +149,8 @@ def train_factor(
     contrast = make_coding(asked, column.levels, factor.name)
     full = full_coding(level_labels(column.levels))
     recipe = Recipe(factor, formula, states, column.levels, contrast)
-    return CategoricalBlock(factor.name, column.codes, contrast, full), recipe
+    n_unused = len(value.levels) - len(column.levels)
+    return CategoricalBlock(factor.name, column.codes, contrast, full, n_unused), recipe
 
 
 def replay_factor(recipe: Recipe, rows: Rows) -> Block:
@@ -201,11 +208,9 @@ def check_finite(name: str, values: AnyArray, rows: Rows) -> None:
     Raises:
         DataError: with the first rows and values.
     """
-    if values.dtype.kind != "f" or np.isfinite(values.sum()):
-        return
-    bad = ~np.isfinite(values)
-    if bad.any():
-        raise DataError(f"'{name}' is not finite in {rows.describe(bad, values)}.")
+    if values.dtype.kind == "f" and not all_finite(values):
+        where = rows.describe(~np.isfinite(values), values)
+        raise DataError(f"'{name}' is not finite in {where}.")
 
 
 def _plain(name: str, column: Column, rows: Rows) -> NumericBlock | CategoricalColumn:
@@ -227,7 +232,6 @@ def _normalise(
         spans, suffixes = metadata.spans_intercept, metadata.column_names
         value = value.__wrapped__
     if isinstance(value, dict):
-        suffixes = tuple(value)
         value = np.column_stack([np.asarray(column) for column in value.values()])
     if isinstance(value, CodedColumn):
         _check_length(value.column.codes, n_rows)

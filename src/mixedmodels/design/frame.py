@@ -194,8 +194,11 @@ def _from_narwhals(name: str, series: nw.Series[Any]) -> Column:
         return _numbers(series, series.to_numpy(), 0)
     if dtype == nw.Boolean:
         return _numbers(series, series.to_numpy(), False)
-    if nw.dependencies.is_polars_series(series.to_native()):
-        return _from_polars(series.to_native())
+    native = series.to_native()
+    if nw.dependencies.is_polars_series(native):
+        return _from_polars(native)
+    if nw.dependencies.is_pyarrow_chunked_array(native):
+        return _from_pandas(name, native.to_pandas())
     return _from_pandas(name, series.to_pandas())
 
 

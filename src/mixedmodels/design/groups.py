@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels import _core
-from mixedmodels.design.codes import categorize, drop_unused, match_levels
+from mixedmodels.design.codes import categorize, match_levels
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, level_labels
 from mixedmodels.design.factors import NumericBlock, factor_values
 from mixedmodels.design.functions import CodedColumn
@@ -27,12 +29,14 @@ class GroupSpec:
         formula: The formula they stand in, for messages.
         levels: Levels in use of each factor.
         parts: For each factor, (l,) its level in each level of the group.
+        states: For each factor, what stateful functions in it have learnt.
     """
 
     factors: tuple[Factor, ...]
     formula: str
     levels: tuple[pd.Index, ...]
     parts: tuple[IntArray, ...]
+    states: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,43 +62,63 @@ class GroupingFactor:
         return len(self.levels)
 
 
+def code_factor(
+    factor: Factor, formula: str, rows: Rows, states: dict[str, Any]
+) -> CategoricalColumn:
+    """A grouping factor's codes and levels, unused levels included; `states` is filled if empty.
+
+    Raises:
+        FormulaError: it cannot be computed, or gives several columns.
+    """
+    if factor.is_column and factor.name in rows.table:
+        column = rows.column(factor.name)
+        if isinstance(column, CategoricalColumn):
+            # A copy, because the codes may be the user's own and the design must not follow them.
+            codes = np.array(column.codes, dtype=np.int32)
+            return CategoricalColumn(codes, column.levels, column.ordered)
+        return categorize(column)
+    value = factor_values(factor, formula, rows, states)
+    if isinstance(value, CodedColumn):
+        return value.column
+    if not isinstance(value, NumericBlock):
+        return value
+    if len(value.values) == 1:
+        return categorize(NumericColumn(value.values[0]))
+    raise FormulaError(
+        "A grouping factor is one column; this gives several.", formula, factor.start, factor.end
+    )
+
+
 def build_group(
     factors: tuple[Factor, ...],
     formula: str,
-    rows: Rows,
-    columns: dict[str, CategoricalColumn],
+    used: Sequence[CategoricalColumn],
+    states: tuple[dict[str, Any], ...],
 ) -> GroupingFactor:
     """The grouping factor of a random-effects term.
 
     Args:
         factors: The factors whose interaction it is.
         formula: The whole formula, for messages.
-        rows: The rows in use.
-        columns: Factor key to its coded column; filled here, so that each is coded once.
-
-    Raises:
-        FormulaError: a factor cannot be computed, or gives several columns.
+        used: Their codes and levels, without unused levels.
+        states: What stateful functions in them have learnt.
     """
-    for factor in factors:
-        if factor.key not in columns:
-            columns[factor.key] = drop_unused(_coded(factor, formula, rows, {}))
-    used = [columns[factor.key] for factor in factors]
     codes = used[0].codes
     parts: tuple[IntArray, ...] = (np.arange(len(used[0].levels), dtype=np.int32),)
     for column in used[1:]:
         codes, before, last = _core.interact(codes, len(parts[0]), column.codes, len(column.levels))
         parts = (*(part[before] for part in parts), last)
     levels = tuple(column.levels for column in used)
-    spec = GroupSpec(factors, formula, levels, parts)
+    spec = GroupSpec(factors, formula, levels, parts, states)
     name = ":".join(factor.name for factor in factors)
     return GroupingFactor(name, codes, _labels(spec), spec)
 
 
 def match_group(spec: GroupSpec, rows: Rows) -> IntArray:
     """(n,) level of each new row; -1 where it is missing or was not there in training."""
-    columns = [_coded(factor, spec.formula, rows, {}) for factor in spec.factors]
     coded = [
-        match_levels(column, levels) for column, levels in zip(columns, spec.levels, strict=True)
+        match_levels(column, levels)
+        for column, levels in zip(_recode(spec, rows), spec.levels, strict=True)
     ]
     if len(coded) == 1:
         return coded[0]
@@ -111,36 +135,17 @@ def match_group(spec: GroupSpec, rows: Rows) -> IntArray:
 def group_labels(spec: GroupSpec, rows: Rows) -> list[str]:
     """(n,) label of each new row's level, known or not; ``"NA"`` for a missing value."""
     labelled = []
-    for factor in spec.factors:
-        column = _coded(factor, spec.formula, rows, {})
+    for column in _recode(spec, rows):
         labels = np.array([*level_labels(column.levels), "NA"], dtype=object)
         labelled.append(labels[column.codes])
     return [":".join(row) for row in zip(*labelled, strict=True)]
 
 
-def _coded(
-    factor: Factor, formula: str, rows: Rows, states: dict[str, object]
-) -> CategoricalColumn:
-    if factor.is_column and factor.name in rows.table:
-        column = rows.column(factor.name)
-        if isinstance(column, CategoricalColumn):
-            # A copy, because the codes may be the user's own and the design must not follow them.
-            codes = np.array(column.codes, dtype=np.int32)
-            return CategoricalColumn(codes, column.levels, column.ordered)
-        return categorize(column)
-    value = factor_values(factor, formula, rows, states)
-    if isinstance(value, CodedColumn):
-        return value.column
-    if isinstance(value, NumericBlock):
-        if len(value.values) > 1:
-            raise FormulaError(
-                "A grouping factor is one column; this gives several.",
-                formula,
-                factor.start,
-                factor.end,
-            )
-        return categorize(NumericColumn(value.values[0]))
-    return value
+def _recode(spec: GroupSpec, rows: Rows) -> list[CategoricalColumn]:
+    return [
+        code_factor(factor, spec.formula, rows, states)
+        for factor, states in zip(spec.factors, spec.states, strict=True)
+    ]
 
 
 def _labels(spec: GroupSpec) -> pd.Index:

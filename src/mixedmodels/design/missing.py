@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mixedmodels.design.evaluate import bind, evaluate
-from mixedmodels.design.factors import check_finite
+from mixedmodels.design.evaluate import Bound, bind, evaluate
+from mixedmodels.design.factors import NumericBlock, Recipe, check_finite, factor_values
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.settings import NaAction
-from mixedmodels.typing import AnyArray, BoolArray, FloatArray
+from mixedmodels.typing import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,19 +26,34 @@ class Argument:
         text: The expression, or None.
         values: (rows of the data,) the values, or None.
         columns: Columns that the expression needs.
+        states: What stateful functions in the expression have learnt.
     """
 
     role: str
     text: str | None = None
     values: FloatArray | None = None
     columns: tuple[str, ...] = ()
+    states: dict[str, Any] = field(default_factory=dict)
 
     def on(self, rows: Rows) -> FloatArray:
         """(n,) its values on the kept rows, float64, a copy."""
         if self.text is not None:
-            return np.array(_expression_values(self.role, self.text, rows), dtype=np.float64)
+            return _expression_values(self, self.text, rows)
         values = self.values if self.values is not None else np.empty(0)
         return values.copy() if rows.kept is None else values[rows.kept]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OffsetSpec:
+    """How to make the offset on new data.
+
+    Attributes:
+        argument: The `offset` argument, or None.
+        recipes: One for each ``offset(...)`` of the formula.
+    """
+
+    argument: Argument | None
+    recipes: tuple[Recipe, ...]
 
 
 def read_argument(role: str, given: Any, rows: Rows) -> Argument | None:
@@ -51,7 +66,8 @@ def read_argument(role: str, given: Any, rows: Rows) -> Argument | None:
     if given is None:
         return None
     if isinstance(given, str):
-        return bound_argument(role, given, rows)
+        text = f"`{given}`" if given in rows.table else given
+        return Argument(role, text=text, columns=_bind(role, text, rows).names)
     labels = rows.table.index
     if isinstance(given, pd.Series) and labels is not None and not given.index.equals(labels):
         raise DataError(
@@ -68,20 +84,6 @@ def read_argument(role: str, given: Any, rows: Rows) -> Argument | None:
             f"{rows.n_rows} rows of the data (before missing ones are dropped)."
         )
     return Argument(role, values=values)
-
-
-def bound_argument(role: str, text: str, rows: Rows) -> Argument:
-    """An argument given as a column's name or an expression of columns.
-
-    Raises:
-        FormulaError: it cannot be understood or names no column.
-    """
-    if text in rows.table:
-        return Argument(role, text=f"`{text}`", columns=(text,))
-    try:
-        return Argument(role, text=text, columns=bind(text, rows.table).names)
-    except FormulaError as error:
-        raise FormulaError(f"{role}: {error.message}", error.text, error.start, error.end) from None
 
 
 def drop_missing(
@@ -115,8 +117,7 @@ def drop_missing(
     if n_dropped == rows.n_rows:
         raise DataError(f"No row is left: every one has a missing value ({counts}).")
     rows.restrict(~missing)
-    plural = "row" if n_dropped == 1 else "rows"
-    return n_dropped, f"{n_dropped} {plural} with missing values dropped ({counts})."
+    return n_dropped, f"{count_rows(n_dropped)} with missing values dropped ({counts})."
 
 
 def read_weights(argument: Argument | None, rows: Rows) -> tuple[FloatArray | None, str | None]:
@@ -137,7 +138,7 @@ def read_weights(argument: Argument | None, rows: Rows) -> tuple[FloatArray | No
     if zero.all():
         raise DataError("All weights are zero, so no row is left.")
     rows.restrict(~zero)
-    return w[~zero], f"{int(zero.sum())} rows with weight zero dropped."
+    return w[~zero], f"{count_rows(int(zero.sum()))} with weight zero dropped."
 
 
 def read_offset(argument: Argument | None, rows: Rows) -> FloatArray | None:
@@ -153,13 +154,43 @@ def read_offset(argument: Argument | None, rows: Rows) -> FloatArray | None:
     return offset
 
 
-def _expression_values(role: str, text: str, rows: Rows) -> AnyArray:
+def count_rows(count: int) -> str:
+    """``"1 row"``, ``"2 rows"``."""
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
+def offset_values(recipe: Recipe, rows: Rows) -> FloatArray:
+    """(n,) one ``offset(...)`` of the formula, float64.
+
+    Raises:
+        DataError: it is not one column of numbers.
+    """
+    value = factor_values(recipe.factor, recipe.formula, rows, recipe.states)
+    if not isinstance(value, NumericBlock) or len(value.values) != 1:
+        raise DataError(f"'{recipe.factor.name}' is not one column of numbers.")
+    return value.values[0].astype(np.float64)
+
+
+def _expression_values(argument: Argument, text: str, rows: Rows) -> FloatArray:
+    bound = _bind(argument.role, text, rows)
     try:
-        values = np.asarray(evaluate(bind(text, rows.table), rows, {}))
+        values = np.asarray(evaluate(bound, rows, argument.states))
     except FormulaError as error:
-        raise FormulaError(f"{role}: {error.message}", error.text, error.start, error.end) from None
+        raise _of_argument(argument.role, error) from None
     if values.ndim == 0:
         values = np.broadcast_to(values, (rows.n_rows,))
     if values.shape != (rows.n_rows,) or values.dtype.kind not in "fiub":
-        raise DataError(f"{role} '{text}' does not give one number for each row.")
-    return values
+        shown = text.strip("`")
+        raise DataError(f"{argument.role} '{shown}' does not give one number for each row.")
+    return values.astype(np.float64)
+
+
+def _bind(role: str, text: str, rows: Rows) -> Bound:
+    try:
+        return bind(text, rows.table)
+    except FormulaError as error:
+        raise _of_argument(role, error) from None
+
+
+def _of_argument(role: str, error: FormulaError) -> FormulaError:
+    return FormulaError(f"{role}: {error.message}", error.text, error.start, error.end)

@@ -15,11 +15,11 @@ import numpy as np
 
 from mixedmodels.design.design import Design, TermDesign
 from mixedmodels.design.evaluate import bind_factor
-from mixedmodels.design.factors import NumericBlock, factor_values, replay_factor
+from mixedmodels.design.factors import replay_factor
 from mixedmodels.design.frame import as_table
 from mixedmodels.design.groups import GroupingFactor, group_labels, match_group
 from mixedmodels.design.matrix import PartPlan, build_matrix
-from mixedmodels.design.missing import Argument, bound_argument
+from mixedmodels.design.missing import offset_values
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError
 from mixedmodels.typing import FloatArray, IntArray
@@ -79,20 +79,14 @@ def rebuild_offset(design: Design, rows: Rows) -> FloatArray | None:
         FormulaError: a column is missing.
         DataError: the offset was given as an array, so it is unknown for other rows.
     """
-    parts: list[FloatArray] = []
-    if design.offset_source is not None:
-        if not isinstance(design.offset_source, str):
-            raise DataError(
-                "The model was fitted with an offset given as an array, which says nothing about "
-                "new data; give the offset as a column or an expression of columns."
-            )
-        argument: Argument = bound_argument("offset", design.offset_source, rows)
-        parts.append(argument.on(rows))
-    for factor in design.formula.offsets:
-        value = factor_values(factor, design.formula.text, rows, {})
-        if not isinstance(value, NumericBlock):
-            raise DataError(f"'{factor.name}' is not numeric in the new data.")
-        parts.append(np.asarray(value.values[0], dtype=np.float64))
+    argument = design.offset_spec.argument
+    if argument is not None and argument.text is None:
+        raise DataError(
+            "The model was fitted with an offset given as an array, which says nothing about new "
+            "data; give the offset as a column or an expression of columns."
+        )
+    parts = [] if argument is None else [argument.on(rows)]
+    parts += [offset_values(recipe, rows) for recipe in design.offset_spec.recipes]
     return np.sum(parts, axis=0) if parts else None
 
 

@@ -48,8 +48,8 @@ class FittableModel(Protocol):
     def conditional_covariance(self, theta: FloatArray) -> tuple[FloatArray, ...]:
         """Per group (levels, S, S): covariance of the random effects given y, over sigma^2."""
 
-    def refit(self, y: npt.ArrayLike, *, reml: bool, start: FloatArray) -> LinearMixedFit:
-        """Fit the same model to another response, leaving this one untouched."""
+    def refit(self, y: npt.ArrayLike, *, fitted: LinearMixedFit) -> LinearMixedFit:
+        """Fit the same model to another response as `fitted` was, leaving this one untouched."""
 
 
 class LinearMixedFit:
@@ -88,8 +88,9 @@ class LinearMixedFit:
 
     @property
     def is_singular(self) -> bool:
-        """Whether a diagonal entry of theta is below 1e-4 (lme4's `isSingular`)."""
-        return bool(singular_terms(self._model.templates, self.theta))
+        """Whether a diagonal of theta is below `Control.singular_tol` (lme4's `isSingular`)."""
+        tol = self._optsum.control.singular_tol
+        return bool(singular_terms(self._model.templates, self.theta, tol))
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -304,7 +305,7 @@ class LinearMixedFit:
         Returns:
             A new fit; this one is unchanged.
         """
-        return self._model.refit(y, reml=self.reml, start=self.theta)
+        return self._model.refit(y, fitted=self)
 
     # -- print --------------------------------------------------------------------------
 

@@ -9,13 +9,10 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.fit.solution import Solution
 from mixedmodels.optimize.summary import OptSummary
-from mixedmodels.settings import Control
 from mixedmodels.typing import FloatArray
 
-SINGULAR_TOL = Control().singular_tol
 
-
-def singular_terms(templates: Templates, theta: FloatArray, tol: float = SINGULAR_TOL) -> list[int]:
+def singular_terms(templates: Templates, theta: FloatArray, tol: float) -> list[int]:
     """Terms whose template has a diagonal entry below `tol` (lme4's `isSingular`)."""
     small = (theta < tol) & templates.diagonal
     return sorted(set(templates.entries[small, 0].tolist()))
@@ -25,7 +22,7 @@ def fit_messages(
     design: Design, templates: Templates, solution: Solution, optsum: OptSummary
 ) -> tuple[str, ...]:
     """All messages of a fit: the design's first, then rank, singularity and convergence."""
-    singular = singular_terms(templates, solution.theta)
+    singular = singular_terms(templates, solution.theta, optsum.control.singular_tol)
     return (
         *design.messages,
         *_aliased(design, solution),
@@ -48,17 +45,17 @@ def _aliased(design: Design, solution: Solution) -> list[str]:
 def singular_message(templates: Templates, terms: list[int]) -> str:
     """Where the covariance is singular, and what to try."""
     places = "; ".join(
-        f"{', '.join(templates.columns[t])} | {templates.group_names[templates.groups[t]]}"
+        f"{templates.group_names[templates.groups[t]]} [{', '.join(templates.columns[t])}]"
         for t in terms
     )
     slopes = any(templates.sizes[t] > 1 for t in terms)
     cause = "a variance of zero or a correlation of +-1" if slopes else "a variance of zero"
     advice = (
-        "drop columns of the term or its correlations (write || for |)"
+        "To simplify, drop columns of the term or its correlations (write || for |)."
         if slopes
-        else "the fit equals one without this term, which may be dropped"
+        else "The fit is that of the model without this term, which may be dropped."
     )
-    return f"Singular fit: {cause} in ({places}). To simplify: {advice}."
+    return f"Singular fit: {cause} for {places}. {advice}"
 
 
 def convergence_message(optsum: OptSummary) -> str:

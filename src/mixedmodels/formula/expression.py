@@ -70,7 +70,7 @@ class Expression:
 
     def span(self, name: str) -> tuple[int, int]:
         """Where `name` stands in the text (the whole text when it cannot be found)."""
-        found = re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", self.text)
+        found = re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", self.text)
         return found.span() if found else (0, len(self.text))
 
 

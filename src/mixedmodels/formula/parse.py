@@ -139,11 +139,13 @@ def _check_additive(text: str, pieces: list[Piece], chunk: _Chunk) -> None:
     added = before is None or (before.kind == "operator" and before.text == "+")
     ended = after is None or (after.kind == "operator" and after.text in "+-")
     depth = sum({"open": 1, "close": -1}.get(piece.kind, 0) for piece in pieces[:first])
-    if not added and before is not None and before.kind != "operator":
+    if depth:
+        message = "A random-effects term can only be added to the formula, outside of brackets."
+    elif not added and before is not None and before.kind != "operator":
         message = "A '+' is missing before this random-effects term."
     elif not ended and after is not None and after.kind != "operator":
         message = "A '+' is missing after this random-effects term."
-    elif not (added and ended) or depth:
+    elif not (added and ended):
         message = "A random-effects term can only be added to the formula, with '+'."
     else:
         return

@@ -48,8 +48,10 @@ def check_pieces(text: str, pieces: list[Piece]) -> None:
     """Refuse what formulaic would misread or report without a place.
 
     Raises:
-        FormulaError: a number other than 0 and 1, a lone dot, or an expression with an error.
+        FormulaError: a number other than 0 and 1, a lone dot, an expression with an error, or one
+            beside a column of that very name (formulaic takes them for the same).
     """
+    columns = {piece.text for piece in pieces if piece.kind == "name"}
     for before, piece, after in zip([None, *pieces], pieces, [*pieces[1:], None], strict=False):
         if piece.text == "." and piece.kind in ("name", "value"):
             raise FormulaError(
@@ -60,6 +62,14 @@ def check_pieces(text: str, pieces: list[Piece]) -> None:
             )
         if piece.kind == "code":
             check_expression(text, piece)
+            if piece.text in columns:
+                raise FormulaError(
+                    f"'{piece.text}' is used both as an expression and as the name of a column; "
+                    "rename the column.",
+                    text,
+                    piece.start,
+                    piece.end,
+                )
         if piece.kind == "value" and not _may_be_number(before, piece, after):
             raise FormulaError(
                 f"{piece.text} cannot stand here: a formula has 1 for the intercept, 0 for none, "

@@ -1,7 +1,7 @@
 """The choice of a method by predicted cost.
 
-Costs are counted in floating-point operations from the analysis of the factor; how many evaluations a
-method needs is a figure measured over the reference models from the start by moments.
+Costs are counted in floating-point operations from the analysis of the factor; how many evaluations
+a method needs is a figure measured over the reference models from the start by moments.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from mixedmodels._core import Analysis, Products
 from mixedmodels.settings import OptimizerName
 
-# Evaluations to convergence as (constant, per theta): quasi-Newton with the expected information as its first model;
-# derivative-free ones build that model from values.
+# Evaluations to convergence as (constant, per theta): quasi-Newton starts from the expected
+# information; derivative-free methods build their model from values.
 _QUASI_NEWTON = (4.0, 0.5)
 _BRENT = 14.0
 _COBYQA = (10.0, 12.0)

@@ -1,7 +1,7 @@
 """Whether a point is a minimum, by the exact gradient and the Hessian made from its differences.
 
-At a zero on a diagonal the gradient vanishes by symmetry whether the zero is a minimum or a saddle, so
-only the curvature tells; a saddle is left along its direction of descent.
+At a zero on a diagonal the gradient vanishes by symmetry whether the zero is a minimum or a saddle,
+so only the curvature tells; a saddle is left along its direction of descent.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def judge(problem: Problem, theta: FloatArray) -> Verdict:
 
 
 def escape(problem: Problem, verdict: Verdict) -> FloatArray | None:
-    """A lower point along the direction of negative curvature; None when there is none after all."""
+    """A lower point along the direction of negative curvature; None when there is none."""
     if verdict.downhill is None:
         return None
     for length in (1.0, 0.3, 0.1, 0.03, 0.01):

@@ -1,7 +1,7 @@
-"""The methods of minimisation by name: the core's quasi-Newton search, SciPy's, and NLopt's BOBYQA.
+"""Methods of minimisation by name: the core's quasi-Newton search, SciPy's, and NLopt's BOBYQA.
 
-Each takes a problem and a start and says where it stopped; whether that is an optimum is `judge`'s to
-say. Derivative-free methods work on theta over its typical size, so that one radius fits all entries.
+Each takes a problem and a start and says where it stopped; whether that is an optimum is `judge`'s
+to say. Derivative-free methods work on theta over its typical size, so that one radius fits all.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _powell_options(problem: Problem) -> dict[str, Any]:
 
 
 def brent(problem: Problem, start: FloatArray) -> Ended:
-    """Golden section and parabolas for a single theta (Brent 1973), on [0, an upper end found first]."""
+    """Golden section and parabolas for a single theta (Brent 1973), upper end found first."""
     if problem.m != 1:
         raise MixedModelsError(
             f"optimizer 'brent' is for one parameter; this model has {problem.m}. Use 'auto'."
@@ -158,7 +158,9 @@ def typical_size(problem: Problem, start: FloatArray) -> FloatArray:
         if row == column
     }
     size = np.array([diagonal[term, row] for term, row, _ in templates.entries.tolist()])
-    return np.maximum(np.abs(size), 1e-3 * max(1e-3, float(np.abs(start).max())))
+    floor = 1e-3 * max(1e-3, float(np.abs(start).max()))
+    sizes: FloatArray = np.maximum(np.abs(size), floor)
+    return sizes
 
 
 def _bounds(problem: Problem) -> optimize.Bounds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,9 @@ def nlopt_bobyqa(problem: Problem, start: FloatArray, size: FloatArray) -> Ended
     search.set_xtol_rel(1e-9)
     search.set_ftol_rel(1e-14)
     search.set_maxeval(problem.control.max_evaluations)
-    try:
+    # RoundoffLimited: as near as rounding allows; the best point is kept and judged like any other.
+    with contextlib.suppress(nlopt.RoundoffLimited):
         search.optimize(start / size)
-    except nlopt.RoundoffLimited:
-        pass  # as near as rounding allows: the best point is kept and judged like any other
     if problem.best is None:
         raise MixedModelsError("The criterion could not be computed anywhere; give another start=.")
     code = search.last_optimize_result()

@@ -1,4 +1,4 @@
-"""What every method of minimisation is given: the criterion of one fit, its bounds, limits and trace."""
+"""What every method of minimisation is given: the criterion of one fit, its limits and trace."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """A search from start to verdict: choose, minimise, judge, and go on from a saddle.
 
-The best point seen is kept whatever a method ends at, and only its gradient and Hessian decide whether
-the search has converged.
+The best point seen is kept whatever a method ends at, and only its gradient and Hessian decide
+whether the search has converged.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,7 @@ class Request:
     reml: bool
     optimizer: OptimizerName = "auto"
     start: npt.ArrayLike | None = None
-    control: Control = Control()
+    control: Control = field(default_factory=Control)
 
 
 def minimize(
@@ -81,6 +81,7 @@ def minimize(
         summary = OptSummary(
             optimizer=name,
             reason=reason,
+            control=request.control,
             n_objective=evaluator.n_value,
             n_gradient=evaluator.n_gradient,
             message=ended.message,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from mixedmodels.settings import Control, OptimizerName
 from mixedmodels.typing import FloatArray
 
 Status: TypeAlias = Literal["converged", "boundary", "stalled", "max_evaluations"]
@@ -17,6 +18,7 @@ class OptSummary:
     Attributes:
         optimizer: The method that ran.
         reason: Why it was chosen.
+        control: The limits and tolerances it was given.
         n_objective: Evaluations of the criterion.
         n_gradient: Evaluations of its gradient.
         message: What the optimiser said at its end.
@@ -32,8 +34,9 @@ class OptSummary:
         seconds: Wall time of the search.
     """
 
-    optimizer: str
+    optimizer: OptimizerName
     reason: str
+    control: Control
     n_objective: int
     n_gradient: int
     message: str

@@ -1,8 +1,9 @@
-"""Fits of the small reference cases, at the reference's own theta, by the dense oracle."""
+"""Fits of the reference cases: small ones at lme4's theta by the dense oracle, all by `lmer`."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,14 +24,27 @@ from oracle import (
 from small_designs import CASES, design_of
 
 from mixedmodels.covariance import Templates
+from mixedmodels.datasets import load_dataset
+from mixedmodels.errors import SingularFitWarning
 from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.model import lmer
 from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.settings import Control
 
 REFERENCE = {
     case["id"]: case
     for case in json.loads(
         (Path(__file__).parents[2] / "reference" / "lmm.json").read_text(encoding="utf-8")
     )
+}
+
+
+# R codes ordered factors by polynomials, the library only when told so.
+CONTRASTS = {
+    "cake_ml": {"temperature": "poly"},
+    "cake_reml": {"temperature": "poly"},
+    "cake_sum_reml": {"recipe": "sum", "temperature": "helmert"},
+    "star_ml": {"gr": "poly"},
 }
 
 
@@ -66,6 +80,7 @@ def summary_of(theta: NDArray[np.float64], **changes: Any) -> OptSummary:
     values: dict[str, Any] = {
         "optimizer": "none",
         "reason": "theta is the reference's",
+        "control": Control(),
         "n_objective": 1,
         "n_gradient": 1,
         "message": "not run",
@@ -73,6 +88,7 @@ def summary_of(theta: NDArray[np.float64], **changes: Any) -> OptSummary:
         "trace": (),
         "theta_start": theta,
         "max_gradient": 0.0,
+        "decrement": 0.0,
         "hessian": None,
         "hessian_ok": True,
         "seconds": 0.0,
@@ -97,7 +113,28 @@ def make_fit() -> Any:
     return fit_of
 
 
-@pytest.fixture(scope="session", params=[case.id for case in CASES])
+def lmer_of(case_id: str) -> LinearMixedFit:
+    """The library's own fit of a reference case."""
+    case = REFERENCE[case_id]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SingularFitWarning)
+        return lmer(
+            case["formula"],
+            load_dataset(case["data"]),
+            reml=case["reml"],
+            weights=case["weights"],
+            offset=case["offset"],
+            contrasts=CONTRASTS.get(case_id),
+        )
+
+
+@pytest.fixture(
+    scope="session",
+    params=[("oracle", case.id) for case in CASES] + [("lmer", case_id) for case_id in REFERENCE],
+    ids="-".join,
+)
 def pair(request: pytest.FixtureRequest) -> tuple[LinearMixedFit, dict[str, Any]]:
-    """Every small case: the fit and lme4's values."""
-    return fit_of(request.param), REFERENCE[request.param]
+    """A fit and lme4's values, with "same_theta" telling whether theta is lme4's own."""
+    source, case_id = request.param
+    fit = fit_of(case_id) if source == "oracle" else lmer_of(case_id)
+    return fit, {**REFERENCE[case_id], "same_theta": source == "oracle"}

@@ -1,4 +1,4 @@
-"""Every value of the facade against lme4, at lme4's theta."""
+"""Every value of the facade against lme4, at lme4's theta and at the library's own optimum."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Pair: TypeAlias = tuple[LinearMixedFit, dict[str, Any]]
 
 
 def rtol(reference: dict[str, Any]) -> float:
-    """Solved at the same theta, so only rounding differs; lme4 keeps fewer digits of oxide."""
-    return 1e-5 if reference["data"] == "oxide" else 1e-7
+    """At the same theta only rounding differs (more of it for oxide); optima agree to 1e-6."""
+    return 1e-7 if reference["same_theta"] and reference["data"] != "oxide" else 1e-5
 
 
 def test_scalars(pair: Pair) -> None:
@@ -27,6 +27,7 @@ def test_scalars(pair: Pair) -> None:
     assert fit.npar == reference["npar"]
     assert fit.nobs == reference["n"]
     assert fit.df_residual == reference["df_residual"]
+    assert fit.theta == pytest.approx(reference["theta"], rel=1e-4, abs=1e-5)
     assert fit.reml is reference["reml"]
     assert fit.is_singular is reference["singular"]
     assert fit.converged
@@ -38,7 +39,7 @@ def test_deviance_is_ml(pair: Pair) -> None:
     if reference["reml"]:
         assert fit.deviance != fit.objective
     else:
-        assert fit.deviance == fit.objective
+        assert fit.deviance == pytest.approx(fit.objective, rel=1e-13)
 
 
 def test_fixed_effects(pair: Pair) -> None:
@@ -52,8 +53,10 @@ def test_fixed_effects(pair: Pair) -> None:
     assert list(fit.vcov.index) == list(fit.vcov.columns) == names
     np.testing.assert_allclose(fit.fixef.dropna(), beta, rtol=1e-5)
     np.testing.assert_allclose(fit.stderror, se, rtol=rtol(reference))
-    scale = np.outer(se, se)
-    np.testing.assert_allclose(fit.vcov / scale, reference["vcov_beta"] / scale, atol=1e-5)
+    vcov = np.array(reference["vcov_beta"], dtype=np.float64)
+    if not np.isnan(vcov).any():  # left out of the reference for many columns
+        scale = np.outer(se, se)
+        np.testing.assert_allclose(fit.vcov / scale, vcov / scale, atol=1e-5)
     table = fit.coef_table()
     np.testing.assert_allclose(table["statistic"], np.divide(beta, se), rtol=1e-5)
 
@@ -105,7 +108,9 @@ def test_conditional_covariance_of_first_level(pair: Pair) -> None:
 def test_rows(pair: Pair) -> None:
     fit, reference = pair
     assert fit.fitted.shape == fit.residuals.shape == (reference["n"],)
-    np.testing.assert_allclose(fit.fitted[:10], reference["fitted_first10"], rtol=1e-6)
+    np.testing.assert_allclose(
+        fit.fitted[:10], reference["fitted_first10"], rtol=1e-6, atol=1e-6 * fit.sigma
+    )
     np.testing.assert_allclose(
         fit.residuals[:10], reference["residual_first10"], atol=1e-5 * fit.sigma
     )

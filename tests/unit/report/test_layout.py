@@ -6,7 +6,6 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
-import pytest
 
 from mixedmodels.report.html import render_html
 from mixedmodels.report.sections import fit_sections, variance_table
@@ -172,8 +171,3 @@ def test_report_is_a_string_that_shows_itself() -> None:
     assert repr(report) == str(report) == "a\nb"
     assert report._repr_html_() == "<p>a<br>b</p>"
     assert "a" in report
-
-
-@pytest.mark.parametrize("name", ["__str__", "_repr_html_"])
-def test_sections_are_shared(name: str) -> None:
-    assert callable(getattr(Report("x", "y"), name))

@@ -1,0 +1,1 @@
+"""Speed of whole fits, side by side with other packages: `python -m benchmarks`."""
