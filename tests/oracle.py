@@ -287,6 +287,7 @@ def minimise(
         max_gradient=float(np.abs(np.where(at_bound, 0.0, best.jac)).max()),
         decrement=0.0,
         hessian=None,
+        hessian_exact=False,
         hessian_ok=True,
         seconds=0.0,
     )

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "mixedmodels/moments.hpp"
 
@@ -11,28 +12,35 @@ namespace {
 
 // Digits of pwrss that may be lost before the reference point is renewed: three of sixteen.
 constexpr double kCancellation = 1e3;
-constexpr int kRenewals = 3;
+constexpr int kRenewals = 2;
 
 }  // namespace
 
 Evaluator::Evaluator(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
                      std::vector<ThetaEntry> entries)
-    : rows_(rows), basis_(basis), A_(A), entries_(std::move(entries)), pls_(A, symbolic, entries_) {}
+    : rows_(rows), basis_(basis), A_(A), entries_(std::move(entries)), pls_(A, symbolic, entries_),
+      theta_(entries_.size(), std::numeric_limits<double>::quiet_NaN()), gradient_(entries_.size()) {}
 
 double Evaluator::value(const double* theta, Criterion criterion) {
-  ++n_value_;
-  double f = pls_.value(theta, criterion);
-  // A reference at this very theta leaves nothing to cancel, so a second round is a refinement and a third is rare.
-  for (int i = 0; i < kRenewals && std::abs(pls_.cancellation()) > kCancellation; ++i) {
-    pls_.set_reference(reference_point(rows_, basis_, A_, pls_.b().data(), pls_.beta().data()));
-    f = pls_.value(theta, criterion);
+  if (!std::equal(theta, theta + m(), theta_.begin())) {
+    ++n_value_;
+    std::copy_n(theta, m(), theta_.begin());
+    gradient_of_.reset();
+    pls_.update(theta);
+    // A reference at this very theta leaves nothing to cancel, so a second round is rare.
+    for (int i = 0; i < kRenewals && std::abs(pls_.cancellation()) > kCancellation; ++i)
+      pls_.set_reference(reference_point(rows_, basis_, A_, pls_.b().data(), pls_.beta().data()));
   }
-  return f;
+  return pls_.criterion(criterion);
 }
 
 void Evaluator::gradient(Criterion criterion, double* out) {
-  ++n_gradient_;
-  pls_.gradient(criterion, out);
+  if (gradient_of_ != criterion) {
+    ++n_gradient_;
+    pls_.gradient(criterion, gradient_.data());
+    gradient_of_ = criterion;
+  }
+  std::copy(gradient_.begin(), gradient_.end(), out);
 }
 
 std::vector<double> Evaluator::start() const { return moment_start(A_, entries_); }

@@ -84,22 +84,32 @@ double Pls::scale_df(Criterion criterion) const {
   return static_cast<double>(criterion == Criterion::reml ? A_.n - A_.p : A_.n);
 }
 
-double Pls::value(const double* theta, Criterion criterion) {
-  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+bool Pls::update(const double* theta) {
   inverse_ready_ = false;
+  solved_ = false;
+  cancellation_ = 0;
   for (std::size_t e = 0; e < entries_.size(); ++e) {
     const ThetaEntry& entry = entries_[e];
     lam_[entry.factor][entry.row + entry.column * A_.factors[entry.factor].width] = theta[e];
   }
-  if (!factor_.renew(lam_)) return kNaN;
+  if (!factor_.renew(lam_)) return false;
   logdet_L2_ = factor_.logdet2();
-  if (!solve_fixed()) return kNaN;
+  if (!solve_fixed()) return false;
   solve_random();
   residual_products();
-  if (!(pwrss_ > 0)) return kNaN;
+  return solved_ = true;
+}
+
+double Pls::criterion(Criterion criterion) const {
+  if (!solved_ || !(pwrss_ > 0)) return std::numeric_limits<double>::quiet_NaN();
   const double df = scale_df(criterion);
   const double fit = df * (1 + std::log(2 * std::numbers::pi * pwrss_ / df)) - A_.sum_log_weights;
   return logdet_L2_ + fit + (criterion == Criterion::reml ? logdet_RX2_ : 0.0);
+}
+
+void Pls::set_reference(ReferencePoint reference) {
+  reference_ = std::move(reference);
+  if (solved_) residual_products();
 }
 
 // RZX and c_u by one solve, then RX and beta.

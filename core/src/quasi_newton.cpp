@@ -128,6 +128,7 @@ class Search {
     }
     try_zeros(r);
     r.model = model_.hessian();
+    turn_columns(r);
     return r;
   }
 
@@ -181,6 +182,26 @@ class Search {
     if (!moved) return;
     r.value = f_.value(r.theta.data(), criterion_);
     f_.gradient(criterion_, r.gradient.data());
+  }
+
+  // Changes the sign of every column of a template whose diagonal entry is negative.
+  void turn_columns(SearchResult& r) const {
+    for (const ThetaEntry& diagonal : f_.entries()) {
+      if (diagonal.row != diagonal.column) continue;
+      const auto is_of_column = [&](const ThetaEntry& e) {
+        return e.factor == diagonal.factor && e.column == diagonal.column;
+      };
+      if (!(r.theta[&diagonal - f_.entries().data()] < 0)) continue;
+      for (int e = 0; e < m_; ++e) {
+        if (!is_of_column(f_.entries()[e])) continue;
+        r.theta[e] = -r.theta[e];
+        r.gradient[e] = -r.gradient[e];
+        for (int i = 0; i < m_; ++i) {
+          r.model[i + e * m_] = -r.model[i + e * m_];
+          r.model[e + i * m_] = -r.model[e + i * m_];
+        }
+      }
+    }
   }
 
   Evaluator& f_;

@@ -3,6 +3,7 @@
 // that reads the rows; it happens a handful of times in a fit with very large random effects, else never.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "mixedmodels/pls.hpp"
@@ -17,7 +18,7 @@ class Evaluator {
   int m() const { return static_cast<int>(entries_.size()); }
   const std::vector<ThetaEntry>& entries() const { return entries_; }
 
-  // NaN where the criterion cannot be computed.
+  // NaN where the criterion cannot be computed. Asked again for the theta it stands at, it computes nothing.
   double value(const double* theta, Criterion criterion);
   // At the theta of the last `value`.
   void gradient(Criterion criterion, double* out);
@@ -37,6 +38,8 @@ class Evaluator {
   const CrossProducts& A_;
   std::vector<ThetaEntry> entries_;
   Pls pls_;
+  std::vector<double> theta_, gradient_;
+  std::optional<Criterion> gradient_of_;  // what gradient_ is of, at theta_
   int n_value_ = 0, n_gradient_ = 0;
 };
 

@@ -30,10 +30,18 @@ class Pls {
  public:
   Pls(const CrossProducts& A, const Symbolic& symbolic, std::vector<ThetaEntry> entries);
 
-  // The criterion at theta; NaN when M or X'V^-1X is not positive definite in floating point.
-  double value(const double* theta, Criterion criterion);
+  // Solves at theta. False when M or X'V^-1X is not positive definite in floating point.
+  bool update(const double* theta);
 
-  // Gradient (m) of the criterion at the theta of the last `value`.
+  // The criterion at the theta of the last `update`; NaN when that failed.
+  double criterion(Criterion criterion) const;
+
+  double value(const double* theta, Criterion criterion) {
+    update(theta);
+    return this->criterion(criterion);
+  }
+
+  // Gradient (m) of the criterion at the theta of the last `update`.
   void gradient(Criterion criterion, double* out);
 
   // Expected Hessian (m x m) of the criterion at the theta of the last `gradient`, blocks of different terms taken
@@ -44,7 +52,8 @@ class Pls {
   // Conditional covariances of the random effects over sigma^2: for factor f, level by level, width x width blocks.
   void conditional_covariance(int factor, double* out) const;
 
-  void set_reference(ReferencePoint reference) { reference_ = std::move(reference); }
+  // A nearer point for the residual; pwrss and Z'We of the last `update` are formed anew.
+  void set_reference(ReferencePoint reference);
   // Size of what cancels in pwrss over pwrss itself.
   double cancellation() const { return cancellation_; }
 
@@ -79,7 +88,7 @@ class Pls {
   std::vector<std::vector<double>> G_;  // diagonal blocks of M^-1 Lambda'Z'WZ per factor
   std::vector<std::vector<double>> G_sum_;
   double pwrss_ = 0, logdet_L2_ = 0, logdet_RX2_ = 0, cancellation_ = 0;
-  bool inverse_ready_ = false;
+  bool inverse_ready_ = false, solved_ = false;
 };
 
 // out = Z'WZ in for q rows of k numbers, row-major, order of the cross-products.

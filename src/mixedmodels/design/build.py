@@ -73,6 +73,14 @@ def build_design(
         FormulaError: the formula names what the data does not have, or cannot be computed.
         DataError: a column, the weights or the offset cannot be used.
         ModelError: a random-effects term cannot be identified.
+
+    Example:
+        >>> from mixedmodels import load_dataset
+        >>> from mixedmodels.formula import parse_formula
+        >>> spec = parse_formula("Reaction ~ Days + (Days | Subject)")
+        >>> design = build_design(spec, load_dataset("sleepstudy"))
+        >>> design.n, design.x_names, design.groups[0].n_levels
+        (180, ('(Intercept)', 'Days'), 18)
     """
     check_option("na_action", na_action, NA_ACTIONS)
     rows = Rows(as_table(data))

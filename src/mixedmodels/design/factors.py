@@ -139,6 +139,11 @@ def train_factor(
         for name, numbers in zip(value.names, value.values, strict=True):
             check_finite(name, numbers, rows)
         return value, Recipe(factor, formula, states, names=value.names)
+    if value.levels.dtype.kind in "mM" and factor.is_column:
+        raise DataError(
+            f"'{factor.name}' has dates or times; make a number of it (say, days since the first), "
+            f"or write factor({factor.source}) for one effect per date."
+        )
     column = drop_unused(value)
     if len(column.levels) < 2:
         listed = ", ".join(level_labels(column.levels))

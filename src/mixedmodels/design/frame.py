@@ -140,6 +140,8 @@ def _from_pandas(name: str, series: pd.Series) -> Column:
             return NumericColumn(series.to_numpy())
         if dtype.kind == "O":
             return _from_objects(name, series)
+        if dtype.kind == "c":
+            raise DataError(f"Column '{name}' has complex numbers; they cannot be modelled.")
         return _factorize(name, series)
     if isinstance(dtype, pd.CategoricalDtype):
         categorical: Any = series.array
@@ -190,7 +192,10 @@ def _factorize(name: str, values: Any) -> CategoricalColumn:
 
 def _from_narwhals(name: str, series: nw.Series[Any]) -> Column:
     dtype = series.dtype
-    if dtype.is_numeric() and not dtype.is_decimal():
+    if dtype == nw.Decimal:
+        series = series.cast(nw.Float64)
+        dtype = series.dtype
+    if dtype.is_numeric():
         return _numbers(series, series.to_numpy(), 0)
     if dtype == nw.Boolean:
         return _numbers(series, series.to_numpy(), False)
@@ -204,8 +209,7 @@ def _from_narwhals(name: str, series: nw.Series[Any]) -> Column:
 
 def _numbers(series: nw.Series[Any], values: AnyArray, fill: Any) -> NumericColumn:
     """Integers and truth values with nulls arrive as floats or objects: fill and mark instead."""
-    nullable = series.null_count() > 0 and not series.dtype.is_float()
-    if not nullable:
+    if series.dtype in (nw.Float32, nw.Float64) or series.null_count() == 0:
         return NumericColumn(values)
     return NumericColumn(series.fill_null(fill).to_numpy(), series.is_null().to_numpy())
 

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedmodels.optimize.methods import ZERO
-from mixedmodels.optimize.problem import Problem
+from mixedmodels.optimize.problem import Ended, Problem
 from mixedmodels.typing import BoolArray, FloatArray
 
 # A Hessian made from differences is good to about this, relative to its diagonal.
 _ROUNDING = 1e-3
 _STEP = 1e-4
+# Work (flops) up to which all of the Hessian is made from differences; weight of a number stored.
+_CHEAP = 3e7
+_MEMORY = 10.0
 # A zero is taken when the criterion rises by no more than this.
 _INDIFFERENT = 1e-9
 
@@ -30,6 +33,7 @@ class Verdict:
         value: The criterion.
         gradient: (m,).
         hessian: (m, m).
+        exact: Whether all of it comes from differences of the gradient.
         decrement: g'H^-1 g / 2 over the entries that may move.
         max_gradient: Largest absolute gradient over the entries that may move.
         downhill: (m,) direction of negative curvature, or None.
@@ -39,6 +43,7 @@ class Verdict:
     value: float
     gradient: FloatArray
     hessian: FloatArray
+    exact: bool
     decrement: float
     max_gradient: float
     downhill: FloatArray | None
@@ -50,14 +55,18 @@ class Verdict:
         return zero
 
 
-def judge(problem: Problem, theta: FloatArray) -> Verdict:
-    """Examine a point: m + 1 gradients, and a value for every small diagonal entry."""
+def judge(problem: Problem, ended: Ended) -> Verdict:
+    """Examine a point: its gradient, and the Hessian.
+
+    The Hessian is made from m gradients where these are cheap. Where they are not, the one that
+    the search has learnt stands in. It cannot show a saddle; but a search that goes downhill ends
+    at a saddle only where symmetry holds it, at a zero, and those columns are always examined.
+    """
     templates = problem.objective.templates
-    theta = _snap(problem, templates.rectify(theta))
+    theta = _snap(problem, templates.rectify(ended.theta))
     value = problem.value(theta)
     gradient = problem.gradient()
-    size = np.maximum(np.abs(theta), 1e-2 * max(float(np.abs(theta).max()), 1e-4))
-    hessian = problem.objective.evaluator.hessian(theta, problem.reml, gradient, _STEP * size)
+    hessian, exact = _hessian(problem, theta, gradient, ended.model)
     free = ~(templates.diagonal & (theta == 0.0) & (gradient >= 0.0))
     decrement, downhill = _model(hessian, np.where(free, gradient, 0.0))
     return Verdict(
@@ -65,10 +74,32 @@ def judge(problem: Problem, theta: FloatArray) -> Verdict:
         value=value,
         gradient=gradient,
         hessian=hessian,
+        exact=exact,
         decrement=decrement,
         max_gradient=float(np.abs(gradient[free]).max(initial=0.0)),
         downhill=downhill,
     )
+
+
+def _hessian(
+    problem: Problem, theta: FloatArray, gradient: FloatArray, model: FloatArray | None
+) -> tuple[FloatArray, bool]:
+    """The Hessian (m, m), and whether all of it comes from differences of the gradient."""
+    size = np.maximum(np.abs(theta), 1e-2 * max(float(np.abs(theta).max()), 1e-4))
+    steps = _STEP * size
+    analysis = problem.objective.analysis
+    work = 3.0 * problem.m * (analysis.flops + _MEMORY * analysis.stored)
+    if model is None or work <= _CHEAP:
+        at = problem.objective.evaluator
+        return at.hessian(theta, problem.reml, gradient, steps), True
+    hessian = model.copy()
+    templates = problem.objective.templates
+    for k in np.flatnonzero(templates.in_zero_column(theta)):
+        moved = theta.copy()
+        moved[k] += steps[k]
+        problem.value(moved)
+        hessian[:, k] = hessian[k, :] = (problem.gradient() - gradient) / steps[k]
+    return hessian, False
 
 
 def escape(problem: Problem, verdict: Verdict) -> FloatArray | None:

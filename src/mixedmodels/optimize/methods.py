@@ -55,7 +55,8 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
         "max_evaluations": f"{problem.control.max_evaluations} evaluations spent",
     }
     status = found["status"]
-    return Ended(found["theta"], endings.get(status, "stalled"), messages.get(status, status))
+    ending = endings.get(status, "stalled")
+    return Ended(found["theta"], ending, messages.get(status, status), found["model"])
 
 
 def lbfgsb(problem: Problem, start: FloatArray) -> Ended:

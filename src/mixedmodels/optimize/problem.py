@@ -74,8 +74,10 @@ class Ended:
         theta: (m,) its best point.
         ending: Whether it thinks it is done.
         message: In its own words.
+        model: (m, m) the Hessian as the method has learnt it, or None.
     """
 
     theta: FloatArray
     ending: Ending
     message: str
+    model: FloatArray | None = None

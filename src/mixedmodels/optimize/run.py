@@ -6,6 +6,7 @@ whether the search has converged.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass, field
 
@@ -91,6 +92,7 @@ def minimize(
             max_gradient=verdict.max_gradient,
             decrement=verdict.decrement,
             hessian=verdict.hessian,
+            hessian_exact=verdict.exact,
             hessian_ok=verdict.downhill is None,
             seconds=time.perf_counter() - began,
         )
@@ -99,34 +101,22 @@ def minimize(
 
 def _settle(problem: Problem, ended: Ended, *, restart: bool) -> tuple[Ended, Verdict]:
     """Judge a point; leave saddles, and with `restart` also points that are no optimum yet."""
-    verdict = judge(problem, ended.theta)
+    verdict = judge(problem, ended)
     for _ in range(_MOST_RESTARTS):
         lower = escape(problem, verdict)
         if verdict.downhill is not None and lower is None:
-            return ended, _without_descent(verdict)
+            # The curvature has been tried and is rounding.
+            return ended, dataclasses.replace(verdict, downhill=None)
         if lower is None and (not restart or _small(problem, verdict)):
             break
         if lower is None and ended.ending == "max_evaluations":
             break
         again = quasi_newton(problem, verdict.theta if lower is None else lower)
-        found = judge(problem, again.theta)
+        found = judge(problem, again)
         if not found.value < verdict.value:
             break
         ended, verdict = again, found
     return ended, verdict
-
-
-def _without_descent(verdict: Verdict) -> Verdict:
-    """The same point, its negative curvature having been tried and found to be rounding."""
-    return Verdict(
-        theta=verdict.theta,
-        value=verdict.value,
-        gradient=verdict.gradient,
-        hessian=verdict.hessian,
-        decrement=verdict.decrement,
-        max_gradient=verdict.max_gradient,
-        downhill=None,
-    )
 
 
 def _small(problem: Problem, verdict: Verdict) -> bool:

@@ -30,6 +30,8 @@ class OptSummary:
         decrement: What the quadratic model of gradient and Hessian still promises at the optimum,
             in units of the criterion; this decides whether the search has converged.
         hessian: (m, m) second derivatives of the criterion at the optimum, or None.
+        hessian_exact: Whether all of it comes from differences of the exact gradient; where these
+            are expensive, only the part that could hide a saddle does and the rest was learnt.
         hessian_ok: Whether the Hessian has no direction of descent.
         seconds: Wall time of the search.
     """
@@ -46,6 +48,7 @@ class OptSummary:
     max_gradient: float
     decrement: float
     hessian: FloatArray | None
+    hessian_exact: bool
     hessian_ok: bool
     seconds: float
 

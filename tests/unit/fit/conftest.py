@@ -90,6 +90,7 @@ def summary_of(theta: NDArray[np.float64], **changes: Any) -> OptSummary:
         "max_gradient": 0.0,
         "decrement": 0.0,
         "hessian": None,
+        "hessian_exact": False,
         "hessian_ok": True,
         "seconds": 0.0,
     }
