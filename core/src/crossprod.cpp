@@ -32,16 +32,19 @@ CrossProducts empty_blocks(const Rows& rows, int p) {
   return A;
 }
 
-// Adds a block of rows to the products of X and y with themselves (upper triangle).
-void add_xtx(const double* xy, const double* w, int count, int k, double* xtx) {
+// Adds a block of rows to the products of X and y with themselves (upper triangle). The block is summed by itself
+// first: rounding errors grow with the number of blocks, not of rows.
+void add_xtx(const double* xy, const double* w, int count, int k, std::vector<double>& partial, double* xtx) {
+  std::fill(partial.begin(), partial.end(), 0.0);
   for (int i = 0; i < count; ++i) {
     const double* row = xy + static_cast<std::size_t>(i) * k;
     for (int c = 0; c < k; ++c) {
       const double wc = w[i] * row[c];
-      double* column = xtx + static_cast<std::size_t>(c) * k;
+      double* column = partial.data() + static_cast<std::size_t>(c) * k;
       for (int r = 0; r <= c; ++r) column[r] += wc * row[r];
     }
   }
+  for (std::size_t e = 0; e < partial.size(); ++e) xtx[e] += partial[e];
 }
 
 // Adds a block of rows to a factor's own block and to Z'W [X, y].
@@ -122,6 +125,7 @@ CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis) {
   for (int j = 0; j < basis.p(); ++j) A.logdet_R2 += 2 * std::log(basis.R[j * (basis.p() + 1)]);
   BasisRows basis_rows(rows, basis, kBlock);
   double w[kBlock];
+  std::vector<double> partial(A.XtX.size());
   for (std::int64_t first = 0; first < rows.n; first += kBlock) {
     const int count = static_cast<int>(std::min<std::int64_t>(kBlock, rows.n - first));
     const double* xy = basis_rows.block(first, count);
@@ -129,7 +133,7 @@ CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis) {
       w[i] = rows.w(first + i);
       if (rows.weight.base) A.sum_log_weights += std::log(w[i]);
     }
-    add_xtx(xy, w, count, k, A.XtX.data());
+    add_xtx(xy, w, count, k, partial, A.XtX.data());
     for (std::size_t f = 0; f < A.factors.size(); ++f)
       add_factor(rows.factors[f], A.factors[f], first, count, xy, w, k, A.factors[f].diagonal.data(), A.ZtX.data());
   }
@@ -155,6 +159,7 @@ ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, c
   for (std::int64_t first = 0; first < rows.n; first += kBlock) {
     const int count = static_cast<int>(std::min<std::int64_t>(kBlock, rows.n - first));
     const double* xy = basis_rows.block(first, count);
+    double rtr = 0;
     for (int i = 0; i < count; ++i) {
       const std::int64_t row = first + i;
       const double* x = xy + static_cast<std::size_t>(i) * k;
@@ -166,7 +171,7 @@ ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, c
         for (int c = 0; c < A.factors[f].width; ++c) r -= rows_f.z[c][row] * level[c];
       }
       const double wr = rows.w(row) * r;
-      out.rtr += wr * r;
+      rtr += wr * r;
       for (int j = 0; j < p; ++j) out.Xtr[j] += wr * x[j];
       for (std::size_t f = 0; f < A.factors.size(); ++f) {
         const FactorRows& rows_f = rows.factors[f];
@@ -174,6 +179,7 @@ ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, c
         for (int c = 0; c < A.factors[f].width; ++c) level[c] += wr * rows_f.z[c][row];
       }
     }
+    out.rtr += rtr;
   }
   return out;
 }

@@ -49,10 +49,11 @@ class MinimumDegree {
     for (int v = n_ - 1; v >= 0; --v) insert(v);
   }
 
-  std::vector<int> order() {
+  std::vector<int> order(double most_work) {
     std::vector<int> pivots;
     std::int64_t left = total_;
     while (left > 0) {
+      if (work_ > most_work) return {};
       const int p = take_lowest();
       pivots.push_back(p);
       left -= weight_[p];
@@ -120,6 +121,7 @@ class MinimumDegree {
   void count_outside(int p) {
     for (std::int64_t t = 0; t < element_length_[p]; ++t) {
       const int v = pool_[element_start_[p] + t];
+      work_ += length_[v];
       for (int i = 0; i < elements_[v]; ++i) {
         const int e = list_[start_[v] + i];
         if (state_[e] != kElement) continue;
@@ -257,11 +259,14 @@ class MinimumDegree {
   std::vector<std::uint64_t> hash_of_;
   std::vector<std::int64_t> outside_degree_;
   std::int64_t total_ = 0, lowest_ = 0;
+  double work_ = 0;
   int stamp_ = 0, twin_stamp_ = 0;
 };
 
 }  // namespace
 
-std::vector<int> minimum_degree(const LevelGraph& graph) { return MinimumDegree(graph).order(); }
+std::vector<int> minimum_degree(const LevelGraph& graph, double most_work) {
+  return MinimumDegree(graph).order(most_work);
+}
 
 }  // namespace mixedmodels

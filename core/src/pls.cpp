@@ -255,6 +255,10 @@ void Pls::sum_trace_blocks() {
 }
 
 void Pls::gradient(Criterion criterion, double* out) {
+  if (!solved_ || !(pwrss_ > 0)) {
+    std::fill_n(out, entries_.size(), std::numeric_limits<double>::quiet_NaN());
+    return;
+  }
   ensure_inverse();
   sum_trace_blocks();
   const double scale = scale_df(criterion) / pwrss_;
@@ -337,7 +341,9 @@ void Pls::information(Criterion criterion, double* out) const {
       }
     }
   }
-  const double df = scale_df(criterion);
+  // The blocks have a rank of q at most among them, so that with no fewer than q the common scale takes no more than
+  // there is: the information stays positive definite, also where random effects outnumber rows.
+  const double df = std::max(scale_df(criterion), static_cast<double>(A_.q));
   for (std::size_t e1 = 0; e1 < m; ++e1)
     for (std::size_t e2 = 0; e2 <= e1; ++e2) {
       auto trace = [&](const ThetaEntry& e) {

@@ -122,7 +122,7 @@ class Search {
       }
       limit_step(r.theta, step_);
       if (!advance(r)) {
-        r.status = SearchStatus::stalled;
+        r.status = f_.n_value() >= settings_.max_values ? SearchStatus::max_values : SearchStatus::stalled;
         break;
       }
     }

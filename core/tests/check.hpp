@@ -78,7 +78,7 @@ inline int run_all() {
     std::printf("%s  %s\n", s.failures == before ? "ok    " : "FAILED", one.name);
   }
   for (const auto& [name, worst] : s.worst)
-    std::printf("worst %-40s %.2e  (tolerance %.0e)\n", name.c_str(), worst.error, worst.tolerance);
+    std::printf("worst %-40s %.2e  (tolerance %.3g)\n", name.c_str(), worst.error, worst.tolerance);
   return s.failures == 0 ? 0 : 1;
 }
 

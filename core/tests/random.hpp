@@ -18,9 +18,7 @@ class Random {
   // In [low, high].
   int integer(int low, int high) { return low + static_cast<int>(uniform() * (high - low + 1)); }
   bool chance(double probability) { return uniform() < probability; }
-  double normal() {
-    return std::sqrt(-2 * std::log(1 - uniform())) * std::cos(2 * std::numbers::pi * uniform());
-  }
+  double normal() { return std::sqrt(-2 * std::log(1 - uniform())) * std::cos(2 * std::numbers::pi * uniform()); }
 
   std::vector<double> normals(std::size_t count) {
     std::vector<double> out(count);

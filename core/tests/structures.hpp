@@ -48,7 +48,8 @@ struct Structure {
     out.n = n;
     for (const Factor& f : factors) {
       mm::FactorRows rows_f{f.codes.data(), f.levels, {}};
-      for (const auto& column : f.z) rows_f.z.push_back(column.empty() ? mm::Column{&one, 0} : mm::Column{column.data(), 1});
+      for (const auto& column : f.z)
+        rows_f.z.push_back(column.empty() ? mm::Column{&one, 0} : mm::Column{column.data(), 1});
       out.factors.push_back(std::move(rows_f));
     }
     for (const auto& column : x) out.x.push_back({column.data(), 1});
@@ -292,8 +293,12 @@ struct Stages {
   mm::Symbolic symbolic;
 
   explicit Stages(const Structure& s)
-      : structure(s), rows(s.rows()), basis(mm::orthogonalize(rows)), A(mm::cross_products(rows, basis)),
-        graph(mm::level_graph(A)), symbolic(mm::analyze(A, graph, mm::cheapest_elimination(A, graph))) {}
+      : structure(s),
+        rows(s.rows()),
+        basis(mm::orthogonalize(rows)),
+        A(mm::cross_products(rows, basis)),
+        graph(mm::level_graph(A)),
+        symbolic(mm::analyze(A, graph, mm::cheapest_elimination(A, graph))) {}
   Stages(const Stages&) = delete;
   Stages& operator=(const Stages&) = delete;
 

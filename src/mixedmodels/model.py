@@ -313,7 +313,7 @@ class LinearMixedModel:
         factor = self.pls(self._templates.initial)
         return block_plan(
             self._templates,
-            self._precision(self._templates.initial),
+            self._pattern(),
             factor.L,
             factor.perm,
             order=self.analysis.order,
@@ -372,6 +372,13 @@ class LinearMixedModel:
         weighted = U if self._design.w is None else U.multiply(self._design.w[None, :])
         identity = sparse.eye_array(self._templates.q, format="csc")
         return sparse.csc_array(weighted @ U.T + identity)
+
+    def _pattern(self) -> sparse.csc_array:
+        """Positive numbers in the pattern that M has for a general theta: nothing cancels."""
+        Zt = self.Zt
+        Zt.data = np.ones_like(Zt.data)
+        U = self.Lambda(np.ones(self._templates.m)).T @ Zt
+        return sparse.csc_array(U @ U.T + sparse.eye_array(self._templates.q, format="csc"))
 
 
 def lmer(

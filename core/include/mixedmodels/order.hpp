@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ LevelGraph level_graph(const CrossProducts& A);
 
 // Orders are lists of nodes in the sequence of their elimination.
 std::vector<int> factor_order(const CrossProducts& A, const std::vector<int>& factors);
-std::vector<int> minimum_degree(const LevelGraph& graph);
+// Empty when it would look at more than `most_work` entries of lists.
+std::vector<int> minimum_degree(const LevelGraph& graph, double most_work = std::numeric_limits<double>::infinity());
 
 // The elimination tree of an order, in positions of that order; -1 for a root. Liu (1990).
 std::vector<int> elimination_tree(const LevelGraph& graph, const std::vector<int>& order);
@@ -52,8 +54,8 @@ struct Elimination {
 };
 Elimination eliminate(const LevelGraph& graph, std::vector<int> order, std::string name);
 
-// The cheaper of the order of the factors as given and a minimum degree order; the latter is not tried when the
-// former has no fill.
+// The cheaper of the order of the factors as given and a minimum degree order. The latter is not tried when the
+// former has no fill, and given up when finding it would cost a good part of what a whole fit costs without it.
 Elimination cheapest_elimination(const CrossProducts& A, const LevelGraph& graph);
 
 }  // namespace mixedmodels

@@ -41,7 +41,7 @@ class Pls {
     return this->criterion(criterion);
   }
 
-  // Gradient (m) of the criterion at the theta of the last `update`.
+  // Gradient (m) of the criterion at the theta of the last `update`; NaN when that failed.
   void gradient(Criterion criterion, double* out);
 
   // Expected Hessian (m x m) of the criterion at the theta of the last `gradient`, blocks of different terms taken

@@ -146,7 +146,8 @@ def find_function(name: str) -> Callable[..., Any]:
     package, _, member = name.partition(".")
     if package not in ("np", "numpy") or not member:
         raise FormulaError(
-            f"'{name}' is not a function that formulas know.{did_you_mean(name, FUNCTIONS)}"
+            f"'{name}' is not a function that formulas know; make a column of it first."
+            f"{did_you_mean(name, FUNCTIONS)}"
         )
     function = getattr(np, member, None)
     if isinstance(function, np.ufunc) or (member in _ROW_WISE_NUMPY and callable(function)):

@@ -60,7 +60,7 @@ def translate_error(error: Exception, text: str) -> FormulaError:
         plain = context.replace("\x1b[1;31m", "").replace("\x1b[0m", "")
         start = plain.index(_OPEN_MARK)
         end = plain.index(_CLOSE_MARK) - 1
-    if "insuffient" in message:
+    if "is misplaced" in message:
         message = f"'{text[start:end].strip()}' has nothing to work on."
     return FormulaError(message.strip(), text, start, end)
 

@@ -166,6 +166,15 @@ def test_refused_values(formula: str, message: str, design: Callable[..., Design
         design(formula)
 
 
+def test_dates_are_not_silently_categories(
+    table: pd.DataFrame, design: Callable[..., Design]
+) -> None:
+    table["d"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(table["k"], unit="D")
+    with pytest.raises(DataError, match=r"'d' has dates.*factor\(d\)"):
+        design("y ~ d + (1|g)", table)
+    assert design("y ~ factor(d) + (1|d)", table).X.shape == (48, 5)
+
+
 @pytest.mark.parametrize(
     ("response", "expected"),
     [

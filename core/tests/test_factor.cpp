@@ -1,0 +1,219 @@
+// The analysis and the sparse factor against dense Cholesky: L L' = P M P', solves, inverse entries.
+#include <algorithm>
+#include <numeric>
+
+#include "check.hpp"
+#include "reference_pls.hpp"
+#include "structures.hpp"
+
+namespace {
+
+using dense::Matrix;
+using Real = long double;
+
+Matrix<Real> dense_M(const Structure& s, const std::vector<double>& theta) {
+  const auto U = reference::weighted_Z<Real>(s) * s.Lambda(std::vector<Real>(theta.begin(), theta.end()));
+  return dense::transpose(U) * U + dense::identity<Real>(s.q());
+}
+
+template <typename T>
+Matrix<T> permuted(const Matrix<T>& a, const std::vector<int>& place) {
+  Matrix<T> out(a.rows, a.cols);
+  for (int j = 0; j < a.cols; ++j)
+    for (int i = 0; i < a.rows; ++i) out(place[i], place[j]) = a(i, j);
+  return out;
+}
+
+// Every column belongs to one supernode; rows below ascend; every update finds its rows in its target.
+void check_analysis(const mm::Symbolic& S) {
+  int column = 0;
+  std::int64_t panel = 0;
+  for (const mm::Supernode& node : S.supernodes) {
+    CHECK(node.first == column && node.width > 0 && node.panel == panel && node.below <= S.max_below);
+    column += node.width;
+    panel += std::int64_t{node.leading()} * node.width;
+    const int* rows = S.rows.data() + node.rows;
+    CHECK(std::is_sorted(rows, rows + node.below));
+    CHECK(node.below == 0 || (rows[0] >= column && rows[node.below - 1] < S.q));
+    int covered = 0;
+    for (std::int64_t t = node.update_begin; t < node.update_end; ++t) {
+      const mm::Update& u = S.updates[t];
+      const mm::Supernode& target = S.supernodes[u.target];
+      CHECK(u.begin == covered && u.end > u.begin);
+      covered = u.end;
+      bool contiguous = true;
+      for (int i = u.begin; i < node.below; ++i) {
+        const int local = S.local[u.local + i - u.begin];
+        const int row = local < target.width ? target.first + local : S.rows[target.rows + local - target.width];
+        CHECK(row == rows[i] && (i < u.end) == (rows[i] < target.first + target.width));
+        contiguous = contiguous && local == S.local[u.local] + i - u.begin;
+      }
+      CHECK(contiguous == u.contiguous);
+    }
+    CHECK(covered == node.below);
+  }
+  CHECK(column == S.q && panel == S.panel_size);
+  std::vector<int> places(S.permuted);
+  std::sort(places.begin(), places.end());
+  for (int i = 0; i < S.q; ++i) CHECK(places[i] == i);
+}
+
+void check_L(const Stages& stages, const mm::Factor& factor, const Matrix<Real>& L) {
+  const mm::FactorPattern pattern = mm::factor_pattern(stages.graph, stages.symbolic);
+  CHECK(static_cast<std::int64_t>(pattern.row.size()) == stages.symbolic.elimination.fill.nnz);
+  Matrix<double> found(L.rows, L.cols);
+  for (int j = 0; j < L.cols; ++j) {
+    CHECK(pattern.row[pattern.start[j]] == j);
+    for (std::int64_t t = pattern.start[j]; t < pattern.start[j + 1]; ++t) {
+      CHECK(t == pattern.start[j] || pattern.row[t] > pattern.row[t - 1]);
+      found(pattern.row[t], j) = factor.panels()[pattern.place[t]];
+    }
+  }
+  CHECK_ERROR("L", dense::relative_difference(found, L), 1e-12);
+  CHECK_ERROR("log |L|^2", check::relative(factor.logdet2(), static_cast<double>(dense::logdet_from_cholesky(L))),
+              1e-12);
+}
+
+void check_solves(mm::Factor& factor, const Matrix<Real>& L, Random& random) {
+  for (int k : {1, 4}) {
+    Matrix<Real> b(L.rows, k);
+    std::vector<double> rows(b.a.size()), back;
+    for (int i = 0; i < b.rows; ++i)
+      for (int j = 0; j < k; ++j) b(i, j) = rows[static_cast<std::size_t>(i) * k + j] = random.normal();
+    auto matrix = [&](const std::vector<double>& v) {
+      Matrix<double> out(L.rows, k);
+      for (int i = 0; i < out.rows; ++i)
+        for (int j = 0; j < k; ++j) out(i, j) = v[static_cast<std::size_t>(i) * k + j];
+      return out;
+    };
+    back = rows;
+    factor.solve_L(rows.data(), k);
+    factor.solve_Lt(back.data(), k);
+    CHECK_ERROR("L^-1 b", dense::relative_difference(matrix(rows), dense::solve_lower(L, b)), 1e-11);
+    CHECK_ERROR("L'^-1 b", dense::relative_difference(matrix(back), dense::solve_lower_transposed(L, b)), 1e-11);
+  }
+}
+
+void check_inverse(const Stages& stages, mm::Factor& factor, const Matrix<Real>& inverse) {
+  factor.invert();
+  const mm::FactorPattern pattern = mm::factor_pattern(stages.graph, stages.symbolic);
+  double worst = 0;
+  for (int j = 0; j < inverse.cols; ++j)
+    for (std::int64_t t = pattern.start[j]; t < pattern.start[j + 1]; ++t) {
+      const double error =
+          std::abs(factor.inverse()[pattern.place[t]] - static_cast<double>(inverse(pattern.row[t], j)));
+      if (!(error <= worst)) worst = error;
+    }
+  CHECK_ERROR("M^-1 on the pattern", worst / dense::largest(inverse), 1e-11);
+}
+
+// All of it at a few thetas, with one factor renewed again and again.
+void check_structure(const Stages& stages, std::uint64_t seed, int thetas) {
+  const Structure& s = stages.structure;
+  check_analysis(stages.symbolic);
+  Random random(seed);
+  mm::Factor factor(stages.A, stages.symbolic);
+  for (int round = 0; round < thetas; ++round) {
+    const std::vector<double> theta = structures::theta(random, s, structures::kPoints[round % 5]);
+    const Matrix<Real> M = permuted(dense_M(s, theta), stages.symbolic.permuted);
+    const Matrix<Real> L = dense::cholesky(M);
+    CHECK(factor.renew(stages.lam(theta)));
+    check_L(stages, factor, L);
+    check_solves(factor, L, random);
+    check_inverse(stages, factor, dense::inverse_from_cholesky(L));
+  }
+}
+
+TEST(random_structures_in_the_cheapest_order) {
+  for (std::uint64_t seed = 0; seed < 150; ++seed) {
+    const Structure s = structures::random(seed);
+    check::at("seed " + std::to_string(seed) + s.kind);
+    check_structure(Stages(s), seed, 5);
+  }
+}
+
+TEST(random_structures_in_other_orders) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Structure s = structures::random(seed);
+    check::at("seed " + std::to_string(seed) + s.kind);
+    Stages stages(s);
+    Random random(seed);
+    stages.reanalyze(random.permutation(stages.graph.nodes));
+    check_structure(stages, seed, 2);
+    stages.reanalyze(mm::minimum_degree(stages.graph));
+    check_structure(stages, seed, 2);
+    std::vector<int> factors(s.factors.size());
+    std::iota(factors.rbegin(), factors.rend(), 0);
+    stages.reanalyze(mm::factor_order(stages.A, factors));
+    check_structure(stages, seed, 2);
+  }
+}
+
+// How a design's updates go: a supernode wider than the plain loops are for, an update large enough for BLAS with its
+// rows side by side in the target, and one with its rows apart.
+struct Paths {
+  bool wide = false, contiguous = false, scattered = false;
+  explicit Paths(const mm::Symbolic& S) {
+    for (const mm::Supernode& node : S.supernodes) {
+      wide = wide || node.width > 12;
+      for (std::int64_t t = node.update_begin; t < node.update_end; ++t) {
+        const mm::Update& u = S.updates[t];
+        const double size = static_cast<double>(node.below - u.begin) * (u.end - u.begin) * node.width;
+        if (size > 16384 && node.width > 3) (u.contiguous ? contiguous : scattered) = true;
+      }
+    }
+  }
+};
+
+TEST(wide_supernodes_and_large_updates) {
+  Paths seen{mm::Symbolic{}};
+  auto check = [&](Stages& stages, const char* kind) {
+    check::at(kind);
+    const Paths paths(stages.symbolic);
+    seen.wide = seen.wide || paths.wide;
+    seen.contiguous = seen.contiguous || paths.contiguous;
+    seen.scattered = seen.scattered || paths.scattered;
+    check_structure(stages, 5, 2);
+  };
+  const Structure crossed = structures::crossed(1, 900, {{60, {2}}, {50, {2}}});
+  Stages dense_corner(crossed);
+  check(dense_corner, "two crossed factors");
+  const Structure three = structures::crossed(2, 500, {{60, {1, 1}}, {40, {2}}, {30, {1}}});
+  Stages three_factors(three);
+  check(three_factors, "three crossed factors");
+  const Structure wide = structures::crossed(3, 700, {{25, {5}}, {20, {4, 1}}});
+  Stages vectors(wide);
+  check(vectors, "long vectors");
+  const Structure apart = structures::crossed(6, 1500, {{15, {5}}, {170, {1}}});
+  Stages scattered(apart);
+  check(scattered, "long vectors over many single levels");
+  const Structure band = structures::partially_crossed(4, 120, 40, 4, 3);
+  Stages partially(band);
+  check(partially, "partially crossed");
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {  // dense fill in no order at all
+    Random random(seed);
+    partially.reanalyze(random.permutation(partially.graph.nodes));
+    check(partially, "partially crossed, random order");
+    three_factors.reanalyze(random.permutation(three_factors.graph.nodes));
+    check(three_factors, "three crossed factors, random order");
+  }
+  CHECK(seen.wide && seen.contiguous && seen.scattered);
+}
+
+TEST(a_factor_that_overflows_says_so) {
+  const Structure s = structures::crossed(1, 60, {{6, {2}}, {5, {1}}});
+  const Stages stages(s);
+  mm::Factor factor(stages.A, stages.symbolic);
+  Random random(1);
+  std::vector<double> theta = structures::theta(random, s, structures::Point::interior);
+  CHECK(factor.renew(stages.lam(theta)));
+  const double before = factor.logdet2();
+  for (double bad : {1e200, static_cast<double>(INFINITY), static_cast<double>(NAN)}) {
+    std::vector<double> spoiled = theta;
+    spoiled[0] = bad;
+    CHECK(!factor.renew(stages.lam(spoiled)));
+  }
+  CHECK(factor.renew(stages.lam(theta)) && factor.logdet2() == before);
+}
+
+}  // namespace
