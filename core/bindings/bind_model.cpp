@@ -66,7 +66,7 @@ struct Products {
     if (w) check(w->size(), "the weights"), rows.weight = column_of(*w);
     if (offset) check(offset->size(), "the offset"), rows.offset = column_of(*offset);
     nb::gil_scoped_release release;
-    const mm::BlasThreads blas(threads);
+    const mm::BlasThreads blas(1);
     basis = mm::orthogonalize(rows);
     if (basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
     A = mm::cross_products(rows, basis);
@@ -108,7 +108,7 @@ struct Evaluator {
       : analysis(made_from),
         threads(threads_),
         core(made_from.products.rows, made_from.products.basis, made_from.products.A, made_from.symbolic,
-             convert(entries)) {}
+             convert(entries), threads_) {}
 
   static std::vector<mm::ThetaEntry> convert(const std::vector<std::vector<int>>& entries) {
     std::vector<mm::ThetaEntry> out;
@@ -124,7 +124,7 @@ struct Evaluator {
   double value(Dense theta, bool reml) {
     const double* at = checked(theta);
     nb::gil_scoped_release release;
-    const mm::BlasThreads blas(threads);
+    const mm::BlasThreads blas(1);
     return core.value(at, criterion(reml));
   }
 
@@ -132,7 +132,7 @@ struct Evaluator {
     std::vector<double> out(core.m());
     {
       nb::gil_scoped_release release;
-      const mm::BlasThreads blas(threads);
+      const mm::BlasThreads blas(1);
       core.gradient(criterion(reml), out.data());
     }
     return to_numpy(std::move(out));
@@ -145,7 +145,7 @@ struct Evaluator {
     std::vector<double> out;
     {
       nb::gil_scoped_release release;
-      const mm::BlasThreads blas(threads);
+      const mm::BlasThreads blas(1);
       out = mm::difference_hessian(core, criterion(reml), std::move(at), g, h);
     }
     const auto m = static_cast<std::size_t>(core.m());
@@ -164,7 +164,7 @@ struct Evaluator {
     mm::SearchResult r;
     {
       nb::gil_scoped_release release;
-      const mm::BlasThreads blas(threads);
+      const mm::BlasThreads blas(1);
       r = mm::quasi_newton(core, criterion(reml), std::move(start), {max_values, decrement, zero}, report);
     }
     static const char* names[] = {"converged", "stalled", "max_evaluations", "not_finite", "interrupted"};
@@ -185,7 +185,7 @@ struct Evaluator {
     std::vector<double> out(block.diagonal.size());
     {
       nb::gil_scoped_release release;
-      const mm::BlasThreads blas(threads);
+      const mm::BlasThreads blas(1);
       core.pls().ensure_inverse();
       core.pls().conditional_covariance(factor, out.data());
     }

@@ -17,9 +17,14 @@ constexpr int kRenewals = 2;
 }  // namespace
 
 Evaluator::Evaluator(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
-                     std::vector<ThetaEntry> entries)
-    : rows_(rows), basis_(basis), A_(A), entries_(std::move(entries)), pls_(A, symbolic, entries_),
-      theta_(entries_.size(), std::numeric_limits<double>::quiet_NaN()), gradient_(entries_.size()) {}
+                     std::vector<ThetaEntry> entries, int threads)
+    : rows_(rows),
+      basis_(basis),
+      A_(A),
+      entries_(std::move(entries)),
+      pls_(A, symbolic, entries_, threads),
+      theta_(entries_.size(), std::numeric_limits<double>::quiet_NaN()),
+      gradient_(entries_.size()) {}
 
 double Evaluator::value(const double* theta, Criterion criterion) {
   if (!std::equal(theta, theta + m(), theta_.begin())) {

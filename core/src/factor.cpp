@@ -1,8 +1,8 @@
 #include "mixedmodels/factor.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
-#include <cstring>
 
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/small.hpp"
@@ -13,14 +13,20 @@ namespace {
 
 constexpr int kSmallWidth = 12;         // narrower supernodes are eliminated by plain loops
 constexpr double kSmallUpdate = 16384;  // updates of fewer multiplications go by plain loops
+constexpr double kWorthThreads = 2e6;   // work of a factorization below which a second thread costs more than it gives
+constexpr int kStripRows = 192;         // rows of a top panel that one task divides
+constexpr std::int32_t kStripLevels = 4096;
 
 bool by_blas(const Supernode& node, const Update& u) {
   return static_cast<double>(node.below - u.begin) * (u.end - u.begin) * node.width > kSmallUpdate && node.width > 3;
 }
 
+int parts(std::int64_t size, std::int64_t part) { return static_cast<int>((size + part - 1) / part); }
+
 }  // namespace
 
-Factor::Factor(const CrossProducts& A, const Symbolic& symbolic) : A_(A), S_(symbolic) {
+Factor::Factor(const CrossProducts& A, const Symbolic& symbolic, int threads)
+    : A_(A), S_(symbolic), workers_(symbolic.work > kWorthThreads ? threads : 1) {
   panels_.resize(static_cast<std::size_t>(S_.panel_size));
   std::size_t work = 0;
   for (const Supernode& node : S_.supernodes)
@@ -29,55 +35,89 @@ Factor::Factor(const CrossProducts& A, const Symbolic& symbolic) : A_(A), S_(sym
       if (by_blas(node, u) && !u.contiguous)
         work = std::max(work, static_cast<std::size_t>(node.below - u.begin) * (u.end - u.begin));
     }
-  work_.resize(work);
+  work_.assign(static_cast<std::size_t>(workers_.threads()), std::vector<double>(work));
 }
 
-void Factor::assemble(const std::vector<std::vector<double>>& lam) {
-  std::fill(panels_.begin(), panels_.end(), 0.0);
+// -- the numbers of M ---------------------------------------------------------------------------------------------
+
+void Factor::assemble_diagonal(const FactorBlock& block, const double* lam, std::int32_t first, std::int32_t last) {
+  const int s = block.width;
+  for (std::int32_t l = first; l < last; ++l) {
+    const std::int64_t node = block.first_node + l;
+    double* target = panels_.data() + S_.diagonal_at[node];
+    const double* d = block.diagonal.data() + std::int64_t{l} * s * s;
+    if (s == 1)
+      *target = lam[0] * lam[0] * *d + 1.0;
+    else
+      small::add_sandwich(s, s, lam, d, lam, target, S_.leading[node], true);
+  }
+}
+
+void Factor::assemble_pairs(std::size_t t, const Templates& lam, std::int32_t first, std::int32_t last) {
+  const PairBlock& pair = A_.pairs[t];
+  const FactorBlock &a = A_.factors[pair.a], &b = A_.factors[pair.b];
+  const double *lam_a = lam[pair.a].data(), *lam_b = lam[pair.b].data();
+  const std::vector<std::int64_t>& at = S_.pair_at[t];
+  if (a.width == 1 && b.width == 1) {
+    const double scale = lam_a[0] * lam_b[0];
+    for (std::int64_t e = pair.start[first]; e < pair.start[last]; ++e)
+      panels_[at[e] < 0 ? ~at[e] : at[e]] = scale * pair.values[e];
+    return;
+  }
+  const int size = a.width * b.width;
+  for (std::int32_t l = first; l < last; ++l)
+    for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
+      const double* value = pair.values.data() + e * size;
+      if (at[e] >= 0)
+        small::add_sandwich(b.width, a.width, lam_b, value, lam_a, panels_.data() + at[e], S_.leading[a.first_node + l],
+                            false);
+      else
+        small::add_sandwich_transposed(b.width, a.width, lam_b, value, lam_a, panels_.data() + ~at[e],
+                                       S_.leading[b.first_node + pair.level_b[e]]);
+    }
+}
+
+void Factor::assemble(const Templates& lam) {
+  constexpr std::int64_t kStripNumbers = 1 << 18;
+  workers_.run(parts(S_.panel_size, kStripNumbers), [&](int i, int) {
+    const auto first = panels_.begin() + i * kStripNumbers;
+    std::fill(first, first + std::min<std::int64_t>(kStripNumbers, panels_.end() - first), 0.0);
+  });
   for (std::size_t f = 0; f < A_.factors.size(); ++f) {
     const FactorBlock& block = A_.factors[f];
-    const int s = block.width;
-    for (std::int32_t l = 0; l < block.levels; ++l) {
-      const std::int64_t node = block.first_node + l;
-      double* target = panels_.data() + S_.diagonal_at[node];
-      const double* d = block.diagonal.data() + std::int64_t{l} * s * s;
-      if (s == 1)
-        *target = lam[f][0] * lam[f][0] * *d + 1.0;
-      else
-        small::add_sandwich(s, s, lam[f].data(), d, lam[f].data(), target, S_.leading[node], true);
-    }
+    workers_.run(parts(block.levels, kStripLevels), [&](int i, int) {
+      assemble_diagonal(block, lam[f].data(), i * kStripLevels, std::min(block.levels, (i + 1) * kStripLevels));
+    });
   }
   for (std::size_t t = 0; t < A_.pairs.size(); ++t) {
-    const PairBlock& pair = A_.pairs[t];
-    const FactorBlock &a = A_.factors[pair.a], &b = A_.factors[pair.b];
-    const double *lam_a = lam[pair.a].data(), *lam_b = lam[pair.b].data();
-    const std::vector<std::int64_t>& at = S_.pair_at[t];
-    if (a.width == 1 && b.width == 1) {
-      const double scale = lam_a[0] * lam_b[0];
-      for (std::size_t e = 0; e < at.size(); ++e) panels_[at[e] < 0 ? ~at[e] : at[e]] = scale * pair.values[e];
-      continue;
-    }
-    const int size = a.width * b.width;
-    for (std::int32_t l = 0; l < a.levels; ++l)
-      for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
-        const double* value = pair.values.data() + e * size;
-        if (at[e] >= 0)
-          small::add_sandwich(b.width, a.width, lam_b, value, lam_a, panels_.data() + at[e],
-                              S_.leading[a.first_node + l], false);
-        else
-          small::add_sandwich_transposed(b.width, a.width, lam_b, value, lam_a, panels_.data() + ~at[e],
-                                         S_.leading[b.first_node + pair.level_b[e]]);
-      }
+    const std::int32_t levels = A_.factors[A_.pairs[t].a].levels;
+    workers_.run(parts(levels, kStripLevels), [&](int i, int) {
+      assemble_pairs(t, lam, i * kStripLevels, std::min(levels, (i + 1) * kStripLevels));
+    });
   }
 }
 
-bool Factor::renew(const std::vector<std::vector<double>>& lam) {
+// -- elimination --------------------------------------------------------------------------------------------------
+
+bool Factor::renew(const Templates& lam) {
   assemble(lam);
-  for (const Supernode& node : S_.supernodes) {
-    if (!eliminate(node)) return false;
-    update_ancestors(node);
-  }
-  return true;
+  std::atomic<bool> ok{true};
+  workers_.run(static_cast<int>(S_.chunks.size()), [&](int i, int thread) {
+    for (int s : S_.chunks[i]) {
+      const Supernode& node = S_.supernodes[s];
+      if (!eliminate(node)) {
+        ok = false;
+        return;
+      }
+      for (std::int64_t t = node.update_begin; t < node.update_end; ++t)
+        if (!S_.updates[t].deferred) apply(node, S_.updates[t], thread);
+    }
+  });
+  if (!ok) return false;
+  workers_.run(static_cast<int>(S_.top.size()), [&](int i, int thread) {
+    for (const Pull& pull : S_.pulls[i]) apply(S_.supernodes[pull.node], S_.updates[pull.update], thread);
+  });
+  return std::all_of(S_.top.begin(), S_.top.end(), [&](int s) { return eliminate_top(S_.supernodes[s]); });
 }
 
 bool Factor::eliminate(const Supernode& node) {
@@ -89,34 +129,57 @@ bool Factor::eliminate(const Supernode& node) {
   return true;
 }
 
-// Takes L_R L_R' from the columns of later supernodes, R the rows below.
-void Factor::update_ancestors(const Supernode& node) {
+bool Factor::eliminate_top(const Supernode& node) {
+  const int w = node.width, ld = node.leading();
+  double* P = panels_.data() + node.panel;
+  if (!blas::potrf('L', w, P, ld)) return false;
+  workers_.run(parts(node.below, kStripRows), [&](int i, int) {
+    const int first = i * kStripRows, rows = std::min(kStripRows, node.below - first);
+    blas::trsm('R', 'L', 'T', rows, w, P, ld, P + w + first, ld);
+  });
+  workers_.run(static_cast<int>(node.update_end - node.update_begin),
+               [&](int i, int thread) { apply(node, S_.updates[node.update_begin + i], thread); });
+  return true;
+}
+
+PanelBlock Factor::block_of(const Supernode& node, const Update& u, double* panels) const {
+  const Supernode& target = S_.supernodes[u.target];
+  const int* rows = S_.rows.data() + node.rows + u.begin;
+  PanelBlock block;
+  block.panel = panels + target.panel;
+  block.lead = target.leading();
+  block.first = target.first;
+  block.local = target.solid ? rows : S_.local.data() + u.local;
+  block.shift = target.solid ? target.first : 0;
+  block.columns = rows;
+  block.count = node.below - u.begin;
+  block.width = u.end - u.begin;
+  block.contiguous = u.contiguous;
+  return block;
+}
+
+// Takes L_R L_R' from the columns of a later supernode, R the rows below.
+void Factor::apply(const Supernode& node, const Update& u, int thread) {
   const int w = node.width, ld = node.leading();
   const double* below = panels_.data() + node.panel + w;
-  const int* rows = S_.rows.data() + node.rows;
-  for (std::int64_t t = node.update_begin; t < node.update_end; ++t) {
-    const Update& u = S_.updates[t];
-    const Supernode& target = S_.supernodes[u.target];
-    const int* local = S_.local.data() + u.local;
-    double* panel = panels_.data() + target.panel;
-    const int columns = u.end - u.begin, count = node.below - u.begin, lead = target.leading();
-    if (!by_blas(node, u)) {
-      small::subtract_outer(w, ld, below + u.begin, columns, count, local, rows + u.begin, target.first, panel, lead);
-      continue;
-    }
-    const bool direct = u.contiguous;
-    double* block = direct ? panel + local[0] + std::int64_t{rows[u.begin] - target.first} * lead : work_.data();
-    const int ldb = direct ? lead : count;
-    const double alpha = direct ? -1.0 : 1.0, beta = direct ? 1.0 : 0.0;
-    blas::syrk('L', 'N', columns, w, alpha, below + u.begin, ld, beta, block, ldb);
-    blas::gemm('N', 'T', count - columns, columns, w, alpha, below + u.end, ld, below + u.begin, ld, beta,
-               block + columns, ldb);
-    if (direct) continue;
-    for (int c = 0; c < columns; ++c) {
-      double* column = panel + std::int64_t{rows[u.begin + c] - target.first} * lead;
-      const double* from = work_.data() + static_cast<std::size_t>(c) * count;
-      for (int i = c; i < count; ++i) column[local[i]] -= from[i];
-    }
+  const PanelBlock to = block_of(node, u, panels_.data());
+  if (!by_blas(node, u)) {
+    subtract_outer(to, below + u.begin, w, ld);
+    return;
+  }
+  double* block = to.panel + (to.local[0] - to.shift) + std::int64_t{to.columns[0] - to.first} * to.lead;
+  double* work = work_[thread].data();
+  double* target = u.contiguous ? block : work;
+  const int ldt = u.contiguous ? to.lead : to.count;
+  const double alpha = u.contiguous ? -1.0 : 1.0, beta = u.contiguous ? 1.0 : 0.0;
+  blas::syrk('L', 'N', to.width, w, alpha, below + u.begin, ld, beta, target, ldt);
+  blas::gemm('N', 'T', to.count - to.width, to.width, w, alpha, below + u.end, ld, below + u.begin, ld, beta,
+             target + to.width, ldt);
+  if (u.contiguous) return;
+  for (int c = 0; c < to.width; ++c) {
+    double* column = to.panel + std::int64_t{to.columns[c] - to.first} * to.lead;
+    const double* from = work + static_cast<std::size_t>(c) * to.count;
+    for (int i = c; i < to.count; ++i) column[to.local[i] - to.shift] -= from[i];
   }
 }
 
@@ -126,6 +189,8 @@ double Factor::logdet2() const {
     for (int c = 0; c < node.width; ++c) sum += std::log(panels_[node.panel + std::int64_t{c} * (node.leading() + 1)]);
   return 2 * sum;
 }
+
+// -- solves -------------------------------------------------------------------------------------------------------
 
 void Factor::reserve_below(std::size_t size) {
   if (below_.size() < size) below_.resize(size);
@@ -178,74 +243,126 @@ void Factor::solve_Lt(double* b, int k) {
   }
 }
 
+// -- the inverse on the pattern -----------------------------------------------------------------------------------
+// With Y = L_R L_J^-1: [M^-1]_RJ = -[M^-1]_RR Y and [M^-1]_JJ = (L_J L_J')^-1 - Y'[M^-1]_RJ. Until a supernode is
+// finished its panel of the inverse holds Y below and (L_J L_J')^-1 on top.
+
 void Factor::invert() {
   if (inverse_.empty()) {
     inverse_.resize(panels_.size());
+    product_.resize(static_cast<std::size_t>(S_.product_size));
     std::size_t size = 0;
-    for (const Supernode& node : S_.supernodes)
-      size = std::max(size, static_cast<std::size_t>(node.below) * node.width);
+    for (int s : S_.top)
+      size = std::max(size, static_cast<std::size_t>(S_.supernodes[s].below) * S_.supernodes[s].width);
     reserve_below(size);
   }
-  std::copy(panels_.begin(), panels_.end(), inverse_.begin());
-  for (auto it = S_.supernodes.rbegin(); it != S_.supernodes.rend(); ++it) invert_supernode(*it);
+  for (auto it = S_.top.rbegin(); it != S_.top.rend(); ++it) invert_top(S_.supernodes[*it]);
+  workers_.run(static_cast<int>(S_.chunks.size()), [&](int i, int thread) { invert_chunk(S_.chunks[i], thread); });
 }
 
-// With Y = L_R L_J^-1: [M^-1]_RJ = -[M^-1]_RR Y and [M^-1]_JJ = (L_J L_J')^-1 - Y'[M^-1]_RJ.
-void Factor::invert_supernode(const Supernode& node) {
+void Factor::divide_by_own(const Supernode& node) {
+  const int w = node.width, ld = node.leading();
+  double* Z = inverse_.data() + node.panel;
+  std::copy_n(panels_.data() + node.panel, std::int64_t{ld} * w, Z);
+  if (w <= kSmallWidth) {
+    small::divide_lower(w, ld, Z, node.below);
+    small::invert_from_factor(w, ld, Z);
+  } else {
+    blas::trsm('R', 'L', 'N', node.below, w, Z, ld, Z + w, ld);
+    blas::potri('L', w, Z, ld);
+  }
+}
+
+// out += [M^-1]_RR y over the part of it that lies in the columns of one later supernode; y and out are `columns`
+// columns over the rows below, with the leading dimensions of the panel and of `below`.
+void Factor::multiply_inverse(const Supernode& node, const Update& u, const double* y, int columns, double* out,
+                              int thread) {
+  const int ld = node.leading(), m = node.below;
+  const PanelBlock from = block_of(node, u, inverse_.data());
+  if (!by_blas(node, u)) {
+    multiply_symmetric(from, y + u.begin, columns, ld, out + u.begin, m);
+    return;
+  }
+  const double* block =
+      from.panel + (from.local[0] - from.shift) + std::int64_t{from.columns[0] - from.first} * from.lead;
+  int ldb = from.lead;
+  if (!u.contiguous) {
+    double* work = work_[thread].data();
+    for (int c = 0; c < from.width; ++c) {
+      const double* column = from.panel + std::int64_t{from.columns[c] - from.first} * from.lead;
+      double* to = work + static_cast<std::size_t>(c) * from.count;
+      for (int i = c; i < from.count; ++i) to[i] = column[from.local[i] - from.shift];
+    }
+    block = work;
+    ldb = from.count;
+  }
+  const int rest = from.count - from.width;
+  blas::symm('L', 'L', from.width, columns, 1.0, block, ldb, y + u.begin, ld, 1.0, out + u.begin, m);
+  blas::gemm('N', 'N', rest, columns, from.width, 1.0, block + from.width, ldb, y + u.begin, ld, 1.0, out + u.end, m);
+  blas::gemm('T', 'N', from.width, columns, rest, 1.0, block + from.width, ldb, y + u.end, ld, 1.0, out + u.begin, m);
+}
+
+void Factor::finish_inverse(const Supernode& node, const double* product) {
   const int w = node.width, m = node.below, ld = node.leading();
   double* Z = inverse_.data() + node.panel;
   double* Y = Z + w;
   if (w <= kSmallWidth) {
-    small::divide_lower(w, ld, Z, m);
-    small::invert_from_factor(w, ld, Z);
-  } else {
-    blas::trsm('R', 'L', 'N', m, w, Z, ld, Y, ld);
-    blas::potri('L', w, Z, ld);
-  }
-  if (m == 0) return;
-  double* T = below_.data();  // m x w
-  std::fill_n(T, static_cast<std::size_t>(m) * w, 0.0);
-  multiply_inverse(node, Y, T);
-  if (w <= kSmallWidth) {
     for (int c = 0; c < w; ++c)
       for (int r = c; r < w; ++r)
-        Z[r + std::int64_t{c} * ld] += small::dot(m, Y + std::int64_t{r} * ld, T + static_cast<std::size_t>(c) * m);
+        Z[r + std::int64_t{c} * ld] += small::dot(m, Y + std::int64_t{r} * ld, product + std::int64_t{c} * m);
   } else {
-    blas::gemm('T', 'N', w, w, m, 1.0, Y, ld, T, m, 1.0, Z, ld);
+    blas::gemm('T', 'N', w, w, m, 1.0, Y, ld, product, m, 1.0, Z, ld);
   }
   for (int c = 0; c < w; ++c)
-    for (int i = 0; i < m; ++i) Y[i + std::int64_t{c} * ld] = -T[i + static_cast<std::size_t>(c) * m];
+    for (int i = 0; i < m; ++i) Y[i + std::int64_t{c} * ld] = -product[i + std::int64_t{c} * m];
 }
 
-// out += [M^-1]_RR y for the rows R below a supernode, read from the later panels; y has the panel's leading dimension.
-void Factor::multiply_inverse(const Supernode& node, const double* y, double* out) {
+void Factor::invert_top(const Supernode& node) {
   const int w = node.width, m = node.below, ld = node.leading();
-  const int* rows = S_.rows.data() + node.rows;
-  for (std::int64_t t = node.update_begin; t < node.update_end; ++t) {
-    const Update& u = S_.updates[t];
-    const Supernode& target = S_.supernodes[u.target];
-    const int* local = S_.local.data() + u.local;
-    const double* panel = inverse_.data() + target.panel;
-    const int columns = u.end - u.begin, count = m - u.begin, lead = target.leading();
-    if (!by_blas(node, u)) {
-      small::multiply_symmetric(w, columns, count, local, rows + u.begin, target.first, panel, lead, y + u.begin, ld,
-                                out + u.begin, m);
-      continue;
+  double* Z = inverse_.data() + node.panel;
+  std::copy_n(panels_.data() + node.panel, std::int64_t{ld} * w, Z);
+  workers_.run(parts(m, kStripRows), [&](int i, int) {
+    const int first = i * kStripRows;
+    blas::trsm('R', 'L', 'N', std::min(kStripRows, m - first), w, Z, ld, Z + w + first, ld);
+  });
+  blas::potri('L', w, Z, ld);
+  if (m == 0) return;
+  const double* Y = Z + w;
+  const int slice = parts(w, workers_.threads());  // a slice for every thread: each packs the whole inverse anew
+  workers_.run(parts(w, slice), [&](int i, int thread) {
+    const int first = i * slice, columns = std::min(slice, w - first);
+    double* product = below_.data() + std::int64_t{first} * m;
+    std::fill_n(product, std::int64_t{m} * columns, 0.0);
+    for (std::int64_t t = node.update_begin; t < node.update_end; ++t)
+      multiply_inverse(node, S_.updates[t], Y + std::int64_t{first} * ld, columns, product, thread);
+  });
+  finish_inverse(node, below_.data());
+}
+
+void Factor::invert_chunk(const std::vector<int>& chunk, int thread) {
+  for (int s : chunk) {
+    const Supernode& node = S_.supernodes[s];
+    divide_by_own(node);
+    std::fill_n(product_.data() + node.product, std::int64_t{node.below} * node.width, 0.0);
+  }
+  // What the top gives, target by target so that its panel stays in the cache.
+  for (const std::vector<Pull>& pulls : S_.pulls) {
+    auto it = std::lower_bound(pulls.begin(), pulls.end(), chunk.front(),
+                               [](const Pull& pull, int s) { return pull.node < s; });
+    for (; it != pulls.end() && it->node <= chunk.back(); ++it) {
+      const Supernode& node = S_.supernodes[it->node];
+      multiply_inverse(node, S_.updates[it->update], inverse_.data() + node.panel + node.width, node.width,
+                       product_.data() + node.product, thread);
     }
-    const double* block = panel + local[0] + std::int64_t{rows[u.begin] - target.first} * lead;
-    int ldb = lead;
-    if (!u.contiguous) {
-      for (int c = 0; c < columns; ++c) {
-        const double* column = panel + std::int64_t{rows[u.begin + c] - target.first} * lead;
-        double* to = work_.data() + static_cast<std::size_t>(c) * count;
-        for (int i = c; i < count; ++i) to[i] = column[local[i]];
-      }
-      block = work_.data();
-      ldb = count;
-    }
-    blas::symm('L', 'L', columns, w, 1.0, block, ldb, y + u.begin, ld, 1.0, out + u.begin, m);
-    blas::gemm('N', 'N', count - columns, w, columns, 1.0, block + columns, ldb, y + u.begin, ld, 1.0, out + u.end, m);
-    blas::gemm('T', 'N', columns, w, count - columns, 1.0, block + columns, ldb, y + u.end, ld, 1.0, out + u.begin, m);
+  }
+  for (auto it = chunk.rbegin(); it != chunk.rend(); ++it) {
+    const Supernode& node = S_.supernodes[*it];
+    if (node.below == 0) continue;
+    double* product = product_.data() + node.product;
+    for (std::int64_t t = node.update_begin; t < node.update_end; ++t)
+      if (!S_.updates[t].deferred)
+        multiply_inverse(node, S_.updates[t], inverse_.data() + node.panel + node.width, node.width, product, thread);
+    finish_inverse(node, product);
   }
 }
 

@@ -54,15 +54,16 @@ class Products {
     return sum;
   }
 
-  // tr(M Z_c Z_c'), y'M Z_c Z_c'M y and the mean of Z_c'Z_c over the levels.
-  void traces(std::size_t i, double& trace, double& form, double& mean) const {
+  // tr(M Z_c Z_c'), y'M Z_c Z_c'M y, the mean of Z_c'Z_c over the levels and the sum of its squares.
+  void traces(std::size_t i, double& trace, double& form, double& mean, double& size) const {
     const Component& c = components_[i];
     const FactorBlock& f = A_.factors[c.factor];
     const std::int64_t s = f.width;
-    trace = form = mean = 0;
+    trace = form = mean = size = 0;
     for (std::int32_t l = 0; l < f.levels; ++l) {
-      const double* row = fixed_row(c, l);
-      mean += f.diagonal[l * s * s + c.column * (s + 1)];
+      const double *row = fixed_row(c, l), own = f.diagonal[l * s * s + c.column * (s + 1)];
+      mean += own;
+      size += own * own;
       trace -= small::dot(A_.p, row, row);
       form += row[A_.p] * row[A_.p];
     }
@@ -81,26 +82,27 @@ class Products {
   std::vector<std::vector<double>> gram_;
 };
 
-// Gaussian elimination with row pivots; false when the system is singular.
-bool solve(int n, std::vector<double>& a, std::vector<double>& x) {
+// What the components share may be said of them once only: where another one has done it, an unknown is left at zero.
+constexpr double kConfounded = 1e-12;
+
+// Solves a x = b for a positive semidefinite n x n matrix of inner products, the sizes squared of their unprojected
+// factors given. False when the last unknown is one that depends on the others.
+bool solve(int n, const std::vector<double>& sizes, std::vector<double>& a, std::vector<double>& x) {
+  std::vector<bool> used(n);
   for (int k = 0; k < n; ++k) {
-    int pivot = k;
-    for (int i = k + 1; i < n; ++i)
-      if (std::abs(a[i + k * n]) > std::abs(a[pivot + k * n])) pivot = i;
-    if (std::abs(a[pivot + k * n]) < 1e-300) return false;
-    for (int j = 0; j < n; ++j) std::swap(a[k + j * n], a[pivot + j * n]);
-    std::swap(x[k], x[pivot]);
+    used[k] = a[k + k * n] > kConfounded * sizes[k];
+    if (!used[k]) continue;
     for (int i = k + 1; i < n; ++i) {
       const double factor = a[i + k * n] / a[k + k * n];
-      for (int j = k; j < n; ++j) a[i + j * n] -= factor * a[k + j * n];
+      for (int j = k + 1; j < n; ++j) a[i + j * n] -= factor * a[k + j * n];
       x[i] -= factor * x[k];
     }
   }
   for (int k = n - 1; k >= 0; --k) {
     for (int j = k + 1; j < n; ++j) x[k] -= a[k + j * n] * x[j];
-    x[k] /= a[k + k * n];
+    x[k] = used[k] ? x[k] / a[k + k * n] : 0.0;
   }
-  return true;
+  return used[n - 1];
 }
 
 }  // namespace
@@ -111,24 +113,30 @@ std::vector<double> moment_start(const CrossProducts& A, const std::vector<Theta
     if (e.row == e.column) components.push_back({e.factor, e.row});
   const int c = static_cast<int>(components.size()), n = c + 1, k = A.k();
   const Products products(A, components);
-  std::vector<double> system(static_cast<std::size_t>(n) * n), x(n), mean(c);
+  std::vector<double> system(static_cast<std::size_t>(n) * n), x(n), sizes(n), mean(c);
   for (int i = 0; i < c; ++i) {
     double trace = 0, form = 0;
-    products.traces(i, trace, form, mean[i]);
+    products.traces(i, trace, form, mean[i], sizes[i]);
     for (int j = 0; j <= i; ++j) system[i + j * n] = system[j + i * n] = products.squares(i, j);
     system[i + c * n] = system[c + i * n] = trace;
     x[i] = form;
   }
   system[c + c * n] = static_cast<double>(A.n - A.p);
   x[c] = A.XtX[A.p + static_cast<std::size_t>(A.p) * k];
-  const bool solved = solve(n, system, x) && x[c] > 0;
+  sizes[c] = static_cast<double>(A.n);
+  const double form = x[c];
+  const std::vector<double> traces(system.begin() + std::int64_t{c} * n, system.end());
+  // A residual of a 1e-10th of the variance is rounding error: no start beyond what can be computed at.
+  const bool solved = solve(n, sizes, system, x) && x[c] * traces[c] > 1e-10 * form;
   std::vector<double> theta(entries.size(), 0.0);
   int i = 0;
   for (std::size_t e = 0; e < entries.size(); ++e) {
     if (entries[e].row != entries[e].column) continue;
-    // Not below a reliability of a fifth for the mean level: at zero the criterion is flat in theta by symmetry.
+    // Not below a reliability of a fifth for the mean level: at zero the criterion is flat in theta by symmetry. Not
+    // above what would explain all there is: where components are nearly confounded, their difference is noise.
     const double floor = mean[i] > 0 ? 0.25 / mean[i] : 1.0;
-    const double ratio = solved && std::isfinite(x[i]) ? x[i] / x[c] : 1.0;
+    const double variance = x[i] * traces[i] < form ? x[i] : form / traces[i];
+    const double ratio = solved && std::isfinite(variance) ? variance / x[c] : 1.0;
     theta[e] = std::sqrt(std::max(ratio, floor));
     ++i;
   }

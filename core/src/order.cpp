@@ -148,7 +148,7 @@ Elimination cheapest_elimination(const CrossProducts& A, const LevelGraph& graph
   for (const PairBlock& pair : A.pairs) nnz_A += static_cast<std::int64_t>(pair.values.size());
   if (given.fill.nnz == nnz_A) return given;
   // An entry looked at costs about as much as a hundred flops of a factorization, of which a fit makes fifteen.
-  const double most_work = std::min(2e-2 * given.fill.flops, 3e7 + 1e-3 * given.fill.flops) + 1e5;
+  const double most_work = std::min(3e-2 * given.fill.flops, 1.2e7 + 1e-3 * given.fill.flops) + 1e5;
   std::vector<int> order = minimum_degree(graph, most_work);
   if (order.empty()) return given;
   Elimination degree = eliminate(graph, std::move(order), "minimum degree");

@@ -63,8 +63,8 @@ void multiply_products(const CrossProducts& A, const double* in, double* out, in
   }
 }
 
-Pls::Pls(const CrossProducts& A, const Symbolic& symbolic, std::vector<ThetaEntry> entries)
-    : A_(A), S_(symbolic), entries_(std::move(entries)), factor_(A, symbolic) {
+Pls::Pls(const CrossProducts& A, const Symbolic& symbolic, std::vector<ThetaEntry> entries, int threads)
+    : A_(A), S_(symbolic), entries_(std::move(entries)), factor_(A, symbolic, threads) {
   const auto q = static_cast<std::size_t>(A.q), k = static_cast<std::size_t>(A.k()), p = static_cast<std::size_t>(A.p);
   for (const FactorBlock& f : A.factors) lam_.emplace_back(static_cast<std::size_t>(f.width) * f.width, 0.0);
   RZX_.resize(q * k);

@@ -72,13 +72,14 @@ class Model {
   std::vector<double> hessian_, factor_, product_;
 };
 
-// A step may at most triple the largest entry: beyond that the model knows nothing.
+// A step may not much more than double the largest entry: beyond that the model knows nothing. Twice the entry would
+// be the way to its mirror image, where an even function is the same, and half of that to zero, where it is flat.
 void limit_step(const std::vector<double>& theta, std::vector<double>& step) {
   double size = 0.1, longest = 0;
   for (double t : theta) size = std::max(size, std::abs(t));
   for (double d : step) longest = std::max(longest, std::abs(d));
-  if (longest > 2 * size)
-    for (double& d : step) d *= 2 * size / longest;
+  if (longest > 1.5 * size)
+    for (double& d : step) d *= 1.5 * size / longest;
 }
 
 class Search {

@@ -7,6 +7,10 @@ namespace mixedmodels {
 
 namespace {
 
+constexpr int kWidest = 128;      // columns of a supernode: a panel's diagonal block is worth one call of BLAS
+constexpr double kTopShare = 24;  // a subtree with more than one part in so many of the work is top
+constexpr double kChunks = 64;
+
 // Supernodes while they are found: columns [first, last] in the order of nodes.
 struct Run {
   int first, last;
@@ -64,6 +68,28 @@ std::vector<Run> merge_runs(const std::vector<Run>& exact, const Elimination& e)
   return stack;
 }
 
+// Cuts runs into pieces of at most kWidest coefficients (or one node).
+std::vector<Run> split_runs(const LevelGraph& graph, const Elimination& e, const std::vector<Run>& runs) {
+  std::vector<Run> out;
+  for (const Run& run : runs) {
+    std::int64_t left = run.width;
+    Run piece{run.first, run.first, 0, 0, 0.0};
+    for (int k = run.first; k <= run.last; ++k) {
+      const int weight = graph.weight[e.order[k]];
+      if (piece.width > 0 && piece.width + weight > kWidest) {
+        out.push_back(piece);
+        piece = Run{k, k, 0, 0, 0.0};
+      }
+      piece.last = k;
+      piece.width += weight;
+      left -= weight;
+      piece.below = run.below + left;
+    }
+    out.push_back(piece);
+  }
+  return out;
+}
+
 // Rows (nodes) below every supernode: its columns' own neighbours and what its children pass on.
 std::vector<std::vector<int>> rows_of_runs(const LevelGraph& graph, const Elimination& e, const std::vector<Run>& runs,
                                            const std::vector<int>& run_of) {
@@ -91,7 +117,7 @@ std::vector<std::vector<int>> rows_of_runs(const LevelGraph& graph, const Elimin
 
 // Row of a position in the panel of a supernode that contains it.
 int local_row(const Symbolic& S, const Supernode& target, int row) {
-  if (row < target.first + target.width) return row - target.first;
+  if (target.solid || row < target.first + target.width) return row - target.first;
   const int* begin = S.rows.data() + target.rows;
   return target.width + static_cast<int>(std::lower_bound(begin, begin + target.below, row) - begin);
 }
@@ -113,6 +139,7 @@ void place_supernodes(const LevelGraph& graph, const std::vector<Run>& runs, con
     for (int k : rows[s])
       for (int r = scalar[k]; r < scalar[k + 1]; ++r) S.rows.push_back(r);
     node.below = static_cast<int>(static_cast<std::int64_t>(S.rows.size()) - node.rows);
+    node.solid = node.below == 0 || S.rows.back() == node.first + node.leading() - 1;
     S.panel_size += std::int64_t{node.leading()} * node.width;
     S.max_below = std::max(S.max_below, node.below);
     S.supernodes.push_back(node);
@@ -130,17 +157,71 @@ void place_updates(const std::vector<int>& supernode_at, Symbolic& S) {
       update.begin = begin;
       update.end = begin;
       while (update.end < node.below && rows[update.end] < target.first + target.width) ++update.end;
-      update.local = static_cast<std::int64_t>(S.local.size());
-      update.contiguous = true;
-      for (int i = begin; i < node.below; ++i) {
-        S.local.push_back(local_row(S, target, rows[i]));
-        if (i > begin && S.local.back() != S.local[S.local.size() - 2] + 1) update.contiguous = false;
+      if (target.solid) {
+        update.contiguous = rows[node.below - 1] - rows[begin] == node.below - 1 - begin;
+      } else {
+        update.local = static_cast<std::int64_t>(S.local.size());
+        for (int i = begin; i < node.below; ++i) S.local.push_back(local_row(S, target, rows[i]));
+        update.contiguous = S.local.back() - S.local[update.local] == node.below - 1 - begin;
       }
       begin = update.end;
       S.updates.push_back(update);
     }
     node.update_end = static_cast<std::int64_t>(S.updates.size());
   }
+}
+
+double cost(const Supernode& node) {
+  const double w = node.width, m = node.below;
+  return w * w * w / 3 + w * w * m + w * m * m + 20 * w * (w + m) + 200;
+}
+
+void divide_work(Symbolic& S) {
+  const int n = static_cast<int>(S.supernodes.size());
+  std::vector<double> subtree(n);
+  std::vector<int> parent(n, -1);
+  for (int s = 0; s < n; ++s) {
+    const Supernode& node = S.supernodes[s];
+    subtree[s] += cost(node);
+    S.work += cost(node);
+    if (node.update_begin == node.update_end) continue;
+    parent[s] = S.updates[node.update_begin].target;
+    subtree[parent[s]] += subtree[s];
+  }
+  double chunk_work = 0, outside = 0;
+  for (int s = 0; s < n; ++s) {
+    S.supernodes[s].top = subtree[s] > S.work / kTopShare;
+    if (!S.supernodes[s].top) outside += cost(S.supernodes[s]);
+  }
+  std::vector<int> top_index(n, -1);
+  bool open = false;  // the last chunk may take another subtree
+  for (int s = 0; s < n; ++s) {
+    Supernode& node = S.supernodes[s];
+    if (node.top) {
+      top_index[s] = static_cast<int>(S.top.size());
+      S.top.push_back(s);
+      continue;
+    }
+    if (!open) {
+      S.chunks.emplace_back();
+      chunk_work = 0;
+      open = true;
+    }
+    S.chunks.back().push_back(s);
+    chunk_work += cost(node);
+    node.product = S.product_size;
+    S.product_size += std::int64_t{node.below} * node.width;
+    const bool root = parent[s] < 0 || S.supernodes[parent[s]].top;
+    if (root && chunk_work > outside / kChunks) open = false;
+  }
+  S.pulls.resize(S.top.size());
+  for (const std::vector<int>& chunk : S.chunks)
+    for (int s : chunk)
+      for (std::int64_t t = S.supernodes[s].update_begin; t < S.supernodes[s].update_end; ++t) {
+        Update& u = S.updates[t];
+        u.deferred = S.supernodes[u.target].top;
+        if (u.deferred) S.pulls[top_index[u.target]].push_back({s, t});
+      }
 }
 
 void place_products(const CrossProducts& A, const std::vector<int>& supernode_at, Symbolic& S) {
@@ -175,7 +256,8 @@ void place_products(const CrossProducts& A, const std::vector<int>& supernode_at
 Symbolic analyze(const CrossProducts& A, const LevelGraph& graph, Elimination elimination) {
   Symbolic S;
   S.elimination = std::move(elimination);
-  const std::vector<Run> runs = merge_runs(exact_runs(graph, S.elimination), S.elimination);
+  const std::vector<Run> whole = merge_runs(exact_runs(graph, S.elimination), S.elimination);
+  const std::vector<Run> runs = split_runs(graph, S.elimination, whole);
   S.supernode_of.resize(graph.nodes);
   for (std::size_t s = 0; s < runs.size(); ++s)
     for (int k = runs[s].first; k <= runs[s].last; ++k) S.supernode_of[k] = static_cast<int>(s);
@@ -185,6 +267,7 @@ Symbolic analyze(const CrossProducts& A, const LevelGraph& graph, Elimination el
   for (std::size_t s = 0; s < S.supernodes.size(); ++s)
     std::fill_n(supernode_at.begin() + S.supernodes[s].first, S.supernodes[s].width, static_cast<int>(s));
   place_updates(supernode_at, S);
+  divide_work(S);
   place_products(A, supernode_at, S);
   return S;
 }

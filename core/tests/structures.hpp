@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -256,6 +257,18 @@ inline Structure partially_crossed(std::uint64_t seed, int pupils, int schools, 
   return s;
 }
 
+// Designs whose supernodes are wide and whose updates are large.
+inline std::vector<Structure> large() {
+  std::vector<Structure> out{crossed(1, 900, {{60, {2}}, {50, {2}}}),
+                             crossed(2, 500, {{60, {1, 1}}, {40, {2}}, {30, {1}}}),
+                             crossed(3, 700, {{25, {5}}, {20, {4, 1}}}), crossed(4, 1500, {{15, {5}}, {170, {1}}}),
+                             partially_crossed(5, 120, 40, 4, 3)};
+  const char* kinds[] = {"two crossed factors", "three crossed factors", "vectors of five", "vectors over many levels",
+                         "partially crossed"};
+  for (std::size_t i = 0; i < out.size(); ++i) out[i].kind = kinds[i];
+  return out;
+}
+
 enum class Point { interior, zero_diagonal, zero_column, zero_template, origin };
 inline constexpr Point kPoints[] = {Point::interior, Point::zero_diagonal, Point::zero_column, Point::zero_template,
                                     Point::origin};
@@ -306,10 +319,40 @@ struct Stages {
     symbolic = mm::analyze(A, graph, mm::eliminate(graph, std::move(order), "given"));
   }
 
+  // The cheapest order, the levels as they come, and an order that fills more.
+  template <typename Visit>
+  void each_order(Visit&& visit) {
+    visit("cheapest order");
+    std::vector<int> order(graph.nodes);
+    std::iota(order.begin(), order.end(), 0);
+    reanalyze(order);
+    visit("levels as they come");
+    Random random(2);
+    reanalyze(random.permutation(graph.nodes));
+    visit("random order");
+  }
+
   // Templates as the core takes them.
   std::vector<std::vector<double>> lam(const std::vector<double>& theta) const {
     std::vector<std::vector<double>> out;
     for (const auto& block : structure.templates(theta)) out.push_back(block.a);
     return out;
+  }
+};
+
+// Which ways through the factor's kernels an analysis takes: a supernode wider than the plain loops are for, an update
+// large enough for BLAS with its rows side by side in the target, and one with its rows apart.
+struct Paths {
+  bool wide = false, contiguous = false, scattered = false;
+
+  void add(const mm::Symbolic& S) {
+    for (const mm::Supernode& node : S.supernodes) {
+      wide = wide || node.width > 12;
+      for (std::int64_t t = node.update_begin; t < node.update_end; ++t) {
+        const mm::Update& u = S.updates[t];
+        const double size = static_cast<double>(node.below - u.begin) * (u.end - u.begin) * node.width;
+        if (size > 16384 && node.width > 3) (u.contiguous ? contiguous : scattered) = true;
+      }
+    }
   }
 };

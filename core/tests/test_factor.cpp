@@ -149,53 +149,15 @@ TEST(random_structures_in_other_orders) {
   }
 }
 
-// How a design's updates go: a supernode wider than the plain loops are for, an update large enough for BLAS with its
-// rows side by side in the target, and one with its rows apart.
-struct Paths {
-  bool wide = false, contiguous = false, scattered = false;
-  explicit Paths(const mm::Symbolic& S) {
-    for (const mm::Supernode& node : S.supernodes) {
-      wide = wide || node.width > 12;
-      for (std::int64_t t = node.update_begin; t < node.update_end; ++t) {
-        const mm::Update& u = S.updates[t];
-        const double size = static_cast<double>(node.below - u.begin) * (u.end - u.begin) * node.width;
-        if (size > 16384 && node.width > 3) (u.contiguous ? contiguous : scattered) = true;
-      }
-    }
-  }
-};
-
 TEST(wide_supernodes_and_large_updates) {
-  Paths seen{mm::Symbolic{}};
-  auto check = [&](Stages& stages, const char* kind) {
-    check::at(kind);
-    const Paths paths(stages.symbolic);
-    seen.wide = seen.wide || paths.wide;
-    seen.contiguous = seen.contiguous || paths.contiguous;
-    seen.scattered = seen.scattered || paths.scattered;
-    check_structure(stages, 5, 2);
-  };
-  const Structure crossed = structures::crossed(1, 900, {{60, {2}}, {50, {2}}});
-  Stages dense_corner(crossed);
-  check(dense_corner, "two crossed factors");
-  const Structure three = structures::crossed(2, 500, {{60, {1, 1}}, {40, {2}}, {30, {1}}});
-  Stages three_factors(three);
-  check(three_factors, "three crossed factors");
-  const Structure wide = structures::crossed(3, 700, {{25, {5}}, {20, {4, 1}}});
-  Stages vectors(wide);
-  check(vectors, "long vectors");
-  const Structure apart = structures::crossed(6, 1500, {{15, {5}}, {170, {1}}});
-  Stages scattered(apart);
-  check(scattered, "long vectors over many single levels");
-  const Structure band = structures::partially_crossed(4, 120, 40, 4, 3);
-  Stages partially(band);
-  check(partially, "partially crossed");
-  for (std::uint64_t seed = 0; seed < 4; ++seed) {  // dense fill in no order at all
-    Random random(seed);
-    partially.reanalyze(random.permutation(partially.graph.nodes));
-    check(partially, "partially crossed, random order");
-    three_factors.reanalyze(random.permutation(three_factors.graph.nodes));
-    check(three_factors, "three crossed factors, random order");
+  Paths seen;
+  for (const Structure& s : structures::large()) {
+    Stages stages(s);
+    stages.each_order([&](const char* order) {
+      check::at(s.kind + ", " + order);
+      seen.add(stages.symbolic);
+      check_structure(stages, 5, 1);
+    });
   }
   CHECK(seen.wide && seen.contiguous && seen.scattered);
 }

@@ -7,6 +7,7 @@ the model keeps their frozen values, makes each when it is first needed, and sho
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
 from collections.abc import Mapping
 from functools import cached_property
@@ -440,9 +441,13 @@ def lmer(
 
 
 def _thread_count(threads: int | None) -> int:
-    """Without a wish, one: the blocks of a sparse factor gain little from a threaded BLAS."""
+    """Without a wish, as many as the process may use processors."""
     if threads is None:
-        return 1
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise MixedModelsError(f"threads is {threads!r}; it must be a whole number of at least 1.")
     return threads

@@ -4,6 +4,9 @@
 // Here are thin wrappers that take values instead of Fortran's pointers; all matrices are column-major.
 #pragma once
 
+#include <cmath>
+#include <cstddef>
+
 namespace mixedmodels {
 
 struct BlasTable {
@@ -57,10 +60,13 @@ inline void trsm(char side, char uplo, char trans, int m, int n, const double* a
   blas_table().dtrsm(&side, &uplo, &trans, &diag, &m, &n, &one, const_cast<double*>(a), &lda, b, &ldb);
 }
 
-// Cholesky factor in place; false when the matrix is not positive definite.
+// Cholesky factor in place; false when the matrix is not positive definite, or not finite: LAPACK takes an infinite
+// pivot for a positive one.
 inline bool potrf(char uplo, int n, double* a, int lda) {
   int info = 0;
   if (n > 0) blas_table().dpotrf(&uplo, &n, a, &lda, &info);
+  for (int i = 0; i < n; ++i)
+    if (!std::isfinite(a[i + static_cast<std::ptrdiff_t>(i) * lda])) return false;
   return info == 0;
 }
 

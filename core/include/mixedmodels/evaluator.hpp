@@ -13,7 +13,7 @@ namespace mixedmodels {
 class Evaluator {
  public:
   Evaluator(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
-            std::vector<ThetaEntry> entries);
+            std::vector<ThetaEntry> entries, int threads = 1);
 
   int m() const { return static_cast<int>(entries_.size()); }
   const std::vector<ThetaEntry>& entries() const { return entries_; }

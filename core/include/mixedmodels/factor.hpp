@@ -1,25 +1,29 @@
 // Purpose: the numbers of the sparse Cholesky factor L of M = Lambda'Z'WZ Lambda + I, solves with it, and the
 // entries of M^-1 on the pattern of L.
 // Precondition: the cross-products and the analysis outlive the factor. Everything is allocated by the constructor
-// and by the first `invert`; nothing afterwards.
-// Method: right-looking supernodal elimination; the inverse by the recurrence of Takahashi, Fagan and Chen (1973)
-// on the same panels, from the last supernode to the first.
+// and by the first solve and `invert`; nothing afterwards.
+// Method: supernodal elimination, right-looking inside the chunks of the analysis, in parallel over these; then the
+// top, target by target. The inverse goes the other way, by the recurrence of Takahashi, Fagan and Chen (1973).
 #pragma once
 
 #include <vector>
 
 #include "mixedmodels/crossprod.hpp"
+#include "mixedmodels/scatter.hpp"
 #include "mixedmodels/symbolic.hpp"
+#include "mixedmodels/workers.hpp"
 
 namespace mixedmodels {
 
+using Templates = std::vector<std::vector<double>>;  // per factor, width x width column-major lower triangle
+
 class Factor {
  public:
-  Factor(const CrossProducts& A, const Symbolic& symbolic);
+  Factor(const CrossProducts& A, const Symbolic& symbolic, int threads = 1);
 
-  // Renews L for templates `lam` (one width x width column-major lower triangle per factor). False when M is not
-  // positive definite in floating point, which for finite templates means overflow.
-  bool renew(const std::vector<std::vector<double>>& lam);
+  // Renews L for the templates. False when M is not positive definite in floating point, which for finite templates
+  // means overflow.
+  bool renew(const Templates& lam);
 
   double logdet2() const;  // log |L|^2
 
@@ -32,20 +36,32 @@ class Factor {
 
   const std::vector<double>& panels() const { return panels_; }
   const std::vector<double>& inverse() const { return inverse_; }
+  Workers& workers() { return workers_; }
 
  private:
-  void assemble(const std::vector<std::vector<double>>& lam);
+  void assemble(const Templates& lam);
+  void assemble_diagonal(const FactorBlock& block, const double* lam, std::int32_t first, std::int32_t last);
+  void assemble_pairs(std::size_t pair, const Templates& lam, std::int32_t first, std::int32_t last);
   bool eliminate(const Supernode& node);
-  void update_ancestors(const Supernode& node);
-  void invert_supernode(const Supernode& node);
+  bool eliminate_top(const Supernode& node);
+  void apply(const Supernode& node, const Update& u, int thread);
+  PanelBlock block_of(const Supernode& node, const Update& u, double* panels) const;
+
+  void divide_by_own(const Supernode& node);
+  void multiply_inverse(const Supernode& node, const Update& u, const double* y, int columns, double* out, int thread);
+  void finish_inverse(const Supernode& node, const double* product);
+  void invert_top(const Supernode& node);
+  void invert_chunk(const std::vector<int>& chunk, int thread);
+
   void reserve_below(std::size_t size);
-  void multiply_inverse(const Supernode& node, const double* y, double* out);
 
   const CrossProducts& A_;
   const Symbolic& S_;
+  Workers workers_;
   std::vector<double> panels_, inverse_;
-  std::vector<double> work_;   // an update on its way to its target
-  std::vector<double> below_;  // what a supernode's rows below give or take
+  std::vector<std::vector<double>> work_;  // per thread: a block on its way between panels
+  std::vector<double> below_;              // what a supernode's rows below give or take
+  std::vector<double> product_;            // [M^-1]_RR Y of the supernodes in chunks
 };
 
 }  // namespace mixedmodels

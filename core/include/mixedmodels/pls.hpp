@@ -28,7 +28,7 @@ enum class Criterion { ml, reml };
 
 class Pls {
  public:
-  Pls(const CrossProducts& A, const Symbolic& symbolic, std::vector<ThetaEntry> entries);
+  Pls(const CrossProducts& A, const Symbolic& symbolic, std::vector<ThetaEntry> entries, int threads = 1);
 
   // Solves at theta. False when M or X'V^-1X is not positive definite in floating point.
   bool update(const double* theta);

@@ -111,44 +111,4 @@ inline void invert_from_factor(int w, int ld, double* L) {
     }
 }
 
-// panel[local rows, columns] -= B B' (lower part), B being `count` rows of w columns, its first `columns` rows the
-// columns that are hit.
-inline void subtract_outer(int w, int ld, const double* b, int columns, int count, const int* local, const int* rows,
-                           int first, double* panel, int lead) {
-  for (int c = 0; c < columns; ++c) {
-    double* column = panel + std::int64_t{rows[c] - first} * lead;
-    if (w == 1) {
-      const double factor = b[c];
-      for (int i = c; i < count; ++i) column[local[i]] -= b[i] * factor;
-      continue;
-    }
-    for (int i = c; i < count; ++i) {
-      double sum = 0;
-      for (int k = 0; k < w; ++k) sum += b[i + std::int64_t{k} * ld] * b[c + std::int64_t{k} * ld];
-      column[local[i]] -= sum;
-    }
-  }
-}
-
-// out += S y where S is symmetric, its lower trapezoid of `count` rows and `columns` columns being gathered from a
-// panel; y (leading dimension ldy) and out (ldo) have w columns.
-inline void multiply_symmetric(int w, int columns, int count, const int* local, const int* rows, int first,
-                               const double* panel, int lead, const double* y, int ldy, double* out, int ldo) {
-  for (int c = 0; c < columns; ++c) {
-    const double* column = panel + std::int64_t{rows[c] - first} * lead;
-    for (int k = 0; k < w; ++k) {
-      const double* yk = y + std::int64_t{k} * ldy;
-      double* ok = out + std::int64_t{k} * ldo;
-      const double factor = yk[c];
-      double sum = column[local[c]] * factor;
-      for (int i = c + 1; i < count; ++i) {
-        const double value = column[local[i]];
-        ok[i] += value * factor;
-        sum += value * yk[i];
-      }
-      ok[c] += sum;
-    }
-  }
-}
-
 }  // namespace mixedmodels::small

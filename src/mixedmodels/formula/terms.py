@@ -49,13 +49,20 @@ def check_pieces(text: str, pieces: list[Piece]) -> None:
 
     Raises:
         FormulaError: a number other than 0 and 1, a lone dot, an expression with an error, or one
-            beside a column of that very name (formulaic takes them for the same).
+            beside a column of that very name (formulaic takes them for the same); a column "1".
     """
     columns = {piece.text for piece in pieces if piece.kind == "name"}
     for before, piece, after in zip([None, *pieces], pieces, [*pieces[1:], None], strict=False):
         if piece.text == "." and piece.kind in ("name", "value"):
             raise FormulaError(
                 "'.' for all other columns is not supported; write the columns you want.",
+                text,
+                piece.start,
+                piece.end,
+            )
+        if piece.kind == "name" and piece.text == "1":
+            raise FormulaError(
+                "A column called '1' cannot be told from the intercept here; rename it.",
                 text,
                 piece.start,
                 piece.end,

@@ -1,0 +1,91 @@
+#include "mixedmodels/scatter.hpp"
+
+#include <algorithm>
+
+// One binary for all processors of a kind: the loader picks the widest version that the machine can run.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define MIXEDMODELS_CLONES __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define MIXEDMODELS_CLONES
+#endif
+
+namespace mixedmodels {
+
+namespace {
+
+constexpr int kStrip = 256;  // rows gathered at a time
+
+const double* column_of(const PanelBlock& block, int c) {
+  return block.panel + std::int64_t{block.columns[c] - block.first} * block.lead;
+}
+
+}  // namespace
+
+MIXEDMODELS_CLONES
+void subtract_outer(const PanelBlock& block, const double* b, int w, int ld) {
+  double strip[kStrip];
+  for (int c = 0; c < block.width; ++c) {
+    double* column = const_cast<double*>(column_of(block, c));
+    if (w == 1) {
+      const double factor = b[c];
+      if (block.contiguous) {
+        double* target = column + (block.local[0] - block.shift);
+        for (int i = c; i < block.count; ++i) target[i] -= b[i] * factor;
+      } else {
+        for (int i = c; i < block.count; ++i) column[block.local[i] - block.shift] -= b[i] * factor;
+      }
+      continue;
+    }
+    for (int from = c; from < block.count; from += kStrip) {
+      const int size = std::min(kStrip, block.count - from);
+      const double factor = b[c];
+      for (int i = 0; i < size; ++i) strip[i] = b[from + i] * factor;
+      for (int k = 1; k < w; ++k) {
+        const double* bk = b + std::int64_t{k} * ld;
+        const double fk = bk[c];
+        for (int i = 0; i < size; ++i) strip[i] += bk[from + i] * fk;
+      }
+      const int* local = block.local + from;
+      for (int i = 0; i < size; ++i) column[local[i] - block.shift] -= strip[i];
+    }
+  }
+}
+
+MIXEDMODELS_CLONES
+void multiply_symmetric(const PanelBlock& block, const double* y, int w, int ldy, double* out, int ldo) {
+  double strip[kStrip];
+  for (int c = 0; c < block.width; ++c) {
+    const double* column = column_of(block, c);
+    if (w == 1) {
+      const double factor = y[c];
+      double sum = column[block.local[c] - block.shift] * factor;
+      for (int i = c + 1; i < block.count; ++i) {
+        const double value = column[block.local[i] - block.shift];
+        out[i] += value * factor;
+        sum += value * y[i];
+      }
+      out[c] += sum;
+      continue;
+    }
+    const double pivot = column[block.local[c] - block.shift];
+    for (int k = 0; k < w; ++k) out[c + std::int64_t{k} * ldo] += pivot * y[c + std::int64_t{k} * ldy];
+    for (int from = c + 1; from < block.count; from += kStrip) {
+      const int size = std::min(kStrip, block.count - from);
+      const int* local = block.local + from;
+      for (int i = 0; i < size; ++i) strip[i] = column[local[i] - block.shift];
+      for (int k = 0; k < w; ++k) {
+        const double* yk = y + std::int64_t{k} * ldy;
+        double* ok = out + std::int64_t{k} * ldo;
+        const double factor = yk[c];
+        double sum = 0;
+        for (int i = 0; i < size; ++i) {
+          ok[from + i] += strip[i] * factor;
+          sum += strip[i] * yk[from + i];
+        }
+        ok[c] += sum;
+      }
+    }
+  }
+}
+
+}  // namespace mixedmodels
