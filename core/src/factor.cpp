@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/blocks.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
@@ -36,24 +37,37 @@ Factor::Factor(const CrossProducts& A, const Symbolic& symbolic, int threads)
         work = std::max(work, static_cast<std::size_t>(node.below - u.begin) * (u.end - u.begin));
     }
   work_.assign(static_cast<std::size_t>(workers_.threads()), std::vector<double>(work));
+  std::size_t widest = 1;
+  for (const FactorBlock& f : A_.factors) widest = std::max(widest, static_cast<std::size_t>(f.width));
+  scratch_.assign(static_cast<std::size_t>(workers_.threads()), std::vector<double>(2 * widest * widest));
 }
 
 // -- the numbers of M ---------------------------------------------------------------------------------------------
 
-void Factor::assemble_diagonal(const FactorBlock& block, const double* lam, std::int32_t first, std::int32_t last) {
+void Factor::assemble_diagonal(const FactorBlock& block, const double* lam, std::int32_t first, std::int32_t last,
+                               int thread) {
   const int s = block.width;
+  double *half = scratch_[thread].data(), *full = half + s * s;
   for (std::int32_t l = first; l < last; ++l) {
     const std::int64_t node = block.first_node + l;
     double* target = panels_.data() + S_.diagonal_at[node];
     const double* d = block.diagonal.data() + std::int64_t{l} * s * s;
-    if (s == 1)
+    if (s == 1) {
       *target = lam[0] * lam[0] * *d + 1.0;
-    else
-      small::add_sandwich(s, s, lam, d, lam, target, S_.leading[node], true);
+      continue;
+    }
+    blocks::left(s, lam, s, d, half);
+    std::fill_n(full, s * s, 0.0);
+    blocks::add_right(s, s, half, lam, full, s);
+    for (int c = 0; c < s; ++c) {
+      double* column = target + std::int64_t{c} * S_.leading[node];
+      for (int r = c; r < s; ++r) column[r] += full[r + c * s];
+      column[c] += 1.0;
+    }
   }
 }
 
-void Factor::assemble_pairs(std::size_t t, const Templates& lam, std::int32_t first, std::int32_t last) {
+void Factor::assemble_pairs(std::size_t t, const Templates& lam, std::int32_t first, std::int32_t last, int thread) {
   const PairBlock& pair = A_.pairs[t];
   const FactorBlock &a = A_.factors[pair.a], &b = A_.factors[pair.b];
   const double *lam_a = lam[pair.a].data(), *lam_b = lam[pair.b].data();
@@ -65,15 +79,20 @@ void Factor::assemble_pairs(std::size_t t, const Templates& lam, std::int32_t fi
     return;
   }
   const int size = a.width * b.width;
+  double *half = scratch_[thread].data(), *full = half + size;
   for (std::int32_t l = first; l < last; ++l)
     for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
-      const double* value = pair.values.data() + e * size;
-      if (at[e] >= 0)
-        small::add_sandwich(b.width, a.width, lam_b, value, lam_a, panels_.data() + at[e], S_.leading[a.first_node + l],
-                            false);
-      else
-        small::add_sandwich_transposed(b.width, a.width, lam_b, value, lam_a, panels_.data() + ~at[e],
-                                       S_.leading[b.first_node + pair.level_b[e]]);
+      blocks::left(b.width, lam_b, a.width, pair.values.data() + e * size, half);
+      if (at[e] >= 0) {
+        blocks::add_right(b.width, a.width, half, lam_a, panels_.data() + at[e], S_.leading[a.first_node + l]);
+        continue;
+      }
+      std::fill_n(full, size, 0.0);
+      blocks::add_right(b.width, a.width, half, lam_a, full, b.width);
+      double* target = panels_.data() + ~at[e];
+      const std::int64_t lead = S_.leading[b.first_node + pair.level_b[e]];
+      for (int r = 0; r < b.width; ++r)
+        for (int c = 0; c < a.width; ++c) target[c + r * lead] += full[r + c * b.width];
     }
 }
 
@@ -85,14 +104,14 @@ void Factor::assemble(const Templates& lam) {
   });
   for (std::size_t f = 0; f < A_.factors.size(); ++f) {
     const FactorBlock& block = A_.factors[f];
-    workers_.run(parts(block.levels, kStripLevels), [&](int i, int) {
-      assemble_diagonal(block, lam[f].data(), i * kStripLevels, std::min(block.levels, (i + 1) * kStripLevels));
+    workers_.run(parts(block.levels, kStripLevels), [&](int i, int thread) {
+      assemble_diagonal(block, lam[f].data(), i * kStripLevels, std::min(block.levels, (i + 1) * kStripLevels), thread);
     });
   }
   for (std::size_t t = 0; t < A_.pairs.size(); ++t) {
     const std::int32_t levels = A_.factors[A_.pairs[t].a].levels;
-    workers_.run(parts(levels, kStripLevels), [&](int i, int) {
-      assemble_pairs(t, lam, i * kStripLevels, std::min(levels, (i + 1) * kStripLevels));
+    workers_.run(parts(levels, kStripLevels), [&](int i, int thread) {
+      assemble_pairs(t, lam, i * kStripLevels, std::min(levels, (i + 1) * kStripLevels), thread);
     });
   }
 }

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/blocks.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
@@ -184,74 +185,76 @@ void Pls::ensure_inverse() {
 
 // The diagonal blocks G_ll = sum over l' of [M^-1]_ll' lam' [Z'WZ]_l'l, and their sums over the levels.
 void Pls::sum_trace_blocks() {
-  if (G_.empty())
+  if (G_.empty()) {
+    std::size_t widest = 1;
     for (const FactorBlock& f : A_.factors) {
       G_.emplace_back(f.diagonal.size());
       G_sum_.emplace_back(static_cast<std::size_t>(f.width) * f.width);
+      widest = std::max(widest, static_cast<std::size_t>(f.width));
     }
-  const double* Z = factor_.inverse().data();
-  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
-    const FactorBlock& block = A_.factors[f];
-    const int s = block.width;
-    const double* lam = lam_[f].data();
-    for (std::int32_t l = 0; l < block.levels; ++l) {
-      const std::int64_t node = block.first_node + l;
-      const double *z = Z + S_.diagonal_at[node], *d = block.diagonal.data() + std::int64_t{l} * s * s;
-      double* g = G_[f].data() + std::int64_t{l} * s * s;
-      for (int c = 0; c < s; ++c)
-        for (int r = 0; r < s; ++r) {
-          double sum = 0;
-          for (int i = 0; i < s; ++i) {
-            double inner = 0;  // entry (i, c) of lam' d
-            for (int j = i; j < s; ++j) inner += lam[j + i * s] * d[j + c * s];
-            sum += symmetric_at(z, S_.leading[node], r, i) * inner;
-          }
-          g[r + c * s] = sum;
-        }
-    }
+    scratch_.resize(2 * widest * widest);
   }
-  for (std::size_t t = 0; t < A_.pairs.size(); ++t) {
-    const PairBlock& pair = A_.pairs[t];
-    const FactorBlock &a = A_.factors[pair.a], &b = A_.factors[pair.b];
-    const int sa = a.width, sb = b.width;
-    const double *lam_a = lam_[pair.a].data(), *lam_b = lam_[pair.b].data();
-    for (std::int32_t l = 0; l < a.levels; ++l)
-      for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
-        const std::int64_t at = S_.pair_at[t][e];
-        const std::int32_t m = pair.level_b[e];
-        const double* v = pair.values.data() + e * sa * sb;
-        double* ga = G_[pair.a].data() + std::int64_t{l} * sa * sa;
-        double* gb = G_[pair.b].data() + std::int64_t{m} * sb * sb;
-        if (sa == 1 && sb == 1) {
-          const double zv = Z[at < 0 ? ~at : at] * *v;
-          *ga += zv * *lam_b;
-          *gb += zv * *lam_a;
-          continue;
-        }
-        // zba(r, c) is the entry of M^-1 between coefficient r of the level of b and c of that of a.
-        const double* z = Z + (at < 0 ? ~at : at);
-        const std::int64_t lead = at < 0 ? S_.leading[b.first_node + m] : S_.leading[a.first_node + l];
-        auto zba = [&](int r, int c) { return at < 0 ? z[c + r * lead] : z[r + c * lead]; };
-        for (int c = 0; c < sa; ++c)
-          for (int i = 0; i < sb; ++i) {
-            double inner = 0;  // entry (i, c) of lam_b' v
-            for (int j = i; j < sb; ++j) inner += lam_b[j + i * sb] * v[j + c * sb];
-            for (int r = 0; r < sa; ++r) ga[r + c * sa] += zba(i, r) * inner;
-          }
-        for (int c = 0; c < sb; ++c)
-          for (int i = 0; i < sa; ++i) {
-            double inner = 0;  // entry (i, c) of lam_a' v'
-            for (int j = i; j < sa; ++j) inner += lam_a[j + i * sa] * v[c + j * sb];
-            for (int r = 0; r < sb; ++r) gb[r + c * sb] += zba(r, i) * inner;
-          }
-      }
-  }
+  for (std::size_t f = 0; f < A_.factors.size(); ++f) add_own_traces(f);
+  for (std::size_t t = 0; t < A_.pairs.size(); ++t) add_pair_traces(t);
   for (std::size_t f = 0; f < A_.factors.size(); ++f) {
     const std::size_t size = G_sum_[f].size();
     std::fill(G_sum_[f].begin(), G_sum_[f].end(), 0.0);
     for (std::size_t i = 0; i < G_[f].size(); i += size)
       for (std::size_t j = 0; j < size; ++j) G_sum_[f][j] += G_[f][i + j];
   }
+}
+
+void Pls::add_own_traces(std::size_t f) {
+  const FactorBlock& block = A_.factors[f];
+  const int s = block.width, size = s * s;
+  double *inner = scratch_.data(), *z = inner + size;
+  std::fill(G_[f].begin(), G_[f].end(), 0.0);
+  for (std::int32_t l = 0; l < block.levels; ++l) {
+    const std::int64_t node = block.first_node + l;
+    const double* own = factor_.inverse().data() + S_.diagonal_at[node];
+    const double* d = block.diagonal.data() + std::int64_t{l} * size;
+    double* g = G_[f].data() + std::int64_t{l} * size;
+    if (s == 1) {
+      *g = *own * lam_[f][0] * *d;
+      continue;
+    }
+    for (int c = 0; c < s; ++c)
+      for (int r = 0; r < s; ++r) z[r + c * s] = symmetric_at(own, S_.leading[node], r, c);
+    blocks::left(s, lam_[f].data(), s, d, inner);
+    blocks::add_product(s, s, s, z, inner, g);
+  }
+}
+
+void Pls::add_pair_traces(std::size_t t) {
+  const double* Z = factor_.inverse().data();
+  const PairBlock& pair = A_.pairs[t];
+  const FactorBlock &a = A_.factors[pair.a], &b = A_.factors[pair.b];
+  const int sa = a.width, sb = b.width, size = sa * sb;
+  const double *lam_a = lam_[pair.a].data(), *lam_b = lam_[pair.b].data();
+  double *inner = scratch_.data(), *z = inner + size;
+  for (std::int32_t l = 0; l < a.levels; ++l)
+    for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
+      const std::int64_t at = S_.pair_at[t][e];
+      const std::int32_t m = pair.level_b[e];
+      const double* v = pair.values.data() + e * size;
+      const double* stored = Z + (at < 0 ? ~at : at);
+      double* ga = G_[pair.a].data() + std::int64_t{l} * sa * sa;
+      double* gb = G_[pair.b].data() + std::int64_t{m} * sb * sb;
+      if (size == 1) {
+        const double zv = *stored * *v;
+        *ga += zv * *lam_b;
+        *gb += zv * *lam_a;
+        continue;
+      }
+      // The block of M^-1 between the level of b (rows) and that of a (columns).
+      const std::int64_t lead = at < 0 ? S_.leading[b.first_node + m] : S_.leading[a.first_node + l];
+      for (int c = 0; c < sa; ++c)
+        for (int r = 0; r < sb; ++r) z[r + c * sb] = at < 0 ? stored[c + r * lead] : stored[r + c * lead];
+      blocks::left(sb, lam_b, sa, v, inner);
+      blocks::add_transposed_product(sb, sa, sa, z, inner, ga);
+      blocks::left_transposed(sa, lam_a, sb, v, inner);
+      blocks::add_product(sb, sa, sb, z, inner, gb);
+    }
 }
 
 void Pls::gradient(Criterion criterion, double* out) {

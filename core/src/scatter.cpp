@@ -2,12 +2,7 @@
 
 #include <algorithm>
 
-// One binary for all processors of a kind: the loader picks the widest version that the machine can run.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define MIXEDMODELS_CLONES __attribute__((target_clones("arch=x86-64-v3", "default")))
-#else
-#define MIXEDMODELS_CLONES
-#endif
+#include "mixedmodels/clones.hpp"
 
 namespace mixedmodels {
 

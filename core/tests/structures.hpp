@@ -257,15 +257,24 @@ inline Structure partially_crossed(std::uint64_t seed, int pupils, int schools, 
   return s;
 }
 
+// Two crossed pairs of factors that meet in a third factor only.
+inline Structure halves(std::uint64_t seed, int n, int levels, int common) {
+  Structure s = crossed(seed, n, {{levels, {1}}, {levels / 2, {2}}, {common, {1}}});
+  s.kind = "two halves";
+  for (int f = 0; f < 2; ++f) {
+    for (int i = 0; i < n / 2; ++i) s.factors[f].codes[i] += s.factors[f].levels;
+    s.factors[f].levels *= 2;
+  }
+  return s;
+}
+
 // Designs whose supernodes are wide and whose updates are large.
 inline std::vector<Structure> large() {
-  std::vector<Structure> out{crossed(1, 900, {{60, {2}}, {50, {2}}}),
-                             crossed(2, 500, {{60, {1, 1}}, {40, {2}}, {30, {1}}}),
-                             crossed(3, 700, {{25, {5}}, {20, {4, 1}}}), crossed(4, 1500, {{15, {5}}, {170, {1}}}),
-                             partially_crossed(5, 120, 40, 4, 3)};
-  const char* kinds[] = {"two crossed factors", "three crossed factors", "vectors of five", "vectors over many levels",
-                         "partially crossed"};
-  for (std::size_t i = 0; i < out.size(); ++i) out[i].kind = kinds[i];
+  std::vector<Structure> out{
+      crossed(1, 900, {{60, {2}}, {50, {2}}}),    crossed(2, 500, {{60, {1, 1}}, {40, {2}}, {30, {1}}}),
+      crossed(3, 700, {{25, {5}}, {20, {4, 1}}}), crossed(4, 1500, {{15, {5}}, {170, {1}}}),
+      partially_crossed(5, 120, 40, 4, 3),        halves(6, 900, 40, 40)};
+  for (Structure& s : out) s.kind += " of " + std::to_string(s.q());
   return out;
 }
 

@@ -40,8 +40,9 @@ class Factor {
 
  private:
   void assemble(const Templates& lam);
-  void assemble_diagonal(const FactorBlock& block, const double* lam, std::int32_t first, std::int32_t last);
-  void assemble_pairs(std::size_t pair, const Templates& lam, std::int32_t first, std::int32_t last);
+  void assemble_diagonal(const FactorBlock& block, const double* lam, std::int32_t first, std::int32_t last,
+                         int thread);
+  void assemble_pairs(std::size_t pair, const Templates& lam, std::int32_t first, std::int32_t last, int thread);
   bool eliminate(const Supernode& node);
   bool eliminate_top(const Supernode& node);
   void apply(const Supernode& node, const Update& u, int thread);
@@ -59,9 +60,10 @@ class Factor {
   const Symbolic& S_;
   Workers workers_;
   std::vector<double> panels_, inverse_;
-  std::vector<std::vector<double>> work_;  // per thread: a block on its way between panels
-  std::vector<double> below_;              // what a supernode's rows below give or take
-  std::vector<double> product_;            // [M^-1]_RR Y of the supernodes in chunks
+  std::vector<std::vector<double>> work_;     // per thread: a block on its way between panels
+  std::vector<std::vector<double>> scratch_;  // per thread: two blocks of a level
+  std::vector<double> below_;                 // what a supernode's rows below give or take
+  std::vector<double> product_;               // [M^-1]_RR Y of the supernodes in chunks
 };
 
 }  // namespace mixedmodels

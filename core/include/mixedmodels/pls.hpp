@@ -75,6 +75,8 @@ class Pls {
   void residual_products();
   double scale_df(Criterion criterion) const;
   void sum_trace_blocks();
+  void add_own_traces(std::size_t factor);
+  void add_pair_traces(std::size_t pair);
   void add_reml_gradient(double* out);
 
   const CrossProducts& A_;
@@ -87,6 +89,7 @@ class Pls {
   std::vector<double> K_, AK_, KR_;     // REML gradient
   std::vector<std::vector<double>> G_;  // diagonal blocks of M^-1 Lambda'Z'WZ per factor
   std::vector<std::vector<double>> G_sum_;
+  std::vector<double> scratch_;  // two blocks of a level
   double pwrss_ = 0, logdet_L2_ = 0, logdet_RX2_ = 0, cancellation_ = 0;
   bool inverse_ready_ = false, solved_ = false;
 };

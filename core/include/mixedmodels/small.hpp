@@ -17,34 +17,6 @@ inline double dot(int n, const double* x, const double* y) {
   return sum;
 }
 
-// Entry (r, c) of left' value right, value being rows x columns.
-inline double sandwich(int rows, int columns, const double* left, const double* value, const double* right, int r,
-                       int c) {
-  double sum = 0;
-  for (int j = c; j < columns; ++j) {
-    double inner = 0;
-    for (int i = r; i < rows; ++i) inner += left[i + r * rows] * value[i + j * rows];
-    sum += inner * right[j + c * columns];
-  }
-  return sum;
-}
-
-// target += left' value right; with `own` only the lower triangle, and one more on the diagonal.
-inline void add_sandwich(int rows, int columns, const double* left, const double* value, const double* right,
-                         double* target, int lead, bool own) {
-  for (int c = 0; c < columns; ++c)
-    for (int r = own ? c : 0; r < rows; ++r)
-      target[r + std::int64_t{c} * lead] += sandwich(rows, columns, left, value, right, r, c) + (own && r == c ? 1 : 0);
-}
-
-// target += (left' value right)'.
-inline void add_sandwich_transposed(int rows, int columns, const double* left, const double* value, const double* right,
-                                    double* target, int lead) {
-  for (int r = 0; r < rows; ++r)
-    for (int c = 0; c < columns; ++c)
-      target[c + std::int64_t{r} * lead] += sandwich(rows, columns, left, value, right, r, c);
-}
-
 // Cholesky of the leading w x w triangle of a panel and division of the rows below by it.
 inline bool eliminate(int w, int ld, double* P) {
   for (int k = 0; k < w; ++k) {

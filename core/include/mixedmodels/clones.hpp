@@ -1,0 +1,9 @@
+// Purpose: one binary for all processors of a kind. Functions marked so are compiled for several instruction sets and
+// the loader picks the widest that the machine can run; elsewhere the mark means nothing.
+#pragma once
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define MIXEDMODELS_CLONES __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define MIXEDMODELS_CLONES
+#endif
