@@ -17,6 +17,7 @@
 #include "mixedmodels/blas_threads.hpp"
 #include "mixedmodels/evaluator.hpp"
 #include "mixedmodels/quasi_newton.hpp"
+#include "mixedmodels/refit.hpp"
 
 namespace mm = mixedmodels;
 
@@ -177,6 +178,33 @@ struct Evaluator {
     out["decrement"] = r.decrement;
     out["iterations"] = r.iterations;
     out["status"] = names[static_cast<int>(r.status)];
+    return out;
+  }
+
+  // Fits to responses (replicates x n): theta, beta, sigma, objective, status.
+  nb::dict refit(nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> responses, Dense start,
+                 bool reml, int max_values, double decrement, double zero, int threads) const {
+    const Products& products = analysis.products;
+    if (static_cast<std::int64_t>(responses.shape(1)) != products.rows.n)
+      throw nb::value_error("responses and rows differ in number");
+    const std::vector<double> from(checked(start), start.data() + start.size());
+    const mm::RefitModel model{products.rows, products.basis, products.A, analysis.symbolic, core.entries()};
+    const auto count = responses.shape(0), m = from.size(), p = static_cast<std::size_t>(products.A.p);
+    mm::Refits r;
+    {
+      nb::gil_scoped_release release;
+      const mm::BlasThreads blas(1);
+      r = mm::refit(model, responses.data(), static_cast<int>(count), from, criterion(reml),
+                    {max_values, decrement, zero}, threads);
+    }
+    std::vector<std::int32_t> status(r.status.size());
+    for (std::size_t i = 0; i < status.size(); ++i) status[i] = r.status[i] == mm::SearchStatus::converged ? 0 : 1;
+    nb::dict out;
+    out["theta"] = to_numpy(std::move(r.theta), {count, m});
+    out["beta"] = to_numpy(std::move(r.beta), {count, p});
+    out["sigma"] = to_numpy(std::move(r.sigma));
+    out["objective"] = to_numpy(std::move(r.objective));
+    out["status"] = to_numpy(std::move(status));
     return out;
   }
 
@@ -344,6 +372,9 @@ void bind_evaluator(nb::module_& m) {
           "start", [](const Evaluator& s) { return to_numpy(s.core.start()); }, "Start for theta by moments.")
       .def("quasi_newton", &Evaluator::quasi_newton, nb::arg("theta"), nb::arg("reml"), nb::arg("max_values"),
            nb::arg("decrement"), nb::arg("zero"), nb::arg("progress").none())
+      .def("refit", &Evaluator::refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("max_values"),
+           nb::arg("decrement"), nb::arg("zero"), nb::arg("threads"),
+           "Fits to responses (replicates, n): theta, beta, sigma, objective, status (0: converged).")
       .def("conditional_covariance", &Evaluator::conditional_covariance, nb::arg("factor"),
            "lam [M^-1]_ll lam' (levels, s, s) at the theta of the last value().")
       .def("factor_csc", &Evaluator::factor_csc, "Data, row indices and column starts of L.")

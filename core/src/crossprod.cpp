@@ -147,6 +147,39 @@ CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis) {
   return A;
 }
 
+void renew_response(const Rows& rows, OrthogonalBasis& basis, CrossProducts& A) {
+  const int p = A.p, k = A.k();
+  BasisRows basis_rows(rows, basis, kBlock);
+  auto each_row = [&](auto&& visit) {
+    for (std::int64_t first = 0; first < rows.n; first += kBlock) {
+      const int count = static_cast<int>(std::min<std::int64_t>(kBlock, rows.n - first));
+      const double* xy = basis_rows.block(first, count);
+      for (int i = 0; i < count; ++i) visit(first + i, xy + static_cast<std::size_t>(i) * k, rows.w(first + i));
+    }
+  };
+  std::vector<double> c(static_cast<std::size_t>(p));
+  std::fill(basis.c.begin(), basis.c.end(), 0.0);
+  for (int pass = 0; pass < 2; ++pass) {  // the second takes what rounding left of a response far from zero
+    std::fill(c.begin(), c.end(), 0.0);
+    each_row([&](std::int64_t, const double* x, double w) {
+      for (int j = 0; j < p; ++j) c[j] += w * x[j] * x[p];
+    });
+    for (int j = 0; j < p; ++j) basis.c[j] += c[j];
+  }
+  for (std::int64_t i = 0; i < A.q; ++i) A.ZtX[i * k + p] = 0;
+  for (int j = 0; j < k; ++j) A.XtX[j + static_cast<std::size_t>(p) * k] = 0;
+  each_row([&](std::int64_t row, const double* x, double w) {
+    const double wy = w * x[p];
+    for (int j = 0; j < k; ++j) A.XtX[j + static_cast<std::size_t>(p) * k] += wy * x[j];
+    for (std::size_t f = 0; f < A.factors.size(); ++f) {
+      const FactorRows& rows_f = rows.factors[f];
+      double* level = A.ZtX.data() + (A.factors[f].offset + std::int64_t{rows_f.codes[row]} * A.factors[f].width) * k;
+      for (int c_f = 0; c_f < A.factors[f].width; ++c_f) level[c_f * k + p] += wy * rows_f.z[c_f][row];
+    }
+  });
+  for (int j = 0; j < p; ++j) A.XtX[p + static_cast<std::size_t>(j) * k] = A.XtX[j + static_cast<std::size_t>(p) * k];
+}
+
 ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const double* b,
                                const double* beta) {
   const int p = A.p, k = A.k();

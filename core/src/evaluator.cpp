@@ -48,6 +48,13 @@ void Evaluator::gradient(Criterion criterion, double* out) {
   std::copy(gradient_.begin(), gradient_.end(), out);
 }
 
+void Evaluator::response_changed() {
+  std::fill(theta_.begin(), theta_.end(), std::numeric_limits<double>::quiet_NaN());
+  gradient_of_.reset();
+  pls_.reset_reference();
+  reset_counts();
+}
+
 std::vector<double> Evaluator::start() const { return moment_start(A_, entries_); }
 
 }  // namespace mixedmodels

@@ -72,13 +72,20 @@ Pls::Pls(const CrossProducts& A, const Symbolic& symbolic, std::vector<ThetaEntr
   RX_.resize(k * k);
   beta_.resize(p);
   for (auto* v : {&u_, &b_, &shift_, &permuted_, &ZtWe_}) v->resize(q);
+  reset_reference();
+}
+
+void Pls::reset_reference() {
+  const auto q = static_cast<std::size_t>(A_.q), k = static_cast<std::size_t>(A_.k()),
+             p = static_cast<std::size_t>(A_.p);
+  solved_ = false;
   reference_.b.assign(q, 0.0);
   reference_.beta.assign(p, 0.0);
   reference_.Ztr.resize(q);
   reference_.Xtr.resize(p);
-  for (std::size_t i = 0; i < q; ++i) reference_.Ztr[i] = A.ZtX[i * k + p];
-  for (std::size_t j = 0; j < p; ++j) reference_.Xtr[j] = A.XtX[j + p * k];
-  reference_.rtr = A.XtX[p + p * k];
+  for (std::size_t i = 0; i < q; ++i) reference_.Ztr[i] = A_.ZtX[i * k + p];
+  for (std::size_t j = 0; j < p; ++j) reference_.Xtr[j] = A_.XtX[j + p * k];
+  reference_.rtr = A_.XtX[p + p * k];
 }
 
 double Pls::scale_df(Criterion criterion) const {

@@ -42,6 +42,9 @@ struct CrossProducts {
 
 CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis);
 
+// Replaces the response of basis and products by that of `rows`, which are otherwise those they were made from.
+void renew_response(const Rows& rows, OrthogonalBasis& basis, CrossProducts& A);
+
 // Products with the residual r = y - X beta - Z b of a chosen point; see pls.hpp for why.
 struct ReferencePoint {
   std::vector<double> b;     // q

@@ -23,6 +23,9 @@ class Evaluator {
   // At the theta of the last `value`.
   void gradient(Criterion criterion, double* out);
 
+  // Forgets everything that depends on the response.
+  void response_changed();
+
   // Diagonal entries of theta by moments (MINQUE with all prior ratios zero); 0 elsewhere.
   std::vector<double> start() const;
 

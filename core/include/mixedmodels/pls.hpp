@@ -54,6 +54,8 @@ class Pls {
 
   // A nearer point for the residual; pwrss and Z'We of the last `update` are formed anew.
   void set_reference(ReferencePoint reference);
+  // Back to the least-squares fit as reference; to be called when the response in the products has changed.
+  void reset_reference();
   // Size of what cancels in pwrss over pwrss itself.
   double cancellation() const { return cancellation_; }
 

@@ -1,0 +1,79 @@
+#include "mixedmodels/refit.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "mixedmodels/workers.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+// What one thread needs to fit responses one after the other.
+class Bench {
+ public:
+  explicit Bench(const RefitModel& model)
+      : rows_(model.rows),
+        basis_(model.basis),
+        A_(model.A),
+        evaluator_(rows_, basis_, A_, model.symbolic, model.entries) {}
+
+  void fit(const double* response, std::vector<double> theta, Criterion criterion, SearchSettings settings, int at,
+           Refits& out) {
+    rows_.y = {response, 1};
+    renew_response(rows_, basis_, A_);
+    evaluator_.response_changed();
+    leave_zeros(theta);
+    const SearchResult found = quasi_newton(evaluator_, criterion, std::move(theta), settings, {});
+    const auto m = found.theta.size();
+    std::copy(found.theta.begin(), found.theta.end(), out.theta.begin() + at * static_cast<std::ptrdiff_t>(m));
+    out.status[at] = found.status;
+    out.objective[at] = found.value;
+    if (found.status == SearchStatus::not_finite) return;
+    evaluator_.value(found.theta.data(), criterion);
+    const auto df = static_cast<double>(criterion == Criterion::reml ? A_.n - A_.p : A_.n);
+    out.sigma[at] = std::sqrt(evaluator_.pls().pwrss() / df);
+    basis_.to_original(evaluator_.pls().beta().data(), out.beta.data() + std::ptrdiff_t{at} * A_.p);
+  }
+
+ private:
+  void leave_zeros(std::vector<double>& theta) const {
+    std::vector<double> moments;
+    for (std::size_t e = 0; e < theta.size(); ++e) {
+      const ThetaEntry& entry = evaluator_.entries()[e];
+      if (entry.row != entry.column || theta[e] != 0) continue;
+      if (moments.empty()) moments = evaluator_.start();
+      theta[e] = moments[e];
+    }
+  }
+
+  Rows rows_;
+  OrthogonalBasis basis_;
+  CrossProducts A_;
+  Evaluator evaluator_;
+};
+
+}  // namespace
+
+Refits refit(const RefitModel& model, const double* responses, int replicates, const std::vector<double>& start,
+             Criterion criterion, const SearchSettings& settings, int threads) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  const auto count = static_cast<std::size_t>(replicates), p = static_cast<std::size_t>(model.A.p);
+  Refits out;
+  out.theta.assign(count * start.size(), kNaN);
+  out.beta.assign(count * p, kNaN);
+  out.sigma.assign(count, kNaN);
+  out.objective.assign(count, kNaN);
+  out.status.assign(count, SearchStatus::not_finite);
+  Workers workers(std::min(threads, replicates));
+  std::vector<std::unique_ptr<Bench>> benches(static_cast<std::size_t>(workers.threads()));
+  workers.run(replicates, [&](int i, int thread) {
+    if (!benches[thread]) benches[thread] = std::make_unique<Bench>(model);
+    benches[thread]->fit(responses + model.rows.n * i, start, criterion, settings, i, out);
+  });
+  return out;
+}
+
+}  // namespace mixedmodels
