@@ -18,6 +18,7 @@
 #include "mixedmodels/evaluator.hpp"
 #include "mixedmodels/quasi_newton.hpp"
 #include "mixedmodels/refit.hpp"
+#include "mixedmodels/verdict.hpp"
 
 namespace mm = mixedmodels;
 
@@ -178,6 +179,26 @@ struct Evaluator {
     out["decrement"] = r.decrement;
     out["iterations"] = r.iterations;
     out["status"] = names[static_cast<int>(r.status)];
+    return out;
+  }
+
+  nb::dict examine(Dense theta, bool reml,
+                   std::optional<nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>> learnt) {
+    const std::vector<double> at(checked(theta), theta.data() + theta.size());
+    mm::Verdict v;
+    {
+      nb::gil_scoped_release release;
+      const mm::BlasThreads blas(1);
+      v = mm::examine(core, criterion(reml), at, learnt ? learnt->data() : nullptr);
+    }
+    nb::dict out;
+    const auto m = at.size();
+    out["value"] = v.value;
+    out["gradient"] = to_numpy(std::move(v.gradient));
+    out["hessian"] = to_numpy(std::move(v.hessian), {m, m});
+    out["decrement"] = v.decrement;
+    out["max_gradient"] = v.max_gradient;
+    out["downhill"] = v.downhill.empty() ? nb::none() : nb::cast(to_numpy(std::move(v.downhill)));
     return out;
   }
 
@@ -372,6 +393,9 @@ void bind_evaluator(nb::module_& m) {
           "start", [](const Evaluator& s) { return to_numpy(s.core.start()); }, "Start for theta by moments.")
       .def("quasi_newton", &Evaluator::quasi_newton, nb::arg("theta"), nb::arg("reml"), nb::arg("max_values"),
            nb::arg("decrement"), nb::arg("zero"), nb::arg("progress").none())
+      .def(
+          "examine", &Evaluator::examine, nb::arg("theta"), nb::arg("reml"), nb::arg("learnt").none(),
+          "Value, gradient, Hessian, decrement, max_gradient and downhill (a direction of negative curvature or None).")
       .def("refit", &Evaluator::refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("max_values"),
            nb::arg("decrement"), nb::arg("zero"), nb::arg("threads"),
            "Fits to responses (replicates, n): theta, beta, sigma, objective, status (0: converged).")

@@ -27,9 +27,8 @@ class Model {
   void step(const std::vector<double>& gradient, std::vector<double>& out) {
     double largest = 0;
     for (int i = 0; i < m_; ++i) largest = std::max(largest, std::abs(at(i, i)));
-    if (!(largest > 0) || !std::isfinite(largest)) {
-      identity(largest = 1.0);
-    }
+    const bool finite = std::all_of(hessian_.begin(), hessian_.end(), [](double h) { return std::isfinite(h); });
+    if (!(largest > 0) || !finite) identity(largest = 1.0);
     for (int i = 0; i < m_; ++i)
       if (at(i, i) < 1e-10 * largest) at(i, i) = 1e-10 * largest;
     for (double shift = 0;; shift = std::max(10 * shift, 1e-8)) {

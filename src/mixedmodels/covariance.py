@@ -189,14 +189,6 @@ class Templates:
             out[part] = block[_triangle(size)]
         return out
 
-    def in_zero_column(self, theta: FloatArray) -> BoolArray:
-        """(m,): whether each theta stands in a column whose entries are all zero."""
-        column = self._column_diagonal
-        filled = np.zeros(self.m, dtype=bool)
-        np.logical_or.at(filled, column, theta != 0.0)
-        empty: BoolArray = ~filled[column]
-        return empty
-
     def rectify(self, theta: FloatArray) -> FloatArray:
         """The same covariance with every diagonal entry nonnegative.
 
@@ -206,6 +198,7 @@ class Templates:
         # Adding zero turns the -0.0 of a flipped zero into 0.0.
         return np.where(flipped, -theta, theta) + 0.0
 
+    @cached_property
     def public_to_core(self) -> LongArray:
         """(q,): the core position of each public position."""
         group_starts = list(

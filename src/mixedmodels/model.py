@@ -198,6 +198,14 @@ class LinearMixedModel:
         """
         return self._objective.gradient(theta, reml=reml)
 
+    def hessian(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
+        """Second derivatives (m, m) of the criterion at theta, by differences of the gradient.
+
+        Raises:
+            MixedModelsError: theta has the wrong length or a value that is not finite.
+        """
+        return self._objective.hessian(theta, reml=reml)
+
     def pls(self, theta: npt.ArrayLike) -> PLS:
         """The penalized least squares problem solved at theta: L, perm, RZX, RX, u, b, beta."""
         return penalized_least_squares(
@@ -279,7 +287,7 @@ class LinearMixedModel:
         ml = logdet_L2 + n * (1.0 + np.log(2.0 * np.pi * pwrss / n)) - products.sum_log_weights
         beta = np.full(self.X.shape[1], np.nan)
         beta[products.kept] = evaluator.beta
-        to_core = self._templates.public_to_core()
+        to_core = self._templates.public_to_core
         return Solution(
             theta=theta,
             reml=reml,

@@ -67,6 +67,14 @@ class Objective:
             gradient: FloatArray = self.evaluator.gradient(reml)
         return gradient
 
+    def hessian(self, theta: npt.ArrayLike, *, reml: bool) -> FloatArray:
+        """Second derivatives (m, m) of the criterion at theta, from 2m exact gradients."""
+        at = self.theta(theta)
+        size = np.maximum(np.abs(at), 1e-2 * max(float(np.abs(at).max(initial=0.0)), 1e-4))
+        with self.lock:
+            hessian: FloatArray = self.evaluator.hessian(at, reml, None, 1e-3 * size)
+        return hessian
+
     def conditional_covariance(self, theta: npt.ArrayLike) -> tuple[FloatArray, ...]:
         """Per group (levels, S, S): lam [M^-1]_ll lam', the conditional covariance over sigma^2."""
         at = self.theta(theta)

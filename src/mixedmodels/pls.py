@@ -59,7 +59,7 @@ def penalized_least_squares(objective: Objective, products: Products, theta: Flo
     """
     at = objective.theta(theta)
     evaluator = objective.evaluator
-    to_core = objective.templates.public_to_core()
+    to_core = objective.templates.public_to_core
     to_public = np.empty_like(to_core)
     to_public[to_core] = np.arange(len(to_core))
     with objective.lock:

@@ -14,9 +14,6 @@ from mixedmodels.optimize.methods import ZERO
 from mixedmodels.optimize.problem import Ended, Problem
 from mixedmodels.typing import BoolArray, FloatArray
 
-# A Hessian made from differences is good to about this, relative to its diagonal.
-_ROUNDING = 1e-3
-_STEP = 1e-4
 # Work (flops) up to which all of the Hessian is made from differences; weight of a number stored.
 _CHEAP = 3e7
 _MEMORY = 10.0
@@ -62,44 +59,13 @@ def judge(problem: Problem, ended: Ended) -> Verdict:
     the search has learnt stands in. It cannot show a saddle; but a search that goes downhill ends
     at a saddle only where symmetry holds it, at a zero, and those columns are always examined.
     """
-    templates = problem.objective.templates
-    theta = _snap(problem, templates.rectify(ended.theta))
-    value = problem.value(theta)
-    gradient = problem.gradient()
-    hessian, exact = _hessian(problem, theta, gradient, ended.model)
-    free = ~(templates.diagonal & (theta == 0.0) & (gradient >= 0.0))
-    decrement, downhill = _model(hessian, np.where(free, gradient, 0.0))
-    return Verdict(
-        theta=theta,
-        value=value,
-        gradient=gradient,
-        hessian=hessian,
-        exact=exact,
-        decrement=decrement,
-        max_gradient=float(np.abs(gradient[free]).max(initial=0.0)),
-        downhill=downhill,
-    )
-
-
-def _hessian(
-    problem: Problem, theta: FloatArray, gradient: FloatArray, model: FloatArray | None
-) -> tuple[FloatArray, bool]:
-    """The Hessian (m, m), and whether all of it comes from differences of the gradient."""
-    size = np.maximum(np.abs(theta), 1e-2 * max(float(np.abs(theta).max()), 1e-4))
-    steps = _STEP * size
+    theta = _snap(problem, problem.objective.templates.rectify(ended.theta))
     analysis = problem.objective.analysis
     work = 3.0 * problem.m * (analysis.flops + _MEMORY * analysis.stored)
-    if model is None or work <= _CHEAP:
-        at = problem.objective.evaluator
-        return at.hessian(theta, problem.reml, gradient, steps), True
-    hessian = model.copy()
-    templates = problem.objective.templates
-    for k in np.flatnonzero(templates.in_zero_column(theta)):
-        moved = theta.copy()
-        moved[k] += steps[k]
-        problem.value(moved)
-        hessian[:, k] = hessian[k, :] = (problem.gradient() - gradient) / steps[k]
-    return hessian, False
+    exact = ended.model is None or work <= _CHEAP
+    learnt = None if exact else ended.model
+    found = problem.objective.evaluator.examine(theta, problem.reml, learnt)
+    return Verdict(theta=theta, exact=exact, **found)
 
 
 def escape(problem: Problem, verdict: Verdict) -> FloatArray | None:
@@ -128,17 +94,3 @@ def _snap(problem: Problem, theta: FloatArray) -> FloatArray:
         if found <= value + _INDIFFERENT:
             theta, value = trial, found
     return theta
-
-
-def _model(hessian: FloatArray, gradient: FloatArray) -> tuple[float, FloatArray | None]:
-    """Decrease promised by the quadratic model, and a direction of negative curvature if any."""
-    diagonal = np.abs(np.diag(hessian))
-    diagonal = np.maximum(diagonal, 1e-8 * max(float(diagonal.max(initial=0.0)), 1e-300))
-    scale = 1.0 / np.sqrt(diagonal)
-    values, vectors = np.linalg.eigh(hessian * np.outer(scale, scale))
-    along = vectors.T @ (gradient * scale)
-    held = np.maximum(np.abs(values), _ROUNDING)
-    decrement = 0.5 * float(np.sum(along**2 / held))
-    if values[0] >= -_ROUNDING:
-        return decrement, None
-    return decrement, scale * vectors[:, 0] * np.sqrt(2.0)

@@ -1,0 +1,28 @@
+// Purpose: what gradient and Hessian say of a point: how much the criterion may still fall, and which way if the
+// point is a saddle.
+// The Hessian is made from differences of the exact gradient, all of it or only the columns that stand at a zero held
+// by symmetry, with a learnt one for the rest.
+#pragma once
+
+#include <vector>
+
+#include "mixedmodels/evaluator.hpp"
+
+namespace mixedmodels {
+
+struct Verdict {
+  double value = 0;
+  std::vector<double> gradient;  // m
+  std::vector<double> hessian;   // m x m
+  double decrement = 0;          // g'H^-1 g / 2 over the entries that may move
+  double max_gradient = 0;       // the largest of these, absolute
+  std::vector<double> downhill;  // m, a direction of negative curvature; empty when there is none
+};
+
+// `learnt` (m x m) may be null: then all columns are made from differences. The evaluator ends at another theta.
+Verdict examine(Evaluator& f, Criterion criterion, const std::vector<double>& theta, const double* learnt);
+
+// Eigenvalues (ascending) and vectors (columns) of a symmetric matrix, by Jacobi rotations.
+void symmetric_eigen(int n, std::vector<double> a, std::vector<double>& values, std::vector<double>& vectors);
+
+}  // namespace mixedmodels
