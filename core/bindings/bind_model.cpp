@@ -69,9 +69,9 @@ struct Products {
     if (offset) check(offset->size(), "the offset"), rows.offset = column_of(*offset);
     nb::gil_scoped_release release;
     const mm::BlasThreads blas(1);
-    basis = mm::orthogonalize(rows);
+    basis = mm::orthogonalize(rows, threads);
     if (basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
-    A = mm::cross_products(rows, basis);
+    A = mm::cross_products(rows, basis, threads);
     graph = mm::level_graph(A);
   }
 };

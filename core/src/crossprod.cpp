@@ -4,7 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "mixedmodels/blas.hpp"
 #include "mixedmodels/codes.hpp"
+#include "mixedmodels/workers.hpp"
 
 namespace mixedmodels {
 
@@ -32,19 +34,26 @@ CrossProducts empty_blocks(const Rows& rows, int p) {
   return A;
 }
 
-// Adds a block of rows to the products of X and y with themselves (upper triangle). The block is summed by itself
-// first: rounding errors grow with the number of blocks, not of rows.
-void add_xtx(const double* xy, const double* w, int count, int k, std::vector<double>& partial, double* xtx) {
-  std::fill(partial.begin(), partial.end(), 0.0);
-  for (int i = 0; i < count; ++i) {
-    const double* row = xy + static_cast<std::size_t>(i) * k;
-    for (int c = 0; c < k; ++c) {
-      const double wc = w[i] * row[c];
-      double* column = partial.data() + static_cast<std::size_t>(c) * k;
-      for (int r = 0; r <= c; ++r) column[r] += wc * row[r];
+// Adds a block of rows to the products of X and y with themselves (upper triangle). `scaled` takes count x k numbers.
+void add_xtx(const double* xy, const double* w, int count, int k, double* scaled, double* xtx) {
+  constexpr int kByBlas = 12;
+  if (k < kByBlas) {
+    for (int i = 0; i < count; ++i) {
+      const double* row = xy + static_cast<std::size_t>(i) * k;
+      for (int c = 0; c < k; ++c) {
+        const double wc = w[i] * row[c];
+        double* column = xtx + static_cast<std::size_t>(c) * k;
+        for (int r = 0; r <= c; ++r) column[r] += wc * row[r];
+      }
     }
+    return;
   }
-  for (std::size_t e = 0; e < partial.size(); ++e) xtx[e] += partial[e];
+  for (int i = 0; i < count; ++i) {
+    const double root = std::sqrt(w[i]);
+    for (int j = 0; j < k; ++j)
+      scaled[j + static_cast<std::size_t>(i) * k] = root * xy[j + static_cast<std::size_t>(i) * k];
+  }
+  blas::syrk('U', 'N', k, count, 1.0, scaled, k, 1.0, xtx, k);
 }
 
 // Adds a block of rows to a factor's own block and to Z'W [X, y].
@@ -79,20 +88,19 @@ void sort_pairs(std::int32_t* levels, double* values, std::size_t count, std::si
   }
 }
 
-PairBlock pair_block(const Rows& rows, int a, int b, const RowsByLevel& by_a) {
+// The pairs of levels first_level .. last_level of factor a with those of b, `start` counting from 0.
+PairBlock pair_range(const Rows& rows, int a, int b, const RowsByLevel& by_a, std::int32_t first_level,
+                     std::int32_t last_level) {
   const FactorRows &fa = rows.factors[a], &fb = rows.factors[b];
   const int sa = fa.width(), sb = fb.width();
   const std::size_t size = static_cast<std::size_t>(sa) * sb;
   PairBlock out;
-  out.a = a;
-  out.b = b;
-  out.start.assign(static_cast<std::size_t>(fa.levels) + 1, 0);
   std::vector<std::int32_t> stamp(fb.levels, -1);
   std::vector<std::int64_t> where(fb.levels, 0);
   std::vector<int> order;
   std::vector<std::int32_t> level_copy;
   std::vector<double> value_copy;
-  for (std::int32_t l = 0; l < fa.levels; ++l) {
+  for (std::int32_t l = first_level; l < last_level; ++l) {
     const std::size_t begin = out.level_b.size();
     for (std::int64_t i = by_a.start[l]; i < by_a.start[l + 1]; ++i) {
       const std::int64_t row = by_a.row_order.empty() ? i : by_a.row_order[i];
@@ -110,39 +118,93 @@ PairBlock pair_block(const Rows& rows, int a, int b, const RowsByLevel& by_a) {
         for (int r = 0; r < sb; ++r) v[r + c * sb] += wz * fb.z[r][row];
       }
     }
-    out.start[l + 1] = static_cast<std::int64_t>(out.level_b.size());
+    out.start.push_back(static_cast<std::int64_t>(out.level_b.size()));
     sort_pairs(out.level_b.data() + begin, out.values.data() + begin * size, out.level_b.size() - begin, size, order,
                level_copy, value_copy);
   }
   return out;
 }
 
-}  // namespace
+PairBlock pair_block(const Rows& rows, int a, int b, const RowsByLevel& by_a, Workers& workers) {
+  const std::int32_t levels = rows.factors[a].levels;
+  const RowRanges ranges(rows.n, 2);
+  std::vector<PairBlock> parts(static_cast<std::size_t>(ranges.count()));
+  // Ranges of levels with about as many rows each.
+  auto level_at = [&](int part) {
+    if (part == ranges.count()) return levels;
+    const auto at = std::lower_bound(by_a.start.begin(), by_a.start.end(), ranges.begin(part));
+    return static_cast<std::int32_t>(std::min<std::int64_t>(at - by_a.start.begin(), levels));
+  };
+  workers.run(ranges.count(),
+              [&](int part, int) { parts[part] = pair_range(rows, a, b, by_a, level_at(part), level_at(part + 1)); });
+  PairBlock out;
+  out.a = a;
+  out.b = b;
+  out.start.push_back(0);
+  for (PairBlock& part : parts) {
+    const auto shift = static_cast<std::int64_t>(out.level_b.size());
+    for (std::int64_t end : part.start) out.start.push_back(shift + end);
+    if (out.level_b.empty()) {
+      out.level_b = std::move(part.level_b);
+      out.values = std::move(part.values);
+    } else {
+      out.level_b.insert(out.level_b.end(), part.level_b.begin(), part.level_b.end());
+      out.values.insert(out.values.end(), part.values.begin(), part.values.end());
+      part = PairBlock{};
+    }
+  }
+  return out;
+}
 
-CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis) {
-  CrossProducts A = empty_blocks(rows, basis.p());
+// Everything but the pairs, over one range of rows.
+void add_rows(const Rows& rows, const OrthogonalBasis& basis, std::int64_t begin, std::int64_t end, CrossProducts& A) {
   const int k = A.k();
-  for (int j = 0; j < basis.p(); ++j) A.logdet_R2 += 2 * std::log(basis.R[j * (basis.p() + 1)]);
   BasisRows basis_rows(rows, basis, kBlock);
+  std::vector<double> scaled(static_cast<std::size_t>(kBlock) * k);
   double w[kBlock];
-  std::vector<double> partial(A.XtX.size());
-  for (std::int64_t first = 0; first < rows.n; first += kBlock) {
-    const int count = static_cast<int>(std::min<std::int64_t>(kBlock, rows.n - first));
+  for (std::int64_t first = begin; first < end; first += kBlock) {
+    const int count = static_cast<int>(std::min<std::int64_t>(kBlock, end - first));
     const double* xy = basis_rows.block(first, count);
     for (int i = 0; i < count; ++i) {
       w[i] = rows.w(first + i);
       if (rows.weight.base) A.sum_log_weights += std::log(w[i]);
     }
-    add_xtx(xy, w, count, k, partial, A.XtX.data());
+    add_xtx(xy, w, count, k, scaled.data(), A.XtX.data());
     for (std::size_t f = 0; f < A.factors.size(); ++f)
       add_factor(rows.factors[f], A.factors[f], first, count, xy, w, k, A.factors[f].diagonal.data(), A.ZtX.data());
   }
+}
+
+void add_to(std::vector<double>& total, const std::vector<double>& part) {
+  for (std::size_t i = 0; i < total.size(); ++i) total[i] += part[i];
+}
+
+}  // namespace
+
+CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis, int threads) {
+  Workers workers(threads);
+  const int p = basis.p(), k = p + 1;
+  const RowRanges ranges(rows.n, k);
+  std::vector<CrossProducts> parts(static_cast<std::size_t>(ranges.count()));
+  workers.run(ranges.count(), [&](int part, int) {
+    parts[part] = empty_blocks(rows, p);
+    add_rows(rows, basis, ranges.begin(part), ranges.end(part), parts[part]);
+  });
+  CrossProducts A = std::move(parts[0]);
+  for (std::size_t part = 1; part < parts.size(); ++part) {
+    add_to(A.XtX, parts[part].XtX);
+    add_to(A.ZtX, parts[part].ZtX);
+    for (std::size_t f = 0; f < A.factors.size(); ++f) add_to(A.factors[f].diagonal, parts[part].factors[f].diagonal);
+    A.sum_log_weights += parts[part].sum_log_weights;
+    parts[part] = CrossProducts{};
+  }
+  for (int j = 0; j < p; ++j) A.logdet_R2 += 2 * std::log(basis.R[j * (p + 1)]);
   for (int c = 0; c < k; ++c)
     for (int r = 0; r < c; ++r) A.XtX[c + static_cast<std::size_t>(r) * k] = A.XtX[r + static_cast<std::size_t>(c) * k];
   const int factors = static_cast<int>(rows.factors.size());
   for (int a = 0; a + 1 < factors; ++a) {
     const RowsByLevel by_a = rows_by_level(rows.factors[a].codes, rows.factors[a].levels, rows.n);
-    for (int b = a + 1; b < factors; ++b) A.pairs.push_back(pair_block(rows, a, b, by_a));
+    for (int b = a + 1; b < factors; ++b) A.pairs.push_back(pair_block(rows, a, b, by_a, workers));
   }
   return A;
 }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/workers.hpp"
 
 namespace mixedmodels {
 
@@ -17,30 +18,63 @@ constexpr double kEps = std::numeric_limits<double>::epsilon();
 constexpr double kDependent = 1e4 * kEps;
 constexpr double kExact = 1e3 * kEps;
 
-// R of the QR of sqrt(W) [X, y - offset], (p + 1) x (p + 1), column-major.
-std::vector<double> triangle_of_rows(const Rows& rows) {
-  const int k = rows.p() + 1;
-  const int block = std::max(512, 3 * k);
-  const int ld = k + block;
-  std::vector<double> a(static_cast<std::size_t>(ld) * k, 0.0), tau(k), work(static_cast<std::size_t>(64) * k);
-  std::vector<double> triangle(static_cast<std::size_t>(k) * k, 0.0), root(block);
-  for (std::int64_t first = 0; first < rows.n; first += block) {
-    const int count = static_cast<int>(std::min<std::int64_t>(block, rows.n - first));
-    for (int i = 0; i < count; ++i) root[i] = std::sqrt(rows.w(first + i));
-    for (int j = 0; j < k; ++j) {
-      double* column = a.data() + static_cast<std::size_t>(j) * ld;
-      std::copy_n(triangle.data() + static_cast<std::size_t>(j) * k, k, column);
-      for (int i = 0; i < count; ++i) {
-        const double value = j + 1 < k ? rows.x[j][first + i] : rows.response(first + i);
-        column[k + i] = root[i] * value;
-      }
+// Grows the triangle of a QR by blocks of rows: each is put under it and both are factored again.
+class GrowingTriangle {
+ public:
+  explicit GrowingTriangle(int k)
+      : k_(k),
+        block_(std::max(512, 3 * k)),
+        ld_(k + block_),
+        a_(static_cast<std::size_t>(ld_) * k, 0.0),
+        tau_(k),
+        work_(static_cast<std::size_t>(64) * k),
+        triangle_(static_cast<std::size_t>(k) * k, 0.0) {}
+
+  int block() const { return block_; }
+  const std::vector<double>& triangle() const { return triangle_; }
+
+  // Takes `count` rows, at most a block; fill(j, target) writes their numbers in column j.
+  template <typename Fill>
+  void add(int count, Fill&& fill) {
+    for (int j = 0; j < k_; ++j) {
+      double* column = a_.data() + static_cast<std::size_t>(j) * ld_;
+      std::copy_n(triangle_.data() + static_cast<std::size_t>(j) * k_, k_, column);
+      fill(j, column + k_);
     }
-    blas::geqrf(k + count, k, a.data(), ld, tau.data(), work.data(), static_cast<int>(work.size()));
-    for (int j = 0; j < k; ++j)
-      for (int i = 0; i <= j; ++i)
-        triangle[i + static_cast<std::size_t>(j) * k] = a[i + static_cast<std::size_t>(j) * ld];
+    blas::geqrf(k_ + count, k_, a_.data(), ld_, tau_.data(), work_.data(), static_cast<int>(work_.size()));
+    for (int j = 0; j < k_; ++j)
+      std::copy_n(a_.data() + static_cast<std::size_t>(j) * ld_, j + 1,
+                  triangle_.data() + static_cast<std::size_t>(j) * k_);
   }
-  return triangle;
+
+ private:
+  int k_, block_, ld_;
+  std::vector<double> a_, tau_, work_, triangle_;
+};
+
+// R of the QR of sqrt(W) [X, y - offset], (p + 1) x (p + 1), column-major.
+std::vector<double> triangle_of_rows(const Rows& rows, int threads) {
+  Workers workers(threads);
+  const int k = rows.p() + 1;
+  const RowRanges ranges(rows.n, k);
+  std::vector<GrowingTriangle> parts(static_cast<std::size_t>(ranges.count()), GrowingTriangle(k));
+  workers.run(ranges.count(), [&](int part, int) {
+    GrowingTriangle& triangle = parts[part];
+    std::vector<double> root(triangle.block());
+    for (std::int64_t first = ranges.begin(part); first < ranges.end(part); first += triangle.block()) {
+      const int count = static_cast<int>(std::min<std::int64_t>(triangle.block(), ranges.end(part) - first));
+      for (int i = 0; i < count; ++i) root[i] = std::sqrt(rows.w(first + i));
+      triangle.add(count, [&](int j, double* target) {
+        for (int i = 0; i < count; ++i)
+          target[i] = root[i] * (j + 1 < k ? rows.x[j][first + i] : rows.response(first + i));
+      });
+    }
+  });
+  for (std::size_t part = 1; part < parts.size(); ++part)
+    parts[0].add(k, [&](int j, double* target) {
+      std::copy_n(parts[part].triangle().data() + static_cast<std::size_t>(j) * k, k, target);
+    });
+  return parts[0].triangle();
 }
 
 double norm(const double* v, int n) {
@@ -104,9 +138,9 @@ class DependenceScan {
 
 }  // namespace
 
-OrthogonalBasis orthogonalize(const Rows& rows) {
+OrthogonalBasis orthogonalize(const Rows& rows, int threads) {
   const int k = rows.p() + 1;
-  const std::vector<double> triangle = triangle_of_rows(rows);
+  const std::vector<double> triangle = triangle_of_rows(rows, threads);
   OrthogonalBasis out;
   DependenceScan scan(k);
   for (int j = 0; j + 1 < k; ++j) {

@@ -336,9 +336,9 @@ void Pls::information(Criterion criterion, double* out) const {
           double v = g[c + r * s], kap = 0;
           for (int i = c + 1; i < s; ++i) v -= V[r + i * s] * lam[i + c * s];
           for (int i = c; i < s; ++i) kap += g[r + i * s] * lam[i + c * s];
-          // A column of zeros says nothing of V, nor is V asked for: kappa is zero there.
+          // A zero on the diagonal hides V; Z'WZ is never less.
           const double ratio = v / lam[c + c * s];
-          V[r + c * s] = std::isfinite(ratio) ? ratio : 0;
+          V[r + c * s] = std::isfinite(ratio) ? ratio : block.diagonal[std::int64_t{l} * s * s + r + c * s];
           kappa[r + c * s] = kap;
         }
       for (std::size_t e1 = 0; e1 < m; ++e1) {

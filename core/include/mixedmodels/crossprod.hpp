@@ -40,7 +40,7 @@ struct CrossProducts {
   double logdet_R2 = 0;  // log |R|^2 of the basis: log |X'V^-1X| of the columns kept is that of the basis plus this
 };
 
-CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis);
+CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis, int threads = 1);
 
 // Replaces the response of basis and products by that of `rows`, which are otherwise those they were made from.
 void renew_response(const Rows& rows, OrthogonalBasis& basis, CrossProducts& A);

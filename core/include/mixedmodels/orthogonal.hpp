@@ -25,7 +25,7 @@ struct OrthogonalBasis {
   void solve_R(double* b, int m) const;
 };
 
-OrthogonalBasis orthogonalize(const Rows& rows);
+OrthogonalBasis orthogonalize(const Rows& rows, int threads = 1);
 
 // Rows first .. first + count of [X R^-1, y - offset - X beta_ls], row-major, p + 1 numbers a row.
 class BasisRows {

@@ -34,4 +34,19 @@ struct Rows {
   double response(std::int64_t i) const { return offset.base ? y[i] - offset[i] : y[i]; }
 };
 
+// The rows in a few ranges for as many tasks. The ranges depend on the problem and not on the number of threads, so
+// that sums over rows come out the same for any.
+class RowRanges {
+ public:
+  // `per_row`: numbers read in every row; small problems stay in one range.
+  RowRanges(std::int64_t n, int per_row) : n_(n), count_(n * per_row > 400000 ? 4 : 1) {}
+  int count() const { return count_; }
+  std::int64_t begin(int part) const { return n_ * part / count_; }
+  std::int64_t end(int part) const { return n_ * (part + 1) / count_; }
+
+ private:
+  std::int64_t n_;
+  int count_;
+};
+
 }  // namespace mixedmodels
