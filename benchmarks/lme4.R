@@ -13,6 +13,7 @@ seconds <- replicate(as.integer(arguments[4]), {
   as.numeric(Sys.time()) - start
 })
 cat(sprintf(
-  '{"seconds": [%s], "deviance": %.9f, "version": "%s"}\n',
-  paste(format(seconds, digits = 6), collapse = ", "), deviance(fit), packageVersion("lme4")
+  '{"seconds": [%s], "deviance": %.9f, "version": "%s", "note": "%s"}\n',
+  paste(format(seconds, digits = 6), collapse = ", "), deviance(fit), packageVersion("lme4"),
+  basename(La_library())
 ))

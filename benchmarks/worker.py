@@ -32,7 +32,7 @@ def main() -> None:
         deviance = PEERS[peer](case, data, int(threads))
         seconds.append(time.perf_counter() - start)
     version = importlib.metadata.version(peer)
-    print(json.dumps({"seconds": seconds, "deviance": deviance, "version": version}))
+    print(json.dumps({"seconds": seconds, "deviance": float(deviance), "version": version}))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 TOP = Path(__file__).parents[1]
 sys.path.insert(0, str(TOP / "tests"))
@@ -28,10 +29,11 @@ from parity.measures import (  # noqa: E402
 INTRODUCTION = """\
 # Agreement with lme4
 
-Made by `python tools/parity_table.py`; the same comparisons are tests (`tests/parity`). The reference
-is lme4 1.1-31 in R 4.2.2, its optimum polished by Newton steps on its own criterion
-([how](../tests/reference/README.md)); of the reference's digits the criterion is good to 1e-9
-relative, theta and what follows from it to about 1e-6, to 1e-5 for `insteval`, `star` and `chem97`.
+Made by `python tools/parity_table.py`; the same comparisons are tests (`tests/parity`). The
+reference is lme4 1.1-31 in R 4.2.2, its optimum polished by Newton steps on its own criterion
+([how](../tests/reference/README.md)). The reference itself is good to 1e-9 relative in the
+criterion, to about 1e-6 in theta and what follows from it, to 1e-5 for `insteval`, `star` and
+`chem97`.
 
 Every entry is the largest absolute difference of its kind, so `2e-07` under `beta` says that the
 worst coefficient agrees to 2e-7 relative. A dash is a difference of exactly zero.
@@ -40,9 +42,9 @@ worst coefficient agrees to 2e-7 relative. A dash is a difference of exactly zer
 FIXED = """\
 ## At fixed theta
 
-The ML and REML criteria and their parts at six given values of theta per case, two of them singular.
-Relative differences; log-determinants below 1 in units of 1, coefficients below their standard error
-in units of it.
+The ML and REML criteria and their parts at six given values of theta per case, two of them
+singular. Relative differences; log-determinants below 1 in units of 1, coefficients below their
+standard error in units of it.
 """
 
 OPTIMUM = """\
@@ -73,6 +75,18 @@ def worst(columns: Iterable[Iterable[float]]) -> list[str]:
     return [cell(max(column, key=abs)) for column in columns]
 
 
+def section(text: str, found: dict[str, Any], calls: dict[str, str]) -> str:
+    """A heading with its table: the cases, the worst of each column, and `calls` if any."""
+    names = [field.name for field in fields(next(iter(found.values())))]
+    values = {case: [getattr(kind, name) for name in names] for case, kind in found.items()}
+    extra = ["calls"] if calls else []
+    rows = [
+        [case, *map(cell, line), *([calls[case]] if calls else [])] for case, line in values.items()
+    ]
+    rows.append(["**worst**", *worst(zip(*values.values(), strict=True)), *[""] * len(extra)])
+    return f"{text}\n{table(['case', *names, *extra], rows)}"
+
+
 def main() -> None:
     """Fit every case and write the page."""
     fixed: dict[str, FixedTheta] = {}
@@ -83,23 +97,9 @@ def main() -> None:
         fixed[name] = at_fixed_theta(case, fit.model)
         optimum[name] = at_optimum(case, fit)
         calls[name] = f"{fit.optsum.n_objective} + {fit.optsum.n_gradient}"
-    parts = []
-    for text, kind, found, extra in (
-        (FIXED, FixedTheta, fixed, {}),
-        (OPTIMUM, Optimum, optimum, {"calls": calls}),
-    ):
-        names = [field.name for field in fields(kind)]
-        values = {
-            case: [getattr(measured, name) for name in names] for case, measured in found.items()
-        }
-        rows = [
-            [case, *map(cell, line), *(column[case] for column in extra.values())]
-            for case, line in values.items()
-        ]
-        rows.append(["**worst**", *worst(zip(*values.values(), strict=True)), *[""] * len(extra)])
-        parts.append(f"{text}\n{table(['case', *names, *extra], rows)}")
+    parts = [INTRODUCTION, section(FIXED, fixed, {}), section(OPTIMUM, optimum, calls)]
     page = TOP / "docs" / "parity.md"
-    page.write_text("\n".join([INTRODUCTION, *parts]), encoding="utf-8")
+    page.write_text("\n".join(parts), encoding="utf-8")
     print(f"{page.relative_to(TOP)}: {len(CASES)} cases")
 
 

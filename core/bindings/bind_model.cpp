@@ -391,6 +391,10 @@ void bind_evaluator(nb::module_& m) {
            nb::arg("steps"), "Differences (m, m) of the gradient: forward from `gradient`, central when it is None.")
       .def(
           "start", [](const Evaluator& s) { return to_numpy(s.core.start()); }, "Start for theta by moments.")
+      .def_prop_ro(
+          "unit", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.unit())); },
+          "(m,) natural unit of theta: one over the root mean square of the column of Z that its row multiplies.",
+          nb::rv_policy::automatic)
       .def("quasi_newton", &Evaluator::quasi_newton, nb::arg("theta"), nb::arg("reml"), nb::arg("max_values"),
            nb::arg("decrement"), nb::arg("zero"), nb::arg("progress").none())
       .def(

@@ -34,18 +34,22 @@ CrossProducts empty_blocks(const Rows& rows, int p) {
   return A;
 }
 
-// Adds a block of rows to the products of X and y with themselves (upper triangle). `scaled` takes count x k numbers.
+// Adds a block of rows to the products of X and y with themselves (upper triangle). `scaled` takes kBlock x k numbers.
+// The block is summed by itself first: rounding errors grow with the number of blocks, not of rows.
 void add_xtx(const double* xy, const double* w, int count, int k, double* scaled, double* xtx) {
   constexpr int kByBlas = 12;
   if (k < kByBlas) {
+    double* sums = scaled;
+    std::fill_n(sums, k * k, 0.0);
     for (int i = 0; i < count; ++i) {
       const double* row = xy + static_cast<std::size_t>(i) * k;
       for (int c = 0; c < k; ++c) {
         const double wc = w[i] * row[c];
-        double* column = xtx + static_cast<std::size_t>(c) * k;
+        double* column = sums + static_cast<std::size_t>(c) * k;
         for (int r = 0; r <= c; ++r) column[r] += wc * row[r];
       }
     }
+    for (int e = 0; e < k * k; ++e) xtx[e] += sums[e];
     return;
   }
   for (int i = 0; i < count; ++i) {

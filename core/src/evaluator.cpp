@@ -14,6 +14,18 @@ namespace {
 constexpr double kCancellation = 1e3;
 constexpr int kRenewals = 2;
 
+std::vector<double> natural_units(const CrossProducts& A, const std::vector<ThetaEntry>& entries) {
+  std::vector<double> out;
+  for (const ThetaEntry& e : entries) {
+    const FactorBlock& f = A.factors[e.factor];
+    const std::int64_t s = f.width;
+    double sum = 0;
+    for (std::int64_t l = 0; l < f.levels; ++l) sum += f.diagonal[l * s * s + e.row * (s + 1)];
+    out.push_back(sum > 0 ? std::sqrt(static_cast<double>(A.n) / sum) : 1.0);
+  }
+  return out;
+}
+
 }  // namespace
 
 Evaluator::Evaluator(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
@@ -23,6 +35,7 @@ Evaluator::Evaluator(const Rows& rows, const OrthogonalBasis& basis, const Cross
       A_(A),
       entries_(std::move(entries)),
       pls_(A, symbolic, entries_, threads),
+      unit_(natural_units(A, entries_)),
       theta_(entries_.size(), std::numeric_limits<double>::quiet_NaN()),
       gradient_(entries_.size()) {}
 

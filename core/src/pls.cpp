@@ -32,6 +32,27 @@ double symmetric_at(const double* lower, int lead, int r, int c) {
   return r >= c ? lower[r + std::int64_t{c} * lead] : lower[c + std::int64_t{r} * lead];
 }
 
+// Z'W(X - Z Lambda K) comes out of a difference that has lost its digits where the templates are large. There
+// Lambda'Z'W(X - Z Lambda K) = K, which is the definition of K, gives them back: AK = Lambda'^-1 K.
+constexpr double kLarge = 100;
+
+void sharpen_residual_products(const FactorBlock& block, const double* lam, const double* K, double* AK, int p) {
+  const int s = block.width;
+  for (int c = s - 1; c >= 0; --c) {
+    double size = 0;
+    for (std::int32_t l = 0; l < block.levels; ++l) size += block.diagonal[std::int64_t{l} * s * s + c * (s + 1)];
+    const double pivot = lam[c + c * s];
+    if (!(pivot * pivot * size > kLarge * block.levels)) continue;
+    for (std::int32_t l = 0; l < block.levels; ++l) {
+      const std::int64_t at = (block.offset + std::int64_t{l} * s) * p;
+      double* target = AK + at + std::int64_t{c} * p;
+      std::copy_n(K + at + std::int64_t{c} * p, p, target);
+      for (int r = c + 1; r < s; ++r) small::axpy(p, -lam[r + c * s], AK + at + std::int64_t{r} * p, target);
+      for (int j = 0; j < p; ++j) target[j] /= pivot;
+    }
+  }
+}
+
 }  // namespace
 
 void multiply_products(const CrossProducts& A, const double* in, double* out, int k) {
@@ -305,6 +326,8 @@ void Pls::add_reml_gradient(double* out) {
   multiply_products(A_, KR_.data(), AK_.data(), p);
   for (std::int64_t i = 0; i < A_.q; ++i)
     for (int j = 0; j < p; ++j) AK_[i * p + j] = A_.ZtX[i * k + j] - AK_[i * p + j];
+  for (std::size_t f = 0; f < A_.factors.size(); ++f)
+    sharpen_residual_products(A_.factors[f], lam_[f].data(), K_.data(), AK_.data(), p);
   std::copy_n(K_.data(), size, KR_.data());
   const int q = static_cast<int>(A_.q);
   blas::trsm('L', 'L', 'N', p, q, RX_.data(), k, KR_.data(), p);
@@ -318,6 +341,17 @@ void Pls::add_reml_gradient(double* out) {
       sum += small::dot(p, AK_.data() + (at + row) * p, KR_.data() + (at + column) * p);
     out[e] -= 2 * sum;
   }
+}
+
+double Pls::rounding(Criterion criterion) const {
+  constexpr double kEps = std::numeric_limits<double>::epsilon();
+  double lost = 0;
+  if (criterion == Criterion::reml)
+    for (int j = 0; j < A_.p; ++j) {
+      const std::size_t at = j + static_cast<std::size_t>(j) * A_.k();
+      lost += A_.XtX[at] / (RX_[at] * RX_[at]);
+    }
+  return 8 * kEps * lost;
 }
 
 void Pls::information(Criterion criterion, double* out) const {

@@ -20,6 +20,12 @@ class Model {
     for (int i = 0; i < m_; ++i) at(i, i) = scale;
   }
 
+  // The same model of a function of variables that are 1 / unit as large.
+  void rescale(const std::vector<double>& unit) {
+    for (int j = 0; j < m_; ++j)
+      for (int i = 0; i < m_; ++i) at(i, j) *= unit[i] * unit[j];
+  }
+
   double* data() { return hessian_.data(); }
   const std::vector<double>& hessian() const { return hessian_; }
 
@@ -81,32 +87,39 @@ void limit_step(const std::vector<double>& theta, std::vector<double>& step) {
     for (double& d : step) d *= 1.5 * size / longest;
 }
 
+// The search runs in the natural units of theta: `theta`, `gradient` and `model` of a result are in these until it is
+// handed out.
 class Search {
  public:
   Search(Evaluator& f, Criterion criterion, const SearchSettings& settings)
       : f_(f),
         criterion_(criterion),
         settings_(settings),
+        unit_(f.unit()),
         m_(f.m()),
         model_(m_),
         trial_(m_),
         step_(m_),
         change_(m_),
-        slope_(m_) {}
+        slope_(m_),
+        at_(m_) {}
 
   SearchResult run(std::vector<double> theta, const Progress& progress) {
     SearchResult r;
     r.theta = std::move(theta);
     r.gradient.resize(m_);
-    r.value = f_.value(r.theta.data(), criterion_);
+    for (int i = 0; i < m_; ++i) r.theta[i] /= unit_[i];
+    r.value = value_at(r.theta);
     if (!std::isfinite(r.value)) {
       r.status = SearchStatus::not_finite;
+      r.theta = at_;
       return r;
     }
-    f_.gradient(criterion_, r.gradient.data());
+    gradient_at(r.gradient);
     f_.pls().information(criterion_, model_.data());
+    model_.rescale(unit_);
     for (;; ++r.iterations) {
-      if (progress && !progress(r.iterations, r.value, r.theta)) {
+      if (progress && !progress(r.iterations, r.value, in_theta(r.theta))) {
         r.status = SearchStatus::interrupted;
         break;
       }
@@ -127,14 +140,31 @@ class Search {
       }
     }
     try_zeros(r);
+    for (int i = 0; i < m_; ++i) at_[i] = 1 / unit_[i];
+    model_.rescale(at_);
     r.model = model_.hessian();
+    for (int i = 0; i < m_; ++i) r.gradient[i] /= unit_[i];
+    r.theta = in_theta(r.theta);
     turn_columns(r);
     return r;
   }
 
  private:
+  const std::vector<double>& in_theta(const std::vector<double>& x) {
+    for (int i = 0; i < m_; ++i) at_[i] = x[i] * unit_[i];
+    return at_;
+  }
+
+  double value_at(const std::vector<double>& x) { return f_.value(in_theta(x).data(), criterion_); }
+
+  // At the point of the last value.
+  void gradient_at(std::vector<double>& out) {
+    f_.gradient(criterion_, out.data());
+    for (int i = 0; i < m_; ++i) out[i] *= unit_[i];
+  }
+
   // Rounding error of a difference of two values of the criterion.
-  double noise(const SearchResult& r) const { return 1e-13 * (1 + std::abs(r.value)); }
+  double noise(const SearchResult& r) const { return 1e-13 * (1 + std::abs(r.value)) + f_.pls().rounding(criterion_); }
 
   // Moves along the step to a point of lower criterion, or says that there is none.
   bool advance(SearchResult& r) {
@@ -142,14 +172,14 @@ class Search {
     double t = 1, value = 0;
     for (int halvings = 0;; ++halvings) {
       for (int i = 0; i < m_; ++i) trial_[i] = r.theta[i] + t * step_[i];
-      value = f_.value(trial_.data(), criterion_);
+      value = value_at(trial_);
       if (value <= r.value + 1e-4 * t * slope + noise(r)) break;
       if (halvings == 30 || f_.n_value() >= settings_.max_values) return false;
       const double curve = value - r.value - t * slope;
       const double best = std::isfinite(curve) && curve > 0 ? -0.5 * slope * t * t / curve : 0.0;
       t = std::clamp(best, 0.1 * t, 0.5 * t);
     }
-    f_.gradient(criterion_, slope_.data());
+    gradient_at(slope_);
     for (int i = 0; i < m_; ++i) {
       change_[i] = trial_[i] - r.theta[i];
       std::swap(slope_[i], r.gradient[i]);
@@ -173,15 +203,15 @@ class Search {
     for (int e : small_entries) {
       trial_ = r.theta;
       trial_[e] = 0;
-      const double value = f_.value(trial_.data(), criterion_);
+      const double value = value_at(trial_);
       moved = true;
       if (!(value <= r.value + 1e-9 + noise(r))) continue;
       r.theta = trial_;
       r.value = value;
     }
     if (!moved) return;
-    r.value = f_.value(r.theta.data(), criterion_);
-    f_.gradient(criterion_, r.gradient.data());
+    r.value = value_at(r.theta);
+    gradient_at(r.gradient);
   }
 
   // Changes the sign of every column of a template whose diagonal entry is negative.
@@ -207,9 +237,10 @@ class Search {
   Evaluator& f_;
   Criterion criterion_;
   const SearchSettings& settings_;
+  const std::vector<double>& unit_;
   int m_;
   Model model_;
-  std::vector<double> trial_, step_, change_, slope_;
+  std::vector<double> trial_, step_, change_, slope_, at_;
 };
 
 }  // namespace

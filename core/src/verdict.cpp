@@ -25,11 +25,12 @@ std::vector<bool> in_zero_column(const std::vector<ThetaEntry>& entries, const s
   return out;
 }
 
-std::vector<double> steps(const std::vector<double>& theta) {
+std::vector<double> steps(const std::vector<double>& theta, const std::vector<double>& unit) {
   double largest = 1e-4;
-  for (double t : theta) largest = std::max(largest, std::abs(t));
+  for (std::size_t e = 0; e < theta.size(); ++e) largest = std::max(largest, std::abs(theta[e]) / unit[e]);
   std::vector<double> out;
-  for (double t : theta) out.push_back(kStep * std::max(std::abs(t), 1e-2 * largest));
+  for (std::size_t e = 0; e < theta.size(); ++e)
+    out.push_back(kStep * std::max(std::abs(theta[e]), 1e-2 * largest * unit[e]));
   return out;
 }
 
@@ -42,7 +43,7 @@ std::vector<double> hessian_at(Evaluator& f, Criterion criterion, std::vector<do
     std::copy_n(learnt, m * m, out.begin());
     wanted = in_zero_column(f.entries(), theta);
   }
-  const std::vector<double> h = steps(theta);
+  const std::vector<double> h = steps(theta, f.unit());
   for (std::size_t j = 0; j < m; ++j) {
     if (!wanted[j]) continue;
     const double centre = theta[j];
@@ -62,12 +63,13 @@ std::vector<double> hessian_at(Evaluator& f, Criterion criterion, std::vector<do
 }
 
 // The quadratic model scaled to a unit diagonal: what it promises and where it curves down.
-void judge(Verdict& v, const std::vector<double>& free_gradient) {
+void judge(Verdict& v, const std::vector<double>& free_gradient, const std::vector<double>& unit) {
   const int m = static_cast<int>(free_gradient.size());
+  auto curvature = [&](int i) { return std::abs(v.hessian[i * (m + 1)]) * unit[i] * unit[i]; };
   double largest = 1e-300;
-  for (int i = 0; i < m; ++i) largest = std::max(largest, std::abs(v.hessian[i * (m + 1)]));
+  for (int i = 0; i < m; ++i) largest = std::max(largest, curvature(i));
   std::vector<double> scale(m), scaled(v.hessian), values, vectors;
-  for (int i = 0; i < m; ++i) scale[i] = 1 / std::sqrt(std::max(std::abs(v.hessian[i * (m + 1)]), 1e-8 * largest));
+  for (int i = 0; i < m; ++i) scale[i] = unit[i] / std::sqrt(std::max(curvature(i), 1e-8 * largest));
   for (int j = 0; j < m; ++j)
     for (int i = 0; i < m; ++i) scaled[i + j * m] *= scale[i] * scale[j];
   symmetric_eigen(m, std::move(scaled), values, vectors);
@@ -137,7 +139,7 @@ Verdict examine(Evaluator& f, Criterion criterion, const std::vector<double>& th
     v.max_gradient = std::max(v.max_gradient, std::abs(free_gradient[e]));
   }
   v.hessian = hessian_at(f, criterion, theta, v.gradient, learnt);
-  judge(v, free_gradient);
+  judge(v, free_gradient, f.unit());
   return v;
 }
 

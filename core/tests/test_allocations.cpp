@@ -47,9 +47,9 @@ namespace {
 constexpr mm::Criterion kCriteria[] = {mm::Criterion::ml, mm::Criterion::reml};
 
 // Allocations of `rounds` of evaluations at new thetas after one of each kind.
-long count(const Stages& stages, int rounds) {
+long count(const Stages& stages, int rounds, int threads = 1) {
   const Structure& s = stages.structure;
-  mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+  mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), threads);
   Random random(1);
   std::vector<std::vector<double>> thetas;
   for (int i = 0; i <= rounds; ++i)
@@ -110,6 +110,16 @@ TEST(large_supernodes) {
     });
   }
   CHECK(seen.wide && seen.contiguous && seen.scattered);
+}
+
+TEST(several_threads) {
+  for (const Structure& s : {structures::crossed(1, 2500, {{300, {1}}, {260, {1}}}),
+                             structures::nested(3, 20000, {{7000, {2}}, {900, {2}}, {60, {3}}})}) {
+    check::at(s.kind);
+    const Stages stages(s);
+    CHECK(mm::Factor(stages.A, stages.symbolic, 3).workers().threads() == 3);
+    CHECK_ERROR("allocations, three threads", static_cast<double>(count(stages, 3, 3)), 0.0);
+  }
 }
 
 TEST(random_structures) {

@@ -86,6 +86,63 @@ TEST(several_blocks_of_rows) {
   check_structure(structures::nested(2, 1024, {{60, {1}}, {8, {2}}}, 0));
 }
 
+// Enough rows for several ranges of them.
+TEST(ranges_of_rows_and_threads) {
+  const Structure s = structures::crossed(5, 210000, {{50, {1}}, {20, {2}}}, 3);
+  const mm::Rows rows = s.rows();
+  const mm::OrthogonalBasis basis = mm::orthogonalize(rows);
+  const mm::CrossProducts A = mm::cross_products(rows, basis);
+  for (int threads : {2, 3}) {
+    const mm::OrthogonalBasis other = mm::orthogonalize(rows, threads);
+    CHECK(other.R == basis.R && other.c == basis.c && other.residual_norm == basis.residual_norm);
+    const mm::CrossProducts B = mm::cross_products(rows, basis, threads);
+    CHECK(B.XtX == A.XtX && B.ZtX == A.ZtX && B.sum_log_weights == A.sum_log_weights);
+    for (int f = 0; f < 2; ++f) CHECK(B.factors[f].diagonal == A.factors[f].diagonal);
+    CHECK(B.pairs[0].start == A.pairs[0].start && B.pairs[0].level_b == A.pairs[0].level_b);
+    CHECK(B.pairs[0].values == A.pairs[0].values);
+  }
+  std::vector<Real> cells(50 * 20 * 2, 0), zy(50, 0);
+  mm::BasisRows source(rows, basis, 1);
+  for (int i = 0; i < s.n; ++i) {
+    for (int c = 0; c < 2; ++c) cells[(s.factors[0].codes[i] * 20 + s.factors[1].codes[i]) * 2 + c] += s.z(1, c, i);
+    const double* row = source.block(i, 1);
+    zy[s.factors[0].codes[i]] += row[3];
+  }
+  double worst = 0;
+  for (int l = 0; l < 50; ++l)
+    for (std::int64_t t = A.pairs[0].start[l]; t < A.pairs[0].start[l + 1]; ++t)
+      for (int c = 0; c < 2; ++c)
+        worst = std::max(worst, std::abs(A.pairs[0].values[t * 2 + c] -
+                                         static_cast<double>(cells[(l * 20 + A.pairs[0].level_b[t]) * 2 + c])));
+  CHECK_ERROR("pairs over ranges", worst, 1e-10);
+  worst = 0;
+  for (int l = 0; l < 50; ++l) worst = std::max(worst, std::abs(A.ZtX[l * 4 + 3] - static_cast<double>(zy[l])));
+  CHECK_ERROR("Z'y over ranges", worst, 1e-9);
+}
+
+TEST(another_response) {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    check::at("seed " + std::to_string(seed));
+    const Structure s = structures::random(seed);
+    Structure other = s;
+    Random random(seed + 77);
+    for (double& y : other.y) y = 100 * (seed % 3) + random.normal();
+    const Stages stages(s), expected(other);
+    mm::OrthogonalBasis basis = stages.basis;
+    mm::CrossProducts A = stages.A;
+    mm::renew_response(expected.rows, basis, A);
+    CHECK(basis.kept == expected.basis.kept && basis.R == expected.basis.R);
+    auto difference = [](const std::vector<double>& a, const std::vector<double>& b) {
+      double worst = 0;
+      for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, check::relative(a[i], b[i]));
+      return worst;
+    };
+    CHECK_ERROR("renewed c", difference(basis.c, expected.basis.c), 1e-12);
+    CHECK_ERROR("renewed Z'W[X y]", difference(A.ZtX, expected.A.ZtX), 1e-10);
+    CHECK_ERROR("renewed [X y]'W[X y]", difference(A.XtX, expected.A.XtX), 1e-10);
+  }
+}
+
 TEST(pairs_are_those_that_occur) {
   const Structure s = structures::partially_crossed(3, 40, 10, 3, 2);
   const Stages stages(s);

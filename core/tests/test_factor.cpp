@@ -24,6 +24,35 @@ Matrix<T> permuted(const Matrix<T>& a, const std::vector<int>& place) {
   return out;
 }
 
+// Every supernode is in the top or in one chunk; a chunk's updates go to itself or to the top, where they are pulled.
+void check_division(const mm::Symbolic& S) {
+  std::vector<int> part(S.supernodes.size(), -2);
+  for (int s : S.top) part[s] = -1;
+  for (std::size_t chunk = 0; chunk < S.chunks.size(); ++chunk)
+    for (int s : S.chunks[chunk]) {
+      CHECK(part[s] == -2);
+      part[s] = static_cast<int>(chunk);
+    }
+  std::size_t deferred = 0, pulled = 0;
+  for (std::size_t s = 0; s < S.supernodes.size(); ++s) {
+    const mm::Supernode& node = S.supernodes[s];
+    CHECK(part[s] != -2 && node.top == (part[s] == -1));
+    for (std::int64_t t = node.update_begin; t < node.update_end; ++t) {
+      const mm::Update& u = S.updates[t];
+      CHECK(S.supernodes[u.target].top || part[u.target] == part[s]);
+      CHECK(u.deferred == (!node.top && S.supernodes[u.target].top));
+      deferred += u.deferred;
+    }
+  }
+  CHECK(S.pulls.size() == S.top.size());
+  for (std::size_t i = 0; i < S.pulls.size(); ++i)
+    for (const mm::Pull& pull : S.pulls[i]) {
+      CHECK(S.updates[pull.update].deferred && S.updates[pull.update].target == S.top[i]);
+      ++pulled;
+    }
+  CHECK(pulled == deferred);
+}
+
 // Every column belongs to one supernode; rows below ascend; every update finds its rows in its target.
 void check_analysis(const mm::Symbolic& S) {
   int column = 0;
@@ -42,17 +71,20 @@ void check_analysis(const mm::Symbolic& S) {
       CHECK(u.begin == covered && u.end > u.begin);
       covered = u.end;
       bool contiguous = true;
+      int first_local = 0;
       for (int i = u.begin; i < node.below; ++i) {
-        const int local = S.local[u.local + i - u.begin];
+        const int local = target.solid ? rows[i] - target.first : S.local[u.local + i - u.begin];
         const int row = local < target.width ? target.first + local : S.rows[target.rows + local - target.width];
+        if (i == u.begin) first_local = local;
         CHECK(row == rows[i] && (i < u.end) == (rows[i] < target.first + target.width));
-        contiguous = contiguous && local == S.local[u.local] + i - u.begin;
+        contiguous = contiguous && local == first_local + i - u.begin;
       }
       CHECK(contiguous == u.contiguous);
     }
     CHECK(covered == node.below);
   }
   CHECK(column == S.q && panel == S.panel_size);
+  check_division(S);
   std::vector<int> places(S.permuted);
   std::sort(places.begin(), places.end());
   for (int i = 0; i < S.q; ++i) CHECK(places[i] == i);
@@ -160,6 +192,47 @@ TEST(wide_supernodes_and_large_updates) {
     });
   }
   CHECK(seen.wide && seen.contiguous && seen.scattered);
+}
+
+double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  double out = 0;
+  for (std::size_t i = 0; i < b.size(); ++i)
+    if (const double error = std::abs(a[i] - b[i]); !(error <= out)) out = error;
+  return out;
+}
+
+TEST(threads_change_nothing) {
+  const Structure designs[] = {structures::crossed(1, 2500, {{300, {1}}, {260, {1}}}),
+                               structures::crossed(2, 2000, {{150, {2}}, {100, {2}}}),
+                               structures::nested(3, 20000, {{7000, {2}}, {900, {2}}, {60, {3}}})};
+  for (const Structure& s : designs) {
+    check::at(s.kind);
+    const Stages stages(s);
+    CHECK(stages.symbolic.chunks.size() > 1);
+    Random random(3);
+    const std::vector<double> first = structures::theta(random, s, structures::Point::interior);
+    const std::vector<double> second = structures::theta(random, s, structures::Point::zero_column);
+    const std::vector<double> right = random.normals(static_cast<std::size_t>(s.q()) * 2);
+    mm::Factor one(stages.A, stages.symbolic);
+    for (int threads : {2, 3, 5}) {
+      mm::Factor many(stages.A, stages.symbolic, threads);
+      CHECK(many.workers().threads() == threads);
+      for (const std::vector<double>* theta : {&first, &second, &first}) {
+        CHECK(one.renew(stages.lam(*theta)) && many.renew(stages.lam(*theta)));
+        one.invert();
+        many.invert();
+        CHECK(one.panels() == many.panels());
+        // How a block is cut among threads may change the order of a sum.
+        CHECK_ERROR("inverse by more threads", largest_difference(many.inverse(), one.inverse()), 1e-14);
+        std::vector<double> a = right, b = right;
+        one.solve_L(a.data(), 2);
+        many.solve_L(b.data(), 2);
+        one.solve_Lt(a.data(), 2);
+        many.solve_Lt(b.data(), 2);
+        CHECK(a == b);
+      }
+    }
+  }
 }
 
 TEST(a_factor_that_overflows_says_so) {

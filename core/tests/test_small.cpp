@@ -91,29 +91,4 @@ TEST(solves_and_inverse) {
   }
 }
 
-TEST(sandwiches) {
-  Random random(3);
-  for (int sa = 1; sa <= 5; ++sa)
-    for (int sb = 1; sb <= 5; ++sb) {
-      const Matrix left = lower(random_matrix(random, sb, sb)), right = lower(random_matrix(random, sa, sa));
-      const Matrix value = random_matrix(random, sb, sa), product = dense::transpose(left) * value * right;
-      const int lead = 8;
-      Matrix straight(lead, sa), turned(lead, sb);
-      small::add_sandwich(sb, sa, left.a.data(), value.a.data(), right.a.data(), straight.a.data(), lead, false);
-      small::add_sandwich_transposed(sb, sa, left.a.data(), value.a.data(), right.a.data(), turned.a.data(), lead);
-      CHECK_ERROR("add_sandwich", dense::relative_difference(top(straight, sb), product), kTolerance);
-      CHECK_ERROR("add_sandwich_transposed", dense::relative_difference(top(turned, sa), dense::transpose(product)),
-                  kTolerance);
-      CHECK(dense::largest(bottom(straight, sb)) == 0 && dense::largest(bottom(turned, sa)) == 0);
-    }
-  for (int s = 1; s <= 5; ++s) {
-    const Matrix lam = lower(random_matrix(random, s, s)), g = random_matrix(random, s, s);
-    const Matrix value = g * dense::transpose(g);
-    Matrix own(s, s);
-    small::add_sandwich(s, s, lam.a.data(), value.a.data(), lam.a.data(), own.a.data(), s, true);
-    const Matrix expected = dense::transpose(lam) * value * lam + dense::identity<double>(s);
-    CHECK_ERROR("add_sandwich, own", dense::relative_difference(own, lower(expected)), kTolerance);
-  }
-}
-
 }  // namespace

@@ -254,9 +254,13 @@ class LinearMixedModel:
         """Fit the same model to another response (n,) as `fitted` was, starting at its theta.
 
         Raises:
-            DataError: The response has the wrong length, is not finite, or is constant.
+            DataError: The response is not numeric, has the wrong length, is not finite, or is
+                constant.
         """
-        response = np.array(y, dtype=np.float64)
+        try:
+            response = np.array(y, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise DataError(f"The new response is not numeric: {y!r:.80}.") from None
         if response.shape != (self.nobs,):
             raise DataError(
                 f"The new response has shape {response.shape}; the model has {self.nobs} rows."

@@ -40,10 +40,15 @@ class Objective:
         """`values` as a theta of this model.
 
         Raises:
-            MixedModelsError: Wrong length, or a value that is not finite.
+            MixedModelsError: Not numbers, the wrong length, or a value that is not finite.
         """
-        theta = np.ascontiguousarray(values, dtype=np.float64)
         names = ", ".join(self.templates.names)
+        try:
+            theta = np.ascontiguousarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise MixedModelsError(
+                f"theta is {values!r:.80}; it must be one number for each of: {names}."
+            ) from None
         if theta.shape != (self.templates.m,):
             raise MixedModelsError(
                 f"theta has shape {theta.shape}; this model has {self.templates.m} "
@@ -70,7 +75,9 @@ class Objective:
     def hessian(self, theta: npt.ArrayLike, *, reml: bool) -> FloatArray:
         """Second derivatives (m, m) of the criterion at theta, from 2m exact gradients."""
         at = self.theta(theta)
-        size = np.maximum(np.abs(at), 1e-2 * max(float(np.abs(at).max(initial=0.0)), 1e-4))
+        unit = self.evaluator.unit
+        largest = float(np.abs(at / unit).max(initial=1e-4))
+        size = np.maximum(np.abs(at), 1e-2 * largest * unit)
         with self.lock:
             hessian: FloatArray = self.evaluator.hessian(at, reml, None, 1e-3 * size)
         return hessian

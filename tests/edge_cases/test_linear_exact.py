@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -16,7 +17,7 @@ from edge_cases.shared import (
     quiet,
     sleepstudy,
 )
-from oracle import criterion, from_design
+from oracle import criterion, from_design, gradient
 
 from mixedmodels import LinearMixedModel, SingularFitWarning, lmer, load_dataset
 
@@ -57,6 +58,31 @@ def test_random_effects_far_from_the_residual(size: float, reml: bool) -> None:
     for theta in ([size, 0.3 * size, size], [0.1 * size, 0.0, size], [size, size, 0.0]):
         expected = criterion(oracle, np.array(theta), reml)
         assert model.objective(theta, reml=reml) == pytest.approx(expected, rel=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("size", [1e-4, 1e4])
+@pytest.mark.parametrize("formula", ["y ~ x + (x | g)", "y ~ x + (x || g)", "y ~ x + (1 | g)"])
+@pytest.mark.parametrize("reml", [False, True])
+def test_random_effects_far_from_the_residual_are_fitted(
+    reml: bool, formula: str, size: float, seed: int
+) -> None:
+    """The search ends well, at a point whose gradient is zero for the oracle too."""
+    rng = np.random.default_rng(seed)
+    g = np.repeat(np.arange(8), 6)
+    x = rng.standard_normal(48)
+    b = size * rng.standard_normal((8, 2)) * (1.0, float("x |" in formula))
+    y = 1.0 + 2.0 * x + b[g, 0] + b[g, 1] * x + rng.standard_normal(48)
+    fit = quiet(formula, {"y": y, "x": x, "g": g}, reml=reml)
+    assert fit.converged
+    assert fit.optsum.n_objective < 200
+    oracle = from_design(fit.model.design)
+    assert fit.objective == pytest.approx(criterion(oracle, fit.theta, reml), rel=1e-8)
+    largest = max(1.0, float(np.abs(fit.theta).max()))
+    free = fit.theta != 0.0
+    assert np.abs(largest * gradient(oracle, fit.theta, reml)[free]).max(initial=0.0) < 1e-3
+    if "x |" in formula or "||" not in formula:
+        assert fit.sigma == pytest.approx(1.0, abs=0.4)
 
 
 @pytest.mark.parametrize("reml", [True, False])
@@ -101,6 +127,17 @@ def test_no_warning_on_large_good_fits() -> None:
     assert fit.messages == ()
     assert fit.converged
     assert fit.sigma == pytest.approx(1.0, rel=0.02)
+
+
+def test_sums_over_many_rows() -> None:
+    """Rounding errors do not grow with the rows, by whose number n log(pwrss) multiplies them."""
+    rng = np.random.default_rng(11)
+    n = 400_000
+    y, g = 3.0 + rng.standard_normal(n), rng.integers(0, 5, n)
+    exact = math.fsum((y - math.fsum(y) / n) ** 2)
+    model = LinearMixedModel("y ~ 1 + (1 | g)", {"y": y, "g": g})
+    assert model.pls([0.0]).pwrss == pytest.approx(exact, rel=1e-14)
+    assert model.pls([0.0]).logdet_RX2 == pytest.approx(np.log(n), rel=1e-14)
 
 
 @pytest.mark.parametrize("right_side", ["0", "-1", "0 + 0"])

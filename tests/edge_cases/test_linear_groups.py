@@ -232,7 +232,7 @@ def test_name_without_backticks(name: str) -> None:
 
 def test_name_that_cannot_be_told_from_the_intercept() -> None:
     data = sleepstudy().rename(columns={"Days": "1"})
-    with pytest.raises(FormulaError, match="column called '1' .* rename it") as caught:
+    with pytest.raises(FormulaError, match=r"column called '1' .* rename it") as caught:
         lmer("Reaction ~ `1` + (1 | Subject)", data)
     assert "             ^" in str(caught.value)
     assert_same_fit(

@@ -9,9 +9,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edge_cases.shared import INTERCEPTS, SLOPES, assert_same_fit, fit_once, sleepstudy
+from edge_cases.shared import (
+    INTERCEPTS,
+    SLOPES,
+    assert_same_fit,
+    fit_once,
+    quiet,
+    sleepstudy,
+)
 
-from mixedmodels import DataError, FormulaError, LinearMixedModel, ModelError, lmer
+from mixedmodels import (
+    ConvergenceWarning,
+    DataError,
+    FormulaError,
+    LinearMixedModel,
+    MixedModelsError,
+    ModelError,
+    lmer,
+)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +154,15 @@ def test_response_fitted_almost_exactly_is_fitted() -> None:
     assert fit.sigma == pytest.approx(1e-9 * fit_once(INTERCEPTS).sigma, rel=1e-5)
 
 
+@pytest.mark.parametrize("formula", [INTERCEPTS, SLOPES])
+def test_response_fitted_exactly_by_fixed_and_random_part(formula: str) -> None:
+    """The likelihood has no bound then; the fit says that it has found none."""
+    data = sleepstudy(Reaction=np.arange(180.0))
+    said = "Not converged|fit the response exactly"
+    with pytest.raises((ConvergenceWarning, MixedModelsError), match=said):
+        lmer(formula, data)
+
+
 def test_rank_deficient_keeps_the_first_of_a_dependent_set() -> None:
     formula = "Reaction ~ Days + I(2 * Days) + I(Days + 1) + (1 | Subject)"
     fit = lmer(formula, sleepstudy())
@@ -186,6 +210,34 @@ def test_column_offset_of_the_fixed_part(shift: float) -> None:
     assert fit.fixef["x"] == pytest.approx(once.fixef["Days"], rel=1e-15 * shift + 1e-11)
     assert fit.stderror["x"] == pytest.approx(once.stderror["Days"], rel=1e-15 * shift + 1e-9)
     np.testing.assert_allclose(fit.fitted, once.fitted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "formula", ["Reaction ~ x + (x | Subject)", "Reaction ~ x + (x || Subject)"]
+)
+@pytest.mark.parametrize("scale", [1e-9, 1e-4, 1e4, 1e9])
+def test_column_scale_of_a_random_slope(scale: float, formula: str) -> None:
+    data = sleepstudy()
+    fit = quiet(formula, data.assign(x=scale * data["Days"]), reml=False)
+    once = fit_once(formula.replace("x", "Days"), reml=False)
+    assert fit.converged
+    assert fit.objective == pytest.approx(once.objective, abs=1e-9)
+    sd, expected = fit.varcorr.sd.to_numpy(), once.varcorr.sd.to_numpy()
+    np.testing.assert_allclose(sd * [1.0, scale], expected, rtol=1e-5)
+    np.testing.assert_allclose(fit.fitted, once.fitted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shift", [1e2, 2e3, 1e4])
+def test_column_offset_of_a_random_slope(shift: float) -> None:
+    """Years, say: intercept and slope are then correlated to all but 1 in 1e8."""
+    data = sleepstudy()
+    fit = quiet("Reaction ~ x + (x | Subject)", data.assign(x=data["Days"] + shift))
+    assert fit.converged
+    assert fit.optsum.n_objective < 200
+    assert fit.objective == pytest.approx(fit_once().objective, abs=1e-6)
+    assert fit.varcorr.sd["Subject", "x"] == pytest.approx(
+        fit_once().varcorr.sd["Subject", "Days"], rel=1e-4
+    )
 
 
 def test_column_scales_far_apart() -> None:
@@ -241,6 +293,21 @@ def test_weight_of_zero_for_a_whole_level() -> None:
     assert "308" not in fit.ranef()["Subject"].index
     with pytest.raises(DataError, match="All weights are zero"):
         lmer(SLOPES, data, weights=np.zeros(180))
+
+
+@pytest.mark.parametrize(
+    ("contrasts", "message"),
+    [
+        ({"Subject": "summ"}, r"contrast of 'Subject' is 'summ'; .*Did you mean 'sum'"),
+        ({"Subjct": "sum"}, "contrasts names 'Subjct', which is not a column"),
+        ({"Days": "sum"}, r"contrasts names 'Days', which is numeric; write C\(Days\)"),
+        (["sum"], "contrasts must be a dict"),
+    ],
+    ids=["contrast", "column", "numeric", "no dict"],
+)
+def test_contrasts_that_make_no_sense(contrasts: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        lmer(SLOPES, sleepstudy(), contrasts=contrasts)
 
 
 def test_unused_levels_are_dropped_and_counted() -> None:

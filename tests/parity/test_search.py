@@ -5,14 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
-from typing import get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from parity.measures import CASES, model_of
 
-from mixedmodels import LinearMixedModel, MixedModelsError, SingularFitWarning, load_dataset
+from mixedmodels import (
+    ConvergenceWarning,
+    LinearMixedModel,
+    MixedModelsError,
+    SingularFitWarning,
+    load_dataset,
+)
 from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.optimize import nlopt_extra
 from mixedmodels.settings import Control, OptimizerName
@@ -20,9 +26,16 @@ from mixedmodels.settings import Control, OptimizerName
 OPTIMIZERS = [name for name in get_args(OptimizerName) if name not in ("brent", "BOBYQA")]
 NLOPT = pytest.mark.skipif(nlopt_extra.nlopt is None, reason="the extra nlopt is not installed")
 
-# One theta inside and one at zero; several terms; templates of size 2; several local optima; a template that is
-# singular without a zero in theta's first entry.
-SEARCHED = ["dyestuff_ml", "dyestuff2_ml", "pastes_ml", "sleepstudy_slope_reml", "orthodont_reml", "early_reml"]  # fmt: skip
+# One theta, inside and at zero; two terms; templates of size 2; several local optima; a singular
+# template that is not zero.
+SEARCHED = [
+    "dyestuff_ml",
+    "dyestuff2_ml",
+    "pastes_ml",
+    "sleepstudy_slope_reml",
+    "orthodont_reml",
+    "early_reml",
+]
 
 STARTED = [
     "pastes_ml",
@@ -138,17 +151,18 @@ def case_model_of_departments() -> LinearMixedModel:
     return LinearMixedModel(formula, load_dataset("insteval"))
 
 
-def test_best_point_is_kept_when_evaluations_run_out() -> None:
-    model = case_model("sleepstudy_slope_reml")
-    with pytest.warns(UserWarning, match="Not converged: Nelder-Mead .*more evaluations"):
-        fit = model.fit(
-            optimizer="Nelder-Mead", control=Control(max_evaluations=5), start=[9, 9, 9]
-        )
+@pytest.mark.parametrize("optimizer", ["auto", "Nelder-Mead"])
+def test_best_point_is_kept_when_evaluations_run_out(optimizer: OptimizerName) -> None:
+    """Evaluations enough to go downhill, and not to arrive."""
+    model, control = case_model("pastes_ml"), Control(max_evaluations=3)
+    with pytest.warns(ConvergenceWarning, match=r"Not converged: .*Allow more evaluations"):
+        fit = model.fit(False, optimizer=optimizer, control=control, start=[3.0, 1.0])
     assert not fit.converged
     assert fit.optsum.status == "max_evaluations"
-    seen = [value for value, _ in fit.optsum.trace]
-    assert fit.objective <= min(seen) + 1e-9
-    assert fit.objective == pytest.approx(model.objective(fit.theta, reml=True), rel=1e-13)
+    assert "Not converged" in str(fit)
+    assert fit.objective < model.objective([3.0, 1.0])
+    assert fit.objective <= min(value for value, _ in fit.optsum.trace) + 1e-9
+    assert fit.objective == pytest.approx(model.objective(fit.theta), rel=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -156,13 +170,24 @@ def test_best_point_is_kept_when_evaluations_run_out() -> None:
     [
         ([1.0, 0.0], r"shape \(2,\).*3 parameters: Subject.\(Intercept\), Subject.Days.\(Inter"),
         ([1.0, np.nan, 1.0], "every value must be finite"),
-        ([1e200, 0.0, 1e200], "start"),
+        ([1e200, 0.0, 1e200], "cannot be computed at the start"),
+        ("ones", r"theta is 'ones'; it must be one number for each of: Subject.\(Intercept\)"),
     ],
-    ids=["too short", "NaN", "overflow"],
+    ids=["too short", "NaN", "overflow", "text"],
 )
 def test_starts_that_cannot_be_used(start: list[float], message: str) -> None:
     with pytest.raises(MixedModelsError, match=message):
         case_model("sleepstudy_slope_reml").fit(start=start)
+
+
+def test_options_that_cannot_be_used() -> None:
+    model, wrong = case_model("pastes_ml"), cast(Any, "ML")
+    with pytest.raises(MixedModelsError, match=r"reml is 'ML'; it must be True .*or False"):
+        model.fit(wrong)
+    with pytest.raises(MixedModelsError, match=r"control is 'ML'; make it with Control"):
+        model.fit(control=wrong)
+    with pytest.raises(MixedModelsError, match=r"max_evaluations is 0; .* at least 1"):
+        Control(max_evaluations=0)
 
 
 def test_trace_ends_at_the_optimum() -> None:

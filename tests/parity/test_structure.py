@@ -19,6 +19,7 @@ CHOLESKY = {case["id"]: case for case in STRUCTURE["cholesky"]}
 # Minimum degree orders differ in how ties are broken: CHOLMOD's own two runs on `insteval` differ
 # by 2.5% (509730 and 497179). Where a large factor fills, the last per cent is chance.
 BY_CHANCE = {"insteval_s_d": 1.02, "insteval_d_s": 1.02, "star_id_tch_sch": 1.01}
+TOO_CHEAP = {"star_id_tch_sch"}
 
 
 def model_of(case: dict[str, Any]) -> LinearMixedModel:
@@ -69,11 +70,13 @@ def test_sizes(case: dict[str, Any], model: LinearMixedModel) -> None:
 
 def test_fill_of_the_chosen_order(case: dict[str, Any], model: LinearMixedModel) -> None:
     listed = min(case[key]["nnz_L"] for key in ("natural_order", "cholmod_default_permutation"))
-    chosen = model.pls(theta_of(case, model)).L.nnz
-    assert chosen <= BY_CHANCE.get(case["id"], 1.0) * listed
     table = model.fill_in()
-    assert table["nnz_L"].iloc[-1] == chosen == table["nnz_L"].min()
-    assert model.block_plan().nnz_L == chosen
+    # Where a factorization is cheap, a better order is not sought for longer than it would save.
+    label = "minimum degree" if case["id"] in TOO_CHEAP else table.index[-1]
+    assert table["nnz_L"][label] <= BY_CHANCE.get(case["id"], 1.0) * listed
+    assert case["id"] not in TOO_CHEAP or table["flops"].iloc[-1] < 1e7
+    chosen = model.pls(theta_of(case, model)).L.nnz
+    assert table["nnz_L"].iloc[-1] == model.block_plan().nnz_L == chosen
 
 
 @pytest.mark.parametrize("case_id", [key for key, case in CHOLESKY.items() if "terms" in case])

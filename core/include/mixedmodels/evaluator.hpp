@@ -17,6 +17,9 @@ class Evaluator {
 
   int m() const { return static_cast<int>(entries_.size()); }
   const std::vector<ThetaEntry>& entries() const { return entries_; }
+  // Natural unit (m) of every entry: one over the root mean square of the column of Z that its row multiplies. What is
+  // small or large of theta is so in these units, whatever the scales of the covariates.
+  const std::vector<double>& unit() const { return unit_; }
 
   // NaN where the criterion cannot be computed. Asked again for the theta it stands at, it computes nothing.
   double value(const double* theta, Criterion criterion);
@@ -41,7 +44,7 @@ class Evaluator {
   const CrossProducts& A_;
   std::vector<ThetaEntry> entries_;
   Pls pls_;
-  std::vector<double> theta_, gradient_;
+  std::vector<double> unit_, theta_, gradient_;
   std::optional<Criterion> gradient_of_;  // what gradient_ is of, at theta_
   int n_value_ = 0, n_gradient_ = 0;
 };

@@ -45,8 +45,8 @@ class Pls {
   void gradient(Criterion criterion, double* out);
 
   // Expected Hessian (m x m) of the criterion at the theta of the last `gradient`, blocks of different terms taken
-  // as orthogonal but for the common scale; a start for a quasi-Newton method, not an inference. The templates must be
-  // nonsingular.
+  // as orthogonal but for the common scale; a start for a quasi-Newton method, not an inference. Too large where a
+  // template is singular.
   void information(Criterion criterion, double* out) const;
 
   // Conditional covariances of the random effects over sigma^2: for factor f, level by level, width x width blocks.
@@ -58,6 +58,8 @@ class Pls {
   void reset_reference();
   // Size of what cancels in pwrss over pwrss itself.
   double cancellation() const { return cancellation_; }
+  // Rounding error of REML's determinant: digits are lost where X'V^-1X is a small part of X'WX.
+  double rounding(Criterion criterion) const;
 
   double pwrss() const { return pwrss_; }
   double logdet_L2() const { return logdet_L2_; }

@@ -13,6 +13,7 @@ import numpy as np
 
 from mixedmodels.design.checks import check_identifiable, check_response
 from mixedmodels.design.codes import TRUTH_LEVELS, drop_unused
+from mixedmodels.design.coding import check_contrast_name
 from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.design import Design, TermDesign
 from mixedmodels.design.evaluate import bind_factor
@@ -257,3 +258,5 @@ def _check_contrasts(contrasts: Mapping[str, Any], table: Table) -> None:
     for name in contrasts:
         if name not in table and "(" not in str(name):
             raise DataError(f"contrasts names '{name}', which is not a column of the data.")
+        if isinstance(contrasts[name], str):
+            check_contrast_name(contrasts[name], name)

@@ -136,21 +136,30 @@ def _treatment(labels: Sequence[str], base: int) -> Coding:
     return Coding(tuple(labels[level] for level in indicated), None, indicated)
 
 
+def check_contrast_name(contrast: str, factor: str) -> None:
+    """Refuse a contrast that nobody knows, also where it would not be used.
+
+    Raises:
+        DataError: an unknown name.
+    """
+    if contrast not in CONTRASTS:
+        listed = ", ".join(repr(name) for name in CONTRASTS)
+        raise DataError(
+            f"The contrast of '{factor}' is {contrast!r}; it must be one of {listed}, or a matrix."
+            f"{did_you_mean(contrast, CONTRASTS)}"
+        )
+
+
 def _named(contrast: str, labels: Sequence[str], factor: str) -> Coding:
+    check_contrast_name(contrast, factor)
     n_levels = len(labels)
     numbered = tuple(str(column + 1) for column in range(n_levels - 1))
     if contrast == "sum":
         return Coding(numbered, contr_sum(n_levels))
     if contrast == "helmert":
         return Coding(numbered, contr_helmert(n_levels))
-    if contrast == "poly":
-        powers = (f"^{degree}" for degree in range(4, n_levels))
-        return Coding((*_POLY_NAMES, *powers)[: n_levels - 1], contr_poly(n_levels))
-    listed = ", ".join(repr(name) for name in CONTRASTS)
-    raise DataError(
-        f"The contrast of '{factor}' is {contrast!r}; it must be one of {listed}, or a matrix."
-        f"{did_you_mean(contrast, CONTRASTS)}"
-    )
+    powers = (f"^{degree}" for degree in range(4, n_levels))
+    return Coding((*_POLY_NAMES, *powers)[: n_levels - 1], contr_poly(n_levels))
 
 
 def _from_matrix(contrast: Any, levels: pd.Index, factor: str) -> Coding:

@@ -83,7 +83,8 @@ def escape(problem: Problem, verdict: Verdict) -> FloatArray | None:
 def _snap(problem: Problem, theta: FloatArray) -> FloatArray:
     """Small diagonal entries at exactly zero where the criterion is indifferent, smallest first."""
     diagonal = problem.objective.templates.diagonal
-    candidates = np.flatnonzero(diagonal & (theta > 0.0) & (theta < ZERO))
+    small = theta < ZERO * problem.objective.evaluator.unit
+    candidates = np.flatnonzero(diagonal & (theta > 0.0) & small)
     if not candidates.size:
         return theta
     value = problem.value(theta)

@@ -20,7 +20,7 @@ from mixedmodels.typing import FloatArray
 
 # The quadratic model's promise below which the core's search stops, in units of the criterion.
 DECREMENT = 1e-11
-# Diagonal entries below this are tried at zero.
+# Diagonal entries below this, in their natural units, are tried at zero.
 ZERO = 1e-3
 
 
@@ -44,7 +44,8 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
     endings: dict[str, Ending] = {"converged": "done", "max_evaluations": "max_evaluations"}
     if found["status"] == "not_finite":
         raise MixedModelsError(
-            f"The criterion cannot be computed at the start theta = {start}; give another start=."
+            f"The criterion cannot be computed at the start theta = {start}. Give another start=; "
+            "or fixed and random effects fit the response exactly, which leaves no residual."
         )
     value = found["value"]
     if problem.best is None or value <= problem.best[0]:
@@ -61,18 +62,21 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
 
 def lbfgsb(problem: Problem, start: FloatArray) -> Ended:
     """SciPy's L-BFGS-B with the exact gradient."""
+    unit = problem.objective.evaluator.unit
 
-    def both(theta: FloatArray) -> tuple[float, FloatArray]:
-        value = problem.value(theta)
-        return (value, problem.gradient()) if np.isfinite(value) else (1e300, np.zeros(problem.m))
+    def both(x: FloatArray) -> tuple[float, FloatArray]:
+        value = problem.value(x * unit)
+        if not np.isfinite(value):
+            return 1e300, np.zeros(problem.m)
+        return value, problem.gradient() * unit
 
     found = optimize.minimize(
         both,
-        start,
+        start / unit,
         jac=True,
         method="L-BFGS-B",
         bounds=_bounds(problem),
-        callback=_reporter(problem, np.ones(problem.m)),
+        callback=_reporter(problem, unit),
         options={
             "maxfun": problem.control.max_evaluations,
             "maxiter": problem.control.max_evaluations,
@@ -159,8 +163,9 @@ def typical_size(problem: Problem, start: FloatArray) -> FloatArray:
         if row == column
     }
     size = np.array([diagonal[term, row] for term, row, _ in templates.entries.tolist()])
-    floor = 1e-3 * max(1e-3, float(np.abs(start).max()))
-    sizes: FloatArray = np.maximum(np.abs(size), floor)
+    unit = problem.objective.evaluator.unit
+    floor = 1e-3 * max(1e-3, float(np.abs(start / unit).max()))
+    sizes: FloatArray = np.maximum(np.abs(size), floor * unit)
     return sizes
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixedmodels._core import Products
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.objective import Objective
 from mixedmodels.optimize.choose import choose_optimizer
 from mixedmodels.optimize.judge import Verdict, escape, judge
@@ -35,12 +36,21 @@ class Request:
         optimizer: Name of a method, or "auto".
         start: (m,) theta to start from, or None for a start by moments.
         control: Limits and tolerances.
+
+    Raises:
+        MixedModelsError: `reml` is no truth value, or `control` no Control.
     """
 
     reml: bool
     optimizer: OptimizerName = "auto"
     start: npt.ArrayLike | None = None
     control: Control = field(default_factory=Control)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reml, (bool, np.bool_)):
+            raise MixedModelsError(f"reml is {self.reml!r}; it must be True (REML) or False (ML).")
+        if not isinstance(self.control, Control):
+            raise MixedModelsError(f"control is {self.control!r}; make it with Control(...).")
 
 
 def minimize(
@@ -103,13 +113,13 @@ def _settle(problem: Problem, ended: Ended, *, restart: bool) -> tuple[Ended, Ve
     """Judge a point; leave saddles, and with `restart` also points that are no optimum yet."""
     verdict = judge(problem, ended)
     for _ in range(_MOST_RESTARTS):
+        if ended.ending == "max_evaluations" and not _small(problem, verdict):
+            break  # not an optimum and not a saddle: a point on the way
         lower = escape(problem, verdict)
         if verdict.downhill is not None and lower is None:
             # The curvature has been tried and is rounding.
             return ended, dataclasses.replace(verdict, downhill=None)
         if lower is None and (not restart or _small(problem, verdict)):
-            break
-        if lower is None and ended.ending == "max_evaluations":
             break
         again = quasi_newton(problem, verdict.theta if lower is None else lower)
         found = judge(problem, again)

@@ -68,12 +68,12 @@ class FakeModel:
         found = solution(self.problem, theta, reml, p_all=X.shape[1], kept=kept)
         return LinearMixedFit(self, found, optsum)
 
-    def refit(self, y: Any, *, reml: bool, start: NDArray[np.float64]) -> LinearMixedFit:
+    def refit(self, y: Any, *, fitted: LinearMixedFit) -> LinearMixedFit:
         y = np.asarray(y, dtype=np.float64)
         design = SimpleNamespace(**{**vars(self.design), "y": y})
         other = FakeModel(design, replace(self.problem, y=y))
-        theta, optsum = minimise(other.problem, reml, start)
-        return other.at(theta, reml, optsum)
+        theta, optsum = minimise(other.problem, fitted.reml, fitted.theta)
+        return other.at(theta, fitted.reml, optsum)
 
 
 def summary_of(theta: NDArray[np.float64], **changes: Any) -> OptSummary:

@@ -12,6 +12,7 @@ from oracle import problem, solution, z_matrix
 from mixedmodels.covariance import Templates
 from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.fit.tables import coef_tables, random_part, ranef_tables
+from mixedmodels.settings import Control
 
 RNG = np.random.default_rng(20090701)
 N, A, B = 60, 7, 4
@@ -73,7 +74,7 @@ def test_model_without_fixed_effects() -> None:
         y=y, X=X, x_names=(), groups=GROUPS, terms=TERMS, n=N, w=None, offset=offset, messages=(),
         formula=SimpleNamespace(text="y ~ 0 + (1 | a) + (x | b) + (0 + x | a)"),
     )  # fmt: skip
-    optsum: Any = SimpleNamespace(converged=True)
+    optsum: Any = SimpleNamespace(converged=True, control=Control())
     model: Any = SimpleNamespace(design=design, templates=TEMPLATES)
     fit = LinearMixedFit(model, solution(solved, theta, reml=True), optsum)
     assert fit.objective == fit.deviance

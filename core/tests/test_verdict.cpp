@@ -1,0 +1,107 @@
+// Eigenvalues, and what gradient and Hessian say of minima, saddles and points on the way.
+#include <algorithm>
+
+#include "check.hpp"
+#include "mixedmodels/quasi_newton.hpp"
+#include "mixedmodels/verdict.hpp"
+#include "structures.hpp"
+
+namespace {
+
+constexpr auto kMl = mm::Criterion::ml;
+
+TEST(eigenvalues_and_vectors) {
+  Random random(1);
+  for (int n : {1, 2, 3, 5, 8, 15})
+    for (double spread : {1.0, 1e6}) {
+      dense::Matrix<double> a(n, n), V(n, n), values_V(n, n);
+      for (int j = 0; j < n; ++j)
+        for (int i = 0; i <= j; ++i) a(i, j) = a(j, i) = random.normal() * (i == j ? spread : 1);
+      std::vector<double> values;
+      mm::symmetric_eigen(n, a.a, values, V.a);
+      CHECK(std::is_sorted(values.begin(), values.end()));
+      for (int j = 0; j < n; ++j)
+        for (int i = 0; i < n; ++i) values_V(i, j) = V(i, j) * values[j];
+      CHECK_ERROR("V'V", dense::relative_difference(dense::transpose(V) * V, dense::identity<double>(n)), 1e-12);
+      CHECK_ERROR("A V", dense::relative_difference(a * V, values_V), 1e-12);
+    }
+  std::vector<double> values, vectors;
+  mm::symmetric_eigen(2, {0, 0, 0, 0}, values, vectors);
+  CHECK(values[0] == 0 && values[1] == 0);
+}
+
+struct Subject {
+  Stages stages;
+  mm::Evaluator f;
+  explicit Subject(const Structure& s)
+      : stages(s), f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries()) {}
+};
+
+TEST(minima_are_recognised) {
+  int regular = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Structure s = structures::random(seed);
+    if (s.q() > s.n) continue;
+    check::at("seed " + std::to_string(seed) + s.kind);
+    Subject subject(s);
+    const mm::SearchResult found = mm::quasi_newton(subject.f, kMl, subject.f.start(), {}, {});
+    const mm::Verdict v = mm::examine(subject.f, kMl, found.theta, nullptr);
+    CHECK(v.value == found.value);
+    if (std::any_of(found.theta.begin(), found.theta.end(), [](double t) { return t == 0; })) continue;
+    ++regular;
+    CHECK(v.downhill.empty());
+    CHECK_ERROR("decrement at a minimum", v.decrement, 1e-7);
+  }
+  CHECK(regular >= 5);
+}
+
+TEST(a_zero_that_is_a_saddle_shows_the_way_down) {
+  const Structure s = structures::crossed(1, 120, {{12, {1}}, {8, {2}}});  // effects in every column
+  Subject subject(s);
+  const mm::Verdict v = mm::examine(subject.f, kMl, std::vector<double>(4, 0.0), nullptr);
+  CHECK(v.max_gradient == 0 && v.decrement == 0 && v.downhill.size() == 4);
+  double lowest = INFINITY;
+  for (double length : {0.3, 0.1, 0.03}) {
+    std::vector<double> moved;
+    for (double d : v.downhill) moved.push_back(length * d);
+    lowest = std::min(lowest, subject.f.value(moved.data(), kMl));
+  }
+  CHECK(lowest < v.value);
+  // A learnt Hessian that knows nothing of the zero columns does not hide it.
+  std::vector<double> learnt(16, 0.0);
+  for (int i = 0; i < 4; ++i) learnt[i * 5] = 1;
+  CHECK(!mm::examine(subject.f, kMl, std::vector<double>(4, 0.0), learnt.data()).downhill.empty());
+}
+
+TEST(a_point_on_the_way_promises_more) {
+  const Structure s = structures::crossed(2, 120, {{12, {2}}});
+  Subject subject(s);
+  const mm::SearchResult found = mm::quasi_newton(subject.f, kMl, subject.f.start(), {}, {});
+  std::vector<double> near = found.theta;
+  for (double& t : near) t *= 1.02;
+  const mm::Verdict v = mm::examine(subject.f, kMl, near, nullptr);
+  // Near the optimum the quadratic model promises what there is.
+  CHECK_ERROR("promised decrease", check::relative(v.decrement, v.value - found.value, 0.0), 0.1);
+}
+
+// The same model with a covariate on another scale: the same verdict, in its units.
+TEST(scales_of_covariates_change_nothing) {
+  const Structure s = structures::crossed(3, 150, {{15, {2}}});
+  for (double scale : {1e-6, 1e6}) {
+    Structure scaled = s;
+    for (double& z : scaled.factors[0].z[1]) z *= scale;
+    Subject one(s), other(scaled);
+    CHECK_ERROR("unit", check::relative(other.f.unit()[2] * scale, one.f.unit()[2]), 1e-12);
+    const mm::SearchResult a = mm::quasi_newton(one.f, kMl, one.f.start(), {}, {});
+    const mm::SearchResult b = mm::quasi_newton(other.f, kMl, other.f.start(), {}, {});
+    CHECK(a.status == mm::SearchStatus::converged && b.status == a.status && b.iterations == a.iterations);
+    CHECK_ERROR("criterion", check::relative(b.value, a.value), 1e-12);
+    for (int k = 0; k < 3; ++k)
+      CHECK_ERROR("theta", check::relative(b.theta[k] * (k == 0 ? 1 : scale), a.theta[k]), 1e-6);
+    const mm::Verdict v = mm::examine(one.f, kMl, a.theta, nullptr), w = mm::examine(other.f, kMl, b.theta, nullptr);
+    CHECK(v.downhill.empty() && w.downhill.empty());
+    CHECK_ERROR("Hessian", check::relative(w.hessian[8] / (scale * scale), v.hessian[8]), 1e-4);
+  }
+}
+
+}  // namespace

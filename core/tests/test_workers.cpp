@@ -1,0 +1,51 @@
+// Numbered tasks on a few threads.
+#include <atomic>
+#include <numeric>
+
+#include "check.hpp"
+#include "mixedmodels/workers.hpp"
+
+namespace {
+
+using mixedmodels::Workers;
+
+TEST(every_task_runs_once) {
+  for (int threads : {1, 2, 4}) {
+    Workers workers(threads);
+    CHECK(workers.threads() == threads);
+    for (int count : {0, 1, 2, 3, 100, 0, 7}) {
+      std::vector<std::atomic<int>> runs(static_cast<std::size_t>(count));
+      std::atomic<bool> in_range{true};
+      workers.run(count, [&](int i, int thread) {
+        ++runs[i];
+        if (thread < 0 || thread >= threads) in_range = false;
+      });
+      CHECK(in_range);
+      for (const auto& run : runs) CHECK(run == 1);
+    }
+  }
+}
+
+TEST(results_are_there_when_run_returns) {
+  Workers workers(3);
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<int> out(20, -1);
+    workers.run(20, [&](int i, int) { out[i] = i + round; });
+    CHECK(std::accumulate(out.begin(), out.end(), 0) == 190 + 20 * round);
+  }
+}
+
+TEST(a_thread_has_a_place_of_its_own) {
+  Workers workers(4);
+  std::vector<long> sums(4, 0);
+  workers.run(1000, [&](int i, int thread) { sums[thread] += i; });
+  CHECK(std::accumulate(sums.begin(), sums.end(), 0L) == 499500);
+}
+
+TEST(fewer_threads_than_one_is_one) { CHECK(Workers(0).threads() == 1 && Workers(-3).threads() == 1); }
+
+TEST(workers_that_never_ran_end_too) {
+  for (int i = 0; i < 100; ++i) Workers workers(3);
+}
+
+}  // namespace
