@@ -23,7 +23,6 @@ from statistics import median
 
 from benchmarks.cases import BY_NAME, CASES, Case
 from benchmarks.peers import PEERS
-from mixedmodels.datasets import load_dataset
 
 TOP = Path(__file__).parents[1]
 LIMIT = 600
@@ -31,13 +30,14 @@ LIMIT = 600
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Seconds of the timed calls and the deviance reached, or why there are none."""
+    """Seconds of the timed calls, deviance and peak memory (GB), or why there are none."""
 
     version: str = ""
     seconds: tuple[float, ...] = ()
     deviance: float = float("nan")
     reason: str = ""
     note: str = ""
+    peak: float = float("nan")
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -65,7 +65,8 @@ def run(command: list[str], variables: dict[str, str]) -> Result:
         return Result(reason=last.rpartition(": ")[2][:60])
     answer = json.loads(done.stdout.splitlines()[-1])
     note = answer.get("note", "")
-    return Result(answer["version"], tuple(answer["seconds"]), answer["deviance"], note=note)
+    peak = answer.get("peak", float("nan"))
+    return Result(answer["version"], tuple(answer["seconds"]), answer["deviance"], "", note, peak)
 
 
 def run_python(peer: str, case: Case, python: str, repeats: int, threads: int) -> Result:
@@ -79,7 +80,7 @@ def run_python(peer: str, case: Case, python: str, repeats: int, threads: int) -
 
 def run_lme4(case: Case, repeats: int, threads: int) -> Result:
     """A worker with R; with one BLAS thread or all of them, whichever is faster."""
-    data = load_dataset(case.dataset)
+    data = case.data()
     factors = [name for name in data.columns if data[name].dtype == "category"]
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "data.csv"
@@ -137,7 +138,8 @@ def table(results: dict[str, dict[str, Result]], peers: list[str]) -> str:
 def page(text: str, blas: str, options: argparse.Namespace) -> str:
     """The table with what was measured and how."""
     models = "\n".join(
-        f"| {case.name} | `{case.formula.replace('|', chr(92) + '|')}` |" for case in CASES
+        f"| {name} | `{BY_NAME[name].formula[:90].replace('|', chr(92) + '|')}` |"
+        for name in options.cases
     )
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     return f"""# How fast
@@ -166,7 +168,9 @@ def main() -> None:
     parser.add_argument(
         "--peers", default=sys.executable, help="interpreter with the other packages"
     )
-    parser.add_argument("--cases", nargs="+", choices=list(BY_NAME), default=list(BY_NAME))
+    small = [case.name for case in CASES if not case.large]
+    parser.add_argument("--cases", nargs="+", choices=list(BY_NAME), default=small)
+    parser.add_argument("--packages", nargs="+", help="only these, of those installed")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--write", type=Path, help="Markdown page to write")
@@ -175,18 +179,24 @@ def main() -> None:
     print(f"load average {options.load:.1f}: times mean little on a busy machine")
 
     peers = installed(options.peers)
+    if options.packages:
+        peers = [peer for peer in peers if peer in options.packages]
     results: dict[str, dict[str, Result]] = {}
     for name in options.cases:
         results[name] = {}
+        repeats = min(options.repeats, 2) if BY_NAME[name].large else options.repeats
         for peer in peers:
             if peer == "lme4":
-                result = run_lme4(BY_NAME[name], options.repeats, options.threads)
+                result = run_lme4(BY_NAME[name], repeats, options.threads)
             else:
                 python = sys.executable if peer == "mixedmodels" else options.peers
-                result = run_python(peer, BY_NAME[name], python, options.repeats, options.threads)
+                result = run_python(peer, BY_NAME[name], python, repeats, options.threads)
             results[name][peer] = result
             reached = result.reason or f"deviance {result.deviance:.6f}"
-            print(f"{name:<12}{peer:<14}{seconds_text(result):>11}  {reached}", flush=True)
+            print(
+                f"{name:<18}{peer:<14}{seconds_text(result):>11}{result.peak:>8.2f} GB  {reached}",
+                flush=True,
+            )
     text = table(results, peers)
     print("\n" + text)
     if options.write:

@@ -1,5 +1,8 @@
 #include "mixedmodels/workers.hpp"
 
+#include <system_error>
+#include <utility>
+
 #if defined(_WIN32)
 #include <process.h>
 #else
@@ -26,7 +29,12 @@ void Workers::start() {
   for (std::thread& worker : workers_) worker.detach();
   workers_.clear();
   owner_ = process_id();
-  for (int thread = 1; thread < threads_; ++thread) workers_.emplace_back([this, thread] { work(thread); });
+  try {
+    for (int thread = 1; thread < threads_; ++thread)
+      workers_.emplace_back([this, thread, seen = round_] { work(thread, seen); });
+  } catch (const std::system_error&) {
+    threads_ = 1 + static_cast<int>(workers_.size());
+  }
 }
 
 void Workers::stop() {
@@ -57,14 +65,20 @@ void Workers::dispatch(int count, Call call, void* task) {
   take(0);
   std::unique_lock<std::mutex> lock(mutex_);
   done_.wait(lock, [this] { return busy_ == 0; });
+  if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
 }
 
 void Workers::take(int thread) {
-  for (int i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) call_(task_, i, thread);
+  try {
+    for (int i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) call_(task_, i, thread);
+  } catch (...) {
+    next_.store(count_);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!thrown_) thrown_ = std::current_exception();
+  }
 }
 
-void Workers::work(int thread) {
-  std::uint64_t seen = 0;
+void Workers::work(int thread, std::uint64_t seen) {
   for (;;) {
     {
       std::unique_lock<std::mutex> lock(mutex_);

@@ -31,6 +31,8 @@ void* counted_aligned(std::size_t size, std::align_val_t alignment) {
 
 void* operator new(std::size_t size) { return counted(size); }
 void* operator new[](std::size_t size) { return counted(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return ++allocations, std::malloc(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return ++allocations, std::malloc(size); }
 void* operator new(std::size_t size, std::align_val_t alignment) { return counted_aligned(size, alignment); }
 void* operator new[](std::size_t size, std::align_val_t alignment) { return counted_aligned(size, alignment); }
 void operator delete(void* memory) noexcept { std::free(memory); }

@@ -1,6 +1,13 @@
 // Numbered tasks on a few threads.
+#if defined(__unix__)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
 #include <atomic>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 
 #include "check.hpp"
 #include "mixedmodels/workers.hpp"
@@ -41,6 +48,51 @@ TEST(a_thread_has_a_place_of_its_own) {
   workers.run(1000, [&](int i, int thread) { sums[thread] += i; });
   CHECK(std::accumulate(sums.begin(), sums.end(), 0L) == 499500);
 }
+
+TEST(what_a_task_throws_is_thrown) {
+  for (int threads : {1, 3}) {
+    Workers workers(threads);
+    for (int bad : {0, 5, 99}) {
+      bool caught = false;
+      try {
+        workers.run(100, [&](int i, int) {
+          if (i == bad) throw std::runtime_error("task " + std::to_string(i));
+        });
+      } catch (const std::runtime_error& error) {
+        caught = error.what() == "task " + std::to_string(bad);
+      }
+      CHECK(caught);
+      std::atomic<int> runs{0};
+      workers.run(100, [&](int, int) { ++runs; });
+      CHECK(runs == 100);
+    }
+  }
+}
+
+// ThreadSanitizer does not follow threads started after a fork.
+#if defined(__unix__) && !defined(__SANITIZE_THREAD__)
+TEST(workers_start_anew_after_a_fork) {
+  for (int round = 0; round < 20; ++round) {
+    Workers workers(3);
+    std::atomic<long> sum{0};
+    const auto rounds = [&](int count) {
+      for (int i = 0; i < count; ++i) workers.run(50, [&](int task, int) { sum += task; });
+    };
+    rounds(5);
+    const pid_t child = fork();
+    if (child == 0) {
+      sum = 0;
+      rounds(200);
+      _exit(sum == 200 * 1225 ? 0 : 1);
+    }
+    int status = -1;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+    sum = 0;
+    rounds(5);
+    CHECK(sum == 5 * 1225);
+  }
+}
+#endif
 
 TEST(fewer_threads_than_one_is_one) { CHECK(Workers(0).threads() == 1 && Workers(-3).threads() == 1); }
 

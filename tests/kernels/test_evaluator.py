@@ -73,7 +73,7 @@ def test_any_order_of_elimination_gives_the_same(name: str) -> None:
 # Enough work for a second thread to be called.
 HEAVY = {
     "crossed": Recipe((("crossed", 500), ("crossed", 300)), ((0, 1), (1, 1)), n=6000),
-    "vectors": Recipe((("crossed", 150), ("crossed", 60)), ((0, 3), (1, 2)), n=3000),
+    "vectors": Recipe((("crossed", 300), ("crossed", 120)), ((0, 3), (1, 2)), n=6000),
     "nested": Recipe((("crossed", 2000), ("nested", 400), ("crossed", 200)),
                      ((0, 1), (1, 2), (2, 1)), n=8000),
 }  # fmt: skip
