@@ -240,6 +240,7 @@ def solution(
     root = np.linalg.inv(pls.R22)
     return Solution(
         theta=np.array(theta, dtype=np.float64),
+        relative_theta=np.array(theta, dtype=np.float64),
         reml=reml,
         objective=criterion(problem, theta, reml),
         deviance=criterion(problem, theta),

@@ -294,6 +294,7 @@ class LinearMixedModel:
         to_core = self._templates.public_to_core
         return Solution(
             theta=theta,
+            relative_theta=theta / evaluator.unit,
             reml=reml,
             objective=objective,
             deviance=float(ml) if reml else objective,
@@ -311,7 +312,8 @@ class LinearMixedModel:
         )
 
     def _warn(self, fit: LinearMixedFit) -> None:
-        singular = singular_terms(self._templates, fit.theta, fit.optsum.control.singular_tol)
+        tol = fit.optsum.control.singular_tol
+        singular = singular_terms(self._templates, fit.solution.relative_theta, tol)
         if singular:
             warnings.warn(
                 singular_message(self._templates, singular), SingularFitWarning, stacklevel=4

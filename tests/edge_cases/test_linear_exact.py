@@ -307,3 +307,12 @@ def test_transforms_span_the_same_columns() -> None:
         fit = lmer(f"Reaction ~ {right_side} + (1 | Subject)", data, reml=False)
         assert fit.objective == pytest.approx(plain.objective, abs=1e-9)
         np.testing.assert_allclose(fit.fitted, plain.fitted)
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1e4, 1e6])
+def test_scale_of_a_covariate_makes_no_fit_singular(scale: float) -> None:
+    sleep = load_dataset("sleepstudy").assign(Days=lambda data: data["Days"] * scale)
+    fit = lmer("Reaction ~ Days + (Days | Subject)", sleep)
+    assert fit.converged
+    assert not fit.is_singular
+    assert fit.messages == ()

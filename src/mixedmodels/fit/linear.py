@@ -88,9 +88,9 @@ class LinearMixedFit:
 
     @property
     def is_singular(self) -> bool:
-        """Whether a diagonal of theta is below `Control.singular_tol` (lme4's `isSingular`)."""
+        """Whether a diagonal of theta, for columns of Z of unit size, is below `singular_tol`."""
         tol = self._optsum.control.singular_tol
-        return bool(singular_terms(self._model.templates, self.theta, tol))
+        return bool(singular_terms(self._model.templates, self._solution.relative_theta, tol))
 
     @property
     def messages(self) -> tuple[str, ...]:

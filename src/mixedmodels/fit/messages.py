@@ -12,9 +12,12 @@ from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.typing import FloatArray
 
 
-def singular_terms(templates: Templates, theta: FloatArray, tol: float) -> list[int]:
-    """Terms whose template has a diagonal entry below `tol` (lme4's `isSingular`)."""
-    small = (theta < tol) & templates.diagonal
+def singular_terms(templates: Templates, relative: FloatArray, tol: float) -> list[int]:
+    """Terms whose template has a diagonal entry below `tol` (lme4's `isSingular`).
+
+    `relative` is theta in its natural units: the scale of a covariate makes no fit singular.
+    """
+    small = (relative < tol) & templates.diagonal
     return sorted(set(templates.entries[small, 0].tolist()))
 
 
@@ -22,7 +25,7 @@ def fit_messages(
     design: Design, templates: Templates, solution: Solution, optsum: OptSummary
 ) -> tuple[str, ...]:
     """All messages of a fit: the design's first, then rank, singularity and convergence."""
-    singular = singular_terms(templates, solution.theta, optsum.control.singular_tol)
+    singular = singular_terms(templates, solution.relative_theta, optsum.control.singular_tol)
     return (
         *design.messages,
         *_aliased(design, solution),

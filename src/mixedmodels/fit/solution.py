@@ -21,6 +21,8 @@ class Solution:
 
     Attributes:
         theta: (m,) entries of the templates.
+        relative_theta: (m,) theta in its natural units: times the root mean square of the column of
+            Z that its row multiplies.
         reml: Whether `objective` is the REML criterion.
         objective: The criterion optimised.
         deviance: The ML criterion (-2 log-likelihood) at `theta`.
@@ -38,6 +40,7 @@ class Solution:
     """
 
     theta: FloatArray
+    relative_theta: FloatArray
     reml: bool
     objective: float
     deviance: float
