@@ -1,7 +1,13 @@
 #include "mixedmodels/workers.hpp"
 
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
 #include <system_error>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #if defined(_WIN32)
 #include <process.h>
@@ -23,73 +29,101 @@ std::int64_t process_id() {
 
 }  // namespace
 
-void Workers::start() {
-  if (!workers_.empty() && owner_ == process_id()) return;
-  // After a fork the handles name threads that are not there: let them go without joining.
-  for (std::thread& worker : workers_) worker.detach();
-  workers_.clear();
-  owner_ = process_id();
-  try {
-    for (int thread = 1; thread < threads_; ++thread)
-      workers_.emplace_back([this, thread, seen = round_] { work(thread, seen); });
-  } catch (const std::system_error&) {
-    threads_ = 1 + static_cast<int>(workers_.size());
-  }
-}
-
-void Workers::stop() {
-  if (workers_.empty()) return;
-  if (owner_ != process_id()) {
-    for (std::thread& worker : workers_) worker.detach();
-    return;
-  }
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
-}
-
-void Workers::dispatch(int count, Call call, void* task) {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    call_ = call;
-    task_ = task;
-    count_ = count;
-    next_.store(0, std::memory_order_relaxed);
-    busy_ = threads_ - 1;
-    ++round_;
-  }
-  wake_.notify_all();
-  take(0);
-  std::unique_lock<std::mutex> lock(mutex_);
-  done_.wait(lock, [this] { return busy_ == 0; });
-  if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
-}
-
-void Workers::take(int thread) {
-  try {
-    for (int i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) call_(task_, i, thread);
-  } catch (...) {
-    next_.store(count_);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!thrown_) thrown_ = std::current_exception();
-  }
-}
-
-void Workers::work(int thread, std::uint64_t seen) {
-  for (;;) {
+// The threads and what they wait on.
+class Workers::Crew {
+ public:
+  ~Crew() {
     {
-      std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || round_ != seen; });
-      if (stopping_) return;
-      seen = round_;
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
     }
-    take(thread);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (--busy_ == 0) done_.notify_one();
+    wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
   }
+
+  // Says how many there are, with the caller.
+  int grow(int threads) {
+    try {
+      for (int thread = 1; thread < threads; ++thread) threads_.emplace_back([this, thread] { work(thread); });
+    } catch (const std::system_error&) {  // the system has no more
+    }
+    return 1 + static_cast<int>(threads_.size());
+  }
+
+  void dispatch(int count, Call call, void* task) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      call_ = call;
+      task_ = task;
+      count_ = count;
+      next_.store(0, std::memory_order_relaxed);
+      busy_ = static_cast<int>(threads_.size());
+      ++round_;
+    }
+    wake_.notify_all();
+    take(0);
+    std::unique_lock<std::mutex> lock(mutex_);
+    done_.wait(lock, [this] { return busy_ == 0; });
+    if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+  }
+
+ private:
+  void take(int thread) {
+    try {
+      for (int i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) call_(task_, i, thread);
+    } catch (...) {
+      next_.store(count_);
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!thrown_) thrown_ = std::current_exception();
+    }
+  }
+
+  void work(int thread) {
+    std::uint64_t seen = 0;
+    for (;;) {
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        wake_.wait(lock, [&] { return stopping_ || round_ != seen; });
+        if (stopping_) return;
+        seen = round_;
+      }
+      take(thread);
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (--busy_ == 0) done_.notify_one();
+    }
+  }
+
+  std::vector<std::thread> threads_;
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  std::uint64_t round_ = 0;
+  int busy_ = 0;
+  bool stopping_ = false;
+  Call call_ = nullptr;
+  void* task_ = nullptr;
+  int count_ = 0;
+  std::atomic<int> next_{0};
+  std::exception_ptr thrown_;  // the first
+};
+
+Workers::Workers(int threads) : threads_(threads < 1 ? 1 : threads) {}
+
+Workers::~Workers() { abandon_after_fork(); }
+
+// In a forked process the crew's threads do not exist, but its condition variables still count them as waiting and
+// would wait for them: all of it is left behind, never destroyed.
+void Workers::abandon_after_fork() {
+  if (crew_ && owner_ != process_id()) static_cast<void>(crew_.release());
 }
+
+void Workers::start() {
+  abandon_after_fork();
+  if (crew_) return;
+  owner_ = process_id();
+  crew_ = std::make_unique<Crew>();
+  threads_ = crew_->grow(threads_);
+}
+
+void Workers::dispatch(int count, Call call, void* task) { crew_->dispatch(count, call, task); }
 
 }  // namespace mixedmodels

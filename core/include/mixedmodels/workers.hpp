@@ -2,23 +2,19 @@
 // Tasks of one call must not write the same place; which thread runs a task has no influence on its result. Workers
 // sleep between calls, so that a busy machine loses nothing to them, and are started at the first call that needs them.
 // Where the system gives no more threads, those that there are do the work. What a task throws is thrown by the call,
-// once all of its threads have stopped.
+// once all of its threads have stopped. A forked process starts workers of its own.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <exception>
-#include <mutex>
-#include <thread>
-#include <vector>
+#include <memory>
+#include <type_traits>
 
 namespace mixedmodels {
 
 class Workers {
  public:
-  explicit Workers(int threads) : threads_(threads < 1 ? 1 : threads) {}
-  ~Workers() { stop(); }
+  explicit Workers(int threads);
+  ~Workers();
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
@@ -38,26 +34,15 @@ class Workers {
 
  private:
   using Call = void (*)(void*, int, int);
+  class Crew;
 
   void start();
-  void stop();
   void dispatch(int count, Call call, void* task);
-  void work(int thread, std::uint64_t seen);
-  void take(int thread);
+  void abandon_after_fork();
 
   int threads_;
-  std::vector<std::thread> workers_;
-  std::int64_t owner_ = 0;  // the process that started the workers: they do not survive a fork
-  std::mutex mutex_;
-  std::condition_variable wake_, done_;
-  std::uint64_t round_ = 0;
-  int busy_ = 0;
-  bool stopping_ = false;
-  Call call_ = nullptr;
-  void* task_ = nullptr;
-  int count_ = 0;
-  std::atomic<int> next_{0};
-  std::exception_ptr thrown_;  // the first
+  std::int64_t owner_ = 0;  // the process that started the crew
+  std::unique_ptr<Crew> crew_;
 };
 
 }  // namespace mixedmodels
