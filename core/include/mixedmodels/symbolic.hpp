@@ -8,7 +8,7 @@
 // Supernodes whose subtree holds a good part of all the work are the *top*; what hangs below them falls apart into
 // subtrees that know nothing of each other, grouped in chunks of similar work. Updates from a chunk to the top wait
 // until all chunks are done and are then taken target by target (`pulls`). The division is one of the model, not of
-// the number of threads, so the numbers are the same for any.
+// the number of threads, so the numbers agree for any count up to rounding.
 #pragma once
 
 #include <cstdint>
