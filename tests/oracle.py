@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 from mixedmodels.covariance import Templates
-from mixedmodels.fit.solution import Solution
+from mixedmodels.estimates.solution import Solution
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import Control
 

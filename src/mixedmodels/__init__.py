@@ -11,6 +11,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mixedmodels.api import lmer
     from mixedmodels.datasets import describe_dataset, list_datasets, load_dataset
     from mixedmodels.errors import (
         ConvergenceWarning,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
         SingularFitWarning,
     )
     from mixedmodels.fit.linear import LinearMixedFit
-    from mixedmodels.model import LinearMixedModel, lmer
+    from mixedmodels.model import LinearMixedModel
     from mixedmodels.settings import Control
 
 _HOMES = {
@@ -36,7 +37,7 @@ _HOMES = {
     "SingularFitWarning": "errors",
     "describe_dataset": "datasets",
     "list_datasets": "datasets",
-    "lmer": "model",
+    "lmer": "api",
     "load_dataset": "datasets",
 }
 

@@ -1,26 +1,21 @@
-"""The linear mixed model, stage by stage, and `lmer`, which takes all stages at once.
+"""The linear mixed model that is not fitted yet: its stages shown to the user, and its fit.
 
-The stages themselves are elsewhere (formula, design, cross-products, analysis, objective, search);
-the model keeps their frozen values, makes each when it is first needed, and shows its structure.
+The stages themselves are elsewhere (`estimates.stages` keeps them); `api.lmer` takes all at once.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import warnings
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.linalg import lapack
 
 from mixedmodels._core import Analysis
 from mixedmodels.covariance import Templates
-from mixedmodels.crossprod import cross_products, templates_of
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.checks import check_response
 from mixedmodels.errors import (
@@ -29,13 +24,12 @@ from mixedmodels.errors import (
     MixedModelsError,
     SingularFitWarning,
 )
+from mixedmodels.estimates.messages import convergence_message, singular_message, singular_terms
+from mixedmodels.estimates.stages import Stages
 from mixedmodels.fit.linear import LinearMixedFit
-from mixedmodels.fit.messages import convergence_message, singular_message, singular_terms
-from mixedmodels.fit.solution import Solution
 from mixedmodels.formula import parse_formula
-from mixedmodels.objective import Objective
-from mixedmodels.optimize import Request, minimize
-from mixedmodels.plots import plot_structure
+from mixedmodels.optimize import Request
+from mixedmodels.plots.structure import plot_structure
 from mixedmodels.pls import PLS, penalized_least_squares
 from mixedmodels.progress import Watcher
 from mixedmodels.settings import Control, NaAction, OptimizerName
@@ -91,80 +85,77 @@ class LinearMixedModel:
             contrasts=contrasts,
             na_action=na_action,
         )
-        self._begin(design, _thread_count(threads))
+        self._begin(Stages(design, _thread_count(threads)))
 
     @classmethod
     def from_design(cls, design: Design, threads: int | None = None) -> LinearMixedModel:
         """The model of a design that exists already."""
+        return cls._of(Stages(design, _thread_count(threads)))
+
+    @classmethod
+    def _of(cls, stages: Stages) -> LinearMixedModel:
         model = cls.__new__(cls)
-        cls._begin(model, design, _thread_count(threads))
+        cls._begin(model, stages)
         return model
 
-    def _begin(self, design: Design, threads: int) -> None:
-        self._design = design
-        self._threads = threads
-        self._templates = templates_of(design)
-        self._products = cross_products(design, threads)
+    def _begin(self, stages: Stages) -> None:
+        self._stages = stages
 
     # -- the stages ---------------------------------------------------------------------
 
     @property
     def design(self) -> Design:
         """Model matrices, response, weights and offset; frozen."""
-        return self._design
+        return self._stages.design
 
     @property
     def templates(self) -> Templates:
         """The covariance templates: names, bounds and meaning of theta."""
-        return self._templates
+        return self._stages.templates
 
-    @cached_property
+    @property
     def analysis(self) -> Analysis:
         """Order of elimination and pattern of the factor."""
-        return Analysis(self._products)
-
-    @cached_property
-    def _objective(self) -> Objective:
-        return Objective(self.analysis, self._templates, self._threads)
+        return self._stages.analysis
 
     @property
     def formula(self) -> str:
         """The formula as typed."""
-        return self._design.formula.text
+        return self.design.formula.text
 
     @property
     def X(self) -> FloatArray:
         """(n, p) fixed-effects columns, aliased ones included."""
-        return self._design.X
+        return self.design.X
 
     @property
     def y(self) -> FloatArray:
         """(n,) response."""
-        return self._design.y
+        return self.design.y
 
     @property
     def nobs(self) -> int:
         """Rows used."""
-        return self._design.n
+        return self.design.n
 
     @property
     def theta_names(self) -> list[str]:
         """Names of theta, as lme4's."""
-        return list(self._templates.names)
+        return list(self.templates.names)
 
     @property
     def lower_bounds(self) -> FloatArray:
         """(m,) 0 for the diagonal entries of the templates, -inf for the others."""
-        return self._templates.lower_bounds
+        return self.templates.lower_bounds
 
     @property
     def Zt(self) -> sparse.csc_array:
         """Z' (q, n): term by term, within a term level by level, the term's columns adjacent."""
         rows, values = [], []
-        starts = self._templates.term_starts
-        for start, term in zip(starts, self._design.terms, strict=False):
+        starts = self.templates.term_starts
+        for start, term in zip(starts, self.design.terms, strict=False):
             size = len(term.columns)
-            first = start + size * self._design.groups[term.group].codes.astype(np.int64)
+            first = start + size * self.design.groups[term.group].codes.astype(np.int64)
             rows.append(first[:, None] + np.arange(size))
             values.append(term.z)
         indices = np.concatenate(rows, axis=1)
@@ -172,13 +163,13 @@ class LinearMixedModel:
         data = np.concatenate(values, axis=1)
         indptr = width * np.arange(self.nobs + 1)
         return sparse.csc_array(
-            (data.ravel(), indices.ravel(), indptr), shape=(self._templates.q, self.nobs)
+            (data.ravel(), indices.ravel(), indptr), shape=(self.templates.q, self.nobs)
         )
 
     def Lambda(self, theta: npt.ArrayLike) -> sparse.csc_array:
         """Relative covariance factor (q, q) at theta, public order."""
-        parts = self._templates.lambda_csc(self._objective.theta(theta))
-        return sparse.csc_array(parts, shape=(self._templates.q, self._templates.q))
+        parts = self.templates.lambda_csc(self._stages.objective.theta(theta))
+        return sparse.csc_array(parts, shape=(self.templates.q, self.templates.q))
 
     # -- the criterion ------------------------------------------------------------------
 
@@ -188,7 +179,7 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        return self._objective.value(theta, reml=reml)
+        return self._stages.objective.value(theta, reml=reml)
 
     def gradient(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
         """Exact gradient (m,) of the criterion at theta.
@@ -196,7 +187,7 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        return self._objective.gradient(theta, reml=reml)
+        return self._stages.objective.gradient(theta, reml=reml)
 
     def hessian(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
         """Second derivatives (m, m) of the criterion at theta, by differences of the gradient.
@@ -204,17 +195,17 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        return self._objective.hessian(theta, reml=reml)
+        return self._stages.objective.hessian(theta, reml=reml)
 
     def pls(self, theta: npt.ArrayLike) -> PLS:
         """The penalized least squares problem solved at theta: L, perm, RZX, RX, u, b, beta."""
         return penalized_least_squares(
-            self._objective, self._products, self._objective.theta(theta)
+            self._stages.objective, self._stages.products, self._stages.objective.theta(theta)
         )
 
     def conditional_covariance(self, theta: npt.ArrayLike) -> tuple[FloatArray, ...]:
         """Per group (levels, S, S): covariance of the random effects given y, over sigma^2."""
-        return self._objective.conditional_covariance(theta)
+        return self._stages.objective.conditional_covariance(theta)
 
     # -- the fit ------------------------------------------------------------------------
 
@@ -243,10 +234,8 @@ class LinearMixedModel:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
         request = Request(reml, optimizer, start, control or Control())
-        with Watcher(verbose=verbose) as watcher, self._objective.lock:
-            theta, optsum = minimize(self._objective, self._products, request, watcher)
-            solution = self._solution(theta, reml)
-        fit = LinearMixedFit(self, solution, optsum)
+        with Watcher(verbose=verbose) as watcher:
+            fit = LinearMixedFit(self, self._stages.solve(request, watcher))
         self._warn(fit)
         return fit
 
@@ -271,9 +260,8 @@ class LinearMixedModel:
                 f"The new response is {response[bad[0]]} in row {bad[0]}; "
                 "every value must be finite."
             )
-        check_response(self._design.response_name, response)
-        design = dataclasses.replace(self._design, y=response)
-        model = LinearMixedModel.from_design(design, self._threads)
+        check_response(self.design.response_name, response)
+        model = LinearMixedModel._of(self._stages.with_response(response))
         return model.fit(
             fitted.reml,
             start=np.array(fitted.theta),
@@ -281,42 +269,12 @@ class LinearMixedModel:
             control=fitted.optsum.control,
         )
 
-    def _solution(self, theta: FloatArray, reml: bool) -> Solution:
-        """The numbers at theta, where the workspace stands."""
-        evaluator, products = self._objective.evaluator, self._products
-        objective = evaluator.value(theta, reml)
-        n, p = self.nobs, products.p
-        pwrss, logdet_L2 = evaluator.pwrss, evaluator.logdet_L2
-        sigma = float(np.sqrt(pwrss / (n - p if reml else n)))
-        ml = logdet_L2 + n * (1.0 + np.log(2.0 * np.pi * pwrss / n)) - products.sum_log_weights
-        beta = np.full(self.X.shape[1], np.nan)
-        beta[products.kept] = evaluator.beta
-        to_core = self._templates.public_to_core
-        return Solution(
-            theta=theta,
-            relative_theta=theta / evaluator.unit,
-            reml=reml,
-            objective=objective,
-            deviance=float(ml) if reml else objective,
-            logdet_L2=logdet_L2,
-            logdet_RX2=evaluator.logdet_RX2,
-            pwrss=pwrss,
-            sigma=sigma,
-            beta=beta,
-            kept=products.kept,
-            vcov=sigma**2 * _inverse_product(evaluator.RX @ products.R),
-            u=evaluator.u[to_core],
-            b=evaluator.b[to_core],
-            n=n,
-            p=p,
-        )
-
     def _warn(self, fit: LinearMixedFit) -> None:
         tol = fit.optsum.control.singular_tol
-        singular = singular_terms(self._templates, fit.solution.relative_theta, tol)
+        singular = singular_terms(self.templates, fit.solution.relative_theta, tol)
         if singular:
             warnings.warn(
-                singular_message(self._templates, singular), SingularFitWarning, stacklevel=4
+                singular_message(self.templates, singular), SingularFitWarning, stacklevel=4
             )
         if not fit.converged:
             warnings.warn(convergence_message(fit.optsum), ConvergenceWarning, stacklevel=4)
@@ -325,16 +283,16 @@ class LinearMixedModel:
 
     def block_plan(self) -> BlockPlan:
         """Which blocks the factor has, how they are stored, its fill and its flops; printable."""
-        factor = self.pls(self._templates.initial)
+        factor = self.pls(self.templates.initial)
         return block_plan(
-            self._templates,
+            self.templates,
             self._pattern(),
             factor.L,
             factor.perm,
             order=self.analysis.order,
             supernodes=self.analysis.supernodes,
             flops=self.analysis.flops,
-            p=self._products.p,
+            p=self._stages.products.p,
         )
 
     def fill_in(self) -> pd.DataFrame:
@@ -343,8 +301,8 @@ class LinearMixedModel:
         The factors in the order of the formula and in reverse, a minimum degree order of their
         levels, and the order chosen.
         """
-        sequence = list(dict.fromkeys(term.group for term in self._design.formula.random))
-        names = [group.name for group in self._design.groups]
+        sequence = list(dict.fromkeys(term.group for term in self.design.formula.random))
+        names = [group.name for group in self.design.groups]
         given = [names.index(name) for name in sequence]
         orders: list[tuple[str, str | list[int]]] = [
             ("as given", given),
@@ -354,7 +312,9 @@ class LinearMixedModel:
         ]
         rows = []
         for label, order in orders:
-            analysis = self.analysis if order == "cheapest" else Analysis(self._products, order)
+            analysis = (
+                self.analysis if order == "cheapest" else Analysis(self._stages.products, order)
+            )
             rows.append(
                 {
                     "order": label,
@@ -371,11 +331,11 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: matplotlib is not installed.
         """
-        at = self._templates.initial if theta is None else self._objective.theta(theta)
-        starts = self._templates.term_starts
+        at = self.templates.initial if theta is None else self._stages.objective.theta(theta)
+        starts = self.templates.term_starts
         groups = [
-            (self._templates.group_names[term.group], end - begin)
-            for term, begin, end in zip(self._design.terms, starts, starts[1:], strict=False)
+            (self.templates.group_names[term.group], end - begin)
+            for term, begin, end in zip(self.design.terms, starts, starts[1:], strict=False)
         ]
         return plot_structure(
             self.Zt, self._precision(at), self.pls(at).L, groups=groups, order=self.analysis.order
@@ -384,74 +344,16 @@ class LinearMixedModel:
     def _precision(self, theta: FloatArray) -> sparse.csc_array:
         """M = Lambda'Z'WZ Lambda + I (q, q), public order."""
         U = self.Lambda(theta).T @ self.Zt
-        weighted = U if self._design.w is None else U.multiply(self._design.w[None, :])
-        identity = sparse.eye_array(self._templates.q, format="csc")
+        weighted = U if self.design.w is None else U.multiply(self.design.w[None, :])
+        identity = sparse.eye_array(self.templates.q, format="csc")
         return sparse.csc_array(weighted @ U.T + identity)
 
     def _pattern(self) -> sparse.csc_array:
         """Positive numbers in the pattern that M has for a general theta: nothing cancels."""
         Zt = self.Zt
         Zt.data = np.ones_like(Zt.data)
-        U = self.Lambda(np.ones(self._templates.m)).T @ Zt
-        return sparse.csc_array(U @ U.T + sparse.eye_array(self._templates.q, format="csc"))
-
-
-def lmer(
-    formula: str,
-    data: Any,
-    *,
-    reml: bool = True,
-    weights: Any = None,
-    offset: Any = None,
-    contrasts: Mapping[str, Any] | None = None,
-    na_action: NaAction = "omit",
-    start: npt.ArrayLike | None = None,
-    optimizer: OptimizerName = "auto",
-    control: Control | None = None,
-    threads: int | None = None,
-    verbose: bool = False,
-) -> LinearMixedFit:
-    """Fit a linear mixed model.
-
-    Args:
-        formula: `response ~ fixed + (lhs | group) + ...`, lme4's language with Python functions.
-        data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
-        reml: Restricted maximum likelihood; False for maximum likelihood.
-        weights: Prior weights: a column, an expression of columns, or one value per row.
-        offset: A known addition to the linear predictor, given in the same ways.
-        contrasts: Column to "treatment" (the default), "sum", "helmert", "poly" or a matrix.
-        na_action: "omit" drops rows with a missing value in any variable used, "raise" refuses.
-        start: (m,) theta to start from; by moments if None.
-        optimizer: "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "brent"
-            or "BOBYQA" (with the extra nlopt).
-        control: Limits and tolerances.
-        threads: Threads that the fit may use; None leaves the choice to the library.
-        verbose: Print a line per iteration.
-
-    Returns:
-        The fit.
-
-    Raises:
-        FormulaError: The formula cannot be understood; the message points at the piece.
-        DataError: A column cannot be used.
-        ModelError: The data cannot identify the model.
-
-    Examples:
-        >>> import mixedmodels as mm
-        >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
-        >>> round(fit.objective, 4)
-        1743.6283
-    """
-    model = LinearMixedModel(
-        formula,
-        data,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        na_action=na_action,
-        threads=threads,
-    )
-    return model.fit(reml, start=start, optimizer=optimizer, control=control, verbose=verbose)
+        U = self.Lambda(np.ones(self.templates.m)).T @ Zt
+        return sparse.csc_array(U @ U.T + sparse.eye_array(self.templates.q, format="csc"))
 
 
 def _thread_count(threads: int | None) -> int:
@@ -465,12 +367,3 @@ def _thread_count(threads: int | None) -> int:
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise MixedModelsError(f"threads is {threads!r}; it must be a whole number of at least 1.")
     return threads
-
-
-def _inverse_product(R: FloatArray) -> FloatArray:
-    """(R'R)^-1 for an upper triangular R (p, p)."""
-    if R.shape[0] == 0:
-        return np.zeros((0, 0))
-    inverse, _ = lapack.dtrtri(R)
-    product: FloatArray = inverse @ inverse.T
-    return product

@@ -14,10 +14,12 @@ NaAction: TypeAlias = Literal["omit", "raise"]
 OptimizerName: TypeAlias = Literal[
     "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "brent", "BOBYQA"
 ]
+DfMethod: TypeAlias = Literal["satterthwaite", "kenward-roger", "residual", "none"]
 ContrastName: TypeAlias = Literal["treatment", "sum", "helmert", "poly"]
 
 NA_ACTIONS: tuple[NaAction, ...] = get_args(NaAction)
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
+DF_METHODS: tuple[DfMethod, ...] = get_args(DfMethod)
 CONTRASTS: tuple[ContrastName, ...] = get_args(ContrastName)
 
 

@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.plots import plot_structure
+from mixedmodels.plots.structure import plot_structure
 
 
 @pytest.fixture(autouse=True)

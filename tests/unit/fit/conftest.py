@@ -23,11 +23,12 @@ from oracle import (
 )
 from small_designs import CASES, design_of
 
+from mixedmodels.api import lmer
 from mixedmodels.covariance import Templates
 from mixedmodels.datasets import load_dataset
 from mixedmodels.errors import SingularFitWarning
+from mixedmodels.estimates.stages import Fitted
 from mixedmodels.fit.linear import LinearMixedFit
-from mixedmodels.model import lmer
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import Control
 
@@ -50,7 +51,7 @@ CONTRASTS = {
 
 @dataclass(frozen=True)
 class FakeModel:
-    """A model whose numbers come from the oracle."""
+    """A model, and its stages, whose numbers come from the oracle."""
 
     design: Any
     problem: Problem
@@ -62,11 +63,15 @@ class FakeModel:
     def conditional_covariance(self, theta: NDArray[np.float64]) -> tuple[Any, ...]:
         return conditional_covariance(self.problem, theta)
 
+    @property
+    def objective(self) -> FakeModel:
+        return self
+
     def at(self, theta: NDArray[np.float64], reml: bool, optsum: OptSummary) -> LinearMixedFit:
         X = self.design.X
         kept = independent_columns(X)
         found = solution(self.problem, theta, reml, p_all=X.shape[1], kept=kept)
-        return LinearMixedFit(self, found, optsum)
+        return LinearMixedFit(self, Fitted(self, found, optsum))
 
     def refit(self, y: Any, *, fitted: LinearMixedFit) -> LinearMixedFit:
         y = np.asarray(y, dtype=np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import timeit
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -11,19 +10,10 @@ import pandas as pd
 import pytest
 
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.fit.linear import LinearMixedFit
-from mixedmodels.fit.varcorr import VarCorr
 
 MakeFit: TypeAlias = Callable[..., LinearMixedFit]
-
-
-def test_creation_is_cheap(make_fit: MakeFit) -> None:
-    fit = make_fit("sleepstudy_slope_reml")
-
-    def create() -> LinearMixedFit:
-        return LinearMixedFit(fit.model, fit.solution, fit.optsum)
-
-    assert min(timeit.repeat(create, number=100, repeat=5)) / 100 < 100e-6
 
 
 def test_arrays_are_read_only_and_tables_are_copies(make_fit: MakeFit) -> None:

@@ -10,8 +10,9 @@ import pandas as pd
 from oracle import problem, solution, z_matrix
 
 from mixedmodels.covariance import Templates
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.tables import coef_tables, random_part, ranef_tables
 from mixedmodels.fit.linear import LinearMixedFit
-from mixedmodels.fit.tables import coef_tables, random_part, ranef_tables
 from mixedmodels.settings import Control
 
 RNG = np.random.default_rng(20090701)
@@ -76,7 +77,7 @@ def test_model_without_fixed_effects() -> None:
     )  # fmt: skip
     optsum: Any = SimpleNamespace(converged=True, control=Control())
     model: Any = SimpleNamespace(design=design, templates=TEMPLATES)
-    fit = LinearMixedFit(model, solution(solved, theta, reml=True), optsum)
+    fit = LinearMixedFit(model, Fitted(model, solution(solved, theta, reml=True), optsum))
     assert fit.objective == fit.deviance
     assert fit.fixef.empty
     assert fit.vcov.shape == (0, 0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
-from mixedmodels.fit.solution import Solution
+from mixedmodels.estimates.solution import Solution
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.typing import FloatArray
 

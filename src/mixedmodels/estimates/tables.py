@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
 from mixedmodels.covariance import Templates
 from mixedmodels.design import GroupingFactor, TermDesign
@@ -78,19 +77,3 @@ def coef_tables(
             values[:, position[name]] += table.iloc[:, j].to_numpy()
         tables[group] = pd.DataFrame(values, index=table.index, columns=list(base))
     return tables
-
-
-def normal_tests(names: Sequence[str], estimate: FloatArray, std_error: FloatArray) -> pd.DataFrame:
-    """Coefficient table with the ratio to the standard error referred to a normal (df inf)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = estimate / std_error
-    return pd.DataFrame(
-        {
-            "estimate": estimate,
-            "std_error": std_error,
-            "df": np.full(len(estimate), np.inf),
-            "statistic": statistic,
-            "p_value": 2.0 * ndtr(-np.abs(statistic)),
-        },
-        index=list(names),
-    )

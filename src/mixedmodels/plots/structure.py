@@ -1,8 +1,4 @@
-"""Pictures. The one module that knows matplotlib, which is an optional extra.
-
-Functions take arrays and return a `matplotlib` Figure; they neither fit nor compute
-statistics, and they show nothing by themselves.
-"""
+"""Pictures of Z', U'U + I and L, as in Bates' slides."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.plots.backend import pyplot
 from mixedmodels.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -22,17 +18,6 @@ if TYPE_CHECKING:
 WIDE_CELLS = (128, 512)
 SQUARE_CELLS = (256, 256)
 PALEST = 0.25
-
-
-def _pyplot() -> Any:
-    """matplotlib.pyplot, or an error that says how to get it."""
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415  (optional extra, slow to import)
-    except ImportError as error:
-        raise MixedModelsError(
-            "Plots need matplotlib, which is not installed: pip install mixedmodels[plots]"
-        ) from error
-    return plt
 
 
 def plot_structure(
@@ -63,7 +48,7 @@ def plot_structure(
     Raises:
         MixedModelsError: matplotlib is not installed.
     """
-    plt = _pyplot()
+    plt = pyplot()
     figure: Figure = plt.figure(figsize=(10.0, 8.0), layout="constrained")
     axes = figure.subplot_mosaic([["Zt", "Zt"], ["M", "L"]], height_ratios=[1.0, 2.2])
     _picture(axes["Zt"], Zt, "Z'", WIDE_CELLS)

@@ -1,0 +1,203 @@
+// Bindings of evaluator.hpp, quasi_newton.hpp, verdict.hpp and refit.hpp.
+#include "mixedmodels/quasi_newton.hpp"
+#include "mixedmodels/refit.hpp"
+#include "mixedmodels/verdict.hpp"
+#include "model.hpp"
+
+double Evaluator::value(Dense theta, bool reml) {
+  const double* at = checked(theta);
+  nb::gil_scoped_release release;
+  const mm::BlasThreads blas(1);
+  return core.value(at, criterion(reml));
+}
+
+Array<double> Evaluator::gradient(bool reml) {
+  std::vector<double> out(core.m());
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    core.gradient(criterion(reml), out.data());
+  }
+  return to_numpy(std::move(out));
+}
+
+Array<double> Evaluator::hessian(Dense theta, bool reml, std::optional<Dense> gradient, Dense steps) {
+  std::vector<double> at(checked(theta), theta.data() + theta.size()), h(steps.data(), steps.data() + steps.size()), g;
+  if (gradient) g.assign(gradient->data(), gradient->data() + gradient->size());
+  std::vector<double> out;
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    out = mm::difference_hessian(core, criterion(reml), std::move(at), g, h);
+  }
+  const auto m = static_cast<std::size_t>(core.m());
+  return to_numpy(std::move(out), {m, m});
+}
+
+nb::dict Evaluator::quasi_newton(Dense theta, bool reml, int max_values, double decrement, double zero,
+                                 std::optional<nb::callable> progress) {
+  std::vector<double> start(checked(theta), theta.data() + theta.size());
+  mm::Progress report;
+  if (progress)
+    report = [&](int iteration, double value, const std::vector<double>& at) {
+      nb::gil_scoped_acquire acquire;
+      return nb::cast<bool>((*progress)(iteration, value, to_numpy(std::vector<double>(at))));
+    };
+  mm::SearchResult r;
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    r = mm::quasi_newton(core, criterion(reml), std::move(start), {max_values, decrement, zero}, report);
+  }
+  static const char* names[] = {"converged", "stalled", "max_evaluations", "not_finite", "interrupted"};
+  nb::dict out;
+  const auto m = static_cast<std::size_t>(core.m());
+  out["theta"] = to_numpy(std::move(r.theta));
+  out["value"] = r.value;
+  out["gradient"] = to_numpy(std::move(r.gradient));
+  out["model"] = r.model.empty() ? nb::none() : nb::cast(to_numpy(std::move(r.model), {m, m}));
+  out["decrement"] = r.decrement;
+  out["iterations"] = r.iterations;
+  out["status"] = names[static_cast<int>(r.status)];
+  return out;
+}
+
+nb::dict Evaluator::examine(Dense theta, bool reml,
+                            std::optional<nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>> learnt) {
+  const std::vector<double> at(checked(theta), theta.data() + theta.size());
+  mm::Verdict v;
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    v = mm::examine(core, criterion(reml), at, learnt ? learnt->data() : nullptr);
+  }
+  nb::dict out;
+  const auto m = at.size();
+  out["value"] = v.value;
+  out["gradient"] = to_numpy(std::move(v.gradient));
+  out["hessian"] = to_numpy(std::move(v.hessian), {m, m});
+  out["decrement"] = v.decrement;
+  out["max_gradient"] = v.max_gradient;
+  out["downhill"] = v.downhill.empty() ? nb::none() : nb::cast(to_numpy(std::move(v.downhill)));
+  return out;
+}
+
+// Fits to responses (replicates x n): theta, beta, sigma, objective, status.
+nb::dict Evaluator::refit(nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> responses, Dense start,
+                          bool reml, int max_values, double decrement, double zero, int threads) const {
+  const Products& products = analysis.products;
+  if (static_cast<std::int64_t>(responses.shape(1)) != products.rows.n)
+    throw nb::value_error("responses and rows differ in number");
+  const std::vector<double> from(checked(start), start.data() + start.size());
+  const mm::RefitModel model{products.rows, products.basis, products.A, analysis.symbolic, core.entries()};
+  const auto count = responses.shape(0), m = from.size(), p = static_cast<std::size_t>(products.A.p);
+  mm::Refits r;
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    r = mm::refit(model, responses.data(), static_cast<int>(count), from, criterion(reml),
+                  {max_values, decrement, zero}, threads);
+  }
+  std::vector<std::int32_t> status(r.status.size());
+  for (std::size_t i = 0; i < status.size(); ++i) status[i] = r.status[i] == mm::SearchStatus::converged ? 0 : 1;
+  nb::dict out;
+  out["theta"] = to_numpy(std::move(r.theta), {count, m});
+  out["beta"] = to_numpy(std::move(r.beta), {count, p});
+  out["sigma"] = to_numpy(std::move(r.sigma));
+  out["objective"] = to_numpy(std::move(r.objective));
+  out["status"] = to_numpy(std::move(status));
+  return out;
+}
+
+Array<double> Evaluator::conditional_covariance(int factor) {
+  const mm::FactorBlock& block = analysis.products.A.factors.at(factor);
+  std::vector<double> out(block.diagonal.size());
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    core.pls().ensure_inverse();
+    core.pls().conditional_covariance(factor, out.data());
+  }
+  const auto s = static_cast<std::size_t>(block.width);
+  return to_numpy(std::move(out), {static_cast<std::size_t>(block.levels), s, s});
+}
+
+// L as the three arrays of compressed columns, permuted order.
+nb::tuple Evaluator::factor_csc() const {
+  const mm::FactorPattern pattern = mm::factor_pattern(analysis.products.graph, analysis.symbolic);
+  std::vector<double> values(pattern.place.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = core.pls().factor().panels()[pattern.place[i]];
+  return nb::make_tuple(to_numpy(std::move(values)),
+                        to_numpy(std::vector<std::int32_t>(pattern.row.begin(), pattern.row.end())),
+                        to_numpy(std::vector<std::int64_t>(pattern.start)));
+}
+
+// RX (p x p upper): the transposed leading triangle of the factor of X'V^-1X.
+Array<double> Evaluator::RX() const {
+  const auto p = static_cast<std::size_t>(analysis.products.A.p), k = p + 1;
+  std::vector<double> out(p * p, 0.0);
+  for (std::size_t r = 0; r < p; ++r)
+    for (std::size_t c = r; c < p; ++c) out[r * p + c] = core.pls().RX()[c + r * k];
+  return to_numpy(std::move(out), {p, p});
+}
+
+Array<double> Evaluator::RZX() const {
+  const auto q = static_cast<std::size_t>(analysis.products.A.q), k = static_cast<std::size_t>(analysis.products.A.k());
+  return to_numpy(std::vector<double>(core.pls().RZX()), {q, k});
+}
+
+// Coefficients of the kept columns of X.
+Array<double> Evaluator::beta() const {
+  std::vector<double> out(core.pls().beta().size());
+  analysis.products.basis.to_original(core.pls().beta().data(), out.data());
+  return to_numpy(std::move(out));
+}
+
+void bind_evaluator(nb::module_& m) {
+  nb::class_<Evaluator>(m, "Evaluator", "The criterion with its workspace. Not for use from two threads at a time.")
+      .def(nb::init<const Analysis&, std::vector<std::vector<int>>, int>(), nb::arg("analysis"), nb::arg("entries"),
+           nb::arg("threads") = 1, nb::keep_alive<1, 2>())
+      .def("value", &Evaluator::value, nb::arg("theta"), nb::arg("reml"),
+           "The criterion; NaN where it cannot be computed.")
+      .def("gradient", &Evaluator::gradient, nb::arg("reml"), "Gradient (m,) at the theta of the last value().")
+      .def("hessian", &Evaluator::hessian, nb::arg("theta"), nb::arg("reml"), nb::arg("gradient").none(),
+           nb::arg("steps"), "Differences (m, m) of the gradient: forward from `gradient`, central when it is None.")
+      .def(
+          "start", [](const Evaluator& s) { return to_numpy(s.core.start()); }, "Start for theta by moments.")
+      .def_prop_ro(
+          "unit", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.unit())); },
+          "(m,) natural unit of theta: one over the root mean square of the column of Z that its row multiplies.",
+          nb::rv_policy::automatic)
+      .def("quasi_newton", &Evaluator::quasi_newton, nb::arg("theta"), nb::arg("reml"), nb::arg("max_values"),
+           nb::arg("decrement"), nb::arg("zero"), nb::arg("progress").none())
+      .def(
+          "examine", &Evaluator::examine, nb::arg("theta"), nb::arg("reml"), nb::arg("learnt").none(),
+          "Value, gradient, Hessian, decrement, max_gradient and downhill (a direction of negative curvature or None).")
+      .def("refit", &Evaluator::refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("max_values"),
+           nb::arg("decrement"), nb::arg("zero"), nb::arg("threads"),
+           "Fits to responses (replicates, n): theta, beta, sigma, objective, status (0: converged).")
+      .def("conditional_covariance", &Evaluator::conditional_covariance, nb::arg("factor"),
+           "lam [M^-1]_ll lam' (levels, s, s) at the theta of the last value().")
+      .def("factor_csc", &Evaluator::factor_csc, "Data, row indices and column starts of L.")
+      .def_prop_ro("RX", &Evaluator::RX, "(p, p) upper, of the basis: that of X is this times Products.R.",
+                   nb::rv_policy::automatic)
+      .def_prop_ro(
+          "RZX", &Evaluator::RZX,
+          "(q, p + 1), of the basis (RZX of X is this times Products.R); the last column is c_u. Permuted order.",
+          nb::rv_policy::automatic)
+      .def_prop_ro("beta", &Evaluator::beta, "Coefficients (p,) of the kept columns.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "u", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.pls().u())); }, "(q,), core order.",
+          nb::rv_policy::automatic)
+      .def_prop_ro(
+          "b", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.pls().b())); }, "(q,), core order.",
+          nb::rv_policy::automatic)
+      .def_prop_ro("pwrss", [](const Evaluator& s) { return s.core.pls().pwrss(); })
+      .def_prop_ro("logdet_L2", [](const Evaluator& s) { return s.core.pls().logdet_L2(); })
+      .def_prop_ro(
+          "logdet_RX2", [](const Evaluator& s) { return s.core.pls().logdet_RX2(); }, "Of the kept columns of X.")
+      .def_prop_ro("cancellation", [](const Evaluator& s) { return s.core.pls().cancellation(); })
+      .def_prop_ro("n_value", [](const Evaluator& s) { return s.core.n_value(); })
+      .def_prop_ro("n_gradient", [](const Evaluator& s) { return s.core.n_gradient(); })
+      .def("reset_counts", [](Evaluator& s) { s.core.reset_counts(); });
+}

@@ -1,0 +1,116 @@
+// Bindings of crossprod.hpp and symbolic.hpp: the stages that do not depend on theta.
+#include "model.hpp"
+
+namespace {
+
+void bind_products(nb::module_& m) {
+  nb::class_<Products>(
+      m, "Products",
+      "Cross-products of a design. Arguments: codes (one int32 array of length n per grouping factor),\n"
+      "levels (their numbers), z (per factor a list of n x s matrices, any strides), X (n x p), y (n),\n"
+      "weights and offset (n or None). The arrays must not change while the object lives.")
+      .def(nb::init<std::vector<Codes>, std::vector<std::int32_t>, std::vector<std::vector<Matrix>>, Matrix, Vector,
+                    std::optional<Vector>, std::optional<Vector>, int>(),
+           nb::arg("codes"), nb::arg("levels"), nb::arg("z"), nb::arg("X"), nb::arg("y"),
+           nb::arg("weights").none() = nb::none(), nb::arg("offset").none() = nb::none(), nb::arg("threads") = 1)
+      .def_prop_ro("n", [](const Products& s) { return s.rows.n; })
+      .def_prop_ro(
+          "p", [](const Products& s) { return s.basis.p(); }, "Rank of X.")
+      .def_prop_ro("q", [](const Products& s) { return s.A.q; })
+      .def_prop_ro(
+          "kept",
+          [](const Products& s) {
+            return to_numpy(std::vector<std::int32_t>(s.basis.kept.begin(), s.basis.kept.end()));
+          },
+          "Columns of X kept (p,); of a dependent set the first ones stay.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "R",
+          [](const Products& s) {
+            const auto p = static_cast<std::size_t>(s.basis.p());
+            return to_numpy(std::vector<double>(s.basis.R), {p, p}, 'F');
+          },
+          "Triangle (p, p) with sqrt(W) X = Q R.", nb::rv_policy::automatic)
+      .def_prop_ro("fits_exactly", [](const Products& s) { return s.basis.fits_exactly; })
+      .def_prop_ro("residual_norm", [](const Products& s) { return s.basis.residual_norm; })
+      .def_prop_ro("sum_log_weights", [](const Products& s) { return s.A.sum_log_weights; })
+      .def_prop_ro(
+          "ZtX",
+          [](const Products& s) {
+            return to_numpy(std::vector<double>(s.A.ZtX),
+                            {static_cast<std::size_t>(s.A.q), static_cast<std::size_t>(s.A.k())});
+          },
+          "Z'W [Q, y - X beta_ls] (q, p + 1), core order.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "XtX",
+          [](const Products& s) {
+            const auto k = static_cast<std::size_t>(s.A.k());
+            return to_numpy(std::vector<double>(s.A.XtX), {k, k});
+          },
+          nb::rv_policy::automatic)
+      .def(
+          "diagonal",
+          [](const Products& s, int f) {
+            const mm::FactorBlock& b = s.A.factors.at(f);
+            const auto w = static_cast<std::size_t>(b.width);
+            return to_numpy(std::vector<double>(b.diagonal), {static_cast<std::size_t>(b.levels), w, w});
+          },
+          nb::arg("factor"), "Z'WZ of one factor: (levels, s, s).")
+      .def(
+          "pairs",
+          [](const Products& s) {
+            nb::list out;
+            for (const mm::PairBlock& b : s.A.pairs) {
+              const auto wa = static_cast<std::size_t>(s.A.factors[b.a].width),
+                         wb = static_cast<std::size_t>(s.A.factors[b.b].width);
+              out.append(nb::make_tuple(b.a, b.b, to_numpy(std::vector<std::int64_t>(b.start)),
+                                        to_numpy(std::vector<std::int32_t>(b.level_b)),
+                                        to_numpy(std::vector<double>(b.values), {b.level_b.size(), wa, wb})));
+            }
+            return out;
+          },
+          "Z_b'WZ_a of every two factors a < b: a, b, start (levels of a + 1,), level of b (pairs,), values (pairs, "
+          "s_a, s_b).")
+      .def(
+          "fill",
+          [](const Products& s, std::variant<std::string, std::vector<int>> order) {
+            mm::Elimination e;
+            if (const auto* factors = std::get_if<std::vector<int>>(&order))
+              e = mm::eliminate(s.graph, mm::factor_order(s.A, *factors), "factors");
+            else
+              e = mm::eliminate(s.graph, mm::minimum_degree(s.graph), "minimum degree");
+            return std::pair<std::int64_t, double>(e.fill.nnz, e.fill.flops);
+          },
+          nb::arg("order"),
+          "Nonzeros of L and flops of a factorization for an order of the factors or 'minimum degree'.");
+}
+
+void bind_analysis(nb::module_& m) {
+  nb::class_<Analysis>(m, "Analysis",
+                       "Order and pattern of the factor: 'cheapest', 'minimum degree' or a list of factors.")
+      .def(nb::init<const Products&, std::variant<std::string, std::vector<int>>>(), nb::arg("products"),
+           nb::arg("order") = std::string("cheapest"), nb::keep_alive<1, 2>())
+      .def_prop_ro("order", [](const Analysis& s) { return s.symbolic.elimination.name; })
+      .def_prop_ro("nnz", [](const Analysis& s) { return s.symbolic.elimination.fill.nnz; })
+      .def_prop_ro("flops", [](const Analysis& s) { return s.symbolic.elimination.fill.flops; })
+      .def_prop_ro("supernodes", [](const Analysis& s) { return s.symbolic.supernodes.size(); })
+      .def_prop_ro(
+          "largest",
+          [](const Analysis& s) {
+            int largest = 0;
+            for (const mm::Supernode& node : s.symbolic.supernodes) largest = std::max(largest, node.width);
+            return largest;
+          },
+          "Width of the widest supernode.")
+      .def_prop_ro(
+          "stored", [](const Analysis& s) { return s.symbolic.panel_size; }, "Numbers stored for L.")
+      .def_prop_ro(
+          "permutation", [](const Analysis& s) { return to_numpy(s.permutation()); },
+          "Core position (q,) of every position in the permuted order.", nb::rv_policy::automatic);
+}
+
+}  // namespace
+
+void bind_stages(nb::module_& m) {
+  bind_products(m);
+  bind_analysis(m);
+}

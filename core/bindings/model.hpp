@@ -1,0 +1,139 @@
+// The bound classes of the model's stages.
+// Lifetimes: `Products` holds the Python arrays its rows point into; an `Analysis` and an `Evaluator` hold (through
+// keep_alive) what they were made from. Results are copies that own their memory.
+#pragma once
+
+#include <nanobind/stl/function.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/variant.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "arrays.hpp"
+#include "mixedmodels/blas_threads.hpp"
+#include "mixedmodels/evaluator.hpp"
+
+namespace mm = mixedmodels;
+
+inline mm::Criterion criterion(bool reml) { return reml ? mm::Criterion::reml : mm::Criterion::ml; }
+
+inline mm::Column column_of(const Matrix& matrix, std::size_t j) {
+  return {matrix.data() + static_cast<std::int64_t>(j) * matrix.stride(1), matrix.stride(0)};
+}
+
+inline mm::Column column_of(const Vector& v) { return {v.data(), v.stride(0)}; }
+
+struct Products {
+  std::vector<Codes> codes;
+  std::vector<std::vector<Matrix>> z;
+  Matrix X;
+  Vector y;
+  std::optional<Vector> w, offset;
+  mm::Rows rows;
+  mm::OrthogonalBasis basis;
+  mm::CrossProducts A;
+  mm::LevelGraph graph;
+
+  Products(std::vector<Codes> codes_, std::vector<std::int32_t> levels, std::vector<std::vector<Matrix>> z_, Matrix X_,
+           Vector y_, std::optional<Vector> w_, std::optional<Vector> offset_, int threads)
+      : codes(std::move(codes_)), z(std::move(z_)), X(X_), y(y_), w(w_), offset(offset_) {
+    const std::size_t n = y.size();
+    auto check = [&](std::size_t length, const char* what) {
+      if (length != n) throw nb::value_error((std::string(what) + " and the response differ in length").c_str());
+    };
+    rows.n = static_cast<std::int64_t>(n);
+    for (std::size_t f = 0; f < codes.size(); ++f) {
+      check(codes[f].size(), "the codes of a grouping factor");
+      mm::FactorRows factor;
+      factor.codes = codes[f].data();
+      factor.levels = levels.at(f);
+      for (const Matrix& term : z.at(f)) {
+        check(term.shape(0), "a random-effects model matrix");
+        for (std::size_t j = 0; j < term.shape(1); ++j) factor.z.push_back(column_of(term, j));
+      }
+      rows.factors.push_back(std::move(factor));
+    }
+    check(X.shape(0), "the fixed-effects model matrix");
+    for (std::size_t j = 0; j < X.shape(1); ++j) rows.x.push_back(column_of(X, j));
+    rows.y = column_of(y);
+    if (w) check(w->size(), "the weights"), rows.weight = column_of(*w);
+    if (offset) check(offset->size(), "the offset"), rows.offset = column_of(*offset);
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    basis = mm::orthogonalize(rows, threads);
+    if (basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
+    A = mm::cross_products(rows, basis, threads);
+    graph = mm::level_graph(A);
+  }
+};
+
+struct Analysis {
+  const Products& products;
+  mm::Symbolic symbolic;
+
+  Analysis(const Products& made_from, std::variant<std::string, std::vector<int>> order) : products(made_from) {
+    nb::gil_scoped_release release;
+    const mm::LevelGraph& graph = products.graph;
+    mm::Elimination e;
+    if (const auto* factors = std::get_if<std::vector<int>>(&order))
+      e = mm::eliminate(graph, mm::factor_order(products.A, *factors), "factors");
+    else if (std::get<std::string>(order) == "minimum degree")
+      e = mm::eliminate(graph, mm::minimum_degree(graph), "minimum degree");
+    else
+      e = mm::cheapest_elimination(products.A, graph);
+    symbolic = mm::analyze(products.A, graph, std::move(e));
+  }
+
+  // Position in the order of the cross-products of every position in the permuted order.
+  std::vector<std::int32_t> permutation() const {
+    std::vector<std::int32_t> out(symbolic.permuted.size());
+    for (std::size_t i = 0; i < out.size(); ++i) out[symbolic.permuted[i]] = static_cast<std::int32_t>(i);
+    return out;
+  }
+};
+
+struct Evaluator {
+  const Analysis& analysis;
+  int threads;
+  mm::Evaluator core;
+
+  Evaluator(const Analysis& made_from, std::vector<std::vector<int>> entries, int threads_)
+      : analysis(made_from),
+        threads(threads_),
+        core(made_from.products.rows, made_from.products.basis, made_from.products.A, made_from.symbolic,
+             convert(entries), threads_) {}
+
+  static std::vector<mm::ThetaEntry> convert(const std::vector<std::vector<int>>& entries) {
+    std::vector<mm::ThetaEntry> out;
+    for (const auto& e : entries) out.push_back({e.at(0), e.at(1), e.at(2)});
+    return out;
+  }
+
+  const double* checked(const Dense& theta) const {
+    if (static_cast<int>(theta.size()) != core.m()) throw nb::value_error("theta has the wrong length");
+    return theta.data();
+  }
+
+  double value(Dense theta, bool reml);
+  Array<double> gradient(bool reml);
+  Array<double> hessian(Dense theta, bool reml, std::optional<Dense> gradient, Dense steps);
+  nb::dict quasi_newton(Dense theta, bool reml, int max_values, double decrement, double zero,
+                        std::optional<nb::callable> progress);
+  nb::dict examine(Dense theta, bool reml,
+                   std::optional<nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>> learnt);
+  nb::dict refit(nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> responses, Dense start,
+                 bool reml, int max_values, double decrement, double zero, int threads) const;
+  Array<double> conditional_covariance(int factor);
+  nb::tuple factor_csc() const;
+  Array<double> RX() const;
+  Array<double> RZX() const;
+  Array<double> beta() const;
+};

@@ -1,0 +1,139 @@
+"""One model from design to estimates: each stage made once, when it is first needed.
+
+The stages themselves are elsewhere (cross-products, analysis, objective, search); here they are
+kept together, for the model that users see and for whatever has to fit a relative of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import lapack
+
+from mixedmodels._core import Analysis, Products
+from mixedmodels.covariance import Templates
+from mixedmodels.crossprod import cross_products, templates_of
+from mixedmodels.design import Design
+from mixedmodels.estimates.solution import Solution
+from mixedmodels.objective import Objective
+from mixedmodels.optimize import Request, minimize
+from mixedmodels.optimize.problem import Watch
+from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.typing import FloatArray
+
+
+class Stages:
+    """The stages of one linear mixed model.
+
+    Args:
+        design: Model matrices and response.
+        threads: Threads that a fit may use.
+
+    Raises:
+        ModelError: The fixed part fits the response exactly.
+
+    Attributes:
+        design: As given.
+        threads: As given.
+        templates: Names, bounds and meaning of theta.
+        products: Cross-products.
+    """
+
+    def __init__(self, design: Design, threads: int) -> None:
+        self.design = design
+        self.threads = threads
+        self.templates: Templates = templates_of(design)
+        self.products: Products = cross_products(design, threads)
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """Order of elimination and pattern of the factor."""
+        return Analysis(self.products)
+
+    @cached_property
+    def objective(self) -> Objective:
+        """The criterion, with a workspace that all users of these stages share under its lock."""
+        return self.own_objective()
+
+    def own_objective(self, threads: int | None = None) -> Objective:
+        """The criterion with a workspace of its own, for work in parallel."""
+        return Objective(self.analysis, self.templates, threads or self.threads)
+
+    def with_response(self, y: FloatArray) -> Stages:
+        """The same model for another response (n,)."""
+        return Stages(dataclasses.replace(self.design, y=y), self.threads)
+
+    def solve(self, request: Request, watch: Watch | None = None) -> Fitted:
+        """Search the optimum and solve there.
+
+        Raises:
+            MixedModelsError: An unknown method, or a start that cannot be used.
+        """
+        with self.objective.lock:
+            theta, optsum = minimize(self.objective, self.products, request, watch or _silent)
+            return Fitted(self, self.solution(theta, reml=request.reml), optsum)
+
+    def solution(self, theta: FloatArray, *, reml: bool) -> Solution:
+        """The penalized least squares problem solved at theta."""
+        with self.objective.lock:
+            return self._solution(theta, reml)
+
+    def _solution(self, theta: FloatArray, reml: bool) -> Solution:
+        evaluator, products = self.objective.evaluator, self.products
+        objective = evaluator.value(theta, reml)
+        n, p = self.design.n, products.p
+        pwrss, logdet_L2 = evaluator.pwrss, evaluator.logdet_L2
+        sigma = float(np.sqrt(pwrss / (n - p if reml else n)))
+        ml = logdet_L2 + n * (1.0 + np.log(2.0 * np.pi * pwrss / n)) - products.sum_log_weights
+        beta = np.full(self.design.X.shape[1], np.nan)
+        beta[products.kept] = evaluator.beta
+        to_core = self.templates.public_to_core
+        return Solution(
+            theta=theta,
+            relative_theta=theta / evaluator.unit,
+            reml=reml,
+            objective=objective,
+            deviance=float(ml) if reml else objective,
+            logdet_L2=logdet_L2,
+            logdet_RX2=evaluator.logdet_RX2,
+            pwrss=pwrss,
+            sigma=sigma,
+            beta=beta,
+            kept=products.kept,
+            vcov=sigma**2 * _inverse_product(evaluator.RX @ products.R),
+            u=evaluator.u[to_core],
+            b=evaluator.b[to_core],
+            n=n,
+            p=p,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A model at its optimum: what tables, inference, prediction and diagnostics start from.
+
+    Attributes:
+        stages: The model.
+        solution: The numbers at the optimum.
+        optsum: How it was found.
+    """
+
+    stages: Stages
+    solution: Solution
+    optsum: OptSummary
+
+
+def _silent(iteration: int, value: float, theta: FloatArray) -> None:
+    del iteration, value, theta
+
+
+def _inverse_product(R: FloatArray) -> FloatArray:
+    """(R'R)^-1 for an upper triangular R (p, p)."""
+    if R.shape[0] == 0:
+        return np.zeros((0, 0))
+    inverse, _ = lapack.dtrtri(R)
+    product: FloatArray = inverse @ inverse.T
+    return product

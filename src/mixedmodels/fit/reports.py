@@ -1,0 +1,79 @@
+"""The fit as text and HTML.
+
+The layout is `report`'s; here the values of a fit are handed to it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedmodels.fit.inference import Inference
+from mixedmodels.report.html import render_html
+from mixedmodels.report.sections import fit_sections
+from mixedmodels.report.text import Report, render_text
+from mixedmodels.report.values import CoefficientValues, FitValues
+from mixedmodels.typing import FloatArray
+
+MOST_CORRELATIONS = 20
+
+
+class Reports(Inference):
+    """What a fit prints; see `LinearMixedFit`."""
+
+    def summary(self) -> Report:
+        """lme4's summary: a string that prints as text and shows as HTML in a notebook."""
+        sections = fit_sections(self._values(full=True))
+        return Report(render_text(sections), render_html(sections))
+
+    def __str__(self) -> str:
+        """The summary without residual quantiles and correlations."""
+        return render_text(fit_sections(self._values(full=False)))
+
+    def __repr__(self) -> str:
+        """One line."""
+        kind = "REML criterion" if self.reml else "deviance"
+        return (
+            f"<LinearMixedFit {self._design.formula.text!r}: "
+            f"{kind} {self.objective:.3f}, {self.nobs} observations>"
+        )
+
+    def _repr_html_(self) -> str:
+        return render_html(fit_sections(self._values(full=False)))
+
+    def _values(self, *, full: bool) -> FitValues:
+        design = self._design
+        return FitValues(
+            formula=design.formula.text,
+            reml=self.reml,
+            n=self.nobs,
+            groups=tuple((group.name, group.n_levels) for group in design.groups),
+            objective=self.objective,
+            aic=self.aic,
+            bic=self.bic,
+            loglik=self.loglik,
+            deviance=self.deviance,
+            df_residual=self.df_residual,
+            variances=self.varcorr.rows,
+            coefficients=self._coefficients(correlated=full),
+            quantiles=self._scaled_quantiles() if full and self.sigma > 0.0 else None,
+            messages=self.messages,
+        )
+
+    def _coefficients(self, *, correlated: bool) -> CoefficientValues:
+        table = self.coef_table()
+        std_error = table["std_error"].to_numpy()
+        shown = correlated and 1 < len(table) <= MOST_CORRELATIONS
+        return CoefficientValues(
+            names=tuple(table.index),
+            estimate=table["estimate"].to_numpy(),
+            std_error=std_error,
+            statistic=table["statistic"].to_numpy(),
+            p_value=table["p_value"].to_numpy(),
+            correlation=self._solution.vcov / np.outer(std_error, std_error) if shown else None,
+        )
+
+    def _scaled_quantiles(self) -> FloatArray:
+        w = self._design.w
+        scaled = self.residuals if w is None else self.residuals * np.sqrt(w)
+        quantiles: FloatArray = np.quantile(scaled, (0.0, 0.25, 0.5, 0.75, 1.0)) / self.sigma
+        return quantiles

@@ -1,0 +1,244 @@
+"""The values of a fitted linear mixed model: numbers and tables read off a frozen solution.
+
+Values are properties, and nothing is computed before it is asked for. The formulas of the tables
+are in `estimates`; what costs further evaluations of the criterion belongs to the other roles.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, overload
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.estimates.messages import fit_messages, singular_terms
+from mixedmodels.estimates.solution import Solution
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.tables import coef_tables, random_part, ranef_tables
+from mixedmodels.estimates.varcorr import VarCorr
+from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.typing import FloatArray
+
+if TYPE_CHECKING:
+    from mixedmodels.model import LinearMixedModel
+
+
+class Values:
+    """What a fit has found; see `LinearMixedFit`."""
+
+    def __init__(self, model: LinearMixedModel, fitted: Fitted) -> None:
+        self._model = model
+        self._fitted = fitted
+        self._stages = fitted.stages
+        self._design = fitted.stages.design
+        self._solution = fitted.solution
+        self._optsum = fitted.optsum
+
+    # -- the model and the search -------------------------------------------------------
+
+    @property
+    def model(self) -> LinearMixedModel:
+        """The `LinearMixedModel` that was fitted."""
+        return self._model
+
+    @property
+    def solution(self) -> Solution:
+        """The numbers at the optimum, as arrays."""
+        return self._solution
+
+    @property
+    def optsum(self) -> OptSummary:
+        """How the optimum was found: optimizer, evaluations, trace, gradient, Hessian."""
+        return self._optsum
+
+    @property
+    def converged(self) -> bool:
+        """Whether the search ended at an optimum, by exact gradient and Hessian."""
+        return self._optsum.converged
+
+    @property
+    def is_singular(self) -> bool:
+        """Whether a diagonal of theta, for columns of Z of unit size, is below `singular_tol`."""
+        tol = self._optsum.control.singular_tol
+        return bool(singular_terms(self._stages.templates, self._solution.relative_theta, tol))
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What the user should know: rows and columns dropped, singularity, convergence."""
+        return fit_messages(self._design, self._stages.templates, self._solution, self.optsum)
+
+    # -- parameters ---------------------------------------------------------------------
+
+    @property
+    def theta(self) -> FloatArray:
+        """(m,) free entries of the relative covariance templates, term by term."""
+        return self._solution.theta
+
+    @property
+    def theta_names(self) -> list[str]:
+        """Names of theta, as lme4's: `Subject.(Intercept)`, `Subject.Days.(Intercept)`."""
+        return list(self._stages.templates.names)
+
+    @property
+    def beta(self) -> FloatArray:
+        """(p_all,) fixed effects in column order of X; NaN where a column is aliased."""
+        return self._solution.beta
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self._solution.sigma
+
+    @property
+    def fixef(self) -> pd.Series[float]:
+        """Fixed effects by name; NaN for columns that depend on earlier ones."""
+        return pd.Series(self.beta.copy(), index=list(self._design.x_names), name="fixef")
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance (p, p) of the fixed effects, aliased columns left out."""
+        names = self._kept_names
+        return pd.DataFrame(self._solution.vcov.copy(), index=names, columns=names)
+
+    @property
+    def stderror(self) -> pd.Series[float]:
+        """Standard errors of the fixed effects, aliased columns left out."""
+        return pd.Series(self._std_error, index=self._kept_names, name="stderror")
+
+    @cached_property
+    def varcorr(self) -> VarCorr:
+        """Standard deviations and correlations of the random effects."""
+        return VarCorr.from_theta(self._stages.templates, self.theta, self.sigma)
+
+    @property
+    def _kept_names(self) -> list[str]:
+        names = self._design.x_names
+        return [names[j] for j in self._solution.kept]
+
+    @property
+    def _std_error(self) -> FloatArray:
+        errors: FloatArray = np.sqrt(np.diag(self._solution.vcov))
+        return errors
+
+    # -- criteria -----------------------------------------------------------------------
+
+    @property
+    def reml(self) -> bool:
+        """Whether `objective` is the REML criterion."""
+        return self._solution.reml
+
+    @property
+    def objective(self) -> float:
+        """The criterion optimised: REML criterion or ML deviance."""
+        return self._solution.objective
+
+    @property
+    def deviance(self) -> float:
+        """-2 log-likelihood (ML) at the estimates of theta, beta and sigma profiled out."""
+        return self._solution.deviance
+
+    @property
+    def loglik(self) -> float:
+        """-objective / 2: the restricted log-likelihood for a REML fit, as in lme4."""
+        return -0.5 * self.objective
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, objective + 2 npar."""
+        return self.objective + 2.0 * self.npar
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, objective + log(nobs) npar."""
+        return self.objective + float(np.log(self.nobs)) * self.npar
+
+    @property
+    def aicc(self) -> float:
+        """Akaike's criterion corrected for small samples; inf when nobs <= npar + 1."""
+        room = self.nobs - self.npar - 1
+        if room <= 0:
+            return float("inf")
+        return self.aic + 2.0 * self.npar * (self.npar + 1) / room
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self._solution.n
+
+    @property
+    def npar(self) -> int:
+        """Parameters: rank of X, length of theta, and sigma."""
+        return self._solution.p + len(self.theta) + 1
+
+    @property
+    def df_residual(self) -> int:
+        """Rows less parameters, nobs - npar."""
+        return self.nobs - self.npar
+
+    # -- rows ---------------------------------------------------------------------------
+
+    @cached_property
+    def fitted(self) -> FloatArray:
+        """(n,) offset + X beta + Z b on the rows used."""
+        design = self._design
+        mean = random_part(
+            self._stages.templates, design.groups, design.terms, self._solution.b, design.n
+        )
+        if design.X.shape[1]:
+            mean += design.X @ np.nan_to_num(self.beta)
+        if design.offset is not None:
+            mean += design.offset
+        mean.flags.writeable = False
+        return mean
+
+    @cached_property
+    def residuals(self) -> FloatArray:
+        """(n,) y - fitted on the rows used."""
+        left: FloatArray = self._design.y - self.fitted
+        left.flags.writeable = False
+        return left
+
+    # -- effects by level ---------------------------------------------------------------
+
+    @overload
+    def ranef(self, condvar: Literal[False] = False) -> dict[str, pd.DataFrame]: ...
+
+    @overload
+    def ranef(
+        self, condvar: Literal[True]
+    ) -> tuple[dict[str, pd.DataFrame], dict[str, FloatArray]]: ...
+
+    def ranef(
+        self, condvar: bool = False
+    ) -> dict[str, pd.DataFrame] | tuple[dict[str, pd.DataFrame], dict[str, FloatArray]]:
+        """Conditional modes of the random effects.
+
+        Terms on the same grouping factor share a table, their columns in order of theta;
+        rows follow the order of the factor's levels.
+
+        Args:
+            condvar: Also give the conditional covariances.
+
+        Returns:
+            Tables (levels by effects) by grouping factor; with `condvar`, a pair of these
+            and of arrays (levels, s, s) by grouping factor, rows and columns in the order
+            of the table's.
+        """
+        design = self._design
+        tables = ranef_tables(self._stages.templates, design.groups, self._solution.b)
+        return (tables, dict(self._condvar)) if condvar else tables
+
+    @cached_property
+    def _condvar(self) -> dict[str, FloatArray]:
+        found = {}
+        blocks = self._stages.objective.conditional_covariance(self.theta)
+        for group, block in zip(self._design.groups, blocks, strict=True):
+            scaled = self.sigma**2 * block
+            scaled.flags.writeable = False
+            found[group.name] = scaled
+        return found
+
+    def coef(self) -> dict[str, pd.DataFrame]:
+        """Fixed plus random effects: a table (levels by coefficients) per grouping factor."""
+        return coef_tables(self.fixef.dropna().to_dict(), self.ranef())

@@ -1,0 +1,1 @@
+"""Inference: functions of a `Fitted`, which they never change."""
