@@ -289,6 +289,7 @@ def minimise(
         decrement=0.0,
         hessian=None,
         hessian_exact=False,
+        hessian_products=0,
         hessian_ok=True,
         seconds=0.0,
     )

@@ -76,6 +76,7 @@ nb::dict Evaluator::examine(Dense theta, bool reml,
   out["value"] = v.value;
   out["gradient"] = to_numpy(std::move(v.gradient));
   out["hessian"] = to_numpy(std::move(v.hessian), {m, m});
+  out["products"] = v.products;
   out["decrement"] = v.decrement;
   out["max_gradient"] = v.max_gradient;
   out["downhill"] = v.downhill.empty() ? nb::none() : nb::cast(to_numpy(std::move(v.downhill)));
@@ -170,9 +171,9 @@ void bind_evaluator(nb::module_& m) {
           nb::rv_policy::automatic)
       .def("quasi_newton", &Evaluator::quasi_newton, nb::arg("theta"), nb::arg("reml"), nb::arg("max_values"),
            nb::arg("decrement"), nb::arg("zero"), nb::arg("progress").none())
-      .def(
-          "examine", &Evaluator::examine, nb::arg("theta"), nb::arg("reml"), nb::arg("learnt").none(),
-          "Value, gradient, Hessian, decrement, max_gradient and downhill (a direction of negative curvature or None).")
+      .def("examine", &Evaluator::examine, nb::arg("theta"), nb::arg("reml"), nb::arg("learnt").none(),
+           "Value, gradient, Hessian, products (their number), decrement, max_gradient and downhill (a direction of "
+           "negative curvature or None).")
       .def("refit", &Evaluator::refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("max_values"),
            nb::arg("decrement"), nb::arg("zero"), nb::arg("threads"),
            "Fits to responses (replicates, n): theta, beta, sigma, objective, status (0: converged).")

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace mixedmodels {
 
@@ -11,6 +12,9 @@ namespace {
 // Differences of the gradient are good to about this, relative to the diagonal.
 constexpr double kRounding = 1e-3;
 constexpr double kStep = 1e-4;
+// Most products with the exact Hessian, and the part of the promise that is not worth another one.
+constexpr int kProducts = 6;
+constexpr double kNegligible = 0.1;
 
 // Entries in columns of a template whose entries are all zero.
 std::vector<bool> in_zero_column(const std::vector<ThetaEntry>& entries, const std::vector<double>& theta) {
@@ -62,24 +66,103 @@ std::vector<double> hessian_at(Evaluator& f, Criterion criterion, std::vector<do
   return out;
 }
 
-// The quadratic model scaled to a unit diagonal: what it promises and where it curves down.
-void judge(Verdict& v, const std::vector<double>& free_gradient, const std::vector<double>& unit) {
-  const int m = static_cast<int>(free_gradient.size());
-  auto curvature = [&](int i) { return std::abs(v.hessian[i * (m + 1)]) * unit[i] * unit[i]; };
-  double largest = 1e-300;
-  for (int i = 0; i < m; ++i) largest = std::max(largest, curvature(i));
-  std::vector<double> scale(m), scaled(v.hessian), values, vectors;
-  for (int i = 0; i < m; ++i) scale[i] = unit[i] / std::sqrt(std::max(curvature(i), 1e-8 * largest));
-  for (int j = 0; j < m; ++j)
-    for (int i = 0; i < m; ++i) scaled[i + j * m] *= scale[i] * scale[j];
-  symmetric_eigen(m, std::move(scaled), values, vectors);
-  for (int k = 0; k < m; ++k) {
-    double along = 0;
-    for (int i = 0; i < m; ++i) along += vectors[i + k * m] * scale[i] * free_gradient[i];
-    v.decrement += 0.5 * along * along / std::max(std::abs(values[k]), kRounding);
+// The quadratic model scaled to a unit diagonal, by its eigenvalues.
+class Model {
+ public:
+  Model(const std::vector<double>& hessian, const std::vector<double>& unit) : m_(static_cast<int>(unit.size())) {
+    auto curvature = [&](int i) { return std::abs(hessian[i * (m_ + 1)]) * unit[i] * unit[i]; };
+    double largest = 1e-300;
+    for (int i = 0; i < m_; ++i) largest = std::max(largest, curvature(i));
+    for (int i = 0; i < m_; ++i) scale_.push_back(unit[i] / std::sqrt(std::max(curvature(i), 1e-8 * largest)));
+    std::vector<double> scaled(hessian);
+    for (int j = 0; j < m_; ++j)
+      for (int i = 0; i < m_; ++i) scaled[i + j * m_] *= scale_[i] * scale_[j];
+    symmetric_eigen(m_, std::move(scaled), values_, vectors_);
   }
-  if (values[0] >= -kRounding) return;
-  for (int i = 0; i < m; ++i) v.downhill.push_back(scale[i] * vectors[i] * std::sqrt(2.0));
+
+  bool curves_down() const { return values_[0] < -kRounding; }
+
+  // Along which the model falls fastest, of length sqrt(2) in its scale.
+  std::vector<double> downhill() const {
+    std::vector<double> out;
+    for (int i = 0; i < m_; ++i) out.push_back(scale_[i] * vectors_[i] * std::sqrt(2.0));
+    return out;
+  }
+
+  // |H|^-1 r, with eigenvalues that are rounding taken for as large as that.
+  std::vector<double> solve(const std::vector<double>& r) const {
+    std::vector<double> out(m_, 0.0);
+    for (int k = 0; k < m_; ++k) {
+      const double* v = vectors_.data() + k * m_;
+      double along = 0;
+      for (int i = 0; i < m_; ++i) along += v[i] * scale_[i] * r[i];
+      along /= std::max(std::abs(values_[k]), kRounding);
+      for (int i = 0; i < m_; ++i) out[i] += scale_[i] * v[i] * along;
+    }
+    return out;
+  }
+
+  // The curvature along d, d'Hd, that would be rounding.
+  double rounding(const std::vector<double>& d) const {
+    double out = 0;
+    for (int i = 0; i < m_; ++i) out += d[i] * d[i] / (scale_[i] * scale_[i]);
+    return kRounding * out;
+  }
+
+ private:
+  int m_;
+  std::vector<double> scale_, values_, vectors_;
+};
+
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+// H d: the difference of the gradient along d.
+std::vector<double> product(Evaluator& f, Criterion criterion, const std::vector<double>& theta,
+                            const std::vector<double>& gradient, const std::vector<double>& d) {
+  double size = 1e-2, length = 0;
+  for (std::size_t i = 0; i < d.size(); ++i) {
+    size = std::max(size, std::abs(theta[i]) / f.unit()[i]);
+    length = std::max(length, std::abs(d[i]) / f.unit()[i]);
+  }
+  const double h = kStep * size / length;
+  std::vector<double> moved(theta), out(d.size());
+  for (std::size_t i = 0; i < d.size(); ++i) moved[i] += h * d[i];
+  f.value(moved.data(), criterion);
+  f.gradient(criterion, out.data());
+  for (std::size_t i = 0; i < d.size(); ++i) out[i] = (out[i] - gradient[i]) / h;
+  return out;
+}
+
+// Conjugate gradients on the quadratic model of the exact Hessian, the learnt one as the preconditioner: what the
+// directions that the gradient points to still promise, and whether one of them curves down.
+void conjugate_gradients(Evaluator& f, Criterion criterion, const std::vector<double>& theta, const Model& learnt,
+                         std::vector<double> r, Verdict& v) {
+  std::vector<double> z = learnt.solve(r), d = z;
+  double rz = dot(r, z);
+  const double first = rz;
+  v.decrement = 0;
+  for (int k = 0; k < kProducts && rz > kNegligible * first; ++k) {
+    const std::vector<double> Hd = product(f, criterion, theta, v.gradient, d);
+    ++v.products;
+    const double curvature = dot(d, Hd);
+    if (curvature <= learnt.rounding(d)) {
+      if (curvature < -learnt.rounding(d)) v.downhill = d;
+      break;
+    }
+    const double step = rz / curvature;
+    v.decrement += 0.5 * step * rz;
+    for (std::size_t i = 0; i < r.size(); ++i) r[i] -= step * Hd[i];
+    z = learnt.solve(r);
+    const double before = std::exchange(rz, dot(r, z));
+    for (std::size_t i = 0; i < d.size(); ++i) d[i] = z[i] + rz / before * d[i];
+  }
+  v.decrement += 0.5 * rz;
+  if (v.downhill.empty()) return;
+  double length = 0;
+  for (std::size_t i = 0; i < theta.size(); ++i) length = std::max(length, std::abs(v.downhill[i]) / f.unit()[i]);
+  for (double& entry : v.downhill) entry /= -length;  // d goes with the gradient
 }
 
 }  // namespace
@@ -139,7 +222,12 @@ Verdict examine(Evaluator& f, Criterion criterion, const std::vector<double>& th
     v.max_gradient = std::max(v.max_gradient, std::abs(free_gradient[e]));
   }
   v.hessian = hessian_at(f, criterion, theta, v.gradient, learnt);
-  judge(v, free_gradient, f.unit());
+  const Model model(v.hessian, f.unit());
+  v.decrement = 0.5 * dot(free_gradient, model.solve(free_gradient));
+  if (model.curves_down())
+    v.downhill = model.downhill();
+  else if (learnt && v.max_gradient > 0)
+    conjugate_gradients(f, criterion, theta, model, std::move(free_gradient), v);
   return v;
 }
 

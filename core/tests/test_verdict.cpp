@@ -84,6 +84,38 @@ TEST(a_point_on_the_way_promises_more) {
   CHECK_ERROR("promised decrease", check::relative(v.decrement, v.value - found.value, 0.0), 0.1);
 }
 
+// A poor learnt Hessian: products with the exact one come to the same promise.
+TEST(products_promise_what_the_hessian_does) {
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    check::at("seed " + std::to_string(seed));
+    const Structure s = structures::crossed(seed, 150, {{12, {2}}, {9, {1}}});
+    Subject subject(s);
+    std::vector<double> near = mm::quasi_newton(subject.f, kMl, subject.f.start(), {}, {}).theta;
+    if (std::any_of(near.begin(), near.end(), [](double t) { return t == 0; })) continue;
+    for (double& t : near) t *= 1.01;
+    const mm::Verdict exact = mm::examine(subject.f, kMl, near, nullptr);
+    if (!exact.downhill.empty()) continue;
+    std::vector<double> learnt(exact.hessian.size(), 0.0);
+    for (std::size_t i = 0; i < near.size(); ++i)
+      learnt[i * (near.size() + 1)] = (i % 2 ? 0.2 : 5.0) * exact.hessian[i * (near.size() + 1)];
+    const mm::Verdict v = mm::examine(subject.f, kMl, near, learnt.data());
+    CHECK(v.products >= 1 && v.hessian == learnt);
+    CHECK_ERROR("promise", check::relative(v.decrement, exact.decrement), 0.15);
+  }
+}
+
+TEST(products_show_a_direction_that_curves_down) {
+  const Structure s = structures::crossed(1, 120, {{12, {1}}, {8, {1}}});
+  Subject subject(s);
+  const std::vector<double> theta(2, 0.05);  // beside a saddle at zero
+  const std::vector<double> learnt = {1, 0, 0, 1};
+  const mm::Verdict v = mm::examine(subject.f, kMl, theta, learnt.data());
+  CHECK(v.downhill.size() == 2);
+  std::vector<double> moved;
+  for (int i = 0; i < 2; ++i) moved.push_back(theta[i] + 0.1 * v.downhill[i]);
+  CHECK(subject.f.value(moved.data(), kMl) < v.value);
+}
+
 // The same model with a covariate on another scale: the same verdict, in its units.
 TEST(scales_of_covariates_change_nothing) {
   const Structure s = structures::crossed(3, 150, {{15, {2}}});

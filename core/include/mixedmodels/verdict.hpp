@@ -1,7 +1,7 @@
 // Purpose: what gradient and Hessian say of a point: how much the criterion may still fall, and which way if the
 // point is a saddle.
-// The Hessian is made from differences of the exact gradient, all of it or only the columns that stand at a zero held
-// by symmetry, with a learnt one for the rest.
+// The Hessian is made from differences of the exact gradient: all of it; or, where that is expensive, the columns that
+// stand at a zero held by symmetry, and products with the directions in which the gradient promises something.
 #pragma once
 
 #include <vector>
@@ -13,13 +13,15 @@ namespace mixedmodels {
 struct Verdict {
   double value = 0;
   std::vector<double> gradient;  // m
-  std::vector<double> hessian;   // m x m
+  std::vector<double> hessian;   // m x m; the learnt one, zero columns excepted, where `learnt` was given
+  int products = 0;              // of the exact Hessian with a direction
   double decrement = 0;          // g'H^-1 g / 2 over the entries that may move
   double max_gradient = 0;       // the largest of these, absolute
   std::vector<double> downhill;  // m, a direction of negative curvature; empty when there is none
 };
 
-// `learnt` (m x m) may be null: then all columns are made from differences. The evaluator ends at another theta.
+// `learnt` (m x m) may be null: then all columns are made from differences. Else it is the preconditioner of conjugate
+// gradients with exact products, and the decrement is theirs. The evaluator ends at another theta.
 Verdict examine(Evaluator& f, Criterion criterion, const std::vector<double>& theta, const double* learnt);
 
 // Eigenvalues (ascending) and vectors (columns) of a symmetric matrix, by Jacobi rotations.

@@ -14,7 +14,9 @@ from mixedmodels.optimize.methods import ZERO
 from mixedmodels.optimize.problem import Ended, Problem
 from mixedmodels.typing import BoolArray, FloatArray
 
-# Work (flops) up to which all of the Hessian is made from differences; weight of a number stored.
+# All of the Hessian is made from differences for so few parameters, or up to so much work (flops);
+# weight of a number stored.
+_FEW = 3
 _CHEAP = 3e7
 _MEMORY = 10.0
 # A zero is taken when the criterion rises by no more than this.
@@ -31,6 +33,7 @@ class Verdict:
         gradient: (m,).
         hessian: (m, m).
         exact: Whether all of it comes from differences of the gradient.
+        products: Products of the exact Hessian with a direction, where not all of it was made.
         decrement: g'H^-1 g / 2 over the entries that may move.
         max_gradient: Largest absolute gradient over the entries that may move.
         downhill: (m,) direction of negative curvature, or None.
@@ -41,6 +44,7 @@ class Verdict:
     gradient: FloatArray
     hessian: FloatArray
     exact: bool
+    products: int
     decrement: float
     max_gradient: float
     downhill: FloatArray | None
@@ -55,14 +59,16 @@ class Verdict:
 def judge(problem: Problem, ended: Ended) -> Verdict:
     """Examine a point: its gradient, and the Hessian.
 
-    The Hessian is made from m gradients where these are cheap. Where they are not, the one that
-    the search has learnt stands in. It cannot show a saddle; but a search that goes downhill ends
-    at a saddle only where symmetry holds it, at a zero, and those columns are always examined.
+    The Hessian is made from m gradients where these are few or cheap. Where they are not, the one
+    that the search has learnt leads conjugate gradients whose products with the exact Hessian tell
+    what is left to gain. These cannot show a saddle that the gradient does not point to; but a
+    search that goes downhill ends at such a saddle only where symmetry holds it, at a zero, and
+    those columns are always examined.
     """
     theta = _snap(problem, problem.objective.templates.rectify(ended.theta))
     analysis = problem.objective.analysis
     work = 3.0 * problem.m * (analysis.flops + _MEMORY * analysis.stored)
-    exact = ended.model is None or work <= _CHEAP
+    exact = ended.model is None or problem.m <= _FEW or work <= _CHEAP
     learnt = None if exact else ended.model
     found = problem.objective.evaluator.examine(theta, problem.reml, learnt)
     return Verdict(theta=theta, exact=exact, **found)

@@ -103,6 +103,7 @@ def minimize(
             decrement=verdict.decrement,
             hessian=verdict.hessian,
             hessian_exact=verdict.exact,
+            hessian_products=verdict.products,
             hessian_ok=verdict.downhill is None,
             seconds=time.perf_counter() - began,
         )

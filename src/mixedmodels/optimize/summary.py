@@ -27,11 +27,13 @@ class OptSummary:
         trace: Criterion and theta (m,) of every iteration.
         theta_start: (m,) where the search began.
         max_gradient: Largest projected gradient at the optimum, absolute value.
-        decrement: What the quadratic model of gradient and Hessian still promises at the optimum,
-            in units of the criterion; this decides whether the search has converged.
+        decrement: What exact gradient and exact Hessian still promise at the optimum, in units of
+            the criterion; this decides whether the search has converged.
         hessian: (m, m) second derivatives of the criterion at the optimum, or None.
-        hessian_exact: Whether all of it comes from differences of the exact gradient; where these
-            are expensive, only the part that could hide a saddle does and the rest was learnt.
+        hessian_exact: Whether all of `hessian` comes from differences of the exact gradient; where
+            these are expensive, only the part that could hide a saddle does, the rest was learnt.
+        hessian_products: How many products of the exact Hessian with a direction the decrement
+            comes from where `hessian` is not exact.
         hessian_ok: Whether the Hessian has no direction of descent.
         seconds: Wall time of the search.
     """
@@ -49,6 +51,7 @@ class OptSummary:
     decrement: float
     hessian: FloatArray | None
     hessian_exact: bool
+    hessian_products: int
     hessian_ok: bool
     seconds: float
 

@@ -96,6 +96,7 @@ def summary_of(theta: NDArray[np.float64], **changes: Any) -> OptSummary:
         "decrement": 0.0,
         "hessian": None,
         "hessian_exact": False,
+        "hessian_products": 0,
         "hessian_ok": True,
         "seconds": 0.0,
     }
