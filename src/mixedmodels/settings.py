@@ -42,9 +42,9 @@ class Control:
 
     Attributes:
         max_evaluations: Most evaluations of the criterion that the optimiser may spend.
-        gtol: Largest scaled gradient (of the criterion, in units of the deviance) at convergence.
-        ftol: Relative change of the criterion below which a step counts as no progress.
-        xtol: Relative change of theta below which a step counts as no movement.
+        gtol: What gradient and Hessian may still promise at convergence, in units of the criterion.
+        ftol: Relative change of the criterion at which SciPy's and NLopt's methods stop.
+        xtol: Relative change of theta at which derivative-free methods stop.
         singular_tol: A diagonal of theta below this is reported as zero (singular fit).
 
     Raises:
@@ -54,7 +54,7 @@ class Control:
     max_evaluations: int = 1000
     gtol: float = 1e-6
     ftol: float = 1e-12
-    xtol: float = 1e-8
+    xtol: float = 1e-7
     singular_tol: float = 1e-4
 
     def __post_init__(self) -> None:

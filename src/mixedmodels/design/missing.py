@@ -131,7 +131,10 @@ def read_weights(argument: Argument | None, rows: Rows) -> tuple[FloatArray | No
     w = argument.on(rows)
     bad = ~(np.isfinite(w) & (w >= 0))
     if bad.any():
-        raise DataError(f"weights must be finite and not negative: {rows.describe(bad, w)}.")
+        raise DataError(
+            f"weights must be finite and not negative: {rows.describe(bad, w)}. Mend or drop these "
+            "rows; a weight of zero leaves a row out."
+        )
     zero = w == 0
     if not zero.any():
         return w, None

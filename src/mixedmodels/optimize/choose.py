@@ -38,12 +38,20 @@ def choose_optimizer(
         m: Length of theta.
         reml: Which criterion.
     """
-    value, gradient = evaluation_flops(analysis, products, reml=reml)
+    return cheapest(*evaluation_flops(analysis, products, reml=reml), m)
+
+
+def cheapest(value: float, gradient: float, m: int) -> tuple[OptimizerName, str]:
+    """The method that needs least for m parameters, by the cost (flops) of value and gradient.
+
+    A gradient for less than about three values leaves nothing to a method without one; that is what
+    the factor's inverse on its own pattern costs, so real models rarely choose otherwise.
+    """
+    if m > _MOST_THETAS:
+        return "quasi-newton", f"exact gradient, {m} parameters"
     both = value + gradient
     judging = (m + 1) * both  # the gradient and the differences that make the Hessian, either way
     with_gradient = (_QUASI_NEWTON[0] + _QUASI_NEWTON[1] * m) * both + judging - both
-    if m > _MOST_THETAS:
-        return "quasi-newton", f"exact gradient, {m} parameters"
     name: OptimizerName = "brent" if m == 1 else "COBYQA"
     without = (_BRENT if m == 1 else _COBYQA[0] + _COBYQA[1] * m) * value + judging
     if without < with_gradient:

@@ -80,7 +80,7 @@ def lbfgsb(problem: Problem, start: FloatArray) -> Ended:
         options={
             "maxfun": problem.control.max_evaluations,
             "maxiter": problem.control.max_evaluations,
-            "ftol": 1e-15,
+            "ftol": problem.control.ftol,
             "gtol": 1e-8,
         },
     )
@@ -107,15 +107,15 @@ def _cobyqa_options(problem: Problem) -> dict[str, Any]:
     return {
         "maxfev": problem.control.max_evaluations,
         "initial_tr_radius": 0.3,
-        "final_tr_radius": 1e-7,
+        "final_tr_radius": problem.control.xtol,
     }
 
 
 def _nelder_mead_options(problem: Problem) -> dict[str, Any]:
     return {
         "maxfev": problem.control.max_evaluations * max(problem.m, 1),
-        "xatol": 1e-7,
-        "fatol": 1e-10,
+        "xatol": problem.control.xtol,
+        "fatol": problem.control.ftol * (1.0 + abs(problem.best[0] if problem.best else 0.0)),
         "adaptive": problem.m > 3,
     }
 
@@ -123,13 +123,17 @@ def _nelder_mead_options(problem: Problem) -> dict[str, Any]:
 def _powell_options(problem: Problem) -> dict[str, Any]:
     return {
         "maxfev": problem.control.max_evaluations * max(problem.m, 1),
-        "xtol": 1e-8,
-        "ftol": 1e-14,
+        "xtol": problem.control.xtol,
+        "ftol": problem.control.ftol,
     }
 
 
 def brent(problem: Problem, start: FloatArray) -> Ended:
-    """Golden section and parabolas for a single theta (Brent 1973), upper end found first."""
+    """Golden section and parabolas for a single theta (Brent 1973), upper end found first.
+
+    The criterion changes with the square of the distance from the optimum, so theta need not be
+    closer than the root of the tolerance; the last steps are parabolas, and the verdict looks on.
+    """
     if problem.m != 1:
         raise MixedModelsError(
             f"optimizer 'brent' is for one parameter; this model has {problem.m}. Use 'auto'."
@@ -142,7 +146,10 @@ def brent(problem: Problem, start: FloatArray) -> Ended:
         lambda x: _finite(problem.value(np.array([x]))),
         bounds=(low, high),
         method="bounded",
-        options={"xatol": 1e-9 * high, "maxiter": problem.control.max_evaluations},
+        options={
+            "xatol": np.sqrt(problem.control.xtol) * high,
+            "maxiter": problem.control.max_evaluations,
+        },
     )
     problem.report(float(found.fun), np.array([found.x]))
     return _ended(problem, found)

@@ -39,8 +39,8 @@ def nlopt_bobyqa(problem: Problem, start: FloatArray, size: FloatArray) -> Ended
     search.set_min_objective(value)
     search.set_lower_bounds(problem.lower_bounds)
     search.set_initial_step(0.3)
-    search.set_xtol_rel(1e-9)
-    search.set_ftol_rel(1e-14)
+    search.set_xtol_rel(problem.control.xtol)
+    search.set_ftol_rel(problem.control.ftol)
     search.set_maxeval(problem.control.max_evaluations)
     # RoundoffLimited: as near as rounding allows; the best point is kept and judged like any other.
     with contextlib.suppress(nlopt.RoundoffLimited):
