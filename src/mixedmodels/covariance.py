@@ -20,6 +20,9 @@ import numpy as np
 
 from mixedmodels.typing import BoolArray, FloatArray, IntArray, LongArray
 
+# Levels up to which templates are kept for the next model of the same structure.
+_MOST_REMEMBERED = 5000
+
 
 @lru_cache(maxsize=64)
 def _triangle(size: int) -> tuple[IntArray, IntArray]:
@@ -66,13 +69,13 @@ class Templates:
             columns: Names of each term's columns.
             n_levels: Levels per grouping factor.
         """
-        return cls(
-            sizes=tuple(map(int, sizes)),
-            groups=tuple(map(int, groups)),
-            group_names=tuple(group_names),
-            columns=tuple(map(tuple, columns)),
-            n_levels=tuple(map(int, n_levels)),
-            m=sum(s * (s + 1) // 2 for s in sizes),
+        make = _remembered if sum(n_levels) <= _MOST_REMEMBERED else _made
+        return make(
+            tuple(sizes),
+            tuple(groups),
+            tuple(group_names),
+            tuple(map(tuple, columns)),
+            tuple(n_levels),
         )
 
     @cached_property
@@ -228,3 +231,18 @@ class Templates:
         indptr = np.zeros(self.q + 1, dtype=np.int64)
         np.cumsum(np.concatenate(counts), out=indptr[1:])
         return np.concatenate(data), np.concatenate(indices), indptr
+
+
+def _made(
+    sizes: tuple[int, ...],
+    groups: tuple[int, ...],
+    group_names: tuple[str, ...],
+    columns: tuple[tuple[str, ...], ...],
+    n_levels: tuple[int, ...],
+) -> Templates:
+    m = sum(s * (s + 1) // 2 for s in sizes)
+    return Templates(sizes, groups, group_names, columns, n_levels, m)
+
+
+# Templates are values and their index arrays cost a small model as much as its search does.
+_remembered = lru_cache(maxsize=32)(_made)

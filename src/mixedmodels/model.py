@@ -146,7 +146,7 @@ class LinearMixedModel:
     @property
     def lower_bounds(self) -> FloatArray:
         """(m,) 0 for the diagonal entries of the templates, -inf for the others."""
-        return self.templates.lower_bounds
+        return self.templates.lower_bounds.copy()
 
     @property
     def Zt(self) -> sparse.csc_array:

@@ -65,20 +65,24 @@ def as_table(data: Any) -> Table:
 class _PandasTable:
     def __init__(self, data: pd.DataFrame) -> None:
         self._data = data
+        self._names: list[Any] = data.columns.tolist()
         self.n_rows = len(data)
         self.index: pd.Index | None = data.index
 
     def names(self) -> Iterable[str]:
-        return (name for name in self._data.columns if isinstance(name, str))
+        return (name for name in self._names if isinstance(name, str))
 
     def __contains__(self, name: str) -> bool:
-        return name in self._data.columns
+        return name in self._names
 
     def column(self, name: str) -> Column:
-        series = self._data[name]
-        if isinstance(series, pd.DataFrame):
-            raise DataError(f"The table has {series.shape[1]} columns called '{name}'; rename one.")
-        return _from_pandas(name, series)
+        alike = self._names.count(name)
+        if alike > 1:
+            raise DataError(f"The table has {alike} columns called '{name}'; rename one.")
+        position = self._names.index(name)
+        return _of_array(_values(self._data, position)) or _from_pandas(
+            name, self._data.iloc[:, position]
+        )
 
 
 class _MappingTable:
@@ -133,19 +137,32 @@ def _length(name: str, values: Any) -> int:
     return len(values)
 
 
+def _values(data: pd.DataFrame, position: int) -> Any:
+    """The stored values of a column, or None; a Series costs ten times as much to make."""
+    stored = getattr(data, "_get_column_array", None)
+    return None if stored is None else stored(position)
+
+
+def _of_array(values: Any) -> Column | None:
+    """Plain numbers and categories, which need no Series; None for all others."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in _NUMBER_KINDS:
+        return NumericColumn(values)
+    if isinstance(values, pd.Categorical):
+        return CategoricalColumn(values.codes, values.categories, bool(values.ordered))
+    return None
+
+
 def _from_pandas(name: str, series: pd.Series) -> Column:
     dtype = series.dtype
-    if isinstance(dtype, np.dtype):
-        if dtype.kind in _NUMBER_KINDS:
-            return NumericColumn(series.to_numpy())
+    if isinstance(dtype, (np.dtype, pd.CategoricalDtype)):
+        plain = _of_array(series.to_numpy() if isinstance(dtype, np.dtype) else series.array)
+        if plain is not None:
+            return plain
         if dtype.kind == "O":
             return _from_objects(name, series)
         if dtype.kind == "c":
             raise DataError(f"Column '{name}' has complex numbers; they cannot be modelled.")
         return _factorize(name, series)
-    if isinstance(dtype, pd.CategoricalDtype):
-        categorical: Any = series.array
-        return CategoricalColumn(categorical.codes, categorical.categories, bool(dtype.ordered))
     kind = getattr(dtype, "kind", "O")
     if kind in _NUMBER_KINDS:
         return _from_nullable(series, kind)
