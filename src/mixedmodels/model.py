@@ -146,7 +146,7 @@ class LinearMixedModel:
     @property
     def lower_bounds(self) -> FloatArray:
         """(m,) 0 for the diagonal entries of the templates, -inf for the others."""
-        return self.templates.lower_bounds.copy()
+        return np.array(self.templates.lower_bounds)
 
     @property
     def Zt(self) -> sparse.csc_array:
