@@ -294,3 +294,44 @@ def minimise(
         seconds=0.0,
     )
     return best.x, summary
+
+
+def dense_derivatives(problem: Problem, theta: Floats) -> tuple[Floats, Floats, list[Floats]]:
+    """V^-1 (n, n), X'V^-1X (p, p) and the derivatives (n, n) of V, in units of W^-1/2.
+
+    V is the covariance of W^1/2 y over sigma^2.
+    """
+    root_w = np.sqrt(problem.w)[:, None]
+    Lambda = problem.Lambda(theta)
+    WZ, WX = root_w * problem.Z, root_w * problem.X
+    inverse = np.linalg.inv(np.eye(problem.n) + WZ @ Lambda @ Lambda.T @ WZ.T)
+    slopes = []
+    for unit in np.eye(len(theta)):
+        half = WZ @ problem.Lambda(unit) @ Lambda.T @ WZ.T
+        slopes.append(half + half.T)
+    return inverse, WX.T @ inverse @ WX, slopes
+
+
+def fixed_derivatives(problem: Problem, theta: Floats) -> Floats:
+    """Derivatives (m, p, p) of X'V^-1X, V^-1 being that of the definition."""
+    inverse, _, slopes = dense_derivatives(problem, theta)
+    left = (np.sqrt(problem.w)[:, None] * problem.X).T @ inverse
+    return np.stack([-left @ slope @ left.T for slope in slopes])
+
+
+def pwrss_gradient(problem: Problem, theta: Floats) -> Floats:
+    """Derivatives (m,) of the penalized residual sum of squares: -r'V^-1 dV V^-1 r."""
+    inverse, _, slopes = dense_derivatives(problem, theta)
+    beta = solve(problem, theta).beta
+    r = inverse @ (np.sqrt(problem.w) * (problem.y - problem.offset - problem.X @ beta))
+    return np.array([-r @ slope @ r for slope in slopes])
+
+
+def hessian(problem: Problem, theta: Floats, reml: bool, step: float = 1e-5) -> Floats:
+    """Second derivatives (m, m) of `criterion` by central differences of `gradient`."""
+    columns = []
+    for unit in step * np.eye(len(theta)):
+        up, down = (gradient(problem, theta + s * unit, reml) for s in (1.0, -1.0))
+        columns.append((up - down) / (2.0 * step))
+    found = np.array(columns)
+    return 0.5 * (found + found.T)

@@ -6,6 +6,7 @@ namespace nb = nanobind;
 void bind_codes(nb::module_& m);
 void bind_stages(nb::module_& m);
 void bind_evaluator(nb::module_& m);
+void bind_inference(nb::module_& m);
 void fill_blas_table();
 
 NB_MODULE(_core, m) {
@@ -14,4 +15,5 @@ NB_MODULE(_core, m) {
   bind_codes(m);
   bind_stages(m);
   bind_evaluator(m);
+  bind_inference(m);
 }

@@ -292,21 +292,30 @@ void Pls::gradient(Criterion criterion, double* out) {
   }
   ensure_inverse();
   sum_trace_blocks();
+  pwrss_gradient(out);
   const double scale = scale_df(criterion) / pwrss_;
   for (std::size_t e = 0; e < entries_.size(); ++e) {
     const auto [f, row, column] = entries_[e];
-    const FactorBlock& block = A_.factors[f];
-    const int s = block.width;
-    double sum = 0;
-    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s)
-      sum += ZtWe_[at + row] * u_[at + column];
-    out[e] = 2 * G_sum_[f][column + row * s] - 2 * scale * sum;
+    out[e] = 2 * G_sum_[f][column + row * A_.factors[f].width] + scale * out[e];
   }
   if (criterion == Criterion::reml && A_.p > 0) add_reml_gradient(out);
 }
 
-// -2 tr((RX'RX)^-1 (X - Z Lambda K)'WZ dLambda K) with K = M^-1 Lambda'Z'WX.
-void Pls::add_reml_gradient(double* out) {
+// By the envelope theorem, -2 u'dLambda'Z'We.
+void Pls::pwrss_gradient(double* out) const {
+  for (std::size_t e = 0; e < entries_.size(); ++e) {
+    const auto [f, row, column] = entries_[e];
+    const FactorBlock& block = A_.factors[f];
+    double sum = 0;
+    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * block.width;
+         at += block.width)
+      sum += ZtWe_[at + row] * u_[at + column];
+    out[e] = solved_ ? -2 * sum : std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
+// K = M^-1 Lambda'Z'WX and AK = Z'W(X - Z Lambda K) = Z'V^-1X.
+void Pls::fixed_products() {
   const int k = A_.k(), p = A_.p;
   const auto size = static_cast<std::size_t>(A_.q) * p;
   for (auto* v : {&K_, &AK_, &KR_})
@@ -328,7 +337,13 @@ void Pls::add_reml_gradient(double* out) {
     for (int j = 0; j < p; ++j) AK_[i * p + j] = A_.ZtX[i * k + j] - AK_[i * p + j];
   for (std::size_t f = 0; f < A_.factors.size(); ++f)
     sharpen_residual_products(A_.factors[f], lam_[f].data(), K_.data(), AK_.data(), p);
-  std::copy_n(K_.data(), size, KR_.data());
+}
+
+// -2 tr((RX'RX)^-1 AK'dLambda K).
+void Pls::add_reml_gradient(double* out) {
+  const int k = A_.k(), p = A_.p;
+  fixed_products();
+  std::copy_n(K_.data(), static_cast<std::size_t>(A_.q) * p, KR_.data());
   const int q = static_cast<int>(A_.q);
   blas::trsm('L', 'L', 'N', p, q, RX_.data(), k, KR_.data(), p);
   blas::trsm('L', 'L', 'T', p, q, RX_.data(), k, KR_.data(), p);
@@ -340,6 +355,29 @@ void Pls::add_reml_gradient(double* out) {
          at += block.width)
       sum += small::dot(p, AK_.data() + (at + row) * p, KR_.data() + (at + column) * p);
     out[e] -= 2 * sum;
+  }
+}
+
+// -(AK'dLambda K + its transpose), each half one product over the levels.
+void Pls::fixed_derivatives(double* out) {
+  const int p = A_.p;
+  const std::size_t size = static_cast<std::size_t>(p) * p;
+  if (!solved_) {
+    std::fill_n(out, entries_.size() * size, std::numeric_limits<double>::quiet_NaN());
+    return;
+  }
+  fixed_products();
+  for (std::size_t e = 0; e < entries_.size(); ++e, out += size) {
+    const auto [f, row, column] = entries_[e];
+    const FactorBlock& block = A_.factors[f];
+    const int lead = block.width * p;
+    blas::gemm('N', 'T', p, p, block.levels, -1.0, AK_.data() + (block.offset + row) * p, lead,
+               K_.data() + (block.offset + column) * p, lead, 0.0, out, p);
+    for (int c = 0; c < p; ++c)
+      for (int r = 0; r <= c; ++r) {
+        const std::size_t at = r + static_cast<std::size_t>(c) * p, mirrored = c + static_cast<std::size_t>(r) * p;
+        out[at] = out[mirrored] = out[at] + out[mirrored];
+      }
   }
 }
 

@@ -44,6 +44,15 @@ class Pls {
   // Gradient (m) of the criterion at the theta of the last `update`; NaN when that failed.
   void gradient(Criterion criterion, double* out);
 
+  // Gradient (m) of pwrss at the theta of the last `update`; NaN when that failed.
+  void pwrss_gradient(double* out) const;
+
+  // Derivatives (m times p x p, symmetric) of X'V^-1X of the basis at the theta of the last `update`; NaN when that
+  // failed.
+  void fixed_derivatives(double* out);
+  // Z'V^-1X (q x p row-major, order of the cross-products) of the last `fixed_derivatives`.
+  const std::vector<double>& ZtViX() const { return AK_; }
+
   // Expected Hessian (m x m) of the criterion at the theta of the last `gradient`, blocks of different terms taken
   // as orthogonal but for the common scale; a start for a quasi-Newton method, not an inference. Too large where a
   // template is singular.
@@ -81,6 +90,7 @@ class Pls {
   void sum_trace_blocks();
   void add_own_traces(std::size_t factor);
   void add_pair_traces(std::size_t pair);
+  void fixed_products();
   void add_reml_gradient(double* out);
 
   const CrossProducts& A_;
@@ -90,7 +100,7 @@ class Pls {
   ReferencePoint reference_;
   std::vector<std::vector<double>> lam_;
   std::vector<double> RZX_, RX_, beta_, u_, b_, shift_, permuted_, ZtWe_;
-  std::vector<double> K_, AK_, KR_;     // REML gradient
+  std::vector<double> K_, AK_, KR_;     // of the fixed effects
   std::vector<std::vector<double>> G_;  // diagonal blocks of M^-1 Lambda'Z'WZ per factor
   std::vector<std::vector<double>> G_sum_;
   std::vector<double> scratch_;  // two blocks of a level

@@ -69,6 +69,8 @@ class Reports(Inference):
             std_error=std_error,
             statistic=table["statistic"].to_numpy(),
             p_value=table["p_value"].to_numpy(),
+            statistic_name="t",
+            df=table["df"].to_numpy(),
             correlation=self._solution.vcov / np.outer(std_error, std_error) if shown else None,
         )
 

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from oracle import (
     Problem,
     conditional_covariance,
+    fixed_derivatives,
     from_design,
+    hessian,
     independent_columns,
     minimise,
+    pwrss_gradient,
     solution,
     templates_of,
 )
@@ -62,6 +65,17 @@ class FakeModel:
 
     def conditional_covariance(self, theta: NDArray[np.float64]) -> tuple[Any, ...]:
         return conditional_covariance(self.problem, theta)
+
+    def derivatives(self, theta: NDArray[np.float64]) -> tuple[Any, Any]:
+        return fixed_derivatives(self.problem, theta), pwrss_gradient(self.problem, theta)
+
+    def hessian(self, theta: NDArray[np.float64], *, reml: bool, budget: float) -> Any:
+        assert budget > 0.0
+        return hessian(self.problem, theta, reml)
+
+    @property
+    def products(self) -> SimpleNamespace:
+        return SimpleNamespace(R=np.eye(self.problem.p))
 
     @property
     def objective(self) -> FakeModel:

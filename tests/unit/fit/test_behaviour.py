@@ -76,12 +76,6 @@ def test_refit_gives_a_new_fit(make_fit: MakeFit) -> None:
     assert fit.model.design.y is y
 
 
-@pytest.mark.parametrize("df", ["satterthwaite", "kenward-roger", "residual"])
-def test_degrees_of_freedom_to_come_are_refused(make_fit: MakeFit, df: Any) -> None:
-    with pytest.raises(MixedModelsError, match=f"df='{df}' is not available .* use df='none'"):
-        make_fit("dyestuff_ml").coef_table(df=df)
-
-
 def test_unknown_degrees_of_freedom(make_fit: MakeFit) -> None:
     wrong: Any = "satterthwait"
     with pytest.raises(MixedModelsError, match="Did you mean 'satterthwaite'"):

@@ -1,0 +1,159 @@
+"""Reference distributions of tests on beta: how many degrees of freedom, and which covariance.
+
+One class per method. Each knows the distribution of t ratios and of joint tests; what is tested is
+for `hypotheses` and `terms`, tables are made in `coefficients` and `wald`. Kenward and Roger's
+method has a file of its own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import chdtrc, fdtrc, ndtr, ndtri, stdtr, stdtrit
+
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.inference.information import Information
+from mixedmodels.settings import DfMethod
+from mixedmodels.typing import FloatArray
+
+# Eigenvalues of the covariance of a hypothesis below this, relative to the largest, are zero.
+_RANK = 1e-10
+# Degrees of freedom that agree so far are one number.
+_SAME = 1e-8
+
+
+class FTest(NamedTuple):
+    """A joint test: F, its degrees of freedom, p-value, and the factor that F was scaled by."""
+
+    statistic: float
+    num_df: int
+    den_df: float
+    p_value: float
+    scale: float = 1.0
+
+
+class Degrees(ABC):
+    """Inference on beta by one method.
+
+    Attributes:
+        method: Its name.
+        beta: (p,) coefficients kept.
+        vcov: (p, p) their covariance, adjusted if the method does so.
+        sigma: Residual standard deviation.
+        note: What the user should know, or "".
+    """
+
+    method: DfMethod
+    note: str = ""
+
+    def __init__(self, beta: FloatArray, vcov: FloatArray, sigma: float) -> None:
+        self.beta = beta
+        self.vcov = vcov
+        self.sigma = sigma
+
+    @abstractmethod
+    def of_rows(self, L: FloatArray) -> FloatArray:
+        """(k,) degrees of freedom of the t tests of the rows of L (k, p)."""
+
+    def joint(self, L: FloatArray, difference: FloatArray) -> FTest:
+        """The test that L beta equals what it differs from by `difference` (k,).
+
+        L vcov L' is turned to its principal axes; the squared t ratios there are independent, and
+        F is their mean (Fai and Cornelius, 1996).
+        """
+        values, vectors = np.linalg.eigh(L @ self.vcov @ L.T)
+        kept = values > _RANK * max(values.max(initial=0.0), 0.0)
+        num_df = int(kept.sum())
+        if num_df == 0:
+            return FTest(float("nan"), 0, float("nan"), float("nan"))
+        axes = vectors[:, kept].T
+        statistic = float(np.mean((axes @ difference) ** 2 / values[kept]))
+        den_df = _pooled(self.of_rows(axes @ L))
+        return FTest(statistic, num_df, den_df, f_tail(num_df, den_df, statistic))
+
+
+class Normal(Degrees):
+    """The ratio to the standard error referred to a normal distribution."""
+
+    method: DfMethod = "none"
+
+    def of_rows(self, L: FloatArray) -> FloatArray:
+        """Infinite."""
+        return np.full(len(L), np.inf)
+
+
+class Residual(Degrees):
+    """As many degrees of freedom as rows less columns of X, for every test."""
+
+    method: DfMethod = "residual"
+
+    def __init__(self, beta: FloatArray, vcov: FloatArray, sigma: float, df: int) -> None:
+        super().__init__(beta, vcov, sigma)
+        self._df = float(df)
+
+    def of_rows(self, L: FloatArray) -> FloatArray:
+        """n - p for all."""
+        return np.full(len(L), self._df)
+
+
+class Satterthwaite(Degrees):
+    """Degrees of freedom that match the variance of an estimated variance.
+
+    df = 2 v^2 / (g'A g) with v = l'vcov l, g its gradient with respect to theta and log sigma,
+    A their covariance (Giesbrecht and Burns, 1985; Kuznetsova et al., 2017).
+    """
+
+    method: DfMethod = "satterthwaite"
+
+    def __init__(self, fitted: Fitted, information: Information) -> None:
+        super().__init__(*estimates(fitted))
+        self._information = information
+
+    def of_rows(self, L: FloatArray) -> FloatArray:
+        """By the formula above."""
+        variance, slopes = self._information.slopes(L, self.vcov)
+        spread = np.einsum("ki,ki->k", slopes @ self._information.vcov, slopes)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            df: FloatArray = 2.0 * variance**2 / spread
+        return df
+
+
+def estimates(fitted: Fitted) -> tuple[FloatArray, FloatArray, float]:
+    """beta (p,) of the kept columns, its covariance (p, p), and sigma."""
+    solution = fitted.solution
+    return solution.beta[solution.kept], solution.vcov, solution.sigma
+
+
+def t_tail(df: FloatArray, statistic: FloatArray) -> FloatArray:
+    """Two-sided p-values of t ratios; a normal's where df is infinite."""
+    size = np.abs(statistic)
+    with np.errstate(invalid="ignore"):
+        tails: FloatArray = np.where(np.isinf(df), ndtr(-size), stdtr(df, -size))
+    return 2.0 * tails
+
+
+def t_quantile(df: FloatArray, level: float) -> FloatArray:
+    """(k,) multiples of the standard error on each side of an interval."""
+    upper = 0.5 + 0.5 * level
+    with np.errstate(invalid="ignore"):
+        quantiles: FloatArray = np.where(np.isinf(df), ndtri(upper), stdtrit(df, upper))
+    return quantiles
+
+
+def f_tail(num_df: int, den_df: float, statistic: float) -> float:
+    """P(F > statistic)."""
+    if np.isinf(den_df):
+        return float(chdtrc(num_df, num_df * statistic))
+    return float(fdtrc(num_df, den_df, statistic))
+
+
+def _pooled(df: FloatArray) -> float:
+    """Denominator of the mean of squared t ratios with these degrees of freedom."""
+    if len(df) == 1 or np.isinf(df).any() or np.ptp(df) < _SAME * df.max():
+        return float(np.mean(df))
+    if df.min() <= 2.0:
+        return 2.0
+    expected = float(np.sum(df / (df - 2.0)))
+    return 2.0 * expected / (expected - len(df))
