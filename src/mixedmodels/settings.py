@@ -16,11 +16,21 @@ OptimizerName: TypeAlias = Literal[
 ]
 DfMethod: TypeAlias = Literal["satterthwaite", "kenward-roger", "residual", "none"]
 ContrastName: TypeAlias = Literal["treatment", "sum", "helmert", "poly"]
+SimulationKind: TypeAlias = Literal["new", "conditional"]
+BootstrapKind: TypeAlias = Literal["parametric", "residual"]
+BootstrapInterval: TypeAlias = Literal["percentile", "basic", "normal", "bias-corrected"]
+IntervalKind: TypeAlias = Literal["confidence", "prediction"]
+Uncertainty: TypeAlias = Literal["conditional", "full"]
 
 NA_ACTIONS: tuple[NaAction, ...] = get_args(NaAction)
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 DF_METHODS: tuple[DfMethod, ...] = get_args(DfMethod)
 CONTRASTS: tuple[ContrastName, ...] = get_args(ContrastName)
+SIMULATIONS: tuple[SimulationKind, ...] = get_args(SimulationKind)
+BOOTSTRAPS: tuple[BootstrapKind, ...] = get_args(BootstrapKind)
+BOOTSTRAP_INTERVALS: tuple[BootstrapInterval, ...] = get_args(BootstrapInterval)
+INTERVALS: tuple[IntervalKind, ...] = get_args(IntervalKind)
+UNCERTAINTIES: tuple[Uncertainty, ...] = get_args(Uncertainty)
 
 
 def check_option(kind: str, value: object, options: tuple[str, ...]) -> None:

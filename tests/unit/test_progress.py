@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 
-from mixedmodels.progress import Watcher, trace_line
+from mixedmodels.progress import Tally, Watcher, trace_line
 
 THETA = np.array([0.836158, 0.489669])
 
@@ -61,3 +61,15 @@ def test_silent_when_not_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
         watch(0, 1.0, THETA)
     assert stream.getvalue() == ""
     assert capsys.readouterr().err == ""
+
+
+def test_tally_counts_on_a_terminal() -> None:
+    shown, hidden = Terminal(), Terminal()
+    with Tally("replicates", shown=True, err=shown) as tally:
+        tally(10, 100)
+    assert shown.getvalue().startswith("\r10 of 100 replicates  [0 s]")
+    assert shown.getvalue().endswith("\r")
+    for wish in (None, False):
+        with Tally("replicates", shown=wish, err=hidden) as tally:
+            tally(10, 100)
+    assert hidden.getvalue() == ""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
+from mixedmodels.fit.prediction import Prediction
 from mixedmodels.fit.reports import Reports
 
 
-class LinearMixedFit(Reports):
+class LinearMixedFit(Reports, Prediction):
     """A fitted linear mixed model.
 
     Made by `lmer` or `LinearMixedModel.fit`. Arrays are read-only; tables are made anew on

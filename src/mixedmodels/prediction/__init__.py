@@ -1,0 +1,1 @@
+"""Prediction and simulation: functions of a `Fitted`, which they never change."""

@@ -1,0 +1,256 @@
+"""Bootstrap of a fit: responses are drawn and fitted in chunks, so that memory stays bounded.
+
+Draws come from one stream and every response is fitted on its own, so neither the chunks nor the
+threads show in the result. Drawing is `simulate`'s, fitting the compiled core's, intervals are
+`replicates`'.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.errors import ConvergenceWarning, MixedModelsError, SingularFitWarning
+from mixedmodels.estimates.parameters import all_names, all_values, to_sd_cor
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.optimize import Request
+from mixedmodels.optimize.methods import DECREMENT, ZERO
+from mixedmodels.prediction.replicates import Bootstrap
+from mixedmodels.prediction.simulate import Seed, check_count, random_generator, simulator
+from mixedmodels.settings import BootstrapKind, SimulationKind
+from mixedmodels.typing import BoolArray, FloatArray
+
+# Numbers of simulated response held at a time.
+_MOST_NUMBERS = 4_000_000
+# Chunks grow until one takes this long, so that progress shows and an interrupt is heard.
+_SECONDS = 0.5
+
+Report: TypeAlias = Callable[[int, int], None]
+Statistic: TypeAlias = Callable[[FloatArray], "pd.Series[float]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be drawn and fitted.
+
+    Attributes:
+        nsim: Replicates.
+        seed: Of the random numbers.
+        random: Whether random effects are drawn anew or kept.
+        kind: Whether responses are drawn from normal distributions or residuals resampled.
+        threads: Threads that fit; None for those of the fit.
+        report: Called with replicates done and all of them.
+
+    Raises:
+        MixedModelsError: A number of replicates or threads that is none.
+    """
+
+    nsim: int
+    seed: Seed = None
+    random: SimulationKind = "new"
+    kind: BootstrapKind = "parametric"
+    threads: int | None = None
+    report: Report | None = None
+
+    def __post_init__(self) -> None:
+        check_count("nsim", self.nsim)
+        if self.threads is not None:
+            check_count("threads", self.threads)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Refits:
+    """Fits to the responses of a chunk; a row of NaN where one failed."""
+
+    theta: FloatArray
+    beta: FloatArray
+    sigma: FloatArray
+    objective: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """All replicates: the statistic (nsim, names), theta, the criterion; and the seed."""
+
+    table: FloatArray
+    theta: FloatArray
+    objective: FloatArray
+    entropy: Any
+
+
+def bootstrap(fitted: Fitted, plan: Plan) -> Bootstrap:
+    """Replicates of standard deviations, correlations, sigma and fixed effects.
+
+    Raises:
+        MixedModelsError: An unknown option, or an unusable seed.
+    """
+    templates = fitted.stages.templates
+    rng, entropy = random_generator(plan.seed)
+    parts = [_refits(fitted, responses, plan) for responses in _chunks(fitted, plan, rng)]
+    found = _Refits(*(np.concatenate(values) for values in zip(*map(_fields, parts), strict=True)))
+    random = to_sd_cor(templates, found.theta, found.sigma)
+    table = np.column_stack([random, found.sigma, found.beta])
+    names = all_names(fitted)
+    estimates = pd.Series(all_values(fitted), index=list(names), name="estimate")
+    drawn = _Drawn(table, found.theta, found.objective, entropy)
+    return _result(fitted, plan, estimates, drawn)
+
+
+def bootstrap_statistic(
+    fitted: Fitted,
+    plan: Plan,
+    refit: Callable[[FloatArray], Any],
+    statistic: Callable[[Any], Any],
+    estimates: Any,
+) -> Bootstrap:
+    """Replicates of any statistic of a fit.
+
+    Args:
+        fitted: The fit.
+        plan: What is to be drawn.
+        refit: Makes of a response (n,) the fit that `statistic` takes.
+        statistic: Gives a number, a Series or a dict of numbers.
+        estimates: What `statistic` gives for the fit itself.
+
+    Raises:
+        MixedModelsError: The statistic gives something else, or other names than before.
+    """
+    expected = as_series(estimates)
+    rng, entropy = random_generator(plan.seed)
+    nsim, m = plan.nsim, len(fitted.solution.theta)
+    drawn = _Drawn(
+        np.full((nsim, len(expected)), np.nan),
+        np.full((nsim, m), np.nan),
+        np.full(nsim, np.nan),
+        entropy,
+    )
+    for i, y in enumerate(y for chunk in _chunks(fitted, plan, rng) for y in chunk):
+        fit = _attempt(refit, y)
+        if fit is not None and fit.converged:
+            drawn.table[i] = _aligned(as_series(statistic(fit)), expected)
+            drawn.theta[i], drawn.objective[i] = fit.theta, fit.objective
+    return _result(fitted, plan, expected, drawn)
+
+
+def as_series(value: Any) -> pd.Series[float]:
+    """A number, a Series or a dict of numbers as a Series named "estimate".
+
+    Raises:
+        MixedModelsError: Anything else.
+    """
+    try:
+        if isinstance(value, (Real, np.generic)) or (
+            isinstance(value, np.ndarray) and value.ndim == 0
+        ):
+            return pd.Series([float(value)], index=["statistic"], name="estimate")
+        if isinstance(value, (pd.Series, Mapping)):
+            return pd.Series(value, dtype=np.float64, name="estimate")
+    except (TypeError, ValueError):
+        pass
+    raise MixedModelsError(
+        f"statistic gave {value!r:.80}; it must give a number, a Series or a dict of numbers."
+    )
+
+
+def _result(fitted: Fitted, plan: Plan, estimates: pd.Series[float], drawn: _Drawn) -> Bootstrap:
+    for array in (drawn.theta, drawn.objective):
+        array.flags.writeable = False
+    return Bootstrap(
+        replicates=pd.DataFrame(drawn.table, columns=estimates.index),
+        estimates=estimates,
+        theta=drawn.theta,
+        objective=drawn.objective,
+        n_failed=int(np.isnan(drawn.objective).sum()),
+        n_singular=int(_singular(fitted, drawn.theta).sum()),
+        seed=drawn.entropy,
+        random=plan.random,
+        kind=plan.kind,
+    )
+
+
+def _chunks(fitted: Fitted, plan: Plan, rng: np.random.Generator) -> Iterator[FloatArray]:
+    """Responses (count, n), chunk by chunk."""
+    draw = simulator(fitted, plan.random, plan.kind).draw
+    q, n = fitted.stages.templates.q, fitted.stages.design.n
+    most = max(1, _MOST_NUMBERS // (n + q))
+    size = min(most, 4 * (plan.threads or fitted.stages.threads))
+    done = 0
+    while done < plan.nsim:
+        began = time.perf_counter()
+        count = min(size, plan.nsim - done)
+        yield draw(rng, count)
+        done += count
+        if plan.report is not None:
+            plan.report(done, plan.nsim)
+        if time.perf_counter() - began < _SECONDS:
+            size = min(most, 4 * size)
+
+
+def _refits(fitted: Fitted, responses: FloatArray, plan: Plan) -> _Refits:
+    solution, control = fitted.solution, fitted.optsum.control
+    found = fitted.stages.objective.evaluator.refit(
+        responses,
+        np.ascontiguousarray(solution.theta),
+        solution.reml,
+        control.max_evaluations,
+        DECREMENT,
+        ZERO,
+        plan.threads or fitted.stages.threads,
+    )
+    fits = _Refits(found["theta"], found["beta"], found["sigma"], found["objective"])
+    for i in np.flatnonzero(found["status"]).tolist():
+        _fit_again(fitted, responses[i], fits, i)
+    return fits
+
+
+def _fit_again(fitted: Fitted, y: FloatArray, fits: _Refits, i: int) -> None:
+    """The whole search, with its restarts, for a response where the short one did not settle."""
+    solution = fitted.solution
+    request = Request(solution.reml, "auto", np.array(solution.theta), fitted.optsum.control)
+    again = _attempt(lambda y: fitted.stages.with_response(y).solve(request), y)
+    values: list[Any] = [np.nan] * 4
+    if again is not None and again.optsum.converged:
+        other = again.solution
+        values = [other.theta, other.beta[other.kept], other.sigma, other.objective]
+    for array, value in zip(_fields(fits), values, strict=True):
+        array[i] = value
+
+
+def _attempt(fit: Callable[[FloatArray], Any], y: FloatArray) -> Any:
+    """The fit to a response; None where there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SingularFitWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        try:
+            return fit(y)
+        except MixedModelsError:
+            return None
+
+
+def _fields(fits: _Refits) -> tuple[FloatArray, ...]:
+    return fits.theta, fits.beta, fits.sigma, fits.objective
+
+
+def _singular(fitted: Fitted, theta: FloatArray) -> BoolArray:
+    """(nsim,) whether a replicate is singular, as for the fit itself."""
+    relative = theta / fitted.stages.objective.evaluator.unit
+    small = relative < fitted.optsum.control.singular_tol
+    singular: BoolArray = np.asarray((small & fitted.stages.templates.diagonal).any(axis=1))
+    return singular
+
+
+def _aligned(values: pd.Series[float], expected: pd.Series[float]) -> FloatArray:
+    if not values.index.equals(expected.index):
+        raise MixedModelsError(
+            f"statistic gave {list(values.index)} for a replicate and {list(expected.index)} for "
+            "the fit; it must give the same names for every fit."
+        )
+    numbers: FloatArray = values.to_numpy()
+    return numbers

@@ -1,0 +1,172 @@
+"""The result of a bootstrap: replicates, their spread, and intervals made from them.
+
+How replicates are drawn and fitted is `bootstrap`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr, ndtri
+
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.settings import (
+    BOOTSTRAP_INTERVALS,
+    BootstrapInterval,
+    BootstrapKind,
+    SimulationKind,
+    check_option,
+)
+from mixedmodels.typing import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Bootstrap:
+    """Replicates of a statistic over responses drawn from a fit.
+
+    Attributes:
+        replicates: (nsim, names) the statistic of every replicate; NaN where its fit failed, and
+            for a correlation with an effect whose variance was estimated as zero.
+        estimates: The statistic of the fit itself, by name.
+        theta: (nsim, m) theta of every replicate.
+        objective: (nsim,) the criterion of every replicate.
+        n_failed: Replicates without a fit.
+        n_singular: Replicates whose fit is singular.
+        seed: What gives the same replicates again; None when a generator was given.
+        random: Whether random effects were drawn anew or kept.
+        kind: Whether responses were drawn from normal distributions or residuals resampled.
+    """
+
+    replicates: pd.DataFrame
+    estimates: pd.Series[float]
+    theta: FloatArray
+    objective: FloatArray
+    n_failed: int
+    n_singular: int
+    seed: Any
+    random: SimulationKind
+    kind: BootstrapKind
+
+    @property
+    def nsim(self) -> int:
+        """Number of replicates, failed ones included."""
+        return len(self.replicates)
+
+    @property
+    def std_error(self) -> pd.Series[float]:
+        """Standard deviation of the replicates, by name."""
+        return self.replicates.std(ddof=1).rename("std_error")
+
+    @property
+    def bias(self) -> pd.Series[float]:
+        """Mean of the replicates less the estimate, by name."""
+        return (self.replicates.mean() - self.estimates).rename("bias")
+
+    def confint(self, type: BootstrapInterval = "percentile", level: float = 0.95) -> pd.DataFrame:  # noqa: A002
+        """Confidence intervals from the replicates.
+
+        Args:
+            type: "percentile" takes quantiles of the replicates; "basic" reflects them at the
+                estimate; "normal" is estimate - bias +- z std_error; "bias-corrected" takes the
+                quantiles at levels shifted by the median bias (BC). Quantiles are those of R's
+                boot, at (nsim + 1) times the level; a level outside the replicates gives the
+                nearest replicate.
+            level: Coverage, between 0 and 1.
+
+        Returns:
+            One row per name; columns `lower`, `upper`.
+
+        Raises:
+            MixedModelsError: Unknown type, or a level that is none.
+
+        References:
+            Davison and Hinkley (1997), Bootstrap Methods and their Application, chapter 5; Efron
+            (1981), Canadian Journal of Statistics 9, 139-172, for the bias correction.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> fit.bootstrap(200, seed=1).confint("basic").shape
+            (3, 2)
+        """
+        check_option("type", type, BOOTSTRAP_INTERVALS)
+        tails = interval_tails(level)
+        limits = [
+            _LIMITS[type](values[np.isfinite(values)], estimate, tails)
+            for values, estimate in zip(
+                self.replicates.to_numpy(dtype=np.float64).T, self.estimates, strict=True
+            )
+        ]
+        return pd.DataFrame(
+            np.reshape(limits, (-1, 2)), index=self.replicates.columns, columns=["lower", "upper"]
+        )
+
+    def __repr__(self) -> str:
+        """A table of estimates, biases and standard errors."""
+        kind = "Residual" if self.kind == "residual" else "Parametric"
+        effects = "new" if self.random == "new" else "kept"
+        counts = f"{self.n_failed} failed, {self.n_singular} singular"
+        seed = "" if self.seed is None else f"; seed {self.seed}"
+        table = pd.DataFrame(
+            {"estimate": self.estimates, "bias": self.bias, "std_error": self.std_error}
+        )
+        return (
+            f"{kind} bootstrap, random effects {effects}: {self.nsim} replicates, {counts}{seed}\n"
+            f"{table.to_string(float_format=lambda value: f'{value:.5g}')}"
+        )
+
+
+def interval_tails(level: float) -> FloatArray:
+    """(2,) the probabilities below the limits of an interval.
+
+    Raises:
+        MixedModelsError: `level` is not a number between 0 and 1.
+    """
+    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
+        raise MixedModelsError(f"level is {level!r}; it must be a number between 0 and 1.")
+    return np.array([0.5 - 0.5 * level, 0.5 + 0.5 * level])
+
+
+def _quantiles(values: FloatArray, tails: FloatArray) -> FloatArray:
+    if not values.size:
+        return np.full(2, np.nan)
+    found: FloatArray = np.quantile(values, tails, method="weibull")
+    return found
+
+
+def _percentile(values: FloatArray, estimate: float, tails: FloatArray) -> FloatArray:
+    del estimate
+    return _quantiles(values, tails)
+
+
+def _basic(values: FloatArray, estimate: float, tails: FloatArray) -> FloatArray:
+    return 2.0 * estimate - _quantiles(values, tails)[::-1]
+
+
+def _normal(values: FloatArray, estimate: float, tails: FloatArray) -> FloatArray:
+    if values.size < 2:
+        return np.full(2, np.nan)
+    limits: FloatArray = 2.0 * estimate - values.mean() + ndtri(tails) * values.std(ddof=1)
+    return limits
+
+
+def _bias_corrected(values: FloatArray, estimate: float, tails: FloatArray) -> FloatArray:
+    if not values.size:
+        return np.full(2, np.nan)
+    # Replicates equal to the estimate (both zero) stand on either side by halves.
+    below = np.mean(values < estimate) + 0.5 * np.mean(values == estimate)
+    edge = 0.5 / (len(values) + 1)
+    shift = ndtri(np.clip(below, edge, 1.0 - edge))
+    return _quantiles(values, ndtr(2.0 * shift + ndtri(tails)))
+
+
+_LIMITS: dict[BootstrapInterval, Callable[[FloatArray, float, FloatArray], FloatArray]] = {
+    "percentile": _percentile,
+    "basic": _basic,
+    "normal": _normal,
+    "bias-corrected": _bias_corrected,
+}
