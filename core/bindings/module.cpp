@@ -7,6 +7,7 @@ void bind_codes(nb::module_& m);
 void bind_stages(nb::module_& m);
 void bind_evaluator(nb::module_& m);
 void bind_inference(nb::module_& m);
+void bind_diagnostics(nb::module_& m);
 void fill_blas_table();
 
 NB_MODULE(_core, m) {
@@ -16,4 +17,5 @@ NB_MODULE(_core, m) {
   bind_stages(m);
   bind_evaluator(m);
   bind_inference(m);
+  bind_diagnostics(m);
 }

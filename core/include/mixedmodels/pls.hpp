@@ -80,6 +80,7 @@ class Pls {
   const std::vector<double>& RZX() const { return RZX_; }  // q x k row-major, permuted order
   const std::vector<std::vector<double>>& lam() const { return lam_; }
   const Factor& factor() const { return factor_; }
+  Factor& factor() { return factor_; }
   void ensure_inverse();
 
  private:

@@ -1,0 +1,83 @@
+// Bindings of leverage.hpp and deletion.hpp.
+#include <algorithm>
+
+#include "mixedmodels/deletion.hpp"
+#include "mixedmodels/leverage.hpp"
+#include "model.hpp"
+
+namespace {
+
+// At the theta of the last value().
+nb::dict row_values(Evaluator& evaluator, bool directions) {
+  const Products& products = evaluator.analysis.products;
+  mm::RowValues r;
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    r = mm::row_values(products.rows, products.basis, products.A, evaluator.analysis.symbolic, evaluator.core.pls(),
+                       directions);
+  }
+  nb::dict out;
+  out["random"] = to_numpy(std::move(r.random));
+  out["fixed"] = to_numpy(std::move(r.fixed));
+  out["prior"] = to_numpy(std::move(r.prior));
+  out["residual"] = to_numpy(std::move(r.residual));
+  const std::size_t p = directions ? static_cast<std::size_t>(products.A.p) : 0;
+  out["direction"] = to_numpy(std::move(r.direction), {static_cast<std::size_t>(products.rows.n), p});
+  return out;
+}
+
+nb::dict fit_without(const Evaluator& evaluator, Integers start, Integers rows, Dense theta, bool reml, int max_values,
+                     double decrement, double zero,
+                     std::optional<nb::ndarray<const double, nb::ndim<2>, nb::f_contig, nb::device::cpu>> newton,
+                     int threads) {
+  const Products& products = evaluator.analysis.products;
+  mm::RowSets sets{{start.data(), start.data() + start.size()}, {rows.data(), rows.data() + rows.size()}};
+  if (sets.start.empty() || sets.start.front() != 0 || sets.start.back() != static_cast<std::int64_t>(rows.size()) ||
+      !std::is_sorted(sets.start.begin(), sets.start.end()))
+    throw nb::value_error("the starts of the sets do not divide the rows");
+  for (std::int64_t row : sets.rows)
+    if (row < 0 || row >= products.rows.n) throw nb::value_error("a row to leave out is not there");
+  const std::vector<double> from(evaluator.checked(theta), theta.data() + theta.size());
+  std::vector<double> step;
+  if (newton) {
+    if (newton->shape(0) != from.size() || newton->shape(1) != from.size())
+      throw nb::value_error("newton is not m x m");
+    step.assign(newton->data(), newton->data() + newton->size());
+  }
+  const mm::RefitModel model{products.rows, products.basis, products.A, evaluator.analysis.symbolic,
+                             evaluator.core.entries()};
+  mm::Deletions r;
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    r = mm::fit_without(model, sets, from, criterion(reml), {max_values, decrement, zero}, newton ? &step : nullptr,
+                        threads);
+  }
+  const auto count = static_cast<std::size_t>(sets.count()), p = static_cast<std::size_t>(products.A.p);
+  nb::dict out;
+  out["theta"] = to_numpy(std::move(r.theta), {count, from.size()});
+  out["beta"] = to_numpy(std::move(r.beta), {count, p});
+  out["std_error"] = to_numpy(std::move(r.std_error), {count, p});
+  out["sigma"] = to_numpy(std::move(r.sigma));
+  out["objective"] = to_numpy(std::move(r.objective));
+  out["decrement"] = to_numpy(std::move(r.decrement));
+  out["n"] = to_numpy(std::move(r.n));
+  out["levels"] = to_numpy(std::move(r.levels), {count, products.A.factors.size()});
+  out["rebuilt"] = to_numpy(std::move(r.rebuilt));
+  return out;
+}
+
+}  // namespace
+
+void bind_diagnostics(nb::module_& m) {
+  m.def(
+      "row_values", &row_values, nb::arg("evaluator"), nb::arg("directions"),
+      "Of every row at the theta of the last value(): random, fixed (shares of the hat value), prior (variance of the "
+      "random part over sigma^2), residual (times sqrt(w)), direction (n, p).");
+  m.def("fit_without", &fit_without, nb::arg("evaluator"), nb::arg("start"), nb::arg("rows"), nb::arg("theta"),
+        nb::arg("reml"), nb::arg("max_values"), nb::arg("decrement"), nb::arg("zero"), nb::arg("newton").none(),
+        nb::arg("threads"),
+        "Fits without the rows of each set rows[start[i]:start[i + 1]]: theta, beta, std_error, sigma, objective, "
+        "decrement, n, levels, rebuilt. With `newton` (m, m) one step theta - newton @ gradient instead of a search.");
+}
