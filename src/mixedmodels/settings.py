@@ -21,6 +21,11 @@ BootstrapKind: TypeAlias = Literal["parametric", "residual"]
 BootstrapInterval: TypeAlias = Literal["percentile", "basic", "normal", "bias-corrected"]
 IntervalKind: TypeAlias = Literal["confidence", "prediction"]
 Uncertainty: TypeAlias = Literal["conditional", "full"]
+ResidualKind: TypeAlias = Literal["raw", "pearson", "scaled", "standardized", "studentized"]
+ResidualLevel: TypeAlias = Literal["conditional", "marginal"]
+InfluenceMethod: TypeAlias = Literal["exact", "one-step"]
+PcaScale: TypeAlias = Literal["covariance", "correlation"]
+TidyEffect: TypeAlias = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
 
 NA_ACTIONS: tuple[NaAction, ...] = get_args(NaAction)
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
@@ -31,6 +36,11 @@ BOOTSTRAPS: tuple[BootstrapKind, ...] = get_args(BootstrapKind)
 BOOTSTRAP_INTERVALS: tuple[BootstrapInterval, ...] = get_args(BootstrapInterval)
 INTERVALS: tuple[IntervalKind, ...] = get_args(IntervalKind)
 UNCERTAINTIES: tuple[Uncertainty, ...] = get_args(Uncertainty)
+RESIDUAL_KINDS: tuple[ResidualKind, ...] = get_args(ResidualKind)
+RESIDUAL_LEVELS: tuple[ResidualLevel, ...] = get_args(ResidualLevel)
+INFLUENCE_METHODS: tuple[InfluenceMethod, ...] = get_args(InfluenceMethod)
+PCA_SCALES: tuple[PcaScale, ...] = get_args(PcaScale)
+TIDY_EFFECTS: tuple[TidyEffect, ...] = get_args(TidyEffect)
 
 
 def check_option(kind: str, value: object, options: tuple[str, ...]) -> None:

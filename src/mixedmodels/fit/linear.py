@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from mixedmodels.fit.prediction import Prediction
 from mixedmodels.fit.reports import Reports
+from mixedmodels.fit.tidying import Tidying
 
 
-class LinearMixedFit(Reports, Prediction):
+class LinearMixedFit(Reports, Prediction, Tidying):
     """A fitted linear mixed model.
 
     Made by `lmer` or `LinearMixedModel.fit`. Arrays are read-only; tables are made anew on

@@ -17,6 +17,11 @@ except ImportError:
     nlopt = None
 
 
+def has_nlopt() -> bool:
+    """Whether NLopt is installed."""
+    return nlopt is not None
+
+
 def nlopt_bobyqa(problem: Problem, start: FloatArray, size: FloatArray) -> Ended:
     """Minimise by BOBYQA over theta / size.
 

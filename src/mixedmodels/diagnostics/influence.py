@@ -1,0 +1,113 @@
+"""What fits without some rows change: the value that users hold, and its measures.
+
+How the fits are made is `deletion`'s (exact) and `one_step`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.settings import InfluenceMethod
+from mixedmodels.typing import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Influence:
+    """Fits without each row, or without each group of rows, beside the fit with all.
+
+    Tables have one row per deletion, labelled by what was left out.
+
+    Attributes:
+        by: What was left out at a time: "row", a grouping factor's name, or "labels".
+        method: "exact" for fits, "one-step" for one Newton step from the fit with all rows.
+        beta: (deletions, p) coefficients; NaN where a column became dependent.
+        std_error: (deletions, p) their standard errors.
+        theta: (deletions, m).
+        sigma: (deletions,) residual standard deviation.
+        objective: (deletions,) criterion of the rows left.
+        nobs: (deletions,) rows left.
+        converged: (deletions,) whether the search ended at an optimum; one-step: could be made.
+        notes: (deletions,) what went wrong or changed, else "".
+        full_beta: (p,) coefficients with all rows.
+        full_vcov: (p, p) their covariance.
+        full_theta: (m,).
+        full_sigma: Residual standard deviation with all rows.
+    """
+
+    by: str
+    method: InfluenceMethod
+    beta: pd.DataFrame
+    std_error: pd.DataFrame
+    theta: pd.DataFrame
+    sigma: pd.Series[float]
+    objective: pd.Series[float]
+    nobs: pd.Series[int]
+    converged: pd.Series[bool]
+    notes: pd.Series[str]
+    full_beta: pd.Series[float]
+    full_vcov: pd.DataFrame
+    full_theta: pd.Series[float]
+    full_sigma: float
+
+    @property
+    def dfbeta(self) -> pd.DataFrame:
+        """(deletions, p) coefficients without the rows less those with them, lme4's sign."""
+        return self.beta - self.full_beta
+
+    @property
+    def dfbetas(self) -> pd.DataFrame:
+        """(deletions, p) `dfbeta` over the standard errors without the rows.
+
+        Belsley, Kuh and Welsch (1980), with the sign of lme4's `dfbetas`.
+        """
+        return self.dfbeta / self.std_error
+
+    @property
+    def cooks_distance(self) -> pd.Series[float]:
+        """(deletions,) d'V^-1 d / p, d = `dfbeta` and V the covariance with all rows.
+
+        Cook (1977). lme4's `cooks.distance(influence(fit))` multiplies this by (J - p) / J, J
+        being the number of deletions.
+
+        Raises:
+            MixedModelsError: The model has no fixed effects.
+        """
+        p = len(self.full_beta)
+        if p == 0:
+            raise MixedModelsError(
+                "cooks_distance: the model has no fixed effects, whose change it measures."
+            )
+        d = self.dfbeta.to_numpy()
+        # The scale of each coefficient is taken out first: it may differ by many powers of ten.
+        scale = np.sqrt(np.diag(self.full_vcov.to_numpy()))
+        correlation = self.full_vcov.to_numpy() / np.outer(scale, scale)
+        unit: FloatArray = d / scale
+        solved = np.linalg.solve(correlation, unit.T).T
+        distances = np.einsum("ij,ij->i", unit, solved) / p
+        return pd.Series(distances, self.beta.index, name="cooks_distance")
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per deletion: `nobs`, coefficients, theta, `sigma`, `cooks_distance`, `notes`."""
+        parts: list[pd.DataFrame | pd.Series] = [self.nobs, self.beta, self.theta, self.sigma]
+        if len(self.full_beta):
+            parts.append(self.cooks_distance)
+        return pd.concat([*parts, self.converged, self.notes], axis=1)
+
+    def __repr__(self) -> str:
+        """A few lines: what was done, and the deletions that change most."""
+        what = "rows" if self.by == "row" else f"levels of {self.by}"
+        if self.by == "labels":
+            what = "groups of rows"
+        lines = [f"Influence of {len(self.beta)} {what}, {self.method}"]
+        failed = int((~self.converged).sum())
+        if failed:
+            lines.append(f"{failed} without a converged fit; see notes")
+        if len(self.full_beta):
+            largest = self.cooks_distance.dropna().sort_values(ascending=False).head(5)
+            lines.append("Largest Cook's distances:")
+            lines += [f"  {label}: {value:.4g}" for label, value in largest.items()]
+        return "\n".join(lines)

@@ -1,0 +1,150 @@
+"""One Newton step from the fit with all rows to the fit without some of them.
+
+The gradient is that of the criterion of the rows left, exact; the Hessian is that of all rows. For
+single rows all gradients come at once: without row i, with theta held,
+
+    pwrss  falls by r^2 / (1 - h),        log|L|^2             grows by log(1 - h_Z),
+    beta   falls by direction r / (1 - h),  log|L|^2 |RX|^2    grows by log(1 - h),
+
+with h the hat value, h_Z its random share and r the weighted residual (see `rows`). What one row
+changes in the criterion is thus a smooth function of theta with known values for all rows, and its
+differences in theta cost two evaluations per parameter whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixedmodels.diagnostics.rows import row_values
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.objective import Objective
+from mixedmodels.typing import FloatArray, LongArray
+
+# Curvature below this part of the largest is taken for flat: no step goes there.
+_FLAT = 1e-8
+# Steps of the differences in theta, in natural units; they are central, so the error is its square.
+_STEP = 1e-4
+
+
+def newton_matrix(fitted: Fitted) -> FloatArray:
+    """(m, m) inverse Hessian at the optimum, zero for entries of theta that stand at zero."""
+    solution, objective = fitted.solution, fitted.stages.objective
+    hessian = objective.hessian(solution.theta, reml=solution.reml)
+    unit = np.where(solution.theta == 0.0, 0.0, objective.evaluator.unit)
+    values, vectors = np.linalg.eigh(hessian * np.outer(unit, unit))
+    curved = values > _FLAT * values.max(initial=0.0)
+    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=curved)
+    scaled = (vectors * inverse) @ vectors.T
+    return np.asfortranarray(scaled * np.outer(unit, unit))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Without:
+    """Every row's fit without it at one theta.
+
+    Attributes:
+        change: (n,) change of the criterion by leaving the row out.
+        beta: (n, p) coefficients.
+        log_pwrss: (n,).
+        log_spread: (n, p) logarithms of the standard errors over sigma.
+    """
+
+    change: FloatArray
+    beta: FloatArray
+    log_pwrss: FloatArray
+    log_spread: FloatArray
+
+
+def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
+    """What `_core.fit_without` gives for the exact fits, for these single rows."""
+    solution, stages = fitted.solution, fitted.stages
+    theta, n, p = solution.theta, len(rows), solution.p
+    objective = stages.objective
+    with objective.lock:
+        at = _without(fitted, objective, theta, rows)
+        newton = newton_matrix(fitted)
+        free = np.flatnonzero(newton.any(axis=0)).tolist()
+        slopes = {
+            k: _slope(fitted, objective, k, rows, _STEP * _size(objective, theta)[k]) for k in free
+        }
+    gradient = np.zeros((n, len(theta)))
+    for k, slope in slopes.items():
+        gradient[:, k] = slope.change
+    step = -gradient @ newton
+    held = stages.templates.diagonal & (theta + step < 0.0)
+    step = np.where(held, -theta, step)
+    beta, log_pwrss, log_spread = at.beta.copy(), at.log_pwrss.copy(), at.log_spread.copy()
+    for k, slope in slopes.items():
+        by = step[:, k]
+        beta += by[:, None] * slope.beta
+        log_pwrss += by * slope.log_pwrss
+        log_spread += by[:, None] * slope.log_spread
+    df = n_left(fitted) - (p if solution.reml else 0)
+    sigma = np.sqrt(np.exp(log_pwrss) / df) if df > 0 else np.full(n, np.nan)
+    levels = np.empty((n, len(stages.design.groups)), dtype=np.int32)
+    for g, group in enumerate(stages.design.groups):
+        alone = np.bincount(group.codes, minlength=group.n_levels)[group.codes[rows]] == 1
+        levels[:, g] = group.n_levels - alone
+    return {
+        "theta": theta + step,
+        "beta": beta,
+        "std_error": sigma[:, None] * np.exp(log_spread),
+        "sigma": sigma,
+        "objective": solution.objective + at.change + 0.5 * np.einsum("ij,ij->i", gradient, step),
+        "n": np.full(n, n_left(fitted)),
+        "levels": levels,
+    }
+
+
+def n_left(fitted: Fitted) -> int:
+    """Rows less one."""
+    return fitted.solution.n - 1
+
+
+def _size(objective: Objective, theta: FloatArray) -> FloatArray:
+    """(m,) how large every theta is, at least its natural unit's tenth."""
+    size: FloatArray = np.maximum(np.abs(theta), 0.1 * objective.evaluator.unit)
+    return size
+
+
+def _slope(fitted: Fitted, objective: Objective, k: int, rows: LongArray, step: float) -> _Without:
+    """Derivatives of `_without` with respect to theta_k, by central differences."""
+    theta = fitted.solution.theta
+    move = np.zeros_like(theta)
+    move[k] = step
+    up = _without(fitted, objective, theta + move, rows)
+    down = _without(fitted, objective, theta - move, rows)
+    return _Without(
+        *(
+            (getattr(up, name) - getattr(down, name)) / (2.0 * step)
+            for name in ("change", "beta", "log_pwrss", "log_spread")
+        )
+    )
+
+
+def _without(fitted: Fitted, objective: Objective, theta: FloatArray, rows: LongArray) -> _Without:
+    reml, n, p = fitted.solution.reml, fitted.solution.n, fitted.solution.p
+    values = row_values(objective, theta, reml=reml, directions=True)
+    evaluator, products = objective.evaluator, fitted.stages.products
+    spare, residual = values.spare[rows], values.residual[rows]
+    direction = values.direction[rows]
+    df = n - (p if reml else 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pwrss = evaluator.pwrss - residual**2 / spare
+        log_pwrss = np.log(np.where(pwrss > 0.0, pwrss, np.nan))
+        log_det = np.log(spare if reml else 1.0 - values.random[rows])
+    change = log_det + (df - 1) * (1.0 + np.log(2.0 * np.pi / max(df - 1, 1)) + log_pwrss)
+    change -= df * (1.0 + np.log(2.0 * np.pi * evaluator.pwrss / df))
+    if fitted.stages.design.w is not None:
+        change += np.log(fitted.stages.design.w[rows])
+    root = np.linalg.inv(evaluator.RX @ products.R)
+    spread = np.einsum("ij,ij->i", root, root) + direction**2 / spare[:, None]
+    return _Without(
+        change=change,
+        beta=evaluator.beta - direction * (residual / spare)[:, None],
+        log_pwrss=log_pwrss,
+        log_spread=0.5 * np.log(spread),
+    )

@@ -1,0 +1,167 @@
+"""What single rows weigh: hat values, residuals of each kind, Cook's distances at the theta found.
+
+Fits without rows are `influence`'s. Here theta is held, which makes everything a closed form of the
+row's share in the penalized least squares problem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels import _core
+from mixedmodels.design import Design
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.solution import Solution
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.objective import Objective
+from mixedmodels.settings import (
+    RESIDUAL_KINDS,
+    RESIDUAL_LEVELS,
+    ResidualKind,
+    ResidualLevel,
+    check_option,
+)
+from mixedmodels.typing import FloatArray
+
+# Where less than this of a row is left to the residual, the row determines a coefficient by itself:
+# its residual is rounding error and no ratio to it means anything.
+_DETERMINED = 1e-10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowValues:
+    """Of every row at one theta, in units in which the row has weight one.
+
+    Attributes:
+        random: (n,) share of the hat value that the random effects take.
+        fixed: (n,) share that the fixed effects take of the rest.
+        prior: (n,) variance of the random part over sigma^2, z'Lambda Lambda'z without the weight.
+        residual: (n,) sqrt(w) (y - fitted).
+        direction: (n, p) what the kept coefficients owe to residual / (1 - hat), or (n, 0).
+    """
+
+    random: FloatArray
+    fixed: FloatArray
+    prior: FloatArray
+    residual: FloatArray
+    direction: FloatArray
+
+    @property
+    def hat(self) -> FloatArray:
+        """(n,) diagonal of the hat matrix."""
+        return self.random + self.fixed
+
+    @property
+    def spare(self) -> FloatArray:
+        """(n,) 1 - hat; NaN where a row determines a coefficient by itself."""
+        spare = 1.0 - self.hat
+        return np.where(spare > _DETERMINED, spare, np.nan)
+
+
+def row_values(
+    objective: Objective, theta: FloatArray, *, reml: bool, directions: bool = False
+) -> RowValues:
+    """The values at theta; `directions` asks for those too."""
+    with objective.lock:
+        objective.evaluator.value(np.ascontiguousarray(theta), reml)
+        return RowValues(**_core.row_values(objective.evaluator, directions))
+
+
+def rows_of(fitted: Fitted) -> RowValues:
+    """The values at the optimum."""
+    solution = fitted.solution
+    return row_values(fitted.stages.objective, solution.theta, reml=solution.reml)
+
+
+def row_labels(design: Design) -> pd.Index:
+    """(n,) labels of the rows used: the data's own, or their positions in it."""
+    if design.index is not None:
+        return design.index
+    return pd.RangeIndex(design.n) if design.rows is None else pd.Index(design.rows)
+
+
+def fixed_part(fitted: Fitted) -> FloatArray:
+    """(n,) X beta, without the offset."""
+    design = fitted.stages.design
+    part: FloatArray = design.X @ np.nan_to_num(fitted.solution.beta)
+    return part
+
+
+def cooks_by_row(values: RowValues, solution: Solution) -> FloatArray:
+    """(n,) residual^2 hat / (sigma^2 p (1 - hat)^2), as lme4's; NaN when p = 0."""
+    if solution.p == 0:
+        return np.full(solution.n, np.nan)
+    ratio = values.residual / values.spare
+    distances: FloatArray = ratio**2 * values.hat / (solution.sigma**2 * solution.p)
+    return distances
+
+
+def sigma_without(values: RowValues, solution: Solution) -> FloatArray:
+    """(n,) residual standard deviation without each row, theta held.
+
+    pwrss falls by residual^2 / (1 - hat), exactly.
+    """
+    df = solution.n - (solution.p if solution.reml else 0) - 1
+    if df < 1:
+        return np.full(solution.n, np.nan)
+    left = np.maximum(solution.pwrss - values.residual**2 / values.spare, 0.0)
+    sigmas: FloatArray = np.sqrt(left / df)
+    return sigmas
+
+
+def residuals_of_kind(
+    fitted: Fitted, values: RowValues, kind: ResidualKind, level: ResidualLevel
+) -> FloatArray:
+    """(n,) residuals; see `LinearMixedFit.std_residuals`.
+
+    Raises:
+        MixedModelsError: Unknown kind or level, or sigma = 0 where one divides by it.
+    """
+    check_option("kind", kind, RESIDUAL_KINDS)
+    check_option("level", level, RESIDUAL_LEVELS)
+    design, solution = fitted.stages.design, fitted.solution
+    root = 1.0 if design.w is None else np.sqrt(design.w)
+    if level == "conditional":
+        pearson = values.residual
+    else:
+        offset = 0.0 if design.offset is None else design.offset
+        pearson = root * (design.y - offset - fixed_part(fitted))
+    if kind == "raw":
+        return np.asarray(pearson / root, dtype=np.float64)
+    if kind == "pearson":
+        return np.array(pearson)
+    if not solution.sigma > 0.0:
+        raise MixedModelsError(
+            f"std_residuals: kind={kind!r} divides by sigma, which is 0; use 'raw' or 'pearson'."
+        )
+    sigma = sigma_without(values, solution) if kind == "studentized" else solution.sigma
+    variance = _variance(fitted, values, root**2, kind, level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled: FloatArray = pearson / (sigma * np.sqrt(variance))
+    return scaled
+
+
+def _variance(
+    fitted: Fitted,
+    values: RowValues,
+    w: FloatArray | float,
+    kind: ResidualKind,
+    level: ResidualLevel,
+) -> FloatArray:
+    """(n,) variance, over sigma^2, of sqrt(w) times the error or times the residual.
+
+    The residual's is smaller by what the estimates take.
+    """
+    if level == "conditional":
+        return np.ones(fitted.solution.n) if kind == "scaled" else values.spare
+    variance: FloatArray = 1.0 + w * values.prior
+    if kind == "scaled":
+        return variance
+    kept, vcov = fitted.solution.kept, fitted.solution.vcov
+    X = fitted.stages.design.X[:, kept]
+    taken = np.einsum("ij,ij->i", X @ vcov, X) / fitted.solution.sigma**2
+    spare = variance - w * taken
+    return np.where(spare > _DETERMINED * variance, spare, np.nan)

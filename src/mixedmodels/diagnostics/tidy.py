@@ -1,0 +1,228 @@
+"""Tidy tables of a fit in the columns of R's broom.mixed, in snake case.
+
+The numbers come from the tables of the fit; here they are only put into long form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from mixedmodels.design.frame import as_table
+from mixedmodels.diagnostics.rows import RowValues, cooks_by_row, fixed_part, row_labels
+from mixedmodels.errors import DataError, MixedModelsError
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.varcorr import VarCorr
+from mixedmodels.settings import TIDY_EFFECTS, TidyEffect, check_option
+from mixedmodels.typing import FloatArray
+
+COLUMNS = (
+    "effect",
+    "group",
+    "level",
+    "term",
+    "estimate",
+    "std_error",
+    "df",
+    "statistic",
+    "p_value",
+    "conf_low",
+    "conf_high",
+)
+
+
+def check_effects(effects: TidyEffect | Sequence[TidyEffect]) -> list[TidyEffect]:
+    """The effects asked for, as a list.
+
+    Raises:
+        MixedModelsError: Not among those there are, or none.
+    """
+    wanted: list[TidyEffect] = [effects] if isinstance(effects, str) else list(effects)
+    if not wanted:
+        raise MixedModelsError(f"tidy: effects is empty; name some of {', '.join(TIDY_EFFECTS)}.")
+    for effect in wanted:
+        check_option("effects", effect, TIDY_EFFECTS)
+    return wanted
+
+
+def check_level(level: float) -> None:
+    """Refuse a coverage that is none.
+
+    Raises:
+        MixedModelsError: Not between 0 and 1.
+    """
+    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0.0 < level < 1.0:
+        raise MixedModelsError(f"level is {level!r}; it must be a number between 0 and 1.")
+
+
+def fixed_rows(table: pd.DataFrame, level: float) -> pd.DataFrame:
+    """From a coefficient table, with limits by its degrees of freedom."""
+    quantile = _quantile(table["df"].to_numpy(), level)
+    margin = quantile * table["std_error"].to_numpy()
+    estimate = table["estimate"].to_numpy()
+    values = {name: table[name].to_numpy() for name in table.columns}
+    return pd.DataFrame(
+        {
+            "effect": "fixed",
+            "group": None,
+            "level": None,
+            "term": table.index.to_numpy(dtype=object),
+            **values,
+            "conf_low": estimate - margin,
+            "conf_high": estimate + margin,
+        }
+    )
+
+
+def _quantile(df: FloatArray, level: float) -> FloatArray:
+    """Of Student's t; normal where df is infinite."""
+    finite = np.where(np.isfinite(df), df, 1e12)
+    quantiles: FloatArray = stdtrit(finite, 0.5 + 0.5 * level)
+    return quantiles
+
+
+def parameter_rows(varcorr: VarCorr) -> pd.DataFrame:
+    """Standard deviations and correlations: terms `sd__Days`, `cor__(Intercept).Days`."""
+    frame = varcorr.to_frame()
+    names = []
+    for var1, var2 in zip(frame["var1"], frame["var2"], strict=True):
+        if var1 is None:
+            names.append("sd__Observation")
+        else:
+            names.append(f"sd__{var1}" if var2 is None else f"cor__{var1}.{var2}")
+    return pd.DataFrame(
+        {
+            "effect": "ran_pars",
+            "group": frame["grp"].to_numpy(dtype=object),
+            "term": np.array(names, dtype=object),
+            "estimate": frame["sdcor"].to_numpy(),
+        }
+    )
+
+
+def mode_rows(
+    tables: Mapping[str, pd.DataFrame], variances: Mapping[str, FloatArray], level: float
+) -> pd.DataFrame:
+    """Conditional modes with conditional standard deviations, limits by the normal."""
+    parts = []
+    for group, table in tables.items():
+        sd = np.sqrt(np.einsum("ljj->lj", variances[group]))
+        part = _by_level("ran_vals", group, table)
+        part["std_error"] = sd.ravel()
+        margin = float(_quantile(np.array([np.inf]), level)[0]) * sd.ravel()
+        part["conf_low"] = part["estimate"] - margin
+        part["conf_high"] = part["estimate"] + margin
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def coefficient_rows(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Fixed plus random effects by level."""
+    return pd.concat(
+        [_by_level("ran_coefs", group, table) for group, table in tables.items()],
+        ignore_index=True,
+    )
+
+
+def _by_level(effect: TidyEffect, group: str, table: pd.DataFrame) -> pd.DataFrame:
+    levels, terms = table.shape
+    return pd.DataFrame(
+        {
+            "effect": effect,
+            "group": group,
+            "level": np.repeat(table.index.to_numpy(dtype=object), terms),
+            "term": np.tile(table.columns.to_numpy(dtype=object), levels),
+            "estimate": table.to_numpy().ravel(),
+        }
+    )
+
+
+def bind(parts: Sequence[pd.DataFrame], *, limits: bool) -> pd.DataFrame:
+    """The parts under each other, with the columns that any of them has."""
+    present = {name for part in parts for name in part.columns}
+    if all(part["effect"].isin(["fixed", "ran_pars"]).all() for part in parts):
+        present.discard("level")
+    columns = [name for name in COLUMNS if name in present]
+    if not limits:
+        columns = [name for name in columns if not name.startswith("conf_")]
+    filled = [part.reindex(columns=columns) for part in parts]
+    out = {
+        name: np.concatenate([part[name].to_numpy(dtype=_kind(name)) for part in filled])
+        for name in columns
+    }
+    return pd.DataFrame(out)
+
+
+def _kind(name: str) -> type:
+    return object if name in COLUMNS[:4] else np.float64
+
+
+def augmented(fitted: Fitted, values: RowValues, fit_values: FloatArray) -> pd.DataFrame:
+    """The columns that `augment` adds, on the rows used."""
+    design, solution = fitted.stages.design, fitted.solution
+    offset = np.zeros(design.n) if design.offset is None else design.offset
+    w = np.ones(design.n) if design.w is None else design.w
+    with np.errstate(divide="ignore", invalid="ignore"):
+        standardized = values.residual / (solution.sigma * np.sqrt(values.spare))
+    return pd.DataFrame(
+        {
+            ".fitted": fit_values,
+            ".resid": design.y - fit_values,
+            ".std_resid": standardized,
+            ".hat": values.hat,
+            ".cooksd": cooks_by_row(values, solution),
+            ".fixed": fixed_part(fitted) + offset,
+            ".offset": offset,
+            ".weights": w,
+            ".wtres": values.residual,
+        },
+        row_labels(design),
+    )
+
+
+def model_columns(fitted: Fitted) -> pd.DataFrame:
+    """The response and the grouping factors, which is what a fit keeps of its data."""
+    design = fitted.stages.design
+    columns: dict[str, object] = {design.response_name: design.y}
+    for group in design.groups:
+        columns[group.name] = pd.Categorical.from_codes(group.codes, group.levels)
+    return pd.DataFrame(columns, row_labels(design))
+
+
+def rows_used(fitted: Fitted, data: Any) -> pd.DataFrame:
+    """The rows of the user's table that the fit used, labelled as the fit's.
+
+    Raises:
+        DataError: Not an eager table, or not the one the model was fitted to.
+    """
+    design = fitted.stages.design
+    frame = _to_pandas(data)
+    least = design.n if design.rows is None else int(design.rows[-1]) + 1
+    if len(frame) < least or (design.rows is None and len(frame) != design.n):
+        raise DataError(
+            f"augment: data has {len(frame)} rows; the model was fitted to a table that has "
+            f"{'' if design.rows is None else 'at least '}{least}. Give the same table."
+        )
+    out = frame if design.rows is None else frame.iloc[design.rows]
+    name = design.response_name
+    if name in out.columns and not np.array_equal(out[name].to_numpy(), design.y):
+        raise DataError(
+            f"augment: '{name}' in data is not the response that the model was fitted to. "
+            "Give the same table, its rows in the same order."
+        )
+    return out.set_axis(row_labels(design), axis=0)
+
+
+def _to_pandas(data: Any) -> pd.DataFrame:
+    if isinstance(data, pd.DataFrame):
+        return data
+    if isinstance(data, Mapping):
+        return pd.DataFrame(dict(data))
+    as_table(data)  # refuses what is no table, in words
+    frame = nw.from_native(data, eager_only=True)
+    return pd.DataFrame({name: frame[name].to_numpy() for name in frame.columns})

@@ -1,0 +1,106 @@
+"""Shares of the variance: intraclass correlations, R squared, variance inflation.
+
+Sources: Nakagawa and Schielzeth (2013), Methods Ecol. Evol. 4, 133-142; Johnson (2014), ibid. 5,
+944-946, for random slopes; Nakagawa, Johnson and Schielzeth (2017), J. R. Soc. Interface 14,
+20170213, for the two intraclass correlations; Fox and Monette (1992), J. Am. Stat. Assoc. 87,
+178-183, for generalised variance inflation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.diagnostics.rows import fixed_part
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.stages import Fitted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VarianceParts:
+    """Where the response's variance comes from, averaged over the rows.
+
+    Attributes:
+        fixed: Sample variance (n - 1) of X beta.
+        random: Per grouping factor the mean over rows of z_i' Sigma z_i.
+        residual: Mean of sigma^2 / w_i.
+    """
+
+    fixed: float
+    random: dict[str, float]
+    residual: float
+
+    @property
+    def all_random(self) -> float:
+        """Of all grouping factors."""
+        return sum(self.random.values())
+
+
+def variance_parts(fitted: Fitted) -> VarianceParts:
+    """The parts at the estimates."""
+    design, solution, templates = fitted.stages.design, fitted.solution, fitted.stages.templates
+    random = dict.fromkeys(templates.group_names, 0.0)
+    for term, lam in zip(design.terms, templates.lam(solution.theta), strict=True):
+        root = solution.sigma * (np.asarray(term.z) @ lam)
+        random[design.groups[term.group].name] += float(np.einsum("ij,ij->", root, root)) / design.n
+    weight = 1.0 if design.w is None else float(np.mean(1.0 / design.w))
+    fixed = float(np.var(fixed_part(fitted), ddof=1)) if solution.p else 0.0
+    return VarianceParts(fixed, random, solution.sigma**2 * weight)
+
+
+def icc(fitted: Fitted) -> pd.DataFrame:
+    """Intraclass correlations by grouping factor and of all; see `LinearMixedFit.icc`."""
+    parts = variance_parts(fitted)
+    variance = pd.Series({**parts.random, "all": parts.all_random}, name="variance")
+    unexplained = parts.all_random + parts.residual
+    table = pd.DataFrame(
+        {
+            "variance": variance,
+            "adjusted": variance / unexplained,
+            "conditional": variance / (unexplained + parts.fixed),
+        }
+    )
+    return table.rename_axis("group")
+
+
+def r_squared(fitted: Fitted) -> pd.Series[float]:
+    """Marginal and conditional R squared; see `LinearMixedFit.r2`."""
+    parts = variance_parts(fitted)
+    total = parts.fixed + parts.all_random + parts.residual
+    return pd.Series(
+        {"marginal": parts.fixed / total, "conditional": (parts.fixed + parts.all_random) / total},
+        name="r2",
+    )
+
+
+def vif(fitted: Fitted) -> pd.DataFrame:
+    """Generalised variance inflation by term; see `LinearMixedFit.vif`.
+
+    Raises:
+        MixedModelsError: No term besides the intercept.
+    """
+    design, solution = fitted.stages.design, fitted.solution
+    terms = design.formula.terms
+    origin = np.array([design.fixed_spec.terms[j] for j in solution.kept], dtype=np.int64)
+    used = [t for t, term in enumerate(terms) if term.factors]
+    if not used:
+        raise MixedModelsError(
+            f"vif: the fixed part of {design.formula.text!r} has no term besides the intercept."
+        )
+    slopes = np.flatnonzero(np.isin(origin, used))
+    vcov = solution.vcov[np.ix_(slopes, slopes)]
+    scale = np.sqrt(np.diag(vcov))
+    correlation, origin = vcov / np.outer(scale, scale), origin[slopes]
+    everything = np.linalg.slogdet(correlation)[1]
+    rows = []
+    for t in used:
+        own = origin == t
+        df = int(own.sum())
+        inside = np.linalg.slogdet(correlation[np.ix_(own, own)])[1]
+        outside = np.linalg.slogdet(correlation[np.ix_(~own, ~own)])[1]
+        gvif = float(np.exp(inside + outside - everything)) if df else np.nan
+        rows.append((df, gvif, gvif ** (0.5 / df) if df else np.nan))
+    index = pd.Index([terms[t].name for t in used], name="term")
+    return pd.DataFrame(rows, index, ["df", "gvif", "scaled"])

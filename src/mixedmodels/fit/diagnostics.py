@@ -1,0 +1,314 @@
+"""Diagnostics after the fit: the methods; the mathematics is in `diagnostics`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mixedmodels.diagnostics.all_fit import all_fit
+from mixedmodels.diagnostics.deletion import influence
+from mixedmodels.diagnostics.influence import Influence
+from mixedmodels.diagnostics.pca import RandomEffectsPCA, random_effects_pca
+from mixedmodels.diagnostics.rows import (
+    RowValues,
+    cooks_by_row,
+    residuals_of_kind,
+    row_labels,
+    rows_of,
+)
+from mixedmodels.diagnostics.singularity import Singularity, singularity
+from mixedmodels.diagnostics.variance import icc, r_squared, vif
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.fit.values import Values
+from mixedmodels.settings import (
+    Control,
+    InfluenceMethod,
+    OptimizerName,
+    PcaScale,
+    ResidualKind,
+    ResidualLevel,
+)
+from mixedmodels.typing import FloatArray
+
+
+class Diagnostics(Values):
+    """What the fit says of rows, groups and terms; see `LinearMixedFit`."""
+
+    # -- rows ---------------------------------------------------------------------------
+
+    @cached_property
+    def _row_values(self) -> RowValues:
+        return rows_of(self._fitted)
+
+    def _by_row(self, values: FloatArray, name: str) -> pd.Series[float]:
+        return pd.Series(np.array(values), row_labels(self._design), name=name)
+
+    def leverage(self) -> pd.Series[float]:
+        """Hat values: how much of its own fitted value each row is, theta held.
+
+        The diagonal of the matrix H with fitted = H y, random effects included, as lme4's
+        `hatvalues`; its sum is the effective number of coefficients (Hodges and Sargent 2001,
+        Biometrika 88, 367-379). Time goes with the rows, not with their square.
+
+        Returns:
+            (n,) numbers between 0 and 1, by row label.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> round(float(fit.leverage().sum()), 3)
+            29.022
+        """
+        return self._by_row(self._row_values.hat, "leverage")
+
+    def std_residuals(
+        self, kind: ResidualKind = "standardized", level: ResidualLevel = "conditional"
+    ) -> pd.Series[float]:
+        """Residuals of each kind.
+
+        ================  =========================================================
+        `kind`            conditional residual r = y - fitted, divided by
+        ================  =========================================================
+        "raw"             1
+        "pearson"         1 / sqrt(w), in the response's units
+        "scaled"          sigma / sqrt(w): the model's standard deviation of the error
+        "standardized"    sigma sqrt((1 - h) / w): that of the residual itself, often called
+                          internally studentized; lme4's `rstudent`
+        "studentized"     the same with sigma from the other rows, theta held: externally
+                          studentized, so that an outlier does not hide behind its own sigma
+        ================  =========================================================
+
+        `level="marginal"` takes y - offset - X beta instead, whose standard deviations are those
+        of the marginal model, random effects included (for "studentized" over sigma, times sigma
+        from the other rows).
+
+        Args:
+            kind: See above.
+            level: "conditional" on the random effects or "marginal".
+
+        Returns:
+            (n,) by row label; NaN where the row alone determines a coefficient.
+
+        Raises:
+            MixedModelsError: Unknown `kind` or `level`.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.std_residuals().nlargest(2).round(2).to_dict()
+            {56: 5.53, 5: 2.58}
+        """
+        values = residuals_of_kind(self._fitted, self._row_values, kind, level)
+        return self._by_row(values, f"{level} {kind} residual")
+
+    # -- deletion -----------------------------------------------------------------------
+
+    def influence(
+        self,
+        by: str | npt.ArrayLike | None = None,
+        method: InfluenceMethod = "exact",
+        *,
+        only: Sequence[Any] | None = None,
+        control: Control | None = None,
+        threads: int | None = None,
+    ) -> Influence:
+        """Fits without each row, or without each level of a group.
+
+        "exact" searches the optimum of every deletion from this fit's theta, compiled and in
+        parallel; levels that lose all their rows drop out. "one-step" takes one Newton step with
+        the exact gradient of the rows left and the Hessian of all rows: for single rows that costs
+        a few evaluations in all, whatever their number (Cook and Weisberg 1982, ch. 5, in theta).
+
+        Args:
+            by: None for single rows, the name of a grouping factor, or one label per row used.
+            method: "exact" or "one-step".
+            only: Labels of the deletions to make; all when None.
+            control: Limits of the searches; those of this fit when None.
+            threads: Threads; those of this fit when None.
+
+        Returns:
+            Coefficients, theta and sigma by deletion, with `cooks_distance`, `dfbetas` and
+            `to_frame()`.
+
+        Raises:
+            MixedModelsError: An unknown method, grouping factor or label.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.influence("Subject").cooks_distance.idxmax()
+            '309'
+        """
+        return influence(self._fitted, by, method, only=only, control=control, threads=threads)
+
+    def cooks_distance(
+        self, by: str | npt.ArrayLike | None = None, method: InfluenceMethod = "exact"
+    ) -> pd.Series[float]:
+        """Cook's distances, of rows or of groups.
+
+        Rows (`by=None`): r^2 h / (sigma^2 p (1 - h)^2) with Pearson residuals r and hat values h,
+        theta held, as lme4's `cooks.distance`: the change of all fitted values, random effects
+        included. Groups: d'V^-1 d / p with the change d of the fixed effects in refits, as
+        `influence(by, method).cooks_distance`; lme4's has a factor (J - p) / J more, J groups.
+
+        Args:
+            by: None, the name of a grouping factor, or one label per row used.
+            method: For groups, "exact" or "one-step".
+
+        Returns:
+            (n,) by row label, or (groups,) by level.
+
+        Raises:
+            MixedModelsError: The model has no fixed effects, or an unknown group or method.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.cooks_distance("Subject").nlargest(2).round(3).to_dict()
+            {'309': 0.149, '335': 0.129}
+        """
+        if by is not None:
+            return self.influence(by, method).cooks_distance
+        if self._solution.p == 0:
+            raise MixedModelsError(
+                "cooks_distance: the model has no fixed effects, by whose number it divides."
+            )
+        return self._by_row(cooks_by_row(self._row_values, self._solution), "cooks_distance")
+
+    def dfbetas(
+        self, by: str | npt.ArrayLike | None = None, method: InfluenceMethod = "exact"
+    ) -> pd.DataFrame:
+        """Change of each coefficient over its standard error, rows or groups left out.
+
+        Args:
+            by: None, the name of a grouping factor, or one label per row used.
+            method: "exact" or "one-step".
+
+        Returns:
+            (deletions, p): coefficient without less coefficient with, over the standard error
+            without.
+
+        Raises:
+            MixedModelsError: An unknown method, grouping factor or label.
+        """
+        return self.influence(by, method).dfbetas
+
+    # -- random effects -----------------------------------------------------------------
+
+    def repca(self, scale: PcaScale = "covariance") -> RandomEffectsPCA:
+        """Principal components of each grouping factor's random effects.
+
+        Components with next to no variance say that the random effects have more columns than the
+        data support (Bates, Kliegl, Vasishth and Baayen 2015, arXiv:1506.04967).
+
+        Args:
+            scale: Components of the "covariance" matrix, as lme4's `rePCA`, or of the
+                "correlation" matrix, which does not depend on the scales of the covariates.
+
+        Returns:
+            Grouping factor to a `table` (sd, relative_sd, proportion, cumulative) and `loadings`.
+
+        Raises:
+            MixedModelsError: Unknown `scale`.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.repca()["Subject"].table["relative_sd"].round(4).tolist()
+            [0.9669, 0.2309]
+        """
+        return random_effects_pca(self._fitted, scale)
+
+    def singularity(self) -> Singularity:
+        """Which effects or directions have no variance, and a simpler formula to try.
+
+        Returns:
+            Prints as sentences; `directions` as a table, `formula` as text to paste (or None).
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.singularity()
+            The fit is not singular: every direction of the random effects varies.
+        """
+        return singularity(self._fitted)
+
+    def all_fit(
+        self,
+        optimizers: OptimizerName | Sequence[OptimizerName] | None = None,
+        *,
+        control: Control | None = None,
+    ) -> pd.DataFrame:
+        """The same model fitted by every optimizer from the default start: do they agree?
+
+        Args:
+            optimizers: A name or several; all that can be used when None (BOBYQA only with NLopt).
+            control: Limits and tolerances; those of this fit when None.
+
+        Returns:
+            A row per optimizer: `objective`, `difference` to the best, theta by name,
+            `evaluations`, `seconds`, `converged`, `message`.
+
+        Raises:
+            MixedModelsError: An unknown optimizer.
+        """
+        return all_fit(self._fitted, optimizers, control)
+
+    # -- shares of the variance ---------------------------------------------------------
+
+    def icc(self) -> pd.DataFrame:
+        """Intraclass correlations by grouping factor and of all together.
+
+        "adjusted" is the share in random plus residual variance, "conditional" that in the whole
+        variance, fixed effects included (Nakagawa, Johnson and Schielzeth 2017). With random
+        slopes the variance is the mean over the rows (Johnson 2014).
+
+        Returns:
+            Rows: grouping factors and "all"; columns `variance`, `adjusted`, `conditional`.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> fit.icc()["adjusted"].round(4).to_dict()
+            {'Batch': 0.4185, 'all': 0.4185}
+        """
+        return icc(self._fitted)
+
+    def r2(self) -> pd.Series[float]:
+        """Marginal and conditional R squared.
+
+        Shares of the fixed effects, and of fixed and random effects, in their sum with the
+        residual variance (Nakagawa and Schielzeth 2013; with random slopes Johnson 2014). The
+        variance of X beta has the divisor n - 1; with weights the residual variance is the mean
+        of sigma^2 / w.
+
+        Returns:
+            `marginal` and `conditional`.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.r2().round(3).to_dict()
+            {'marginal': 0.279, 'conditional': 0.799}
+        """
+        return r_squared(self._fitted)
+
+    def vif(self) -> pd.DataFrame:
+        """Generalised variance inflation of each fixed term.
+
+        From the correlations of the estimates, the intercept left out (Fox and Monette 1992), as
+        R's `car::vif`. Without an intercept in the model the numbers mean little.
+
+        Returns:
+            A row per term: `df` columns, `gvif`, and `scaled` = gvif^(1 / (2 df)), comparable
+            between terms; NaN for a term whose columns are all aliased.
+
+        Raises:
+            MixedModelsError: No term besides the intercept.
+        """
+        return vif(self._fitted)

@@ -1,0 +1,113 @@
+"""The fit as tidy tables: the methods; the layout is in `diagnostics.tidy`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from mixedmodels.diagnostics.tidy import (
+    augmented,
+    bind,
+    check_effects,
+    check_level,
+    coefficient_rows,
+    fixed_rows,
+    mode_rows,
+    model_columns,
+    parameter_rows,
+    rows_used,
+)
+from mixedmodels.fit.diagnostics import Diagnostics
+from mixedmodels.fit.inference import Inference
+from mixedmodels.settings import DfMethod, TidyEffect
+
+
+class Tidying(Inference, Diagnostics):
+    """Tables in the manner of R's broom.mixed; see `LinearMixedFit`."""
+
+    def tidy(
+        self,
+        effects: TidyEffect | Sequence[TidyEffect] = ("fixed", "ran_pars"),
+        *,
+        conf_int: bool = False,
+        level: float = 0.95,
+        df: DfMethod | None = None,
+    ) -> pd.DataFrame:
+        """Estimates in long form, one per row.
+
+        Args:
+            effects: "fixed" (coefficients with tests), "ran_pars" (standard deviations `sd__` and
+                correlations `cor__`, the residual's as `sd__Observation`), "ran_vals" (conditional
+                modes by level, with conditional standard deviations), "ran_coefs" (fixed plus
+                random by level).
+            conf_int: Add `conf_low` and `conf_high`: by the t distribution for fixed effects, by
+                the normal for conditional modes, NaN for the others (see `confint`).
+            level: Coverage.
+            df: Degrees of freedom of the tests; what `coef_table` takes when None.
+
+        Returns:
+            Columns `effect`, `group`, `term`, `estimate`, and as far as an effect asked for has
+            them `level`, `std_error`, `df`, `statistic`, `p_value`, `conf_low`, `conf_high`.
+
+        Raises:
+            MixedModelsError: Unknown effects or degrees of freedom, or a level not in (0, 1).
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> fit.tidy("ran_pars")[["group", "term", "estimate"]].round(2).values.tolist()
+            [['Batch', 'sd__(Intercept)', 42.0], ['Residual', 'sd__Observation', 49.51]]
+        """
+        check_level(level)
+        parts = []
+        for effect in check_effects(effects):
+            if effect == "fixed":
+                table = self.coef_table() if df is None else self.coef_table(df)
+                parts.append(fixed_rows(table, level))
+            elif effect == "ran_pars":
+                parts.append(parameter_rows(self.varcorr))
+            elif effect == "ran_vals":
+                parts.append(mode_rows(*self.ranef(condvar=True), level))
+            else:
+                parts.append(coefficient_rows(self.coef()))
+        return bind(parts, limits=conf_int)
+
+    def glance(self) -> pd.DataFrame:
+        """The fit in one row.
+
+        Returns:
+            Columns `nobs`, `sigma`, `logLik`, `AIC`, `BIC`, then `REMLcrit` of a REML fit or
+            `deviance` of an ML fit (never both: they are not comparable), and `df_residual`.
+        """
+        criterion = "REMLcrit" if self.reml else "deviance"
+        return pd.DataFrame(
+            {
+                "nobs": [self.nobs],
+                "sigma": [self.sigma],
+                "logLik": [self.loglik],
+                "AIC": [self.aic],
+                "BIC": [self.bic],
+                criterion: [self.objective],
+                "df_residual": [self.df_residual],
+            }
+        )
+
+    def augment(self, data: Any = None) -> pd.DataFrame:
+        """The rows used, with what the fit says of each.
+
+        Args:
+            data: The table the model was fitted to, whose columns come first; without it the
+                response and the grouping factors do. It is not modified.
+
+        Returns:
+            (n rows) with `.fitted`, `.resid` (y - fitted), `.std_resid` (standardized), `.hat`,
+            `.cooksd` (NaN without fixed effects), `.fixed` (offset + X beta), `.offset`,
+            `.weights`, `.wtres` (sqrt(w) times `.resid`).
+
+        Raises:
+            DataError: Not an eager table, or not the one the model was fitted to.
+        """
+        first = model_columns(self._fitted) if data is None else rows_used(self._fitted, data)
+        return pd.concat([first, augmented(self._fitted, self._row_values, self.fitted)], axis=1)
