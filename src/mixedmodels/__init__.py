@@ -11,11 +11,12 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mixedmodels.api import lmer
+    from mixedmodels.api import lmer, load
     from mixedmodels.datasets import describe_dataset, list_datasets, load_dataset
     from mixedmodels.errors import (
         ConvergenceWarning,
         DataError,
+        FileError,
         FormulaError,
         MixedModelsError,
         ModelError,
@@ -29,6 +30,7 @@ _HOMES = {
     "Control": "settings",
     "ConvergenceWarning": "errors",
     "DataError": "errors",
+    "FileError": "errors",
     "FormulaError": "errors",
     "LinearMixedFit": "fit.linear",
     "LinearMixedModel": "model",
@@ -38,6 +40,7 @@ _HOMES = {
     "describe_dataset": "datasets",
     "list_datasets": "datasets",
     "lmer": "api",
+    "load": "api",
     "load_dataset": "datasets",
 }
 
@@ -45,6 +48,7 @@ __all__ = [
     "Control",
     "ConvergenceWarning",
     "DataError",
+    "FileError",
     "FormulaError",
     "LinearMixedFit",
     "LinearMixedModel",
@@ -55,6 +59,7 @@ __all__ = [
     "describe_dataset",
     "list_datasets",
     "lmer",
+    "load",
     "load_dataset",
 ]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -10,6 +12,7 @@ import numpy.typing as npt
 from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.model import LinearMixedModel
 from mixedmodels.settings import Control, NaAction, OptimizerName
+from mixedmodels.storage.fits import load_fit
 
 
 def lmer(
@@ -68,3 +71,31 @@ def lmer(
         threads=threads,
     )
     return model.fit(reml, start=start, optimizer=optimizer, control=control, verbose=verbose)
+
+
+def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearMixedFit:
+    """Read a fit that `fit.save` wrote.
+
+    Every number is the one that was saved, bit for bit; nothing is fitted again. Whatever a fit
+    can do, the loaded one can: predictions, profiles, refits.
+
+    Args:
+        path: The file.
+        threads: Threads that later work may use; None leaves the choice to the library.
+
+    Returns:
+        The fit.
+
+    Raises:
+        FileError: No such file, not one written by `save`, damaged, or of an unknown version.
+
+    Examples:
+        >>> import tempfile, pathlib
+        >>> import mixedmodels as mm
+        >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "dyestuff.mm"
+        >>> fit.save(path)
+        >>> mm.load(path).objective == fit.objective
+        True
+    """
+    return LinearMixedModel.restore(*load_fit(Path(path)), threads=threads)

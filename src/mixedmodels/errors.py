@@ -44,6 +44,10 @@ class ModelError(MixedModelsError):
     """A model that the data cannot identify; names the term and the reason."""
 
 
+class FileError(MixedModelsError):
+    """A file that cannot be written, or is not a fit that can be loaded; names it and says why."""
+
+
 class ConvergenceWarning(UserWarning):
     """The optimiser stopped where the gradient or the Hessian says there is no optimum."""
 

@@ -25,10 +25,12 @@ from mixedmodels.errors import (
     SingularFitWarning,
 )
 from mixedmodels.estimates.messages import convergence_message, singular_message, singular_terms
-from mixedmodels.estimates.stages import Stages
+from mixedmodels.estimates.solution import Solution
+from mixedmodels.estimates.stages import Fitted, Stages
 from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.formula import parse_formula
 from mixedmodels.optimize import Request
+from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.plots.structure import plot_structure
 from mixedmodels.pls import PLS, penalized_least_squares
 from mixedmodels.progress import Watcher
@@ -91,6 +93,14 @@ class LinearMixedModel:
     def from_design(cls, design: Design, threads: int | None = None) -> LinearMixedModel:
         """The model of a design that exists already."""
         return cls._of(Stages(design, _thread_count(threads)))
+
+    @classmethod
+    def restore(
+        cls, design: Design, solution: Solution, optsum: OptSummary, threads: int | None = None
+    ) -> LinearMixedFit:
+        """The fit of a design whose solution is known already, as from a file."""
+        stages = Stages(design, _thread_count(threads))
+        return LinearMixedFit(cls._of(stages), Fitted(stages, solution, optsum))
 
     @classmethod
     def _of(cls, stages: Stages) -> LinearMixedModel:

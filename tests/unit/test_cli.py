@@ -207,3 +207,14 @@ def test_as_a_process() -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert result.stderr.startswith("mixedmodels: error: 'nowhere' is neither")
+
+
+def test_save(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "fit.mm"
+    result = fit_json(capsys, SLEEP, "sleepstudy", "--save", str(path))
+    assert mixedmodels.load(path).objective == result["objective"]
+
+
+def test_save_to_nowhere(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["fit", SLEEP, "sleepstudy", "--save", str(tmp_path / "none" / "fit.mm")]) == 2
+    assert "cannot be written" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import pytest
 
 from mixedmodels.errors import (
     DataError,
+    FileError,
     FormulaError,
     MixedModelsError,
     ModelError,
@@ -15,7 +16,7 @@ from mixedmodels.errors import (
 )
 
 
-@pytest.mark.parametrize("kind", [FormulaError, DataError, ModelError])
+@pytest.mark.parametrize("kind", [FormulaError, DataError, ModelError, FileError])
 def test_one_root_which_is_a_value_error(kind: type[MixedModelsError]) -> None:
     assert issubclass(kind, MixedModelsError)
     assert issubclass(kind, ValueError)

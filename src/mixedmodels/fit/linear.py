@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from mixedmodels.fit.prediction import Prediction
 from mixedmodels.fit.reports import Reports
+from mixedmodels.fit.saving import Saving
 from mixedmodels.fit.tidying import Tidying
 
 
-class LinearMixedFit(Reports, Prediction, Tidying):
+class LinearMixedFit(Reports, Prediction, Tidying, Saving):
     """A fitted linear mixed model.
 
     Made by `lmer` or `LinearMixedModel.fit`. Arrays are read-only; tables are made anew on

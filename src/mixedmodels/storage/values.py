@@ -1,0 +1,220 @@
+"""Values of known types to JSON and arrays, and back, bit for bit.
+
+A value is None, a truth value, a whole number or text as JSON has them; floats are written in
+hexadecimal. Tuples, lists and dicts keep their kind. Arrays, indexes and instances of the classes
+given stand in one list of objects, each after those it refers to, so that what is shared in memory
+is stored once and shared again. Nothing in a file is ever run or imported by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.errors import FileError
+from mixedmodels.storage.labels import index_from_parts, index_to_parts
+from mixedmodels.typing import AnyArray
+
+# Arrays up to this many bytes stand in the header; a member of an archive costs more.
+_INLINE = 256
+_KINDS = "fiub"
+
+
+class Writer:
+    """Collects objects and arrays while values are written.
+
+    Args:
+        classes: Name to frozen dataclass, for all that may occur.
+
+    Attributes:
+        objects: The objects so far, as JSON.
+        arrays: Member name to array.
+        notes: What could not be kept as it was, for the user.
+    """
+
+    def __init__(self, classes: Mapping[str, type]) -> None:
+        self.objects: list[dict[str, Any]] = []
+        self.arrays: dict[str, AnyArray] = {}
+        self.notes: list[str] = []
+        self._names = {kind: name for name, kind in classes.items()}
+        self._known: dict[int, int] = {}
+        # An id is only good while its object lives.
+        self._alive: list[Any] = []
+        self._matrices: list[tuple[int, AnyArray]] = []
+
+    def value(self, value: Any) -> Any:
+        """One value as JSON.
+
+        Raises:
+            FileError: A type that files do not have.
+        """
+        if value is None or isinstance(value, (bool, str)) or type(value) is int:
+            return value
+        if type(value) is float:
+            return {"float": value.hex()}
+        if isinstance(value, np.generic) and value.dtype.kind in _KINDS:
+            return {"number": [value.dtype.newbyteorder("<").str, _text(np.asarray(value))]}
+        if isinstance(value, tuple):
+            return {"tuple": [self.value(item) for item in value]}
+        if isinstance(value, list):
+            return {"list": [self.value(item) for item in value]}
+        if isinstance(value, Mapping):
+            return {"dict": [[self.value(key), self.value(item)] for key, item in value.items()]}
+        return {"object": self._object(value)}
+
+    def _object(self, value: Any) -> int:
+        known = self._known.get(id(value))
+        if known is not None:
+            return known
+        written = self._write(value)
+        position = len(self.objects)
+        self.objects.append(written)
+        self._known[id(value)] = position
+        self._alive.append(value)
+        if isinstance(value, np.ndarray) and value.ndim == 2 and "member" in written:
+            self._matrices.append((position, value))
+        return position
+
+    def _write(self, value: Any) -> dict[str, Any]:
+        if isinstance(value, np.ndarray):
+            return self._array(value)
+        if isinstance(value, pd.Index):
+            parts, note = index_to_parts(value)
+            if note is not None:
+                self.notes.append(note)
+            return {"index": self.value(parts)}
+        name = self._names.get(type(value))
+        if name is None:
+            kind = type(value)
+            raise FileError(
+                f"The fit holds a {kind.__module__}.{kind.__qualname__} ({value!r:.80}), which "
+                "cannot be saved."
+            )
+        fields = {f.name: self.value(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"class": name, "fields": fields}
+
+    def _array(self, array: AnyArray) -> dict[str, Any]:
+        if array.dtype.kind not in _KINDS:
+            raise FileError(f"The fit holds an array of {array.dtype}, which cannot be saved.")
+        if array.size > 1 and not any(array.strides):
+            return {"constant": self.value(array[(0,) * array.ndim]), "shape": list(array.shape)}
+        view = self._columns_of(array)
+        if view is not None:
+            return {"columns": view}
+        little = np.asarray(array, dtype=array.dtype.newbyteorder("<"))
+        if array.nbytes <= _INLINE:
+            fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+            order = "F" if fortran else "C"
+            shape = list(array.shape)
+            return {"array": [little.dtype.str, shape, order, _text(little, order)]}
+        name = f"{len(self.arrays)}.npy"
+        self.arrays[name] = little
+        return {"member": name}
+
+    def _columns_of(self, array: AnyArray) -> list[int] | None:
+        """Matrix, first and last column of which `array` is a view, if it is one."""
+        if array.ndim != 2 or array.size == 0:
+            return None
+        for position, matrix in self._matrices:
+            same = array.dtype == matrix.dtype and array.strides == matrix.strides
+            step = matrix.strides[1]
+            if not same or array.shape[0] != matrix.shape[0] or step <= 0:
+                continue
+            distance = array.__array_interface__["data"][0] - matrix.__array_interface__["data"][0]
+            first, rest = divmod(distance, step)
+            if rest == 0 and 0 <= first <= matrix.shape[1] - array.shape[1]:
+                return [position, first, first + array.shape[1]]
+        return None
+
+
+class Reader:
+    """Makes values from objects and arrays that a `Writer` has collected.
+
+    Args:
+        classes: Name to frozen dataclass, for all that may occur.
+        objects: The objects, as JSON.
+        arrays: Member name to array.
+
+    Raises:
+        FileError: The objects contradict what the classes are.
+    """
+
+    def __init__(
+        self,
+        classes: Mapping[str, type],
+        objects: Sequence[Mapping[str, Any]],
+        arrays: Mapping[str, AnyArray],
+    ) -> None:
+        self._classes = classes
+        self._arrays = arrays
+        self._made: list[Any] = []
+        for written in objects:
+            self._made.append(self._read(written))
+
+    def value(self, written: Any) -> Any:
+        """The value that was written.
+
+        Raises:
+            FileError: Not something that a `Writer` writes.
+        """
+        if written is None or isinstance(written, (bool, int, str)):
+            return written
+        (kind, content), *more = written.items()
+        if more:
+            raise FileError(f"a value has the unknown form {list(written)}")
+        if kind == "float":
+            return float.fromhex(content)
+        if kind == "number":
+            return _from_text(content[1], content[0])[0]
+        if kind == "tuple":
+            return tuple(self.value(item) for item in content)
+        if kind == "list":
+            return [self.value(item) for item in content]
+        if kind == "dict":
+            return {self.value(key): self.value(item) for key, item in content}
+        if kind == "object":
+            return self._made[content]
+        raise FileError(f"a value has the unknown form {kind!r}")
+
+    def _read(self, written: Mapping[str, Any]) -> Any:
+        if "member" in written:
+            return self._arrays[written["member"]]
+        if "array" in written:
+            dtype, shape, order, text = written["array"]
+            return _from_text(text, dtype).reshape(shape, order=order)
+        if "constant" in written:
+            return np.broadcast_to(self.value(written["constant"]), written["shape"])
+        if "columns" in written:
+            matrix, first, last = written["columns"]
+            return self._made[matrix][:, first:last]
+        if "index" in written:
+            return index_from_parts(self.value(written["index"]))
+        return self._instance(written["class"], written["fields"])
+
+    def _instance(self, name: str, fields: Mapping[str, Any]) -> Any:
+        kind = self._classes.get(name)
+        if kind is None:
+            raise FileError(f"it holds a {name}, which this version does not have")
+        known = {f.name for f in dataclasses.fields(kind)}
+        if not set(fields) <= known:
+            stray = ", ".join(sorted(set(fields) - known))
+            raise FileError(f"its {name} has fields that this version does not have ({stray})")
+        return kind(**{field: self.value(value) for field, value in fields.items()})
+
+
+def _text(array: AnyArray, order: str = "C") -> str:
+    little = np.asarray(array, dtype=array.dtype.newbyteorder("<"))
+    return base64.b64encode(little.tobytes("F" if order == "F" else "C")).decode()
+
+
+def _from_text(text: str, dtype: str) -> AnyArray:
+    kind = np.dtype(dtype)
+    if kind.kind not in _KINDS:
+        raise FileError(f"it holds numbers of the unknown type {dtype!r}")
+    numbers: AnyArray = np.array(np.frombuffer(base64.b64decode(text, validate=True), kind))
+    return numbers
