@@ -8,6 +8,7 @@ void bind_stages(nb::module_& m);
 void bind_evaluator(nb::module_& m);
 void bind_inference(nb::module_& m);
 void bind_diagnostics(nb::module_& m);
+void bind_profile(nb::module_& m);
 void fill_blas_table();
 
 NB_MODULE(_core, m) {
@@ -18,4 +19,5 @@ NB_MODULE(_core, m) {
   bind_evaluator(m);
   bind_inference(m);
   bind_diagnostics(m);
+  bind_profile(m);
 }

@@ -61,9 +61,18 @@ void Evaluator::gradient(Criterion criterion, double* out) {
   std::copy(gradient_.begin(), gradient_.end(), out);
 }
 
-void Evaluator::response_changed() {
+void Evaluator::hold_coefficients(std::vector<double> a, double value) {
+  forget();
+  pls_.hold_coefficients(std::move(a), value);
+}
+
+void Evaluator::forget() {
   std::fill(theta_.begin(), theta_.end(), std::numeric_limits<double>::quiet_NaN());
   gradient_of_.reset();
+}
+
+void Evaluator::response_changed() {
+  forget();
   pls_.reset_reference();
   reset_counts();
 }

@@ -161,7 +161,25 @@ bool Pls::solve_fixed() {
   for (int j = 0; j < p; ++j) beta_[j] = RX_[p + static_cast<std::size_t>(j) * k];
   blas::trsm('L', 'L', 'N', p, 1, RX_.data(), k, beta_.data(), std::max(p, 1));
   blas::trsm('L', 'L', 'T', p, 1, RX_.data(), k, beta_.data(), std::max(p, 1));
+  if (!held_.empty()) move_to_held();
   return true;
+}
+
+void Pls::hold_coefficients(std::vector<double> a, double value) {
+  held_ = std::move(a);
+  held_value_ = value;
+  solved_ = false;
+}
+
+// beta goes along (RX'RX)^-1 a, where the sum of squares rises least.
+void Pls::move_to_held() {
+  const int k = A_.k(), p = A_.p;
+  held_direction_ = held_;
+  blas::trsm('L', 'L', 'N', p, 1, RX_.data(), k, held_direction_.data(), p);
+  held_variance_ = small::dot(p, held_direction_.data(), held_direction_.data());
+  blas::trsm('L', 'L', 'T', p, 1, RX_.data(), k, held_direction_.data(), p);
+  multiplier_ = (held_value_ - small::dot(p, held_.data(), beta_.data())) / held_variance_;
+  small::axpy(p, multiplier_, held_direction_.data(), beta_.data());
 }
 
 // u and b in the order of the cross-products.
@@ -290,15 +308,18 @@ void Pls::gradient(Criterion criterion, double* out) {
     std::fill_n(out, entries_.size(), std::numeric_limits<double>::quiet_NaN());
     return;
   }
+  gradient_at_scale(scale_df(criterion) / pwrss_, out);
+  if (criterion == Criterion::reml && A_.p > 0) add_reml_gradient(out);
+}
+
+void Pls::gradient_at_scale(double scale, double* out) {
   ensure_inverse();
   sum_trace_blocks();
   pwrss_gradient(out);
-  const double scale = scale_df(criterion) / pwrss_;
   for (std::size_t e = 0; e < entries_.size(); ++e) {
     const auto [f, row, column] = entries_[e];
     out[e] = 2 * G_sum_[f][column + row * A_.factors[f].width] + scale * out[e];
   }
-  if (criterion == Criterion::reml && A_.p > 0) add_reml_gradient(out);
 }
 
 // By the envelope theorem, -2 u'dLambda'Z'We.

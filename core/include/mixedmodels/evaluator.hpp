@@ -26,6 +26,9 @@ class Evaluator {
   // At the theta of the last `value`.
   void gradient(Criterion criterion, double* out);
 
+  // As `Pls::hold_coefficients`.
+  void hold_coefficients(std::vector<double> a, double value);
+
   // Forgets everything that depends on the response.
   void response_changed();
 
@@ -39,6 +42,8 @@ class Evaluator {
   void reset_counts() { n_value_ = n_gradient_ = 0; }
 
  private:
+  void forget();
+
   const Rows& rows_;
   const OrthogonalBasis& basis_;
   const CrossProducts& A_;

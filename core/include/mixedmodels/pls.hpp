@@ -52,6 +52,14 @@ class Pls {
   void fixed_derivatives(double* out);
   // Z'V^-1X (q x p row-major, order of the cross-products) of the last `fixed_derivatives`.
   const std::vector<double>& ZtViX() const { return AK_; }
+  // Gradient (m) of log|L|^2 + scale * pwrss at the theta of the last `update`: that of the ML deviance at sigma =
+  // scale^-1/2, or profiled over sigma with scale = n / pwrss.
+  void gradient_at_scale(double scale, double* out);
+  // From the next `update` on, the coefficients of the basis are the best with a'beta = value; an empty `a` frees them.
+  void hold_coefficients(std::vector<double> a, double value);
+  // a'(RX'RX)^-1 a and the multiplier (value - a'beta_free) over it, half the derivative of pwrss by the value held.
+  double held_variance() const { return held_variance_; }
+  double multiplier() const { return multiplier_; }
 
   // Expected Hessian (m x m) of the criterion at the theta of the last `gradient`, blocks of different terms taken
   // as orthogonal but for the common scale; a start for a quasi-Newton method, not an inference. Too large where a
@@ -85,6 +93,7 @@ class Pls {
 
  private:
   bool solve_fixed();
+  void move_to_held();
   void solve_random();
   void residual_products();
   double scale_df(Criterion criterion) const;
@@ -105,6 +114,8 @@ class Pls {
   std::vector<std::vector<double>> G_;  // diagonal blocks of M^-1 Lambda'Z'WZ per factor
   std::vector<std::vector<double>> G_sum_;
   std::vector<double> scratch_;  // two blocks of a level
+  std::vector<double> held_, held_direction_;
+  double held_value_ = 0, held_variance_ = 0, multiplier_ = 0;
   double pwrss_ = 0, logdet_L2_ = 0, logdet_RX2_ = 0, cancellation_ = 0;
   bool inverse_ready_ = false, solved_ = false;
 };

@@ -1,0 +1,104 @@
+// Purpose: the profile likelihood of one parameter: the ML deviance minimised over all others while it is held.
+//
+// What is held is a number `at`: log sigma, a standard deviation of a random effect, the angle whose sine is a
+// correlation, or a coefficient. In terms of these the deviance is smooth over the whole line, so that a standard
+// deviation of zero and a correlation of one are ordinary points.
+//   sigma        the deviance at sigma, minimised over theta;
+//   sd           the term's template is taken in an order of effects that puts this one first: its entry (0, 0) is
+//                at / sigma, and log sigma is free beside the others;
+//   correlation  the two effects come first: row 1 is b (sin at, cos at) with b >= 0, and sigma is profiled out;
+//   coefficient  the best coefficients with this one held (`Pls::hold_coefficients`), and sigma is profiled out.
+// A template in another order of effects is turned into a lower triangle by rotations, which the gradient goes through
+// backwards. The derivative by `at` comes with every point, by the envelope theorem.
+// Reference: Bates, Maechler, Bolker, Walker (2015), J. Stat. Soft. 67(1), section 5.1.
+#pragma once
+
+#include <vector>
+
+#include "mixedmodels/evaluator.hpp"
+#include "mixedmodels/quadratic_model.hpp"
+
+namespace mixedmodels {
+
+// A random-effects term: a diagonal block of its factor's template.
+struct ProfileTerm {
+  int factor, offset, size;
+};
+
+enum class Held { sigma, sd, correlation, coefficient };
+
+struct ProfileParameter {
+  Held kind;
+  int term;           // of a standard deviation or correlation
+  int first, second;  // effects of the term; `first` is the position of a coefficient among those kept
+};
+
+struct ProfilePoint {
+  double at = 0, deviance = 0;
+  double slope = 0;           // derivative of the minimised deviance by `at`
+  std::vector<double> theta;  // lower triangles by columns, term by term
+  std::vector<double> beta;   // of the columns kept
+  double sigma = 0;
+  bool converged = false;
+};
+
+class ProfileCurve {
+ public:
+  // `theta` is where the ML deviance is least.
+  ProfileCurve(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
+               std::vector<ProfileTerm> terms, ProfileParameter parameter, const std::vector<double>& theta,
+               int threads = 1);
+
+  const ProfilePoint& optimum() const { return optimum_; }
+  // Second derivative of the minimised deviance by `at` at the optimum.
+  double curvature() const { return curvature_; }
+  int n_value() const { return f_.n_value(); }
+
+  // Starts from what the points solved before say of this one.
+  ProfilePoint solve(double at);
+
+ private:
+  struct Solved {
+    double at;
+    std::vector<double> free, hessian;
+  };
+
+  void choose_variables();
+  void set_optimum(const std::vector<double>& theta);
+  void learn_curvature();
+  void fill_templates(const std::vector<double>& free, double at);
+  double deviance(const std::vector<double>& free, double at);
+  void gradient(std::vector<double>& out);
+  bool descend(std::vector<double>& free, double at);
+  double search_line(const std::vector<double>& free, double at, double slope);
+  std::vector<double> predict(double at) const;
+  void leave_zeros(std::vector<double>& free) const;
+  const Solved& nearest(double at) const;
+  ProfilePoint point(double at, bool converged) const;
+  bool explicit_sigma() const { return parameter_.kind == Held::sigma || parameter_.kind == Held::sd; }
+  bool has_extra() const { return parameter_.kind == Held::sd || parameter_.kind == Held::correlation; }
+  int place(int term, int row, int column) const { return first_[term] + row + column * terms_[term].size; }
+
+  const OrthogonalBasis& basis_;
+  const CrossProducts& A_;
+  std::vector<ProfileTerm> terms_;
+  ProfileParameter parameter_;
+  std::vector<int> first_;  // where a term's square of entries begins
+  Evaluator f_;
+  std::vector<int> order_;    // effects of the parameter's term in the order in use
+  std::vector<int> slot_;     // the entry that each variable is
+  std::vector<double> unit_;  // of every variable
+  std::vector<double> held_row_;
+  double held_offset_ = 0;
+  std::vector<double> templates_, theta_, rotation_, entry_gradient_;
+  double sigma_ = 0, value_ = 0, at_ = 0, slope_ = 0;
+  double roots_[2] = {0, 0};
+  QuadraticModel model_;
+  std::vector<double> gradient_, step_, trial_, trial_gradient_, change_;
+  std::vector<double> direction_;  // of the variables by `at`, at the optimum
+  ProfilePoint optimum_;
+  double curvature_ = 0;
+  std::vector<Solved> solved_;  // by `at`
+};
+
+}  // namespace mixedmodels

@@ -1,0 +1,428 @@
+#include "mixedmodels/profile.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <numeric>
+
+#include "mixedmodels/blas.hpp"
+#include "mixedmodels/small.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+constexpr Criterion kMl = Criterion::ml;
+// The model's promise at which a point is solved, and what may be left where rounding ends the search.
+constexpr double kDecrement = 1e-11, kGoodEnough = 1e-7;
+constexpr int kMostSteps = 200;
+// A column of a template below the first is held at zero by symmetry alone, and is started at the second.
+constexpr double kZero = 1e-3, kAway = 0.03;
+constexpr double kDifference = 1e-4;
+
+// A <- A G with A lower triangular, G a rotation; both s x s by columns.
+void rotate_to_lower(int s, double* A, double* G) {
+  std::fill_n(G, s * s, 0.0);
+  for (int i = 0; i < s; ++i) G[i * (s + 1)] = 1;
+  auto turn = [s](double* m, int a, int b, double cosine, double sine) {
+    for (int i = 0; i < s; ++i) {
+      const double x = m[i + a * s], y = m[i + b * s];
+      m[i + a * s] = cosine * x + sine * y;
+      m[i + b * s] = cosine * y - sine * x;
+    }
+  };
+  for (int r = 0; r < s; ++r)
+    for (int c = s - 1; c > r; --c) {
+      const double a = A[r + r * s], b = A[r + c * s];
+      if (b == 0) continue;
+      const double length = std::hypot(a, b);
+      turn(A, r, c, a / length, b / length);
+      turn(G, r, c, a / length, b / length);
+      A[r + c * s] = 0;
+    }
+}
+
+std::vector<ThetaEntry> squares(const std::vector<ProfileTerm>& terms) {
+  std::vector<ThetaEntry> out;
+  for (const ProfileTerm& t : terms)
+    for (int c = 0; c < t.size; ++c)
+      for (int r = 0; r < t.size; ++r) out.push_back({t.factor, t.offset + r, t.offset + c});
+  return out;
+}
+
+std::vector<int> starts(const std::vector<ProfileTerm>& terms) {
+  std::vector<int> out{0};
+  for (const ProfileTerm& t : terms) out.push_back(out.back() + t.size * t.size);
+  return out;
+}
+
+int variables(const std::vector<ProfileTerm>& terms, Held kind) {
+  int m = 0;
+  for (const ProfileTerm& t : terms) m += t.size * (t.size + 1) / 2;
+  return kind == Held::correlation ? m - 1 : m;
+}
+
+double largest(const std::vector<double>& v) {
+  double out = 0;
+  for (double x : v) out = std::max(out, std::abs(x));
+  return out;
+}
+
+}  // namespace
+
+ProfileCurve::ProfileCurve(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A,
+                           const Symbolic& symbolic, std::vector<ProfileTerm> terms, ProfileParameter parameter,
+                           const std::vector<double>& theta, int threads)
+    : basis_(basis),
+      A_(A),
+      terms_(std::move(terms)),
+      parameter_(parameter),
+      first_(starts(terms_)),
+      f_(rows, basis, A, symbolic, squares(terms_), threads),
+      templates_(static_cast<std::size_t>(first_.back())),
+      theta_(templates_.size()),
+      entry_gradient_(templates_.size()),
+      model_(variables(terms_, parameter.kind)) {
+  choose_variables();
+  set_optimum(theta);
+  learn_curvature();
+}
+
+// The entries of the templates that are free, then log sigma, or the roots of the entry (0, 0) and of the length of
+// row 1: squares of these keep the two from changing sign, which would turn the correlation's.
+void ProfileCurve::choose_variables() {
+  const bool turned = has_extra();
+  if (turned) {
+    const int s = terms_[parameter_.term].size;
+    rotation_.resize(static_cast<std::size_t>(s) * s);
+    order_ = {parameter_.first};
+    if (parameter_.kind == Held::correlation) order_.push_back(parameter_.second);
+    for (int i = 0; i < s; ++i)
+      if (std::find(order_.begin(), order_.end(), i) == order_.end()) order_.push_back(i);
+  }
+  for (int t = 0; t < static_cast<int>(terms_.size()); ++t)
+    for (int c = 0; c < terms_[t].size; ++c)
+      for (int r = c; r < terms_[t].size; ++r) {
+        const bool special = turned && t == parameter_.term;
+        if (special && parameter_.kind == Held::sd && r == 0) continue;
+        if (special && parameter_.kind == Held::correlation && (r == 1 || (r == 0 && c == 0))) continue;
+        slot_.push_back(place(t, r, c));
+        unit_.push_back(f_.unit()[place(t, special ? order_[r] : r, c)]);
+      }
+  if (parameter_.kind == Held::sd) unit_.push_back(1);
+  if (parameter_.kind == Held::correlation)
+    for (int i : {0, 1}) unit_.push_back(f_.unit()[place(parameter_.term, order_[i], 0)]);
+  const std::size_t k = unit_.size();
+  for (auto* v : {&gradient_, &step_, &trial_, &trial_gradient_, &change_, &direction_}) v->resize(k);
+  if (parameter_.kind != Held::coefficient) return;
+  // beta_j = e_j' R^-1 (c + basis coefficients).
+  const int p = basis_.p();
+  held_row_.assign(static_cast<std::size_t>(p), 0.0);
+  held_row_[parameter_.first] = 1;
+  blas::trsm('L', 'U', 'T', p, 1, basis_.R.data(), p, held_row_.data(), p);
+  held_offset_ = small::dot(p, held_row_.data(), basis_.c.data());
+}
+
+void ProfileCurve::set_optimum(const std::vector<double>& theta) {
+  std::size_t next = 0;
+  for (int t = 0; t < static_cast<int>(terms_.size()); ++t)
+    for (int c = 0; c < terms_[t].size; ++c)
+      for (int r = c; r < terms_[t].size; ++r) theta_[place(t, r, c)] = theta[next++];
+  value_ = f_.value(theta_.data(), kMl);
+  const double variance = f_.pls().pwrss() / static_cast<double>(A_.n);
+  sigma_ = std::sqrt(variance);
+  templates_ = theta_;
+  if (has_extra()) {
+    const int s = terms_[parameter_.term].size;
+    double* T = templates_.data() + first_[parameter_.term];
+    for (int i = 0; i < s; ++i)
+      for (int c = 0; c < s; ++c) T[i + c * s] = theta_[place(parameter_.term, order_[i], c)];
+    rotate_to_lower(s, T, rotation_.data());
+    for (int c = 0; c < s; ++c)
+      if (T[c * (s + 1)] < 0)
+        for (int i = c; i < s; ++i) T[i + c * s] = -T[i + c * s];
+  }
+  std::vector<double> free(unit_.size());
+  for (std::size_t i = 0; i < slot_.size(); ++i) free[i] = templates_[slot_[i]] / unit_[i];
+  switch (parameter_.kind) {
+    case Held::sigma:
+      at_ = std::log(sigma_);
+      break;
+    case Held::sd:
+      at_ = sigma_ * templates_[place(parameter_.term, 0, 0)];
+      free.back() = std::log(sigma_);
+      break;
+    case Held::correlation: {
+      const double x = templates_[place(parameter_.term, 1, 0)], y = templates_[place(parameter_.term, 1, 1)];
+      at_ = std::atan2(x, y);
+      const std::size_t k = unit_.size();
+      free[k - 2] = std::sqrt(templates_[place(parameter_.term, 0, 0)] / unit_[k - 2]);
+      free[k - 1] = std::sqrt(std::hypot(x, y) / unit_[k - 1]);
+      break;
+    }
+    case Held::coefficient: {
+      std::vector<double> beta(f_.pls().beta());
+      basis_.to_original(f_.pls().beta().data(), beta.data());
+      at_ = beta[parameter_.first];
+      break;
+    }
+  }
+  solved_.push_back({at_, std::move(free), {}});
+  value_ = deviance(solved_[0].free, at_);
+  gradient(gradient_);
+  optimum_ = point(at_, true);
+}
+
+// The Hessian of all variables and `at`, by differences of the gradient.
+void ProfileCurve::learn_curvature() {
+  const auto k = static_cast<int>(unit_.size());
+  std::vector<double> free = solved_[0].free;
+  const double size = std::max(largest(free), 0.1), slope = slope_;
+  std::vector<double> hessian(static_cast<std::size_t>(k) * k), cross(k);
+  for (int j = 0; j < k; ++j) {
+    const double h = kDifference * std::max(std::abs(free[j]), 0.1 * size), before = free[j];
+    free[j] += h;
+    deviance(free, optimum_.at);
+    gradient(trial_gradient_);
+    free[j] = before;
+    for (int i = 0; i < k; ++i) hessian[i + j * k] = (trial_gradient_[i] - gradient_[i]) / h;
+  }
+  double unit = 1;
+  if (parameter_.kind == Held::sd)
+    unit = std::max(optimum_.at, 0.1 * optimum_.sigma * f_.unit()[place(parameter_.term, parameter_.first, 0)]);
+  if (parameter_.kind == Held::coefficient) unit = optimum_.sigma * std::sqrt(f_.pls().held_variance());
+  const double h = kDifference * unit;
+  deviance(free, optimum_.at + h);
+  gradient(trial_gradient_);
+  const double own = (slope_ - slope) / h;
+  for (int i = 0; i < k; ++i) cross[i] = (trial_gradient_[i] - gradient_[i]) / h;
+  for (int j = 0; j < k; ++j)
+    for (int i = 0; i < k; ++i) model_.data()[i + j * k] = 0.5 * (hessian[i + j * k] + hessian[j + i * k]);
+  model_.step(cross, direction_);
+  curvature_ = own + small::dot(k, cross.data(), direction_.data());
+  solved_[0].hessian = model_.hessian();
+}
+
+void ProfileCurve::fill_templates(const std::vector<double>& free, double at) {
+  for (std::size_t i = 0; i < slot_.size(); ++i) templates_[slot_[i]] = free[i] * unit_[i];
+  if (parameter_.kind == Held::sigma) sigma_ = std::exp(at);
+  if (parameter_.kind == Held::sd) {
+    sigma_ = std::exp(free.back());
+    templates_[place(parameter_.term, 0, 0)] = at / sigma_;
+  }
+  if (parameter_.kind == Held::correlation) {
+    const std::size_t k = unit_.size();
+    roots_[0] = free[k - 2];
+    roots_[1] = free[k - 1];
+    const double b = roots_[1] * roots_[1] * unit_[k - 1];
+    templates_[place(parameter_.term, 0, 0)] = roots_[0] * roots_[0] * unit_[k - 2];
+    templates_[place(parameter_.term, 1, 0)] = b * std::sin(at);
+    templates_[place(parameter_.term, 1, 1)] = b * std::cos(at);
+  }
+  theta_ = templates_;
+  if (!has_extra()) return;
+  const int s = terms_[parameter_.term].size;
+  double* L = theta_.data() + first_[parameter_.term];
+  for (int i = 0; i < s; ++i)
+    for (int c = 0; c < s; ++c) L[order_[i] + c * s] = templates_[place(parameter_.term, i, c)];
+  rotate_to_lower(s, L, rotation_.data());
+}
+
+double ProfileCurve::deviance(const std::vector<double>& free, double at) {
+  at_ = at;
+  fill_templates(free, at);
+  if (parameter_.kind == Held::coefficient) f_.hold_coefficients(held_row_, at - held_offset_);
+  const double profiled = f_.value(theta_.data(), kMl);
+  const auto n = static_cast<double>(A_.n);
+  if (!explicit_sigma()) {
+    sigma_ = std::sqrt(f_.pls().pwrss() / n);
+    return profiled;
+  }
+  const double variance = sigma_ * sigma_;
+  if (!std::isfinite(profiled)) return profiled;
+  return f_.pls().logdet_L2() + n * std::log(2 * std::numbers::pi * variance) + f_.pls().pwrss() / variance -
+         A_.sum_log_weights;
+}
+
+// By the variables, and by `at` into slope_; at the point of the last `deviance`.
+void ProfileCurve::gradient(std::vector<double>& out) {
+  const double variance = sigma_ * sigma_;
+  f_.pls().gradient_at_scale(1 / variance, entry_gradient_.data());
+  if (has_extra()) {
+    // By the entries of the turned template: those of L times the rotation's transpose, rows in the order in use.
+    const int s = terms_[parameter_.term].size;
+    std::vector<double> turned(static_cast<std::size_t>(s) * s, 0.0);
+    double* g = entry_gradient_.data() + first_[parameter_.term];
+    for (int i = 0; i < s; ++i)
+      for (int c = 0; c < s; ++c)
+        for (int j = 0; j < s; ++j) turned[i + c * s] += g[order_[i] + j * s] * rotation_[c + j * s];
+    std::copy(turned.begin(), turned.end(), g);
+  }
+  for (std::size_t i = 0; i < slot_.size(); ++i) out[i] = entry_gradient_[slot_[i]] * unit_[i];
+  const double by_log_sigma = 2 * static_cast<double>(A_.n) - 2 * f_.pls().pwrss() / variance;
+  switch (parameter_.kind) {
+    case Held::sigma:
+      slope_ = by_log_sigma;
+      break;
+    case Held::sd: {
+      const double by_entry = entry_gradient_[place(parameter_.term, 0, 0)];
+      slope_ = by_entry / sigma_;
+      out.back() = by_log_sigma - by_entry * at_ / sigma_;
+      break;
+    }
+    case Held::correlation: {
+      const double x = entry_gradient_[place(parameter_.term, 1, 0)], y = entry_gradient_[place(parameter_.term, 1, 1)];
+      const double sine = std::sin(at_), cosine = std::cos(at_);
+      const double b =
+          sine * templates_[place(parameter_.term, 1, 0)] + cosine * templates_[place(parameter_.term, 1, 1)];
+      slope_ = b * (cosine * x - sine * y);
+      const std::size_t k = unit_.size();
+      out[k - 2] = 2 * roots_[0] * entry_gradient_[place(parameter_.term, 0, 0)] * unit_[k - 2];
+      out[k - 1] = 2 * roots_[1] * (sine * x + cosine * y) * unit_[k - 1];
+      break;
+    }
+    case Held::coefficient:
+      slope_ = 2 * f_.pls().multiplier() / variance;
+      break;
+  }
+}
+
+ProfilePoint ProfileCurve::solve(double at) {
+  std::vector<double> free = predict(at);
+  leave_zeros(free);
+  const Solved& close = nearest(at);
+  std::copy(close.hessian.begin(), close.hessian.end(), model_.data());
+  bool converged = descend(free, at);
+  if (!converged) {
+    // The prediction may have led astray: from the nearest point, with what is known of the optimum.
+    free = nearest(at).free;
+    leave_zeros(free);
+    std::copy(solved_[0].hessian.begin(), solved_[0].hessian.end(), model_.data());
+    converged = descend(free, at);
+  }
+  ProfilePoint out = point(at, converged);
+  if (converged) solved_.push_back({at, std::move(free), model_.hessian()});
+  return out;
+}
+
+// From `free` to where the deviance is least; the evaluator and slope_ are left there.
+bool ProfileCurve::descend(std::vector<double>& free, double at) {
+  const auto k = static_cast<int>(free.size());
+  value_ = deviance(free, at);
+  if (!std::isfinite(value_)) return false;
+  gradient(gradient_);
+  for (int steps = 0; steps < kMostSteps; ++steps) {
+    model_.step(gradient_, step_);
+    const double decrement = -0.5 * small::dot(k, step_.data(), gradient_.data());
+    if (!(decrement > kDecrement)) return std::isfinite(decrement);
+    const double size = 1.5 * std::max(largest(free), 0.1), longest = largest(step_);
+    if (longest > size)
+      for (double& d : step_) d *= size / longest;
+    const double value = search_line(free, at, small::dot(k, step_.data(), gradient_.data()));
+    if (!std::isfinite(value)) {
+      deviance(free, at);
+      gradient(gradient_);
+      return decrement < kGoodEnough;
+    }
+    gradient(trial_gradient_);
+    for (int i = 0; i < k; ++i) {
+      change_[i] = trial_[i] - free[i];
+      step_[i] = trial_gradient_[i] - gradient_[i];
+    }
+    model_.learn(change_, step_);
+    free = trial_;
+    gradient_ = trial_gradient_;
+    value_ = value;
+  }
+  return false;
+}
+
+// The deviance at a lower point along the step, left in trial_; NaN when there is none.
+double ProfileCurve::search_line(const std::vector<double>& free, double at, double slope) {
+  const double noise = 1e-13 * (1 + std::abs(value_));
+  double t = 1;
+  for (int halvings = 0; halvings < 30; ++halvings) {
+    for (std::size_t i = 0; i < free.size(); ++i) trial_[i] = free[i] + t * step_[i];
+    const double value = deviance(trial_, at);
+    if (value <= value_ + 1e-4 * t * slope + noise) return value;
+    const double curve = value - value_ - t * slope;
+    const double best = std::isfinite(curve) && curve > 0 ? -0.5 * slope * t * t / curve : 0.0;
+    t = std::clamp(best, 0.1 * t, 0.5 * t);
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+const ProfileCurve::Solved& ProfileCurve::nearest(double at) const {
+  return *std::min_element(solved_.begin(), solved_.end(), [at](const Solved& a, const Solved& b) {
+    return std::abs(a.at - at) < std::abs(b.at - at);
+  });
+}
+
+// Along the tangent at the optimum, then along a parabola through the nearest points.
+std::vector<double> ProfileCurve::predict(double at) const {
+  const std::size_t k = unit_.size();
+  std::vector<double> out(k);
+  std::vector<const Solved*> by_distance;
+  for (const Solved& s : solved_) by_distance.push_back(&s);
+  std::sort(by_distance.begin(), by_distance.end(),
+            [at](const Solved* a, const Solved* b) { return std::abs(a->at - at) < std::abs(b->at - at); });
+  const Solved &near = *by_distance[0], &origin = solved_[0];
+  if (near.at == at || solved_.size() == 1) {
+    for (std::size_t i = 0; i < k; ++i) out[i] = near.free[i] + (at - near.at) * direction_[i];
+    return out;
+  }
+  if (solved_.size() == 2) {
+    const Solved& other = solved_[1];
+    const double width = other.at - origin.at, t = (at - origin.at) / width;
+    for (std::size_t i = 0; i < k; ++i) {
+      const double tangent = width * direction_[i];
+      out[i] = origin.free[i] + t * tangent + t * t * (other.free[i] - origin.free[i] - tangent);
+    }
+    return out;
+  }
+  const Solved &second = *by_distance[1], &third = *by_distance[2];
+  const double a = near.at, b = second.at, c = third.at;
+  for (std::size_t i = 0; i < k; ++i) {
+    const double first = (second.free[i] - near.free[i]) / (b - a);
+    const double bend = ((third.free[i] - near.free[i]) / (c - a) - first) / (c - b);
+    out[i] = near.free[i] + (at - a) * (first + (at - b) * bend);
+  }
+  return out;
+}
+
+// The deviance is even in every column of a template: at a column of zeros its gradient vanishes, minimum or not.
+void ProfileCurve::leave_zeros(std::vector<double>& free) const {
+  for (int t = 0; t < static_cast<int>(terms_.size()); ++t)
+    for (int c = 0; c < terms_[t].size; ++c) {
+      double size = 0;
+      std::ptrdiff_t diagonal = -1;
+      for (std::size_t i = 0; i < slot_.size(); ++i) {
+        const int at = slot_[i] - place(t, 0, c);
+        if (at < c || at >= terms_[t].size) continue;
+        size = std::max(size, std::abs(free[i]));
+        if (at == c) diagonal = static_cast<std::ptrdiff_t>(i);
+      }
+      if (diagonal >= 0 && size < kZero) free[diagonal] = std::copysign(kAway, free[diagonal]);
+    }
+  if (parameter_.kind == Held::correlation)
+    for (std::size_t i = free.size() - 2; i < free.size(); ++i)
+      if (free[i] * free[i] < kZero) free[i] = std::sqrt(kAway);
+}
+
+ProfilePoint ProfileCurve::point(double at, bool converged) const {
+  ProfilePoint out;
+  out.at = at;
+  out.deviance = value_;
+  out.slope = slope_;
+  out.sigma = sigma_;
+  out.converged = converged;
+  for (int t = 0; t < static_cast<int>(terms_.size()); ++t)
+    for (int c = 0; c < terms_[t].size; ++c)
+      for (int r = c; r < terms_[t].size; ++r) out.theta.push_back(theta_[place(t, r, c)]);
+  out.beta.resize(f_.pls().beta().size());
+  basis_.to_original(f_.pls().beta().data(), out.beta.data());
+  return out;
+}
+
+}  // namespace mixedmodels
