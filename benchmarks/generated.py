@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks.cases import N_WIDE
+from mixedmodels.datasets import load_dataset
+
 Codes = npt.NDArray[np.int64]
 
 
@@ -98,18 +101,15 @@ def partially_crossed() -> pd.DataFrame:
     return pd.DataFrame({"y": y, "x": x, **{name: factor(c) for name, c in columns.items()}})
 
 
-WIDE = 299
-
-
 def wide() -> pd.DataFrame:
     """100,000 rows and 300 fixed-effects columns with the intercept."""
     rng = np.random.default_rng(6)
     n = 100_000
-    X = rng.standard_normal((n, WIDE))
+    X = rng.standard_normal((n, N_WIDE))
     a, b = rng.integers(0, 5000, n), rng.integers(0, 500, n)
-    y = X @ (0.1 * rng.standard_normal(WIDE)) + rng.standard_normal(n)
+    y = X @ (0.1 * rng.standard_normal(N_WIDE)) + rng.standard_normal(n)
     y += 0.5 * rng.standard_normal(5000)[a] + 0.5 * rng.standard_normal(500)[b]
-    columns = pd.DataFrame(X, columns=[f"x{j}" for j in range(WIDE)])
+    columns = pd.DataFrame(X, columns=[f"x{j}" for j in range(N_WIDE)])
     return columns.assign(y=y, a=factor(a), b=factor(b))
 
 
@@ -121,3 +121,8 @@ GENERATED: dict[str, Callable[[], pd.DataFrame]] = {
     "partially-crossed": partially_crossed,
     "wide": wide,
 }
+
+
+def load(dataset: str) -> pd.DataFrame:
+    """A data set by name: one of these, or one that comes with the package."""
+    return GENERATED[dataset]() if dataset in GENERATED else load_dataset(dataset)

@@ -1,56 +1,149 @@
-"""One function per Python package: fit a case by maximum likelihood, return the deviance reached.
+"""The packages that read formulas, this one first: how each is called, and the list of all.
 
-Each package is called as its documentation shows, with its own defaults for everything else.
-Imports stand inside the functions because a worker's environment may have one package only.
+Each is called as its documentation shows, with its own defaults for everything else. What is
+readied before the clock starts is the table in the package's own kind, and for a core the model
+matrices. Packages are imported in the functions because an environment may have only one of them.
 """
-# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 
 import pandas as pd
 
+from benchmarks import pieces
+from benchmarks.answer import Answer, Call, CannotFitError, Package, sampled
 from benchmarks.cases import Case
 
-Fit = Callable[[Case, pd.DataFrame, int], float]
+
+def mixedmodels_fit(case: Case, data: pd.DataFrame, threads: int) -> Call:
+    """This package: `lmer`."""
+    mm = import_module("mixedmodels")
+
+    return lambda: Answer(mm.lmer(case.formula, data, reml=False, threads=threads).deviance)
 
 
-def mixedmodels(case: Case, data: pd.DataFrame, threads: int) -> float:
-    """This package."""
-    import mixedmodels as mm
-
-    return mm.lmer(case.formula, data, reml=False, threads=threads).deviance
-
-
-def statsmodels(case: Case, data: pd.DataFrame, _threads: int) -> float:
-    """Its MixedLM, for one grouping factor."""
-    from statsmodels.formula.api import mixedlm
-
-    if case.one_factor is None:
-        raise NotImplementedError("one grouping factor only")
-    fixed, group, random = case.one_factor
-    fit = mixedlm(fixed, data, groups=group, re_formula=random).fit(reml=False)
-    return float(-2.0 * fit.llf)
+def mixedmodels_core(case: Case, data: pd.DataFrame, threads: int) -> Call:
+    """This package: `Design` to fit."""
+    spec = import_module("mixedmodels.formula").parse_formula(case.formula)
+    design = import_module("mixedmodels.design").build_design(spec, data)
+    model = import_module("mixedmodels.model").LinearMixedModel
+    return lambda: Answer(model.from_design(design, threads).fit(reml=False).deviance)
 
 
-def glmm(case: Case, data: pd.DataFrame, _threads: int) -> float:
-    """The glmm package."""
-    import glmm as package
+def mixedmodels_refit(case: Case, data: pd.DataFrame, threads: int) -> Call:
+    """This package: `bootstrap` of a fit."""
+    mm = import_module("mixedmodels")
 
-    return float(-2.0 * package.fit(data, case.formula, reml=False).loglik)
+    fit = mm.lmer(case.formula, data, reml=False, threads=threads)
+    if not hasattr(fit, "bootstrap"):
+        raise CannotFitError("not in this version")
+
+    def call() -> Answer:
+        found = fit.bootstrap(case.replicates, seed=1)
+        return Answer(pieces.mean(getattr(found, "sigma", float("nan"))))
+
+    return call
 
 
-def mixedlm(case: Case, data: pd.DataFrame, _threads: int) -> float:
+def glmm_fit(case: Case, data: pd.DataFrame, _threads: int) -> Call:
+    """The glmm package; it takes Satterthwaite's degrees of freedom with every fit."""
+    glmm = import_module("glmm")
+
+    return lambda: Answer(-2.0 * glmm.fit(data, case.formula, reml=False).loglik)
+
+
+def mixedlm_fit(case: Case, data: pd.DataFrame, _threads: int) -> Call:
     """The mixedlm package."""
-    import mixedlm as package
+    mixedlm = import_module("mixedlm")
 
-    return float(package.lmer(case.formula, data, REML=False).deviance)
+    return lambda: Answer(mixedlm.lmer(case.formula, data, REML=False).deviance)
 
 
-PEERS: dict[str, Fit] = {
-    "mixedmodels": mixedmodels,
-    "glmm": glmm,
-    "mixedlm": mixedlm,
-    "statsmodels": statsmodels,
-}
+def mixedlm_core(case: Case, data: pd.DataFrame, _threads: int) -> Call:
+    """The mixedlm package, from its parsed formula on."""
+    mixedlm = import_module("mixedlm")
+
+    parsed = mixedlm.lFormula(case.formula, data, REML=False)
+
+    def call() -> Answer:
+        deviance = mixedlm.mkLmerDevfun(parsed)
+        return Answer(mixedlm.mkLmerMod(deviance, mixedlm.optimizeLmer(deviance)).deviance)
+
+    return call
+
+
+def mixedlm_refit(case: Case, data: pd.DataFrame, _threads: int) -> Call:
+    """The mixedlm package in one process: several take seconds to start."""
+    mixedlm = import_module("mixedlm")
+
+    fit = mixedlm.lmer(case.formula, data, REML=False)
+
+    def call() -> Answer:
+        found = mixedlm.bootMer(fit, nsim=case.sample, seed=1)
+        return sampled(case, pieces.mean(found.sigma_samples))
+
+    return call
+
+
+def lme_python_fit(case: Case, data: pd.DataFrame, _threads: int) -> Call:
+    """The lme-python package, from the kind of table it is built on."""
+    lme_python = import_module("lme_python")
+    pl = import_module("polars")
+
+    table = pl.from_pandas(data)
+    return lambda: Answer(lme_python.lmer(case.formula, table, reml=False).deviance)
+
+
+def lme_python_core(case: Case, data: pd.DataFrame, _threads: int) -> Call:
+    """The lme-python package, from its prepared model on."""
+    lme_python = import_module("lme_python")
+    pl = import_module("polars")
+
+    prepared = lme_python.prepare_lmer(case.formula, pl.from_pandas(data))
+    return lambda: Answer(prepared.fit(reml=False).deviance)
+
+
+def lme_python_refit(case: Case, data: pd.DataFrame, threads: int) -> Call:
+    """The lme-python package's bootstrap."""
+    lme_python = import_module("lme_python")
+    pl = import_module("polars")
+
+    table = pl.from_pandas(data)
+    fit = lme_python.lmer(case.formula, table, reml=False)
+
+    def call() -> Answer:
+        found = lme_python.boot_lmer(
+            case.formula, table, fit, nsim=case.replicates, reml=False, seed=1, n_jobs=threads
+        )
+        return Answer(pieces.mean([replicate.sigma2**0.5 for replicate in found.replicates]))
+
+    return call
+
+
+OURS = "mixedmodels"
+
+PACKAGES = (
+    Package(
+        OURS,
+        "mixedmodels",
+        "mixedmodels",
+        {"fit": mixedmodels_fit, "core": mixedmodels_core, "refit": mixedmodels_refit},
+    ),
+    Package("glmm", "glmm", "glmm", {"fit": glmm_fit}),
+    Package(
+        "mixedlm",
+        "mixedlm",
+        "mixedlm",
+        {"fit": mixedlm_fit, "core": mixedlm_core, "refit": mixedlm_refit},
+    ),
+    Package(
+        "lme-python",
+        "lme_python",
+        "lme-python",
+        {"fit": lme_python_fit, "core": lme_python_core, "refit": lme_python_refit},
+    ),
+    *pieces.PACKAGES,
+)
+
+BY_NAME = {package.name: package for package in PACKAGES}
