@@ -26,7 +26,7 @@ from benchmarks.peers import OURS
 from benchmarks.picture import draw
 from benchmarks.processes import Bounds, installed, measure
 from benchmarks.results import TOLERANCE, Result, Results, conditions
-from benchmarks.tables import excess_text, memory_text, page, section, time_text
+from benchmarks.tables import memory_text, page, reached_text, section, time_text
 
 
 def options() -> argparse.Namespace:
@@ -84,7 +84,7 @@ def run(asked: argparse.Namespace, results: Results) -> None:
 
 def show(results: Results, result: Result) -> None:
     """A line on the way."""
-    reached = result.reason or f"{result.objective:.6f} {excess_text(results, result)}"
+    reached = result.reason or f"{result.objective:.6f} {reached_text(results, result)}"
     name, time = f"{result.case:<18} {result.package:<18}", time_text(results, result)
     print(f"{name}{time:>12}{memory_text(result):>15} GB  {reached} {result.note}", flush=True)
     ours = results.rows[result.case].get(OURS)

@@ -37,6 +37,13 @@ Call: TypeAlias = Callable[[], Answer]
 Prepare: TypeAlias = Callable[[Case, pd.DataFrame, int], Call]
 
 
+MISSING: dict[Kind, str] = {
+    "fit": "no fit",
+    "core": "no separate core",
+    "refit": "no bootstrap",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Package:
     """One way of fitting.
@@ -52,17 +59,6 @@ class Package:
     module: str
     distribution: str
     kinds: dict[Kind, Prepare]
-
-    def prepare(self, case: Case, data: pd.DataFrame, threads: int) -> Call:
-        """Ready one case.
-
-        Raises:
-            CannotFitError: The package has nothing for this kind of case.
-        """
-        if case.kind not in self.kinds:
-            missing = {"fit": "no fit", "core": "no separate core", "refit": "no bootstrap"}
-            raise CannotFitError(missing[case.kind])
-        return self.kinds[case.kind](case, data, threads)
 
 
 def sampled(case: Case, mean_sigma: float) -> Answer:

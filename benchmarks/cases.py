@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, combinations
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["fit", "core", "refit"]
@@ -16,6 +17,14 @@ Term: TypeAlias = tuple[str, str]
 
 N_WIDE = 299
 _RANDOM = re.compile(r"\(([^()|]+)\|([^()|]+)\)")
+_PRODUCT = re.compile(r"\w+(?: \* \w+)+")
+
+
+def _spell(product: re.Match[str]) -> str:
+    """`a * b` as `a + b + a:b`."""
+    names = product[0].split(" * ")
+    subsets = (combinations(names, size) for size in range(1, len(names) + 1))
+    return " + ".join(":".join(subset) for subset in chain.from_iterable(subsets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,11 @@ class Case:
         """Right side of the fixed part, for packages that take the model in pieces."""
         terms = _RANDOM.sub("", self.formula.split("~")[1]).split("+")
         return " + ".join(term.strip() for term in terms if term.strip()) or "1"
+
+    @property
+    def spelled(self) -> str:
+        """The formula without `*`, for packages that do not know it everywhere."""
+        return _PRODUCT.sub(_spell, self.formula)
 
     @property
     def shown(self) -> str:

@@ -49,6 +49,7 @@ def mixedmodels_refit(case: Case, data: pd.DataFrame, threads: int) -> Call:
 def glmm_fit(case: Case, data: pd.DataFrame, _threads: int) -> Call:
     """The glmm package; it takes Satterthwaite's degrees of freedom with every fit."""
     glmm = import_module("glmm")
+    case, data = pieces.flat(case, data)
 
     return lambda: Answer(-2.0 * glmm.fit(data, case.formula, reml=False).loglik)
 
@@ -89,27 +90,24 @@ def mixedlm_refit(case: Case, data: pd.DataFrame, _threads: int) -> Call:
 def lme_python_fit(case: Case, data: pd.DataFrame, _threads: int) -> Call:
     """The lme-python package, from the kind of table it is built on."""
     lme_python = import_module("lme_python")
-    pl = import_module("polars")
-
-    table = pl.from_pandas(data)
+    case, data = pieces.flat(case, data)
+    table = import_module("polars").from_pandas(data)
     return lambda: Answer(lme_python.lmer(case.formula, table, reml=False).deviance)
 
 
 def lme_python_core(case: Case, data: pd.DataFrame, _threads: int) -> Call:
     """The lme-python package, from its prepared model on."""
     lme_python = import_module("lme_python")
-    pl = import_module("polars")
-
-    prepared = lme_python.prepare_lmer(case.formula, pl.from_pandas(data))
+    case, data = pieces.flat(case, data)
+    prepared = lme_python.prepare_lmer(case.formula, import_module("polars").from_pandas(data))
     return lambda: Answer(prepared.fit(reml=False).deviance)
 
 
 def lme_python_refit(case: Case, data: pd.DataFrame, threads: int) -> Call:
     """The lme-python package's bootstrap."""
     lme_python = import_module("lme_python")
-    pl = import_module("polars")
-
-    table = pl.from_pandas(data)
+    case, data = pieces.flat(case, data)
+    table = import_module("polars").from_pandas(data)
     fit = lme_python.lmer(case.formula, table, reml=False)
 
     def call() -> Answer:

@@ -5,6 +5,8 @@ Where a package reads no formula at all, its matrices are made before the clock 
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from importlib import import_module
 from typing import Any
 
@@ -14,11 +16,29 @@ import pandas as pd
 from benchmarks.answer import Answer, Call, CannotFitError, Package, sampled
 from benchmarks.cases import Case
 
+_PRODUCT = re.compile(r"\w+(?::\w+)+")
+
 
 def mean(values: Any) -> float:
     """Mean of what is finite."""
     found = np.asarray(values, dtype=float)
     return float(found[np.isfinite(found)].mean()) if np.isfinite(found).any() else float("nan")
+
+
+def flat(case: Case, data: pd.DataFrame) -> tuple[Case, pd.DataFrame]:
+    """The model with a column for every product of numbers, for packages that know none."""
+    numbers = set(data.select_dtypes("number").columns)
+    products = {
+        product: data[product.split(":")].prod(axis=1)
+        for product in set(_PRODUCT.findall(case.spelled))
+        if numbers.issuperset(product.split(":"))
+    }
+    formula = _PRODUCT.sub(
+        lambda found: found[0].replace(":", "_") if found[0] in products else found[0],
+        case.spelled if products else case.formula,
+    )
+    columns = {product.replace(":", "_"): column for product, column in products.items()}
+    return dataclasses.replace(case, formula=formula), data.assign(**columns)
 
 
 def only_factor(case: Case) -> tuple[str, str]:
@@ -72,6 +92,7 @@ def mixedlm_rs_fit(case: Case, data: pd.DataFrame, _threads: int) -> Call:
 
 def interlace_arguments(case: Case, data: pd.DataFrame) -> dict[str, Any]:
     """What `interlace.fit` is given; it takes no intercept that is not written."""
+    case, data = flat(case, data)
     table, names = grouped(case, data)
     written = [lhs if lhs.startswith("1") else f"1 + {lhs}" for lhs, _ in case.random]
     random = [f"({lhs} | {name})" for lhs, name in zip(written, names, strict=True)]

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from benchmarks.answer import MISSING
 from benchmarks.cases import Case
-from benchmarks.peers import OURS, PACKAGES
+from benchmarks.peers import BY_NAME, OURS, PACKAGES
 from benchmarks.results import Result
 from benchmarks.worker import LONG, MARK
 
@@ -68,6 +69,8 @@ def measure(name: str, case: Case, folder: Path, python: str, bounds: Bounds) ->
         command += [str(folder), str(bounds.repeats), str(bounds.budget), derivatives]
         command += [str(case.replicates), str(case.sample)]
     else:
+        if case.kind not in BY_NAME[name].kinds:
+            return Result(case.name, name, reason=MISSING[case.kind])
         python = sys.executable if name == OURS else python
         command = [python, "-m", "benchmarks.worker", name, case.name, str(folder)]
         command += [str(bounds.repeats), str(bounds.budget), str(bounds.threads)]
@@ -118,11 +121,12 @@ def _forward(stream: IO[str], said: queue.SimpleQueue[str | None]) -> None:
 
 
 def _last_line(errors: str, code: int) -> str:
-    """The reason in the last line of a traceback, or how the process ended."""
+    """What Python's or R's last error said, or how the process ended."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("Execution halted", "Calls:"))]
     if not lines:
         return f"ended with {code}"
-    return lines[-1].partition("Error: ")[2][:70] or lines[-1][:70]
+    return (lines[-1].partition("Error: ")[2] or lines[-1])[:90].rstrip(" .:")
 
 
 def _peak(pid: int) -> float:

@@ -62,6 +62,11 @@ class Result:
         """Median seconds, NaN when there are none."""
         return median(self.seconds) if self.seconds else NAN
 
+    @property
+    def told(self) -> bool:
+        """Whether there is a time, or a limit that was not kept."""
+        return bool(self.seconds) or self.reason == "over"
+
     def judged_exactly(self, case: Case, data: pd.DataFrame) -> Result:
         """The same with the exact objective at its ratios, if its own is an approximation."""
         if not self.ratios:
@@ -101,15 +106,14 @@ class Results:
             case.name for case in BY_NAME.values() if case.group == group and case.name in self.rows
         ]
 
+    def get(self, case: str, package: str) -> Result:
+        """One result; empty when it was not measured."""
+        return self.rows[case].get(package, Result(case, package))
+
     def packages(self, cases: list[str]) -> list[str]:
         """Packages with anything to tell on some of these cases, in the order measured."""
-        told = {
-            name: None
-            for case in cases
-            for name, result in self.rows[case].items()
-            if result.seconds or result.reason == "over"
-        }
-        return [name for row in self.rows.values() for name in row if told.pop(name, 0) is None]
+        order = dict.fromkeys(name for row in self.rows.values() for name in row)
+        return [name for name in order if any(self.get(case, name).told for case in cases)]
 
     def best(self, case: str) -> float:
         """Lowest objective reached on a case."""

@@ -10,8 +10,10 @@ from benchmarks.cases import BY_NAME, GROUPS
 from benchmarks.results import TOLERANCE, Result, Results
 from benchmarks.worker import LONG
 
-Cell: TypeAlias = Callable[[Result], str]
+Cell: TypeAlias = Callable[[str, str], str]
 WRONG = "✗"
+LOWEST = "lowest"
+BAR = "\\|"  # within a cell
 
 
 def seconds(time: float) -> str:
@@ -31,8 +33,8 @@ def time_text(results: Results, result: Result) -> str:
     return seconds(result.time) + mark
 
 
-def excess_text(results: Results, result: Result) -> str:
-    """How far above the best objective."""
+def reached_text(results: Results, result: Result) -> str:
+    """How far above the lowest objective; for refits the mean of sigma."""
     if not result.seconds:
         return "–"
     if BY_NAME[result.case].kind == "refit":
@@ -50,30 +52,38 @@ def memory_text(result: Result) -> str:
     return f"{result.peak:.2f}" + (" at least" if result.reason == "over" else "")
 
 
+def table(label: str, cases: list[str], columns: list[str], cell: Cell) -> str:
+    """A table with a row for each case."""
+    head = [f"| {label} | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
+    rows = (f"| {case} | {' | '.join(cell(case, name) for name in columns)} |" for case in cases)
+    return "\n".join([*head, *rows])
+
+
 def section(results: Results, group: str) -> str:
     """The tables of one group."""
     cases = results.cases(group)
     packages = results.packages(cases)
+
+    def time(case: str, package: str) -> str:
+        return time_text(results, results.get(case, package))
+
+    def reached(case: str, package: str) -> str:
+        if package == LOWEST:
+            return f"{results.best(case):.4f}"
+        return reached_text(results, results.get(case, package))
+
+    def memory(case: str, package: str) -> str:
+        return memory_text(results.get(case, package))
+
     refit = group == "refit"
-
-    def one(label: str, cell: Cell, extra: Callable[[str], str] | None = None) -> str:
-        head = [label, *(["lowest"] if extra else []), *packages]
-        lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
-        for case in cases:
-            row = results.rows[case]
-            cells = [cell(row.get(name, Result(case, name))) for name in packages]
-            lines.append(
-                "| " + " | ".join([case, *([extra(case)] if extra else []), *cells]) + " |"
-            )
-        return "\n".join(lines)
-
-    parts = [f"## {GROUPS[group].title}", one("time", lambda r: time_text(results, r))]
-    if refit:
-        parts.append(one("mean of σ", lambda r: excess_text(results, r)))
-    else:
-        lowest = lambda case: f"{results.best(case):.4f}"  # noqa: E731
-        parts.append(one("−2 log L above the lowest", lambda r: excess_text(results, r), lowest))
-    parts += [one("peak memory, GB", memory_text), reasons(results, cases)]
+    label = "mean of σ" if refit else "−2 log L above the lowest"
+    parts = (
+        f"## {GROUPS[group].title}",
+        table("time", cases, packages, time),
+        table(label, cases, packages if refit else [LOWEST, *packages], reached),
+        table("peak memory, GB", cases, packages, memory),
+        reasons(results, cases),
+    )
     return "\n\n".join(part for part in parts if part)
 
 
@@ -108,9 +118,7 @@ def page(results: Results, picture: str) -> str:
     lme4 = f" (that of lme4: {blas})" if blas else ""
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
     models = "\n".join(
-        f"| {name} | `{BY_NAME[name].shown}` |".replace(" | ", " \\| ").replace(
-            f"{name} \\| ", f"{name} | ", 1
-        )
+        f"| {name} | `{BY_NAME[name].shown.replace('|', BAR)}` |"
         for group in groups
         if group not in ("core", "refit")
         for name in results.cases(group)

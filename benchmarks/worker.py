@@ -59,7 +59,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     say("ready")
     try:
-        call = package.prepare(BY_NAME[case_name], data, int(threads))
+        case = BY_NAME[case_name]
+        call = package.kinds[case.kind](case, data, int(threads))
     except CannotFitError as error:
         say(json.dumps({"reason": str(error)}))
         return
