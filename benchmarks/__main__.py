@@ -46,6 +46,7 @@ def options() -> argparse.Namespace:
     add("--limit", type=float, help="seconds that one call may take")
     add("--memory", type=float, default=0, help="GB of address space for a process; 0: no bound")
     add("--threads", type=int, default=os.cpu_count() or 1)
+    add("--lme4-threads", type=int, default=1, help="threads of lme4's BLAS")
     add("--thin", type=int, default=1, help="take every Nth row only, to try the benchmarks")
     add("--results", type=Path, help="JSON file with results, kept from run to run")
     add("--again", action="store_true", help="measure what the file of results has already")
@@ -71,6 +72,7 @@ def run(asked: argparse.Namespace, results: Results) -> None:
             group.budget if asked.budget is None else asked.budget,
             asked.limit or group.limit,
             asked.threads,
+            asked.lme4_threads,
             asked.memory,
         )
         with tempfile.TemporaryDirectory() as directory:
@@ -98,7 +100,7 @@ def main() -> None:
     asked = options()
     results = Results(asked.results)
     if not results.conditions:
-        results.conditions = conditions(asked.threads)
+        results.conditions = conditions(asked.threads, asked.lme4_threads)
     print(f"load average {os.getloadavg()[0]:.1f}: times mean little on a busy machine")
     run(asked, results)
     print("\n\n".join(section(results, group) for group in GROUPS if results.cases(group)))

@@ -23,12 +23,12 @@ def draw(results: Results, path: Path) -> None:
     packages = results.packages(cases)
     figure = Figure(figsize=(9, 1.6 + 0.3 * len(cases)), layout="constrained")
     axes = figure.add_subplot()
-    colours = mpl.color_sequences["tab10"]
+    colours = [*mpl.color_sequences["tab10"], (0.0, 0.0, 0.0)]
     others = [name for name in packages if name != OURS]
-    looks = {name: (colours[1 + i % 9], _MARKS[1 + i % 12]) for i, name in enumerate(others)}
+    looks = {name: (colours[1 + i % 10], _MARKS[1 + i % 12]) for i, name in enumerate(others)}
     looks[OURS] = (colours[0], _MARKS[0])
-    for package in packages:
-        _marks(axes, results, cases, package, *looks[package])
+    for i, package in enumerate(packages):
+        _marks(axes, results, cases, package, *looks[package], 0.5 * (i / len(packages) - 0.5))
     axes.set_xscale("log")
     axes.set_yticks(range(len(cases)), cases)
     axes.invert_yaxis()
@@ -44,9 +44,15 @@ def draw(results: Results, path: Path) -> None:
 
 
 def _marks(
-    axes: Axes, results: Results, cases: list[str], package: str, colour: object, mark: str
+    axes: Axes,
+    results: Results,
+    cases: list[str],
+    package: str,
+    colour: tuple[float, float, float],
+    mark: str,
+    shift: float,
 ) -> None:
-    """One package's marks."""
+    """One package's marks; arrows are shifted, for many stand at the same limit."""
     first = True
     size = 9 if package == OURS else 6
     for i, case in enumerate(cases):
@@ -59,7 +65,7 @@ def _marks(
             continue
         axes.plot(
             [x],
-            [i],
+            [i + shift if over else i],
             linestyle="none",
             marker="$→$" if over else mark,
             markersize=size + 3 if over else size,

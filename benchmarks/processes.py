@@ -35,6 +35,7 @@ class Bounds:
         budget: Seconds after which no further call is begun.
         limit: Seconds that one call may take, what readies it included.
         threads: Threads for every library that asks the environment.
+        lme4_threads: The same for R: its BLAS is slow where products are small and threads many.
         memory: GB of address space; 0 for no bound.
     """
 
@@ -42,6 +43,7 @@ class Bounds:
     budget: float
     limit: float
     threads: int
+    lme4_threads: int
     memory: float
 
 
@@ -61,6 +63,7 @@ def installed(python: str) -> list[str]:
 
 def measure(name: str, case: Case, folder: Path, python: str, bounds: Bounds) -> Result:
     """Time one package on one case whose data are in `folder`."""
+    threads = bounds.lme4_threads if name in LME4 else bounds.threads
     if name in LME4:
         if case.kind == "refit" and not LME4[name]:
             return Result(case.name, name, reason="as lme4")
@@ -74,17 +77,17 @@ def measure(name: str, case: Case, folder: Path, python: str, bounds: Bounds) ->
         python = sys.executable if name == OURS else python
         command = [python, "-m", "benchmarks.worker", name, case.name, str(folder)]
         command += [str(bounds.repeats), str(bounds.budget), str(bounds.threads)]
-    found = _listen(command, bounds)
+    found = _listen(command, bounds, threads)
     if "seconds" in found:
         found["seconds"] = tuple(found["seconds"])
-    return Result(case.name, name, threads=bounds.threads, **found)
+    return Result(case.name, name, threads=threads, **found)
 
 
-def _listen(command: list[str], bounds: Bounds) -> dict[str, Any]:
+def _listen(command: list[str], bounds: Bounds, threads: int) -> dict[str, Any]:
     """Start a worker and follow what it says; end it when it takes too long."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     more = ("RAYON_NUM_THREADS", "POLARS_MAX_THREADS")
-    variables = {**os.environ, **dict.fromkeys((*names, *more), str(bounds.threads))}
+    variables = {**os.environ, **dict.fromkeys((*names, *more), str(threads))}
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             command, env=variables, cwd=TOP, stdout=subprocess.PIPE, stderr=errors, text=True

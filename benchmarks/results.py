@@ -133,7 +133,7 @@ class Results:
         return not self.excess(result) <= TOLERANCE
 
 
-def conditions(threads: int) -> dict[str, Any]:
+def conditions(threads: int, lme4_threads: int) -> dict[str, Any]:
     """What the reader of a table must know about the machine."""
     return {
         "cores": os.cpu_count(),
@@ -142,6 +142,7 @@ def conditions(threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "load": round(os.getloadavg()[0], 1),
         "threads": threads,
+        "lme4_threads": lme4_threads,
         "date": time.strftime("%Y-%m-%d"),
     }
 

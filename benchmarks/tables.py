@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -18,7 +19,7 @@ BAR = "\\|"  # within a cell
 
 def seconds(time: float) -> str:
     """A time in a unit that suits it, three figures."""
-    if time < 0.1:
+    if abs(time) < 0.1:
         return f"{1000 * time:#.3g} ms".replace(". ", " ")
     return f"{time:#.3g} s".replace(". ", " ") if time < 1000 else f"{time:.0f} s"
 
@@ -115,8 +116,13 @@ def page(results: Results, picture: str) -> str:
     rows = [result for row in results.rows.values() for result in row.values()]
     versions = {result.package: result.version for result in rows if result.version}
     blas = next((result.blas for result in rows if result.blas), "")
-    lme4 = f" (that of lme4: {blas})" if blas else ""
-    named = ", ".join(f"{name} {version}" for name, version in versions.items())
+    lme4 = f"; {facts['lme4_threads']} for the BLAS of lme4, {blas}" if blas else ""
+    named = textwrap.fill(
+        "- Packages: " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
+        width=100,
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+    )
     models = "\n".join(
         f"| {name} | `{BY_NAME[name].shown.replace('|', BAR)}` |"
         for group in groups
@@ -136,7 +142,7 @@ wrong answer.
 - Machine: {facts["cores"]} cores, {facts["processor"]} ({facts["machine"]}),
   Python {facts["python"]}, {facts["date"]}; load average before the first case {facts["load"]}.
 - Threads: {facts["threads"]} for every package and its BLAS{lme4}.
-- Packages: {named}.
+{named}
 - lme4-noderivs is lme4 without its check of derivatives (`calc.derivs = FALSE`). gpboost-iterative
   is GPBoost's default, whose likelihood is approximate: its exact one is computed from the
   variances it found.
