@@ -9,6 +9,7 @@ void bind_evaluator(nb::module_& m);
 void bind_inference(nb::module_& m);
 void bind_diagnostics(nb::module_& m);
 void bind_profile(nb::module_& m);
+void bind_prediction(nb::module_& m);
 void fill_blas_table();
 
 NB_MODULE(_core, m) {
@@ -20,4 +21,5 @@ NB_MODULE(_core, m) {
   bind_inference(m);
   bind_diagnostics(m);
   bind_profile(m);
+  bind_prediction(m);
 }

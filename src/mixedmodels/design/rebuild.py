@@ -19,10 +19,10 @@ from mixedmodels.design.factors import replay_factor
 from mixedmodels.design.frame import as_table
 from mixedmodels.design.groups import GroupingFactor, group_labels, match_group
 from mixedmodels.design.matrix import PartPlan, build_matrix
-from mixedmodels.design.missing import offset_values
+from mixedmodels.design.missing import offset_values, read_argument
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError
-from mixedmodels.typing import FloatArray, IntArray
+from mixedmodels.typing import BoolArray, FloatArray, IntArray
 
 
 def new_rows(data: Any) -> Rows:
@@ -70,6 +70,38 @@ def unknown_levels(group: GroupingFactor, rows: Rows, codes: IntArray) -> list[s
         return []
     labels = group_labels(group.spec, rows)
     return list(dict.fromkeys(labels[row] for row in np.flatnonzero(codes < 0)))
+
+
+def missing_levels(group: GroupingFactor, rows: Rows) -> BoolArray | None:
+    """(n_new,) whether a variable of the grouping factor is missing; None where none is."""
+    absent = None
+    for factor in group.spec.factors:
+        bound = bind_factor(factor, group.spec.formula, rows.table)
+        for name in (factor.name,) if bound is None else bound.names:
+            found = rows.column(name).missing()
+            if found is not None and found.any():
+                absent = found if absent is None else absent | found
+    return absent
+
+
+def new_weights(given: Any, rows: Rows) -> FloatArray | None:
+    """(n_new,) weights for new rows: a column, an expression of columns, or values; None for None.
+
+    Raises:
+        FormulaError: an expression that cannot be understood or names no column.
+        DataError: not one positive number for each row.
+    """
+    argument = read_argument("weights", given, rows)
+    if argument is None:
+        return None
+    weights = argument.on(rows)
+    bad = ~np.isnan(weights) & ~(np.isfinite(weights) & (weights > 0.0))
+    if bad.any():
+        raise DataError(
+            f"weights must be finite and positive where an observation is to be predicted: "
+            f"{rows.describe(bad, weights)}."
+        )
+    return weights
 
 
 def rebuild_offset(design: Design, rows: Rows) -> FloatArray | None:

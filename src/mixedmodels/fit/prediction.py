@@ -2,24 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 
 import pandas as pd
 
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
 from mixedmodels.prediction.bootstrap import Plan, bootstrap, bootstrap_statistic
+from mixedmodels.prediction.intervals import Wanted, prediction_table
 from mixedmodels.prediction.replicates import Bootstrap
 from mixedmodels.prediction.simulate import Seed, check_count, random_generator, simulator
+from mixedmodels.prediction.target import chosen_terms, new_target, training_target
 from mixedmodels.progress import Tally
-from mixedmodels.settings import BootstrapKind, SimulationKind
+from mixedmodels.settings import BootstrapKind, IntervalKind, SimulationKind, Uncertainty
 
 if TYPE_CHECKING:
     from mixedmodels.fit.linear import LinearMixedFit
 
+RandomPart: TypeAlias = "str | Iterable[str]"
+
 
 class Prediction(Values):
     """What a fit says of other data; see `LinearMixedFit`."""
+
+    @overload
+    def predict(
+        self,
+        data: Any = None,
+        *,
+        random: RandomPart = "all",
+        allow_new_levels: bool = False,
+        interval: None = None,
+        level: float = 0.95,
+        uncertainty: Uncertainty = "conditional",
+        std_error: Literal[False] = False,
+        weights: Any = None,
+    ) -> pd.Series[float]: ...
+
+    @overload
+    def predict(
+        self,
+        data: Any = None,
+        *,
+        random: RandomPart = "all",
+        allow_new_levels: bool = False,
+        interval: IntervalKind | None = None,
+        level: float = 0.95,
+        uncertainty: Uncertainty = "conditional",
+        std_error: bool = False,
+        weights: Any = None,
+    ) -> pd.Series[float] | pd.DataFrame: ...
+
+    def predict(
+        self,
+        data: Any = None,
+        *,
+        random: RandomPart = "all",
+        allow_new_levels: bool = False,
+        interval: IntervalKind | None = None,
+        level: float = 0.95,
+        uncertainty: Uncertainty = "conditional",
+        std_error: bool = False,
+        weights: Any = None,
+    ) -> pd.Series[float] | pd.DataFrame:
+        """Predict means, or observations, of the rows used or of new ones.
+
+        Args:
+            data: New rows, any table that `lmer` takes; the rows used in the fit if None. Columns
+                that the asked part does not need may be absent. Stateful transforms are replayed.
+            random: Random effects that take part: "all", "none", or a list of grouping factors
+                ("Subject") and terms ("(Days | Subject)").
+            allow_new_levels: Give rows with a level that was not there in training the population
+                value (its random effects are zero, their variance enters the errors).
+            interval: "confidence" for the mean offset + x'beta + z'b, "prediction" for an
+                observation, which adds sigma^2 / w.
+            level: Coverage of the interval.
+            uncertainty: "conditional" takes the variance parameters theta as known, as lme4 and its
+                relatives do; "full" averages over what the data leave open about them, which for
+                few groups makes intervals wider, and above all right.
+            std_error: Add a column with the standard error of what the interval is for (of the
+                mean, when there is none).
+            weights: Prior weights of observations at new rows: a column, an expression of columns,
+                or one value per row; 1 if None. They matter to prediction intervals only.
+
+        Returns:
+            A Series (n,) with the index of the data; a row with a missing value is NaN. With
+            `interval` or `std_error` a DataFrame: `prediction`, `std_error`, `lower`, `upper`.
+
+        Raises:
+            FormulaError: A column is missing.
+            DataError: A level is new and new ones are not allowed, or a column is of another kind.
+            MixedModelsError: An unknown option or term.
+
+        References:
+            Henderson (1975), Biometrics 31, 423-447, for the errors given theta.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> new = {"Days": [10, 10], "Subject": ["308", "999"]}
+            >>> fit.predict(new, allow_new_levels=True).round(2).tolist()
+            [450.33, 356.08]
+            >>> fit.predict({"Days": [0]}, random="none", interval="confidence").round(1)
+               prediction  lower  upper
+            0       251.4  238.0  264.9
+        """
+        wanted = Wanted(interval, level, uncertainty, std_error)
+        design, templates = self._design, self._stages.templates
+        terms = chosen_terms(design, random)
+        if data is None:
+            if weights is not None:
+                raise MixedModelsError(
+                    "weights are for new rows; without data those of the fit are used."
+                )
+            target = training_target(design, templates, terms)
+        else:
+            target = new_target(
+                design,
+                templates,
+                terms,
+                data,
+                weights=weights,
+                allow_new_levels=allow_new_levels,
+            )
+        return prediction_table(self._fitted, target, wanted)
 
     def simulate(
         self, nsim: int = 1, seed: Seed = None, random: SimulationKind = "new"

@@ -1,0 +1,43 @@
+// Bindings of prediction.hpp.
+#include "mixedmodels/prediction.hpp"
+#include "model.hpp"
+
+namespace {
+
+using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+nb::tuple predict_rows(Evaluator& evaluator, const std::vector<Codes>& codes, const std::vector<Table>& z, Table x) {
+  const Products& products = evaluator.analysis.products;
+  const std::size_t n = x.shape(0);
+  mm::PredictionRows rows;
+  rows.n = static_cast<std::int64_t>(n);
+  rows.x = x.data();
+  if (codes.size() != products.A.factors.size() || z.size() != codes.size() ||
+      static_cast<int>(x.shape(1)) != products.A.p)
+    throw nb::value_error("the rows are not those of this model");
+  for (std::size_t f = 0; f < codes.size(); ++f) {
+    const mm::FactorBlock& block = products.A.factors[f];
+    if (codes[f].size() != n || z[f].shape(0) != n || static_cast<int>(z[f].shape(1)) != block.width)
+      throw nb::value_error("codes, z and x differ in length or width");
+    for (std::size_t i = 0; i < n; ++i)
+      if (codes[f].data()[i] >= block.levels) throw nb::value_error("a code is not that of a level");
+    rows.codes.push_back(codes[f].data());
+    rows.z.push_back(z[f].data());
+  }
+  std::vector<double> random(n), variance(n);
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    mm::predict_rows(evaluator.core.pls(), products.A, evaluator.analysis.symbolic, rows, random.data(),
+                     variance.data());
+  }
+  return nb::make_tuple(to_numpy(std::move(random)), to_numpy(std::move(variance)));
+}
+
+}  // namespace
+
+void bind_prediction(nb::module_& m) {
+  m.def("predict_rows", &predict_rows, nb::arg("evaluator"), nb::arg("codes"), nb::arg("z"), nb::arg("x"),
+        "z'b (n,), and the variance (n,) of x'beta + z'b over sigma^2, at the theta of the last value(). Per factor "
+        "codes (n,), -1 for an unknown level, and z (n, s); x (n, p) in coordinates of the basis.");
+}

@@ -1,0 +1,136 @@
+"""Predictions at a target: offset + x'beta + z'b, and their standard errors given theta."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from mixedmodels._core import Products, predict_rows
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.tables import term_modes
+from mixedmodels.objective import Objective
+from mixedmodels.prediction.target import Target
+from mixedmodels.typing import BoolArray, FloatArray
+
+# How far a row may be from the dependency among the columns of X, relative to the columns' size.
+_DEPENDENT = 1e-6
+
+
+def predicted(fitted: Fitted, target: Target) -> FloatArray:
+    """(n,) offset + x'beta + z'b, nothing for new levels; NaN in rows with a missing value."""
+    design, templates, solution = fitted.stages.design, fitted.stages.templates, fitted.solution
+    mean = np.zeros(target.n)
+    if target.X.shape[1]:
+        mean += target.X @ np.nan_to_num(solution.beta)
+    if target.offset is not None:
+        mean += target.offset
+    for t, term in enumerate(design.terms):
+        codes = target.codes[term.group]
+        first = templates.term_offsets[t]
+        modes = term_modes(templates, solution.b, t)
+        for j in range(templates.sizes[t]):
+            z = target.z[term.group][:, first + j]
+            mean += np.where(codes >= 0, modes[:, j].take(codes, mode="clip"), 0.0) * z
+    mean[absent_rows(target)] = np.nan
+    _warn_unidentified(fitted, target)
+    return mean
+
+
+def absent_rows(target: Target) -> BoolArray:
+    """(n,) rows with a missing value in a variable that counts."""
+    absent: BoolArray = np.asarray(np.isnan(target.X).any(axis=1))
+    for z in target.z:
+        absent |= np.isnan(z).any(axis=1)
+    for values in (target.offset, target.weights):
+        if values is not None:
+            absent |= np.isnan(values)
+    return absent if target.missing is None else absent | target.missing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowSolver:
+    """What the model says of the rows of a target at any theta.
+
+    Attributes:
+        target: The rows.
+        X: (n, p) the kept columns.
+        basis: (n, p) their coordinates in the basis of the core.
+        z: Per grouping factor (n, S).
+    """
+
+    target: Target
+    X: FloatArray
+    basis: FloatArray
+    z: tuple[FloatArray, ...]
+
+    @classmethod
+    def of(cls, products: Products, target: Target) -> RowSolver:
+        """Prepare the rows; those with a missing value give NaN."""
+        X = np.ascontiguousarray(target.X[:, products.kept])
+        if X.shape[1] and len(X):
+            basis = solve_triangular(products.R, X.T, trans="T", check_finite=False).T
+        else:
+            basis = X
+        z = tuple(np.ascontiguousarray(z) for z in target.z)
+        return cls(target, X, np.ascontiguousarray(basis), z)
+
+    def at_last(self, objective: Objective) -> tuple[FloatArray, FloatArray]:
+        """(n,) offset + x'beta + z'b, and (n,) the variance of its error over sigma^2.
+
+        At the theta where the evaluator stands; the caller holds its lock.
+        """
+        codes = [np.ascontiguousarray(codes, dtype=np.int32) for codes in self.target.codes]
+        mean, variance = predict_rows(objective.evaluator, codes, list(self.z), self.basis)
+        mean += self.X @ objective.evaluator.beta
+        if self.target.offset is not None:
+            mean += self.target.offset
+        return mean, variance
+
+
+def conditional_variance(fitted: Fitted, target: Target) -> FloatArray:
+    """(n,) variance of the error of x'beta + z'b given theta and sigma.
+
+    The errors of beta and of the modes b are taken together (the inverse of Henderson's mixed model
+    equations); a new level adds the variance of its random effects.
+
+    References:
+        Henderson (1975), Biometrics 31, 423-447.
+    """
+    objective = fitted.stages.objective
+    solver = RowSolver.of(fitted.stages.products, target)
+    with objective.lock:
+        objective.evaluator.value(np.ascontiguousarray(fitted.solution.theta), fitted.solution.reml)
+        _, variance = solver.at_last(objective)
+    out: FloatArray = fitted.solution.sigma**2 * variance
+    out[absent_rows(target)] = np.nan
+    return out
+
+
+def residual_variance(fitted: Fitted, target: Target) -> FloatArray | float:
+    """Sigma^2 / w of an observation at each row."""
+    variance = fitted.solution.sigma**2
+    return variance if target.weights is None else variance / target.weights
+
+
+def _warn_unidentified(fitted: Fitted, target: Target) -> None:
+    """Rows whose aliased columns do not depend on the others as they did in training."""
+    design, kept = fitted.stages.design, fitted.solution.kept
+    if len(kept) == design.X.shape[1] or target.X is design.X:
+        return
+    aliased = np.setdiff1d(np.arange(design.X.shape[1]), kept)
+    C = np.linalg.lstsq(design.X[:, kept], design.X[:, aliased], rcond=None)[0]
+    gap = np.abs(target.X[:, aliased] - target.X[:, kept] @ C)
+    size = np.abs(design.X[:, aliased]).max(axis=0)
+    rows = (gap > _DEPENDENT * (size + np.abs(target.X[:, kept]) @ np.abs(C))).any(axis=1)
+    if rows.any():
+        names = ", ".join(design.x_names[j] for j in aliased)
+        warnings.warn(
+            f"{rows.sum()} of {target.n} rows cannot be predicted: {names} was dropped because it "
+            "depended on earlier columns, which it does not do in these rows; its coefficient is "
+            "taken as zero.",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,110 @@
+"""Uncertainty of theta: the draws against quadrature, the intervals against simple models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from kinds_of_fits import CASES, fit_case
+from scipy import integrate, stats
+
+from mixedmodels import lmer
+from mixedmodels.prediction.averaged import _quantile, _t_below
+from mixedmodels.prediction.posterior import posterior_draws
+from mixedmodels.prediction.prior import Coordinates, Prior
+
+
+@pytest.mark.parametrize("name", ["slopes", "zero correlation", "nested"])
+def test_gradient_of_the_prior(name: str) -> None:
+    fit = fit_case(name)
+    stages = fit._fitted.stages
+    coordinates = Coordinates(stages.templates, stages.objective.evaluator.unit)
+    prior = Prior(stages.templates, stages.products, coordinates)
+    eta = np.random.default_rng(3).normal(size=stages.templates.m)
+    for j in range(len(eta)):
+        h = 1e-5 * np.eye(len(eta))[j]
+        difference = (prior.value(eta + h) - prior.value(eta - h)) / 2e-5
+        # A central difference with step 1e-5 in double precision.
+        assert prior.gradient(eta)[j] == pytest.approx(difference, abs=1e-8)
+    np.testing.assert_allclose(coordinates.eta(coordinates.theta(eta)), eta, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["one term", "singular"])
+def test_draws_against_quadrature(name: str) -> None:
+    fit = fit_case(name)
+    stages = fit._fitted.stages
+    draws = posterior_draws(fit._fitted, stages.own_objective(), rows=1)
+
+    def density(theta: float) -> float:
+        # Five rows in each batch: V is 1/5; the prior of the variance ratio 1 / (theta^2 + 1/5).
+        likelihood = np.exp(-0.5 * (fit.model.objective([theta], reml=True) - fit.objective))
+        return float(likelihood * theta / (theta**2 + 0.2))
+
+    total, first, small = (
+        integrate.quad(lambda x, f=f: f(x) * density(x), 0, 40, points=[0.5, 2.0], limit=200)[0]
+        for f in (lambda _: 1.0, lambda x: x, lambda x: float(x < 0.5))
+    )
+    # 400 evenly spread draws; the indicator is not smooth.
+    assert draws.weight @ draws.theta[:, 0] == pytest.approx(first / total, rel=0.01)
+    assert draws.weight[draws.theta[:, 0] < 0.5].sum() == pytest.approx(small / total, abs=0.01)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_draws_are_worth_something_and_repeat(name: str) -> None:
+    fit = fit_case(name)
+    one, two = (
+        posterior_draws(fit._fitted, fit._fitted.stages.own_objective(), rows=9) for _ in range(2)
+    )
+    assert one.effective > 100
+    np.testing.assert_array_equal(one.theta, two.theta)
+    np.testing.assert_array_equal(one.weight, two.weight)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_full_intervals_are_no_narrower_on_the_whole(name: str) -> None:
+    fit = fit_case(name)
+    for interval in ("confidence", "prediction"):
+        given = fit.predict(interval=interval, std_error=True)
+        full = fit.predict(interval=interval, std_error=True, uncertainty="full")
+        np.testing.assert_array_equal(full["prediction"], given["prediction"])
+        ratio = ((full["upper"] - full["lower"]) / (given["upper"] - given["lower"])).mean()
+        assert 0.98 < ratio < 12
+        assert (full["lower"] < full["upper"]).all()
+
+
+def test_new_group_of_a_balanced_layout_has_the_t_interval() -> None:
+    """Where the variance between is large, (mean of a new group - grand mean) / sqrt(MSB (1 + 1/J)
+    / n) has a t distribution with J - 1 degrees of freedom."""
+    rng = np.random.default_rng(2)
+    batch = np.repeat(list("ABCDEF"), 5)
+    y = np.repeat(rng.normal(scale=20.0, size=6), 5) + rng.normal(size=30)
+    fit = lmer("y ~ 1 + (1 | Batch)", {"y": y, "Batch": batch})
+    means = y.reshape(6, 5).mean(axis=1)
+    table = fit.predict(
+        {"Batch": ["Z"]}, interval="confidence", uncertainty="full", allow_new_levels=True
+    )
+    half = stats.t.ppf(0.975, 5) * means.std(ddof=1) * np.sqrt(1 + 1 / 6)
+    # The mean of a new batch has less spread than the mean of its five rows, by 1 in 500 here.
+    assert table["upper"].iloc[0] - means.mean() == pytest.approx(half, rel=0.02)
+
+
+def test_the_fit_is_untouched() -> None:
+    fit = fit_case("slopes")
+    before = fit.model.objective(fit.theta), fit.ranef(condvar=True)[1]["Subject"].copy()
+    fit.predict(interval="prediction", uncertainty="full")
+    assert fit.model.objective(fit.theta) == before[0]
+    np.testing.assert_array_equal(fit.ranef(condvar=True)[1]["Subject"], before[1])
+
+
+def test_quantiles_of_a_mixture() -> None:
+    means, scales = np.array([[0.0], [5.0]]), np.array([[1.0], [2.0]])
+    weight = np.array([0.3, 0.7])
+    for tail in (0.001, 0.025, 0.3, 0.975):
+        at = _quantile(means, scales, weight, 7, tail)
+        below = weight @ stats.t.cdf((at - means) / scales, 7)
+        assert below[0] == pytest.approx(tail, rel=1e-6)
+
+
+def test_t_distribution_of_many_degrees_of_freedom() -> None:
+    t = np.linspace(-6, 6, 50)
+    for df in (1000, 70_000):
+        np.testing.assert_allclose(_t_below(df, t), stats.t.cdf(t, df), atol=1e-7)
