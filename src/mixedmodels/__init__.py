@@ -11,7 +11,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mixedmodels.api import lmer, load
+    from mixedmodels.api import lmer, load, simulate
     from mixedmodels.datasets import describe_dataset, list_datasets, load_dataset
     from mixedmodels.errors import (
         ConvergenceWarning,
@@ -42,6 +42,7 @@ _HOMES = {
     "lmer": "api",
     "load": "api",
     "load_dataset": "datasets",
+    "simulate": "api",
 }
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "lmer",
     "load",
     "load_dataset",
+    "simulate",
 ]
 
 

@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
+import pandas as pd
 
+from mixedmodels.crossprod import templates_of
+from mixedmodels.design import build_design
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.formula import parse_formula
 from mixedmodels.model import LinearMixedModel
+from mixedmodels.prediction.denovo import check_sigma, simulate_design, theta_from_sd
+from mixedmodels.prediction.simulate import Seed
 from mixedmodels.settings import Control, NaAction, OptimizerName
 from mixedmodels.storage.fits import load_fit
 
@@ -99,3 +106,78 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearM
         True
     """
     return LinearMixedModel.restore(*load_fit(Path(path)), threads=threads)
+
+
+def simulate(
+    formula: str,
+    data: Any,
+    *,
+    beta: Any,
+    sigma: float,
+    theta: Any = None,
+    sd: Any = None,
+    cor: Any = None,
+    nsim: int = 1,
+    seed: Seed = None,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Draw responses of a linear mixed model from a formula, a table and parameters.
+
+    For power studies and tests: nothing is fitted.
+
+    Args:
+        formula: As for `lmer`; the left-hand side may be left out, and is not read.
+        data: The design, any table that `lmer` takes; without missing values. Not modified.
+        beta: Fixed effects: a dict or Series by name (`(Intercept)`, `Days`), or in column order.
+        sigma: Residual standard deviation.
+        theta: Relative covariance parameters by name (`theta_names`) or in order; or give `sd`.
+        sd: Standard deviations of random effects, by name (`Subject.Days`), in order, or one
+            number where there is one.
+        cor: Their correlations, by name (`Subject.(Intercept).Days`) or in order; those not given
+            are zero.
+        nsim: Number of responses.
+        seed: A whole number, a SeedSequence or a `numpy.random.Generator`; None draws one.
+        weights: Prior weights; the residual variance of a row is sigma^2 / w.
+        offset: A known addition to the linear predictor.
+        contrasts: As for `lmer`.
+
+    Returns:
+        (n, nsim) with the index of the data; columns are numbered from 0.
+
+    Raises:
+        FormulaError: The formula cannot be understood, or names no column.
+        DataError: A column cannot be used, or has missing values.
+        ModelError: The data could not identify the model.
+        MixedModelsError: Parameters that are missing, unknown or impossible.
+
+    Examples:
+        >>> import mixedmodels as mm
+        >>> design = {"x": [0, 1, 2] * 4, "g": [g for g in "abcd" for _ in range(3)]}
+        >>> y = mm.simulate("y ~ x + (1 | g)", design, beta={"(Intercept)": 10, "x": 2},
+        ...                 sd={"g.(Intercept)": 3}, sigma=1, nsim=5, seed=1)
+        >>> y.shape
+        (12, 5)
+    """
+    text = f"y {formula}" if formula.lstrip().startswith("~") else formula
+    design = build_design(
+        parse_formula(text),
+        data,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        na_action="raise",
+        response=False,
+    )
+    templates = templates_of(design)
+    scale = check_sigma(sigma)
+    if (theta is None) == (sd is None):
+        raise MixedModelsError("simulate takes either theta or sd (with cor).")
+    if theta is not None and cor is not None:
+        raise MixedModelsError("simulate takes cor with sd; theta has the correlations in it.")
+    if theta is None:
+        theta = theta_from_sd(templates, sd, cor, scale)
+    return simulate_design(
+        design, templates, beta=beta, theta=theta, sigma=scale, nsim=nsim, seed=seed
+    )

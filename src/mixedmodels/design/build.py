@@ -53,6 +53,7 @@ def build_design(
     contrasts: Mapping[str, Any] | None = None,
     na_action: NaAction = "omit",
     residual: bool = True,
+    response: bool = True,
 ) -> Design:
     """Make the design of a mixed model from a parsed formula and a table.
 
@@ -66,6 +67,7 @@ def build_design(
         na_action: "omit" drops rows with a missing value in any variable used, "raise" refuses.
         residual: Whether the model has a residual variance of its own (linear models); without,
             one level per row is allowed.
+        response: Whether the response is read; it is zero otherwise, and need not be in the data.
 
     Returns:
         The design on the rows used.
@@ -91,17 +93,18 @@ def build_design(
     _check_contrasts(contrasts, rows.table)
     given_offset = read_argument("offset", offset, rows)
     given_weights = read_argument("weights", weights, rows)
-    needed = dict.fromkeys(_variables(spec, rows.table))
+    needed = dict.fromkeys(_variables(spec, rows.table, response=response))
     needed.update(dict.fromkeys(given_offset.columns if given_offset else ()))
     n_dropped, missing_message = drop_missing(needed, given_offset, rows, na_action)
     w, weights_message = read_weights(given_weights, rows)
-    y = _response(spec, rows)
+    y = _response(spec, rows) if response else np.zeros(rows.n_rows)
 
     total_offset, offset_spec = _offset(spec, given_offset, rows)
     builder = _Builder(spec, rows, contrasts)
     fixed_spec, X = builder.fixed()
     groups, terms = builder.random(fixed_spec, X)
-    check_response(spec.response, y)
+    if response:
+        check_response(spec.response, y)
     check_identifiable(terms, groups, rows.n_rows, residual=residual)
     messages = (missing_message, weights_message, *builder.level_messages())
     return Design(
@@ -209,13 +212,15 @@ def _factors(terms: tuple[Term, ...]) -> Iterator[Factor]:
     return (factor for term in terms for factor in term.factors)
 
 
-def _variables(spec: FormulaSpec, table: Table) -> Iterator[str]:
+def _variables(spec: FormulaSpec, table: Table, *, response: bool) -> Iterator[str]:
     """Columns that the formula needs, with repetitions.
 
     Raises:
         FormulaError: a name is not a column of the table.
     """
-    factors = [spec.response_factor, *_factors(spec.terms), *spec.offsets]
+    factors = [*_factors(spec.terms), *spec.offsets]
+    if response:
+        factors.insert(0, spec.response_factor)
     for term in spec.random:
         factors += [*_factors(term.terms), *term.grouping]
     for factor in factors:
