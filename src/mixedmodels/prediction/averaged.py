@@ -19,11 +19,12 @@ from mixedmodels.typing import FloatArray
 
 # Draws lighter than this part of the heaviest are left out.
 _LIGHT = 1e-6
-# Numbers of the mixture held at a time.
-_MOST_NUMBERS = 2_000_000
+# Numbers of the mixture held at a time, and searched for limits at a time.
+_MOST_NUMBERS = 8_000_000
+_CACHED = 200_000
 _STEPS = 60
-# Limits are found to this part of the smallest scale of the mixture.
-_NEAR = 1e-8
+# The last Newton step is below this part of the smallest scale; what is left is its square.
+_NEAR = 1e-6
 # Degrees of freedom from which the t distribution is transformed to the normal one.
 _MANY = 1000
 
@@ -57,8 +58,9 @@ def averaged_errors(
         spread = weight @ (scales**2 + (means - mean[part]) ** 2)
         error[part] = np.sqrt(spread)
         df = fitted.solution.n - fitted.solution.p
-        for limit, tail in zip(limits, tails.tolist(), strict=True):
-            limit[part] = _quantile(means, scales, weight, df, tail)
+        for some in np.array_split(np.arange(len(part)), 1 + means.size // _CACHED):
+            for limit, tail in zip(limits, tails.tolist(), strict=True):
+                limit[part[some]] = _quantile(means[:, some], scales[:, some], weight, df, tail)
     return error, limits
 
 

@@ -20,7 +20,7 @@ from mixedmodels.typing import FloatArray
 
 # Degrees of freedom of the distribution that draws come from: tails heavier than the posterior's.
 _TAILS = 5.0
-_MOST, _LEAST = 400, 64
+_MOST, _LEAST = 400, 32
 # Floating-point operations that all draws together may cost.
 _BUDGET = 3e9
 
@@ -57,7 +57,9 @@ def posterior_draws(fitted: Fitted, objective: Objective, rows: int) -> Draws:
     analysis = objective.analysis
     cost = 4.0 * (analysis.flops + 10.0 * analysis.stored) + 200.0 * rows + 1e4
     count = int(np.clip(_BUDGET / cost, _LEAST, _MOST))
-    scaled = _even_t(count, m)
+    half = _even_t(count // 2, m)
+    # Pairs on either side of the mode leave no error that is odd about it.
+    scaled = np.concatenate([half, -half])
     eta = mode + scaled @ root.T
     log_weight = np.array([target.value(row) for row in eta])
     log_weight += 0.5 * (_TAILS + m) * np.log1p(np.sum(scaled**2, axis=1) / _TAILS)
