@@ -46,7 +46,9 @@ def variance_parts(fitted: Fitted) -> VarianceParts:
         root = solution.sigma * (np.asarray(term.z) @ lam)
         random[design.groups[term.group].name] += float(np.einsum("ij,ij->", root, root)) / design.n
     weight = 1.0 if design.w is None else float(np.mean(1.0 / design.w))
-    fixed = float(np.var(fixed_part(fitted), ddof=1)) if solution.p else 0.0
+    mean = fixed_part(fitted)
+    # From the first row on: a constant varies by nothing, not by its rounding.
+    fixed = float(np.var(mean - mean[0], ddof=1))
     return VarianceParts(fixed, random, solution.sigma**2 * weight)
 
 
