@@ -335,3 +335,13 @@ def hessian(problem: Problem, theta: Floats, reml: bool, step: float = 1e-5) -> 
         columns.append((up - down) / (2.0 * step))
     found = np.array(columns)
     return 0.5 * (found + found.T)
+
+
+def covariance_derivatives(problem: Problem) -> list[Floats]:
+    """Derivatives (n, n) of W^1/2 V W^1/2 with respect to each entry of the terms' covariances."""
+    WZ = np.sqrt(problem.w)[:, None] * problem.Z
+    out = []
+    for unit, diagonal in zip(np.eye(problem.templates.m), problem.templates.diagonal, strict=True):
+        half = WZ @ problem.Lambda(unit) @ WZ.T
+        out.append(half if diagonal else half + half.T)
+    return out

@@ -1,4 +1,5 @@
-// Bindings of what inference needs beyond the criterion: derivatives of the parts of pls.hpp.
+// Bindings of what inference needs beyond the criterion: derivatives (pls.hpp) and kenward_roger.hpp.
+#include "mixedmodels/kenward_roger.hpp"
 #include "model.hpp"
 
 namespace {
@@ -18,9 +19,34 @@ nb::tuple derivatives(Evaluator& evaluator) {
   return nb::make_tuple(to_numpy(std::move(fixed), {m, p, p}), to_numpy(std::move(pwrss)));
 }
 
+// tr(E_e T) (m,), tr(E_e T E_f T) (m, m), H'E_e H (m, p, p) and H'E_e T E_f H (m, m, p, p) at the theta of the last
+// value().
+nb::tuple kenward_roger_sums(Evaluator& evaluator, int threads) {
+  const Products& products = evaluator.analysis.products;
+  mm::Pls& pls = evaluator.core.pls();
+  const auto m = static_cast<std::size_t>(evaluator.core.m()), p = static_cast<std::size_t>(products.A.p);
+  mm::KenwardRogerSums sums;
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(threads);
+    std::vector<double> unused(m * p * p);
+    pls.fixed_derivatives(unused.data());
+    sums = mm::kenward_roger_sums(products.A, products.graph, evaluator.core.entries(), pls.lam(), pls.ZtViX());
+  }
+  return nb::make_tuple(to_numpy(std::move(sums.trace)), to_numpy(std::move(sums.traces), {m, m}),
+                        to_numpy(std::move(sums.P), {m, p, p}), to_numpy(std::move(sums.Q), {m, m, p, p}));
+}
+
 }  // namespace
 
 void bind_inference(nb::module_& m) {
   m.def("derivatives", &derivatives, nb::arg("evaluator"),
         "Derivatives at the theta of the last value(): of X'V^-1X of the basis (m, p, p), and of pwrss (m,).");
+  m.def("kenward_roger_sums", &kenward_roger_sums, nb::arg("evaluator"), nb::arg("threads"),
+        "With T = Z'V^-1Z, H = Z'V^-1X of the basis and E the derivatives of the covariance of b with respect to its\n"
+        "entries: tr(E_e T) (m,), tr(E_e T E_f T) (m, m), H'E_e H (m, p, p), the transposes of H'E_e T E_f H\n"
+        "(m, m, p, p).");
+  m.def(
+      "largest_component", [](const Products& products) { return mm::largest_component(products.graph); },
+      nb::arg("products"), "Random effects in the largest connected component of the graph of levels.");
 }

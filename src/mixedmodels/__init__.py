@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         FormulaError,
         MixedModelsError,
         ModelError,
+        RefitWarning,
         SingularFitWarning,
     )
     from mixedmodels.fit.linear import LinearMixedFit
@@ -36,6 +37,7 @@ _HOMES = {
     "LinearMixedModel": "model",
     "MixedModelsError": "errors",
     "ModelError": "errors",
+    "RefitWarning": "errors",
     "SingularFitWarning": "errors",
     "describe_dataset": "datasets",
     "list_datasets": "datasets",
@@ -55,6 +57,7 @@ __all__ = [
     "LinearMixedModel",
     "MixedModelsError",
     "ModelError",
+    "RefitWarning",
     "SingularFitWarning",
     "__version__",
     "describe_dataset",

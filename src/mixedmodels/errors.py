@@ -56,6 +56,10 @@ class SingularFitWarning(UserWarning):
     """The fitted covariance of the random effects is singular."""
 
 
+class RefitWarning(UserWarning):
+    """What was asked for needs another criterion, so the model was fitted once more by it."""
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """A sentence that offers the names nearest to `name`, or nothing when none is near."""
     known = list(options)

@@ -73,7 +73,14 @@ class Objective:
             gradient: FloatArray = self.evaluator.gradient(reml)
         return gradient
 
-    def hessian(self, theta: npt.ArrayLike, *, reml: bool, budget: float = math.inf) -> FloatArray:
+    def hessian(
+        self,
+        theta: npt.ArrayLike,
+        *,
+        reml: bool,
+        budget: float = math.inf,
+        secant: tuple[FloatArray, FloatArray] | None = None,
+    ) -> FloatArray:
         """Second derivatives (m, m) of the criterion at theta, from 2m exact gradients.
 
         Args:
@@ -81,6 +88,8 @@ class Objective:
             reml: Which criterion.
             budget: Flops from which on m gradients have to do: differences on one side with a
                 smaller step, good to about 1e-5 instead of 1e-6.
+            secant: A short step (m,) and what the gradient changed along it (m,), which may save
+                one gradient of these.
         """
         at = self.theta(theta)
         unit = self.evaluator.unit
@@ -91,11 +100,32 @@ class Objective:
         with self.lock:
             if work <= budget:
                 hessian: FloatArray = self.evaluator.hessian(at, reml, None, 2e-4 * size)
-            else:
-                self.evaluator.value(at, reml)
-                gradient = self.evaluator.gradient(reml)
-                hessian = self.evaluator.hessian(at, reml, gradient, 1e-5 * size)
-        return hessian
+                return hessian
+            return self._one_sided(at, reml, 1e-5 * size, secant)
+
+    def _one_sided(
+        self,
+        at: FloatArray,
+        reml: bool,
+        steps: FloatArray,
+        secant: tuple[FloatArray, FloatArray] | None,
+    ) -> FloatArray:
+        """H from H S = Y, S made of unit vectors, the longest part of the secant in one's place."""
+        self.evaluator.value(at, reml)
+        gradient = self.evaluator.gradient(reml)
+        S = np.diag(steps)
+        Y = np.empty_like(S)
+        spared = -1
+        if secant is not None:
+            spared = int(np.argmax(np.abs(secant[0] / self.evaluator.unit)))
+            S[:, spared], Y[:, spared] = secant
+        for j in range(len(at)):
+            if j != spared:
+                self.evaluator.value(at + S[:, j], reml)
+                Y[:, j] = self.evaluator.gradient(reml) - gradient
+        hessian: FloatArray = np.linalg.solve(S.T, Y.T).astype(np.float64, copy=False)
+        symmetric: FloatArray = 0.5 * (hessian + hessian.T)
+        return symmetric
 
     def derivatives(self, theta: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Derivatives with respect to theta of X'V^-1X of the basis (m, p, p), and of pwrss (m,).

@@ -15,6 +15,7 @@ OptimizerName: TypeAlias = Literal[
     "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "brent", "BOBYQA"
 ]
 DfMethod: TypeAlias = Literal["satterthwaite", "kenward-roger", "residual", "none"]
+AnovaType: TypeAlias = Literal[1, 2, 3]
 ContrastName: TypeAlias = Literal["treatment", "sum", "helmert", "poly"]
 SimulationKind: TypeAlias = Literal["new", "conditional"]
 BootstrapKind: TypeAlias = Literal["parametric", "residual"]
@@ -30,6 +31,7 @@ TidyEffect: TypeAlias = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
 NA_ACTIONS: tuple[NaAction, ...] = get_args(NaAction)
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 DF_METHODS: tuple[DfMethod, ...] = get_args(DfMethod)
+ANOVA_TYPES: tuple[AnovaType, ...] = get_args(AnovaType)
 CONTRASTS: tuple[ContrastName, ...] = get_args(ContrastName)
 SIMULATIONS: tuple[SimulationKind, ...] = get_args(SimulationKind)
 BOOTSTRAPS: tuple[BootstrapKind, ...] = get_args(BootstrapKind)
@@ -43,16 +45,17 @@ PCA_SCALES: tuple[PcaScale, ...] = get_args(PcaScale)
 TIDY_EFFECTS: tuple[TidyEffect, ...] = get_args(TidyEffect)
 
 
-def check_option(kind: str, value: object, options: tuple[str, ...]) -> None:
+def check_option(kind: str, value: object, options: tuple[str | int, ...]) -> None:
     """Refuse a `value` that is not one of the `options`, naming them all.
 
     Raises:
         MixedModelsError: `value` is not in `options`.
     """
-    if value in options:
+    if value in options and not isinstance(value, bool):
         return
     listed = ", ".join(repr(option) for option in options)
-    hint = did_you_mean(value, options) if isinstance(value, str) else ""
+    names = [option for option in options if isinstance(option, str)]
+    hint = did_you_mean(value, names) if isinstance(value, str) else ""
     raise MixedModelsError(f"{kind} is {value!r}; it must be one of {listed}.{hint}")
 
 

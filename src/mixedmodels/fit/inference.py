@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from mixedmodels.errors import RefitWarning, SingularFitWarning
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
+from mixedmodels.inference.components import component_table
 from mixedmodels.inference.degrees import Degrees, Normal, Residual, Satterthwaite, estimates
-from mixedmodels.inference.information import Information, variance_information
-from mixedmodels.settings import DF_METHODS, DfMethod, check_option
+from mixedmodels.inference.estimable import dependence
+from mixedmodels.inference.hypotheses import Coefficients, Spec, hypothesis
+from mixedmodels.inference.information import Information, unknown_message, variance_information
+from mixedmodels.inference.kenward_roger import KenwardRoger, by_reml
+from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
+from mixedmodels.settings import DF_METHODS, AnovaType, DfMethod, check_option
 
 
 class Inference(Values):
     """Tests and intervals; see `LinearMixedFit`."""
+
+    # -- fixed effects ------------------------------------------------------------------
 
     def coef_table(self, df: DfMethod = "satterthwaite") -> pd.DataFrame:
         """Fixed effects with standard errors and tests.
 
         Args:
             df: Degrees of freedom of the tests: "satterthwaite"; "kenward-roger", with its
-                adjusted standard errors; "residual", n less the rank of X; or "none", which
-                refers the ratio to a normal distribution.
+                adjusted standard errors, for which a fit by ML is refitted by REML (and a
+                `RefitWarning` says so); "residual", n less the rank of X; or "none", which refers
+                the ratio to a normal distribution.
 
         Returns:
             One row per kept column of X; columns `estimate`, `std_error`, `df`,
@@ -30,6 +43,7 @@ class Inference(Values):
 
         Raises:
             MixedModelsError: Unknown `df`.
+            ModelError: "kenward-roger" would need too much memory.
 
         Examples:
             >>> import mixedmodels as mm
@@ -39,9 +53,141 @@ class Inference(Values):
         """
         return coef_table(self._kept_names, self._degrees(df))
 
+    def anova(self, type: AnovaType = 3, *, df: DfMethod = "satterthwaite") -> pd.DataFrame:  # noqa: A002
+        """F tests of the terms of the fixed part.
+
+        Args:
+            type: 1, each term after those before it; 2, each after all that do not contain it; 3,
+                SAS's Type III, whatever the coding of factors.
+            df: Denominator degrees of freedom, as in `coef_table`.
+
+        Returns:
+            One row per term in the order of the formula; columns `sum_sq`, `mean_sq`, `num_df`,
+            `den_df`, `statistic` (F), `p_value`. A term of which nothing is estimable has
+            `num_df` 0 and NaN.
+
+        Raises:
+            MixedModelsError: Unknown `type` or `df`.
+            ModelError: "kenward-roger" would need too much memory; type 3 with contrasts that
+                leave levels out of reach.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("score ~ Machine + (1 | Worker/Machine)", mm.load_dataset("machines"))
+            >>> fit.anova()[["num_df", "den_df", "statistic"]].round(2).values.tolist()
+            [[2.0, 10.0, 20.58]]
+        """
+        return anova_table(self._stages, self._degrees(df), type)
+
+    def test(
+        self,
+        L: Spec,
+        rhs: npt.ArrayLike | None = None,
+        *,
+        df: DfMethod = "satterthwaite",
+        level: float = 0.95,
+    ) -> LinearTest:
+        """Test linear hypotheses L beta = rhs, each by t and all together by F.
+
+        Args:
+            L: A coefficient's name; an equation such as `"Days = 10"` or `"a - 2*b"` (= 0); a dict
+                of weights by name; a list of these; a vector or matrix (k, p) over the
+                coefficients of `coef_table`; or a DataFrame with names as columns.
+            rhs: Right-hand sides, one or (k,); 0 if None.
+            df: Degrees of freedom, as in `coef_table`.
+            level: Of the bounds.
+
+        Returns:
+            `table` with a row per hypothesis (`estimate`, `std_error`, `rhs`, `df`, `statistic`,
+            `p_value`, `lower`, `upper`), `joint` (F, num_df, den_df, p_value), and `p_value`.
+
+        Raises:
+            MixedModelsError: Not a linear hypothesis about coefficients of the model, one that is
+                not estimable, or contradictory ones; unknown `df`; `level` outside (0, 1).
+            ModelError: "kenward-roger" would need too much memory.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> round(fit.test("Days = 10").p_value, 4)
+            0.7663
+        """
+        about = Coefficients(
+            self._design.x_names,
+            self._solution.kept,
+            functools.partial(dependence, self._stages),
+        )
+        return linear_test(hypothesis(L, rhs, about), self._degrees(df), level)
+
+    @property
+    def vcov_kr(self) -> pd.DataFrame:
+        """Kenward and Roger's adjusted covariance (p, p) of the fixed effects.
+
+        Raises:
+            ModelError: It would need too much memory.
+        """
+        names = self._kept_names
+        return pd.DataFrame(self._degrees("kenward-roger").vcov.copy(), index=names, columns=names)
+
+    # -- variance parameters ------------------------------------------------------------
+
+    @property
+    def vcov_full(self) -> pd.DataFrame:
+        """Covariance of beta (p), theta (m) and sigma, the first not correlated with the others.
+
+        That of theta and sigma comes from the second derivatives of the criterion, by the exact
+        gradient. What lies on its bound has NaN, and all else is conditional on that.
+        """
+        p, m = self._solution.p, len(self.theta)
+        names = [*self._kept_names, *self.theta_names, "sigma"]
+        out = np.zeros((p + m + 1, p + m + 1))
+        out[:p, :p] = self._solution.vcov
+        out[p:, p:] = self._spoken_information.parameters
+        return pd.DataFrame(out, index=names, columns=names)
+
+    @property
+    def stderror_theta(self) -> pd.Series[float]:
+        """Standard errors of theta; NaN on a bound."""
+        errors = np.sqrt(np.diag(self._spoken_information.parameters)[:-1])
+        return pd.Series(errors, index=self.theta_names, name="stderror")
+
+    @property
+    def stderror_sigma(self) -> float:
+        """Standard error of sigma."""
+        return float(np.sqrt(self._spoken_information.parameters[-1, -1]))
+
+    def varcorr_table(self) -> pd.DataFrame:
+        """Variance components with standard errors by the delta method.
+
+        Returns:
+            `varcorr.to_frame()` with columns `vcov_se` and `sdcor_se` beside `vcov` and `sdcor`,
+            and `df`, Satterthwaite's degrees of freedom of each variance. NaN where a component is
+            on its bound (a standard deviation of 0, a correlation of 1).
+        """
+        return component_table(
+            self.varcorr, self._stages.templates, self.theta, self._spoken_information
+        )
+
+    # -- kept between calls -------------------------------------------------------------
+
     @cached_property
     def _information(self) -> Information:
         return variance_information(self._fitted)
+
+    @cached_property
+    def _spoken_information(self) -> Information:
+        """The information, with one message when part of theta has no standard error."""
+        message = unknown_message(self._stages.templates, self._information)
+        if message:
+            warnings.warn(message, SingularFitWarning, stacklevel=4)
+        return self._information
+
+    @cached_property
+    def _kenward_roger(self) -> KenwardRoger:
+        fitted, note = by_reml(self._fitted)
+        if note:
+            warnings.warn(note, RefitWarning, stacklevel=5)
+        return KenwardRoger(fitted, note)
 
     def _degrees(self, df: DfMethod) -> Degrees:
         check_option("df", df, DF_METHODS)
@@ -50,4 +196,6 @@ class Inference(Values):
             return Normal(*estimates(self._fitted))
         if df == "residual":
             return Residual(*estimates(self._fitted), solution.n - solution.p)
+        if df == "kenward-roger":
+            return self._kenward_roger
         return Satterthwaite(self._fitted, self._information)

@@ -63,13 +63,11 @@ class Degrees(ABC):
         L vcov L' is turned to its principal axes; the squared t ratios there are independent, and
         F is their mean (Fai and Cornelius, 1996).
         """
-        values, vectors = np.linalg.eigh(L @ self.vcov @ L.T)
-        kept = values > _RANK * max(values.max(initial=0.0), 0.0)
-        num_df = int(kept.sum())
+        axes, variances = principal_axes(L @ self.vcov @ L.T)
+        num_df = len(axes)
         if num_df == 0:
             return FTest(float("nan"), 0, float("nan"), float("nan"))
-        axes = vectors[:, kept].T
-        statistic = float(np.mean((axes @ difference) ** 2 / values[kept]))
+        statistic = float(np.mean((axes @ difference) ** 2 / variances))
         den_df = _pooled(self.of_rows(axes @ L))
         return FTest(statistic, num_df, den_df, f_tail(num_df, den_df, statistic))
 
@@ -124,6 +122,13 @@ def estimates(fitted: Fitted) -> tuple[FloatArray, FloatArray, float]:
     """beta (p,) of the kept columns, its covariance (p, p), and sigma."""
     solution = fitted.solution
     return solution.beta[solution.kept], solution.vcov, solution.sigma
+
+
+def principal_axes(covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Rows (r, k) of the principal axes with a variance, and these (r,)."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > _RANK * max(float(values.max(initial=0.0)), 0.0)
+    return vectors[:, kept].T, values[kept]
 
 
 def t_tail(df: FloatArray, statistic: FloatArray) -> FloatArray:

@@ -23,6 +23,8 @@ from mixedmodels.typing import BoolArray, FloatArray
 _BUDGET = 3e7
 # Curvature, relative to that of each entry alone, that differences cannot tell from none.
 _FLAT = 1e-6
+# Length, relative to theta, of a step along which differences are good derivatives.
+_SHORT = (1e-8, 5e-5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +33,7 @@ class Information:
 
     Attributes:
         held: (m,) entries of theta on their bound; rows and columns of `vcov` are zero there.
-        open: (m,) entries of theta that the data do not determine.
+        flat: (m, k) directions along which the criterion has no curvature; `vcov` leaves them out.
         vcov: (m + 1, m + 1) covariance of theta and log sigma.
         fixed: (m, p, p) derivatives of X'V^-1X, V for sigma = 1, of the basis X R^-1.
         R: (p, p) upper triangle that takes coefficients to those of the basis.
@@ -39,7 +41,7 @@ class Information:
     """
 
     held: BoolArray
-    open: BoolArray
+    flat: FloatArray
     vcov: FloatArray
     fixed: FloatArray
     R: FloatArray
@@ -48,8 +50,19 @@ class Information:
     @property
     def unknown(self) -> BoolArray:
         """(m,) entries of theta that have no standard error."""
-        unknown: BoolArray = self.held | self.open
+        moving = np.abs(self.flat) > _FLAT * np.abs(self.flat).max(axis=0, initial=0.0)
+        unknown: BoolArray = self.held | moving.any(axis=1)
         return unknown
+
+    @property
+    def parameters(self) -> FloatArray:
+        """(m + 1, m + 1) covariance of theta and sigma, NaN where there is no standard error."""
+        scale = np.ones(len(self.vcov))
+        scale[-1] = self.sigma
+        out = self.vcov * np.outer(scale, scale)
+        unknown = np.append(self.unknown, False)
+        out[unknown] = out[:, unknown] = np.nan
+        return out
 
     def slopes(self, L: FloatArray, vcov: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Variances of linear functions of beta and their derivatives.
@@ -77,9 +90,10 @@ def variance_information(fitted: Fitted) -> Information:
     solution, stages = fitted.solution, fitted.stages
     theta, objective = solution.theta, stages.objective
     fixed, slope = objective.derivatives(theta)
-    hessian = objective.hessian(theta, reml=solution.reml, budget=_BUDGET)
     held = _on_bound(stages.templates, theta)
-    inverse, open_ = _inverse(hessian, ~held)
+    secant = None if held.any() else _last_secant(fitted)
+    hessian = objective.hessian(theta, reml=solution.reml, budget=_BUDGET, secant=secant)
+    inverse, flat = _inverse(hessian, ~held)
     df = solution.n - solution.p if solution.reml else solution.n
     drift = slope / (2.0 * solution.pwrss)
     m = len(theta)
@@ -87,7 +101,7 @@ def variance_information(fitted: Fitted) -> Information:
     vcov[:m, :m] = 2.0 * inverse
     vcov[:m, m] = vcov[m, :m] = 2.0 * inverse @ drift
     vcov[m, m] = 0.5 / df + drift @ vcov[:m, m]
-    return Information(held, open_, vcov, fixed, stages.products.R, solution.sigma)
+    return Information(held, flat, vcov, fixed, stages.products.R, solution.sigma)
 
 
 def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
@@ -101,19 +115,46 @@ def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
     return held
 
 
-def _inverse(hessian: FloatArray, free: BoolArray) -> tuple[FloatArray, BoolArray]:
-    """Inverse over the free entries and the directions with curvature; entries without."""
-    out = np.zeros_like(hessian)
-    open_ = np.zeros(len(hessian), dtype=np.bool_)
+def _last_secant(fitted: Fitted) -> tuple[FloatArray, FloatArray] | None:
+    """The last step of a search that has learnt its Hessian, and that times the Hessian.
+
+    Along its last step a learnt Hessian is one of differences: exact if the step was short.
+    """
+    optsum, theta = fitted.optsum, fitted.solution.theta
+    if optsum.hessian is None or optsum.hessian_exact or len(optsum.trace) < 2:
+        return None
+    before, last = (point for _, point in optsum.trace[-2:])
+    step = last - before
+    size = float(np.abs(step).max(initial=0.0) / np.abs(theta).max(initial=1e-300))
+    short = _SHORT[0] < size < _SHORT[1]
+    return (step, optsum.hessian @ step) if short and np.array_equal(last, theta) else None
+
+
+def _inverse(hessian: FloatArray, free: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Inverse over the free entries and the directions with curvature; (m, k) those without."""
     entries = np.flatnonzero(free)
-    if not entries.size:
-        return out, open_
     part = hessian[np.ix_(entries, entries)]
     size = np.abs(np.diag(part))
     scale = 1.0 / np.sqrt(np.where(size > 0.0, size, 1.0))
     values, vectors = np.linalg.eigh(part * np.outer(scale, scale))
-    flat = values <= _FLAT
-    kept = vectors[:, ~flat] * scale[:, None]
-    out[np.ix_(entries, entries)] = (kept / values[~flat]) @ kept.T
-    open_[entries] = np.any(np.abs(vectors[:, flat]) > _FLAT, axis=1)
-    return out, open_
+    curved = values > _FLAT
+    directions = np.zeros((len(hessian), len(entries)))
+    directions[entries] = vectors * scale[:, None]
+    kept = directions[:, curved]
+    return (kept / values[curved]) @ kept.T, directions[:, ~curved]
+
+
+def unknown_message(templates: Templates, information: Information) -> str:
+    """What has no standard error and why; empty when all have one."""
+    parts = []
+    if information.held.any():
+        names = _names(templates, information.held)
+        parts.append(f"{names} on the bound: standard errors of all else are conditional on that")
+    rest = information.unknown & ~information.held
+    if rest.any():
+        parts.append(f"{_names(templates, rest)} not determined by the data")
+    return f"No standard error for theta: {'; '.join(parts)}." if parts else ""
+
+
+def _names(templates: Templates, entries: BoolArray) -> str:
+    return ", ".join(templates.names[e] for e in np.flatnonzero(entries))

@@ -1,0 +1,31 @@
+// Purpose: the sums over random effects from which the method of Kenward and Roger (1997), Biometrics 53(3), is put
+// together; nothing has n rows.
+// With V the covariance of y over sigma^2, T = Z'V^-1Z, H = Z'V^-1X (X the orthogonal basis, everything weighted) and
+// E_e the derivative of the covariance of b with respect to entry e of its template's covariance.
+// Method: T is block-diagonal over the connected components of the graph of levels (a school with its classes, say).
+// One block is formed at a time, dense, so that memory is that of the largest component: three matrices of its order.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "mixedmodels/pls.hpp"
+
+namespace mixedmodels {
+
+struct KenwardRogerSums {
+  std::vector<double> trace;   // m: tr(E_e T)
+  std::vector<double> traces;  // m x m: tr(E_e T E_f T)
+  std::vector<double> P;       // m times p x p: H'E_e H
+  std::vector<double> Q;       // m x m times p x p, Q[e, f] column-major: H'E_e T E_f H
+};
+
+// `ZtViX` is H, q x p row-major in the order of the cross-products.
+KenwardRogerSums kenward_roger_sums(const CrossProducts& A, const LevelGraph& graph,
+                                    const std::vector<ThetaEntry>& entries, const Templates& lam,
+                                    const std::vector<double>& ZtViX);
+
+// Random effects in the largest component.
+std::int64_t largest_component(const LevelGraph& graph);
+
+}  // namespace mixedmodels

@@ -1,0 +1,117 @@
+"""Standard errors of variance components by the delta method.
+
+Variances, standard deviations and correlations are functions of theta and log sigma, whose
+covariance is `information`'s. What lies on its bound (a standard deviation of 0, a correlation of
+1) has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.covariance import Templates
+from mixedmodels.estimates.varcorr import VarCorr
+from mixedmodels.inference.information import Information
+from mixedmodels.typing import FloatArray
+
+# A correlation this near to 1 is 1.
+_ONE = 1e-9
+# A function that changes by less than this along a direction without curvature does not change.
+_FLAT = 1e-5
+
+
+class _Component(NamedTuple):
+    """Derivatives (m + 1,) of a (co)variance and of its sd or correlation; whether inside."""
+
+    vcov: FloatArray
+    sdcor: FloatArray
+    inside: bool
+
+
+def component_table(
+    varcorr: VarCorr, templates: Templates, theta: FloatArray, information: Information
+) -> pd.DataFrame:
+    """`VarCorr.to_frame` with standard errors, and degrees of freedom of the variances.
+
+    Columns `grp`, `var1`, `var2`, `vcov`, `vcov_se`, `sdcor`, `sdcor_se`, `df`, the last one being
+    2 (variance / its standard error)^2.
+    """
+    table = varcorr.to_frame()
+    components = list(_components(templates, theta, information.sigma))
+    table.insert(4, "vcov_se", _errors([c.vcov for c in components], components, information))
+    table["sdcor_se"] = _errors([c.sdcor for c in components], components, information)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = 2.0 * (table["vcov"] / table["vcov_se"]) ** 2
+    table["df"] = df.where(table["var2"].isna())
+    return table
+
+
+def _errors(
+    slopes: list[FloatArray], components: list[_Component], information: Information
+) -> FloatArray:
+    rows = np.array(slopes)
+    errors = np.sqrt(np.einsum("ki,ij,kj->k", rows, information.vcov, rows))
+    size = np.abs(rows[:, :-1]) @ np.abs(information.flat)
+    moves = np.abs(rows[:, :-1] @ information.flat) > _FLAT * size
+    known = np.array([component.inside for component in components]) & ~moves.any(axis=1)
+    return np.where(known, errors, np.nan)
+
+
+def _components(templates: Templates, theta: FloatArray, sigma: float) -> Iterator[_Component]:
+    """In the order of `VarCorr.to_frame`."""
+    m = templates.m
+    for lam, part in zip(templates.lam(theta), templates.theta_slices, strict=True):
+        size = len(lam)
+        for i in range(size):
+            yield _variance(lam, i, _Place(templates, m, part), sigma)
+        for j in range(size):
+            for i in range(j + 1, size):
+                yield _covariance(lam, i, j, _Place(templates, m, part), sigma)
+    residual = np.zeros(m + 1)
+    residual[m] = 1.0
+    yield _Component(2.0 * sigma**2 * residual, sigma * residual, sigma > 0.0)
+
+
+class _Place:
+    """Puts derivatives with respect to a template, and log sigma, into their places."""
+
+    def __init__(self, templates: Templates, m: int, part: slice) -> None:
+        self._part, self._m = part, m
+        _, self._rows, self._columns = templates.entries[part].T
+
+    def __call__(self, by_template: FloatArray, by_log_sigma: float) -> FloatArray:
+        out = np.zeros(self._m + 1)
+        out[self._part] = by_template[self._rows, self._columns]
+        out[-1] = by_log_sigma
+        return out
+
+
+def _variance(lam: FloatArray, i: int, place: _Place, sigma: float) -> _Component:
+    slope = np.zeros_like(lam)
+    slope[i] = lam[i]
+    norm = float(np.linalg.norm(lam[i]))
+    variance = sigma**2 * norm**2
+    by_sd = slope / norm if norm else slope
+    return _Component(
+        place(2.0 * sigma**2 * slope, 2.0 * variance), place(sigma * by_sd, sigma * norm), norm > 0
+    )
+
+
+def _covariance(lam: FloatArray, i: int, j: int, place: _Place, sigma: float) -> _Component:
+    slope = np.zeros_like(lam)
+    slope[i], slope[j] = lam[j], lam[i]
+    product = float(lam[i] @ lam[j])
+    norms = np.linalg.norm(lam[[i, j]], axis=1)
+    scale = float(norms.prod())
+    covariance = place(sigma**2 * slope, 2.0 * sigma**2 * product)
+    if scale == 0.0:
+        return _Component(covariance, np.zeros_like(covariance), inside=False)
+    corr = product / scale
+    by_corr = slope / scale
+    by_corr[i] -= corr * lam[i] / norms[0] ** 2
+    by_corr[j] -= corr * lam[j] / norms[1] ** 2
+    return _Component(covariance, place(by_corr, 0.0), inside=abs(corr) < 1.0 - _ONE)

@@ -1,0 +1,40 @@
+"""Dependent columns of X and which functions of its coefficients the data determine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedmodels.estimates.stages import Stages
+from mixedmodels.typing import AnyArray, BoolArray, FloatArray
+
+# A function may differ from an estimable one by this, relative to its largest weight.
+_TOLERANCE = 1e-7
+
+
+def dependence(stages: Stages) -> FloatArray:
+    """D (p, p_all) with X = X_kept D: the identity, and what aliased columns are made of."""
+    X, kept = stages.design.X, stages.products.kept
+    D = np.zeros((len(kept), X.shape[1]))
+    D[np.arange(len(kept)), kept] = 1.0
+    aliased = np.setdiff1d(np.arange(X.shape[1]), kept)
+    if aliased.size:
+        D[:, aliased] = np.linalg.lstsq(X[:, kept], X[:, aliased], rcond=None)[0]
+    return D
+
+
+def over_kept(L: FloatArray, D: FloatArray, kept: AnyArray) -> tuple[FloatArray, BoolArray]:
+    """Functions of all coefficients as functions of the kept ones.
+
+    Args:
+        L: (k, p_all) weights.
+        D: What `dependence` gave.
+        kept: (p,) columns kept.
+
+    Returns:
+        (k, p) weights of the kept coefficients, and (k,) whether each row is estimable: whether
+        it takes the same value for all coefficients that give the same X beta.
+    """
+    rows = L[:, kept]
+    off = np.abs(rows @ D - L).max(axis=1, initial=0.0)
+    estimable: BoolArray = off <= _TOLERANCE * np.abs(L).max(axis=1, initial=0.0)
+    return rows, estimable

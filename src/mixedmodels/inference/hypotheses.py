@@ -1,0 +1,300 @@
+"""What users say of the coefficients, as rows of weights: names, equations, dicts, arrays.
+
+Nothing is tested here. An equation is a linear one: coefficients by their names as in the table,
+numbers, + - * / and parentheses, and one equals sign (none stands for "= 0").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.inference.estimable import over_kept
+from mixedmodels.typing import AnyArray, FloatArray
+
+Spec: TypeAlias = (
+    str | Mapping[str, float] | Sequence[str | Mapping[str, float]] | npt.ArrayLike | pd.DataFrame
+)
+
+_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hypothesis:
+    """L beta = rhs.
+
+    Attributes:
+        labels: What each row says.
+        L: (k, p) weights of the kept coefficients.
+        rhs: (k,) right-hand sides.
+    """
+
+    labels: tuple[str, ...]
+    L: FloatArray
+    rhs: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coefficients:
+    """The coefficients that hypotheses are about.
+
+    Attributes:
+        names: Of all columns of X.
+        kept: (p,) columns that are not aliased.
+        dependence: Gives D (p, p_all) with X = X_kept D; asked only when an aliased column is used.
+    """
+
+    names: tuple[str, ...]
+    kept: AnyArray
+    dependence: Callable[[], FloatArray]
+
+
+def hypothesis(spec: Spec, rhs: npt.ArrayLike | None, about: Coefficients) -> Hypothesis:
+    """The hypothesis that a user means.
+
+    Raises:
+        MixedModelsError: A name that is no coefficient, an equation that is not linear, weights of
+            the wrong shape, rows that contradict each other, a function that is not estimable.
+    """
+    if not len(about.kept):
+        raise MixedModelsError("The model has no fixed effects, so there is nothing to test.")
+    labels, rows, right = _rows(spec, about)
+    if rhs is not None:
+        if right.any():
+            raise MixedModelsError("Give right-hand sides in the equations or as rhs, not in both.")
+        right = _right(rhs, len(rows))
+    L = _estimable(rows, labels, about)
+    _check_rows(L, right, labels)
+    return Hypothesis(labels, L, right)
+
+
+def _rows(spec: Spec, about: Coefficients) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
+    """Labels, weights over all columns (k, p_all), right-hand sides (k,)."""
+    if isinstance(spec, pd.Series):
+        spec = spec.to_dict()
+    if isinstance(spec, (str, Mapping)):
+        spec = [spec]
+    items = list(spec) if isinstance(spec, Sequence) else None
+    if items is None or not all(isinstance(item, (str, Mapping)) for item in items):
+        weights = _weights(spec, about)
+        return tuple(_write(row, about.names) for row in weights), weights, np.zeros(len(weights))
+    if not items:
+        raise MixedModelsError("The list of hypotheses is empty.")
+    return _named_rows(items, about)
+
+
+def _named_rows(
+    items: Sequence[Any], about: Coefficients
+) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
+    """Rows of equations and dicts."""
+    labels, rows, right = [], [], []
+    for item in items:
+        if isinstance(item, str):
+            form = _Reader(item, about.names).read()
+            labels.append(" ".join(item.split()))
+            rows.append(form[:-1])
+            right.append(0.0 - form[-1])
+        else:
+            row = np.zeros(len(about.names))
+            for name, weight in item.items():
+                row[_position(str(name), about.names)] += weight
+            labels.append(_write(row, about.names))
+            rows.append(row)
+            right.append(0.0)
+    return tuple(labels), np.array(rows), np.array(right)
+
+
+def _weights(spec: Any, about: Coefficients) -> FloatArray:
+    """An array over all columns, or over the kept ones."""
+    p_all = len(about.names)
+    if isinstance(spec, pd.DataFrame):
+        out = np.zeros((len(spec), p_all))
+        for name in spec.columns:
+            out[:, _position(str(name), about.names)] = spec[name]
+        return out
+    try:
+        L = np.atleast_2d(np.array(spec, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise MixedModelsError(
+            f"L is {spec!r:.80}; it must be names or equations, dicts of weights by name, or rows "
+            "of one weight per coefficient."
+        ) from None
+    if L.ndim != 2 or L.shape[1] not in (p_all, len(about.kept)) or not np.isfinite(L).all():
+        raise MixedModelsError(
+            f"L has shape {L.shape}; its rows must have one finite weight for each of the "
+            f"{len(about.kept)} coefficients: {', '.join(about.names[j] for j in about.kept)}."
+        )
+    if L.shape[1] == p_all:
+        return L
+    out = np.zeros((len(L), p_all))
+    out[:, about.kept] = L
+    return out
+
+
+def _right(rhs: npt.ArrayLike, count: int) -> FloatArray:
+    values = np.atleast_1d(np.array(rhs, dtype=np.float64))
+    if values.shape not in ((1,), (count,)) or not np.isfinite(values).all():
+        raise MixedModelsError(
+            f"rhs is {rhs!r:.80}; it must be one finite number, or one for each of {count} rows."
+        )
+    return np.broadcast_to(values, (count,)).astype(np.float64)
+
+
+def _estimable(rows: FloatArray, labels: Sequence[str], about: Coefficients) -> FloatArray:
+    aliased = np.ones(len(about.names), dtype=np.bool_)
+    aliased[about.kept] = False
+    L: FloatArray = rows[:, about.kept]
+    if not rows[:, aliased].any():
+        return L
+    _, estimable = over_kept(rows, about.dependence(), about.kept)
+    # A row that leaves aliased columns alone is about the coefficients in the table.
+    bad = ~estimable & rows[:, aliased].any(axis=1)
+    if bad.any():
+        dropped = ", ".join(name for name, out in zip(about.names, aliased, strict=True) if out)
+        raise MixedModelsError(
+            f"'{labels[int(np.argmax(bad))]}' is not estimable: X has dependent columns, and other "
+            f"coefficients with the same fit give it other values. Dropped columns: {dropped}."
+        )
+    return L
+
+
+def _check_rows(L: FloatArray, rhs: FloatArray, labels: Sequence[str]) -> None:
+    empty = ~L.any(axis=1)
+    if empty.any():
+        raise MixedModelsError(f"'{labels[int(np.argmax(empty))]}' gives no coefficient a weight.")
+    scaled = L / np.linalg.norm(L, axis=1)[:, None]
+    left, sizes, _ = np.linalg.svd(scaled, full_matrices=True)
+    rank = int(np.sum(sizes > 1e-10 * sizes[0]))
+    right = rhs / np.linalg.norm(L, axis=1)
+    if np.abs(left[:, rank:].T @ right).max(initial=0.0) > 1e-10 * max(1.0, np.abs(right).max()):
+        raise MixedModelsError(f"The hypotheses contradict each other: {'; '.join(labels)}.")
+
+
+def _position(name: str, names: Sequence[str]) -> int:
+    if name in names:
+        return names.index(name)
+    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    raise MixedModelsError(
+        f"'{name}' is not a coefficient of the model; there are: {listed}."
+        f"{did_you_mean(name, names)}"
+    )
+
+
+def _write(row: FloatArray, names: Sequence[str]) -> str:
+    """A row of weights as the left side of an equation."""
+    text = ""
+    for weight, name in zip(row.tolist(), names, strict=True):
+        if weight:
+            sign = (" - " if text else "-") if weight < 0 else (" + " if text else "")
+            size = "" if abs(weight) == 1.0 else f"{abs(weight):.4g}*"
+            text += f"{sign}{size}{name}"
+    return text or "0"
+
+
+class _Reader:
+    """One linear equation, read by recursive descent.
+
+    A linear form is an array of the weights of all coefficients with the constant last.
+    """
+
+    def __init__(self, text: str, names: Sequence[str]) -> None:
+        self._text = text
+        self._names = names
+        # The longest name that fits is meant: "a:b" rather than "a".
+        self._by_length = sorted(range(len(names)), key=lambda j: -len(names[j]))
+        self._at = 0
+
+    def read(self) -> FloatArray:
+        form = self._sum()
+        if self._take("==") or self._take("="):
+            form = form - self._sum()
+        if self._rest():
+            raise self._error()
+        return form
+
+    def _sum(self) -> FloatArray:
+        form = np.zeros(len(self._names) + 1)
+        sign = -1.0 if self._take("-") else 1.0
+        self._take("+")
+        while True:
+            form = form + sign * self._product()
+            if self._take("+"):
+                sign = 1.0
+            elif self._take("-"):
+                sign = -1.0
+            else:
+                return form
+
+    def _product(self) -> FloatArray:
+        form = self._atom()
+        while True:
+            if self._take("*"):
+                other = self._atom()
+                if form[:-1].any() and other[:-1].any():
+                    raise self._error("it multiplies coefficients")
+                form = form * other[-1] if form[:-1].any() else other * form[-1]
+            elif self._take("/"):
+                other = self._atom()
+                if other[:-1].any() or not other[-1]:
+                    raise self._error("it divides by what is not a number")
+                form = form / other[-1]
+            else:
+                return form
+
+    def _atom(self) -> FloatArray:
+        rest = self._rest()
+        form = np.zeros(len(self._names) + 1)
+        for j in self._by_length:
+            name = self._names[j]
+            if rest.startswith(name) and not _goes_on(name, rest[len(name) :]):
+                self._at += len(name)
+                form[j] = 1.0
+                return form
+        number = _NUMBER.match(rest)
+        if number:
+            self._at += number.end()
+            form[-1] = float(number[0])
+            return form
+        if self._take("("):
+            form = self._sum()
+            if self._take(")"):
+                return form
+        raise self._error()
+
+    def _rest(self) -> str:
+        left = self._text[self._at :]
+        self._at += len(left) - len(left.lstrip())
+        return left.lstrip()
+
+    def _take(self, sign: str) -> bool:
+        # "(Intercept)" begins like a parenthesis, but names were tried before.
+        if self._rest().startswith(sign):
+            self._at += len(sign)
+            return True
+        return False
+
+    def _error(self, why: str = "") -> MixedModelsError:
+        rest = self._rest()
+        word = re.match(r"[^\s=*/]+", rest)
+        if not why:
+            why = f"'{rest}' is not understood" if rest else "it ends too early"
+        listed = ", ".join(self._names[:12]) + (", ..." if len(self._names) > 12 else "")
+        hint = did_you_mean(word[0], self._names) if word else ""
+        return MixedModelsError(
+            f"The hypothesis '{self._text}' is not a linear equation of coefficients: {why}. "
+            f"Coefficients are: {listed}.{hint}"
+        )
+
+
+def _goes_on(name: str, rest: str) -> bool:
+    """Whether what follows would be part of a longer name."""
+    return (
+        bool(rest) and (name[-1].isalnum() or name[-1] == "_") and re.match(r"\w", rest) is not None
+    )

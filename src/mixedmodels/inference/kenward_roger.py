@@ -1,0 +1,214 @@
+"""Kenward and Roger's adjusted covariance of beta and degrees of freedom (1997, Biometrics 53).
+
+All is put together from sums over the random effects, which the core makes; the residual's share
+follows from the others, because the variance parameters times their derivatives of V add up to V.
+Everything is in units of sigma and in the orthogonal basis of X until the end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from mixedmodels._core import kenward_roger_sums, largest_component
+from mixedmodels.covariance import Templates
+from mixedmodels.errors import ModelError
+from mixedmodels.estimates.stages import Fitted, Stages
+from mixedmodels.inference.degrees import Degrees, FTest, estimates, f_tail, principal_axes
+from mixedmodels.optimize import Request
+from mixedmodels.settings import DfMethod
+from mixedmodels.typing import FloatArray
+
+# Bytes that the dense matrices of one component, or the products over columns of X, may take.
+_MOST_BYTES = 4e9
+# Information on a variance parameter, relative to the largest, that counts as none.
+_FLAT = 1e-10
+# Denominators that are zero but for rounding, and degrees of freedom that are two.
+_ZERO = 1e-10
+_TWO = 1e-2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """Derivatives of X'V^-1X with respect to variances, per unit of sigma^2.
+
+    Attributes:
+        P: (r, p, p) X'V^-1 G_i V^-1 X, with G_i the derivative of V (P_i of the paper negated).
+        Q: (r, r, p, p) X'V^-1 G_i V^-1 G_j V^-1 X.
+        traces: (r, r) tr(V^-1 G_i V^-1 G_j).
+    """
+
+    P: FloatArray
+    Q: FloatArray
+    traces: FloatArray
+
+
+class KenwardRoger(Degrees):
+    """Adjusted covariance, and degrees of freedom that match two moments of F.
+
+    Args:
+        fitted: A fit by REML.
+        note: What the user should know.
+
+    Raises:
+        ModelError: The random effects are so many, and so connected, that their dense covariance
+            does not fit into memory.
+    """
+
+    method: DfMethod = "kenward-roger"
+
+    def __init__(self, fitted: Fitted, note: str = "") -> None:
+        beta, vcov, sigma = estimates(fitted)
+        check_size(fitted.stages)
+        R = fitted.stages.products.R
+        self.note = note
+        # LAPACK itself: SciPy's solve_triangular wakes threads that take longer than the solve.
+        self._R_inverse, _ = lapack.dtrtri(R)
+        self._phi = R @ vcov @ R.T / sigma**2
+        self._parts = _parts(fitted, self._phi)
+        self._W = 2.0 * _pseudo_inverse(_information(self._parts, self._phi))
+        adjusted = sigma**2 * _adjusted(self._parts, self._phi, self._W)
+        super().__init__(beta, self._R_inverse @ adjusted @ self._R_inverse.T, sigma)
+
+    def of_rows(self, L: FloatArray) -> FloatArray:
+        """2 / A2 of every row; the F of one row needs no scaling."""
+        rows = self._in_basis(L) @ self._phi
+        shares = np.stack([np.einsum("ki,ki->k", rows @ P, rows) for P in self._parts.P])
+        shares /= np.einsum("ki,ki->k", rows, self._in_basis(L))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            df: FloatArray = 2.0 / np.einsum("ik,ij,jk->k", shares, self._W, shares)
+        return df
+
+    def joint(self, L: FloatArray, difference: FloatArray) -> FTest:
+        """The scaled Wald test with the denominator that matches its first two moments."""
+        axes, _ = principal_axes(L @ self.vcov @ L.T)
+        num_df = len(axes)
+        if num_df == 0:
+            return FTest(float("nan"), 0, float("nan"), float("nan"))
+        rows = axes @ L
+        left = axes @ difference
+        wald = float(left @ np.linalg.solve(rows @ self.vcov @ rows.T, left)) / num_df
+        in_basis = self._in_basis(rows)
+        directions = in_basis @ self._phi
+        middle = np.linalg.inv(directions @ in_basis.T)
+        blocks = [middle @ directions @ P @ directions.T for P in self._parts.P]
+        first = np.array([np.trace(block) for block in blocks])
+        second = np.array([[np.sum(a * b.T) for b in blocks] for a in blocks])
+        a1, a2 = float(first @ self._W @ first), float(np.sum(self._W * second))
+        den_df, scale = _moments(num_df, a1, a2)
+        statistic = scale * wald
+        return FTest(statistic, num_df, den_df, f_tail(num_df, den_df, statistic), scale)
+
+    def _in_basis(self, L: FloatArray) -> FloatArray:
+        rows: FloatArray = L @ self._R_inverse
+        return rows
+
+
+def by_reml(fitted: Fitted) -> tuple[Fitted, str]:
+    """The fit itself if by REML, else its refit, and what to say of that."""
+    if fitted.solution.reml:
+        return fitted, ""
+    control = fitted.optsum.control
+    refitted = fitted.stages.solve(Request(True, start=fitted.solution.theta, control=control))
+    return refitted, "Kenward-Roger needs REML: the model was refitted by it for this table."
+
+
+def check_size(stages: Stages) -> None:
+    """Refuse what would not fit into memory.
+
+    Raises:
+        ModelError: With the numbers, and what to use instead.
+    """
+    m, p = stages.templates.m, stages.products.p
+    connected = largest_component(stages.products)
+    dense = 24.0 * connected**2 + 16.0 * m * p * connected
+    products = 8.0 * (2 * m**2 + m) * p**2
+    if max(dense, products) > _MOST_BYTES:
+        what = (
+            f"{connected} random effects are connected with each other"
+            if dense > products
+            else f"X has {p} columns and theta {m} entries"
+        )
+        raise ModelError(
+            f"Kenward-Roger would need {max(dense, products) / 1e9:.1f} GB: {what}. "
+            "Use df='satterthwaite', which agrees with it in large samples."
+        )
+
+
+def _parts(fitted: Fitted, phi: FloatArray) -> _Parts:
+    """Those of the entries of the templates from the core, and the residual's as the rest."""
+    stages, theta = fitted.stages, fitted.solution.theta
+    with stages.objective.lock:
+        evaluator = stages.objective.evaluator
+        evaluator.value(theta, True)
+        trace, traces, P, Q = kenward_roger_sums(evaluator, stages.threads)
+    gamma = _ratios(stages.templates, theta)
+    cross_trace = trace - traces @ gamma
+    total = fitted.solution.n - gamma @ trace
+    S = np.linalg.inv(phi)
+    residual = 0.5 * (S + S.T) - np.tensordot(gamma, P, 1)
+    cross = P - np.tensordot(gamma, Q, 1)
+    m, p = len(theta), len(phi)
+    all_P = np.concatenate([P, residual[None]])
+    all_Q = np.empty((m + 1, m + 1, p, p))
+    all_Q[:m, :m] = Q
+    all_Q[m, :m] = cross
+    all_Q[:m, m] = cross.transpose(0, 2, 1)
+    all_Q[m, m] = residual - np.tensordot(gamma, cross, 1)
+    all_traces = np.empty((m + 1, m + 1))
+    all_traces[:m, :m] = traces
+    all_traces[m, :m] = all_traces[:m, m] = cross_trace
+    all_traces[m, m] = total - gamma @ cross_trace
+    return _Parts(all_P, all_Q, all_traces)
+
+
+def _ratios(templates: Templates, theta: FloatArray) -> FloatArray:
+    """(m,) covariances of the random effects over sigma^2, in the places of theta."""
+    return templates.theta_of([lam @ lam.T for lam in templates.lam(theta)])
+
+
+def _information(parts: _Parts, phi: FloatArray) -> FloatArray:
+    """Twice the expected REML information of the variance parameters."""
+    scaled = parts.P @ phi
+    products = np.einsum("iab,jba->ij", scaled, scaled, optimize=True)
+    fixed = np.einsum("ijab,ab->ij", parts.Q, phi, optimize=True)
+    return np.asarray(parts.traces - 2.0 * fixed + products)
+
+
+def _pseudo_inverse(information: FloatArray) -> FloatArray:
+    """Its inverse over the directions that have information, scaled to a unit diagonal first."""
+    size = np.diag(information)
+    scale = 1.0 / np.sqrt(np.where(size > 0.0, size, 1.0))
+    values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
+    kept = values > _FLAT * values.max()
+    root = vectors[:, kept] * scale[:, None]
+    inverse: FloatArray = (root / values[kept]) @ root.T
+    return inverse
+
+
+def _adjusted(parts: _Parts, phi: FloatArray, W: FloatArray) -> FloatArray:
+    """Phi + 2 Phi (sum of W_ij (Q_ij - P_i Phi P_j)) Phi."""
+    mixed = np.tensordot(W, parts.P, 1)
+    middle = np.tensordot(W, parts.Q, 2) - np.sum(parts.P @ phi @ mixed, axis=0)
+    adjusted: FloatArray = phi + phi @ (middle + middle.T) @ phi
+    return adjusted
+
+
+def _moments(num_df: int, a1: float, a2: float) -> tuple[float, float]:
+    """Denominator degrees of freedom and scale of F from A1 and A2 of the paper."""
+    if num_df == 1:  # what the following comes to
+        return 2.0 / a2, 1.0
+    b = (a1 + 6.0 * a2) / (2.0 * num_df)
+    g = ((num_df + 1) * a1 - (num_df + 4) * a2) / ((num_df + 2) * a2)
+    divisor = 3.0 * num_df + 2.0 * (1.0 - g)
+    c1, c2, c3 = g / divisor, (num_df - g) / divisor, (num_df + 2 - g) / divisor
+    v0, v1, v2 = (0.0 if abs(v) < _ZERO else v for v in (1 + c1 * b, 1 - c2 * b, 1 - c3 * b))
+    expected = 1.0 - a2 / num_df
+    ratio = 1.0 if abs(expected) < _ZERO and abs(v1) < _ZERO else expected / v1
+    rho = ratio**2 * v0 / (num_df * v2) if v2 else math.inf
+    den_df = 4.0 + (num_df + 2) / (num_df * rho - 1.0)
+    scale = 1.0 if abs(den_df - 2.0) < _TWO else den_df * expected / (den_df - 2.0)
+    return den_df, scale

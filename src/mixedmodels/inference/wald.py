@@ -1,0 +1,116 @@
+"""Tests of linear hypotheses: the table of F tests of the terms, and what users ask for.
+
+Which hypotheses a term stands for is decided in `terms`, what a user means in `hypotheses`, which
+distribution a statistic has in `degrees`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.stages import Stages
+from mixedmodels.inference.degrees import Degrees, FTest, t_quantile, t_tail
+from mixedmodels.inference.hypotheses import Hypothesis
+from mixedmodels.inference.terms import term_hypotheses
+from mixedmodels.report.numbers import format_p
+from mixedmodels.settings import ANOVA_TYPES, AnovaType, DfMethod, check_option
+
+COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "statistic", "p_value")
+
+
+def anova_table(stages: Stages, degrees: Degrees, type_: AnovaType) -> pd.DataFrame:
+    """F tests of the terms, in the order of the formula.
+
+    The mean square is the F (before Kenward and Roger's scale) times the residual variance, so that
+    the table reads like one of an analysis of variance. A term of which nothing is estimable has
+    no degrees of freedom and NaN elsewhere.
+    """
+    check_option("type", type_, ANOVA_TYPES)
+    rows = {}
+    for name, L in term_hypotheses(stages, type_).items():
+        test = degrees.joint(L, L @ degrees.beta)
+        mean_sq = test.statistic / test.scale * degrees.sigma**2
+        rows[name] = (
+            mean_sq * test.num_df, mean_sq, test.num_df,
+            test.den_df, test.statistic, test.p_value,
+        )  # fmt: skip
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS))
+    return table.astype({name: np.int64 if name == "num_df" else np.float64 for name in COLUMNS})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearTest:
+    """The test of a linear hypothesis L beta = rhs.
+
+    Attributes:
+        table: One row per row of L: `estimate`, `std_error`, `rhs`, `df`, `statistic` (t),
+            `p_value`, `lower` and `upper` (bounds of the estimate).
+        joint: All rows at once: F (`statistic`), `num_df`, `den_df`, `p_value`; for a single row
+            the square of its t.
+        method: Degrees of freedom.
+        level: Of the bounds.
+        note: What the user should know, or "".
+    """
+
+    table: pd.DataFrame
+    joint: FTest
+    method: DfMethod
+    level: float
+    note: str = ""
+
+    @property
+    def p_value(self) -> float:
+        """Of the joint test."""
+        return self.joint.p_value
+
+    def __repr__(self) -> str:
+        """The table, and the joint test when there are several rows."""
+        lines = [f"Linear hypotheses (df: {self.method})", "", self.table.to_string()]
+        if len(self.table) > 1:
+            f = self.joint
+            text = f"F = {f.statistic:.4g}, df {f.num_df} and {f.den_df:.4g}, p"
+            sign = "" if f.p_value < 2e-16 else "= "
+            lines += ["", f"All together: {text} {sign}{format_p(f.p_value)}"]
+        return "\n".join([*lines, *([self.note] if self.note else [])])
+
+
+def linear_test(what: Hypothesis, degrees: Degrees, level: float) -> LinearTest:
+    """Estimates, t tests and bounds of each row, and the F test of all.
+
+    Raises:
+        MixedModelsError: `level` is not between 0 and 1.
+    """
+    if not 0.0 < level < 1.0:
+        raise MixedModelsError(f"level is {level!r}; it must be between 0 and 1.")
+    L = what.L
+    estimate = L @ degrees.beta
+    difference = estimate - what.rhs
+    std_error = np.sqrt(np.einsum("ki,ij,kj->k", L, degrees.vcov, L))
+    df = degrees.of_rows(L)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = difference / std_error
+    half = t_quantile(df, level) * std_error
+    p_value = t_tail(df, statistic)
+    table = pd.DataFrame(
+        {
+            "estimate": estimate,
+            "std_error": std_error,
+            "rhs": what.rhs,
+            "df": df,
+            "statistic": statistic,
+            "p_value": p_value,
+            "lower": estimate - half,
+            "upper": estimate + half,
+        },
+        index=list(what.labels),
+    )
+    joint = (
+        FTest(float(statistic[0]) ** 2, 1, float(df[0]), float(p_value[0]))
+        if len(L) == 1
+        else degrees.joint(L, difference)
+    )
+    return LinearTest(table, joint, degrees.method, level, degrees.note)
