@@ -11,7 +11,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mixedmodels.api import lmer, load, simulate
+    from mixedmodels.api import anova, lmer, load, simulate
     from mixedmodels.datasets import describe_dataset, list_datasets, load_dataset
     from mixedmodels.errors import (
         ConvergenceWarning,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         FormulaError,
         MixedModelsError,
         ModelError,
+        NotNestedWarning,
         RefitWarning,
         SingularFitWarning,
     )
@@ -38,7 +39,9 @@ _HOMES = {
     "MixedModelsError": "errors",
     "ModelError": "errors",
     "RefitWarning": "errors",
+    "NotNestedWarning": "errors",
     "SingularFitWarning": "errors",
+    "anova": "api",
     "describe_dataset": "datasets",
     "list_datasets": "datasets",
     "lmer": "api",
@@ -57,9 +60,11 @@ __all__ = [
     "LinearMixedModel",
     "MixedModelsError",
     "ModelError",
+    "NotNestedWarning",
     "RefitWarning",
     "SingularFitWarning",
     "__version__",
+    "anova",
     "describe_dataset",
     "list_datasets",
     "lmer",

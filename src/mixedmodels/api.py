@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import pandas as pd
 from mixedmodels.crossprod import templates_of
 from mixedmodels.design import build_design
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.formula import parse_formula
+from mixedmodels.inference.compare import Comparison
 from mixedmodels.model import LinearMixedModel
 from mixedmodels.prediction.denovo import check_sigma, simulate_design, theta_from_sd
 from mixedmodels.prediction.simulate import Seed
@@ -181,3 +183,47 @@ def simulate(
     return simulate_design(
         design, templates, beta=beta, theta=theta, sigma=scale, nsim=nsim, seed=seed
     )
+
+
+def anova(
+    *fits: LinearMixedFit, names: Sequence[str] | None = None, refit: bool = True
+) -> Comparison:
+    """Compare models of the same data by likelihood ratios and information criteria.
+
+    Each model is tested against the one before it, with fewer parameters. Fits by REML are
+    compared by ML, from searches beside the given fits, which stay as they are; the table's `note`
+    says so. Models that are not nested are compared with a `NotNestedWarning`.
+
+    Args:
+        fits: Two or more.
+        names: One for each; fit1, fit2, ... if None.
+        refit: False compares REML likelihoods, which needs the same fixed part in all.
+
+    Returns:
+        A DataFrame by increasing number of parameters: `npar`, `AIC`, `AICc`, `BIC`, `weight`
+        (Akaike's), `logLik`, `deviance`, `Chisq`, `Df`, `p_value`; with attributes `note` and
+        `models` (formula by name).
+
+    Raises:
+        MixedModelsError: Fewer than two fits, other rows or responses, or restricted likelihoods
+            that do not compare.
+
+    Examples:
+        >>> import mixedmodels as mm
+        >>> data = mm.load_dataset("sleepstudy")
+        >>> small = mm.lmer("Reaction ~ Days + (1 | Subject)", data)
+        >>> large = mm.lmer("Reaction ~ Days + (Days | Subject)", data)
+        >>> mm.anova(small, large)["Chisq"].round(3).tolist()
+        [nan, 42.139]
+    """
+    for position, fit in enumerate(fits):
+        if not isinstance(fit, LinearMixedFit):
+            raise MixedModelsError(
+                f"anova compares fits; argument {position + 1} is {fit!r:.60}. Give names and "
+                "options by keyword."
+            )
+    if names is None:
+        names = [f"fit{i + 1}" for i in range(len(fits))]
+    elif isinstance(names, str) or len(names) != len(fits):
+        raise MixedModelsError(f"names is {names!r}; it must have one name for each of the fits.")
+    return compare_fits(fits, names, refit)

@@ -60,6 +60,10 @@ class RefitWarning(UserWarning):
     """What was asked for needs another criterion, so the model was fitted once more by it."""
 
 
+class NotNestedWarning(UserWarning):
+    """A likelihood ratio of models of which neither is a special case of the other."""
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """A sentence that offers the names nearest to `name`, or nothing when none is near."""
     known = list(options)

@@ -6,6 +6,7 @@ kept together, for the model that users see and for whatever has to fit a relati
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,6 +62,12 @@ class Stages:
     def own_objective(self, threads: int | None = None) -> Objective:
         """The criterion with a workspace of its own, for work in parallel."""
         return Objective(self.analysis, self.templates, threads or self.threads)
+
+    def twin(self) -> Stages:
+        """The same stages with a workspace of their own, for work beside that of a fit."""
+        twin = copy.copy(self)
+        twin.__dict__.pop("objective", None)
+        return twin
 
     def with_response(self, y: FloatArray) -> Stages:
         """The same model for another response (n,)."""

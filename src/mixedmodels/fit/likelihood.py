@@ -1,0 +1,210 @@
+"""Likelihood-based inference: the methods; the mathematics is in `inference`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.fit.values import Values
+from mixedmodels.inference.compare import (
+    REFITTED,
+    RESTRICTED,
+    Candidate,
+    Comparison,
+    check_comparable,
+    check_restricted,
+    compare,
+)
+from mixedmodels.inference.confint import (
+    chosen_parameters,
+    profile_intervals,
+    wald_intervals,
+    with_aliased,
+)
+from mixedmodels.inference.drop import drop1, ranova
+from mixedmodels.inference.profile import Profile, profile
+from mixedmodels.inference.relatives import ml_fitted
+from mixedmodels.settings import (
+    BOOTSTRAP_INTERVALS,
+    CONFINT_METHODS,
+    BootstrapInterval,
+    ConfintMethod,
+    DropTest,
+    check_option,
+)
+
+
+class Likelihood(Values):
+    """Tests and intervals by likelihood; see `LinearMixedFit`."""
+
+    @cached_property
+    def _ml(self) -> Fitted:
+        return ml_fitted(self._fitted)
+
+    def drop1(self, test: DropTest = "Chisq") -> pd.DataFrame:
+        """Tests of the fixed terms that can be left out, one at a time.
+
+        A term stays as long as a higher one contains it, as in R's `drop1`. Both models are fitted
+        by ML, whatever the fit itself was by; neither changes it.
+
+        Args:
+            test: "Chisq", a likelihood-ratio test; it is the only choice of this version.
+
+        Returns:
+            A row "<none>" for the model itself and one per term; columns `npar` (how many
+            parameters the term has), `AIC` of the model without it, `LRT`, `p_value`.
+
+        Raises:
+            MixedModelsError: Unknown test, or one that this version does not have.
+            ModelError: A term cannot be left out without changing how others are coded.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("angle ~ recipe + temp + (1 | recipe:replicate)",
+            ...               mm.load_dataset("cake"))
+            >>> fit.drop1()["LRT"].round(3).to_dict()
+            {'<none>': nan, 'recipe': 0.53, 'temp': 79.531}
+        """
+        return drop1(self._ml, test)
+
+    def ranova(self, reduce: bool = True) -> pd.DataFrame:
+        """Tests of the random-effects terms, left out one at a time.
+
+        The criterion is that of the fit: REML likelihoods compare, the fixed part being the same.
+        `p_value` refers the ratio to a chi-square with `Df` degrees of freedom, which is too
+        cautious, since a variance cannot be negative. `p_mixture` refers it to the 50:50 mixture of
+        chi-squares with `Df - 1` and `Df` degrees of freedom, which is right for one more variance
+        with its covariances; where more goes at once it is NaN.
+
+        Args:
+            reduce: `(x | g)` is compared with `(1 | g)`, as by lmerTest's `ranova`; False leaves
+                the term out as a whole.
+
+        Returns:
+            A row "<none>" for the model itself and one per term; columns `npar`, `logLik`, `AIC`,
+            `LRT`, `Df`, `p_value`, `p_mixture`.
+
+        Raises:
+            ModelError: A part cannot be left out without changing how others are coded.
+
+        References:
+            Stram and Lee (1994), Biometrics 50, 1171-1177; Self and Liang (1987), JASA 82, 605-610.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.ranova()["LRT"].round(3).to_dict()
+            {'<none>': nan, 'Days in (Days | Subject)': 42.837}
+        """
+        return ranova(self._fitted, reduce=reduce)
+
+    def profile(
+        self,
+        parameters: str | Sequence[str] | None = None,
+        level: float = 0.99,
+        threads: int | None = None,
+    ) -> Profile:
+        """Profile likelihood of standard deviations, correlations, sigma and coefficients.
+
+        The criterion is ML also for a fit by REML, as in lme4. Parameters are named
+        `sd(group.effect)`, `cor(group.effect1.effect2)`, `sigma`, and as the coefficients; lme4's
+        `.sig01`, `.sig02`, ... are the first ones in the same order, its `.sigma` is `sigma`.
+
+        Args:
+            parameters: Names; "theta_" stands for the random effects and sigma, "beta_" for the
+                coefficients; all if None.
+            level: The curves reach as far as confidence regions of this level for two parameters.
+            threads: Curves computed at a time; None takes those of the fit.
+
+        Returns:
+            The profile; the fit is unchanged.
+
+        Raises:
+            MixedModelsError: Unknown names, a level or number of threads that is none, or a
+                profile that cannot be computed.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> fit.profile("sigma").value("sigma", [-1.96, 1.96]).round(1)
+            array([38.2, 67.7])
+        """
+        return profile(self._ml, parameters, level, threads)
+
+    def confint(
+        self,
+        method: ConfintMethod = "profile",
+        level: float = 0.95,
+        parameters: str | Sequence[str] | None = None,
+        *,
+        boot_type: BootstrapInterval = "percentile",
+        nsim: int = 1000,
+        seed: Any = None,
+        threads: int | None = None,
+    ) -> pd.DataFrame:
+        """Confidence intervals of the parameters.
+
+        Args:
+            method: "profile" searches where the ML deviance is a chi-square quantile above its
+                minimum. "wald" is estimate -+ z standard errors, for coefficients only. "boot"
+                makes `nsim` replicates by `bootstrap`.
+            level: Coverage, between 0 and 1.
+            parameters: As for `profile`.
+            boot_type: How limits are made of replicates.
+            nsim: Replicates of the bootstrap.
+            seed: Of the bootstrap.
+            threads: Parameters, or replicates, at a time; None takes those of the fit.
+
+        Returns:
+            One row per parameter; columns `lower`, `upper`. A variance that cannot be told from
+            zero has lower limit 0; aliased coefficients, and with "wald" the random effects and
+            sigma, are NaN.
+
+        Raises:
+            MixedModelsError: Unknown method or names, a level that is none, or a profile that
+                cannot be computed.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> fit.confint().round(2).loc["sigma"].tolist()
+            [38.23, 67.66]
+        """
+        check_option("method", method, CONFINT_METHODS)
+        if method == "wald":
+            return wald_intervals(self._fitted, parameters, level)
+        if method == "profile":
+            return profile_intervals(self._ml, parameters, level, threads)
+        check_option("boot_type", boot_type, BOOTSTRAP_INTERVALS)
+        rows = [p.name for p in chosen_parameters(self._fitted, parameters)]
+        bootstrap = getattr(self, "bootstrap", None)
+        if bootstrap is None:
+            raise MixedModelsError(
+                "confint: method='boot' is not available in this version; use 'profile'."
+            )
+        table = bootstrap(nsim, seed=seed, threads=threads).confint(boot_type, level)
+        return with_aliased(self._fitted, table.loc[rows], parameters)
+
+
+def compare_fits(fits: Sequence[Likelihood], names: Sequence[str], refit: bool) -> Comparison:
+    """The table of likelihood ratios; see `anova`."""
+    given = [
+        Candidate(name, fit.model.design, fit.solution)
+        for name, fit in zip(names, fits, strict=True)
+    ]
+    check_comparable(given)
+    if not refit:
+        check_restricted(given)
+        return compare(given, RESTRICTED if given[0].solution.reml else "")
+    if not any(fit.reml for fit in fits):
+        return compare(given, "")
+    again = [
+        Candidate(one.name, one.design, fit._ml.solution)  # noqa: SLF001
+        for one, fit in zip(given, fits, strict=True)
+    ]
+    return compare(again, REFITTED)

@@ -1,0 +1,187 @@
+"""The table that compares models: likelihood ratios and information criteria.
+
+Fits by REML are fitted again by ML before they come here; whether models are nested is `nesting`'s
+to find out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.design import Design
+from mixedmodels.errors import MixedModelsError, NotNestedWarning
+from mixedmodels.estimates.solution import Solution
+from mixedmodels.inference.drop import chi_square_tail
+from mixedmodels.inference.nesting import fixed_part_nested, random_part_nested
+
+REFITTED = "REML fits were refitted by ML."
+RESTRICTED = "Restricted likelihoods (REML); the fixed parts are the same."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """One model of a comparison.
+
+    Attributes:
+        name: Its row.
+        design: What was fitted.
+        solution: The numbers at the optimum.
+    """
+
+    name: str
+    design: Design
+    solution: Solution
+
+    @property
+    def npar(self) -> int:
+        """Rank of X, length of theta, and sigma."""
+        return self.solution.p + len(self.solution.theta) + 1
+
+
+class Comparison(pd.DataFrame):  # type: ignore[misc]
+    """A DataFrame that prints what is compared above its rows.
+
+    Attributes:
+        note: How the likelihoods were made comparable; empty when nothing had to be done.
+        models: Formula by name.
+    """
+
+    _metadata = ["note", "models"]  # noqa: RUF012 (pandas asks for a list)
+    note: str
+    models: dict[str, str]
+
+    @property
+    def _constructor(self) -> Any:
+        """Selections and copies are plain tables."""
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        """The note, the formulas and the rows."""
+        heading = [self.note] if self.note else []
+        heading += [f"{name}: {formula}" for name, formula in self.models.items()]
+        return "\n".join((*heading, pd.DataFrame(self).to_string()))
+
+    __str__ = __repr__
+
+
+def check_comparable(candidates: Sequence[Candidate]) -> None:
+    """Refuse fits whose likelihoods are not of the same data.
+
+    Raises:
+        MixedModelsError: Fewer than two fits, names that repeat, other rows or another response.
+    """
+    if len(candidates) < 2:
+        raise MixedModelsError(
+            f"anova compares two fits or more; it was given {len(candidates)}. "
+            "For tests of one fit's terms see drop1() and ranova()."
+        )
+    names = [candidate.name for candidate in candidates]
+    for name in names:
+        if names.count(name) > 1:
+            raise MixedModelsError(f"Two fits are called '{name}'; give every fit its own name.")
+    first = candidates[0]
+    for other in candidates[1:]:
+        if other.design.n != first.design.n:
+            raise MixedModelsError(
+                f"The fits use different rows: '{first.name}' uses {first.design.n}, "
+                f"'{other.name}' {other.design.n}. Likelihoods compare on the same rows only: "
+                "drop those with a missing value in any variable of any model first."
+            )
+        changed = np.flatnonzero(first.design.y != other.design.y)
+        if changed.size:
+            row = changed[0]
+            raise MixedModelsError(
+                f"The fits have different responses: '{first.design.response_name}' of "
+                f"'{first.name}' and '{other.design.response_name}' of '{other.name}' differ in "
+                f"{changed.size} of {first.design.n} rows, first in row {row} "
+                f"({first.design.y[row]:g} and {other.design.y[row]:g}). "
+                "Fit both models to the same response and rows."
+            )
+
+
+def check_restricted(candidates: Sequence[Candidate]) -> None:
+    """Refuse to compare restricted likelihoods where these are not of the same contrasts.
+
+    Raises:
+        MixedModelsError: ML and REML mixed, or fixed parts that differ.
+    """
+    kinds = {candidate.solution.reml for candidate in candidates}
+    if len(kinds) > 1:
+        reml = [candidate.name for candidate in candidates if candidate.solution.reml]
+        raise MixedModelsError(
+            f"Some fits are by REML ({', '.join(reml)}) and some by ML; their likelihoods do not "
+            "compare. Leave refit=True."
+        )
+    first = candidates[0]
+    for other in candidates[1:]:
+        a, b = (c.design.X[:, c.solution.kept] for c in (first, other))
+        if kinds == {True} and (a.shape != b.shape or not np.array_equal(a, b)):
+            raise MixedModelsError(
+                f"'{first.name}' and '{other.name}' have different fixed parts "
+                f"({first.design.formula.fixed} and {other.design.formula.fixed}), so their REML "
+                "likelihoods do not compare. Leave refit=True, which compares by ML."
+            )
+
+
+def compare(candidates: Sequence[Candidate], note: str) -> Comparison:
+    """The table, models by number of parameters.
+
+    Args:
+        candidates: Comparable fits.
+        note: What was done to make them so.
+    """
+    ordered = sorted(candidates, key=lambda candidate: candidate.npar)
+    _warn_where_not_nested(ordered)
+    npar = np.array([candidate.npar for candidate in ordered])
+    objective = np.array([candidate.solution.objective for candidate in ordered])
+    n = ordered[0].design.n
+    aic = objective + 2.0 * npar
+    room = n - npar - 1.0
+    with np.errstate(divide="ignore"):
+        aicc = np.where(room > 0.0, aic + 2.0 * npar * (npar + 1.0) / room, np.inf)
+    relative = np.exp(-0.5 * (aic - aic.min()))
+    ratio = np.maximum(-np.diff(objective), 0.0)
+    df = np.diff(npar)
+    table: dict[str, Any] = {
+        "npar": npar,
+        "AIC": aic,
+        "AICc": aicc,
+        "BIC": objective + np.log(n) * npar,
+        "weight": relative / relative.sum(),
+        "logLik": -0.5 * objective,
+        "deviance": objective,
+        "Chisq": np.concatenate([[np.nan], ratio]),
+        "Df": np.concatenate([[np.nan], df]),
+        "p_value": [np.nan, *map(chi_square_tail, ratio.tolist(), df.tolist())],
+    }
+    comparison = Comparison(table, index=[candidate.name for candidate in ordered])
+    comparison.note = note
+    comparison.models = {c.name: c.design.formula.text for c in ordered}
+    return comparison
+
+
+def _warn_where_not_nested(ordered: Sequence[Candidate]) -> None:
+    for small, large in pairwise(ordered):
+        if small.npar == large.npar:
+            continue
+        if not fixed_part_nested(small.design, large.design):
+            part = f"fixed part '{small.design.formula.fixed}'"
+        elif not random_part_nested(small.design, large.design):
+            terms = " + ".join(term.name for term in small.design.formula.random)
+            part = f"random part '{terms}'"
+        else:
+            continue
+        warnings.warn(
+            f"'{small.name}' is not nested in '{large.name}': its {part} is no special case of the "
+            "larger model's. Their likelihood ratio has no chi-square distribution; compare AIC, "
+            "AICc or BIC.",
+            NotNestedWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,265 @@
+"""The profile of one parameter, point by point: signed roots of the deviance, limits and paths.
+
+The constrained minimum is the core's (`ProfileCurve`), which takes log sigma, a standard deviation,
+the arcsine of a correlation or a coefficient. A search for a limit goes by Newton steps in a
+coordinate `w` in which the signed root zeta is nearly straight; the derivative of zeta comes with
+every point. What is made of the points is `profile`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import asinh, cosh, inf, isfinite, pi, sinh, sqrt
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from mixedmodels._core import ProfileCurve
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.inference.parameters import Kind, Parameter, to_value
+from mixedmodels.typing import FloatArray
+
+Side: TypeAlias = Literal[-1, 1]
+Solved: TypeAlias = tuple[float, float, float, FloatArray, float, FloatArray, bool]
+"""At, deviance, its derivative, theta, sigma, beta, converged: as the core gives a point."""
+
+# The deviance at a limit is met to this, or to its own rounding where that is more.
+_TOLERANCE = 1e-8
+_ROUNDING = 1e-12
+# A deviance this much below that of the fit means that the fit is no optimum.
+_LOWER = 1e-4
+_CLOSE = 1e-15
+_MOST_STEPS = 80
+# A path stops there; the step of zeta that it aims at.
+_MOST_POINTS = 60
+_STEPS_A_SIDE = 7
+# Towards a standard deviation of zero zeta bends, and the steps are half as long.
+_STEPS_TO_ZERO = 14
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """A point of a profile.
+
+    Attributes:
+        w: The coordinate of the search.
+        held: What the core holds: log sigma, sd, arcsine of a correlation, coefficient.
+        deviance: Minimised over all other parameters.
+        zeta: Signed root of the deviance above its minimum.
+        slope: d zeta / d w.
+        theta: (m,) at the constrained minimum.
+        sigma: Likewise.
+        beta: (p,) likewise, of the columns kept.
+    """
+
+    w: float
+    held: float
+    deviance: float
+    zeta: float
+    slope: float
+    theta: FloatArray
+    sigma: float
+    beta: FloatArray
+
+
+class Curve:
+    """The profile of one parameter of a fit by ML; makes its own workspace.
+
+    Args:
+        fitted: A fit by maximum likelihood; not changed.
+        parameter: One of `parameters_of(fitted)` with an estimate.
+        threads: Threads of an evaluation.
+
+    Attributes:
+        parameter: As given.
+        minimum: The ML deviance at the optimum.
+        unit: A standard deviation s is unit sinh(w).
+        optimum: The point there.
+    """
+
+    def __init__(self, fitted: Fitted, parameter: Parameter, threads: int) -> None:
+        templates = fitted.stages.templates
+        terms = list(
+            map(list, zip(templates.groups, templates.term_offsets, templates.sizes, strict=True))
+        )
+        theta = np.ascontiguousarray(fitted.solution.theta)
+
+        def core(kind: Kind, place: list[int]) -> ProfileCurve:
+            return ProfileCurve(fitted.stages.analysis, terms, kind, place, theta, threads)
+
+        self.parameter = parameter
+        self._core = core(parameter.kind, list(parameter.place))
+        at, self.minimum, _, theta, sigma, beta, _ = self._core.optimum
+        self.unit = at if parameter.kind == "sd" and at > 0.0 else sigma
+        w = self.to_w(at)
+        slope = sqrt(0.5 * max(self._core.curvature, 0.0)) * self._stretch(w)
+        self.optimum = Point(w, at, self.minimum, 0.0, slope, theta, sigma, beta)
+        self._ceiling: Solved | None = None
+        if parameter.kind == "cor":
+            term, *effects = parameter.place
+            without = (core("sd", [term, effect, 0]).solve(0.0) for effect in effects)
+            self._ceiling = min(without, key=lambda solved: solved[1])
+
+    # -- coordinates --------------------------------------------------------------------
+
+    def to_w(self, held: float) -> float:
+        """A standard deviation s as asinh(s / unit), straight near zero and a logarithm far out."""
+        return asinh(held / self.unit) if self.parameter.kind == "sd" else held
+
+    def _to_held(self, w: float) -> float:
+        return self.unit * sinh(w) if self.parameter.kind == "sd" else w
+
+    def _stretch(self, w: float) -> float:
+        """D held / d w."""
+        return self.unit * cosh(w) if self.parameter.kind == "sd" else 1.0
+
+    def bound(self, side: Side) -> float:
+        """How far w goes: to a standard deviation of 0, a correlation of 1 or -1."""
+        if self.parameter.kind == "cor":
+            return side * 0.5 * pi
+        return 0.0 if self.parameter.kind == "sd" and side < 0 else side * inf
+
+    # -- points -------------------------------------------------------------------------
+
+    def point(self, w: float) -> Point:
+        """The deviance minimised with the parameter held.
+
+        Without one of its effects a model has any correlation: its deviance is a ceiling, from
+        which on the profile of a correlation is flat.
+
+        Raises:
+            MixedModelsError: The minimum cannot be found, or is below that of the fit.
+        """
+        held = self._to_held(w)
+        solved: Solved = self._core.solve(held)
+        if self._ceiling is not None and not solved[1] < self._ceiling[1]:
+            solved = self._ceiling
+        _, deviance, slope, theta, sigma, beta, converged = solved
+        name, value = self.parameter.name, to_value(self.parameter.kind, held)
+        if not converged:
+            raise MixedModelsError(
+                f"The profile of {name} cannot be computed at {value:g}: "
+                "the search over the other parameters did not converge. Rescale the covariates or "
+                "simplify the random effects."
+            )
+        above = deviance - self.minimum
+        if above < -_LOWER:
+            listed = ", ".join(f"{value:.6g}" for value in theta)
+            raise MixedModelsError(
+                f"The profile of {name} found a deviance {-above:.3g} below that of the fit "
+                f"({self.minimum:.6f}), so the fit is no optimum. Fit again from there: "
+                f"start=[{listed}]."
+            )
+        side = 1.0 if w >= self.optimum.w else -1.0
+        root = sqrt(max(above, 0.0))
+        rise = 0.5 * side * slope / root * self._stretch(w) if root > 0.0 else self.optimum.slope
+        return Point(w, held, deviance, side * root, rise, theta, sigma, beta)
+
+    # -- limits and paths ---------------------------------------------------------------
+
+    def limit(self, zeta: float, guess: float | None = None) -> float:
+        """Where the signed root is `zeta`, or the parameter's bound when it does not get there.
+
+        Args:
+            zeta: Not zero.
+            guess: A w to begin with.
+
+        Raises:
+            MixedModelsError: As `point`, or no such place is found.
+        """
+        side: Side = 1 if zeta > 0.0 else -1
+        bound = self.bound(side)
+        wanted = self.minimum + zeta * zeta
+        tolerance = max(_TOLERANCE, _ROUNDING * abs(wanted))
+        if self._ceiling is not None and self._ceiling[1] <= wanted + tolerance:
+            return bound
+        inner, outer = self.optimum, None
+        w = self._extend(inner, zeta, bound) if guess is None else guess
+        for _ in range(_MOST_STEPS):
+            if side * (w - bound) >= 0.0 or not isfinite(w):
+                w = bound
+            found = self.point(w)
+            if abs(found.deviance - wanted) <= tolerance:
+                return found.held
+            if abs(found.zeta) > abs(zeta):
+                outer = found
+            elif w == bound:
+                return found.held
+            else:
+                inner = found
+            if outer is None:
+                w = self._extend(inner, zeta, bound)
+            elif abs(outer.w - inner.w) <= _CLOSE * (1.0 + abs(inner.w)):
+                return found.held
+            else:
+                w = _between(inner, outer, zeta)
+        raise MixedModelsError(
+            f"No {'upper' if side > 0 else 'lower'} limit of {self.parameter.name} was found: the "
+            f"deviance stays within {zeta * zeta:.3g} of its minimum as far as "
+            f"{to_value(self.parameter.kind, inner.held):g}."
+        )
+
+    def _extend(self, inner: Point, zeta: float, bound: float) -> float:
+        """A Newton step outwards, no longer than four times the way so far."""
+        side = 1.0 if zeta > 0.0 else -1.0
+        way = abs(inner.w - self.optimum.w)
+        longest = 4.0 * way if way > 0.0 else inf
+        if inner.slope > 0.0:
+            step = min(abs(zeta - inner.zeta) / inner.slope, longest)
+        else:
+            step = way if way > 0.0 else 0.5
+        w = inner.w + side * max(step, 1e-8 * (1.0 + abs(inner.w)))
+        return bound if side * (w - bound) > 0.0 else w
+
+    def path(self, reach: float) -> list[Point]:
+        """Points from one end to the other, about evenly spaced in zeta up to +- `reach`."""
+        below = self._half(-1, reach)
+        return [*reversed(below), self.optimum, *self._half(1, reach)]
+
+    def _half(self, side: Side, reach: float) -> list[Point]:
+        bound = self.bound(side)
+        bent = side < 0 and self.parameter.kind == "sd"
+        step = reach / (_STEPS_TO_ZERO if bent else _STEPS_A_SIDE)
+        points = [self.optimum]
+        while len(points) < _MOST_POINTS:
+            last = points[-1]
+            left = reach - abs(last.zeta)
+            if left <= 1e-3 * step or last.w == bound:
+                break
+            if self._ceiling is not None and last.deviance == self._ceiling[1]:
+                points.append(self.point(bound))
+                break
+            # The last step is a little longer, so that the end lies beyond `reach`.
+            w = self._onward(points, side * (step if left > 1.2 * step else 1.02 * left))
+            points.append(self.point(bound if side * (w - bound) >= 0.0 else w))
+        return points[1:]
+
+    def _onward(self, points: list[Point], step: float) -> float:
+        """Where zeta is about `step` further, by the slope at the last point and its change."""
+        last = points[-1]
+        side = 1.0 if step > 0.0 else -1.0
+        if not last.slope > 0.0:
+            way = abs(last.w - self.optimum.w)
+            return last.w + side * (way if way > 0.0 else 0.5)
+        inverse = 1.0 / last.slope
+        move = step * inverse
+        if len(points) > 1 and points[-2].slope > 0.0 and last.zeta != points[-2].zeta:
+            bend = (inverse - 1.0 / points[-2].slope) / (last.zeta - points[-2].zeta)
+            move += 0.5 * bend * step * step
+        straight = abs(step) * inverse
+        return last.w + side * min(max(side * move, 0.3 * straight), 3.0 * straight)
+
+
+def _between(inner: Point, outer: Point, zeta: float) -> float:
+    """Inverse cubic interpolation by values and slopes; the middle where that leads outside."""
+    width = outer.zeta - inner.zeta
+    middle = 0.5 * (inner.w + outer.w)
+    if not (inner.slope > 0.0 and outer.slope > 0.0 and width != 0.0):
+        return middle
+    t = (zeta - inner.zeta) / width
+    rise = outer.w - inner.w
+    start, end = width / inner.slope - rise, rise - width / outer.slope
+    w = inner.w + t * rise + t * (1.0 - t) * (start * (1.0 - t) + end * t)
+    low, high = sorted((inner.w, outer.w))
+    return w if low < w < high else middle

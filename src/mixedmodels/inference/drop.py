@@ -1,0 +1,121 @@
+"""Single-term deletions: fixed effects (`drop1`) and random effects (`ranova`).
+
+Which terms may go, and the models without them, are `relatives`'; here these are fitted and
+compared with the whole.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.special import chdtrc
+
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.inference.relatives import (
+    droppable,
+    fit_design,
+    random_deletions,
+    without_fixed_term,
+)
+from mixedmodels.settings import DROP_TESTS, DropTest, check_option
+
+NONE = "<none>"
+
+# A likelihood ratio below this is rounding of the two searches.
+_ROUNDING = 1e-6
+
+
+def drop1(fitted: Fitted, test: DropTest) -> pd.DataFrame:
+    """Likelihood-ratio tests of the fixed terms that no other contains.
+
+    Args:
+        fitted: The fit by maximum likelihood.
+        test: "Chisq"; "F" is for `drop1` with denominator degrees of freedom.
+
+    Raises:
+        MixedModelsError: Unknown test, or one that this version does not have.
+        ModelError: A term cannot be left out without changing how others are coded.
+    """
+    check_option("test", test, DROP_TESTS)
+    if test != "Chisq":
+        raise MixedModelsError(
+            f"drop1: test={test!r} is not available in this version; use test='Chisq'."
+        )
+    design = fitted.stages.design
+    terms = design.formula.terms
+    rows = {NONE: (np.nan, _aic(fitted), np.nan, np.nan)}
+    for k in droppable(terms):
+        reduced = fit_design(fitted, without_fixed_term(design, k))
+        df = fitted.solution.p - reduced.solution.p
+        ratio = max(reduced.solution.objective - fitted.solution.objective, 0.0)
+        rows[terms[k].name] = (df, _aic(reduced), ratio, chi_square_tail(ratio, df))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["npar", "AIC", "LRT", "p_value"])
+
+
+def ranova(fitted: Fitted, *, reduce: bool) -> pd.DataFrame:
+    """Likelihood-ratio tests of the random terms, by the criterion of the fit.
+
+    Args:
+        fitted: The fit.
+        reduce: `(x | g)` becomes `(1 | g)`; otherwise it is left out as a whole.
+    """
+    rows = {NONE: _row(fitted.solution.objective, _npar(fitted))}
+    for deletion in random_deletions(fitted.stages.design, reduce=reduce):
+        if deletion.design is None:
+            objective = _without_random_effects(fitted)
+            npar = fitted.solution.p + 1
+        else:
+            reduced = fit_design(fitted, deletion.design)
+            objective, npar = reduced.solution.objective, _npar(reduced)
+        df = _npar(fitted) - npar
+        ratio = max(objective - fitted.solution.objective, 0.0)
+        mixture = mixture_tail(ratio, df) if deletion.boundary else np.nan
+        tests = (ratio, df, chi_square_tail(ratio, df), mixture)
+        rows[deletion.label] = _row(objective, npar, *tests)
+    columns = ["npar", "logLik", "AIC", "LRT", "Df", "p_value", "p_mixture"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    return table.astype({"npar": np.int64})
+
+
+def chi_square_tail(ratio: float, df: int) -> float:
+    """Probability of a chi-square above `ratio`; NaN without degrees of freedom."""
+    return float(chdtrc(df, ratio)) if df > 0 else np.nan
+
+
+def mixture_tail(ratio: float, df: int) -> float:
+    """Probability above `ratio` of the 50:50 mixture of chi-squares with df - 1 and df.
+
+    The asymptotic distribution for one more variance, with its df - 1 covariances, at the boundary
+    of zero. A chi-square with 0 degrees of freedom is zero. Source: Stram and Lee (1994),
+    Biometrics 50, 1171-1177, case 3; Self and Liang (1987), JASA 82, 605-610, case 5.
+    """
+    if df == 1:
+        return 1.0 if ratio <= _ROUNDING else 0.5 * float(chdtrc(1, ratio))
+    return 0.5 * float(chdtrc(df - 1, ratio) + chdtrc(df, ratio))
+
+
+def _without_random_effects(fitted: Fitted) -> float:
+    """The criterion of the linear regression: that of the model at theta = 0."""
+    objective = fitted.stages.own_objective()
+    zero = np.zeros(fitted.stages.templates.m)
+    return objective.value(zero, reml=fitted.solution.reml)
+
+
+def _npar(fitted: Fitted) -> int:
+    return fitted.solution.p + fitted.stages.templates.m + 1
+
+
+def _aic(fitted: Fitted) -> float:
+    return fitted.solution.objective + 2.0 * _npar(fitted)
+
+
+def _row(
+    objective: float,
+    npar: int,
+    ratio: float = np.nan,
+    df: float = np.nan,
+    p_value: float = np.nan,
+    p_mixture: float = np.nan,
+) -> tuple[float, ...]:
+    return (npar, -0.5 * objective, objective + 2.0 * npar, ratio, df, p_value, p_mixture)

@@ -1,0 +1,80 @@
+"""Whether one model is a special case of another: column spaces, and spaces of covariances.
+
+The fixed part of the smaller model must lie in the column space of the larger one's X; every
+covariance matrix that its random part can give, a sum of multiples of fixed n x n matrices, must be
+such a sum of the larger one's. The second is decided without forming any of these matrices, by
+their values at random pairs of vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mixedmodels.design import Design
+from mixedmodels.typing import FloatArray, IntArray
+
+# Relative size of what the larger model leaves of the smaller one; rounding leaves 1e-12 or less.
+_LEFT = 1e-8
+# Pairs of vectors beyond the number of matrices.
+_SPARE = 4
+
+
+def fixed_part_nested(small: Design, large: Design) -> bool:
+    """Whether columns and the difference of offsets are in the span of the larger model's X."""
+    wanted = [small.X]
+    zero = np.zeros(small.n)
+    difference = (zero if small.offset is None else small.offset) - (
+        zero if large.offset is None else large.offset
+    )
+    if difference.any():
+        wanted.append(difference[:, None])
+    return _in_span(np.hstack(wanted), large.X)
+
+
+def random_part_nested(small: Design, large: Design) -> bool:
+    """Whether every covariance of the smaller model is one of the larger's (but for signs)."""
+    count = _matrices(small) + _matrices(large) + _SPARE
+    rng = np.random.default_rng(0)
+    rows_small, rows_large = [], []
+    for _ in range(count):
+        x, y = rng.standard_normal((2, small.n))
+        rows_small.append(list(_values(small, x, y)))
+        rows_large.append(list(_values(large, x, y)))
+    return _in_span(np.array(rows_small), np.array(rows_large))
+
+
+def _matrices(design: Design) -> int:
+    return 1 + sum(len(term.columns) * (len(term.columns) + 1) // 2 for term in design.terms)
+
+
+def _values(design: Design, x: FloatArray, y: FloatArray) -> Iterator[float]:
+    """x'By for each matrix B whose multiples add up to a covariance: residual, then each term's."""
+    yield float(x @ y) if design.w is None else float(x @ (y / design.w))
+    for term in design.terms:
+        codes = design.groups[term.group].codes
+        left, right = _level_sums(codes, term.z, x), _level_sums(codes, term.z, y)
+        products = left @ right.T
+        for i in range(len(products)):
+            yield float(products[i, i])
+            yield from (float(products[i, j] + products[j, i]) for j in range(i))
+
+
+def _level_sums(codes: IntArray, z: FloatArray, x: FloatArray) -> FloatArray:
+    """(s, levels) sums of each column of z times x over the rows of each level."""
+    return np.stack([np.bincount(codes, z[:, j] * x) for j in range(z.shape[1])])
+
+
+def _in_span(wanted: FloatArray, basis: FloatArray) -> bool:
+    """Whether the columns of `wanted` are combinations of those of `basis`."""
+    if not wanted.shape[1]:
+        return True
+    sizes = np.linalg.norm(wanted, axis=0)
+    left = wanted / np.where(sizes > 0.0, sizes, 1.0)
+    if basis.shape[1]:
+        norms = np.linalg.norm(basis, axis=0)
+        u, s, _ = np.linalg.svd(basis / np.where(norms > 0.0, norms, 1.0), full_matrices=False)
+        u = u[:, s > 1e-10 * s[0]]
+        left = left - u @ (u.T @ left)
+    return bool(np.max(np.linalg.norm(left, axis=0)) < _LEFT)

@@ -1,0 +1,181 @@
+"""The profile likelihood of a fit: all its curves, and what one reads off them.
+
+How a point is found is `curves`'s and the core's, how one goes between points `traces`'. The
+criterion is always ML, as in lme4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import chdtri, ndtri
+
+from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.inference.curves import Curve
+from mixedmodels.inference.limits import in_parallel, limits, shares
+from mixedmodels.inference.parameters import Parameter, check_level, parameters_of, select
+from mixedmodels.inference.traces import Trace
+from mixedmodels.typing import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Profile:
+    """The profile likelihood of a fit.
+
+    The signed root zeta of a parameter is the square root of the ML deviance, minimised over all
+    other parameters, above its minimum, with the sign of the parameter less its estimate. Where the
+    log-likelihood is quadratic it is a straight line; compared with a normal distribution it gives
+    confidence intervals.
+
+    Attributes:
+        parameters: Names, as in `confint`.
+        estimates: ML estimates by name (of all parameters of the model).
+        deviance: The ML deviance at the estimates.
+        level: How far the curves go: the confidence level of regions for two parameters at a time.
+
+    Examples:
+        >>> import mixedmodels as mm
+        >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+        >>> profile = fit.profile()
+        >>> profile.parameters
+        ('sd(Batch.(Intercept))', 'sigma', '(Intercept)')
+        >>> profile.zeta("sigma", [49.0, 60.0]).round(2)
+        array([-0.07,  1.32])
+    """
+
+    parameters: tuple[str, ...]
+    estimates: pd.Series[float]
+    deviance: float
+    level: float
+    traces: Mapping[str, Trace]
+    fitted: Fitted
+    threads: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """All points: `parameter`, `zeta`, and a column for every parameter of the model.
+
+        In the rows of a parameter its own column holds what it was held at, the others the
+        conditional estimates. A correlation with an effect of no variance is NaN.
+        """
+        frames = [
+            pd.DataFrame(trace.values, columns=self.estimates.index).assign(
+                parameter=name, zeta=trace.zeta
+            )
+            for name, trace in self.traces.items()
+        ]
+        columns = ["parameter", "zeta", *self.estimates.index]
+        if not frames:
+            return pd.DataFrame(columns=columns)
+        return pd.concat(frames, ignore_index=True)[columns]
+
+    def zeta(self, parameter: str, values: npt.ArrayLike) -> FloatArray:
+        """Signed root at values of a parameter; NaN beyond the ends of the curve.
+
+        Raises:
+            MixedModelsError: The profile has no such parameter.
+        """
+        return self._trace(parameter).zeta_at(np.asarray(values, dtype=np.float64))
+
+    def value(self, parameter: str, zeta: npt.ArrayLike) -> FloatArray:
+        """The value of a parameter at signed roots; NaN beyond the ends of the curve.
+
+        Raises:
+            MixedModelsError: The profile has no such parameter.
+        """
+        return self._trace(parameter).value_at(np.asarray(zeta, dtype=np.float64))
+
+    def density(self, parameter: str, values: npt.ArrayLike) -> FloatArray:
+        """The density that a parameter has if zeta is standard normal; NaN beyond the ends.
+
+        Raises:
+            MixedModelsError: The profile has no such parameter.
+        """
+        return self._trace(parameter).density_at(np.asarray(values, dtype=np.float64))
+
+    def confint(self, level: float = 0.95) -> pd.DataFrame:
+        """Confidence limits, searched from the curves until the deviance is met.
+
+        Args:
+            level: Coverage, between 0 and 1; may be more than the profile's.
+
+        Returns:
+            One row per parameter; columns `lower`, `upper`.
+
+        Raises:
+            MixedModelsError: `level` is not between 0 and 1.
+        """
+        chosen = [trace.parameter for trace in self.traces.values()]
+        return limits(self.fitted, chosen, level, self.threads, self.traces)
+
+    def __repr__(self) -> str:
+        """Estimates and 95 % limits as the curves have them."""
+        ends = [self._ends(name, float(ndtri(0.975))) for name in self.parameters]
+        table = pd.DataFrame(ends, self.parameters, ["2.5 %", "97.5 %"])
+        table.insert(0, "estimate", self.estimates.reindex(self.parameters))
+        points = sum(len(trace.w) for trace in self.traces.values())
+        return f"Profile likelihood: {points} points\n{table.to_string(float_format='%.6g')}"
+
+    def _ends(self, name: str, zeta: float) -> tuple[float, float]:
+        """Limits by interpolation; the last value where a bound is nearer."""
+        trace = self.traces[name]
+        inside = np.clip([-zeta, zeta], trace.zeta[0], trace.zeta[-1])
+        low, high = self.value(name, inside)
+        return float(low), float(high)
+
+    def _trace(self, parameter: str) -> Trace:
+        if parameter not in self.traces:
+            raise MixedModelsError(
+                f"The profile has no parameter '{parameter}'; it has "
+                f"{', '.join(self.traces)}.{did_you_mean(parameter, self.traces)}"
+            )
+        return self.traces[parameter]
+
+
+def profile(
+    fitted: Fitted, names: str | Sequence[str] | None, level: float, threads: int | None
+) -> Profile:
+    """The curves of the named parameters (of all if None).
+
+    Args:
+        fitted: The fit by maximum likelihood; not changed.
+        names: Parameters, or "theta_" or "beta_".
+        level: Confidence level for two parameters at a time up to which the curves go.
+        threads: Curves computed at a time; None leaves the choice to the library.
+
+    Raises:
+        MixedModelsError: Unknown names, a level or number of threads that is none, or a profile
+            that cannot be computed.
+    """
+    every = parameters_of(fitted)
+    chosen = select(every, names)
+    for parameter in chosen if names is not None else ():
+        if np.isnan(parameter.estimate):
+            raise MixedModelsError(
+                f"{parameter.name} has no estimate, one of its effects having no variance, and so "
+                "no profile. Leave it out, or drop its effect from the model."
+            )
+    chosen = [parameter for parameter in chosen if not np.isnan(parameter.estimate)]
+    check_level(level)
+    count, inner = shares(fitted, len(chosen), threads)
+    # Chi-square with 2 degrees of freedom, as for regions of two parameters.
+    reach = float(np.sqrt(chdtri(2, 1.0 - level)))
+
+    def trace(parameter: Parameter) -> Trace:
+        curve = Curve(fitted, parameter, inner)
+        return Trace.of(parameter, curve.unit, curve.path(reach), fitted.stages.templates)
+
+    traces = in_parallel(trace, chosen, count)
+    return Profile(
+        parameters=tuple(parameter.name for parameter in chosen),
+        estimates=pd.Series({p.name: p.estimate for p in every}, name="estimate"),
+        deviance=fitted.solution.objective,
+        level=level,
+        traces={p.name: trace for p, trace in zip(chosen, traces, strict=True)},
+        fitted=fitted,
+        threads=count * inner,
+    )
