@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--optimizer", choices=OPTIMIZERS, default="auto", help="default: auto")
     fit.add_argument("--threads", type=int, metavar="N", help="most threads to use")
     fit.add_argument("--verbose", action="store_true", help="print a line per iteration")
+    fit.add_argument("--report", metavar="FILE", help="also write a page of HTML with pictures")
     fit.add_argument("--save", metavar="FILE", help="also write the fit, for mixedmodels.load")
     fit.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
@@ -106,6 +107,8 @@ def _fit(arguments: argparse.Namespace) -> int:
         )
     if arguments.save is not None:
         fit.save(arguments.save)
+    if arguments.report is not None:
+        fit.report(arguments.report)
     print(json.dumps(as_json(fit), indent=2, allow_nan=False) if arguments.json else fit)
     return OK if fit.converged else NOT_CONVERGED
 

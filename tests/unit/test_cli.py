@@ -218,3 +218,13 @@ def test_save(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 def test_save_to_nowhere(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["fit", SLEEP, "sleepstudy", "--save", str(tmp_path / "none" / "fit.mm")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_report(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mixedmodels.fit.page.can_draw", lambda: False)
+    path = tmp_path / "fit.html"
+    assert main(["fit", "Yield ~ 1 + (1 | Batch)", "dyestuff", "--report", str(path)]) == 0
+    assert "REML" in capsys.readouterr().out
+    assert "<!DOCTYPE html>" in path.read_text(encoding="utf-8")

@@ -21,9 +21,12 @@ class Reports(Inference):
     """What a fit prints; see `LinearMixedFit`."""
 
     def summary(self) -> Report:
-        """lme4's summary: a string that prints as text and shows as HTML in a notebook."""
+        """lme4's summary: a string that prints as text and shows as HTML in a notebook.
+
+        Its methods `to_markdown()` and `to_latex()` give the same for other pages.
+        """
         sections = fit_sections(self._values(full=True))
-        return Report(render_text(sections), render_html(sections))
+        return Report(render_text(sections), render_html(sections), sections)
 
     def __str__(self) -> str:
         """The summary without residual quantiles and correlations."""

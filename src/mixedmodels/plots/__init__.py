@@ -1,4 +1,5 @@
 """Pictures. Functions take arrays and tables and return a matplotlib Figure.
 
-They neither fit nor compute statistics, and they show nothing by themselves.
+One file per family; `style` holds colours and layout, `smooth` and `contours` the curves that only
+a picture needs. No function fits a model or knows one, and none shows anything by itself.
 """

@@ -1,10 +1,15 @@
-"""The one place that imports matplotlib, which is an optional extra."""
+"""The one place that imports matplotlib, which is an optional extra; and figures as text."""
 
 from __future__ import annotations
 
-from typing import Any
+import io
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from mixedmodels.errors import MixedModelsError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def pyplot() -> Any:
@@ -20,3 +25,18 @@ def pyplot() -> Any:
             "Plots need matplotlib, which is not installed: pip install mixedmodels[plots]"
         ) from error
     return plt
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
+
+
+def as_svg(figure: Figure) -> str:
+    """The figure as SVG text, the same for the same figure; it is closed afterwards."""
+    plt = pyplot()
+    buffer = io.StringIO()
+    with plt.rc_context({"svg.hashsalt": "mixedmodels", "svg.fonttype": "path"}):
+        figure.savefig(buffer, format="svg", dpi=144, metadata={"Date": None})
+    plt.close(figure)
+    return buffer.getvalue()

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mixedmodels.report.latex import render_latex
+from mixedmodels.report.markdown import render_markdown
 from mixedmodels.report.numbers import align
 from mixedmodels.report.sections import Paragraph, Section
 
 
 class Report(str):
-    """A string that shows itself as printed, and as HTML in a notebook."""
+    """A string that shows itself as printed, and as HTML in a notebook.
+
+    Attributes:
+        html: The same as HTML.
+        sections: What is laid out, for the other forms.
+    """
 
     html: str
+    sections: tuple[Section, ...]
 
-    def __new__(cls, text: str, html: str) -> Report:
+    def __new__(cls, text: str, html: str, sections: Iterable[Section] = ()) -> Report:
         """Text with its HTML counterpart."""
         report = super().__new__(cls, text)
         report.html = html
+        report.sections = tuple(sections)
         return report
+
+    def to_markdown(self) -> str:
+        """The same as Markdown, with tables of pipes."""
+        return render_markdown(self.sections)
+
+    def to_latex(self) -> str:
+        """The same as LaTeX, for a document that loads the package booktabs."""
+        return render_latex(self.sections)
 
     def __repr__(self) -> str:
         """The text itself, so that an interactive session shows it laid out."""

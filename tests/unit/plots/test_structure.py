@@ -1,25 +1,15 @@
-"""Pictures: what is drawn where, and the message without matplotlib."""
+"""Pictures of matrices: what is drawn where, and the message without matplotlib."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy import sparse
 
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.structure import plot_structure
-
-
-@pytest.fixture(autouse=True)
-def _no_window() -> Iterator[None]:
-    mpl.use("Agg")
-    yield
-    plt.close("all")
 
 
 def matrices(q: int, n: int) -> tuple[sparse.csc_array, sparse.csc_array, sparse.csc_array]:

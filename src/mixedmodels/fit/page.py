@@ -1,0 +1,97 @@
+"""The fit as one HTML page: summary, search, pictures. The layout is `report.page`'s."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from mixedmodels.errors import FileError, MixedModelsError
+from mixedmodels.fit.pictures import Pictures
+from mixedmodels.fit.reports import Reports
+from mixedmodels.plots.backend import as_svg, can_draw
+from mixedmodels.report.page import Chapter, Picture, render_page
+from mixedmodels.report.sections import Paragraph, Table, fit_sections
+
+_CAPTIONS = {
+    "plot_coefficients": "Fixed effects with 95 % Wald intervals.",
+    "plot_ranef": "Conditional modes of the random effects with conditional 95 % intervals; those "
+    "that leave out zero are blue.",
+    "plot_shrinkage": "From the least-squares estimates of each level by itself to its conditional "
+    "modes.",
+    "plot_residuals": "Residuals against fitted values. The smooth line is level where the mean is "
+    "right.",
+    "plot_scale_location": "Spread against fitted values. The smooth line is level where the "
+    "residual variance is constant.",
+    "plot_qq": "Residuals against normal quantiles, with a pointwise 95 % band.",
+    "plot_qq_ranef": "Conditional modes against normal quantiles.",
+}
+
+
+class Page(Reports, Pictures):
+    """The fit as a page; see `LinearMixedFit`."""
+
+    def report(self, path: str | os.PathLike[str], *, pictures: bool = True) -> None:
+        """Write the fit as one HTML file that needs no other: summary, search and pictures.
+
+        Args:
+            path: Where to write; a file that is there is replaced.
+            pictures: Whether to draw; without matplotlib nothing is drawn and the page says so.
+
+        Raises:
+            FileError: The file cannot be written there.
+
+        Examples:
+            >>> import tempfile, pathlib
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> path = pathlib.Path(tempfile.mkdtemp()) / "dyestuff.html"
+            >>> fit.report(path, pictures=False)
+            >>> "1527.5" in path.read_text(encoding="utf-8")
+            True
+        """
+        values = self._values(full=True)
+        notes = list(values.messages)
+        if pictures and not can_draw():
+            notes.append("Pictures are left out: matplotlib is not installed.")
+        page = render_page(
+            values.formula,
+            notes,
+            [
+                Chapter("Summary", fit_sections(replace(values, messages=()))),
+                Chapter("Search", [self._search(), Paragraph((self._optsum.message,))]),
+            ],
+            list(self._drawn()) if pictures and can_draw() else [],
+            f"mixedmodels {version('mixedmodels')}",
+        )
+        try:
+            Path(path).write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise FileError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+    def _search(self) -> Table:
+        found = self._optsum
+        hessian = "positive definite" if found.hessian_ok else "not positive definite"
+        rows = (
+            ("Optimizer", f"{found.optimizer} ({found.reason})"),
+            ("Status", found.status),
+            ("Evaluations", f"{found.n_objective} of the criterion, {found.n_gradient} gradients"),
+            ("Largest gradient", f"{found.max_gradient:.3g}"),
+            ("Hessian", hessian if found.hessian is not None else "not computed"),
+            ("theta", ", ".join(f"{name} {at:.5g}" for name, at in self._theta_items())),
+        )
+        return Table("", ("", ""), rows, "<<")
+
+    def _theta_items(self) -> Iterator[tuple[str, float]]:
+        return zip(self.theta_names, self.theta.tolist(), strict=True)
+
+    def _drawn(self) -> Iterator[Picture]:
+        """The pictures that this fit has: one without fixed effects, say, has fewer."""
+        for name, caption in _CAPTIONS.items():
+            try:
+                figure = getattr(self, name)()
+            except MixedModelsError:
+                continue
+            yield Picture(caption, as_svg(figure))

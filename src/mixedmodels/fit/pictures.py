@@ -1,0 +1,349 @@
+"""Pictures of a fit; the functions that draw are in `plots`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri, stdtrit
+
+from mixedmodels.errors import DataError, MixedModelsError, did_you_mean
+from mixedmodels.estimates.within import within_levels
+from mixedmodels.fit.inference import Inference
+from mixedmodels.plots.bootstrap import plot_bootstrap
+from mixedmodels.plots.coefficients import plot_coefficients
+from mixedmodels.plots.profiles import (
+    LEVELS,
+    ProfileLike,
+    plot_profile,
+    plot_profile_density,
+    plot_profile_pairs,
+)
+from mixedmodels.plots.ranef import Sort, plot_qq_ranef, plot_ranef
+from mixedmodels.plots.residuals import plot_qq, plot_residuals, plot_scale_location
+from mixedmodels.plots.shrinkage import plot_shrinkage
+from mixedmodels.typing import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INTERCEPT = "(Intercept)"
+
+
+class _Bootstrapped(Protocol):
+    """What the picture asks of a bootstrap."""
+
+    @property
+    def replicates(self) -> pd.DataFrame: ...
+
+    @property
+    def estimates(self) -> pd.Series[float]: ...
+
+
+class _Profiled(Protocol):
+    """A fit with the role that profiles."""
+
+    def profile(self) -> ProfileLike: ...
+
+
+class Pictures(Inference):
+    """Pictures of a fit; see `LinearMixedFit`.
+
+    Every method returns a matplotlib Figure and raises MixedModelsError where matplotlib is not
+    installed.
+    """
+
+    # -- random effects -----------------------------------------------------------------
+
+    def plot_ranef(
+        self,
+        groups: str | Sequence[str] | None = None,
+        *,
+        level: float = 0.95,
+        sort: Sort = "auto",
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Conditional modes with conditional intervals: a caterpillar for every effect.
+
+        Args:
+            groups: Grouping factors to draw; all if None.
+            level: Of the intervals, which hold the parameters at their estimates.
+            sort: Levels sorted by the "first" effect of the group, by "each" effect in its panel,
+                or "none"; "auto" is the first where levels are named, each where they are not.
+            figsize: In inches; from the number of levels and effects if None.
+
+        Raises:
+            DataError: An unknown grouping factor.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> len(fit.plot_ranef().axes)
+            2
+        """
+        tables, condvar = self._modes(groups)
+        return plot_ranef(tables, condvar, level=level, sort=sort, figsize=figsize)
+
+    def plot_qq_ranef(
+        self,
+        groups: str | Sequence[str] | None = None,
+        *,
+        level: float = 0.95,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Conditional modes against normal quantiles, with conditional intervals and a band.
+
+        Args:
+            groups: Grouping factors to draw; all if None.
+            level: Of the intervals and of the band.
+            figsize: In inches.
+
+        Raises:
+            DataError: An unknown grouping factor.
+        """
+        return plot_qq_ranef(*self._modes(groups), level=level, figsize=figsize)
+
+    def plot_shrinkage(
+        self, group: str | None = None, *, figsize: tuple[float, float] | None = None
+    ) -> Figure:
+        """How far each level is drawn from its own least-squares estimates to the population.
+
+        The estimates of a level by itself are made from its rows alone, what other grouping factors
+        explain being taken off; effects in the fixed part are drawn with their coefficient added.
+
+        Args:
+            group: The grouping factor; that with the most levels if None.
+            figsize: In inches.
+
+        Raises:
+            DataError: An unknown grouping factor.
+            MixedModelsError: No level has rows enough.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.plot_shrinkage().axes[0].get_xlabel()
+            '(Intercept)'
+        """
+        name = self._groups(group)[0]
+        position = [factor.name for factor in self._design.groups].index(name)
+        modes = self.ranef()[name]
+        fixed = self.fixef.dropna()
+        population = {effect: float(fixed.get(effect, 0.0)) for effect in modes.columns}
+        centre = np.array(list(population.values()))
+        within = within_levels(self._fitted, position)
+        return plot_shrinkage(
+            within + centre, modes + centre, population, group=name, figsize=figsize
+        )
+
+    # -- residuals ----------------------------------------------------------------------
+
+    def plot_residuals(
+        self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None
+    ) -> Figure:
+        """Residuals against fitted values with a smooth line; standardised where there are weights.
+
+        Args:
+            ax: Where to draw; a new figure if None.
+            figsize: Of a new figure, in inches.
+        """
+        weighted = self._design.w is not None
+        values = self._standardized if weighted else self.residuals
+        kind = "Standardised residuals" if weighted else "Residuals"
+        return plot_residuals(self.fitted, values, kind=kind, ax=ax, figsize=figsize)
+
+    def plot_scale_location(
+        self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None
+    ) -> Figure:
+        """Square roots of absolute standardised residuals against fitted values.
+
+        Args:
+            ax: Where to draw; a new figure if None.
+            figsize: Of a new figure, in inches.
+        """
+        return plot_scale_location(self.fitted, self._standardized, ax=ax, figsize=figsize)
+
+    def plot_qq(
+        self,
+        *,
+        level: float = 0.95,
+        ax: Axes | None = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Standardised residuals against normal quantiles, with a pointwise band.
+
+        Args:
+            level: Of the band.
+            ax: Where to draw; a new figure if None.
+            figsize: Of a new figure, in inches.
+        """
+        return plot_qq(self._standardized, level=level, ax=ax, figsize=figsize)
+
+    # -- parameters ---------------------------------------------------------------------
+
+    def plot_coefficients(
+        self,
+        *,
+        level: float = 0.95,
+        intercept: bool = False,
+        ax: Axes | None = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Fixed effects with Wald intervals, by the degrees of freedom of `coef_table()`.
+
+        Args:
+            level: Of the intervals.
+            intercept: Draw the intercept too; alone it is always drawn.
+            ax: Where to draw; a new figure if None.
+            figsize: Of a new figure, in inches.
+
+        Raises:
+            MixedModelsError: The model has no fixed effects.
+        """
+        table = self.coef_table()
+        if not intercept and len(table) > 1:
+            table = table.drop(index=INTERCEPT, errors="ignore")
+        if table.empty:
+            raise MixedModelsError("The model has no fixed effects to draw.")
+        df = table["df"].to_numpy(dtype=np.float64)
+        tail = 0.5 + level / 2.0
+        finite = np.isfinite(df)
+        reach = np.where(finite, stdtrit(np.where(finite, df, 1.0), tail), ndtri(tail))
+        half = reach * table["std_error"]
+        drawn = pd.DataFrame(
+            {
+                "estimate": table["estimate"],
+                "lower": table["estimate"] - half,
+                "upper": table["estimate"] + half,
+            }
+        )
+        return plot_coefficients(drawn, level=level, ax=ax, figsize=figsize)
+
+    def plot_profile(
+        self,
+        profile: ProfileLike | None = None,
+        *,
+        parameters: Sequence[str] | None = None,
+        levels: Sequence[float] = LEVELS,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Zeta of each parameter: the signed square root of the rise of the deviance.
+
+        Args:
+            profile: What `fit.profile()` gave; it is computed if None.
+            parameters: Which to draw; all of the profile's if None.
+            levels: Of the intervals marked.
+            figsize: In inches.
+
+        Raises:
+            MixedModelsError: An unknown parameter.
+        """
+        return plot_profile(
+            self._profile(profile), parameters=parameters, levels=levels, figsize=figsize
+        )
+
+    def plot_profile_density(
+        self,
+        profile: ProfileLike | None = None,
+        *,
+        parameters: Sequence[str] | None = None,
+        level: float = 0.95,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """The density of each parameter that its profile implies, an interval shaded.
+
+        Args:
+            profile: What `fit.profile()` gave; it is computed if None.
+            parameters: Which to draw; all of the profile's if None.
+            level: Of the interval.
+            figsize: In inches.
+
+        Raises:
+            MixedModelsError: An unknown parameter.
+        """
+        return plot_profile_density(
+            self._profile(profile), parameters=parameters, level=level, figsize=figsize
+        )
+
+    def plot_profile_pairs(
+        self,
+        profile: ProfileLike | None = None,
+        *,
+        parameters: Sequence[str] | None = None,
+        levels: Sequence[float] = LEVELS,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Every pair of parameters: traces of the profiles, and regions interpolated from them.
+
+        Args:
+            profile: What `fit.profile()` gave; it is computed if None.
+            parameters: Which to draw, two to eight; all of the profile's if None.
+            levels: Of the regions.
+            figsize: In inches.
+
+        Raises:
+            MixedModelsError: An unknown parameter, fewer than two, or more than eight.
+        """
+        return plot_profile_pairs(
+            self._profile(profile), parameters=parameters, levels=levels, figsize=figsize
+        )
+
+    def plot_bootstrap(
+        self,
+        bootstrap: _Bootstrapped,
+        *,
+        parameters: Sequence[str] | None = None,
+        level: float = 0.95,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Ridges of the replicates of each parameter.
+
+        Args:
+            bootstrap: What `fit.bootstrap(nsim)` gave.
+            parameters: Which to draw; all of the bootstrap's if None.
+            level: Of the percentile intervals.
+            figsize: In inches.
+
+        Raises:
+            MixedModelsError: An unknown parameter, or no replicates.
+        """
+        return plot_bootstrap(
+            bootstrap.replicates,
+            bootstrap.estimates,
+            parameters=parameters,
+            level=level,
+            figsize=figsize,
+        )
+
+    # -- what the pictures need ---------------------------------------------------------
+
+    def _profile(self, profile: ProfileLike | None) -> ProfileLike:
+        return cast(_Profiled, self).profile() if profile is None else profile
+
+    def _groups(self, asked: str | Sequence[str] | None) -> list[str]:
+        known = [group.name for group in self._design.groups]
+        chosen = known if asked is None else [asked] if isinstance(asked, str) else list(asked)
+        for name in chosen:
+            if name not in known:
+                raise DataError(
+                    f"{name!r} is not a grouping factor of this model; it has "
+                    f"{', '.join(known)}.{did_you_mean(str(name), known)}"
+                )
+        return chosen
+
+    def _modes(
+        self, groups: str | Sequence[str] | None
+    ) -> tuple[dict[str, pd.DataFrame], dict[str, FloatArray]]:
+        chosen = self._groups(groups)
+        tables, condvar = self.ranef(condvar=True)
+        return {name: tables[name] for name in chosen}, {name: condvar[name] for name in chosen}
+
+    @property
+    def _standardized(self) -> FloatArray:
+        """(n,) residuals over their standard deviation sigma / sqrt(w)."""
+        w = self._design.w
+        scaled: FloatArray = self.residuals if w is None else self.residuals * np.sqrt(w)
+        return scaled / self.sigma

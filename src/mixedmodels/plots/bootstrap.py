@@ -1,0 +1,108 @@
+"""Replicates of a bootstrap: the density of each parameter, one ridge above the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.plots.smooth import density
+from mixedmodels.plots.style import BLUE, INK, ORANGE, grid, possible, shorten, styled
+from mixedmodels.typing import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Replicates nearer to a bound than this part of the estimate (of 1 for a correlation) stand on it.
+_AT_BOUND = 1e-4
+
+
+@styled
+def plot_bootstrap(
+    replicates: pd.DataFrame,
+    estimates: pd.Series[float],
+    *,
+    parameters: Sequence[str] | None = None,
+    level: float = 0.95,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """Ridges: the density of each parameter's replicates, on a scale of its own.
+
+    The bar below a ridge is the percentile interval, the vertical line the estimate. Replicates
+    that stand on a bound (a standard deviation of zero, a correlation of one) are a spike of their
+    share.
+
+    Args:
+        replicates: (nsim, parameters); rows of NaN are left out.
+        estimates: By parameter.
+        parameters: Which, from top to bottom; all if None.
+        level: Of the intervals.
+        figsize: In inches; from the number of parameters if None.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MixedModelsError: matplotlib is not installed, an unknown parameter, or no replicates.
+    """
+    known = [str(name) for name in replicates.columns]
+    chosen = known if parameters is None else list(parameters)
+    if not chosen or any(name not in known for name in chosen):
+        raise MixedModelsError(
+            f"parameters is {chosen!r}; it must be some of the bootstrap's: {', '.join(known)}."
+        )
+    size = figsize or (6.4, 0.35 + 0.95 * len(chosen))
+    figure, rows = grid(len(chosen), size, size, columns=1)
+    for axes, name in zip(rows, chosen, strict=True):
+        values = replicates[name].to_numpy(dtype=np.float64)
+        values = values[np.isfinite(values)]
+        if values.size < 2:
+            raise MixedModelsError(f"There are {values.size} replicates of '{name}' to draw.")
+        _ridge(axes, name, values, float(estimates[name]), level)
+    return figure
+
+
+def _ridge(axes: Axes, name: str, values: FloatArray, estimate: float, level: float) -> None:
+    low, high = possible(name)
+    near = _AT_BOUND * (1.0 if name.startswith("cor(") else abs(estimate))
+    at_bound = (values <= low + near) | (values >= high - near)
+    inside = values[~at_bound]
+    if inside.size > 1:
+        places, heights = density(inside, low, high)
+        heights = heights / heights.max()
+        axes.fill_between(places, heights, color=BLUE, alpha=0.25, linewidth=0.0)
+        axes.plot(places, heights, color=BLUE, linewidth=1.4)
+    top = 1.12
+    for bound in (low, high):
+        share = float(np.mean(np.abs(values - bound) <= near)) if np.isfinite(bound) else 0.0
+        if share > 0.0:
+            top = 1.45
+            _spike(axes, bound, share, left=bound == high)
+    limits = np.quantile(values, 0.5 + np.array([-level, level]) / 2.0)
+    axes.plot(limits, [-0.16, -0.16], color=INK, linewidth=2.2)
+    axes.plot([estimate, estimate], [-0.16, 1.0], color=ORANGE, linewidth=1.4)
+    axes.set(yticks=[], ylim=(-0.3, top))
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=False, axis="y")
+    axes.locator_params(axis="x", nbins=7)
+    axes.set_ylabel(
+        shorten(name, 30), rotation=0, ha="right", va="center", fontsize=9, fontweight="bold"
+    )
+
+
+def _spike(axes: Axes, bound: float, share: float, *, left: bool) -> None:
+    axes.plot([bound, bound], [0.0, 1.0], color=BLUE, linewidth=3.0, solid_capstyle="butt")
+    axes.annotate(
+        f"{100 * share:.2g} % at {bound:g}",
+        (bound, 1.0),
+        xytext=(3 if left else -3, 1),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="bottom",
+        fontsize=8,
+        color=INK,
+    )

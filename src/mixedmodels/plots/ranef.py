@@ -1,0 +1,201 @@
+"""Random effects by level: caterpillars with conditional intervals, and normal quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from mixedmodels.plots.backend import pyplot
+from mixedmodels.plots.residuals import draw_qq
+from mixedmodels.plots.style import (
+    BLUE,
+    GREY,
+    MOST_VECTORS,
+    PALE,
+    SKY,
+    grid,
+    reference,
+    shorten,
+    styled,
+)
+from mixedmodels.typing import AnyArray, FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Sort: TypeAlias = Literal["auto", "first", "each", "none"]
+
+# Levels up to this many are named on the axis.
+MOST_NAMED = 60
+# Intervals are drawn beside normal quantiles for up to this many levels.
+MOST_INTERVALS = 200
+_ROW = 0.17
+_PANEL = 3.2
+
+
+class _Facet(NamedTuple):
+    """One effect of one grouping factor."""
+
+    group: str
+    effect: str
+    modes: FloatArray
+    half: FloatArray
+    levels: pd.Index
+
+
+@styled
+def plot_ranef(
+    tables: Mapping[str, pd.DataFrame],
+    condvar: Mapping[str, FloatArray],
+    *,
+    level: float = 0.95,
+    sort: Sort = "auto",
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """Conditional modes with conditional intervals, one panel per effect: caterpillars.
+
+    Intervals that leave out zero are drawn darker. Up to 60 levels are named; more are drawn
+    as a curve.
+
+    Args:
+        tables: Grouping factor to modes (levels by effects).
+        condvar: Grouping factor to conditional covariances (levels, effects, effects).
+        level: Of the intervals.
+        sort: Order of the levels: by the first effect of the group ("first"), by each panel's own
+            ("each"), or as the levels are ("none"); "auto" is the first where the levels are named,
+            each where they are not.
+        figsize: In inches; from the number of levels and effects if None.
+
+    Returns:
+        The figure: a row of panels per grouping factor, or one row where each has one effect.
+
+    Raises:
+        MixedModelsError: matplotlib is not installed.
+    """
+    rows = [_facets(name, table, condvar[name], level) for name, table in tables.items()]
+    if all(len(row) == 1 for row in rows) and len(rows) <= 3:
+        rows = [[row[0] for row in rows]]
+    heights = [max(_height(facet) for facet in row) for row in rows]
+    width = max(map(len, rows))
+    size = figsize or (max(_PANEL * width + 0.6, 4.5), sum(heights) + 0.6 * len(rows))
+    figure: Figure = pyplot().figure(figsize=size, layout="constrained")
+    bands = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)
+    for row, (band,) in zip(rows, bands, strict=True):
+        panels = band.subplots(1, width, squeeze=False)[0]
+        for position, axes in enumerate(panels):
+            if position >= len(row):
+                axes.set_visible(False)
+                continue
+            first = row[0] if row[0].group == row[position].group else row[position]
+            _caterpillar(axes, row[position], first, sort)
+    return figure
+
+
+@styled
+def plot_qq_ranef(
+    tables: Mapping[str, pd.DataFrame],
+    condvar: Mapping[str, FloatArray],
+    *,
+    level: float = 0.95,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """Conditional modes against normal quantiles, one panel per effect.
+
+    Vertical lines are conditional intervals (up to 200 levels); the grey band is that of a normal
+    sample on the line through the quartiles, as in `plot_qq`.
+
+    Args:
+        tables: Grouping factor to modes (levels by effects).
+        condvar: Grouping factor to conditional covariances (levels, effects, effects).
+        level: Of the intervals and the band.
+        figsize: In inches.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MixedModelsError: matplotlib is not installed.
+    """
+    rows = [_facets(name, table, condvar[name], level) for name, table in tables.items()]
+    facets = [facet for row in rows for facet in row]
+    figure, panels = grid(len(facets), (3.4, 3.2), figsize)
+    for axes, facet in zip(panels, facets, strict=True):
+        few = len(facet.modes) <= MOST_INTERVALS
+        draw_qq(axes, facet.modes, level=level, half_widths=facet.half if few else None)
+        axes.set(xlabel="Normal quantiles", ylabel="Conditional mode", title=_title(facet))
+    return figure
+
+
+def _facets(name: str, table: pd.DataFrame, condvar: FloatArray, level: float) -> list[_Facet]:
+    reach = ndtri(0.5 + level / 2.0)
+    half = reach * np.sqrt(np.clip(np.einsum("lss->ls", condvar), 0.0, None))
+    return [
+        _Facet(name, str(effect), table.iloc[:, j].to_numpy(), half[:, j], table.index)
+        for j, effect in enumerate(table.columns)
+    ]
+
+
+def _height(facet: _Facet) -> float:
+    count = len(facet.levels)
+    return max(1.6, _ROW * count) if count <= MOST_NAMED else 3.4
+
+
+def _title(facet: _Facet) -> str:
+    return shorten(f"{facet.group}: {facet.effect}", 38)
+
+
+def _caterpillar(axes: Axes, facet: _Facet, first: _Facet, sort: Sort) -> None:
+    count = len(facet.levels)
+    named = count <= MOST_NAMED
+    order = _order(facet, first, sort, named=named)
+    modes, half = facet.modes[order], facet.half[order]
+    places = np.arange(count)
+    away = np.abs(modes) > half
+    many = count > MOST_VECTORS
+    line = 1.6 if named else max(0.35, min(1.2, 160.0 / count))
+    # Thin lines side by side make a surface, which is paler and without transparency.
+    colors = (GREY, BLUE) if named else (PALE, SKY)
+    reference(axes, x=0.0)
+    for chosen, color, depth in ((~away, colors[0], 2), (away, colors[1], 3)):
+        axes.hlines(
+            places[chosen],
+            (modes - half)[chosen],
+            (modes + half)[chosen],
+            color=color,
+            linewidth=line,
+            zorder=depth,
+            rasterized=many,
+        )
+    axes.scatter(
+        modes,
+        places,
+        s=14.0 if named else 1.2,
+        color=np.where(away, BLUE, "#5f5f5f") if named else "#101010",
+        linewidths=0.0,
+        zorder=4,
+        rasterized=many,
+    )
+    axes.set(title=_title(facet), ylim=(-0.03 * count - 0.6, 1.03 * count - 0.4))
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0.0)
+    if not named:
+        axes.set_yticks([])
+        axes.set_ylabel(f"{count:,} levels")
+    elif facet is first or sort == "each":
+        axes.set_yticks(places, [shorten(str(facet.levels[i]), 24) for i in order])
+    else:
+        axes.set_yticks(places, [""] * count)
+
+
+def _order(facet: _Facet, first: _Facet, sort: Sort, *, named: bool) -> AnyArray:
+    if sort == "none":
+        # The first level on top, as in a table.
+        return np.arange(len(facet.levels))[::-1]
+    if sort == "each" or (sort == "auto" and not named):
+        return np.argsort(facet.modes, kind="stable")
+    return np.argsort(first.modes, kind="stable")

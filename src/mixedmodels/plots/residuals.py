@@ -1,0 +1,205 @@
+"""Residuals: against fitted values, their spread, and against normal quantiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import betaincinv, ndtr, ndtri
+
+from mixedmodels.plots.smooth import local_line
+from mixedmodels.plots.style import (
+    BLUE,
+    INK,
+    MOST_VECTORS,
+    ORANGE,
+    PALE,
+    blues,
+    one_axes,
+    reference,
+    styled,
+)
+from mixedmodels.typing import FloatArray, LongArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SIZE = (5.6, 4.0)
+SQUARE = (4.6, 4.4)
+# More points than this are counted in hexagons instead of drawn.
+MOST_POINTS = 5000
+# Points of a quantile plot that are drawn; the tails are all among them.
+_MOST_QUANTILES = 2000
+
+
+@styled
+def plot_residuals(
+    fitted: FloatArray,
+    residuals: FloatArray,
+    *,
+    kind: str = "Residuals",
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """Residuals against fitted values, with a smooth line.
+
+    Args:
+        fitted: (n,) fitted values.
+        residuals: (n,) residuals.
+        kind: What to call them.
+        ax: Where to draw; a new figure if None.
+        figsize: Of a new figure, in inches.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MixedModelsError: matplotlib is not installed.
+    """
+    figure, axes = one_axes(ax, figsize or SIZE)
+    reference(axes, y=0.0)
+    _cloud(axes, fitted, residuals)
+    _trend(axes, fitted, residuals)
+    axes.set(xlabel="Fitted values", ylabel=kind, title=f"{kind} against fitted values")
+    return figure
+
+
+@styled
+def plot_scale_location(
+    fitted: FloatArray,
+    standardized: FloatArray,
+    *,
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """Square roots of absolute standardised residuals against fitted values.
+
+    Where the spread is the same everywhere, the smooth line is level; the line to compare with is
+    the mean for normal residuals of unit variance, 0.822.
+
+    Args:
+        fitted: (n,) fitted values.
+        standardized: (n,) residuals divided by their standard deviation.
+        ax: Where to draw; a new figure if None.
+        figsize: Of a new figure, in inches.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MixedModelsError: matplotlib is not installed.
+    """
+    figure, axes = one_axes(ax, figsize or SIZE)
+    roots = np.sqrt(np.abs(standardized))
+    reference(axes, y=0.8221789)
+    _cloud(axes, fitted, roots)
+    _trend(axes, fitted, roots)
+    axes.set_ylim(bottom=0.0)
+    axes.set(
+        xlabel="Fitted values",
+        ylabel="√|standardised residual|",
+        title="Spread against fitted values",
+    )
+    return figure
+
+
+@styled
+def plot_qq(
+    values: FloatArray,
+    *,
+    kind: str = "Standardised residuals",
+    level: float = 0.95,
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """Values against normal quantiles, with a line through the quartiles and a band.
+
+    The band is where each order statistic of a normal sample on that line falls with probability
+    `level`, one by one: of many points, some lie outside.
+
+    Args:
+        values: (n,) values.
+        kind: What to call them.
+        level: Of the band.
+        ax: Where to draw; a new figure if None.
+        figsize: Of a new figure, in inches.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MixedModelsError: matplotlib is not installed.
+    """
+    figure, axes = one_axes(ax, figsize or SQUARE)
+    draw_qq(axes, values, level=level)
+    axes.set(xlabel="Normal quantiles", ylabel=kind, title=f"{kind}: normal QQ")
+    return figure
+
+
+def draw_qq(
+    axes: Axes, values: FloatArray, *, level: float, half_widths: FloatArray | None = None
+) -> None:
+    """Points, line through the quartiles and band; intervals of given half widths, if any."""
+    order = np.argsort(values)
+    ranks = _ranks(len(values))
+    position = (ranks - 0.5) / len(values)
+    x, y = ndtri(position), values[order][ranks - 1]
+    slope = np.subtract(*np.quantile(values, [0.75, 0.25])) / (ndtri(0.75) - ndtri(0.25))
+    middle = float(np.mean(np.quantile(values, [0.25, 0.75])))
+    tail = (1.0 - level) / 2.0
+    low, high = (
+        middle + slope * ndtri(betaincinv(ranks, len(values) + 1.0 - ranks, p))
+        for p in (tail, 1.0 - tail)
+    )
+    axes.fill_between(x, low, high, color=PALE, alpha=0.45, linewidth=0.0, zorder=1)
+    axes.plot(x, middle + slope * x, color=ORANGE, linewidth=1.3, zorder=2)
+    many = len(x) > MOST_VECTORS
+    if half_widths is not None and not many:
+        half = half_widths[order][ranks - 1]
+        axes.vlines(x, y - half, y + half, color=BLUE, alpha=0.35, linewidth=0.9, zorder=2)
+    axes.plot(
+        x,
+        y,
+        linestyle="none",
+        marker="o",
+        markersize=2.2 if many else 3.4,
+        color=BLUE,
+        alpha=0.9,
+        markeredgewidth=0.0,
+        zorder=3,
+        rasterized=many,
+    )
+
+
+def _ranks(count: int) -> LongArray:
+    """The ranks 1 ... count, thinned in the middle where there are many."""
+    if count <= _MOST_QUANTILES:
+        return np.arange(1, count + 1)
+    tail = _MOST_QUANTILES // 8
+    last = ndtri(1.0 - tail / count)
+    middle = np.rint(ndtr(np.linspace(-last, last, _MOST_QUANTILES)) * count)
+    ends = np.arange(1, tail + 1)
+    ranks: LongArray = np.unique(np.concatenate([ends, middle, count + 1 - ends]).astype(np.int64))
+    return ranks
+
+
+def _cloud(axes: Axes, x: FloatArray, y: FloatArray) -> None:
+    """Points, the fainter the more there are; hexagons of counts where they would hide others."""
+    if len(x) > MOST_POINTS:
+        look: dict[str, Any] = {"gridsize": (90, 54), "mincnt": 1, "linewidths": 0.0}
+        cells = axes.hexbin(x, y, bins="log", cmap=blues(), rasterized=True, **look)
+        bar = axes.figure.colorbar(cells, ax=axes, pad=0.02, aspect=30, shrink=0.7)
+        bar.set_label("rows", color=INK)
+        bar.outline.set_visible(False)
+        return
+    alpha = float(np.clip(60.0 / np.sqrt(len(x) + 1.0) / 4.0, 0.25, 0.8))
+    many = len(x) > MOST_VECTORS
+    size = 16.0 if len(x) <= 500 else 9.0
+    axes.scatter(x, y, s=size, color=BLUE, alpha=alpha, linewidths=0.0, rasterized=many, zorder=2)
+
+
+def _trend(axes: Axes, x: FloatArray, y: FloatArray) -> None:
+    line = local_line(x, y)
+    if line is not None:
+        axes.plot(*line, color=ORANGE, linewidth=1.8, zorder=4)

@@ -1,0 +1,163 @@
+"""From within-group least squares to conditional modes: what borrowing strength does."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.plots.style import (
+    BLUE,
+    GREY,
+    INK,
+    MOST_VECTORS,
+    ORANGE,
+    grid,
+    reference,
+    shorten,
+    styled,
+)
+from mixedmodels.typing import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Arrows up to this many levels; lines for more.
+MOST_ARROWS = 150
+_MOST_PAIRS = 6
+
+
+@styled
+def plot_shrinkage(
+    within: pd.DataFrame,
+    modes: pd.DataFrame,
+    population: Mapping[str, float],
+    *,
+    group: str,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """Arrows from each level's own least-squares estimates to its conditional modes.
+
+    Two or more effects are drawn in pairs (of many levels the wildest estimates by themselves lie
+    outside), one alone on two lines: above the estimates of the
+    levels by themselves, below those of the model.
+
+    Args:
+        within: (levels by effects) coefficients of each level by itself; NaN where the level has
+            too few rows.
+        modes: (levels by effects) coefficients of each level in the model.
+        population: Coefficient of the population for each effect.
+        group: Name of the grouping factor.
+        figsize: In inches.
+
+    Returns:
+        The figure.
+
+    Raises:
+        MixedModelsError: matplotlib is not installed, or no level has estimates by itself.
+    """
+    usable = within.notna().all(axis=1).to_numpy()
+    if not usable.any():
+        raise MixedModelsError(
+            f"No level of '{group}' has rows enough for least-squares estimates by itself, so "
+            "there is nothing to shrink from."
+        )
+    start, end = within.to_numpy()[usable], modes.to_numpy()[usable]
+    names = [str(name) for name in within.columns]
+    centre = np.array([population[name] for name in names])
+    left_out = len(usable) - int(usable.sum())
+    note = f"{left_out:,} of {len(usable):,} levels have too few rows" if left_out else ""
+    pairs = list(itertools.combinations(range(len(names)), 2))[:_MOST_PAIRS]
+    panel = (4.8, 4.4) if pairs else (6.4, 2.9)
+    figure, panels = grid(max(len(pairs), 1), panel, figsize)
+    if pairs:
+        for axes, (i, j) in zip(panels, pairs, strict=True):
+            _arrows(axes, start[:, [i, j]], end[:, [i, j]], centre[[i, j]])
+            axes.set(xlabel=shorten(names[i], 40), ylabel=shorten(names[j], 40))
+        _legend(panels[0], note)
+    else:
+        _lines(panels[0], start[:, 0], end[:, 0], centre[0])
+        panels[0].set_xlabel(shorten(names[0], 60))
+        if note:
+            figure.supxlabel(note, fontsize=8, color=GREY)
+    panels[0].set_title(f"Shrinkage of {shorten(group, 40)}")
+    return figure
+
+
+def _arrows(axes: Axes, start: FloatArray, end: FloatArray, centre: FloatArray) -> None:
+    few = len(start) <= MOST_ARROWS
+    many = len(start) > MOST_VECTORS
+    reference(axes, x=centre[0], y=centre[1])
+    if few:
+        move = end - start
+        axes.quiver(
+            *start.T,
+            *move.T,
+            angles="xy",
+            scale_units="xy",
+            scale=1.0,
+            width=0.0035,
+            headwidth=4.5,
+            headlength=5.0,
+            headaxislength=4.5,
+            color=GREY,
+            alpha=0.8,
+            zorder=2,
+        )
+    else:
+        _segments(axes, start, end, rasterized=many)
+        low, high = _frame(start, end)
+        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    size = 20.0 if few else 4.0
+    look: dict[str, Any] = {"linewidths": 0.0, "rasterized": many}
+    axes.scatter(
+        start[:, 0], start[:, 1], s=size, color=ORANGE, alpha=0.9 if few else 0.6, zorder=3, **look
+    )
+    axes.scatter(end[:, 0], end[:, 1], s=size, color=BLUE, zorder=4, **look)
+    axes.plot(*centre, marker="+", markersize=11, color=INK, markeredgewidth=1.6, zorder=5)
+
+
+def _frame(start: FloatArray, end: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Limits that show all modes and all but the wildest estimates of single levels."""
+    low = np.minimum(np.quantile(start, 0.01, axis=0), end.min(axis=0))
+    high = np.maximum(np.quantile(start, 0.99, axis=0), end.max(axis=0))
+    margin = 0.05 * (high - low)
+    return low - margin, high + margin
+
+
+def _lines(axes: Axes, start: FloatArray, end: FloatArray, centre: float) -> None:
+    """One effect: the level's own estimate above, the model's below."""
+    many = len(start) > MOST_VECTORS
+    reference(axes, x=centre)
+    above, below = (np.column_stack([x, np.full(len(x), y)]) for x, y in ((start, 1.0), (end, 0.0)))
+    _segments(axes, above, below, rasterized=many)
+    size = 20.0 if len(start) <= MOST_ARROWS else 5.0
+    look: dict[str, Any] = {"linewidths": 0.0, "clip_on": False, "rasterized": many}
+    for points, color in ((above, ORANGE), (below, BLUE)):
+        axes.scatter(points[:, 0], points[:, 1], s=size, color=color, zorder=3, **look)
+    axes.set_yticks([0.0, 1.0], ["conditional\nmodes", "each level\nby itself"])
+    axes.set_ylim(-0.15, 1.15)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0.0)
+
+
+def _segments(axes: Axes, start: FloatArray, end: FloatArray, *, rasterized: bool) -> None:
+    """A thin line from each start to its end, all in one artist."""
+    gap = np.full((len(start), 1), np.nan)
+    x = np.column_stack([start[:, 0], end[:, 0], gap]).ravel()
+    y = np.column_stack([start[:, 1], end[:, 1], gap]).ravel()
+    alpha = float(np.clip(80.0 / len(start), 0.04, 0.7))
+    axes.plot(x, y, color=GREY, linewidth=0.8, alpha=alpha, zorder=2, rasterized=rasterized)
+
+
+def _legend(axes: Axes, note: str) -> None:
+    look: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 5}
+    axes.plot([], [], color=ORANGE, label="each level by itself", **look)
+    axes.plot([], [], color=BLUE, label="conditional modes", **look)
+    axes.plot([], [], color=INK, linestyle="none", marker="+", markersize=9, label="population")
+    axes.figure.legend(loc="outside lower center", ncols=3, title=note or None, title_fontsize=8)

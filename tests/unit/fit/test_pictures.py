@@ -1,0 +1,170 @@
+"""Pictures and pages of fits of every kind: drawn right, or refused clearly."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedmodels as mm
+from mixedmodels.fit import page
+
+SLEEP = mm.load_dataset("sleepstudy")
+GAPS = SLEEP.assign(Reaction=SLEEP["Reaction"].mask(SLEEP.index == 3), w=1.0 + SLEEP["Days"])
+CASES: dict[str, tuple[str, pd.DataFrame, dict[str, Any]]] = {
+    "slopes": ("Reaction ~ Days + (Days | Subject)", SLEEP, {}),
+    "singular, no fixed effects": (
+        "d ~ 0 + (1 | Batch)",
+        mm.load_dataset("dyestuff2").assign(d=lambda frame: frame["Yield"] - 5.67),
+        {"reml": False},
+    ),
+    "missing, weights, offset": (
+        "Reaction ~ Days + (1 | Subject) + (0 + Days | Subject)",
+        GAPS,
+        {"weights": "w", "offset": "Days"},
+    ),
+    "dependent": (
+        "Reaction ~ Days + copy + (1 | Subject)",
+        SLEEP.assign(copy=2 * SLEEP["Days"]),
+        {},
+    ),
+}
+METHODS = (
+    "plot_ranef",
+    "plot_qq_ranef",
+    "plot_shrinkage",
+    "plot_residuals",
+    "plot_scale_location",
+    "plot_qq",
+    "plot_coefficients",
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_window() -> Iterator[None]:
+    mpl.use("Agg")
+    with mpl.rc_context({"figure.dpi": 40}):
+        yield
+    plt.close("all")
+
+
+def fit_of(name: str) -> mm.LinearMixedFit:
+    formula, data, arguments = CASES[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mm.SingularFitWarning)
+        return mm.lmer(formula, data, **arguments)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_picture_of_every_kind(name: str) -> None:
+    fit = fit_of(name)
+    for method in METHODS:
+        if method == "plot_coefficients" and "no fixed" in name:
+            with pytest.raises(mm.MixedModelsError, match="no fixed effects"):
+                fit.plot_coefficients()
+        else:
+            assert getattr(fit, method)().axes, method
+
+
+def test_coefficients_by_wald() -> None:
+    fit = fit_of("slopes")
+    axes = fit.plot_coefficients(level=0.9, intercept=True).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["(Intercept)", "Days"]
+    table = fit.coef_table()
+    segment = axes.collections[-1].get_segments()[1]
+    width = (segment[1, 0] - segment[0, 0]) / table["std_error"]["Days"]
+    # Normal or, with degrees of freedom, a little wider.
+    assert 2 * 1.644 < width < 2 * 1.76
+    assert len(fit.plot_coefficients().axes[0].get_yticks()) == 1
+
+
+def test_shrinkage_ends_at_coef() -> None:
+    fit = fit_of("slopes")
+    axes = fit.plot_shrinkage().axes[0]
+    np.testing.assert_allclose(axes.collections[-1].get_offsets(), fit.coef()["Subject"])
+
+
+def test_standardised_by_weights() -> None:
+    fit = fit_of("missing, weights, offset")
+    axes = fit.plot_residuals().axes[0]
+    expected = fit.residuals * np.sqrt(fit.model.design.w) / fit.sigma
+    np.testing.assert_allclose(axes.collections[0].get_offsets()[:, 1], expected)
+    assert axes.get_ylabel() == "Standardised residuals"
+
+
+def test_groups_are_chosen_and_checked() -> None:
+    fit = mm.lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", mm.load_dataset("penicillin"))
+    assert len(fit.plot_ranef("sample").axes) == 1
+    for method in ("plot_ranef", "plot_qq_ranef", "plot_shrinkage"):
+        with pytest.raises(mm.DataError, match=r"'sampel' is not .* has plate, sample\. Did you"):
+            getattr(fit, method)("sampel")
+
+
+def test_profile_is_made_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = fit_of("slopes")
+    made = SimpleNamespace(parameters=("sigma",))
+    monkeypatch.setattr(type(fit), "profile", lambda _: made, raising=False)
+    for method in ("plot_profile", "plot_profile_density", "plot_profile_pairs"):
+        with pytest.raises(mm.MixedModelsError, match="must be some of the profile's: sigma"):
+            getattr(fit, method)(parameters=["x"])
+
+
+def test_bootstrap() -> None:
+    replicates = pd.DataFrame({"Days": np.linspace(9.0, 12.0, 50)})
+    made = SimpleNamespace(replicates=replicates, estimates=pd.Series({"Days": 10.5}))
+    assert fit_of("slopes").plot_bootstrap(made).axes[0].get_ylabel() == "Days"
+
+
+# -- pages -----------------------------------------------------------------------------------
+
+
+def test_report(tmp_path: Path) -> None:
+    path = tmp_path / "fit.html"
+    fit = fit_of("singular, no fixed effects")
+    fit.report(path)
+    text = path.read_text(encoding="utf-8")
+    # All pictures but that of the fixed effects.
+    assert text.count("data:image/svg+xml;base64,") == len(METHODS) - 1
+    assert "Singular fit" in text
+    assert "http" not in text.replace("http-equiv", "")
+    assert plt.get_fignums() == []
+    fit.report(tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == text
+
+
+def test_report_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = fit_of("slopes")
+    fit.report(tmp_path / "a.html", pictures=False)
+    text = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "<img" not in text
+    assert "matplotlib" not in text
+    assert "24.7405" in text
+    monkeypatch.setattr(page, "can_draw", lambda: False)
+    fit.report(tmp_path / "b.html")
+    assert "matplotlib is not installed" in (tmp_path / "b.html").read_text(encoding="utf-8")
+
+
+def test_report_to_nowhere(tmp_path: Path) -> None:
+    with pytest.raises(mm.FileError, match="cannot be written"):
+        fit_of("slopes").report(tmp_path / "none" / "fit.html", pictures=False)
+
+
+def test_other_forms_of_the_summary() -> None:
+    summary = fit_of("slopes").summary()
+    assert "| Subject " in summary.to_markdown()
+    assert "24.7405" in summary.to_latex()
+
+
+def test_message_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(mm.MixedModelsError, match=r"pip install mixedmodels\[plots\]"):
+        fit_of("slopes").plot_qq()
