@@ -14,13 +14,8 @@ from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.inference import Inference
 from mixedmodels.plots.bootstrap import plot_bootstrap
 from mixedmodels.plots.coefficients import plot_coefficients
-from mixedmodels.plots.profiles import (
-    LEVELS,
-    ProfileLike,
-    plot_profile,
-    plot_profile_density,
-    plot_profile_pairs,
-)
+from mixedmodels.plots.pairs import plot_profile_pairs
+from mixedmodels.plots.profiles import LEVELS, ProfileLike, plot_profile, plot_profile_density
 from mixedmodels.plots.ranef import Sort, plot_qq_ranef, plot_ranef
 from mixedmodels.plots.residuals import plot_qq, plot_residuals, plot_scale_location
 from mixedmodels.plots.shrinkage import plot_shrinkage

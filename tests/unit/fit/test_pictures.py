@@ -105,8 +105,8 @@ def test_groups_are_chosen_and_checked() -> None:
     fit = mm.lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", mm.load_dataset("penicillin"))
     assert len(fit.plot_ranef("sample").axes) == 1
     for method in ("plot_ranef", "plot_qq_ranef", "plot_shrinkage"):
-        with pytest.raises(mm.DataError, match=r"'sampel' is not .* has plate, sample\. Did you"):
-            getattr(fit, method)("sampel")
+        with pytest.raises(mm.DataError, match=r"'samples' is not .* has plate, sample\. Did you"):
+            getattr(fit, method)("samples")
 
 
 def test_profile_is_made_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ from scipy.special import ndtr
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.bootstrap import plot_bootstrap
 from mixedmodels.plots.coefficients import plot_coefficients
-from mixedmodels.plots.profiles import plot_profile, plot_profile_density, plot_profile_pairs
+from mixedmodels.plots.pairs import plot_profile_pairs
+from mixedmodels.plots.profiles import plot_profile, plot_profile_density
 from mixedmodels.plots.ranef import plot_qq_ranef, plot_ranef
 from mixedmodels.plots.residuals import plot_qq, plot_residuals, plot_scale_location
 from mixedmodels.plots.shrinkage import plot_shrinkage
@@ -198,9 +199,6 @@ class Quadratic:
         zeta: npt.NDArray[np.float64] = np.asarray(values) - self.estimates[parameter]
         return np.where(zeta < -2.0, np.nan, zeta) if parameter.startswith("sd") else zeta
 
-    def value(self, parameter: str, zeta: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        return np.asarray(zeta) + self.estimates[parameter]
-
     def density(self, parameter: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
         return np.exp(-0.5 * self.zeta(parameter, values) ** 2) / np.sqrt(2 * np.pi)
 
@@ -240,6 +238,15 @@ def test_pairs_of_profiles() -> None:
 def test_unknown_parameters_of_profiles(draw: Any) -> None:
     with pytest.raises(MixedModelsError, match=r"\['y'\]; it must be some of .* sigma, x"):
         draw(Quadratic(), parameters=["y"])
+
+
+def test_a_profile_of_too_few_points() -> None:
+    class Short(Quadratic):
+        def to_frame(self) -> pd.DataFrame:
+            return super().to_frame().groupby("parameter").head(2)
+
+    with pytest.raises(MixedModelsError, match=r"profile of 'sd\(.*\)' has 2 points"):
+        plot_profile(Short())
 
 
 def test_pairs_need_two() -> None:
