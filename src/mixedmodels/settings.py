@@ -28,7 +28,6 @@ InfluenceMethod: TypeAlias = Literal["exact", "one-step"]
 PcaScale: TypeAlias = Literal["covariance", "correlation"]
 TidyEffect: TypeAlias = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
 ConfintMethod: TypeAlias = Literal["profile", "wald", "boot"]
-BootstrapInterval: TypeAlias = Literal["percentile", "basic", "normal", "bias-corrected"]
 DropTest: TypeAlias = Literal["Chisq", "F"]
 
 NA_ACTIONS: tuple[NaAction, ...] = get_args(NaAction)
@@ -47,7 +46,6 @@ INFLUENCE_METHODS: tuple[InfluenceMethod, ...] = get_args(InfluenceMethod)
 PCA_SCALES: tuple[PcaScale, ...] = get_args(PcaScale)
 TIDY_EFFECTS: tuple[TidyEffect, ...] = get_args(TidyEffect)
 CONFINT_METHODS: tuple[ConfintMethod, ...] = get_args(ConfintMethod)
-BOOTSTRAP_INTERVALS: tuple[BootstrapInterval, ...] = get_args(BootstrapInterval)
 DROP_TESTS: tuple[DropTest, ...] = get_args(DropTest)
 
 

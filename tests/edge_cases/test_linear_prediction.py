@@ -1,4 +1,4 @@
-"""Prediction, simulation and bootstrap where others went wrong: offsets, transforms, levels, names."""
+"""Prediction, simulation and bootstrap where others went wrong: offsets, levels, names."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_grouping_column_may_be_absent() -> None:
 
 def test_level_of_a_fixed_factor_that_is_new() -> None:
     fit = lmer("score ~ Machine + (1 | Worker)", load_dataset("machines"))
-    with pytest.raises(DataError, match="'Machine' has levels that were not there .* Z"):
+    with pytest.raises(DataError, match=r"'Machine' has levels that were not there .* Z"):
         fit.predict({"Machine": ["A", "Z"], "Worker": [1, 1]}, random="none")
 
 
