@@ -68,6 +68,6 @@ status <- tryCatch(readLines("/proc/self/status"), error = function(e) character
 peak <- sub("[^0-9]*([0-9]+).*", "\\1", grep("^VmHWM", status, value = TRUE))
 say(sprintf(
   '{"seconds": [%s], "objective": %.9f, "version": "%s", "peak": %s, "note": "%s", "blas": "%s"}',
-  paste(format(scale * seconds, digits = 6, trim = TRUE), collapse = ", "), answer, packageVersion("lme4"),
-  if (length(peak)) as.numeric(peak) / 1e6 else "null", note, basename(La_library())
+  paste(format(scale * seconds, digits = 6, trim = TRUE), collapse = ", "), if (is.finite(answer)) answer else NaN,
+  packageVersion("lme4"), if (length(peak)) as.numeric(peak) / 1e6 else "NaN", note, basename(La_library())
 ))

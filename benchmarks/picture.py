@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
 
 from benchmarks.cases import GROUPS
 from benchmarks.peers import OURS
@@ -23,7 +24,7 @@ def draw(results: Results, path: Path) -> None:
     packages = results.packages(cases)
     figure = Figure(figsize=(9, 1.6 + 0.3 * len(cases)), layout="constrained")
     axes = figure.add_subplot()
-    colours = [*mpl.color_sequences["tab10"], (0.0, 0.0, 0.0)]
+    colours: list[ColorType] = [*mpl.color_sequences["tab10"], "black"]
     others = [name for name in packages if name != OURS]
     looks = {name: (colours[1 + i % 10], _MARKS[1 + i % 12]) for i, name in enumerate(others)}
     looks[OURS] = (colours[0], _MARKS[0])
@@ -48,7 +49,7 @@ def _marks(
     results: Results,
     cases: list[str],
     package: str,
-    colour: tuple[float, float, float],
+    colour: ColorType,
     mark: str,
     shift: float,
 ) -> None:

@@ -109,7 +109,7 @@ def _listen(command: list[str], bounds: Bounds, threads: int) -> dict[str, Any]:
             process.kill()
             process.wait()
         if line is not None:
-            answer: dict[str, Any] = json.loads(line.replace("nan", "NaN"))
+            answer: dict[str, Any] = json.loads(line)
             return answer
         errors.seek(0)
         return {"reason": _last_line(errors.read(), process.returncode)}
