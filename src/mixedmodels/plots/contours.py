@@ -14,7 +14,7 @@ from scipy.interpolate import CubicSpline
 
 from mixedmodels.typing import FloatArray
 
-_POINTS = 121
+_POINTS = 241
 
 
 class Trace(NamedTuple):

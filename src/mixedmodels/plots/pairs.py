@@ -108,12 +108,13 @@ def _pair(
 
     def drawn(x: FloatArray, y: FloatArray, **look: Any) -> None:
         if natural is not None:
-            x, y = natural[0].at(x), natural[1].at(y)
+            x, y = natural[0].inside(x), natural[1].inside(y)
         axes.plot(x, y, **look)
 
     for depth, radius in enumerate(radii):
         shade = 0.95 - 0.55 * depth / max(len(radii) - 1, 1)
-        drawn(*contour(across, up, radius), color=BLUE, linewidth=1.1, alpha=shade, zorder=3)
+        region = contour(across, up, radius)
+        drawn(*region, color=BLUE, linewidth=1.1, alpha=shade, zorder=3)
     steps = np.linspace(-FAR, FAR, 67)
     for trace, swap in ((across, False), (up, True)):
         along = steps[(steps >= trace.along[0]) & (steps <= trace.along[-1])]

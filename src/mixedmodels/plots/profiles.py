@@ -68,6 +68,12 @@ class Curve(NamedTuple):
         """Values at zeta, continued in straight lines beyond the ends, up to what is possible."""
         return np.clip(Trace(self.zeta, self.values).at(zeta), *possible(self.name))
 
+    def inside(self, zeta: FloatArray) -> FloatArray:
+        """The same, but NaN beyond what is possible: a region is open at a bound."""
+        low, high = possible(self.name)
+        values = Trace(self.zeta, self.values).at(zeta)
+        return np.where((values < low) | (values > high), np.nan, values)
+
 
 @styled
 def plot_profile(

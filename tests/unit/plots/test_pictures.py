@@ -229,7 +229,7 @@ def test_pairs_of_profiles() -> None:
     # x against sd below the diagonal: five regions and two traces, within the bound.
     below = panels[6]
     assert len(below.lines) == 7
-    assert min(line.get_xdata().min() for line in below.lines) >= 0.0
+    assert min(np.nanmin(line.get_xdata()) for line in below.lines) >= 0.0
     region = panels[7].lines[4]
     assert np.ptp(region.get_xdata()) == pytest.approx(2 * np.sqrt(-2 * np.log(0.01)), rel=1e-2)
 
