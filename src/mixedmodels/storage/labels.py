@@ -200,7 +200,9 @@ _KINDS: dict[
     "periods": (
         lambda index: isinstance(index, pd.PeriodIndex),
         lambda index: {"values": index.asi8, "freq": index.freqstr},
-        lambda parts: pd.PeriodIndex.from_ordinals(parts["values"], freq=parts["freq"]),
+        lambda parts: pd.PeriodIndex(
+            pd.arrays.PeriodArray(parts["values"], dtype=pd.PeriodDtype(parts["freq"]))
+        ),
     ),
     "intervals": (
         lambda index: isinstance(index, pd.IntervalIndex),

@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from mixedmodels.plots.smooth import density, local_line
+from mixedmodels.typing import FloatArray
 
 RNG = np.random.default_rng(20)
+
+
+def area(places: FloatArray, heights: FloatArray) -> float:
+    return float(np.sum(np.diff(places) * (heights[1:] + heights[:-1]) / 2.0))
 
 
 @pytest.mark.parametrize("n", [4, 50, 1000, 30_000])
@@ -42,7 +47,7 @@ def test_few_distinct_values() -> None:
 @pytest.mark.parametrize("n", [100, 50_000])
 def test_density_of_a_normal_sample(n: int) -> None:
     places, heights = density(RNG.normal(size=n))
-    assert np.trapezoid(heights, places) == pytest.approx(1.0, abs=0.01)
+    assert area(places, heights) == pytest.approx(1.0, abs=0.01)
     exact = np.exp(-0.5 * places**2) / np.sqrt(2.0 * np.pi)
     np.testing.assert_allclose(heights, exact, atol=0.6 * n**-0.35)
 
@@ -51,7 +56,7 @@ def test_density_stays_within_bounds() -> None:
     values = np.abs(RNG.normal(size=2000))
     places, heights = density(values, low=0.0)
     assert places[0] == 0.0
-    assert np.trapezoid(heights, places) == pytest.approx(1.0, abs=0.01)
+    assert area(places, heights) == pytest.approx(1.0, abs=0.01)
     assert heights[0] == pytest.approx(0.798, abs=0.06)
 
 
