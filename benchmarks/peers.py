@@ -12,7 +12,7 @@ from importlib import import_module
 import pandas as pd
 
 from benchmarks import pieces
-from benchmarks.answer import Answer, Call, CannotFitError, Package, sampled
+from benchmarks.answer import Answer, Call, Package, sampled
 from benchmarks.cases import Case
 
 
