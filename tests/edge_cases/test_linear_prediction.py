@@ -1,4 +1,4 @@
-"""Prediction, simulation and bootstrap where others went wrong: offsets, levels, names."""
+"""Prediction, simulation and bootstrap where others went wrong."""
 
 from __future__ import annotations
 
@@ -79,9 +79,6 @@ def test_fewer_and_more_levels_in_another_order() -> None:
     some = sleepstudy().iloc[[150, 3, 77]]
     np.testing.assert_allclose(fit.predict(some), fit.fitted[[150, 3, 77]])
     # The same labels with other codes, and with levels that no row has.
-    odd = pd.Categorical(
-        some["Subject"].astype(str), categories=["zzz", "372", "335", "308", "352"]
-    )
     names = some["Subject"].astype(str)
     odd = pd.Categorical(names, categories=["zzz", *sorted(set(names), reverse=True)])
     np.testing.assert_allclose(fit.predict(some.assign(Subject=odd)), fit.fitted[[150, 3, 77]])
@@ -101,7 +98,7 @@ def test_new_levels_are_named_and_may_be_allowed() -> None:
     with pytest.raises(DataError) as caught:
         fit.predict(new)
     message = str(caught.value)
-    for piece in ("'Subject'", "new00, new01", "26 more", "18 levels", "random='none'"):
+    for piece in ("'Subject'", "new00, new01", "25 more", "18 levels", "random='none'"):
         assert piece in message
     allowed = fit.predict(new, allow_new_levels=True)
     np.testing.assert_allclose(allowed[:30], fit.predict(new, random="none")[:30])

@@ -12,6 +12,7 @@ from kinds_of_fits import CASES, fit_case
 
 from mixedmodels import MixedModelsError, SingularFitWarning
 from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.prediction.bootstrap import _fit_again, _Refits
 from mixedmodels.prediction.replicates import Bootstrap
 
 
@@ -122,6 +123,17 @@ def test_failures_are_counted_and_left_out() -> None:
     assert sample.replicates.isna().all(axis=None)
     assert sample.confint().isna().all(axis=None)
     assert "3 failed" in repr(sample)
+
+
+def test_a_replicate_that_does_not_settle_is_searched_again() -> None:
+    fit = fit_case("slopes")
+    y = fit.simulate(1, seed=7)[0].to_numpy()
+    found = _Refits(np.zeros((1, 3)), np.zeros((1, 2)), np.zeros(1), np.zeros(1))
+    _fit_again(fit._fitted, y, found, 0)
+    one = fit.refit(y)
+    np.testing.assert_allclose(found.theta[0], one.theta, rtol=1e-7)
+    np.testing.assert_allclose(found.beta[0], one.beta, rtol=1e-7)
+    np.testing.assert_allclose([found.sigma[0], found.objective[0]], [one.sigma, one.objective])
 
 
 def test_the_fit_is_untouched_and_seeds_are_kept() -> None:
