@@ -106,7 +106,7 @@ class Prediction(Values):
             [450.33, 356.08]
             >>> fit.predict({"Days": [0]}, random="none", interval="confidence").round(1)
                prediction  lower  upper
-            0       251.4  238.0  264.9
+            0       251.4  237.9  264.9
         """
         wanted = Wanted(interval, level, uncertainty, std_error)
         design, templates = self._design, self._stages.templates
