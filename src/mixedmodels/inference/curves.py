@@ -31,6 +31,8 @@ _ROUNDING = 1e-12
 _LOWER = 1e-4
 _CLOSE = 1e-15
 _MOST_STEPS = 80
+# No standard deviation is so many units large; beyond it sinh has no value.
+_FARTHEST = 700.0
 # A path stops there; the step of zeta that it aims at.
 _MOST_POINTS = 60
 _STEPS_A_SIDE = 7
@@ -91,9 +93,11 @@ class Curve:
         self.parameter = parameter
         self._core = core(parameter.kind, list(parameter.place))
         at, self.minimum, _, theta, sigma, beta, _ = self._core.optimum
-        self.unit = at if parameter.kind == "sd" and at > 0.0 else sigma
+        curvature = max(self._core.curvature, 0.0)
+        # An sd that cannot be told from zero has for its scale the step that zeta of 1 takes.
+        self.unit = max(at, sqrt(2.0 / curvature)) if curvature > 0.0 else sigma
         w = self.to_w(at)
-        slope = sqrt(0.5 * max(self._core.curvature, 0.0)) * self._stretch(w)
+        slope = sqrt(0.5 * curvature) * self._stretch(w)
         self.optimum = Point(w, at, self.minimum, 0.0, slope, theta, sigma, beta)
         self._ceiling: Solved | None = None
         if parameter.kind == "cor":
@@ -108,7 +112,7 @@ class Curve:
         return asinh(held / self.unit) if self.parameter.kind == "sd" else held
 
     def _to_held(self, w: float) -> float:
-        return self.unit * sinh(w) if self.parameter.kind == "sd" else w
+        return self.unit * sinh(min(w, _FARTHEST)) if self.parameter.kind == "sd" else w
 
     def _stretch(self, w: float) -> float:
         """D held / d w."""

@@ -18,6 +18,7 @@ from mixedmodels.inference.parameters import Parameter, from_value, to_value
 from mixedmodels.typing import FloatArray
 
 _HALVINGS = 60
+_ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +105,10 @@ class Trace:
 
     def _to_w(self, values: FloatArray) -> FloatArray:
         held = from_value(self.parameter.kind, values)
-        return np.arcsinh(held / self.unit) if self.parameter.kind == "sd" else held
+        w = np.arcsinh(held / self.unit) if self.parameter.kind == "sd" else held
+        # The way there and back may end a rounding error outside.
+        inside: FloatArray = np.clip(w, self.w[0], self.w[-1])
+        return np.where(np.abs(w - inside) <= _ROUNDING * (1.0 + np.abs(w)), inside, w)
 
     @property
     def _spline(self) -> CubicHermiteSpline:

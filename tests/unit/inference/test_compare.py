@@ -1,0 +1,125 @@
+"""Comparison of models: what compares, what is nested, and the table."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedmodels as mm
+from mixedmodels import MixedModelsError, NotNestedWarning
+from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.inference.nesting import fixed_part_nested, random_part_nested
+
+SLEEP = mm.load_dataset("sleepstudy")
+MACHINES = mm.load_dataset("machines")
+
+
+@pytest.fixture(scope="module")
+def intercepts() -> LinearMixedFit:
+    return mm.lmer("Reaction ~ Days + (1 | Subject)", SLEEP)
+
+
+def design(formula: str, data: pd.DataFrame = SLEEP, **options: object):  # type: ignore[no-untyped-def]
+    return mm.LinearMixedModel(formula, data, **options).design  # type: ignore[arg-type]
+
+
+def test_table_by_hand(intercepts: LinearMixedFit, slopes: LinearMixedFit) -> None:
+    before = intercepts.objective, slopes.theta.copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = mm.anova(slopes, intercepts)
+    assert (intercepts.objective, slopes.reml) == (before[0], True)
+    np.testing.assert_array_equal(slopes.theta, before[1])
+    assert list(table.index) == ["fit2", "fit1"]
+    npar = table["npar"].to_numpy()
+    deviance = table["deviance"].to_numpy()
+    np.testing.assert_array_equal(npar, [4, 6])
+    np.testing.assert_allclose(table["logLik"], -deviance / 2)
+    aic = deviance + 2 * npar
+    np.testing.assert_allclose(table["AIC"], aic)
+    np.testing.assert_allclose(table["AICc"], aic + 2 * npar * (npar + 1) / (179 - npar))
+    np.testing.assert_allclose(table["BIC"], deviance + np.log(180) * npar)
+    weight = np.exp(-(aic - aic.min()) / 2)
+    np.testing.assert_allclose(table["weight"], weight / weight.sum())
+    assert table["Chisq"].iloc[1] == pytest.approx(deviance[0] - deviance[1])
+    assert np.isnan(table[["Chisq", "Df", "p_value"]].iloc[0]).all()
+
+
+def test_what_was_done_is_said(intercepts: LinearMixedFit, slopes: LinearMixedFit) -> None:
+    table = mm.anova(intercepts, slopes, names=["one", "two"])
+    assert table.note == "REML fits were refitted by ML."
+    assert table.models == {
+        "one": "Reaction ~ Days + (1 | Subject)",
+        "two": "Reaction ~ Days + (Days | Subject)",
+    }
+    for text in (repr(table), str(table)):
+        assert text.startswith(table.note + "\none: Reaction ~ Days + (1 | Subject)\ntwo:")
+    assert type(table[["AIC"]]) is pd.DataFrame
+    ml = [mm.lmer(f"Reaction ~ {x} + (1 | Subject)", SLEEP, reml=False) for x in ("1", "Days")]
+    assert mm.anova(*ml).note == ""
+    assert "Restricted" in mm.anova(intercepts, slopes, refit=False).note
+
+
+def test_refused(intercepts: LinearMixedFit, slopes: LinearMixedFit) -> None:
+    shorter = mm.lmer("Reaction ~ Days + (1 | Subject)", SLEEP.iloc[:-5])
+    other = mm.lmer("log(Reaction) ~ Days + (1 | Subject)", SLEEP)
+    ml = mm.lmer("Reaction ~ Days + (1 | Subject)", SLEEP, reml=False)
+    square = mm.lmer("Reaction ~ Days + I(Days**2) + (1 | Subject)", SLEEP)
+    for fits, options, message in [
+        ((slopes,), {}, "two fits or more; it was given 1"),
+        ((slopes, shorter), {}, "'fit1' uses 180, 'fit2' 175"),
+        ((slopes, other), {}, r"'Reaction' of 'fit1' and 'log\(Reaction\)' .* in 180 of 180 rows"),
+        ((slopes, ml), {"refit": False}, r"by REML \(fit1\) and some by ML"),
+        ((slopes, square), {"refit": False}, "different fixed parts"),
+        ((slopes, intercepts), {"names": ["a", "a"]}, "Two fits are called 'a'"),
+        ((slopes, intercepts), {"names": "ab"}, "one name for each"),
+        ((slopes, "other"), {}, "argument 2 is 'other'"),
+    ]:
+        with pytest.raises(MixedModelsError, match=message):
+            mm.anova(*fits, **options)  # type: ignore[arg-type]
+
+
+def test_models_that_are_not_nested() -> None:
+    data = SLEEP.assign(x=np.sin(np.arange(180)))
+    one = mm.lmer("Reaction ~ x + (1 | Subject)", data, reml=False)
+    two = mm.lmer("Reaction ~ Days + (Days | Subject)", data, reml=False)
+    with pytest.warns(NotNestedWarning, match=r"its fixed part '1 \+ x' is no special case"):
+        mm.anova(one, two)
+    half = SLEEP.assign(half=SLEEP["Days"] // 5)
+    one = mm.lmer("Reaction ~ Days + (1 | Subject:half)", half, reml=False)
+    two = mm.lmer("Reaction ~ Days + (Days | Subject)", half, reml=False)
+    with pytest.warns(NotNestedWarning, match=r"random part '\(1 \| Subject:half\)'"):
+        mm.anova(one, two)
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "fixed", "random"),
+    [
+        ("(1|Worker)", "(Machine|Worker)", True, True),
+        ("(1|Worker)", "(0+Machine|Worker)", True, True),
+        # Compound symmetry is a special case of a covariance without structure.
+        ("(1|Worker) + (1|Worker:Machine)", "(0+Machine|Worker)", True, True),
+        ("(0+Machine|Worker)", "(1|Worker) + (1|Worker:Machine)", True, False),
+        ("(1|Machine)", "(Machine|Worker)", True, False),
+        ("(Machine||Worker)", "(Machine|Worker)", True, True),
+        ("Machine + (1|Worker)", "(Machine|Worker)", False, True),
+        ("0 + Machine + (1|Worker)", "Machine + (1|Worker)", True, True),
+    ],
+)
+def test_nesting(small: str, large: str, fixed: bool, random: bool) -> None:
+    one, two = (design(f"score ~ {formula}", MACHINES) for formula in (small, large))
+    assert fixed_part_nested(one, two) is fixed
+    assert random_part_nested(one, two) is random
+
+
+def test_offsets_and_weights_count() -> None:
+    plain = design("Reaction ~ Days + (1 | Subject)")
+    line = design("Reaction ~ Days + (1 | Subject)", offset="2 * Days")
+    curve = design("Reaction ~ Days + (1 | Subject)", offset="Days ** 2")
+    weighted = design("Reaction ~ Days + (1 | Subject)", weights="1 + Days")
+    assert fixed_part_nested(plain, line)
+    assert not fixed_part_nested(plain, curve)
+    assert not random_part_nested(plain, weighted)
