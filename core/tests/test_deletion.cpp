@@ -175,15 +175,19 @@ TEST(one_step_is_newtons) {
   const std::vector<mm::ThetaEntry> entries = s.entries();
   const mm::RefitModel model{stages.rows, stages.basis, stages.A, stages.symbolic, entries};
   const mm::RowSets sets{{0, 1}, {3}};
-  const std::vector<double> start{0.8}, newton{0.25};
-  const mm::Deletions found = mm::fit_without(model, sets, start, mm::Criterion::ml, {}, &newton, 1);
+  const std::vector<double> start{0.8};
   const Structure left = without(s, {3});
   const Stages own(left);
   mm::Evaluator f(own.rows, own.basis, own.A, own.symbolic, entries);
   double gradient = 0;
   f.value(start.data(), mm::Criterion::ml);
   f.gradient(mm::Criterion::ml, &gradient);
-  CHECK_ERROR("step", std::abs(found.theta[0] - (0.8 - 0.25 * gradient)), 1e-12);
+  for (double factor : {0.01, -0.01, 10.0, -10.0}) {
+    const std::vector<double> newton{factor};
+    const mm::Deletions found = mm::fit_without(model, sets, start, mm::Criterion::ml, {}, &newton, 1);
+    // A step beyond zero ends there.
+    CHECK_ERROR("step", std::abs(found.theta[0] - std::max(0.8 - factor * gradient, 0.0)), 1e-11);
+  }
 }
 
 }  // namespace
