@@ -70,7 +70,7 @@ def intervals(fit: mm.LinearMixedFit, new: pd.DataFrame, kind: str) -> FloatArra
     if kind == "normal":
         half = 1.959964 * table["std_error"]
         return np.array([table["prediction"] - half, table["prediction"] + half])
-    return table[["lower", "upper"]].to_numpy().T
+    return np.asarray(table[["lower", "upper"]].to_numpy().T, dtype=np.float64)
 
 
 def coverage(case: Case, replicates: int) -> dict[str, float]:
