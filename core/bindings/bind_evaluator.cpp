@@ -1,4 +1,5 @@
 // Bindings of evaluator.hpp, quasi_newton.hpp, verdict.hpp and refit.hpp.
+#include "mixedmodels/blas.hpp"
 #include "mixedmodels/quasi_newton.hpp"
 #include "mixedmodels/refit.hpp"
 #include "mixedmodels/verdict.hpp"
@@ -142,6 +143,23 @@ Array<double> Evaluator::RX() const {
   return to_numpy(std::move(out), {p, p});
 }
 
+// Of X = Q R: (RX R)^-1 times its transpose, with RX of the basis Q.
+Array<double> Evaluator::unscaled_vcov() const {
+  const Products& products = analysis.products;
+  const int p = products.A.p;
+  std::vector<double> inverse(static_cast<std::size_t>(p) * p, 0.0), out(inverse.size());
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    for (int i = 0; i < p; ++i) inverse[i * (static_cast<std::size_t>(p) + 1)] = 1;
+    mm::blas::trsm('L', 'L', 'T', p, p, core.pls().RX().data(), p + 1, inverse.data(), p);
+    mm::blas::trsm('L', 'U', 'N', p, p, products.basis.R.data(), p, inverse.data(), p);
+    mm::blas::gemm('N', 'T', p, p, p, 1.0, inverse.data(), p, inverse.data(), p, 0.0, out.data(), p);
+  }
+  const auto size = static_cast<std::size_t>(p);
+  return to_numpy(std::move(out), {size, size});
+}
+
 Array<double> Evaluator::RZX() const {
   const auto q = static_cast<std::size_t>(analysis.products.A.q), k = static_cast<std::size_t>(analysis.products.A.k());
   return to_numpy(std::vector<double>(core.pls().RZX()), {q, k});
@@ -182,6 +200,8 @@ void bind_evaluator(nb::module_& m) {
       .def("factor_csc", &Evaluator::factor_csc, "Data, row indices and column starts of L.")
       .def_prop_ro("RX", &Evaluator::RX, "(p, p) upper, of the basis: that of X is this times Products.R.",
                    nb::rv_policy::automatic)
+      .def_prop_ro("unscaled_vcov", &Evaluator::unscaled_vcov,
+                   "(p, p) covariance of the kept coefficients over sigma^2.", nb::rv_policy::automatic)
       .def_prop_ro(
           "RZX", &Evaluator::RZX,
           "(q, p + 1), of the basis (RZX of X is this times Products.R); the last column is c_u. Permuted order.",

@@ -134,6 +134,7 @@ struct Evaluator {
   Array<double> conditional_covariance(int factor);
   nb::tuple factor_csc() const;
   Array<double> RX() const;
+  Array<double> unscaled_vcov() const;
   Array<double> RZX() const;
   Array<double> beta() const;
 };

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import lapack
 
 from mixedmodels._core import Analysis, Products
 from mixedmodels.covariance import Templates
@@ -110,7 +109,7 @@ class Stages:
             sigma=sigma,
             beta=beta,
             kept=products.kept,
-            vcov=sigma**2 * _inverse_product(evaluator.RX @ products.R),
+            vcov=sigma**2 * evaluator.unscaled_vcov,
             u=evaluator.u[to_core],
             b=evaluator.b[to_core],
             n=n,
@@ -135,12 +134,3 @@ class Fitted:
 
 def _silent(iteration: int, value: float, theta: FloatArray) -> None:
     del iteration, value, theta
-
-
-def _inverse_product(R: FloatArray) -> FloatArray:
-    """(R'R)^-1 for an upper triangular R (p, p)."""
-    if R.shape[0] == 0:
-        return np.zeros((0, 0))
-    inverse, _ = lapack.dtrtri(R)
-    product: FloatArray = inverse @ inverse.T
-    return product
