@@ -124,10 +124,7 @@ def test_a_coefficient_at_its_limit_is_an_offset() -> None:
 
 
 def test_large_model_in_reasonable_time() -> None:
-    """73,421 rows and 4,100 random effects: a limit is a few constrained searches."""
+    """73,421 rows and 4,100 random effects, against lme4's profile (which takes minutes)."""
     fit = mm.lmer("y ~ service + (1 | s) + (1 | d)", load_dataset("insteval"), reml=False)
-    name = "sd(d.(Intercept))"
-    profile = fit.profile(name)
-    assert profile.zeta(name, fit.confint(parameters=name).iloc[0]) == pytest.approx(
-        [-1.9599640, 1.9599640], abs=1e-4
-    )
+    limits = fit.confint(parameters="sd(d.(Intercept))").iloc[0]
+    np.testing.assert_allclose(limits, [0.49639566, 0.546781886], rtol=1e-6)

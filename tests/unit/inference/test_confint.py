@@ -49,3 +49,26 @@ def test_aliased_coefficients_keep_their_places() -> None:
     assert list(fit.confint(parameters=["sigma"]).index) == ["sigma"]
     with pytest.raises(MixedModelsError, match="no parameter 'twice'"):
         fit.profile("twice")
+
+
+def test_bootstrap_is_asked_for_its_intervals(
+    slopes: LinearMixedFit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    class Replicates:
+        def confint(self, kind: str, level: float) -> pd.DataFrame:
+            asked.append((kind, level))
+            names = slopes.profile().parameters
+            return pd.DataFrame({"lower": 0.0, "upper": np.arange(6.0)}, index=list(names))
+
+    def bootstrap(self: LinearMixedFit, nsim: int, *, seed: int, threads: int) -> Replicates:
+        asked.append((nsim, seed, threads))
+        return Replicates()
+
+    monkeypatch.setattr(mm.LinearMixedFit, "bootstrap", bootstrap, raising=False)
+    table = slopes.confint(
+        "boot", 0.9, ["Days", "sigma"], boot_type="basic", nsim=50, seed=1, threads=2
+    )
+    assert asked == [(50, 1, 2), ("basic", 0.9)]
+    assert table["upper"].to_dict() == {"sigma": 3.0, "Days": 5.0}
