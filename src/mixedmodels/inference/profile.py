@@ -45,7 +45,7 @@ class Profile:
         >>> profile.parameters
         ('sd(Batch.(Intercept))', 'sigma', '(Intercept)')
         >>> profile.zeta("sigma", [49.0, 60.0]).round(2)
-        array([-0.07,  1.32])
+        array([-0.07,  1.25])
     """
 
     parameters: tuple[str, ...]

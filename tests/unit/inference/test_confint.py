@@ -62,7 +62,7 @@ def test_bootstrap_is_asked_for_its_intervals(
             names = slopes.profile().parameters
             return pd.DataFrame({"lower": 0.0, "upper": np.arange(6.0)}, index=list(names))
 
-    def bootstrap(self: LinearMixedFit, nsim: int, *, seed: int, threads: int) -> Replicates:
+    def bootstrap(_: LinearMixedFit, nsim: int, *, seed: int, threads: int) -> Replicates:
         asked.append((nsim, seed, threads))
         return Replicates()
 
