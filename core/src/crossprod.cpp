@@ -216,34 +216,38 @@ CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis, int
 void renew_response(const Rows& rows, OrthogonalBasis& basis, CrossProducts& A) {
   const int p = A.p, k = A.k();
   BasisRows basis_rows(rows, basis, kBlock);
-  auto each_row = [&](auto&& visit) {
+  std::vector<double> sums(static_cast<std::size_t>(k)), total(sums.size());
+  // Into `total` go the products of y with [X, y], a block summed by itself first as in `add_xtx`.
+  auto sum_rows = [&](auto&& each_row) {
+    std::fill(total.begin(), total.end(), 0.0);
     for (std::int64_t first = 0; first < rows.n; first += kBlock) {
       const int count = static_cast<int>(std::min<std::int64_t>(kBlock, rows.n - first));
       const double* xy = basis_rows.block(first, count);
-      for (int i = 0; i < count; ++i) visit(first + i, xy + static_cast<std::size_t>(i) * k, rows.w(first + i));
+      std::fill(sums.begin(), sums.end(), 0.0);
+      for (int i = 0; i < count; ++i) {
+        const double* x = xy + static_cast<std::size_t>(i) * k;
+        const double wy = rows.w(first + i) * x[p];
+        for (int j = 0; j < k; ++j) sums[j] += wy * x[j];
+        each_row(first + i, wy);
+      }
+      for (int j = 0; j < k; ++j) total[j] += sums[j];
     }
   };
-  std::vector<double> c(static_cast<std::size_t>(p));
   std::fill(basis.c.begin(), basis.c.end(), 0.0);
   for (int pass = 0; pass < 2; ++pass) {  // the second takes what rounding left of a response far from zero
-    std::fill(c.begin(), c.end(), 0.0);
-    each_row([&](std::int64_t, const double* x, double w) {
-      for (int j = 0; j < p; ++j) c[j] += w * x[j] * x[p];
-    });
-    for (int j = 0; j < p; ++j) basis.c[j] += c[j];
+    sum_rows([](std::int64_t, double) {});
+    for (int j = 0; j < p; ++j) basis.c[j] += total[j];
   }
   for (std::int64_t i = 0; i < A.q; ++i) A.ZtX[i * k + p] = 0;
-  for (int j = 0; j < k; ++j) A.XtX[j + static_cast<std::size_t>(p) * k] = 0;
-  each_row([&](std::int64_t row, const double* x, double w) {
-    const double wy = w * x[p];
-    for (int j = 0; j < k; ++j) A.XtX[j + static_cast<std::size_t>(p) * k] += wy * x[j];
+  sum_rows([&](std::int64_t row, double wy) {
     for (std::size_t f = 0; f < A.factors.size(); ++f) {
       const FactorRows& rows_f = rows.factors[f];
       double* level = A.ZtX.data() + (A.factors[f].offset + std::int64_t{rows_f.codes[row]} * A.factors[f].width) * k;
-      for (int c_f = 0; c_f < A.factors[f].width; ++c_f) level[c_f * k + p] += wy * rows_f.z[c_f][row];
+      for (int c = 0; c < A.factors[f].width; ++c) level[c * k + p] += wy * rows_f.z[c][row];
     }
   });
-  for (int j = 0; j < p; ++j) A.XtX[p + static_cast<std::size_t>(j) * k] = A.XtX[j + static_cast<std::size_t>(p) * k];
+  for (int j = 0; j < k; ++j)
+    A.XtX[p + static_cast<std::size_t>(j) * k] = A.XtX[j + static_cast<std::size_t>(p) * k] = total[j];
 }
 
 ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const double* b,
