@@ -276,7 +276,15 @@ void Factor::invert() {
     reserve_below(size);
   }
   for (auto it = S_.top.rbegin(); it != S_.top.rend(); ++it) invert_top(S_.supernodes[*it]);
-  workers_.run(static_cast<int>(S_.chunks.size()), [&](int i, int thread) { invert_chunk(S_.chunks[i], thread); });
+  const int chunks = static_cast<int>(S_.chunks.size());
+  workers_.run(chunks, [&](int i, int) { start_inverse(S_.chunks[i]); });
+  // What the top gives, panel by panel, to as many supernodes at a time as there can be: a panel is read from the
+  // memory once for all of them.
+  const int group = std::max(1, parts(chunks, 2 * workers_.threads()));
+  workers_.run(parts(chunks, group), [&](int i, int thread) {
+    pull_inverse(S_.chunks[i * group].front(), S_.chunks[std::min(chunks, (i + 1) * group) - 1].back(), thread);
+  });
+  workers_.run(chunks, [&](int i, int thread) { invert_chunk(S_.chunks[i], thread); });
 }
 
 void Factor::divide_by_own(const Supernode& node) {
@@ -332,48 +340,71 @@ void Factor::finish_inverse(const Supernode& node, const double* product) {
   } else {
     blas::gemm('T', 'N', w, w, m, 1.0, Y, ld, product, m, 1.0, Z, ld);
   }
-  for (int c = 0; c < w; ++c)
-    for (int i = 0; i < m; ++i) Y[i + std::int64_t{c} * ld] = -product[i + std::int64_t{c} * m];
+  store_product(node, product, 0, w);
+}
+
+void Factor::store_product(const Supernode& node, const double* product, int first, int last) {
+  const int m = node.below;
+  double* below = inverse_.data() + node.panel + node.width;
+  for (int c = first; c < last; ++c)
+    for (int i = 0; i < m; ++i) below[i + std::int64_t{c} * node.leading()] = -product[i + std::int64_t{c} * m];
 }
 
 void Factor::invert_top(const Supernode& node) {
   const int w = node.width, m = node.below, ld = node.leading();
+  const double* P = panels_.data() + node.panel;
   double* Z = inverse_.data() + node.panel;
-  std::copy_n(panels_.data() + node.panel, std::int64_t{ld} * w, Z);
-  workers_.run(parts(m, kStripRows), [&](int i, int) {
-    const int first = i * kStripRows;
-    blas::trsm('R', 'L', 'N', std::min(kStripRows, m - first), w, Z, ld, Z + w + first, ld);
+  double* Y = Z + w;
+  auto copy_rows = [&](int first, int rows) {
+    for (int c = 0; c < w; ++c) std::copy_n(P + first + std::int64_t{c} * ld, rows, Z + first + std::int64_t{c} * ld);
+  };
+  workers_.run(1 + parts(m, kStripRows), [&](int i, int) {
+    if (i == 0) {
+      copy_rows(0, w);
+      blas::potri('L', w, Z, ld);
+      return;
+    }
+    const int first = (i - 1) * kStripRows, rows = std::min(kStripRows, m - first);
+    copy_rows(w + first, rows);
+    blas::trsm('R', 'L', 'N', rows, w, P, ld, Y + first, ld);
   });
-  blas::potri('L', w, Z, ld);
   if (m == 0) return;
-  const double* Y = Z + w;
   const int slice = parts(w, workers_.threads());  // a slice for every thread: each packs the whole inverse anew
   workers_.run(parts(w, slice), [&](int i, int thread) {
     const int first = i * slice, columns = std::min(slice, w - first);
+    const double* y = Y + std::int64_t{first} * ld;
     double* product = below_.data() + std::int64_t{first} * m;
     std::fill_n(product, std::int64_t{m} * columns, 0.0);
     for (std::int64_t t = node.update_begin; t < node.update_end; ++t)
-      multiply_inverse(node, S_.updates[t], Y + std::int64_t{first} * ld, columns, product, thread);
+      multiply_inverse(node, S_.updates[t], y, columns, product, thread);
+    blas::gemm('T', 'N', w - first, columns, m, 1.0, y, ld, product, m, 1.0, Z + first + std::int64_t{first} * ld, ld);
   });
-  finish_inverse(node, below_.data());
+  workers_.run(parts(w, slice),
+               [&](int i, int) { store_product(node, below_.data(), i * slice, std::min(w, (i + 1) * slice)); });
 }
 
-void Factor::invert_chunk(const std::vector<int>& chunk, int thread) {
+void Factor::start_inverse(const std::vector<int>& chunk) {
   for (int s : chunk) {
     const Supernode& node = S_.supernodes[s];
     divide_by_own(node);
     std::fill_n(product_.data() + node.product, std::int64_t{node.below} * node.width, 0.0);
   }
-  // What the top gives, target by target so that its panel stays in the cache.
+}
+
+// The part of the top in the products of the supernodes first .. last of the chunks.
+void Factor::pull_inverse(int first, int last, int thread) {
   for (const std::vector<Pull>& pulls : S_.pulls) {
-    auto it = std::lower_bound(pulls.begin(), pulls.end(), chunk.front(),
-                               [](const Pull& pull, int s) { return pull.node < s; });
-    for (; it != pulls.end() && it->node <= chunk.back(); ++it) {
+    auto it =
+        std::lower_bound(pulls.begin(), pulls.end(), first, [](const Pull& pull, int s) { return pull.node < s; });
+    for (; it != pulls.end() && it->node <= last; ++it) {
       const Supernode& node = S_.supernodes[it->node];
       multiply_inverse(node, S_.updates[it->update], inverse_.data() + node.panel + node.width, node.width,
                        product_.data() + node.product, thread);
     }
   }
+}
+
+void Factor::invert_chunk(const std::vector<int>& chunk, int thread) {
   for (auto it = chunk.rbegin(); it != chunk.rend(); ++it) {
     const Supernode& node = S_.supernodes[*it];
     if (node.below == 0) continue;

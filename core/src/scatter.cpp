@@ -51,17 +51,6 @@ void multiply_symmetric(const PanelBlock& block, const double* y, int w, int ldy
   double strip[kStrip];
   for (int c = 0; c < block.width; ++c) {
     const double* column = column_of(block, c);
-    if (w == 1) {
-      const double factor = y[c];
-      double sum = column[block.local[c] - block.shift] * factor;
-      for (int i = c + 1; i < block.count; ++i) {
-        const double value = column[block.local[i] - block.shift];
-        out[i] += value * factor;
-        sum += value * y[i];
-      }
-      out[c] += sum;
-      continue;
-    }
     const double pivot = column[block.local[c] - block.shift];
     for (int k = 0; k < w; ++k) out[c + std::int64_t{k} * ldo] += pivot * y[c + std::int64_t{k} * ldy];
     for (int from = c + 1; from < block.count; from += kStrip) {
@@ -69,15 +58,16 @@ void multiply_symmetric(const PanelBlock& block, const double* y, int w, int ldy
       const int* local = block.local + from;
       for (int i = 0; i < size; ++i) strip[i] = column[local[i] - block.shift];
       for (int k = 0; k < w; ++k) {
-        const double* yk = y + std::int64_t{k} * ldy;
-        double* ok = out + std::int64_t{k} * ldo;
-        const double factor = yk[c];
+        const double* yk = y + from + std::int64_t{k} * ldy;
+        double* ok = out + from + std::int64_t{k} * ldo;
+        const double factor = y[c + std::int64_t{k} * ldy];
         double sum = 0;
+        MIXEDMODELS_STRANDS(sum)
         for (int i = 0; i < size; ++i) {
-          ok[from + i] += strip[i] * factor;
-          sum += strip[i] * yk[from + i];
+          ok[i] += strip[i] * factor;
+          sum += strip[i] * yk[i];
         }
-        ok[c] += sum;
+        out[c + std::int64_t{k} * ldo] += sum;
       }
     }
   }

@@ -7,7 +7,8 @@ namespace mixedmodels {
 
 namespace {
 
-constexpr int kWidest = 128;      // columns of a supernode: a panel's diagonal block is worth one call of BLAS
+// Columns of a supernode: no fewer than a call of BLAS is worth, more where a run is so wide that the pieces are many.
+constexpr std::int64_t kPiece = 128, kWidestPiece = 256, kPieces = 12;
 constexpr double kTopShare = 24;  // a subtree with more than one part in so many of the work is top
 constexpr double kChunks = 64;
 
@@ -68,15 +69,16 @@ std::vector<Run> merge_runs(const std::vector<Run>& exact, const Elimination& e)
   return stack;
 }
 
-// Cuts runs into pieces of at most kWidest coefficients (or one node).
+// Cuts wide runs into pieces (of one node at least).
 std::vector<Run> split_runs(const LevelGraph& graph, const Elimination& e, const std::vector<Run>& runs) {
   std::vector<Run> out;
   for (const Run& run : runs) {
+    const std::int64_t widest = std::clamp(run.width / kPieces, kPiece, kWidestPiece);
     std::int64_t left = run.width;
     Run piece{run.first, run.first, 0, 0, 0.0};
     for (int k = run.first; k <= run.last; ++k) {
       const int weight = graph.weight[e.order[k]];
-      if (piece.width > 0 && piece.width + weight > kWidest) {
+      if (piece.width > 0 && piece.width + weight > widest) {
         out.push_back(piece);
         piece = Run{k, k, 0, 0, 0.0};
       }

@@ -194,9 +194,11 @@ TEST(wide_supernodes_and_large_updates) {
   CHECK(seen.wide && seen.contiguous && seen.scattered);
 }
 
-double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+// Over the entries that count: not those above the diagonal of a panel.
+double largest_difference(const mm::FactorPattern& pattern, const std::vector<double>& a,
+                          const std::vector<double>& b) {
   double out = 0;
-  for (std::size_t i = 0; i < b.size(); ++i)
+  for (const std::int64_t i : pattern.place)
     if (const double error = std::abs(a[i] - b[i]); !(error <= out)) out = error;
   return out;
 }
@@ -209,6 +211,7 @@ TEST(threads_change_nothing) {
     check::at(s.kind);
     const Stages stages(s);
     CHECK(stages.symbolic.chunks.size() > 1);
+    const mm::FactorPattern pattern = mm::factor_pattern(stages.graph, stages.symbolic);
     Random random(3);
     const std::vector<double> first = structures::theta(random, s, structures::Point::interior);
     const std::vector<double> second = structures::theta(random, s, structures::Point::zero_column);
@@ -223,7 +226,7 @@ TEST(threads_change_nothing) {
         many.invert();
         CHECK(one.panels() == many.panels());
         // How a block is cut among threads may change the order of a sum.
-        CHECK_ERROR("inverse by more threads", largest_difference(many.inverse(), one.inverse()), 1e-14);
+        CHECK_ERROR("inverse by more threads", largest_difference(pattern, many.inverse(), one.inverse()), 1e-14);
         std::vector<double> a = right, b = right;
         one.solve_L(a.data(), 2);
         many.solve_L(b.data(), 2);
@@ -236,19 +239,53 @@ TEST(threads_change_nothing) {
 }
 
 TEST(a_factor_that_overflows_says_so) {
-  const Structure s = structures::crossed(1, 60, {{6, {2}}, {5, {1}}});
-  const Stages stages(s);
-  mm::Factor factor(stages.A, stages.symbolic);
-  Random random(1);
-  std::vector<double> theta = structures::theta(random, s, structures::Point::interior);
-  CHECK(factor.renew(stages.lam(theta)));
-  const double before = factor.logdet2();
-  for (double bad : {1e200, static_cast<double>(INFINITY), static_cast<double>(NAN)}) {
-    std::vector<double> spoiled = theta;
-    spoiled[0] = bad;
-    CHECK(!factor.renew(stages.lam(spoiled)));
+  // Small and in one thread; large enough for chunks and a top, which two and three threads share.
+  const std::pair<Structure, int> designs[] = {{structures::crossed(1, 60, {{6, {2}}, {5, {1}}}), 1},
+                                               {structures::crossed(2, 2000, {{150, {2}}, {100, {2}}}), 2},
+                                               {structures::crossed(1, 2500, {{300, {1}}, {260, {1}}}), 2},
+                                               {structures::nested(3, 20000, {{7000, {2}}, {900, {2}}}), 3}};
+  for (const auto& [s, threads] : designs) {
+    check::at(s.kind + ", threads " + std::to_string(threads));
+    const Stages stages(s);
+    mm::Factor factor(stages.A, stages.symbolic, threads);
+    CHECK(factor.workers().threads() == threads);
+    Random random(1);
+    std::vector<double> theta = structures::theta(random, s, structures::Point::interior);
+    CHECK(factor.renew(stages.lam(theta)));
+    const double before = factor.logdet2();
+    for (std::size_t place : {std::size_t{0}, theta.size() - 1})  // in chunks, and in the top
+      for (double bad : {1e200, static_cast<double>(INFINITY), static_cast<double>(NAN)}) {
+        std::vector<double> spoiled = theta;
+        spoiled[place] = bad;
+        CHECK(!factor.renew(stages.lam(spoiled)));
+      }
+    CHECK(factor.renew(stages.lam(theta)) && factor.logdet2() == before);
+    factor.invert();
+    for (double z : factor.inverse()) CHECK(std::isfinite(z));
   }
-  CHECK(factor.renew(stages.lam(theta)) && factor.logdet2() == before);
+}
+
+// The criterion and its gradient are not numbers then, whatever the threads, and are again at the next good theta.
+TEST(a_criterion_that_overflows_is_not_a_number) {
+  const Structure s = structures::crossed(2, 2000, {{150, {2}}, {100, {2}}});
+  const Stages stages(s);
+  Random random(1);
+  const std::vector<double> theta = structures::theta(random, s, structures::Point::interior);
+  for (int threads : {1, 2}) {
+    mm::Pls pls(stages.A, stages.symbolic, s.entries(), threads);
+    std::vector<double> gradient(theta.size());
+    const double before = pls.value(theta.data(), mm::Criterion::reml);
+    for (std::size_t place : {std::size_t{0}, theta.size() - 1}) {
+      std::vector<double> spoiled = theta;
+      spoiled[place] = 1e200;
+      CHECK(std::isnan(pls.value(spoiled.data(), mm::Criterion::reml)));
+      pls.gradient(mm::Criterion::reml, gradient.data());
+      for (double g : gradient) CHECK(std::isnan(g));
+    }
+    CHECK(pls.value(theta.data(), mm::Criterion::reml) == before);
+    pls.gradient(mm::Criterion::reml, gradient.data());
+    for (double g : gradient) CHECK(std::isfinite(g));
+  }
 }
 
 }  // namespace

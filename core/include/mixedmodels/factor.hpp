@@ -51,7 +51,10 @@ class Factor {
   void divide_by_own(const Supernode& node);
   void multiply_inverse(const Supernode& node, const Update& u, const double* y, int columns, double* out, int thread);
   void finish_inverse(const Supernode& node, const double* product);
+  void store_product(const Supernode& node, const double* product, int first, int last);
   void invert_top(const Supernode& node);
+  void start_inverse(const std::vector<int>& chunk);
+  void pull_inverse(int first, int last, int thread);
   void invert_chunk(const std::vector<int>& chunk, int thread);
 
   void reserve_below(std::size_t size);
