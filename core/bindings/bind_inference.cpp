@@ -47,6 +47,7 @@ void bind_inference(nb::module_& m) {
         "entries: tr(E_e T) (m,), tr(E_e T E_f T) (m, m), H'E_e H (m, p, p), the transposes of H'E_e T E_f H\n"
         "(m, m, p, p).");
   m.def(
-      "largest_component", [](const Products& products) { return mm::largest_component(products.graph); },
-      nb::arg("products"), "Random effects in the largest connected component of the graph of levels.");
+      "kenward_roger_workspace",
+      [](const Products& products, std::size_t m) { return mm::workspace(products.A, products.graph, m); },
+      nb::arg("products"), nb::arg("m"), "Numbers that kenward_roger_sums() needs room for.");
 }

@@ -29,7 +29,41 @@ std::vector<std::vector<int>> components(const LevelGraph& graph) {
   return out;
 }
 
+// Local rows of a component: first those of the factor that has most of them, the lead, then the rest.
+struct Layout {
+  // The levels of one factor: local rows first .. first + levels * width.
+  struct Part {
+    std::vector<std::int32_t> levels;
+    int first = 0, width = 0;
+    int rows() const { return static_cast<int>(levels.size()) * width; }
+  };
+  std::vector<Part> parts;
+  int lead = 0, own = 0, rest = 0;  // the lead factor, its rows, all other rows
+  int q() const { return own + rest; }
+
+  Layout(const CrossProducts& A, const std::vector<int>& nodes) : parts(A.factors.size()) {
+    std::size_t next = 0;
+    for (std::size_t f = 0; f < parts.size(); ++f) {
+      const FactorBlock& block = A.factors[f];
+      parts[f].width = block.width;
+      for (; next < nodes.size() && nodes[next] < block.first_node + block.levels; ++next)
+        parts[f].levels.push_back(static_cast<std::int32_t>(nodes[next] - block.first_node));
+      if (parts[f].rows() > parts[lead].rows()) lead = static_cast<int>(f);
+    }
+    own = parts[lead].rows();
+    int at = own;
+    for (std::size_t f = 0; f < parts.size(); ++f) {
+      if (static_cast<int>(f) == lead) continue;
+      parts[f].first = at;
+      at += parts[f].rows();
+    }
+    rest = at - own;
+  }
+};
+
 // One component at a time: its T, and what it adds to the sums.
+// The lead's levels do not meet each other, so its part of T is block-diagonal but for a term of rank `rest`,
+// T_11 = B - W_1'W_1, and is never formed.
 class Accumulator {
  public:
   Accumulator(const CrossProducts& A, const std::vector<ThetaEntry>& entries, const Templates& lam,
@@ -40,12 +74,14 @@ class Accumulator {
     sums.traces.resize(m * m);
     sums.P.resize(m * size);
     sums.Q.resize(m * m * size);
+    N_.resize(m);
   }
 
   void add(const std::vector<int>& nodes) {
-    locate(nodes);
+    layout_ = Layout(A_, nodes);
     gather();
-    form_T();
+    eliminate_lead();
+    eliminate_rest();
     add_traces();
     if (p_ > 0) add_products();
   }
@@ -53,162 +89,264 @@ class Accumulator {
   KenwardRogerSums sums;
 
  private:
-  // The levels of one factor in this component: local rows [first, first + levels * width).
-  struct Part {
-    std::vector<std::int32_t> levels;
-    int first = 0, width = 0;
-    int rows() const { return static_cast<int>(levels.size()) * width; }
-  };
-
-  double& at(std::vector<double>& matrix, int r, int c) const { return matrix[r + static_cast<std::size_t>(c) * q_]; }
-
-  void locate(const std::vector<int>& nodes) {
-    parts_.assign(A_.factors.size(), {});
-    q_ = 0;
-    std::size_t next = 0;
-    for (std::size_t f = 0; f < A_.factors.size(); ++f) {
-      const FactorBlock& block = A_.factors[f];
-      Part& part = parts_[f];
-      part.first = q_;
-      part.width = block.width;
-      for (; next < nodes.size() && nodes[next] < block.first_node + block.levels; ++next) {
-        part.levels.push_back(static_cast<std::int32_t>(nodes[next] - block.first_node));
-        place_[nodes[next]] = q_;
-        q_ += block.width;
-      }
-    }
+  double* column(std::vector<double>& matrix, int c) const {
+    return matrix.data() + static_cast<std::size_t>(c) * layout_.rest;
   }
 
-  // Z'WZ of the component.
+  // T_ <- rows of Z'WZ that are not the lead's (rest x q).
   void gather() {
-    T_.assign(static_cast<std::size_t>(q_) * q_, 0.0);
-    for (std::size_t f = 0; f < parts_.size(); ++f) {
-      const int s = parts_[f].width;
-      for (std::int32_t l : parts_[f].levels) {
+    for (std::size_t f = 0; f < layout_.parts.size(); ++f) {
+      const Layout::Part& part = layout_.parts[f];
+      for (std::size_t i = 0; i < part.levels.size(); ++i)
+        place_[A_.factors[f].first_node + part.levels[i]] = part.first + static_cast<int>(i) * part.width;
+    }
+    T_.assign(static_cast<std::size_t>(layout_.rest) * layout_.q(), 0.0);
+    auto set = [&](int r, int c, double value) {
+      if (r >= layout_.own) column(T_, c)[r - layout_.own] = value;
+    };
+    for (std::size_t f = 0; f < layout_.parts.size(); ++f) {
+      const int s = layout_.parts[f].width;
+      for (std::int32_t l : layout_.parts[f].levels) {
         const double* d = A_.factors[f].diagonal.data() + std::int64_t{l} * s * s;
         const int first = place_[A_.factors[f].first_node + l];
         for (int c = 0; c < s; ++c)
-          for (int r = 0; r < s; ++r) at(T_, first + r, first + c) = d[r + c * s];
+          for (int r = 0; r < s; ++r) set(first + r, first + c, d[r + c * s]);
       }
     }
     for (const PairBlock& pair : A_.pairs) {
       const int sa = A_.factors[pair.a].width, sb = A_.factors[pair.b].width;
-      for (std::int32_t l : parts_[pair.a].levels)
+      for (std::int32_t l : layout_.parts[pair.a].levels)
         for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
           const double* v = pair.values.data() + e * sa * sb;
           const int col = place_[A_.factors[pair.a].first_node + l],
                     row = place_[A_.factors[pair.b].first_node + pair.level_b[e]];
           for (int c = 0; c < sa; ++c)
-            for (int r = 0; r < sb; ++r) at(T_, row + r, col + c) = at(T_, col + c, row + r) = v[r + c * sb];
+            for (int r = 0; r < sb; ++r) {
+              set(row + r, col + c, v[r + c * sb]);
+              set(col + c, row + r, v[r + c * sb]);
+            }
         }
     }
   }
 
-  // T = Z'WZ - U'U with U = L^-1 Lambda'Z'WZ.
-  void form_T() {
-    U_.assign(T_.size(), 0.0);
-    M_.assign(T_.size(), 0.0);
-    for (int c = 0; c < q_; ++c) multiply_rows(T_.data() + static_cast<std::size_t>(c) * q_, &at(U_, 0, c));
-    for (std::size_t f = 0; f < parts_.size(); ++f) {  // M = U Lambda + I
-      const int s = parts_[f].width;
-      for (int first = parts_[f].first; first < parts_[f].first + parts_[f].rows(); first += s)
-        for (int c = 0; c < s; ++c)
-          for (int i = c; i < s; ++i) {
-            const double factor = lam_[f][i + c * s];
-            for (int r = 0; r < q_; ++r) at(M_, r, first + c) += at(U_, r, first + i) * factor;
-          }
+  // Level by level with K = lam (lam'A lam + I)^-1 lam' = J J': B = A - A K A, and of the rest's rows
+  // T_21 <- A_21 (I - K A), T_22 <- A_22 - A_21 J J'A_12.
+  void eliminate_lead() {
+    const Layout::Part& part = layout_.parts[layout_.lead];
+    const int s = part.width, size = s * s, rest = layout_.rest;
+    const double* lam = lam_[layout_.lead].data();
+    B_.resize(part.levels.size() * size);
+    W_.assign(static_cast<std::size_t>(rest) * layout_.own, 0.0);  // A_21 J
+    std::vector<double> M(size), J(size), AJ(size), rows(static_cast<std::size_t>(rest) * s);
+    for (std::size_t i = 0; i < part.levels.size(); ++i) {
+      const double* A = A_.factors[layout_.lead].diagonal.data() + std::int64_t{part.levels[i]} * size;
+      double* B = B_.data() + i * size;
+      blas::gemm('N', 'N', s, s, s, 1.0, A, s, lam, s, 0.0, AJ.data(), s);
+      blas::gemm('T', 'N', s, s, s, 1.0, lam, s, AJ.data(), s, 0.0, M.data(), s);
+      for (int r = 0; r < s; ++r) M[r * (s + 1)] += 1;
+      blas::potrf('L', s, M.data(), s);
+      std::copy_n(lam, size, J.data());
+      blas::trsm('R', 'L', 'T', s, s, M.data(), s, J.data(), s);
+      blas::trsm('R', 'L', 'T', s, s, M.data(), s, AJ.data(), s);
+      std::copy_n(A, size, B);
+      blas::gemm('N', 'T', s, s, s, -1.0, AJ.data(), s, AJ.data(), s, 1.0, B, s);
+      if (rest == 0) continue;
+      double *of_rest = column(T_, static_cast<int>(i) * s), *PJ = column(W_, static_cast<int>(i) * s);
+      blas::gemm('N', 'N', rest, s, s, 1.0, of_rest, rest, J.data(), s, 0.0, PJ, rest);
+      blas::gemm('N', 'T', rest, s, s, -1.0, PJ, rest, AJ.data(), s, 1.0, of_rest, rest);
     }
-    for (int i = 0; i < q_; ++i) at(M_, i, i) += 1;
-    blas::potrf('L', q_, M_.data(), q_);
-    blas::trsm('L', 'L', 'N', q_, q_, M_.data(), q_, U_.data(), q_);
-    blas::syrk('L', 'T', q_, q_, -1.0, U_.data(), q_, 1.0, T_.data(), q_);
-    for (int c = 0; c < q_; ++c)
-      for (int r = c + 1; r < q_; ++r) at(T_, c, r) = at(T_, r, c);
+    if (rest == 0) return;
+    double* T22 = column(T_, layout_.own);
+    blas::syrk('L', 'N', rest, layout_.own, -1.0, W_.data(), rest, 1.0, T22, rest);
+    for (int c = 0; c < rest; ++c)
+      for (int r = c + 1; r < rest; ++r) column(T_, layout_.own + r)[c] = column(T_, layout_.own + c)[r];
   }
 
-  // out = Lambda'in.
-  void multiply_rows(const double* in, double* out) const {
-    for (std::size_t f = 0; f < parts_.size(); ++f) {
-      const int s = parts_[f].width;
-      for (int first = parts_[f].first; first < parts_[f].first + parts_[f].rows(); first += s)
-        for (int r = 0; r < s; ++r)
-          for (int i = r; i < s; ++i) out[first + r] += lam_[f][i + r * s] * in[first + i];
+  // W = L^-1 Lambda'T_2 with L L' = Lambda'T_22 Lambda + I; T_2 <- T_2 - W_2'W.
+  void eliminate_rest() {
+    const int rest = layout_.rest, q = layout_.q();
+    if (rest == 0) return;
+    W_.assign(static_cast<std::size_t>(rest) * q, 0.0);
+    for (int c = 0; c < q; ++c) multiply_transposed(column(T_, c), column(W_, c));
+    M_.assign(static_cast<std::size_t>(rest) * rest, 0.0);
+    for_each_level([&](const double* lam, int s, int first) {  // M = W_2 Lambda + I
+      for (int c = 0; c < s; ++c)
+        for (int i = c; i < s; ++i) {
+          const double* from = column(W_, layout_.own + first + i);
+          double* to = column(M_, first + c);
+          for (int r = 0; r < rest; ++r) to[r] += from[r] * lam[i + c * s];
+        }
+    });
+    for (int i = 0; i < rest; ++i) column(M_, i)[i] += 1;
+    blas::potrf('L', rest, M_.data(), rest);
+    blas::trsm('L', 'L', 'N', rest, q, M_.data(), rest, W_.data(), rest);
+    blas::gemm('T', 'N', rest, q, rest, -1.0, column(W_, layout_.own), rest, W_.data(), rest, 1.0, T_.data(), rest);
+  }
+
+  // Template, width and first row (counted from the lead's end) of every level of the other factors.
+  template <typename Visit>
+  void for_each_level(const Visit& visit) {
+    for (std::size_t f = 0; f < layout_.parts.size(); ++f) {
+      const Layout::Part& part = layout_.parts[f];
+      if (static_cast<int>(f) == layout_.lead) continue;
+      for (int first = part.first; first < part.first + part.rows(); first += part.width)
+        visit(lam_[f].data(), part.width, first - layout_.own);
     }
   }
+
+  // out = Lambda'in over the rest's rows.
+  void multiply_transposed(const double* in, double* out) {
+    for_each_level([&](const double* lam, int s, int first) {
+      for (int r = 0; r < s; ++r)
+        for (int i = r; i < s; ++i) out[first + r] += lam[i + r * s] * in[first + i];
+    });
+  }
+
+  bool of_lead(const ThetaEntry& e) const { return e.factor == layout_.lead; }
 
   void add_traces() {
     const std::size_t m = entries_.size();
+    prepare_lead();
     for (std::size_t e = 0; e < m; ++e) {
-      const Part& own = parts_[entries_[e].factor];
       const int a = entries_[e].row, b = entries_[e].column;
       double sum = 0;
-      for (int x = own.first; x < own.first + own.rows(); x += own.width) sum += at(T_, x + a, x + b);
+      if (of_lead(entries_[e])) {
+        const int s = layout_.parts[layout_.lead].width;
+        for (std::size_t at = 0; at < B_.size(); at += static_cast<std::size_t>(s) * s)
+          sum += B_[at + a + b * s] - w_[at + a + b * s];
+      } else {
+        const Layout::Part& part = layout_.parts[entries_[e].factor];
+        for (int x = part.first; x < part.first + part.rows(); x += part.width)
+          sum += column(T_, x + b)[x + a - layout_.own];
+      }
       sums.trace[e] += a == b ? sum : 2 * sum;
       for (std::size_t f = 0; f <= e; ++f) {
-        const double both = sum_of_pairs(entries_[e], entries_[f]);
+        const double both = trace_of_two(e, f);
         sums.traces[e + f * m] += both;
         if (e != f) sums.traces[f + e * m] += both;
       }
     }
   }
 
-  // tr(E_e T E_f T): the products of the four corners that two levels' effects a, b and c, d make.
+  // w, the diagonal blocks of W_1'W_1, and N_ab = sum over the levels of W_a W_b' for the lead's entries.
+  void prepare_lead() {
+    const Layout::Part& part = layout_.parts[layout_.lead];
+    const int s = part.width, rest = layout_.rest, levels = static_cast<int>(part.levels.size());
+    w_.assign(B_.size(), 0.0);
+    if (rest == 0) return;
+    for (int l = 0; l < levels; ++l)
+      blas::gemm('T', 'N', s, s, rest, 1.0, column(W_, l * s), rest, column(W_, l * s), rest, 0.0,
+                 w_.data() + static_cast<std::size_t>(l) * s * s, s);
+    for (std::size_t e = 0; e < entries_.size(); ++e) {
+      if (!of_lead(entries_[e])) continue;
+      N_[e].resize(static_cast<std::size_t>(rest) * rest);
+      blas::gemm('N', 'T', rest, rest, levels, 1.0, column(W_, entries_[e].row), s * rest,
+                 column(W_, entries_[e].column), s * rest, 0.0, N_[e].data(), rest);
+    }
+  }
+
+  // tr(E_e T E_f T): over two levels, the products of the four corners that effects a, b and c, d make.
+  double trace_of_two(std::size_t e, std::size_t f) {
+    const ThetaEntry *one = &entries_[e], *other = &entries_[f];
+    double sum = 0;
+    if (of_lead(*one) && of_lead(*other)) {
+      sum = sum_in_lead(e, f);
+    } else {
+      if (of_lead(*other)) std::swap(one, other);  // rows of T_2 are the other's
+      sum = sum_of_pairs(*other, *one);
+    }
+    return 0.5 * sum * (one->row == one->column ? 1 : 2) * (other->row == other->column ? 1 : 2);
+  }
+
   double sum_of_pairs(const ThetaEntry& e, const ThetaEntry& f) {
-    const Part &one = parts_[e.factor], &other = parts_[f.factor];
-    const int a = e.row, b = e.column, c = f.row, d = f.column;
+    const Layout::Part &one = layout_.parts[e.factor], &other = layout_.parts[f.factor];
     double sum = 0;
     for (int y = other.first; y < other.first + other.rows(); y += other.width) {
-      const double *of_c = &at(T_, 0, y + c), *of_d = &at(T_, 0, y + d);
+      const double *c = column(T_, y + f.row) - layout_.own, *d = column(T_, y + f.column) - layout_.own;
       for (int x = one.first; x < one.first + one.rows(); x += one.width)
-        sum += of_c[x + a] * of_d[x + b] + of_d[x + a] * of_c[x + b];
+        sum += c[x + e.row] * d[x + e.column] + d[x + e.row] * c[x + e.column];
     }
-    return 0.5 * sum * (a == b ? 1 : 2) * (c == d ? 1 : 2);
+    return sum;
+  }
+
+  // With T_11 = B - W_1'W_1.
+  double sum_in_lead(std::size_t e, std::size_t f) {
+    const int s = layout_.parts[layout_.lead].width, rest = layout_.rest;
+    const int a = entries_[e].row, b = entries_[e].column, c = entries_[f].row, d = entries_[f].column;
+    double sum = 0;
+    for (std::size_t at = 0; at < B_.size(); at += static_cast<std::size_t>(s) * s) {
+      const double *B = B_.data() + at, *w = w_.data() + at;
+      auto corners = [&](int i, int j) {
+        return B[a + i * s] * (B[b + j * s] - w[b + j * s]) - w[a + i * s] * B[b + j * s];
+      };
+      sum += corners(c, d) + corners(d, c);
+    }
+    for (int j = 0; j < rest; ++j)
+      for (int i = 0; i < rest; ++i) sum += column(N_[e], j)[i] * (column(N_[f], j)[i] + column(N_[f], i)[j]);
+    return sum;
   }
 
   void add_products() {
-    const std::size_t m = entries_.size(), size = static_cast<std::size_t>(p_) * p_, block = std::size_t(p_) * q_;
+    const std::size_t m = entries_.size(), size = static_cast<std::size_t>(p_) * p_,
+                      block = static_cast<std::size_t>(p_) * layout_.q();
     Hc_.resize(block);
     EH_.assign(m * block, 0.0);
-    TEH_.resize(m * block);
-    for (std::size_t f = 0; f < parts_.size(); ++f) {
+    TEH_.assign(m * block, 0.0);
+    for (std::size_t f = 0; f < layout_.parts.size(); ++f) {
       const FactorBlock& from = A_.factors[f];
-      for (std::int32_t l : parts_[f].levels)
-        std::copy_n(H_.data() + (from.offset + std::int64_t{l} * from.width) * p_, std::size_t(from.width) * p_,
-                    Hc_.data() + static_cast<std::size_t>(place_[from.first_node + l]) * p_);
+      for (std::int32_t l : layout_.parts[f].levels)
+        std::copy_n(H_.data() + (from.offset + std::int64_t{l} * from.width) * p_,
+                    static_cast<std::size_t>(from.width) * p_, of_row(Hc_.data(), place_[from.first_node + l]));
     }
     for (std::size_t e = 0; e < m; ++e) {
-      const Part& own = parts_[entries_[e].factor];
-      const int a = entries_[e].row, b = entries_[e].column, rows = own.rows();
-      const std::size_t first = static_cast<std::size_t>(own.first) * p_;
-      double* EH = EH_.data() + e * block;
-      for (int x = own.first; x < own.first + rows; x += own.width) {
-        std::copy_n(Hc_.data() + std::size_t(x + b) * p_, p_, EH + std::size_t(x + a) * p_);
-        std::copy_n(Hc_.data() + std::size_t(x + a) * p_, p_, EH + std::size_t(x + b) * p_);
+      const Layout::Part& part = layout_.parts[entries_[e].factor];
+      double *EH = EH_.data() + e * block, *TEH = TEH_.data() + e * block;
+      for (int x = part.first; x < part.first + part.rows(); x += part.width) {
+        std::copy_n(of_row(Hc_.data(), x + entries_[e].column), p_, of_row(EH, x + entries_[e].row));
+        std::copy_n(of_row(Hc_.data(), x + entries_[e].row), p_, of_row(EH, x + entries_[e].column));
       }
-      blas::gemm('N', 'T', p_, p_, rows, 1.0, EH + first, p_, Hc_.data() + first, p_, 1.0, sums.P.data() + e * size,
-                 p_);
-      // A part without rows adds nothing; BLAS would still set the product to zero.
-      blas::gemm('N', 'N', p_, q_, rows, 1.0, EH + first, p_, T_.data() + own.first, q_, 0.0, TEH_.data() + e * block,
-                 p_);
+      blas::gemm('N', 'T', p_, p_, part.rows(), 1.0, of_row(EH, part.first), p_, of_row(Hc_.data(), part.first), p_,
+                 1.0, sums.P.data() + e * size, p_);
+      if (of_lead(entries_[e]))
+        multiply_lead(EH, TEH);
+      else if (part.rows() > 0)
+        blas::gemm('N', 'N', p_, layout_.q(), part.rows(), 1.0, of_row(EH, part.first), p_,
+                   T_.data() + part.first - layout_.own, layout_.rest, 0.0, TEH, p_);
     }
     for (std::size_t e = 0; e < m; ++e) {
-      const Part& own = parts_[entries_[e].factor];
-      const std::size_t first = static_cast<std::size_t>(own.first) * p_;
+      const Layout::Part& part = layout_.parts[entries_[e].factor];
       for (std::size_t f = 0; f < m; ++f)
-        blas::gemm('N', 'T', p_, p_, own.rows(), 1.0, EH_.data() + e * block + first, p_,
-                   TEH_.data() + f * block + first, p_, 1.0, sums.Q.data() + (e * m + f) * size, p_);
+        blas::gemm('N', 'T', p_, p_, part.rows(), 1.0, of_row(EH_.data() + e * block, part.first), p_,
+                   of_row(TEH_.data() + f * block, part.first), p_, 1.0, sums.Q.data() + (e * m + f) * size, p_);
     }
+  }
+
+  double* of_row(double* matrix, int r) const { return matrix + static_cast<std::size_t>(r) * p_; }
+
+  // out (p x q) = in [T_11 T_12], `in` being p x own.
+  void multiply_lead(double* in, double* out) {
+    const int s = layout_.parts[layout_.lead].width, rest = layout_.rest, own = layout_.own;
+    for (int x = 0; x < own; x += s)
+      blas::gemm('N', 'N', p_, s, s, 1.0, of_row(in, x), p_, B_.data() + static_cast<std::size_t>(x) * s, s, 0.0,
+                 of_row(out, x), p_);
+    if (rest == 0) return;
+    std::vector<double> half(static_cast<std::size_t>(p_) * rest);
+    blas::gemm('N', 'T', p_, rest, own, 1.0, in, p_, W_.data(), rest, 0.0, half.data(), p_);
+    blas::gemm('N', 'N', p_, own, rest, -1.0, half.data(), p_, W_.data(), rest, 1.0, out, p_);
+    blas::gemm('N', 'T', p_, rest, own, 1.0, in, p_, T_.data(), rest, 0.0, of_row(out, own), p_);
   }
 
   const CrossProducts& A_;
   const std::vector<ThetaEntry>& entries_;
   const Templates& lam_;
   const std::vector<double>& H_;
-  int p_, q_ = 0;
+  int p_;
   std::vector<int> place_;  // node -> its first local row
-  std::vector<Part> parts_;
-  std::vector<double> T_, U_, M_;
-  std::vector<double> Hc_, EH_, TEH_;  // p numbers per random effect of the component
+  Layout layout_{A_, {}};
+  std::vector<double> T_, W_, M_;       // rest x q, rest x q, rest x rest
+  std::vector<double> B_, w_;           // a block per level of the lead
+  std::vector<std::vector<double>> N_;  // rest x rest for every entry of the lead
+  std::vector<double> Hc_, EH_, TEH_;   // p numbers per random effect of the component
 };
 
 }  // namespace
@@ -221,14 +359,14 @@ KenwardRogerSums kenward_roger_sums(const CrossProducts& A, const LevelGraph& gr
   return std::move(accumulator.sums);
 }
 
-std::int64_t largest_component(const LevelGraph& graph) {
-  std::int64_t largest = 0;
+double workspace(const CrossProducts& A, const LevelGraph& graph, std::size_t m) {
+  double largest = 0;
   for (const std::vector<int>& nodes : components(graph)) {
-    std::int64_t q = 0;
-    for (int node : nodes) q += graph.weight[node];
-    largest = std::max(largest, q);
+    const Layout layout(A, nodes);
+    const double rest = layout.rest, q = layout.q(), entries = static_cast<double>(m);
+    largest = std::max(largest, 2 * rest * q + (1 + entries) * rest * rest + (2 * entries + 1) * A.p * q);
   }
-  return largest;
+  return largest + static_cast<double>(m) * static_cast<double>(m + 1) * A.p * A.p;
 }
 
 }  // namespace mixedmodels

@@ -15,7 +15,7 @@ from properties.structures import (
     theta_at,
 )
 
-from mixedmodels._core import kenward_roger_sums, largest_component
+from mixedmodels._core import kenward_roger_sums, kenward_roger_workspace
 
 RECIPES = list(seeded_recipes(12))
 
@@ -61,13 +61,17 @@ def test_sums_of_kenward_and_roger(recipe: Recipe, point: Point) -> None:
     close(R.T @ Q @ R, expected.transpose(0, 1, 3, 2))
 
 
-def test_components_of_the_graph_of_levels() -> None:
-    """Classes in schools: a school with its classes at a time; crossed factors: all at once."""
-    nested = build(Recipe((("crossed", 12), ("nested", 3)), ((0, 1), (1, 2)), n=120))
+def test_workspace_is_that_of_one_component_and_of_all_factors_but_the_largest() -> None:
+    """Classes in schools: a school at a time; crossed factors: all at once; one factor: nothing."""
+    X = np.empty((400, 0))
+    schools = build(Recipe((("crossed", 80), ("nested", 20)), ((0, 1), (1, 1)), n=400))
+    crossed = build(Recipe((("crossed", 80), ("crossed", 20)), ((0, 1), (1, 1)), n=400))
+    one = build(Recipe((("crossed", 80),), ((0, 1),), n=400))
     sizes = [
-        2 + len(np.unique(nested.codes[0][nested.codes[1] == school]))
-        for school in range(nested.n_levels[1])
+        kenward_roger_workspace(data.replace(X=X).model._stages.products, m)
+        for data, m in ((schools, 2), (crossed, 2), (one, 1))
     ]
-    assert largest_component(nested.model._stages.products) == max(sizes)
-    crossed = build(Recipe((("crossed", 6), ("crossed", 5)), ((0, 2), (1, 1)), n=120))
-    assert largest_component(crossed.model._stages.products) == 17
+    assert sizes[0] < sizes[1] / 20
+    rest, q = min(crossed.n_levels), sum(crossed.n_levels)
+    assert sizes[1] == 2 * rest * q + 3 * rest**2
+    assert sizes[2] == 0.0

@@ -2,8 +2,9 @@
 // together; nothing has n rows.
 // With V the covariance of y over sigma^2, T = Z'V^-1Z, H = Z'V^-1X (X the orthogonal basis, everything weighted) and
 // E_e the derivative of the covariance of b with respect to entry e of its template's covariance.
-// Method: T is block-diagonal over the connected components of the graph of levels (a school with its classes, say).
-// One block is formed at a time, dense, so that memory is that of the largest component: three matrices of its order.
+// Method: T is block-diagonal over the connected components of the graph of levels (a school with its classes, say),
+// and one is taken at a time. In it the factor with most random effects is eliminated level by level, so that only the
+// others make dense matrices: their number squared, and times that of all.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@ KenwardRogerSums kenward_roger_sums(const CrossProducts& A, const LevelGraph& gr
                                     const std::vector<ThetaEntry>& entries, const Templates& lam,
                                     const std::vector<double>& ZtViX);
 
-// Random effects in the largest component.
-std::int64_t largest_component(const LevelGraph& graph);
+// Numbers (doubles) that the sums of m entries need room for.
+double workspace(const CrossProducts& A, const LevelGraph& graph, std::size_t m);
 
 }  // namespace mixedmodels

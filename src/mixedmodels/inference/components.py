@@ -25,11 +25,10 @@ _FLAT = 1e-5
 
 
 class _Component(NamedTuple):
-    """Derivatives (m + 1,) of a (co)variance and of its sd or correlation; whether inside."""
+    """Derivatives (m + 1,) of a (co)variance and of its sd or correlation, NaN on a bound."""
 
     vcov: FloatArray
     sdcor: FloatArray
-    inside: bool
 
 
 def component_table(
@@ -42,23 +41,20 @@ def component_table(
     """
     table = varcorr.to_frame()
     components = list(_components(templates, theta, information.sigma))
-    table.insert(4, "vcov_se", _errors([c.vcov for c in components], components, information))
-    table["sdcor_se"] = _errors([c.sdcor for c in components], components, information)
+    table.insert(4, "vcov_se", _errors([c.vcov for c in components], information))
+    table["sdcor_se"] = _errors([c.sdcor for c in components], information)
     with np.errstate(divide="ignore", invalid="ignore"):
         df = 2.0 * (table["vcov"] / table["vcov_se"]) ** 2
     table["df"] = df.where(table["var2"].isna())
     return table
 
 
-def _errors(
-    slopes: list[FloatArray], components: list[_Component], information: Information
-) -> FloatArray:
+def _errors(slopes: list[FloatArray], information: Information) -> FloatArray:
     rows = np.array(slopes)
     errors = np.sqrt(np.einsum("ki,ij,kj->k", rows, information.vcov, rows))
     size = np.abs(rows[:, :-1]) @ np.abs(information.flat)
     moves = np.abs(rows[:, :-1] @ information.flat) > _FLAT * size
-    known = np.array([component.inside for component in components]) & ~moves.any(axis=1)
-    return np.where(known, errors, np.nan)
+    return np.where(moves.any(axis=1), np.nan, errors)
 
 
 def _components(templates: Templates, theta: FloatArray, sigma: float) -> Iterator[_Component]:
@@ -73,18 +69,19 @@ def _components(templates: Templates, theta: FloatArray, sigma: float) -> Iterat
                 yield _covariance(lam, i, j, _Place(templates, m, part), sigma)
     residual = np.zeros(m + 1)
     residual[m] = 1.0
-    yield _Component(2.0 * sigma**2 * residual, sigma * residual, sigma > 0.0)
+    yield _Component(2.0 * sigma**2 * residual, sigma * residual)
 
 
 class _Place:
     """Puts derivatives with respect to a template, and log sigma, into their places."""
 
     def __init__(self, templates: Templates, m: int, part: slice) -> None:
-        self._part, self._m = part, m
+        self._part = part
+        self.size = m + 1
         _, self._rows, self._columns = templates.entries[part].T
 
     def __call__(self, by_template: FloatArray, by_log_sigma: float) -> FloatArray:
-        out = np.zeros(self._m + 1)
+        out = np.zeros(self.size)
         out[self._part] = by_template[self._rows, self._columns]
         out[-1] = by_log_sigma
         return out
@@ -95,9 +92,10 @@ def _variance(lam: FloatArray, i: int, place: _Place, sigma: float) -> _Componen
     slope[i] = lam[i]
     norm = float(np.linalg.norm(lam[i]))
     variance = sigma**2 * norm**2
-    by_sd = slope / norm if norm else slope
+    if norm == 0.0:
+        return _Component(*_unknown(place))
     return _Component(
-        place(2.0 * sigma**2 * slope, 2.0 * variance), place(sigma * by_sd, sigma * norm), norm > 0
+        place(2.0 * sigma**2 * slope, 2.0 * variance), place(sigma * slope / norm, sigma * norm)
     )
 
 
@@ -109,9 +107,16 @@ def _covariance(lam: FloatArray, i: int, j: int, place: _Place, sigma: float) ->
     scale = float(norms.prod())
     covariance = place(sigma**2 * slope, 2.0 * sigma**2 * product)
     if scale == 0.0:
-        return _Component(covariance, np.zeros_like(covariance), inside=False)
+        return _Component(*_unknown(place))
     corr = product / scale
+    if abs(corr) > 1.0 - _ONE:
+        return _Component(covariance, _unknown(place)[1])
     by_corr = slope / scale
     by_corr[i] -= corr * lam[i] / norms[0] ** 2
     by_corr[j] -= corr * lam[j] / norms[1] ** 2
-    return _Component(covariance, place(by_corr, 0.0), inside=abs(corr) < 1.0 - _ONE)
+    return _Component(covariance, place(by_corr, 0.0))
+
+
+def _unknown(place: _Place) -> tuple[FloatArray, FloatArray]:
+    nothing = np.full(place.size, np.nan)
+    return nothing, nothing

@@ -9,6 +9,8 @@ from mixedmodels.typing import AnyArray, BoolArray, FloatArray
 
 # A function may differ from an estimable one by this, relative to its largest weight.
 _TOLERANCE = 1e-7
+# A column has no part in another when it makes up no more of it than this.
+_ROUNDING = 1e-10
 
 
 def dependence(stages: Stages) -> FloatArray:
@@ -18,7 +20,10 @@ def dependence(stages: Stages) -> FloatArray:
     D[np.arange(len(kept)), kept] = 1.0
     aliased = np.setdiff1d(np.arange(X.shape[1]), kept)
     if aliased.size:
-        D[:, aliased] = np.linalg.lstsq(X[:, kept], X[:, aliased], rcond=None)[0]
+        found = np.linalg.lstsq(X[:, kept], X[:, aliased], rcond=None)[0]
+        size = np.linalg.norm(X, axis=0)
+        rounding = np.abs(found) * size[kept, None] <= _ROUNDING * size[aliased]
+        D[:, aliased] = np.where(rounding, 0.0, found)
     return D
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack
 
-from mixedmodels._core import kenward_roger_sums, largest_component
+from mixedmodels._core import kenward_roger_sums, kenward_roger_workspace
 from mixedmodels.covariance import Templates
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.stages import Fitted, Stages
@@ -22,7 +22,7 @@ from mixedmodels.optimize import Request
 from mixedmodels.settings import DfMethod
 from mixedmodels.typing import FloatArray
 
-# Bytes that the dense matrices of one component, or the products over columns of X, may take.
+# Bytes that the work may take.
 _MOST_BYTES = 4e9
 # Information on a variance parameter, relative to the largest, that counts as none.
 _FLAT = 1e-10
@@ -54,8 +54,8 @@ class KenwardRoger(Degrees):
         note: What the user should know.
 
     Raises:
-        ModelError: The random effects are so many, and so connected, that their dense covariance
-            does not fit into memory.
+        ModelError: The random effects are so many, and so connected, that too much memory would be
+            needed.
     """
 
     method: DfMethod = "kenward-roger"
@@ -122,19 +122,12 @@ def check_size(stages: Stages) -> None:
     Raises:
         ModelError: With the numbers, and what to use instead.
     """
-    m, p = stages.templates.m, stages.products.p
-    connected = largest_component(stages.products)
-    dense = 24.0 * connected**2 + 16.0 * m * p * connected
-    products = 8.0 * (2 * m**2 + m) * p**2
-    if max(dense, products) > _MOST_BYTES:
-        what = (
-            f"{connected} random effects are connected with each other"
-            if dense > products
-            else f"X has {p} columns and theta {m} entries"
-        )
+    size = 8.0 * kenward_roger_workspace(stages.products, stages.templates.m)
+    if size > _MOST_BYTES:
         raise ModelError(
-            f"Kenward-Roger would need {max(dense, products) / 1e9:.1f} GB: {what}. "
-            "Use df='satterthwaite', which agrees with it in large samples."
+            f"Kenward-Roger would need {size / 1e9:.1f} GB for {stages.templates.q} random effects "
+            f"and {stages.products.p} columns of X; at most {_MOST_BYTES / 1e9:.0f} GB are taken. "
+            "Use df='satterthwaite', which comes to the same in large samples."
         )
 
 

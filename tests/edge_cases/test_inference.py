@@ -1,0 +1,233 @@
+"""Tests and standard errors where fits are singular, aliased, weighted, large, or have no X."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mixedmodels import (
+    LinearMixedModel,
+    MixedModelsError,
+    ModelError,
+    RefitWarning,
+    SingularFitWarning,
+    load_dataset,
+)
+from mixedmodels.api import lmer
+from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.inference import kenward_roger
+from mixedmodels.inference.information import variance_information
+from mixedmodels.settings import DF_METHODS, DfMethod
+
+SLEEP = "Reaction ~ Days + (Days | Subject)"
+
+
+def singular(formula: str, data: pd.DataFrame, **options: Any) -> LinearMixedFit:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SingularFitWarning)
+        return lmer(formula, data, **options)
+
+
+def everything(fit: LinearMixedFit) -> None:
+    """Every method runs and gives finite numbers where it promises them."""
+    p = fit.solution.p
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RefitWarning)
+        warnings.simplefilter("ignore", SingularFitWarning)
+        for df in DF_METHODS:
+            table = fit.coef_table(df)
+            assert table.drop(columns="df").notna().all(axis=None)
+            assert (table["df"] > 0.0).all()
+            assert fit.anova(1, df=df)["num_df"].sum() <= p
+            if p:
+                joint = fit.test(np.eye(p), df=df).joint
+                assert joint.num_df == p
+                assert 0.0 <= joint.p_value <= 1.0
+        assert fit.vcov_kr.shape == (p, p)
+        assert fit.vcov_full.shape == (p + len(fit.theta) + 1,) * 2
+        assert len(fit.varcorr_table()) == len(fit.varcorr.to_frame())
+    assert "Residual" in str(fit)
+
+
+def test_variance_of_zero() -> None:
+    """lmerTest's and pbkrtest's degrees of freedom are 29 and 5."""
+    fit = singular("Yield ~ 1 + (1 | Batch)", load_dataset("dyestuff2"))
+    everything(fit)
+    assert fit.coef_table()["df"].tolist() == pytest.approx([29.0], rel=1e-9)
+    assert fit.coef_table("kenward-roger")["df"].tolist() == pytest.approx([5.0], rel=1e-9)
+    assert fit.stderror_sigma == pytest.approx(fit.sigma / np.sqrt(2.0 * 29.0))
+
+
+def test_one_message_for_what_has_no_standard_error() -> None:
+    fit = singular("Yield ~ 1 + (1 | Batch)", load_dataset("dyestuff2"))
+    with pytest.warns(SingularFitWarning, match=r"Batch.\(Intercept\) on the bound"):
+        assert fit.stderror_theta.isna().all()
+    assert fit.vcov_full.isna().sum(axis=None) == 3  # its row and column; not said again
+    assert fit.varcorr_table()["vcov_se"].isna().tolist() == [True, False]
+
+
+def test_correlation_of_one() -> None:
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 6), "x": np.tile(np.arange(6.0), 12)})
+    b = rng.normal(size=12)[data["g"]]
+    data["y"] = data["x"] + b * (1.0 + 0.5 * data["x"]) + rng.normal(size=72)
+    fit = singular("y ~ x + (x | g)", data)
+    assert fit.theta[2] == 0.0
+    with pytest.warns(SingularFitWarning, match="g.x on the bound"):
+        assert fit.stderror_theta.isna().tolist() == [False, False, True]
+    table = fit.varcorr_table()
+    assert table["sdcor_se"].isna().tolist() == [False, False, True, False]
+    assert table["vcov_se"].notna().all()
+    everything(fit)
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        (SLEEP, {}),
+        (SLEEP, {"reml": False}),
+        ("Reaction ~ 0 + (Days | Subject)", {}),
+        ("Reaction ~ 1 + (1 | Subject)", {}),
+        (SLEEP, {"weights": "1/(1 + Days)", "offset": "2 * Days"}),
+        ("Reaction ~ Days + I(2 * Days) + (1 | Subject)", {}),
+    ],
+)
+def test_every_kind_of_fit(formula: str, options: dict[str, Any]) -> None:
+    everything(lmer(formula, load_dataset("sleepstudy"), **options))
+
+
+def test_missing_rows() -> None:
+    fit = lmer(SLEEP, load_dataset("sleepstudy_na"))
+    assert fit.model.design.n_dropped > 0
+    everything(fit)
+
+
+def test_equal_weights_change_the_scale_only() -> None:
+    data = load_dataset("sleepstudy")
+    scaled = lmer(SLEEP, data.assign(w=2.0), weights="w")
+    plain = lmer(SLEEP, data)
+    for df in DF_METHODS:
+        pd.testing.assert_frame_equal(scaled.coef_table(df), plain.coef_table(df), rtol=1e-5)
+
+
+def test_aliased_columns_are_left_out() -> None:
+    fit = lmer("Reaction ~ Days + I(2 * Days) + (1 | Subject)", load_dataset("sleepstudy"))
+    assert list(fit.coef_table().index) == list(fit.vcov_kr.index) == ["(Intercept)", "Days"]
+    assert fit.anova(1)["num_df"].tolist() == [1, 0]
+    assert fit.test("Days").p_value == pytest.approx(fit.coef_table().loc["Days", "p_value"])
+    with pytest.raises(MixedModelsError, match="not estimable"):
+        fit.test("I(2 * Days)")
+    whole = fit.test("Days + 2*I(2 * Days) = 10").table
+    assert whole["estimate"].item() == pytest.approx(fit.fixef["Days"])
+
+
+def test_single_rows_agree_with_the_table() -> None:
+    fit = lmer(SLEEP, load_dataset("sleepstudy"))
+    for df in DF_METHODS:
+        row, found = fit.coef_table(df).loc["Days"], fit.test("Days", df=df, level=0.9)
+        columns = ["estimate", "std_error", "df", "statistic", "p_value"]
+        np.testing.assert_allclose(found.table[columns].iloc[0], row[columns], rtol=1e-10)
+        assert found.table["lower"].item() < row["estimate"] < found.table["upper"].item()
+        assert found.joint.statistic == pytest.approx(row["statistic"] ** 2)
+        assert found.method == df
+    # qt(0.975, 17)
+    table = fit.test("Days").table
+    half = (table["upper"] - table["lower"]).item() / (2.0 * table["std_error"].item())
+    assert half == pytest.approx(2.109816, rel=1e-6)
+
+
+def test_printed_tests() -> None:
+    fit = lmer(SLEEP, load_dataset("sleepstudy"))
+    text = repr(fit.test(["Days = 10", "(Intercept) = 250"]))
+    assert "df: satterthwaite" in text
+    assert "Days = 10" in text
+    assert "All together: F = " in text
+    assert "All together" not in repr(fit.test("Days"))
+
+
+def test_residual_degrees_of_freedom_are_rows_less_rank() -> None:
+    fit = lmer("Reaction ~ Days + I(2 * Days) + (1 | Subject)", load_dataset("sleepstudy"))
+    assert fit.coef_table("residual")["df"].tolist() == [178.0, 178.0]
+
+
+@pytest.mark.parametrize("df", ["kenward-roger", "satterthwaite"])
+def test_methods_refuse_what_they_do_not_know(df: DfMethod) -> None:
+    fit = lmer(SLEEP, load_dataset("sleepstudy"))
+    wrong: Any = 4
+    with pytest.raises(MixedModelsError, match="type is 4; it must be one of 1, 2, 3"):
+        fit.anova(wrong, df=df)
+    wrong = df[:-1]
+    with pytest.raises(MixedModelsError, match=f"Did you mean '{df}'"):
+        fit.test("Days", df=wrong)
+
+
+def test_maximum_likelihood_is_refitted_once_and_that_is_said() -> None:
+    fit = lmer(SLEEP, load_dataset("sleepstudy"), reml=False)
+    before = fit.theta.copy(), fit.coef_table()
+    with pytest.warns(RefitWarning, match="refitted by it"):
+        table = fit.coef_table("kenward-roger")
+    expected = lmer(SLEEP, load_dataset("sleepstudy")).coef_table("kenward-roger")
+    pd.testing.assert_frame_equal(table, expected, rtol=1e-6)
+    assert "refitted" in repr(fit.test("Days", df="kenward-roger"))
+    np.testing.assert_array_equal(fit.theta, before[0])
+    pd.testing.assert_frame_equal(fit.coef_table(), before[1])
+
+
+def test_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", load_dataset("penicillin"))
+    monkeypatch.setattr(kenward_roger, "_MOST_BYTES", 1e3)
+    with pytest.raises(ModelError, match=r"would need .* Use df='satterthwaite'"):
+        fit.coef_table("kenward-roger")
+
+
+def test_many_groups() -> None:
+    """One factor needs no dense matrix: 20,000 intercepts and slopes."""
+    rng = np.random.default_rng(1)
+    n = 60_000
+    data = pd.DataFrame({"g": rng.integers(20_000, size=n), "x": rng.normal(size=n)})
+    data["y"] = data["x"] + rng.normal(size=20_000)[data["g"]] + rng.normal(size=n)
+    fit = singular("y ~ x + (1 | g)", data)
+    pd.testing.assert_frame_equal(fit.coef_table("kenward-roger"), fit.coef_table(), rtol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def insteval() -> LinearMixedFit:
+    return lmer("y ~ service + (1 | s) + (1 | d)", load_dataset("insteval"))
+
+
+def test_large_fit_reuses_its_last_step(insteval: LinearMixedFit) -> None:
+    """A Hessian from the last step and one gradient, against central differences."""
+    fitted = insteval._fitted
+    assert not fitted.optsum.hessian_exact
+    objective = fitted.stages.objective
+    exact = objective.hessian(insteval.theta, reml=True)
+    evaluator = objective.evaluator
+    evaluator.value(insteval.theta, True)
+    evaluator.reset_counts()
+    found = variance_information(fitted)
+    assert evaluator.n_value == 1
+    np.testing.assert_allclose(found.vcov[:2, :2], 2.0 * np.linalg.inv(exact), rtol=1e-4)
+    without = dataclasses.replace(fitted, optsum=dataclasses.replace(fitted.optsum, trace=()))
+    np.testing.assert_allclose(variance_information(without).vcov, found.vcov, rtol=1e-3)
+
+
+def test_large_fit(insteval: LinearMixedFit) -> None:
+    table, adjusted = insteval.coef_table(), insteval.coef_table("kenward-roger")
+    assert (table["df"] > 1000.0).all()
+    np.testing.assert_allclose(adjusted["std_error"], table["std_error"], rtol=1e-3)
+    np.testing.assert_allclose(adjusted["df"], table["df"], rtol=0.01)
+
+
+def test_model_is_not_disturbed() -> None:
+    model = LinearMixedModel(SLEEP, load_dataset("sleepstudy"))
+    fit = model.fit()
+    before = fit.optsum.n_objective, fit.objective, fit.theta.copy()
+    everything(fit)
+    assert (fit.optsum.n_objective, fit.objective) == before[:2]
+    np.testing.assert_array_equal(fit.theta, before[2])
+    assert model.objective(fit.theta, reml=True) == fit.objective
