@@ -82,6 +82,16 @@ def test_drop1(case_id: str) -> None:
     np.testing.assert_allclose(found["p_value"], expected[:, 3], rtol=1e-6)
 
 
+@pytest.mark.parametrize("case_id", cases_with("drop1_F_satterthwaite"))
+def test_drop1_f(case_id: str) -> None:
+    block = CASES[case_id]["inference"]["drop1_F_satterthwaite"]
+    found = fit_of(case_id).drop1("F")
+    expected = np.array(block["values"], dtype=np.float64).reshape(len(block["rows"]), 6)
+    assert len(found) == len(block["rows"])
+    # lmerTest differentiates by differences: its degrees of freedom are good to about 1e-5.
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("case_id", "block"),
     [

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
-from mixedmodels.fit.values import Values
+from mixedmodels.fit.inference import Inference
+from mixedmodels.fit.prediction import Prediction
 from mixedmodels.inference.compare import (
     REFITTED,
     RESTRICTED,
@@ -26,42 +26,46 @@ from mixedmodels.inference.confint import (
     wald_intervals,
     with_aliased,
 )
-from mixedmodels.inference.drop import drop1, ranova
+from mixedmodels.inference.drop import drop1, drop1_f, ranova
 from mixedmodels.inference.profile import Profile, profile
 from mixedmodels.inference.relatives import ml_fitted
 from mixedmodels.settings import (
     BOOTSTRAP_INTERVALS,
     CONFINT_METHODS,
+    DROP_TESTS,
     BootstrapInterval,
     ConfintMethod,
+    DfMethod,
     DropTest,
     check_option,
 )
 
 
-class Likelihood(Values):
+class Likelihood(Inference, Prediction):
     """Tests and intervals by likelihood; see `LinearMixedFit`."""
 
     @cached_property
     def _ml(self) -> Fitted:
         return ml_fitted(self._fitted)
 
-    def drop1(self, test: DropTest = "Chisq") -> pd.DataFrame:
+    def drop1(self, test: DropTest = "Chisq", *, df: DfMethod = "satterthwaite") -> pd.DataFrame:
         """Tests of the fixed terms that can be left out, one at a time.
 
-        A term stays as long as a higher one contains it, as in R's `drop1`. Both models are fitted
-        by ML, whatever the fit itself was by; neither changes it.
+        A term stays as long as a higher one contains it, as in R's `drop1`.
 
         Args:
-            test: "Chisq", a likelihood-ratio test; it is the only choice of this version.
+            test: "Chisq", a likelihood-ratio test, for which both models are fitted by ML, whatever
+                the fit itself was by; "F", a test in the fit as it is, as lmerTest's.
+            df: Denominator degrees of freedom of "F", as in `coef_table`.
 
         Returns:
-            A row "<none>" for the model itself and one per term; columns `npar` (how many
-            parameters the term has), `AIC` of the model without it, `LRT`, `p_value`.
+            "Chisq": a row "<none>" for the model itself and one per term; columns `npar` (how many
+            parameters the term has), `AIC` of the model without it, `LRT`, `p_value`. "F": one row
+            per term with the columns of `anova`.
 
         Raises:
-            MixedModelsError: Unknown test, or one that this version does not have.
-            ModelError: A term cannot be left out without changing how others are coded.
+            MixedModelsError: Unknown test.
+            ModelError: "Chisq": a term cannot be left out without changing how others are coded.
 
         Examples:
             >>> import mixedmodels as mm
@@ -69,8 +73,11 @@ class Likelihood(Values):
             ...               mm.load_dataset("cake"))
             >>> fit.drop1()["LRT"].round(3).to_dict()
             {'<none>': nan, 'recipe': 0.53, 'temp': 79.531}
+            >>> fit.drop1("F")["statistic"].round(3).to_dict()
+            {'recipe': 0.249, 'temp': 94.976}
         """
-        return drop1(self._ml, test)
+        check_option("test", test, DROP_TESTS)
+        return drop1_f(self._stages, self._degrees(df)) if test == "F" else drop1(self._ml)
 
     def ranova(self, reduce: bool = True) -> pd.DataFrame:
         """Tests of the random-effects terms, left out one at a time.
@@ -182,12 +189,7 @@ class Likelihood(Values):
             return profile_intervals(self._ml, parameters, level, threads)
         check_option("boot_type", boot_type, BOOTSTRAP_INTERVALS)
         rows = [p.name for p in chosen_parameters(self._fitted, parameters)]
-        bootstrap = getattr(self, "bootstrap", None)
-        if bootstrap is None:
-            raise MixedModelsError(
-                "confint: method='boot' is not available in this version; use 'profile'."
-            )
-        table = bootstrap(nsim, seed=seed, threads=threads).confint(boot_type, level)
+        table = self.bootstrap(nsim, seed=seed, threads=threads).confint(boot_type, level)
         return with_aliased(self._fitted, table.loc[rows], parameters)
 
 

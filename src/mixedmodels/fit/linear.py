@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from mixedmodels.fit.likelihood import Likelihood
 from mixedmodels.fit.page import Page
-from mixedmodels.fit.prediction import Prediction
 from mixedmodels.fit.saving import Saving
 from mixedmodels.fit.tidying import Tidying
 
 
-class LinearMixedFit(Page, Likelihood, Prediction, Tidying, Saving):
+class LinearMixedFit(Page, Tidying, Saving):
     """A fitted linear mixed model.
 
     Made by `lmer` or `LinearMixedModel.fit`. Arrays are read-only; tables are made anew on

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from scipy.special import ndtri, stdtrit
 
 from mixedmodels.errors import DataError, MixedModelsError, did_you_mean
 from mixedmodels.estimates.within import within_levels
-from mixedmodels.fit.inference import Inference
+from mixedmodels.fit.likelihood import Likelihood
 from mixedmodels.plots.bootstrap import plot_bootstrap
 from mixedmodels.plots.coefficients import plot_coefficients
 from mixedmodels.plots.pairs import plot_profile_pairs
@@ -38,13 +38,7 @@ class _Bootstrapped(Protocol):
     def estimates(self) -> pd.Series[float]: ...
 
 
-class _Profiled(Protocol):
-    """A fit with the role that profiles."""
-
-    def profile(self) -> ProfileLike: ...
-
-
-class Pictures(Inference):
+class Pictures(Likelihood):
     """Pictures of a fit; see `LinearMixedFit`.
 
     Every method returns a matplotlib Figure and raises MixedModelsError where matplotlib is not
@@ -316,7 +310,7 @@ class Pictures(Inference):
     # -- what the pictures need ---------------------------------------------------------
 
     def _profile(self, profile: ProfileLike | None) -> ProfileLike:
-        return cast(_Profiled, self).profile() if profile is None else profile
+        return self.profile() if profile is None else profile
 
     def _groups(self, asked: str | Sequence[str] | None) -> list[str]:
         known = [group.name for group in self._design.groups]

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.stages import Fitted, Stages
+from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.relatives import (
     droppable,
     fit_design,
     random_deletions,
     without_fixed_term,
 )
-from mixedmodels.settings import DROP_TESTS, DropTest, check_option
+from mixedmodels.inference.wald import anova_table
 
 NONE = "<none>"
 
@@ -26,22 +26,21 @@ NONE = "<none>"
 _ROUNDING = 1e-6
 
 
-def drop1(fitted: Fitted, test: DropTest) -> pd.DataFrame:
+def drop1_f(stages: Stages, degrees: Degrees) -> pd.DataFrame:
+    """F tests of the fixed terms that no other contains, each after all others."""
+    terms = stages.design.formula.terms
+    return anova_table(stages, degrees, 2).loc[[terms[k].name for k in droppable(terms)]]
+
+
+def drop1(fitted: Fitted) -> pd.DataFrame:
     """Likelihood-ratio tests of the fixed terms that no other contains.
 
     Args:
         fitted: The fit by maximum likelihood.
-        test: "Chisq"; "F" is for `drop1` with denominator degrees of freedom.
 
     Raises:
-        MixedModelsError: Unknown test, or one that this version does not have.
         ModelError: A term cannot be left out without changing how others are coded.
     """
-    check_option("test", test, DROP_TESTS)
-    if test != "Chisq":
-        raise MixedModelsError(
-            f"drop1: test={test!r} is not available in this version; use test='Chisq'."
-        )
     design = fitted.stages.design
     terms = design.formula.terms
     rows = {NONE: (np.nan, _aic(fitted), np.nan, np.nan)}
