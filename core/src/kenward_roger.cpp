@@ -290,8 +290,8 @@ class Accumulator {
     const std::size_t m = entries_.size(), size = static_cast<std::size_t>(p_) * p_,
                       block = static_cast<std::size_t>(p_) * layout_.q();
     Hc_.resize(block);
-    EH_.assign(m * block, 0.0);
-    TEH_.assign(m * block, 0.0);
+    F_.assign(m * block, 0.0);
+    TF_.assign(m * block, 0.0);
     for (std::size_t f = 0; f < layout_.parts.size(); ++f) {
       const FactorBlock& from = A_.factors[f];
       for (std::int32_t l : layout_.parts[f].levels)
@@ -300,24 +300,24 @@ class Accumulator {
     }
     for (std::size_t e = 0; e < m; ++e) {
       const Layout::Part& part = layout_.parts[entries_[e].factor];
-      double *EH = EH_.data() + e * block, *TEH = TEH_.data() + e * block;
+      double *F = F_.data() + e * block, *TF = TF_.data() + e * block;
       for (int x = part.first; x < part.first + part.rows(); x += part.width) {
-        std::copy_n(of_row(Hc_.data(), x + entries_[e].column), p_, of_row(EH, x + entries_[e].row));
-        std::copy_n(of_row(Hc_.data(), x + entries_[e].row), p_, of_row(EH, x + entries_[e].column));
+        std::copy_n(of_row(Hc_.data(), x + entries_[e].column), p_, of_row(F, x + entries_[e].row));
+        std::copy_n(of_row(Hc_.data(), x + entries_[e].row), p_, of_row(F, x + entries_[e].column));
       }
-      blas::gemm('N', 'T', p_, p_, part.rows(), 1.0, of_row(EH, part.first), p_, of_row(Hc_.data(), part.first), p_,
-                 1.0, sums.P.data() + e * size, p_);
+      blas::gemm('N', 'T', p_, p_, part.rows(), 1.0, of_row(F, part.first), p_, of_row(Hc_.data(), part.first), p_, 1.0,
+                 sums.P.data() + e * size, p_);
       if (of_lead(entries_[e]))
-        multiply_lead(EH, TEH);
+        multiply_lead(F, TF);
       else if (part.rows() > 0)
-        blas::gemm('N', 'N', p_, layout_.q(), part.rows(), 1.0, of_row(EH, part.first), p_,
-                   T_.data() + part.first - layout_.own, layout_.rest, 0.0, TEH, p_);
+        blas::gemm('N', 'N', p_, layout_.q(), part.rows(), 1.0, of_row(F, part.first), p_,
+                   T_.data() + part.first - layout_.own, layout_.rest, 0.0, TF, p_);
     }
     for (std::size_t e = 0; e < m; ++e) {
       const Layout::Part& part = layout_.parts[entries_[e].factor];
       for (std::size_t f = 0; f < m; ++f)
-        blas::gemm('N', 'T', p_, p_, part.rows(), 1.0, of_row(EH_.data() + e * block, part.first), p_,
-                   of_row(TEH_.data() + f * block, part.first), p_, 1.0, sums.Q.data() + (e * m + f) * size, p_);
+        blas::gemm('N', 'T', p_, p_, part.rows(), 1.0, of_row(F_.data() + e * block, part.first), p_,
+                   of_row(TF_.data() + f * block, part.first), p_, 1.0, sums.Q.data() + (e * m + f) * size, p_);
     }
   }
 
@@ -346,7 +346,7 @@ class Accumulator {
   std::vector<double> T_, W_, M_;       // rest x q, rest x q, rest x rest
   std::vector<double> B_, w_;           // a block per level of the lead
   std::vector<std::vector<double>> N_;  // rest x rest for every entry of the lead
-  std::vector<double> Hc_, EH_, TEH_;   // p numbers per random effect of the component
+  std::vector<double> Hc_, F_, TF_;     // p numbers per random effect of the component
 };
 
 }  // namespace
