@@ -346,7 +346,7 @@ class Accumulator {
   std::vector<double> T_, W_, M_;       // rest x q, rest x q, rest x rest
   std::vector<double> B_, w_;           // a block per level of the lead
   std::vector<std::vector<double>> N_;  // rest x rest for every entry of the lead
-  std::vector<double> Hc_, F_, TF_;     // p numbers per random effect of the component
+  std::vector<double> Hc_, F_, TF_;     // H, E_e H, T E_e H: p numbers per random effect
 };
 
 }  // namespace
