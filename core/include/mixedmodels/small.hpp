@@ -5,8 +5,6 @@
 #include <cmath>
 #include <cstdint>
 
-#include "mixedmodels/clones.hpp"
-
 namespace mixedmodels::small {
 
 inline void axpy(int n, double a, const double* x, double* y) {
@@ -15,7 +13,6 @@ inline void axpy(int n, double a, const double* x, double* y) {
 
 inline double dot(int n, const double* x, const double* y) {
   double sum = 0;
-  MIXEDMODELS_STRANDS(sum)
   for (int i = 0; i < n; ++i) sum += x[i] * y[i];
   return sum;
 }
