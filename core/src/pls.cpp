@@ -308,13 +308,19 @@ void Pls::gradient(Criterion criterion, double* out) {
     std::fill_n(out, entries_.size(), std::numeric_limits<double>::quiet_NaN());
     return;
   }
-  gradient_at_scale(scale_df(criterion) / pwrss_, out);
-  if (criterion == Criterion::reml && A_.p > 0) add_reml_gradient(out);
+  ensure_inverse();
+  sum_trace_blocks();
+  if (criterion == Criterion::reml && A_.p > 0) subtract_fixed_traces();
+  combine_gradient(scale_df(criterion) / pwrss_, out);
 }
 
 void Pls::gradient_at_scale(double scale, double* out) {
   ensure_inverse();
   sum_trace_blocks();
+  combine_gradient(scale, out);
+}
+
+void Pls::combine_gradient(double scale, double* out) const {
   pwrss_gradient(out);
   for (std::size_t e = 0; e < entries_.size(); ++e) {
     const auto [f, row, column] = entries_[e];
@@ -360,22 +366,26 @@ void Pls::fixed_products() {
     sharpen_residual_products(A_.factors[f], lam_[f].data(), K_.data(), AK_.data(), p);
 }
 
-// -2 tr((RX'RX)^-1 AK'dLambda K).
-void Pls::add_reml_gradient(double* out) {
+// REML has P = V^-1 - V^-1 X (X'V^-1X)^-1 X'V^-1 where ML has V^-1: the blocks of Lambda'Z'PZ fall short of those of
+// Lambda'Z'V^-1Z by K (RX'RX)^-1 AK'.
+void Pls::subtract_fixed_traces() {
   const int k = A_.k(), p = A_.p;
   fixed_products();
   std::copy_n(K_.data(), static_cast<std::size_t>(A_.q) * p, KR_.data());
   const int q = static_cast<int>(A_.q);
   blas::trsm('L', 'L', 'N', p, q, RX_.data(), k, KR_.data(), p);
   blas::trsm('L', 'L', 'T', p, q, RX_.data(), k, KR_.data(), p);
-  for (std::size_t e = 0; e < entries_.size(); ++e) {
-    const auto [f, row, column] = entries_[e];
+  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
     const FactorBlock& block = A_.factors[f];
-    double sum = 0;
-    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * block.width;
-         at += block.width)
-      sum += small::dot(p, AK_.data() + (at + row) * p, KR_.data() + (at + column) * p);
-    out[e] -= 2 * sum;
+    const int s = block.width;
+    double* g = G_[f].data();
+    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s)
+      for (int r = 0; r < s; ++r)
+        for (int c = 0; c < s; ++c, ++g) {
+          const double part = small::dot(p, AK_.data() + (at + r) * p, KR_.data() + (at + c) * p);
+          *g -= part;
+          G_sum_[f][c + r * s] -= part;
+        }
   }
 }
 
@@ -411,52 +421,6 @@ double Pls::rounding(Criterion criterion) const {
       lost += A_.XtX[at] / (RX_[at] * RX_[at]);
     }
   return 8 * kEps * lost;
-}
-
-void Pls::information(Criterion criterion, double* out) const {
-  const auto m = entries_.size();
-  std::fill_n(out, m * m, 0.0);
-  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
-    const FactorBlock& block = A_.factors[f];
-    const int s = block.width;
-    const double* lam = lam_[f].data();
-    std::vector<double> V(static_cast<std::size_t>(s) * s), kappa(V.size());
-    for (std::int32_t l = 0; l < block.levels; ++l) {
-      // V = [Z'V^-1Z]_ll from V lam = G', and kappa = lam'V lam = G lam.
-      const double* g = G_[f].data() + std::int64_t{l} * s * s;
-      for (int r = 0; r < s; ++r)
-        for (int c = s - 1; c >= 0; --c) {
-          double v = g[c + r * s], kap = 0;
-          for (int i = c + 1; i < s; ++i) v -= V[r + i * s] * lam[i + c * s];
-          for (int i = c; i < s; ++i) kap += g[r + i * s] * lam[i + c * s];
-          // A zero on the diagonal hides V; Z'WZ is never less.
-          const double ratio = v / lam[c + c * s];
-          V[r + c * s] = std::isfinite(ratio) ? ratio : block.diagonal[std::int64_t{l} * s * s + r + c * s];
-          kappa[r + c * s] = kap;
-        }
-      for (std::size_t e1 = 0; e1 < m; ++e1) {
-        if (entries_[e1].factor != static_cast<int>(f)) continue;
-        const auto [f1, i, j] = entries_[e1];
-        for (std::size_t e2 = 0; e2 <= e1; ++e2) {
-          if (entries_[e2].factor != static_cast<int>(f)) continue;
-          const auto [f2, r, c] = entries_[e2];
-          const double t = g[j + r * s] * g[c + i * s] + kappa[j + c * s] * 0.5 * (V[i + r * s] + V[r + i * s]);
-          out[e1 + e2 * m] += 2 * t;
-        }
-      }
-    }
-  }
-  // The blocks have a rank of q at most among them, so that with no fewer than q the common scale takes no more than
-  // there is: the information stays positive definite, also where random effects outnumber rows.
-  const double df = std::max(scale_df(criterion), static_cast<double>(A_.q));
-  for (std::size_t e1 = 0; e1 < m; ++e1)
-    for (std::size_t e2 = 0; e2 <= e1; ++e2) {
-      auto trace = [&](const ThetaEntry& e) {
-        return 2 * G_sum_[e.factor][e.column + e.row * A_.factors[e.factor].width];
-      };
-      out[e1 + e2 * m] -= trace(entries_[e1]) * trace(entries_[e2]) / df;
-      out[e2 + e1 * m] = out[e1 + e2 * m];
-    }
 }
 
 void Pls::conditional_covariance(int f, double* out) const {

@@ -2,13 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "mixedmodels/quadratic_model.hpp"
+#include "mixedmodels/scoring.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
 
 namespace {
+
+// Steps that the model remembers, and what it may promise (in units of the criterion) where they count.
+constexpr std::size_t kRemembered = 5;
+constexpr double kNear = 1e-2;
+constexpr int kPolish = 3;
 
 // A step may not much more than double the largest entry: beyond that the model knows nothing. Twice the entry would
 // be the way to its mirror image, where an even function is the same, and half of that to zero, where it is flat.
@@ -20,44 +27,38 @@ void limit_step(const std::vector<double>& theta, std::vector<double>& step) {
     for (double& d : step) d *= 1.5 * size / longest;
 }
 
-// The search runs in the natural units of theta: `theta`, `gradient` and `model` of a result are in these until it is
-// handed out.
+// The search moves x of `Scoring`; theta and its gradient are those of the point it stands at.
 class Search {
  public:
   Search(Evaluator& f, Criterion criterion, const SearchSettings& settings)
       : f_(f),
         criterion_(criterion),
         settings_(settings),
-        unit_(f.unit()),
-        m_(f.m()),
-        model_(m_),
-        trial_(m_),
-        step_(m_),
-        change_(m_),
-        slope_(m_),
-        at_(m_) {}
+        scoring_(f.cross_products(), f.entries()),
+        n_(scoring_.size()),
+        model_(n_),
+        theta_(f.m()) {
+    for (auto* v : {&x_, &gradient_, &trial_, &rotation_, &step_, &change_}) v->resize(n_);
+  }
 
-  SearchResult run(std::vector<double> theta, const Progress& progress) {
+  SearchResult run(const std::vector<double>& start, const Progress& progress) {
     SearchResult r;
-    r.theta = std::move(theta);
-    r.gradient.resize(m_);
-    for (int i = 0; i < m_; ++i) r.theta[i] /= unit_[i];
-    r.value = value_at(r.theta);
+    r.theta = start;
+    scoring_.from_theta(start.data(), x_.data());
+    r.value = value_at(x_);
     if (!std::isfinite(r.value)) {
       r.status = SearchStatus::not_finite;
-      r.theta = at_;
       return r;
     }
-    gradient_at(r.gradient);
-    f_.pls().information(criterion_, model_.data());
-    model_.rescale(unit_);
-    for (;; ++r.iterations) {
-      if (progress && !progress(r.iterations, r.value, in_theta(r.theta))) {
+    int polished = 0;  // steps in a row that changed no more than rounding does: a few polish, more would only wander
+    for (r.theta = theta_, find_gradient(r), find_slope(gradient_);; ++r.iterations) {
+      if (progress && !progress(r.iterations, r.value, r.theta)) {
         r.status = SearchStatus::interrupted;
         break;
       }
-      model_.step(r.gradient, step_);
-      r.decrement = -0.5 * small::dot(m_, step_.data(), r.gradient.data());
+      renew_model(true);
+      model_.step(gradient_, step_);
+      r.decrement = -0.5 * small::dot(n_, step_.data(), gradient_.data());
       if (r.decrement <= settings_.decrement) {
         r.status = SearchStatus::converged;
         break;
@@ -66,34 +67,55 @@ class Search {
         r.status = SearchStatus::max_values;
         break;
       }
-      limit_step(r.theta, step_);
-      if (!advance(r)) {
+      limit_step(x_, step_);
+      const double before = r.value;
+      if (polished == kPolish || !advance(r)) {
         r.status = f_.n_value() >= settings_.max_values ? SearchStatus::max_values : SearchStatus::stalled;
         break;
       }
+      polished = before - r.value <= noise(r) ? polished + 1 : 0;
+    }
+    value_at(x_);
+    find_gradient(r);
+    if (settings_.model) {
+      renew_model(false);
+      r.model = scoring_.to_theta_hessian(model_.hessian());
     }
     try_zeros(r);
-    for (int i = 0; i < m_; ++i) at_[i] = 1 / unit_[i];
-    model_.rescale(at_);
-    r.model = model_.hessian();
-    for (int i = 0; i < m_; ++i) r.gradient[i] /= unit_[i];
-    r.theta = in_theta(r.theta);
-    turn_columns(r);
     return r;
   }
 
  private:
-  const std::vector<double>& in_theta(const std::vector<double>& x) {
-    for (int i = 0; i < m_; ++i) at_[i] = x[i] * unit_[i];
-    return at_;
+  // Turns x to be triangular; `rotation_` says how.
+  double value_at(std::vector<double>& x) {
+    scoring_.make_triangular(x.data(), rotation_.data());
+    scoring_.to_theta(x.data(), theta_.data());
+    return f_.value(theta_.data(), criterion_);
   }
 
-  double value_at(const std::vector<double>& x) { return f_.value(in_theta(x).data(), criterion_); }
-
   // At the point of the last value.
-  void gradient_at(std::vector<double>& out) {
-    f_.gradient(criterion_, out.data());
-    for (int i = 0; i < m_; ++i) out[i] *= unit_[i];
+  void find_gradient(SearchResult& r) {
+    r.gradient.resize(theta_.size());
+    f_.gradient(criterion_, r.gradient.data());
+  }
+
+  void find_slope(std::vector<double>& out) { scoring_.gradient(f_.pls(), criterion_, out.data()); }
+
+  // The scoring Hessian of this point, corrected by what the last steps have shown.
+  void renew_model(bool with_rotations) {
+    scoring_.hessian(f_.pls(), criterion_, x_.data(), with_rotations, model_.data());
+    for (const auto& [step, change] : seen_) model_.learn(step, change);
+  }
+
+  // Steps that set out where the model still promised much tell of a curvature that has changed since.
+  void remember(double promised) {
+    if (promised > kNear) seen_.clear();
+    if (seen_.size() == kRemembered) seen_.erase(seen_.begin());
+    for (auto& [step, change] : seen_) {
+      scoring_.rotate(rotation_.data(), step.data());
+      scoring_.rotate(rotation_.data(), change.data());
+    }
+    seen_.emplace_back(step_, change_);
   }
 
   // Rounding error of a difference of two values of the criterion.
@@ -101,86 +123,77 @@ class Search {
 
   // Moves along the step to a point of lower criterion, or says that there is none.
   bool advance(SearchResult& r) {
-    const double slope = small::dot(m_, step_.data(), r.gradient.data());
+    const double slope_along = small::dot(n_, step_.data(), gradient_.data());
     double t = 1, value = 0;
     for (int halvings = 0;; ++halvings) {
-      for (int i = 0; i < m_; ++i) trial_[i] = r.theta[i] + t * step_[i];
+      for (int i = 0; i < n_; ++i) trial_[i] = x_[i] + t * step_[i];
       value = value_at(trial_);
-      if (value <= r.value + 1e-4 * t * slope + noise(r)) break;
+      if (value <= r.value + 1e-4 * t * slope_along + noise(r)) break;
       if (halvings == 30 || f_.n_value() >= settings_.max_values) return false;
-      const double curve = value - r.value - t * slope;
-      const double best = std::isfinite(curve) && curve > 0 ? -0.5 * slope * t * t / curve : 0.0;
+      const double curve = value - r.value - t * slope_along;
+      const double best = std::isfinite(curve) && curve > 0 ? -0.5 * slope_along * t * t / curve : 0.0;
       t = std::clamp(best, 0.1 * t, 0.5 * t);
     }
-    gradient_at(slope_);
-    for (int i = 0; i < m_; ++i) {
-      change_[i] = trial_[i] - r.theta[i];
-      std::swap(slope_[i], r.gradient[i]);
-      slope_[i] = r.gradient[i] - slope_[i];
-    }
-    model_.learn(change_, slope_);
-    r.theta = trial_;
+    find_gradient(r);
+    r.theta = theta_;
     r.value = value;
+    x_ = trial_;
+    find_slope(change_);
+    scoring_.rotate(rotation_.data(), step_.data());
+    scoring_.rotate(rotation_.data(), gradient_.data());
+    for (int i = 0; i < n_; ++i) {
+      step_[i] *= t;
+      std::swap(gradient_[i], change_[i]);
+      change_[i] = gradient_[i] - change_[i];
+    }
+    remember(-0.5 * slope_along);
     return true;
   }
 
-  // Small diagonal entries are set to zero where the criterion does not mind, smallest first.
+  // Small diagonal entries are set to zero where the criterion does not mind: all at once, or else the smaller
+  // half of them and then the others.
   void try_zeros(SearchResult& r) {
     std::vector<int> small_entries;
-    for (int e = 0; e < m_; ++e)
-      if (f_.entries()[e].row == f_.entries()[e].column && r.theta[e] != 0 && std::abs(r.theta[e]) < settings_.zero)
+    for (int e = 0; e < f_.m(); ++e)
+      if (f_.entries()[e].row == f_.entries()[e].column && r.theta[e] != 0 &&
+          std::abs(r.theta[e]) < settings_.zero * f_.unit()[e])
         small_entries.push_back(e);
+    if (small_entries.empty()) return;
     std::sort(small_entries.begin(), small_entries.end(),
-              [&](int a, int b) { return std::abs(r.theta[a]) < std::abs(r.theta[b]); });
-    bool moved = false;
-    for (int e : small_entries) {
-      trial_ = r.theta;
-      trial_[e] = 0;
-      const double value = value_at(trial_);
-      moved = true;
-      if (!(value <= r.value + 1e-9 + noise(r))) continue;
-      r.theta = trial_;
-      r.value = value;
-    }
-    if (!moved) return;
-    r.value = value_at(r.theta);
-    gradient_at(r.gradient);
+              [&](int a, int b) { return r.theta[a] / f_.unit()[a] < r.theta[b] / f_.unit()[b]; });
+    zero(r, small_entries.data(), small_entries.size());
+    r.value = f_.value(r.theta.data(), criterion_);
+    find_gradient(r);
   }
 
-  // Changes the sign of every column of a template whose diagonal entry is negative.
-  void turn_columns(SearchResult& r) const {
-    for (const ThetaEntry& diagonal : f_.entries()) {
-      if (diagonal.row != diagonal.column) continue;
-      const auto is_of_column = [&](const ThetaEntry& e) {
-        return e.factor == diagonal.factor && e.column == diagonal.column;
-      };
-      if (!(r.theta[&diagonal - f_.entries().data()] < 0)) continue;
-      for (int e = 0; e < m_; ++e) {
-        if (!is_of_column(f_.entries()[e])) continue;
-        r.theta[e] = -r.theta[e];
-        r.gradient[e] = -r.gradient[e];
-        for (int i = 0; i < m_; ++i) {
-          r.model[i + e * m_] = -r.model[i + e * m_];
-          r.model[e + i * m_] = -r.model[e + i * m_];
-        }
-      }
+  void zero(SearchResult& r, const int* entries, std::size_t count) {
+    theta_ = r.theta;
+    for (std::size_t i = 0; i < count; ++i) theta_[entries[i]] = 0;
+    const double value = f_.value(theta_.data(), criterion_);
+    if (value <= r.value + 1e-9 + noise(r)) {
+      r.theta = theta_;
+      r.value = value;
+    } else if (count > 1) {
+      zero(r, entries, count / 2);
+      zero(r, entries + count / 2, count - count / 2);
     }
   }
 
   Evaluator& f_;
   Criterion criterion_;
   const SearchSettings& settings_;
-  const std::vector<double>& unit_;
-  int m_;
+  Scoring scoring_;
+  int n_;
   QuadraticModel model_;
-  std::vector<double> trial_, step_, change_, slope_, at_;
+  std::vector<double> theta_, x_, gradient_, trial_, rotation_, step_, change_;
+  std::vector<std::pair<std::vector<double>, std::vector<double>>> seen_;  // steps, and how the gradient changed
 };
 
 }  // namespace
 
 SearchResult quasi_newton(Evaluator& f, Criterion criterion, std::vector<double> theta, const SearchSettings& settings,
                           const Progress& progress) {
-  return Search(f, criterion, settings).run(std::move(theta), progress);
+  return Search(f, criterion, settings).run(theta, progress);
 }
 
 std::vector<double> difference_hessian(Evaluator& f, Criterion criterion, std::vector<double> theta,

@@ -26,6 +26,7 @@ class Bench {
     renew_response(rows_, basis_, A_);
     evaluator_.response_changed();
     leave_zeros(theta);
+    settings.model = false;
     const SearchResult found = quasi_newton(evaluator_, criterion, std::move(theta), settings, {});
     const auto m = found.theta.size();
     std::copy(found.theta.begin(), found.theta.end(), out.theta.begin() + at * static_cast<std::ptrdiff_t>(m));

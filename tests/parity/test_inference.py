@@ -137,9 +137,9 @@ EXAM_KR = [[1, 571.3695343, 0.8594647], [2, 78.23316947, 2.183496], [1, 570.4157
 
 
 def f_table_close(table: pd.DataFrame, expected: npt.ArrayLike) -> None:
-    """To 1e-6: lmerTest's own fit is no nearer to the optimum."""
+    """To 1e-6: lmerTest's own fit is no nearer to the optimum; an F may be next to zero."""
     found = table[["num_df", "den_df", "statistic"]].to_numpy()
-    np.testing.assert_allclose(found, np.array(expected), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(found, np.array(expected), rtol=1e-6, atol=1e-8)
 
 
 def test_unbalanced() -> None:

@@ -16,6 +16,7 @@ class Evaluator {
             std::vector<ThetaEntry> entries, int threads = 1);
 
   int m() const { return static_cast<int>(entries_.size()); }
+  const CrossProducts& cross_products() const { return A_; }
   const std::vector<ThetaEntry>& entries() const { return entries_; }
   // Natural unit (m) of every entry: one over the root mean square of the column of Z that its row multiplies. What is
   // small or large of theta is so in these units, whatever the scales of the covariates.

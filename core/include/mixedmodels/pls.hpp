@@ -61,10 +61,12 @@ class Pls {
   double held_variance() const { return held_variance_; }
   double multiplier() const { return multiplier_; }
 
-  // Expected Hessian (m x m) of the criterion at the theta of the last `gradient`, blocks of different terms taken
-  // as orthogonal but for the common scale; a start for a quasi-Newton method, not an inference. Too large where a
-  // template is singular.
-  void information(Criterion criterion, double* out) const;
+  // At the theta of the last `gradient`, for its criterion: the diagonal blocks Lambda'Z'V^-1Z (P for V^-1 with REML),
+  // width x width, level by level of every factor, and their sums.
+  const std::vector<std::vector<double>>& trace_blocks() const { return G_; }
+  const std::vector<std::vector<double>>& trace_sums() const { return G_sum_; }
+  const std::vector<double>& ZtWe() const { return ZtWe_; }
+  double scale_df(Criterion criterion) const;
 
   // Conditional covariances of the random effects over sigma^2: for factor f, level by level, width x width blocks.
   void conditional_covariance(int factor, double* out) const;
@@ -96,12 +98,12 @@ class Pls {
   void move_to_held();
   void solve_random();
   void residual_products();
-  double scale_df(Criterion criterion) const;
   void sum_trace_blocks();
   void add_own_traces(std::size_t factor);
   void add_pair_traces(std::size_t pair);
   void fixed_products();
-  void add_reml_gradient(double* out);
+  void subtract_fixed_traces();
+  void combine_gradient(double scale, double* out) const;
 
   const CrossProducts& A_;
   const Symbolic& S_;

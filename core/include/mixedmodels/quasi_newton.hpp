@@ -19,6 +19,7 @@ struct SearchSettings {
   int max_values = 1000;
   double decrement = 1e-10;  // stop when the model promises no more than this, in units of the criterion
   double zero = 1e-3;        // diagonal entries below this (in natural units) are tried at zero
+  bool model = true;         // whether the result is to have its model
 };
 
 enum class SearchStatus { converged, stalled, max_values, not_finite, interrupted };

@@ -24,7 +24,6 @@ _BUDGET = 3e7
 # Curvature, relative to that of each entry alone, that differences cannot tell from none.
 _FLAT = 1e-6
 # Length, relative to theta, of a step along which differences are good derivatives.
-_SHORT = (1e-8, 5e-5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,8 +90,7 @@ def variance_information(fitted: Fitted) -> Information:
     theta, objective = solution.theta, stages.objective
     fixed, slope = objective.derivatives(theta)
     held = _on_bound(stages.templates, theta)
-    secant = None if held.any() else _last_secant(fitted)
-    hessian = objective.hessian(theta, reml=solution.reml, budget=_BUDGET, secant=secant)
+    hessian = _hessian(fitted)
     inverse, flat = _inverse(hessian, ~held)
     df = solution.n - solution.p if solution.reml else solution.n
     drift = slope / (2.0 * solution.pwrss)
@@ -115,19 +113,12 @@ def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
     return held
 
 
-def _last_secant(fitted: Fitted) -> tuple[FloatArray, FloatArray] | None:
-    """The last step of a search that has learnt its Hessian, and that times the Hessian.
-
-    Along its last step a learnt Hessian is one of differences: exact if the step was short.
-    """
-    optsum, theta = fitted.optsum, fitted.solution.theta
-    if optsum.hessian is None or optsum.hessian_exact or len(optsum.trace) < 2:
-        return None
-    before, last = (point for _, point in optsum.trace[-2:])
-    step = last - before
-    size = float(np.abs(step).max(initial=0.0) / np.abs(theta).max(initial=1e-300))
-    short = _SHORT[0] < size < _SHORT[1]
-    return (step, optsum.hessian @ step) if short and np.array_equal(last, theta) else None
+def _hessian(fitted: Fitted) -> FloatArray:
+    """Second derivatives of the criterion; the verdict's, where making them again would be dear."""
+    theta, objective, optsum = fitted.solution.theta, fitted.stages.objective, fitted.optsum
+    if objective.hessian_work() > _BUDGET and optsum.hessian_exact and optsum.hessian is not None:
+        return optsum.hessian
+    return objective.hessian(theta, reml=fitted.solution.reml, budget=_BUDGET)
 
 
 def _inverse(hessian: FloatArray, free: BoolArray) -> tuple[FloatArray, FloatArray]:

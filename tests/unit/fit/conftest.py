@@ -69,9 +69,11 @@ class FakeModel:
     def derivatives(self, theta: NDArray[np.float64]) -> tuple[Any, Any]:
         return fixed_derivatives(self.problem, theta), pwrss_gradient(self.problem, theta)
 
-    def hessian(self, theta: NDArray[np.float64], *, reml: bool, budget: float, secant: Any) -> Any:
+    def hessian_work(self) -> float:
+        return 0.0
+
+    def hessian(self, theta: NDArray[np.float64], *, reml: bool, budget: float) -> Any:
         assert budget > 0.0
-        assert secant is None
         return hessian(self.problem, theta, reml)
 
     @property
