@@ -4,8 +4,8 @@
 // the bounds at zero of the diagonal entries are only a choice of representative: the search runs without them and
 // the caller turns the columns at the end. A diagonal entry that ends next to zero and does as well there is set to
 // zero exactly. Whether a zero is a saddle is for the caller to judge, with the Hessian.
-// The model starts from the expected information at the first point and learns by BFGS updates; steps are halved on
-// an interpolated line until the criterion falls. Reference: Nocedal and Wright (2006), ch. 3 and 6.
+// The model is the scoring Hessian of the point (see scoring.hpp), corrected by BFGS updates from the last steps; steps
+// are halved on an interpolated line until the criterion falls. Reference: Nocedal and Wright (2006), ch. 3 and 6.
 #pragma once
 
 #include <functional>

@@ -25,7 +25,7 @@ ZERO = 1e-3
 
 
 def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
-    """BFGS with the exact gradient from the expected information, without bounds."""
+    """Scoring steps with the exact gradient, corrected by BFGS, without bounds."""
     evaluator = problem.objective.evaluator
     spent = evaluator.n_value
 
