@@ -14,10 +14,10 @@ from mixedmodels.optimize.methods import ZERO
 from mixedmodels.optimize.problem import Ended, Problem
 from mixedmodels.typing import BoolArray, FloatArray
 
-# All of the Hessian is made from differences for so few parameters, or up to so much work (flops);
-# weight of a number stored.
-_FEW = 3
+# All of the Hessian is made from differences up to so much work (flops), and up to more of it for
+# so few parameters; weight of a number stored.
 _CHEAP = 3e7
+_FEW, _AFFORDABLE = 3, 1e10
 _MEMORY = 10.0
 # A zero is taken when the criterion rises by no more than this.
 _INDIFFERENT = 1e-9
@@ -68,7 +68,8 @@ def judge(problem: Problem, ended: Ended) -> Verdict:
     theta = _snap(problem, problem.objective.templates.rectify(ended.theta))
     analysis = problem.objective.analysis
     work = 3.0 * problem.m * (analysis.flops + _MEMORY * analysis.stored)
-    exact = ended.model is None or problem.m <= _FEW or work <= _CHEAP
+    budget = _AFFORDABLE if problem.m <= _FEW else _CHEAP
+    exact = ended.model is None or work <= budget
     learnt = None if exact else ended.model
     found = problem.objective.evaluator.examine(theta, problem.reml, learnt)
     return Verdict(theta=theta, exact=exact, **found)
