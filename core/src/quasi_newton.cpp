@@ -70,7 +70,10 @@ class Search {
       limit_step(x_, step_);
       const double before = r.value;
       if (polished == kPolish || !advance(r)) {
-        r.status = f_.n_value() >= settings_.max_values ? SearchStatus::max_values : SearchStatus::stalled;
+        const bool spent = f_.n_value() >= settings_.max_values;
+        r.status = r.decrement <= noise(r) ? SearchStatus::converged
+                   : spent                 ? SearchStatus::max_values
+                                           : SearchStatus::stalled;
         break;
       }
       polished = before - r.value <= noise(r) ? polished + 1 : 0;
@@ -129,7 +132,8 @@ class Search {
       for (int i = 0; i < n_; ++i) trial_[i] = x_[i] + t * step_[i];
       value = value_at(trial_);
       if (value <= r.value + 1e-4 * t * slope_along + noise(r)) break;
-      if (halvings == 30 || f_.n_value() >= settings_.max_values) return false;
+      // What is promised on so short a way cannot be told from rounding any more.
+      if (-t * slope_along <= noise(r) || halvings == 30 || f_.n_value() >= settings_.max_values) return false;
       const double curve = value - r.value - t * slope_along;
       const double best = std::isfinite(curve) && curve > 0 ? -0.5 * slope_along * t * t / curve : 0.0;
       t = std::clamp(best, 0.1 * t, 0.5 * t);

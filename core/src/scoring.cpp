@@ -12,8 +12,8 @@ namespace mixedmodels {
 namespace {
 
 // Variance ratios below this, times the rows of a level, show no curvature in G; nor do those that are so much smaller
-// than the largest.
-constexpr double kNull = 1e-7;
+// than all together.
+constexpr double kSilent = 1e-10;
 constexpr double kCondition = 1e-12;
 // A pivot of Z'WZ below this says that columns are the same to rounding.
 constexpr double kSame = 1e-12;
@@ -45,27 +45,6 @@ void inverse_axes(int n, int lead, double* S) {
   }
 }
 
-// N takes G = x'V to V = G'N on the range of x; `null` projects to the rest. Returns whether there is a rest.
-bool invert_range(int w, const double* x, double rows, std::vector<double>& N, std::vector<double>& null) {
-  std::vector<double> square(N.size(), 0.0), values, vectors;
-  for (int c = 0; c < w; ++c)
-    for (int i = 0; i <= c; ++i) small::axpy(w, x[c + i * w], x + i * w, square.data() + c * w);
-  symmetric_eigen(w, std::move(square), values, vectors);
-  std::fill(N.begin(), N.end(), 0.0);
-  std::fill(null.begin(), null.end(), 0.0);
-  bool rest = false;
-  for (int k = 0; k < w; ++k) {
-    const double* v = vectors.data() + k * w;
-    const bool none = !(values[k] * rows > kNull && values[k] > kCondition * values[w - 1]);
-    rest = rest || none;
-    for (int i = 0; i < w; ++i) {
-      const double left = none ? v[i] : small::dot(w, x + i * w, v) / values[k];
-      for (int c = 0; c < w; ++c) (none ? null : N)[i + c * w] += left * v[c];
-    }
-  }
-  return rest;
-}
-
 // out (before x n x after) = in times M (n x n) on the middle index.
 void contract(int before, int n, int after, const double* in, const double* M, int lead, double* out) {
   std::fill_n(out, before * n * after, 0.0);
@@ -73,20 +52,6 @@ void contract(int before, int n, int after, const double* in, const double* M, i
     for (int c = 0; c < n; ++c)
       for (int i = 0; i < n; ++i)
         if (M[i + c * lead] != 0) small::axpy(before, M[i + c * lead], in + i * before, out + c * before);
-}
-
-// The nearest positive semidefinite matrix to D in the metric of the diagonal `scale` squared.
-void clip(int n, const std::vector<double>& scale, std::vector<double>& D) {
-  std::vector<double> values, vectors;
-  for (int j = 0; j < n; ++j)
-    for (int i = 0; i < n; ++i) D[i + j * n] /= scale[i] * scale[j];
-  symmetric_eigen(n, D, values, vectors);
-  std::fill(D.begin(), D.end(), 0.0);
-  for (int k = 0; k < n; ++k) {
-    const double* v = vectors.data() + k * n;
-    for (int j = 0; j < n && values[k] > 0; ++j)
-      for (int i = 0; i < n; ++i) D[i + j * n] += values[k] * v[i] * scale[i] * v[j] * scale[j];
-  }
 }
 
 // out (size x size) = a b' for `count` columns.
@@ -106,8 +71,7 @@ Scoring::Scoring(const CrossProducts& A, const std::vector<ThetaEntry>& entries)
     while (e + width < m_ && entries[e + width].factor == corner.factor && entries[e + width].column == corner.column)
       ++width;
     const std::vector<double> zeros(static_cast<std::size_t>(width) * width);
-    squares_.push_back(
-        {corner.factor, corner.row, width, static_cast<std::size_t>(size_), e, zeros, zeros, zeros, false});
+    squares_.push_back({corner.factor, corner.row, width, static_cast<std::size_t>(size_), e, zeros, zeros, zeros});
     size_ += width * width;
     e += static_cast<std::size_t>(width) * (width + 1) / 2;
   }
@@ -222,15 +186,15 @@ void Scoring::rotate(const double* Q, double* x) {
 // 2 (sum of V - Z'We e'WZ / sigma^2) x, of which the first part are the sums of G' and the second is Z'We u'.
 void Scoring::gradient(const Pls& pls, Criterion criterion, double* out) {
   const double scale = pls.scale_df(criterion) / pls.pwrss();
-  std::vector<double>& slope = scratch_;
   for (const Square& q : squares_) {
     const FactorBlock& block = A_.factors[q.factor];
     const int s = block.width, w = q.width;
+    scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(w) * w));
+    double* slope = scratch_.data();
     const double *sums = pls.trace_sums()[q.factor].data(), *W = axes_[q.factor].data() + q.first * (s + 1);
-    slope.assign(std::max(slope.size(), static_cast<std::size_t>(w) * w), 0.0);
+    std::fill_n(slope, w * w, 0.0);
     for (std::int64_t l = 0, at = block.offset + q.first; l < block.levels; ++l, at += s)
-      for (int c = 0; c < w; ++c)
-        small::axpy(w, -scale * pls.u()[at + c], pls.ZtWe().data() + at, slope.data() + c * w);
+      for (int c = 0; c < w; ++c) small::axpy(w, -scale * pls.u()[at + c], pls.ZtWe().data() + at, slope + c * w);
     for (int c = 0; c < w; ++c)
       for (int r = 0; r < w; ++r) slope[r + c * w] += sums[q.first + c + (q.first + r) * s];
     for (int c = 0; c < w; ++c)
@@ -263,10 +227,25 @@ void Scoring::hessian(const Pls& pls, Criterion criterion, const double* x, bool
       out[i + j * n] = out[j + i * n] = 0.5 * (out[i + j * n] + out[j + i * n]) - trace_[i] * trace_[j] / df;
 }
 
-// The template of a term, and the sum of its levels' G along the axes.
+// G = x'V of a level gives V on the range of x, V = G'N + V null; on the rest Z'WZ stands for it, which is never less:
+// along the axes and in the mean over levels that is n / levels. With N = x'(xx' + e)^-1 there is no border between the
+// two.
 void Scoring::describe(const Pls& pls, const double* x, Square& q) {
-  const int s = A_.factors[q.factor].width, w = q.width, corner = q.first * (s + 1);
-  q.rest = invert_range(w, x, static_cast<double>(A_.n) / A_.factors[q.factor].levels, q.N, q.null);
+  const FactorBlock& block = A_.factors[q.factor];
+  const int s = block.width, w = q.width, corner = q.first * (s + 1);
+  double ridge = kSilent * block.levels / static_cast<double>(A_.n);
+  std::fill(q.null.begin(), q.null.end(), 0.0);
+  for (int c = 0; c < w; ++c)
+    for (int i = 0; i <= c; ++i) small::axpy(w - c, x[c + i * w], x + c + i * w, q.null.data() + c * (w + 1));
+  for (int i = 0; i < w; ++i) ridge += kCondition * q.null[i * (w + 1)];
+  for (int i = 0; i < w; ++i) q.null[i * (w + 1)] += ridge;
+  small::eliminate(w, w, q.null.data());
+  small::invert_from_factor(w, w, q.null.data());
+  for (int c = 0; c < w; ++c)
+    for (int r = 0; r < c; ++r) q.null[r + c * w] = q.null[c + r * w];
+  for (int c = 0; c < w; ++c)
+    for (int r = 0; r < w; ++r) q.N[r + c * w] = small::dot(w - r, x + r * (w + 1), q.null.data() + r + c * w);
+  for (double& entry : q.null) entry *= ridge;
   const double *sums = pls.trace_sums()[q.factor].data() + corner, *W = axes_[q.factor].data() + corner;
   for (int c = 0; c < w; ++c)
     for (int r = 0; r < w; ++r) {
@@ -278,30 +257,28 @@ void Scoring::describe(const Pls& pls, const double* x, Square& q) {
 }
 
 // For the entries (i, j) of a and (r, c) of b twice the sum over levels of V_ir kappa_jc + G_jr G_ci, kappa = G x. All
-// of it comes from the sums of products of two entries of G. On the null space of a template Z'WZ stands for V, which
-// is never less; along the axes and in the mean over levels that is n / levels.
+// of it comes from the sums of products of two entries of G, at [(p, q), (u, v)] of G_pq G_uv.
 void Scoring::add_expected(const Pls& pls, const double* x, const Square& a, const Square& b, double* out) {
   const FactorBlock& block = A_.factors[a.factor];
-  const int s = block.width, wa = a.width, wb = b.width, size = wa * wb;
+  const int wa = a.width, wb = b.width, size = wa * wb;
   const auto square = static_cast<std::size_t>(size) * size;
   scratch_.resize(std::max(scratch_.size(), 3 * square));
   double *GG = scratch_.data(), *VK = GG + square, *half = VK + square;
-  sum_products(pls.trace_blocks()[a.factor], block, a, b, VK);
-  const double *Wa = axes_[a.factor].data() + a.first * (s + 1), *Wb = axes_[b.factor].data() + b.first * (s + 1);
-  contract(wa, wb, size, VK, Wb, s, half);
-  contract(wa * wb * wb, wa, 1, half, Wa, s, GG);
+  const double* const ab = along_axes(pls.trace_blocks()[a.factor], a, b, gathered_);
+  const double* const ba = a.at == b.at ? ab : along_axes(pls.trace_blocks()[a.factor], b, a, mirrored_);
+  outer_sum(size, block.levels, ab, ba, GG);
   contract(wa, wb, size, GG, x + b.at, wb, half);
   contract(wa * wb, wb, wa, half, b.N.data(), wb, VK);
   const double rows = static_cast<double>(A_.n) / block.levels;
   for (int c = 0; c < wb; ++c)
     for (int j = 0; j < wa; ++j) {
       double kappa = 0;
-      if (a.rest && a.at == b.at)
+      if (a.at == b.at)
         for (int i = c; i < wa; ++i) kappa += a.G[j + i * wa] * x[a.at + i + c * wa];
       for (int r = 0; r < wb; ++r)
         for (int i = 0; i < wa; ++i) {
           double h = VK[j + c * wa + (r + i * wb) * size] + GG[j + r * wa + (c + i * wb) * size];
-          if (kappa != 0) h += rows * a.null[i + r * wa] * kappa;
+          if (a.at == b.at) h += rows * a.null[i + r * wa] * kappa;
           const std::size_t row = a.at + i + j * wa, column = b.at + r + c * wb;
           out[row + column * size_] += 2 * h;
           if (a.at != b.at) out[column + row * size_] += 2 * h;
@@ -309,21 +286,22 @@ void Scoring::add_expected(const Pls& pls, const double* x, const Square& a, con
     }
 }
 
-// out[(p, q), (u, v)] = sum over levels of G_pq G_uv, p and v of term a, q and u of b.
-void Scoring::sum_products(const std::vector<double>& G, const FactorBlock& block, const Square& a, const Square& b,
-                           double* out) {
-  const int s = block.width, size = a.width * b.width, levels = block.levels;
-  if (a.width == s) return outer_sum(size, levels, G.data(), G.data(), out);
-  gathered_.resize(std::max(gathered_.size(), std::size_t{2} * size * levels));
-  double* to = gathered_.data();
-  auto gather = [&](const Square& rows, const Square& columns) {
-    for (std::int64_t l = 0; l < levels; ++l)
-      for (int c = columns.first; c < columns.first + columns.width; ++c)
-        to = std::copy_n(G.data() + (l * s + c) * s + rows.first, rows.width, to);
-  };
-  gather(a, b);
-  gather(b, a);
-  outer_sum(size, levels, gathered_.data(), gathered_.data() + std::ptrdiff_t{size} * levels, out);
+// Level by level the rows of G that are of one term and the columns that are of another, these along the axes. Before
+// sums are taken, in which what is common to shifted columns would drown what is their own.
+const double* Scoring::along_axes(const std::vector<double>& G, const Square& rows, const Square& columns,
+                                  std::vector<double>& out) const {
+  const FactorBlock& block = A_.factors[rows.factor];
+  const std::int64_t s = block.width;
+  const double *W = axes_[rows.factor].data() + columns.first * (s + 1), *g = G.data() + rows.first + columns.first * s;
+  const auto size = static_cast<std::size_t>(rows.width) * columns.width * block.levels;
+  if (out.size() < size) out.resize(size);
+  double* to = out.data();
+  for (std::int32_t l = 0; l < block.levels; ++l, g += s * s)
+    for (int c = 0; c < columns.width; ++c, to += rows.width) {
+      for (int r = 0; r < rows.width; ++r) to[r] = W[c + c * s] * g[r + c * s];
+      for (int i = c + 1; i < columns.width; ++i) small::axpy(rows.width, W[i + c * s], g + i * s, to);
+    }
+  return out.data();
 }
 
 // D = sum of V - Z'We e'WZ / sigma^2, the derivative by the covariance, gives every column of x 2 D of its own. D also
@@ -334,34 +312,50 @@ void Scoring::add_template(const Pls& pls, Criterion criterion, const double* x,
   const FactorBlock& block = A_.factors[q.factor];
   const int s = block.width, w = q.width;
   const double scale = pls.scale_df(criterion) / pls.pwrss(), *W = axes_[q.factor].data() + q.first * (s + 1);
-  std::vector<double> D(w * w), size(w), e(w), silent(w * w);
+  scratch_.resize(std::max(scratch_.size(), 3 * static_cast<std::size_t>(w) * (w + 1)));
+  double *known = scratch_.data(), *silent = known + w * w, *e = silent + w * w, *size = e + w;
   for (int c = 0; c < w; ++c)
     for (int r = 0; r < w; ++r) {
       double kappa = 0;
       for (int i = c; i < w; ++i) kappa += q.G[r + i * w] * x[i + c * w];
       silent[r + c * w] = (r == c) - kappa / block.levels;
-      D[r + c * w] = small::dot(w, q.G.data() + r * w, q.N.data() + c * w);
+      known[r + c * w] = small::dot(w, q.G.data() + r * w, q.N.data() + c * w);
     }
-  if (q.rest) {
-    const std::vector<double> known(D);
-    for (int c = 0; c < w; ++c)
-      for (int r = 0; r < w; ++r) {
-        D[r + c * w] += static_cast<double>(A_.n) * q.null[r + c * w];
-        D[r + c * w] += small::dot(w, known.data() + r * w, q.null.data() + c * w);
-      }
-  }
-  for (int r = 0; r < w; ++r) size[r] = D[r * (w + 1)] > 0 ? std::sqrt(D[r * (w + 1)]) : 1.0;
+  D_.resize(w * w);
+  for (int c = 0; c < w; ++c)
+    for (int r = 0; r < w; ++r)
+      D_[r + c * w] = known[r + c * w] + small::dot(w, known + r * w, q.null.data() + c * w) +
+                      static_cast<double>(A_.n) * small::dot(w, q.null.data() + r * w, q.null.data() + c * w);
+  for (int r = 0; r < w; ++r) size[r] = D_[r * (w + 1)] > 0 ? std::sqrt(D_[r * (w + 1)]) : 1.0;
   for (std::int64_t l = 0, at = block.offset + q.first; l < block.levels; ++l, at += s) {
     for (int r = 0; r < w; ++r) e[r] = small::dot(w - r, W + r * (s + 1), pls.ZtWe().data() + at + r);
-    for (int c = 0; c < w; ++c) small::axpy(w, -scale * e[c], e.data(), D.data() + c * w);
+    for (int c = 0; c < w; ++c) small::axpy(w, -scale * e[c], e, D_.data() + c * w);
   }
-  clip(w, size, D);
+  clip(w, size);
   for (int i = 0; i < w; ++i)
     for (int j = 0; j < w; ++j) {
-      const double weight = 2 * small::dot(w, silent.data() + i * w, silent.data() + j * w);
+      const double weight = 2 * small::dot(w, silent + i * w, silent + j * w);
       for (int c = 0; c < w; ++c)
-        small::axpy(w, weight, D.data() + c * w, out + (q.at + c + j * w) * size_ + q.at + i * w);
+        small::axpy(w, weight, D_.data() + c * w, out + (q.at + c + j * w) * size_ + q.at + i * w);
     }
+}
+
+// D becomes the nearest positive semidefinite matrix in the metric of `size` squared.
+void Scoring::clip(int w, const double* size) {
+  if (w == 1) {
+    D_[0] = std::max(D_[0], 0.0);
+    return;
+  }
+  for (int c = 0; c < w; ++c)
+    for (int r = 0; r <= c; ++r)
+      D_[r + c * w] = D_[c + r * w] = 0.5 * (D_[r + c * w] + D_[c + r * w]) / (size[r] * size[c]);
+  symmetric_eigen(w, D_, values_, vectors_);
+  std::fill(D_.begin(), D_.end(), 0.0);
+  for (int k = 0; k < w; ++k) {
+    const double* v = vectors_.data() + k * w;
+    for (int c = 0; c < w && values_[k] > 0; ++c)
+      for (int r = 0; r < w; ++r) D_[r + c * w] += values_[k] * v[r] * size[r] * v[c] * size[c];
+  }
 }
 
 // The part of G step that is not symmetric, summed over the levels, has no business in a step: in half its square, as

@@ -1,11 +1,11 @@
 // Purpose: minimises the profiled criterion over theta by a quasi-Newton method with the exact gradient.
 //
-// The criterion is a smooth even function of every column of a template (the sign of a column does not matter), so
-// the bounds at zero of the diagonal entries are only a choice of representative: the search runs without them and
-// the caller turns the columns at the end. A diagonal entry that ends next to zero and does as well there is set to
-// zero exactly. Whether a zero is a saddle is for the caller to judge, with the Hessian.
-// The model is the scoring Hessian of the point (see scoring.hpp), corrected by BFGS updates from the last steps; steps
-// are halved on an interpolated line until the criterion falls. Reference: Nocedal and Wright (2006), ch. 3 and 6.
+// The criterion is a smooth function of every square factor of the covariances, whatever the sign of a column, so the
+// bounds at zero of the diagonal entries are only a choice of representative: the search runs without them, along the
+// coordinates of `scoring.hpp`, and hands out columns turned. A diagonal entry that ends next to zero and does as well
+// there is set to zero exactly. Whether a zero is a saddle is for the caller to judge, with the Hessian.
+// The model is the scoring Hessian, renewed at every point and corrected by BFGS updates for the last steps; steps are
+// halved on an interpolated line until the criterion falls. Reference: Nocedal and Wright (2006), ch. 3, 6 and 7.
 #pragma once
 
 #include <functional>
@@ -25,7 +25,7 @@ struct SearchSettings {
 enum class SearchStatus { converged, stalled, max_values, not_finite, interrupted };
 
 struct SearchResult {
-  std::vector<double> theta, gradient, model;  // model: the last quasi-Newton Hessian, m x m
+  std::vector<double> theta, gradient, model;  // model: of the Hessian, m x m
   double value = 0;
   double decrement = 0;  // g'H^-1 g / 2
   int iterations = 0;

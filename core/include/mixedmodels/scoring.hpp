@@ -44,7 +44,6 @@ class Scoring {
     int factor, first, width;
     std::size_t at, theta;           // where it starts in x and in theta
     std::vector<double> N, null, G;  // of its template x, see scoring.cpp; sum of its levels' G along the axes
-    bool rest;
   };
 
   void find_axes(const Square& q);
@@ -53,9 +52,10 @@ class Scoring {
   void to_theta_gradient(const double* gradient, std::ptrdiff_t stride, double* out) const;
   void describe(const Pls& pls, const double* x, Square& q);
   void add_expected(const Pls& pls, const double* x, const Square& a, const Square& b, double* out);
-  void sum_products(const std::vector<double>& G, const FactorBlock& block, const Square& a, const Square& b,
-                    double* out);
+  const double* along_axes(const std::vector<double>& G, const Square& rows, const Square& columns,
+                           std::vector<double>& out) const;
   void add_template(const Pls& pls, Criterion criterion, const double* x, const Square& q, double* out);
+  void clip(int w, const double* size);
   void add_rotations(const Square& q, double* out);
 
   const CrossProducts& A_;
@@ -63,7 +63,7 @@ class Scoring {
   std::vector<std::vector<double>> axes_;  // by factor: lower triangular W = R'^-1, lam = W x
   std::size_t m_ = 0;
   int size_ = 0;
-  std::vector<double> scratch_, gathered_, trace_;
+  std::vector<double> scratch_, gathered_, mirrored_, trace_, D_, values_, vectors_;
 };
 
 }  // namespace mixedmodels
