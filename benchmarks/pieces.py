@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -64,27 +65,20 @@ def grouped(case: Case, data: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def statsmodels_fit(case: Case, data: pd.DataFrame, _threads: int) -> Call:
     """MixedLM of statsmodels."""
-    api = import_module("statsmodels.formula.api")
-
-    random, group = only_factor(case)
-    fixed = f"{case.response} ~ {case.fixed}"
-
-    def call() -> Answer:
-        model = api.mixedlm(fixed, data, groups=group, re_formula=random)
-        return Answer(-2.0 * model.fit(reml=False).llf)
-
-    return call
+    return _one_factor(import_module("statsmodels.formula.api").mixedlm, case, data)
 
 
 def mixedlm_rs_fit(case: Case, data: pd.DataFrame, _threads: int) -> Call:
-    """The mixedlm-rs package."""
-    mixedlm_rs = import_module("mixedlm_rs")
+    """The mixedlm-rs package, which takes what statsmodels does."""
+    return _one_factor(import_module("mixedlm_rs").mixedlm, case, data)
 
+
+def _one_factor(mixedlm: Callable[..., Any], case: Case, data: pd.DataFrame) -> Call:
     random, group = only_factor(case)
     fixed = f"{case.response} ~ {case.fixed}"
 
     def call() -> Answer:
-        model = mixedlm_rs.mixedlm(fixed, data, groups=group, re_formula=random)
+        model = mixedlm(fixed, data, groups=group, re_formula=random)
         return Answer(-2.0 * model.fit(reml=False).llf)
 
     return call

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "factor_sizes.hpp"
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/blocks.hpp"
 #include "mixedmodels/small.hpp"
@@ -12,17 +13,8 @@ namespace mixedmodels {
 
 namespace {
 
-constexpr int kSmallWidth = 12;         // narrower supernodes are eliminated by plain loops
-constexpr double kSmallUpdate = 16384;  // updates of fewer multiplications go by plain loops
-constexpr double kWorthThreads = 2e6;   // work of a factorization below which a second thread costs more than it gives
-constexpr int kStripRows = 192;         // rows of a top panel that one task divides
+constexpr double kWorthThreads = 2e6;  // work of a factorization below which a second thread costs more than it gives
 constexpr std::int32_t kStripLevels = 4096;
-
-bool by_blas(const Supernode& node, const Update& u) {
-  return static_cast<double>(node.below - u.begin) * (u.end - u.begin) * node.width > kSmallUpdate && node.width > 3;
-}
-
-int parts(std::int64_t size, std::int64_t part) { return static_cast<int>((size + part - 1) / part); }
 
 }  // namespace
 
@@ -259,160 +251,6 @@ void Factor::solve_Lt(double* b, int k) {
       std::copy_n(b + std::int64_t{rows[i]} * k, k, below_.data() + std::int64_t{i} * k);
     blas::gemm('N', 'N', k, w, node.below, -1.0, below_.data(), k, P + w, ld, 1.0, own, k);
     blas::trsm('R', 'L', 'N', k, w, P, ld, own, k);
-  }
-}
-
-// -- the inverse on the pattern -----------------------------------------------------------------------------------
-// With Y = L_R L_J^-1: [M^-1]_RJ = -[M^-1]_RR Y and [M^-1]_JJ = (L_J L_J')^-1 - Y'[M^-1]_RJ. Until a supernode is
-// finished its panel of the inverse holds Y below and (L_J L_J')^-1 on top.
-
-void Factor::invert() {
-  if (inverse_.empty()) {
-    inverse_.resize(panels_.size());
-    product_.resize(static_cast<std::size_t>(S_.product_size));
-    std::size_t size = 0;
-    for (int s : S_.top)
-      size = std::max(size, static_cast<std::size_t>(S_.supernodes[s].below) * S_.supernodes[s].width);
-    reserve_below(size);
-  }
-  for (auto it = S_.top.rbegin(); it != S_.top.rend(); ++it) invert_top(S_.supernodes[*it]);
-  const int chunks = static_cast<int>(S_.chunks.size());
-  workers_.run(chunks, [&](int i, int) { start_inverse(S_.chunks[i]); });
-  // What the top gives, panel by panel, to as many supernodes at a time as there can be: a panel is read from the
-  // memory once for all of them.
-  const int group = std::max(1, parts(chunks, 2 * workers_.threads()));
-  workers_.run(parts(chunks, group), [&](int i, int thread) {
-    pull_inverse(S_.chunks[i * group].front(), S_.chunks[std::min(chunks, (i + 1) * group) - 1].back(), thread);
-  });
-  workers_.run(chunks, [&](int i, int thread) { invert_chunk(S_.chunks[i], thread); });
-}
-
-void Factor::divide_by_own(const Supernode& node) {
-  const int w = node.width, ld = node.leading();
-  double* Z = inverse_.data() + node.panel;
-  std::copy_n(panels_.data() + node.panel, std::int64_t{ld} * w, Z);
-  if (w <= kSmallWidth) {
-    small::divide_lower(w, ld, Z, node.below);
-    small::invert_from_factor(w, ld, Z);
-  } else {
-    blas::trsm('R', 'L', 'N', node.below, w, Z, ld, Z + w, ld);
-    blas::potri('L', w, Z, ld);
-  }
-}
-
-// out += [M^-1]_RR y over the part of it that lies in the columns of one later supernode; y and out are `columns`
-// columns over the rows below, with the leading dimensions of the panel and of `below`.
-void Factor::multiply_inverse(const Supernode& node, const Update& u, const double* y, int columns, double* out,
-                              int thread) {
-  const int ld = node.leading(), m = node.below;
-  const PanelBlock from = block_of(node, u, inverse_.data());
-  if (!by_blas(node, u)) {
-    multiply_symmetric(from, y + u.begin, columns, ld, out + u.begin, m);
-    return;
-  }
-  const double* block =
-      from.panel + (from.local[0] - from.shift) + std::int64_t{from.columns[0] - from.first} * from.lead;
-  int ldb = from.lead;
-  if (!u.contiguous) {
-    double* work = work_[thread].data();
-    for (int c = 0; c < from.width; ++c) {
-      const double* column = from.panel + std::int64_t{from.columns[c] - from.first} * from.lead;
-      double* to = work + static_cast<std::size_t>(c) * from.count;
-      for (int i = c; i < from.count; ++i) to[i] = column[from.local[i] - from.shift];
-    }
-    block = work;
-    ldb = from.count;
-  }
-  const int rest = from.count - from.width;
-  blas::symm('L', 'L', from.width, columns, 1.0, block, ldb, y + u.begin, ld, 1.0, out + u.begin, m);
-  blas::gemm('N', 'N', rest, columns, from.width, 1.0, block + from.width, ldb, y + u.begin, ld, 1.0, out + u.end, m);
-  blas::gemm('T', 'N', from.width, columns, rest, 1.0, block + from.width, ldb, y + u.end, ld, 1.0, out + u.begin, m);
-}
-
-void Factor::finish_inverse(const Supernode& node, const double* product) {
-  const int w = node.width, m = node.below, ld = node.leading();
-  double* Z = inverse_.data() + node.panel;
-  double* Y = Z + w;
-  if (w <= kSmallWidth) {
-    for (int c = 0; c < w; ++c)
-      for (int r = c; r < w; ++r)
-        Z[r + std::int64_t{c} * ld] += small::dot(m, Y + std::int64_t{r} * ld, product + std::int64_t{c} * m);
-  } else {
-    blas::gemm('T', 'N', w, w, m, 1.0, Y, ld, product, m, 1.0, Z, ld);
-  }
-  store_product(node, product, 0, w);
-}
-
-void Factor::store_product(const Supernode& node, const double* product, int first, int last) {
-  const int m = node.below;
-  double* below = inverse_.data() + node.panel + node.width;
-  for (int c = first; c < last; ++c)
-    for (int i = 0; i < m; ++i) below[i + std::int64_t{c} * node.leading()] = -product[i + std::int64_t{c} * m];
-}
-
-void Factor::invert_top(const Supernode& node) {
-  const int w = node.width, m = node.below, ld = node.leading();
-  const double* P = panels_.data() + node.panel;
-  double* Z = inverse_.data() + node.panel;
-  double* Y = Z + w;
-  auto copy_rows = [&](int first, int rows) {
-    for (int c = 0; c < w; ++c) std::copy_n(P + first + std::int64_t{c} * ld, rows, Z + first + std::int64_t{c} * ld);
-  };
-  workers_.run(1 + parts(m, kStripRows), [&](int i, int) {
-    if (i == 0) {
-      copy_rows(0, w);
-      blas::potri('L', w, Z, ld);
-      return;
-    }
-    const int first = (i - 1) * kStripRows, rows = std::min(kStripRows, m - first);
-    copy_rows(w + first, rows);
-    blas::trsm('R', 'L', 'N', rows, w, P, ld, Y + first, ld);
-  });
-  if (m == 0) return;
-  const int slice = parts(w, workers_.threads());  // a slice for every thread: each packs the whole inverse anew
-  workers_.run(parts(w, slice), [&](int i, int thread) {
-    const int first = i * slice, columns = std::min(slice, w - first);
-    const double* y = Y + std::int64_t{first} * ld;
-    double* product = below_.data() + std::int64_t{first} * m;
-    std::fill_n(product, std::int64_t{m} * columns, 0.0);
-    for (std::int64_t t = node.update_begin; t < node.update_end; ++t)
-      multiply_inverse(node, S_.updates[t], y, columns, product, thread);
-    blas::gemm('T', 'N', w - first, columns, m, 1.0, y, ld, product, m, 1.0, Z + first + std::int64_t{first} * ld, ld);
-  });
-  workers_.run(parts(w, slice),
-               [&](int i, int) { store_product(node, below_.data(), i * slice, std::min(w, (i + 1) * slice)); });
-}
-
-void Factor::start_inverse(const std::vector<int>& chunk) {
-  for (int s : chunk) {
-    const Supernode& node = S_.supernodes[s];
-    divide_by_own(node);
-    std::fill_n(product_.data() + node.product, std::int64_t{node.below} * node.width, 0.0);
-  }
-}
-
-// The part of the top in the products of the supernodes first .. last of the chunks.
-void Factor::pull_inverse(int first, int last, int thread) {
-  for (const std::vector<Pull>& pulls : S_.pulls) {
-    auto it =
-        std::lower_bound(pulls.begin(), pulls.end(), first, [](const Pull& pull, int s) { return pull.node < s; });
-    for (; it != pulls.end() && it->node <= last; ++it) {
-      const Supernode& node = S_.supernodes[it->node];
-      multiply_inverse(node, S_.updates[it->update], inverse_.data() + node.panel + node.width, node.width,
-                       product_.data() + node.product, thread);
-    }
-  }
-}
-
-void Factor::invert_chunk(const std::vector<int>& chunk, int thread) {
-  for (auto it = chunk.rbegin(); it != chunk.rend(); ++it) {
-    const Supernode& node = S_.supernodes[*it];
-    if (node.below == 0) continue;
-    double* product = product_.data() + node.product;
-    for (std::int64_t t = node.update_begin; t < node.update_end; ++t)
-      if (!S_.updates[t].deferred)
-        multiply_inverse(node, S_.updates[t], inverse_.data() + node.panel + node.width, node.width, product, thread);
-    finish_inverse(node, product);
   }
 }
 

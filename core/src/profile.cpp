@@ -21,28 +21,6 @@ constexpr int kMostSteps = 200;
 constexpr double kZero = 1e-3, kAway = 0.03;
 constexpr double kDifference = 1e-4;
 
-// A <- A G with A lower triangular, G a rotation; both s x s by columns.
-void rotate_to_lower(int s, double* A, double* G) {
-  std::fill_n(G, s * s, 0.0);
-  for (int i = 0; i < s; ++i) G[i * (s + 1)] = 1;
-  auto turn = [s](double* m, int a, int b, double cosine, double sine) {
-    for (int i = 0; i < s; ++i) {
-      const double x = m[i + a * s], y = m[i + b * s];
-      m[i + a * s] = cosine * x + sine * y;
-      m[i + b * s] = cosine * y - sine * x;
-    }
-  };
-  for (int r = 0; r < s; ++r)
-    for (int c = s - 1; c > r; --c) {
-      const double a = A[r + r * s], b = A[r + c * s];
-      if (b == 0) continue;
-      const double length = std::hypot(a, b);
-      turn(A, r, c, a / length, b / length);
-      turn(G, r, c, a / length, b / length);
-      A[r + c * s] = 0;
-    }
-}
-
 std::vector<ThetaEntry> squares(const std::vector<ProfileTerm>& terms) {
   std::vector<ThetaEntry> out;
   for (const ProfileTerm& t : terms)
@@ -138,7 +116,7 @@ void ProfileCurve::set_optimum(const std::vector<double>& theta) {
     double* T = templates_.data() + first_[parameter_.term];
     for (int i = 0; i < s; ++i)
       for (int c = 0; c < s; ++c) T[i + c * s] = theta_[place(parameter_.term, order_[i], c)];
-    rotate_to_lower(s, T, rotation_.data());
+    small::rotate_to_lower(s, T, rotation_.data());
     for (int c = 0; c < s; ++c)
       if (T[c * (s + 1)] < 0)
         for (int i = c; i < s; ++i) T[i + c * s] = -T[i + c * s];
@@ -226,7 +204,7 @@ void ProfileCurve::fill_templates(const std::vector<double>& free, double at) {
   double* L = theta_.data() + first_[parameter_.term];
   for (int i = 0; i < s; ++i)
     for (int c = 0; c < s; ++c) L[order_[i] + c * s] = templates_[place(parameter_.term, i, c)];
-  rotate_to_lower(s, L, rotation_.data());
+  small::rotate_to_lower(s, L, rotation_.data());
 }
 
 double ProfileCurve::deviance(const std::vector<double>& free, double at) {

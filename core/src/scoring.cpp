@@ -149,25 +149,10 @@ void Scoring::make_triangular(double* x, double* Q) const {
   for (const Square& q : squares_) {
     const int w = q.width;
     double *F = x + q.at, *turn = Q + q.at;
-    std::fill_n(turn, w * w, 0.0);
-    for (int i = 0; i < w; ++i) turn[i * (w + 1)] = 1;
-    auto combine = [w](double* a, int i, int j, double c, double s) {
-      for (int r = 0; r < w; ++r) {
-        const double u = a[r + i * w], v = a[r + j * w];
-        a[r + i * w] = c * u + s * v;
-        a[r + j * w] = c * v - s * u;
-      }
-    };
-    for (int r = 0; r < w; ++r) {
-      for (int j = r + 1; j < w; ++j) {
-        const double u = F[r + r * w], v = F[r + j * w], length = std::hypot(u, v);
-        if (v == 0 || !std::isfinite(length)) continue;
-        combine(F, r, j, u / length, v / length);
-        combine(turn, r, j, u / length, v / length);
-        F[r + j * w] = 0;
-      }
-      if (F[r + r * w] >= 0) continue;
-      for (int i = 0; i < w; ++i) F[i + r * w] = -F[i + r * w], turn[i + r * w] = -turn[i + r * w];
+    small::rotate_to_lower(w, F, turn);
+    for (int c = 0; c < w; ++c) {
+      if (F[c * (w + 1)] >= 0) continue;
+      for (int r = 0; r < w; ++r) F[r + c * w] = -F[r + c * w], turn[r + c * w] = -turn[r + c * w];
     }
   }
 }

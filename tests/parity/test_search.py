@@ -24,6 +24,7 @@ from mixedmodels.optimize import nlopt_extra
 from mixedmodels.settings import Control, OptimizerName
 
 OPTIMIZERS = [name for name in get_args(OptimizerName) if name not in ("brent", "BOBYQA")]
+# Optional for users; `pip install -e ".[dev]"` brings it, so that CI runs these too.
 NLOPT = pytest.mark.skipif(nlopt_extra.nlopt is None, reason="the extra nlopt is not installed")
 
 # One theta, inside and at zero; two terms; templates of size 2; several local optima; a singular
@@ -107,8 +108,8 @@ def test_brent_refuses_more() -> None:
         fit_case("pastes_ml", optimizer="brent")
 
 
-@pytest.mark.skipif(nlopt_extra.nlopt is not None, reason="the extra nlopt is installed")
-def test_bobyqa_says_what_to_install() -> None:
+def test_bobyqa_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nlopt_extra, "nlopt", None)
     with pytest.raises(MixedModelsError, match=r"'BOBYQA' needs NLopt.*mixedmodels\[nlopt\].*COBY"):
         fit_case("pastes_ml", optimizer="BOBYQA")
 

@@ -19,6 +19,10 @@ REFERENCE = {
 }
 
 
+# Dense differences of a large case take seconds and show nothing new.
+SMALL = [case for case in CASES if REFERENCE[case.id]["n"] <= 400]
+
+
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.id)
 def pair(request: pytest.FixtureRequest) -> tuple[Any, dict[str, Any]]:
     case: Case = request.param
@@ -50,10 +54,9 @@ def test_gradient_vanishes_at_the_optimum(pair: tuple[Any, dict[str, Any]]) -> N
 
 
 @pytest.mark.parametrize("reml", [False, True], ids=["ml", "reml"])
+@pytest.mark.parametrize("pair", SMALL, ids=lambda case: case.id, indirect=True)
 def test_gradient_against_central_differences(pair: tuple[Any, dict[str, Any]], reml: bool) -> None:
     problem, reference = pair
-    if problem.n > 400:
-        pytest.skip("dense differences of a large case take seconds and show nothing new")
     for point in reference["devfun"]["ml"]:
         theta = np.array(point["theta"], dtype=np.float64)
         numeric = [_slope(problem, theta, k, reml) for k in range(len(theta))]

@@ -2,6 +2,7 @@
 // All matrices are column-major; templates are lower triangular.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -80,6 +81,35 @@ inline void invert_from_factor(int w, int ld, double* L) {
       double sum = 0;
       for (int i = r; i < w; ++i) sum += at(i, r) * at(i, c);
       at(r, c) = sum;
+    }
+}
+
+// out (s x k, row-major) = lam in, lam lower triangular.
+inline void apply_template(int s, const double* lam, const double* in, double* out, int k) {
+  for (int r = 0; r < s; ++r) {
+    std::fill_n(out + std::int64_t{r} * k, k, 0.0);
+    for (int c = 0; c <= r; ++c) axpy(k, lam[r + c * s], in + std::int64_t{c} * k, out + std::int64_t{r} * k);
+  }
+}
+
+// A <- A Q lower triangular, Q a rotation; both w x w. What is not finite is left where it is.
+inline void rotate_to_lower(int w, double* A, double* Q) {
+  for (int c = 0; c < w; ++c)
+    for (int r = 0; r < w; ++r) Q[r + c * w] = r == c;
+  auto turn = [w](double* m, int i, int j, double cosine, double sine) {
+    for (int r = 0; r < w; ++r) {
+      const double u = m[r + i * w], v = m[r + j * w];
+      m[r + i * w] = cosine * u + sine * v;
+      m[r + j * w] = cosine * v - sine * u;
+    }
+  };
+  for (int r = 0; r < w; ++r)
+    for (int c = r + 1; c < w; ++c) {
+      const double u = A[r + r * w], v = A[r + c * w], length = std::hypot(u, v);
+      if (v == 0 || !std::isfinite(length)) continue;
+      turn(A, r, c, u / length, v / length);
+      turn(Q, r, c, u / length, v / length);
+      A[r + c * w] = 0;
     }
 }
 

@@ -58,9 +58,7 @@ def plot_residuals(
         MixedModelsError: matplotlib is not installed.
     """
     figure, axes = one_axes(ax, figsize or SIZE)
-    reference(axes, y=0.0)
-    _cloud(axes, fitted, residuals)
-    _trend(axes, fitted, residuals)
+    _against_fitted(axes, fitted, residuals, level=0.0)
     axes.set(xlabel="Fitted values", ylabel=kind, title=f"{kind} against fitted values")
     return figure
 
@@ -91,10 +89,7 @@ def plot_scale_location(
         MixedModelsError: matplotlib is not installed.
     """
     figure, axes = one_axes(ax, figsize or SIZE)
-    roots = np.sqrt(np.abs(standardized))
-    reference(axes, y=0.8221789)
-    _cloud(axes, fitted, roots)
-    _trend(axes, fitted, roots)
+    _against_fitted(axes, fitted, np.sqrt(np.abs(standardized)), level=0.8221789)
     axes.set_ylim(bottom=0.0)
     axes.set(
         xlabel="Fitted values",
@@ -182,6 +177,12 @@ def _ranks(count: int) -> LongArray:
     ends = np.arange(1, tail + 1)
     ranks: LongArray = np.unique(np.concatenate([ends, middle, count + 1 - ends]).astype(np.int64))
     return ranks
+
+
+def _against_fitted(axes: Axes, fitted: FloatArray, values: FloatArray, *, level: float) -> None:
+    reference(axes, y=level)
+    _cloud(axes, fitted, values)
+    _trend(axes, fitted, values)
 
 
 def _cloud(axes: Axes, x: FloatArray, y: FloatArray) -> None:

@@ -102,6 +102,7 @@ def _unpack(path: Path, content: bytes) -> tuple[dict[str, Any], dict[str, AnyAr
                 if name != HEADER:
                     with archive.open(name) as member:
                         arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
+    # NotImplementedError is how zipfile names a compression that it does not know.
     except (zipfile.BadZipFile, ValueError, EOFError, KeyError, NotImplementedError) as error:
         raise FileError(f"{path} is damaged: {error}.") from error
     if not isinstance(header, dict):
