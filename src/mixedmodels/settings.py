@@ -63,6 +63,16 @@ def check_option(kind: str, value: object, options: tuple[str | int, ...]) -> No
     raise MixedModelsError(f"{kind} is {value!r}; it must be one of {listed}.{hint}")
 
 
+def check_level(level: float) -> None:
+    """Refuse what is no confidence level.
+
+    Raises:
+        MixedModelsError: `level` is not a number between 0 and 1.
+    """
+    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0.0 < level < 1.0:
+        raise MixedModelsError(f"level is {level!r}; it must be a number between 0 and 1.")
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """Limits and tolerances of a fit.

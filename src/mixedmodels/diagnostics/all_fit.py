@@ -11,10 +11,9 @@ import pandas as pd
 
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
-from mixedmodels.optimize import Request, minimize
+from mixedmodels.optimize import Request
 from mixedmodels.optimize.nlopt_extra import has_nlopt
 from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option
-from mixedmodels.typing import FloatArray
 
 
 def all_fit(
@@ -56,16 +55,12 @@ def available(fitted: Fitted) -> list[OptimizerName]:
 
 def _row(fitted: Fitted, name: OptimizerName, control: Control) -> dict[str, Any]:
     stages, reml = fitted.stages, fitted.solution.reml
-    objective = stages.own_objective()
     began = time.perf_counter()
     try:
-        theta, optsum = minimize(
-            objective, stages.products, Request(reml, name, None, control), _silent
-        )
-        value, converged, message = objective.value(theta, reml=reml), optsum.converged, ""
-        spent = optsum.n_objective
-        if not converged:
-            message = optsum.message
+        found = stages.twin().solve(Request(reml, name, None, control))
+        theta, value = found.solution.theta, found.solution.objective
+        converged, spent = found.optsum.converged, found.optsum.n_objective
+        message = "" if converged else found.optsum.message
     except MixedModelsError as error:
         theta = np.full(stages.templates.m, np.nan)
         value, converged, spent, message = np.nan, False, 0, str(error)
@@ -77,7 +72,3 @@ def _row(fitted: Fitted, name: OptimizerName, control: Control) -> dict[str, Any
         "converged": converged,
         "message": message,
     }
-
-
-def _silent(iteration: int, value: float, theta: FloatArray) -> None:
-    del iteration, value, theta

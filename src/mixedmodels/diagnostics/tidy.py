@@ -11,12 +11,12 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from mixedmodels.design.frame import as_table
 from mixedmodels.diagnostics.rows import RowValues, cooks_by_row, fixed_part, row_labels
 from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.tails import t_quantile
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.settings import TIDY_EFFECTS, TidyEffect, check_option
 from mixedmodels.typing import FloatArray
@@ -50,20 +50,9 @@ def check_effects(effects: TidyEffect | Sequence[TidyEffect]) -> list[TidyEffect
     return wanted
 
 
-def check_level(level: float) -> None:
-    """Refuse a coverage that is none.
-
-    Raises:
-        MixedModelsError: Not between 0 and 1.
-    """
-    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0.0 < level < 1.0:
-        raise MixedModelsError(f"level is {level!r}; it must be a number between 0 and 1.")
-
-
 def fixed_rows(table: pd.DataFrame, level: float) -> pd.DataFrame:
     """From a coefficient table, with limits by its degrees of freedom."""
-    quantile = _quantile(table["df"].to_numpy(), level)
-    margin = quantile * table["std_error"].to_numpy()
+    margin = t_quantile(table["df"].to_numpy(), level) * table["std_error"].to_numpy()
     estimate = table["estimate"].to_numpy()
     values = {name: table[name].to_numpy() for name in table.columns}
     return pd.DataFrame(
@@ -77,13 +66,6 @@ def fixed_rows(table: pd.DataFrame, level: float) -> pd.DataFrame:
             "conf_high": estimate + margin,
         }
     )
-
-
-def _quantile(df: FloatArray, level: float) -> FloatArray:
-    """Of Student's t; normal where df is infinite."""
-    finite = np.where(np.isfinite(df), df, 1e12)
-    quantiles: FloatArray = stdtrit(finite, 0.5 + 0.5 * level)
-    return quantiles
 
 
 def parameter_rows(varcorr: VarCorr) -> pd.DataFrame:
@@ -114,7 +96,7 @@ def mode_rows(
         sd = np.sqrt(np.einsum("ljj->lj", variances[group]))
         part = _by_level("ran_vals", group, table)
         part["std_error"] = sd.ravel()
-        margin = float(_quantile(np.array([np.inf]), level)[0]) * sd.ravel()
+        margin = float(t_quantile(np.array([np.inf]), level)[0]) * sd.ravel()
         part["conf_low"] = part["estimate"] - margin
         part["conf_high"] = part["estimate"] + margin
         parts.append(part)

@@ -131,6 +131,13 @@ class Fitted:
     solution: Solution
     optsum: OptSummary
 
+    def by(self, *, reml: bool) -> Fitted:
+        """The fit by one criterion: itself, or a search from its theta beside it."""
+        if self.solution.reml == reml:
+            return self
+        request = Request(reml, start=self.solution.theta, control=self.optsum.control)
+        return self.stages.twin().solve(request)
+
 
 def _silent(iteration: int, value: float, theta: FloatArray) -> None:
     del iteration, value, theta

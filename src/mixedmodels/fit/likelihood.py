@@ -28,7 +28,6 @@ from mixedmodels.inference.confint import (
 )
 from mixedmodels.inference.drop import drop1, drop1_f, ranova
 from mixedmodels.inference.profile import Profile, profile
-from mixedmodels.inference.relatives import ml_fitted
 from mixedmodels.settings import (
     BOOTSTRAP_INTERVALS,
     CONFINT_METHODS,
@@ -46,7 +45,7 @@ class Likelihood(Inference, Prediction):
 
     @cached_property
     def _ml(self) -> Fitted:
-        return ml_fitted(self._fitted)
+        return self._fitted.by(reml=False)
 
     def drop1(self, test: DropTest = "Chisq", *, df: DfMethod = "satterthwaite") -> pd.DataFrame:
         """Tests of the fixed terms that can be left out, one at a time.

@@ -11,7 +11,6 @@ from mixedmodels.diagnostics.tidy import (
     augmented,
     bind,
     check_effects,
-    check_level,
     coefficient_rows,
     fixed_rows,
     mode_rows,
@@ -21,7 +20,7 @@ from mixedmodels.diagnostics.tidy import (
 )
 from mixedmodels.fit.diagnostics import Diagnostics
 from mixedmodels.fit.inference import Inference
-from mixedmodels.settings import DfMethod, TidyEffect
+from mixedmodels.settings import DfMethod, TidyEffect, check_level
 
 
 class Tidying(Inference, Diagnostics):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mixedmodels.inference.degrees import Degrees, t_tail
+from mixedmodels.estimates.tails import t_tail
+from mixedmodels.inference.degrees import Degrees
 
 
 def coef_table(names: Sequence[str], degrees: Degrees) -> pd.DataFrame:

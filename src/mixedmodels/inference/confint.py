@@ -14,7 +14,8 @@ from scipy.special import ndtri
 
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.limits import limits
-from mixedmodels.inference.parameters import Parameter, check_level, parameters_of, select
+from mixedmodels.inference.parameters import Parameter, parameters_of, select
+from mixedmodels.settings import check_level
 
 
 def chosen_parameters(fitted: Fitted, names: str | Sequence[str] | None) -> list[Parameter]:

@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import chdtrc, fdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.tails import f_tail
 from mixedmodels.inference.information import Information
 from mixedmodels.settings import DfMethod
 from mixedmodels.typing import FloatArray
@@ -129,29 +129,6 @@ def principal_axes(covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
     values, vectors = np.linalg.eigh(covariance)
     kept = values > _RANK * max(float(values.max(initial=0.0)), 0.0)
     return vectors[:, kept].T, values[kept]
-
-
-def t_tail(df: FloatArray, statistic: FloatArray) -> FloatArray:
-    """Two-sided p-values of t ratios; a normal's where df is infinite."""
-    size = np.abs(statistic)
-    with np.errstate(invalid="ignore"):
-        tails: FloatArray = np.where(np.isinf(df), ndtr(-size), stdtr(df, -size))
-    return 2.0 * tails
-
-
-def t_quantile(df: FloatArray, level: float) -> FloatArray:
-    """(k,) multiples of the standard error on each side of an interval."""
-    upper = 0.5 + 0.5 * level
-    with np.errstate(invalid="ignore"):
-        quantiles: FloatArray = np.where(np.isinf(df), ndtri(upper), stdtrit(df, upper))
-    return quantiles
-
-
-def f_tail(num_df: int, den_df: float, statistic: float) -> float:
-    """P(F > statistic)."""
-    if np.isinf(den_df):
-        return float(chdtrc(num_df, num_df * statistic))
-    return float(fdtrc(num_df, den_df, statistic))
 
 
 def _pooled(df: FloatArray) -> float:

@@ -17,8 +17,8 @@ from mixedmodels._core import kenward_roger_sums, kenward_roger_workspace
 from mixedmodels.covariance import Templates
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.stages import Fitted, Stages
-from mixedmodels.inference.degrees import Degrees, FTest, estimates, f_tail, principal_axes
-from mixedmodels.optimize import Request
+from mixedmodels.estimates.tails import f_tail
+from mixedmodels.inference.degrees import Degrees, FTest, estimates, principal_axes
 from mixedmodels.settings import DfMethod
 from mixedmodels.typing import FloatArray
 
@@ -111,9 +111,8 @@ def by_reml(fitted: Fitted) -> tuple[Fitted, str]:
     """The fit itself if by REML, else its refit, and what to say of that."""
     if fitted.solution.reml:
         return fitted, ""
-    control = fitted.optsum.control
-    refitted = fitted.stages.solve(Request(True, start=fitted.solution.theta, control=control))
-    return refitted, "Kenward-Roger needs REML: the model was refitted by it for this table."
+    note = "Kenward-Roger needs REML: the model was refitted by it for this table."
+    return fitted.by(reml=True), note
 
 
 def check_size(stages: Stages) -> None:

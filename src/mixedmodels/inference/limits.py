@@ -13,8 +13,9 @@ from scipy.special import ndtri
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.curves import Curve
-from mixedmodels.inference.parameters import Parameter, check_level, to_value
+from mixedmodels.inference.parameters import Parameter, to_value
 from mixedmodels.inference.traces import Trace
+from mixedmodels.settings import check_level
 
 T = TypeVar("T")
 

@@ -84,16 +84,6 @@ def select(parameters: Sequence[Parameter], names: str | Sequence[str] | None) -
     ]
 
 
-def check_level(level: float) -> None:
-    """Refuse what is no confidence level.
-
-    Raises:
-        MixedModelsError: `level` is not a number between 0 and 1.
-    """
-    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0.0 < level < 1.0:
-        raise MixedModelsError(f"level is {level!r}; it must be a number between 0 and 1.")
-
-
 def to_value(kind: Kind, held: FloatArray | float) -> FloatArray:
     """The parameter from what the core holds."""
     values = np.asarray(held, dtype=np.float64)

@@ -18,8 +18,9 @@ from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.curves import Curve
 from mixedmodels.inference.limits import in_parallel, limits, shares
-from mixedmodels.inference.parameters import Parameter, check_level, parameters_of, select
+from mixedmodels.inference.parameters import Parameter, parameters_of, select
 from mixedmodels.inference.traces import Trace
+from mixedmodels.settings import check_level
 from mixedmodels.typing import FloatArray
 
 

@@ -31,14 +31,6 @@ _CONSTANT: Part = frozenset()
 _IN_SPAN = 1e-10
 
 
-def ml_fitted(fitted: Fitted) -> Fitted:
-    """The fit by maximum likelihood: itself, or a search from its theta on the same stages."""
-    if not fitted.solution.reml:
-        return fitted
-    request = Request(False, start=fitted.solution.theta, control=fitted.optsum.control)
-    return fitted.stages.twin().solve(request)
-
-
 def fit_design(fitted: Fitted, design: Design) -> Fitted:
     """The fit of another design by the criterion of `fitted`."""
     request = Request(fitted.solution.reml, control=fitted.optsum.control)

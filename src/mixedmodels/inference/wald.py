@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Stages
-from mixedmodels.inference.degrees import Degrees, FTest, t_quantile, t_tail
+from mixedmodels.estimates.tails import t_quantile, t_tail
+from mixedmodels.inference.degrees import Degrees, FTest
 from mixedmodels.inference.hypotheses import Hypothesis
 from mixedmodels.inference.terms import term_hypotheses
 from mixedmodels.report.numbers import format_p
-from mixedmodels.settings import ANOVA_TYPES, AnovaType, DfMethod, check_option
+from mixedmodels.settings import ANOVA_TYPES, AnovaType, DfMethod, check_level, check_option
 
 COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "statistic", "p_value")
 
@@ -84,8 +84,7 @@ def linear_test(what: Hypothesis, degrees: Degrees, level: float) -> LinearTest:
     Raises:
         MixedModelsError: `level` is not between 0 and 1.
     """
-    if not 0.0 < level < 1.0:
-        raise MixedModelsError(f"level is {level!r}; it must be between 0 and 1.")
+    check_level(level)
     L = what.L
     estimate = L @ degrees.beta
     difference = estimate - what.rhs

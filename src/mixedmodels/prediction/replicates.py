@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from mixedmodels.errors import MixedModelsError
 from mixedmodels.settings import (
     BOOTSTRAP_INTERVALS,
     BootstrapInterval,
     BootstrapKind,
     SimulationKind,
+    check_level,
     check_option,
 )
 from mixedmodels.typing import FloatArray
@@ -126,8 +126,7 @@ def interval_tails(level: float) -> FloatArray:
     Raises:
         MixedModelsError: `level` is not a number between 0 and 1.
     """
-    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
-        raise MixedModelsError(f"level is {level!r}; it must be a number between 0 and 1.")
+    check_level(level)
     return np.array([0.5 - 0.5 * level, 0.5 + 0.5 * level])
 
 

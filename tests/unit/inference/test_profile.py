@@ -12,7 +12,6 @@ from mixedmodels import MixedModelsError
 from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.inference.curves import Curve
 from mixedmodels.inference.parameters import from_value, parameters_of, to_value
-from mixedmodels.inference.relatives import ml_fitted
 
 NAMES = (
     "sd(Subject.(Intercept))",
@@ -175,7 +174,7 @@ def test_scales_of_parameters_turn_back() -> None:
 
 
 def test_ml_fit_is_not_fitted_again(machines: LinearMixedFit, slopes: LinearMixedFit) -> None:
-    assert ml_fitted(machines._fitted) is machines._fitted
-    again = ml_fitted(slopes._fitted)
+    assert machines._fitted.by(reml=False) is machines._fitted
+    again = slopes._fitted.by(reml=False)
     assert again.stages.analysis is slopes._fitted.stages.analysis
     assert again.stages.objective is not slopes._fitted.stages.objective

@@ -1,0 +1,31 @@
+"""Tails and quantiles of t and F, also where degrees of freedom are infinite."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import chdtrc, fdtrc, ndtr, ndtri, stdtr, stdtrit
+
+from mixedmodels.typing import FloatArray
+
+
+def t_tail(df: FloatArray, statistic: FloatArray) -> FloatArray:
+    """Two-sided p-values of t ratios; a normal's where df is infinite."""
+    size = np.abs(statistic)
+    with np.errstate(invalid="ignore"):
+        tails: FloatArray = np.where(np.isinf(df), ndtr(-size), stdtr(df, -size))
+    return 2.0 * tails
+
+
+def t_quantile(df: FloatArray, level: float) -> FloatArray:
+    """(k,) multiples of the standard error on each side of an interval."""
+    upper = 0.5 + 0.5 * level
+    with np.errstate(invalid="ignore"):
+        quantiles: FloatArray = np.where(np.isinf(df), ndtri(upper), stdtrit(df, upper))
+    return quantiles
+
+
+def f_tail(num_df: int, den_df: float, statistic: float) -> float:
+    """P(F > statistic)."""
+    if np.isinf(den_df):
+        return float(chdtrc(num_df, num_df * statistic))
+    return float(fdtrc(num_df, den_df, statistic))
