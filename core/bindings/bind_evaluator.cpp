@@ -58,19 +58,21 @@ nb::dict Evaluator::quasi_newton(Dense theta, bool reml, int max_values, double 
   out["gradient"] = to_numpy(std::move(r.gradient));
   out["model"] = r.model.empty() ? nb::none() : nb::cast(to_numpy(std::move(r.model), {m, m}));
   out["decrement"] = r.decrement;
+  out["confirmed"] = r.confirmed;
   out["iterations"] = r.iterations;
   out["status"] = names[static_cast<int>(r.status)];
   return out;
 }
 
 nb::dict Evaluator::examine(Dense theta, bool reml,
-                            std::optional<nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>> learnt) {
+                            std::optional<nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>> learnt,
+                            bool confirmed) {
   const std::vector<double> at(checked(theta), theta.data() + theta.size());
   mm::Verdict v;
   {
     nb::gil_scoped_release release;
     const mm::BlasThreads blas(1);
-    v = mm::examine(core, criterion(reml), at, learnt ? learnt->data() : nullptr);
+    v = mm::examine(core, criterion(reml), at, learnt ? learnt->data() : nullptr, confirmed);
   }
   nb::dict out;
   const auto m = at.size();
@@ -190,6 +192,7 @@ void bind_evaluator(nb::module_& m) {
       .def("quasi_newton", &Evaluator::quasi_newton, nb::arg("theta"), nb::arg("reml"), nb::arg("max_values"),
            nb::arg("decrement"), nb::arg("zero"), nb::arg("progress").none())
       .def("examine", &Evaluator::examine, nb::arg("theta"), nb::arg("reml"), nb::arg("learnt").none(),
+           nb::arg("confirmed"),
            "Value, gradient, Hessian, products (their number), decrement, max_gradient and downhill (a direction of "
            "negative curvature or None).")
       .def("refit", &Evaluator::refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("max_values"),

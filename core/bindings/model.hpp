@@ -128,7 +128,7 @@ struct Evaluator {
   nb::dict quasi_newton(Dense theta, bool reml, int max_values, double decrement, double zero,
                         std::optional<nb::callable> progress);
   nb::dict examine(Dense theta, bool reml,
-                   std::optional<nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>> learnt);
+                   std::optional<nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>> learnt, bool confirmed);
   nb::dict refit(nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> responses, Dense start,
                  bool reml, int max_values, double decrement, double zero, int threads) const;
   Array<double> conditional_covariance(int factor);

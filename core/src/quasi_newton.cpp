@@ -12,9 +12,11 @@ namespace mixedmodels {
 
 namespace {
 
-// Steps that the model remembers, and what it may promise (in units of the criterion) where they count.
+// Steps that the model remembers, and what it may have promised where they set out: far away the curvature is another.
 constexpr std::size_t kRemembered = 5;
-constexpr double kNear = 1e-2;
+constexpr double kFar = 3;
+// What it may promise where a step counts as a difference of the gradient, and what part of that may be left.
+constexpr double kNear = 1e-2, kLeft = 0.1;
 constexpr int kPolish = 3;
 
 // A step may not much more than double the largest entry: beyond that the model knows nothing. Twice the entry would
@@ -39,6 +41,7 @@ class Search {
         model_(n_),
         theta_(f.m()) {
     for (auto* v : {&x_, &gradient_, &trial_, &rotation_, &step_, &change_}) v->resize(n_);
+    scored_.resize(static_cast<std::size_t>(n_) * n_);
   }
 
   SearchResult run(const std::vector<double>& start, const Progress& progress) {
@@ -58,7 +61,9 @@ class Search {
       }
       renew_model(true);
       model_.step(gradient_, step_);
+      const double promised = r.decrement;
       r.decrement = -0.5 * small::dot(n_, step_.data(), gradient_.data());
+      r.confirmed = confirms(promised, r.decrement);
       if (r.decrement <= settings_.decrement) {
         r.status = SearchStatus::converged;
         break;
@@ -104,21 +109,42 @@ class Search {
 
   void find_slope(std::vector<double>& out) { scoring_.gradient(f_.pls(), criterion_, out.data()); }
 
-  // The scoring Hessian of this point, corrected by what the last steps have shown.
+  // The scoring Hessian of this point, corrected by what it has missed along the last steps.
   void renew_model(bool with_rotations) {
-    scoring_.hessian(f_.pls(), criterion_, x_.data(), with_rotations, model_.data());
-    for (const auto& [step, change] : seen_) model_.learn(step, change);
+    scoring_.hessian(f_.pls(), criterion_, x_.data(), with_rotations, scored_.data());
+    if (fresh_) add_product(-0.5, seen_.back().first, seen_.back().second);
+    fresh_ = false;
+    std::copy(scored_.begin(), scored_.end(), model_.data());
+    for (const auto& [step, missed] : seen_) {
+      change_ = missed;
+      add_product(1, step, change_);
+      model_.learn(step, change_);
+    }
   }
 
-  // Steps that set out where the model still promised much tell of a curvature that has changed since.
+  // out += a H x, H the scoring Hessian.
+  void add_product(double a, const std::vector<double>& x, std::vector<double>& out) const {
+    for (int j = 0; j < n_; ++j)
+      small::axpy(n_, a * x[j], scored_.data() + static_cast<std::size_t>(j) * n_, out.data());
+  }
+
+  // A step and how the gradient changed along it, of which the scoring Hessians at both ends, the mean of the two, have
+  // missed a part. Steps that set out where the model still promised much tell little of the curvature here.
   void remember(double promised) {
-    if (promised > kNear) seen_.clear();
+    if (promised > kFar) return seen_.clear();
     if (seen_.size() == kRemembered) seen_.erase(seen_.begin());
-    for (auto& [step, change] : seen_) {
+    for (auto& [step, missed] : seen_) {
       scoring_.rotate(rotation_.data(), step.data());
-      scoring_.rotate(rotation_.data(), change.data());
+      scoring_.rotate(rotation_.data(), missed.data());
     }
     seen_.emplace_back(step_, change_);
+    fresh_ = true;
+  }
+
+  // Whether the last step was all that the model wanted, from where it promised little, and has found the curvature
+  // that was promised: a product of the exact Hessian with the direction that the gradient pointed to.
+  bool confirms(double promised, double left) const {
+    return full_ && promised <= kNear && left <= kLeft * promised && std::abs(curvature_ - 2 * promised) <= promised;
   }
 
   // Rounding error of a difference of two values of the criterion.
@@ -142,14 +168,17 @@ class Search {
     r.theta = theta_;
     r.value = value;
     x_ = trial_;
-    find_slope(change_);
+    for (double& s : step_) s *= t;
+    add_product(0.5, step_, gradient_);
     scoring_.rotate(rotation_.data(), step_.data());
     scoring_.rotate(rotation_.data(), gradient_.data());
+    find_slope(change_);
     for (int i = 0; i < n_; ++i) {
-      step_[i] *= t;
       std::swap(gradient_[i], change_[i]);
       change_[i] = gradient_[i] - change_[i];
     }
+    full_ = t == 1;
+    curvature_ = small::dot(n_, step_.data(), gradient_.data()) - t * slope_along;
     remember(-0.5 * slope_along);
     return true;
   }
@@ -166,6 +195,7 @@ class Search {
     std::sort(small_entries.begin(), small_entries.end(),
               [&](int a, int b) { return r.theta[a] / f_.unit()[a] < r.theta[b] / f_.unit()[b]; });
     zero(r, small_entries.data(), small_entries.size());
+    r.confirmed = false;
     r.value = f_.value(r.theta.data(), criterion_);
     find_gradient(r);
   }
@@ -190,7 +220,11 @@ class Search {
   int n_;
   QuadraticModel model_;
   std::vector<double> theta_, x_, gradient_, trial_, rotation_, step_, change_;
-  std::vector<std::pair<std::vector<double>, std::vector<double>>> seen_;  // steps, and how the gradient changed
+  std::vector<double> scored_;                                             // n x n
+  std::vector<std::pair<std::vector<double>, std::vector<double>>> seen_;  // steps, and what the scoring Hessian missed
+  bool fresh_ = false;    // the last of these still lacks this point's half
+  bool full_ = false;     // the last step was not shortened
+  double curvature_ = 0;  // along it, times its length squared
 };
 
 }  // namespace

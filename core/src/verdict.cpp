@@ -209,7 +209,8 @@ void symmetric_eigen(int n, std::vector<double> a, std::vector<double>& values, 
   }
 }
 
-Verdict examine(Evaluator& f, Criterion criterion, const std::vector<double>& theta, const double* learnt) {
+Verdict examine(Evaluator& f, Criterion criterion, const std::vector<double>& theta, const double* learnt,
+                bool confirmed) {
   const int m = f.m();
   Verdict v;
   v.value = f.value(theta.data(), criterion);
@@ -226,6 +227,8 @@ Verdict examine(Evaluator& f, Criterion criterion, const std::vector<double>& th
   v.decrement = 0.5 * dot(free_gradient, model.solve(free_gradient));
   if (model.curves_down())
     v.downhill = model.downhill();
+  else if (learnt && confirmed)
+    v.products = 1;
   else if (learnt && v.max_gradient > 0)
     conjugate_gradients(f, criterion, theta, model, std::move(free_gradient), v);
   return v;

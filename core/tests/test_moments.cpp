@@ -19,43 +19,86 @@ Matrix<double> residual_maker(const Structure& s, const std::vector<int>& kept) 
   return dense::identity<double>(s.n) - Q * dense::transpose(Q);
 }
 
-// Variances of the components over that of the residual, by tr(M V_i M V_j) x = y'M V_i M y with the residual last.
-// Nothing when the equations are nearly singular, NaN where the start is not plainly the root of the ratio.
+// x of a x = b by elimination with pivots; nothing when one is small.
+std::vector<double> solve(Matrix<double> a, Matrix<double> b) {
+  const int n = a.rows;
+  for (int k = 0; k < n; ++k) {
+    int pivot = k;
+    double size = 0;
+    for (int i = 0; i < n; ++i) size = std::max(size, std::abs(a(i, k)));
+    for (int i = k + 1; i < n; ++i)
+      if (std::abs(a(i, k)) > std::abs(a(pivot, k))) pivot = i;
+    if (!(std::abs(a(pivot, k)) > 1e-4 * size)) return {};
+    for (int j = 0; j < n; ++j) std::swap(a(k, j), a(pivot, j));
+    std::swap(b(k, 0), b(pivot, 0));
+    for (int i = 0; i < n; ++i) {
+      if (i == k) continue;
+      const double factor = a(i, k) / a(k, k);
+      for (int j = k; j < n; ++j) a(i, j) -= factor * a(k, j);
+      b(i, 0) -= factor * b(k, 0);
+    }
+  }
+  std::vector<double> x;
+  for (int k = 0; k < n; ++k) x.push_back(b(k, 0) / a(k, k));
+  return x;
+}
+
+// Variances of the components over that of the residual, by E y'M Z_i w_i Z_i'M y = sum of tr(M Z_i w_i Z_i' M V_j) x_j
+// with the residual last: first with all weights one, then with w = 1 / (1 + ratio Z_i'Z_i)^2 level by level. Nothing
+// when the equations are nearly singular, NaN where the start is not plainly the root of the ratio.
 std::vector<double> ratios(const Structure& s, const std::vector<int>& kept) {
   const auto M = residual_maker(s, kept), Z = reference::weighted_Z<double>(s);
   const auto xy = reference::fixed_and_response<double>(s, kept);
-  std::vector<Matrix<double>> parts;
+  std::vector<Matrix<double>> columns, parts;
+  std::vector<double> floors;
   for (const mm::ThetaEntry& e : s.entries()) {
     if (e.row != e.column) continue;
-    Matrix<double> columns(s.n, s.factors[e.factor].levels);
+    Matrix<double> own(s.n, s.factors[e.factor].levels);
     int first = 0;
     for (int f = 0; f < e.factor; ++f) first += s.factors[f].levels * s.factors[f].width();
-    for (int l = 0; l < columns.cols; ++l)
-      for (int i = 0; i < s.n; ++i) columns(i, l) = Z(i, first + l * s.factors[e.factor].width() + e.row);
-    const auto whole = columns * dense::transpose(columns);
+    double total = 0;
+    for (int l = 0; l < own.cols; ++l)
+      for (int i = 0; i < s.n; ++i) {
+        own(i, l) = Z(i, first + l * s.factors[e.factor].width() + e.row);
+        total += own(i, l) * own(i, l);
+      }
+    floors.push_back(0.25 * own.cols / total);
+    const auto whole = own * dense::transpose(own);
+    columns.push_back(own);
     parts.push_back(M * whole * M);
     if (dense::largest(parts.back()) < 1e-8 * dense::largest(whole)) return {};
   }
   parts.push_back(M);
   const int c = static_cast<int>(parts.size());
-  Matrix<double> system(c, c), right(c, 1), y(s.n, 1);
+  Matrix<double> y(s.n, 1);
   for (int i = 0; i < s.n; ++i) y(i, 0) = xy(i, xy.cols - 1);
   const auto My = M * y;
-  for (int i = 0; i < c; ++i) {
-    for (int j = 0; j < c; ++j) system(i, j) = dense::trace_of_product(parts[i], parts[j]);
-    right(i, 0) = (dense::transpose(My) * parts[i] * My)(0, 0);
+  std::vector<double> found(c - 1, 0.0);
+  for (int round = 0; round < 2; ++round) {
+    Matrix<double> system(c, c), right(c, 1);
+    for (int i = 0; i < c; ++i) {
+      Matrix<double> weighted = M;
+      if (i + 1 < c) {
+        Matrix<double> half = columns[i];
+        for (int l = 0; l < half.cols; ++l) {
+          double size = 0;
+          for (int r = 0; r < s.n; ++r) size += half(r, l) * half(r, l);
+          for (int r = 0; r < s.n; ++r) half(r, l) /= 1 + found[i] * size;
+        }
+        weighted = M * half * dense::transpose(half) * M;
+      }
+      for (int j = 0; j < c; ++j) system(i, j) = dense::trace_of_product(weighted, parts[j]);
+      right(i, 0) = (dense::transpose(My) * weighted * My)(0, 0);
+    }
+    const std::vector<double> x = solve(system, right);
+    if (x.empty()) return {};
+    for (int i = 0; i + 1 < c; ++i) {
+      // What would explain more than there is has a limit; below a floor and without a residual it is another start.
+      const bool plain = x[i] * system(c - 1, i) < 0.999 * right(c - 1, 0) && x[c - 1] > 0;
+      found[i] = plain ? std::max(x[i] / x[c - 1], floors[i]) : NAN;
+    }
   }
-  const auto L = dense::cholesky(system);
-  for (int i = 0; i < c; ++i)
-    if (!(L(i, i) * L(i, i) > 1e-4 * system(i, i))) return {};
-  const auto x = dense::solve_lower_transposed(L, dense::solve_lower(L, right));
-  std::vector<double> out;
-  for (int i = 0; i + 1 < c; ++i) {
-    // What would explain more than there is has a limit; below a floor and without a residual it is another start.
-    const bool plain = x(i, 0) * system(i, c - 1) < 0.999 * right(c - 1, 0) && x(c - 1, 0) > 0;
-    out.push_back(plain ? x(i, 0) / x(c - 1, 0) : NAN);
-  }
-  return out;
+  return found;
 }
 
 TEST(moment_equations) {

@@ -104,6 +104,33 @@ TEST(products_promise_what_the_hessian_does) {
   }
 }
 
+// Where the last step of a search has confirmed its model, the first product has been made: no evaluation more, and the
+// promise is that of the exact Hessian.
+TEST(a_confirmed_step_is_a_product) {
+  int confirmed = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Structure s = structures::random(seed);
+    if (s.q() > s.n) continue;
+    check::at("seed " + std::to_string(seed) + s.kind);
+    Subject subject(s);
+    mm::SearchSettings settings;
+    settings.decrement = 1e-5;  // stops early, so that something is promised
+    const mm::SearchResult found = mm::quasi_newton(subject.f, kMl, subject.f.start(), settings, {});
+    const bool zero = std::any_of(found.theta.begin(), found.theta.end(), [](double t) { return t == 0; });
+    if (!found.confirmed || zero) continue;
+    ++confirmed;
+    const int values = subject.f.n_value(), gradients = subject.f.n_gradient();
+    const mm::Verdict v = mm::examine(subject.f, kMl, found.theta, found.model.data(), true);
+    CHECK(subject.f.n_value() == values && subject.f.n_gradient() == gradients);
+    CHECK(v.products == 1 && v.downhill.empty());
+    const mm::Verdict exact = mm::examine(subject.f, kMl, found.theta, nullptr);
+    CHECK(exact.downhill.empty());
+    CHECK(exact.decrement <= 10 * settings.decrement);
+    CHECK_ERROR("promise", std::abs(std::log2((v.decrement + 1e-9) / (exact.decrement + 1e-9))), 2.0);
+  }
+  CHECK(confirmed >= 10);
+}
+
 TEST(products_show_a_direction_that_curves_down) {
   const Structure s = structures::crossed(1, 120, {{12, {1}}, {8, {1}}});
   Subject subject(s);

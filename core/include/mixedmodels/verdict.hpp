@@ -21,8 +21,10 @@ struct Verdict {
 };
 
 // `learnt` (m x m) may be null: then all columns are made from differences. Else it is the preconditioner of conjugate
-// gradients with exact products, and the decrement is theirs. The evaluator ends at another theta.
-Verdict examine(Evaluator& f, Criterion criterion, const std::vector<double>& theta, const double* learnt);
+// gradients with exact products, and the decrement is theirs; a search whose last step was `confirmed` has made the one
+// product that these begin with. The evaluator may end at another theta.
+Verdict examine(Evaluator& f, Criterion criterion, const std::vector<double>& theta, const double* learnt,
+                bool confirmed = false);
 
 // Eigenvalues (ascending) and vectors (columns) of a symmetric matrix, by Jacobi rotations.
 void symmetric_eigen(int n, std::vector<double> a, std::vector<double>& values, std::vector<double>& vectors);

@@ -61,7 +61,8 @@ def judge(problem: Problem, ended: Ended) -> Verdict:
 
     The Hessian is made from m gradients where these are few or cheap. Where they are not, the one
     that the search has learnt leads conjugate gradients whose products with the exact Hessian tell
-    what is left to gain. These cannot show a saddle that the gradient does not point to; but a
+    what is left to gain; a last step of the search that was just such a product need not be made
+    again. These cannot show a saddle that the gradient does not point to; but a
     search that goes downhill ends at such a saddle only where symmetry holds it, at a zero, and
     those columns are always examined.
     """
@@ -71,7 +72,8 @@ def judge(problem: Problem, ended: Ended) -> Verdict:
     budget = _AFFORDABLE if problem.m <= _FEW else _CHEAP
     exact = ended.model is None or work <= budget
     learnt = None if exact else ended.model
-    found = problem.objective.evaluator.examine(theta, problem.reml, learnt)
+    confirmed = ended.confirmed and np.array_equal(theta, ended.theta)
+    found = problem.objective.evaluator.examine(theta, problem.reml, learnt, confirmed)
     return Verdict(theta=theta, exact=exact, **found)
 
 

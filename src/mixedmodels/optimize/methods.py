@@ -20,6 +20,8 @@ from mixedmodels.typing import FloatArray
 
 # The quadratic model's promise below which the core's search stops, in units of the criterion.
 DECREMENT = 1e-11
+# Where a factorization has as many flops as this, a promise further below what data can tell.
+_DEAR, _COARSE = 2e9, 1e-7
 # Diagonal entries below this, in their natural units, are tried at zero.
 ZERO = 1e-3
 
@@ -28,6 +30,7 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
     """Scoring steps with the exact gradient, corrected by BFGS, without bounds."""
     evaluator = problem.objective.evaluator
     spent = evaluator.n_value
+    dear = problem.objective.analysis.flops > _DEAR
 
     def progress(_: int, value: float, theta: FloatArray) -> bool:
         problem.report(value, theta)
@@ -37,7 +40,7 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
         start,
         problem.reml,
         spent + problem.control.max_evaluations,
-        DECREMENT,
+        _COARSE if dear else DECREMENT,
         ZERO,
         progress,
     )
@@ -57,7 +60,9 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
     }
     status = found["status"]
     ending = endings.get(status, "stalled")
-    return Ended(found["theta"], ending, messages.get(status, status), found["model"])
+    return Ended(
+        found["theta"], ending, messages.get(status, status), found["model"], found["confirmed"]
+    )
 
 
 def lbfgsb(problem: Problem, start: FloatArray) -> Ended:

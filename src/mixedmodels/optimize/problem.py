@@ -75,9 +75,12 @@ class Ended:
         ending: Whether it thinks it is done.
         message: In its own words.
         model: (m, m) the Hessian as the method has learnt it, or None.
+        confirmed: Whether its last step was a product of the exact Hessian with the direction that
+            the gradient pointed to, and left little.
     """
 
     theta: FloatArray
     ending: Ending
     message: str
     model: FloatArray | None = None
+    confirmed: bool = False

@@ -33,7 +33,7 @@ class OptSummary:
         hessian_exact: Whether all of `hessian` comes from differences of the exact gradient; where
             these are expensive, only the part that could hide a saddle does, the rest was learnt.
         hessian_products: How many products of the exact Hessian with a direction the decrement
-            comes from where `hessian` is not exact.
+            comes from where `hessian` is not exact; a last step of the search that was one counts.
         hessian_ok: Whether the Hessian has no direction of descent.
         seconds: Wall time of the search.
     """
