@@ -45,8 +45,10 @@ class Group:
 
 
 GROUPS = {
-    "small": Group("Small data: the whole call", repeats=25, budget=2, limit=20),
-    "core": Group("Small data: from the model matrices to the fit", repeats=25, budget=2, limit=20),
+    "small": Group("Small data: the whole call", repeats=200, budget=2, limit=20),
+    "core": Group(
+        "Small data: from the model matrices to the fit", repeats=200, budget=2, limit=20
+    ),
     "insteval": Group("Course evaluations, 73,421 rows", repeats=5, budget=4, limit=20),
     "maximal": Group("Maximal models, singular optimum", repeats=5, budget=4, limit=15),
     "large": Group("Large data", repeats=3, budget=8, limit=20),

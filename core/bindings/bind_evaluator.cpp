@@ -1,4 +1,6 @@
 // Bindings of evaluator.hpp, quasi_newton.hpp, verdict.hpp and refit.hpp.
+#include <chrono>
+
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/quasi_newton.hpp"
 #include "mixedmodels/refit.hpp"
@@ -36,14 +38,19 @@ Array<double> Evaluator::hessian(Dense theta, bool reml, std::optional<Dense> gr
 }
 
 nb::dict Evaluator::quasi_newton(Dense theta, bool reml, int max_values, double decrement, double zero,
-                                 std::optional<nb::callable> progress) {
-  std::vector<double> start(checked(theta), theta.data() + theta.size());
-  mm::Progress report;
-  if (progress)
-    report = [&](int iteration, double value, const std::vector<double>& at) {
-      nb::gil_scoped_acquire acquire;
-      return nb::cast<bool>((*progress)(iteration, value, to_numpy(std::vector<double>(at))));
-    };
+                                 std::optional<nb::callable> progress, double every) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> start(checked(theta), theta.data() + theta.size()), values, thetas;
+  auto told = Clock::now();
+  auto report = [&](int iteration, double value, const std::vector<double>& at) {
+    values.push_back(value);
+    thetas.insert(thetas.end(), at.begin(), at.end());
+    const auto now = Clock::now();
+    if (!progress || std::chrono::duration<double>(now - told).count() < every) return true;
+    told = now;
+    nb::gil_scoped_acquire acquire;
+    return nb::cast<bool>((*progress)(iteration, value, to_numpy(std::vector<double>(at))));
+  };
   mm::SearchResult r;
   {
     nb::gil_scoped_release release;
@@ -60,6 +67,8 @@ nb::dict Evaluator::quasi_newton(Dense theta, bool reml, int max_values, double 
   out["decrement"] = r.decrement;
   out["confirmed"] = r.confirmed;
   out["iterations"] = r.iterations;
+  const std::size_t points = values.size();
+  out["trace"] = nb::make_tuple(to_numpy(std::move(values)), to_numpy(std::move(thetas), {points, m}));
   out["status"] = names[static_cast<int>(r.status)];
   return out;
 }
@@ -190,7 +199,10 @@ void bind_evaluator(nb::module_& m) {
           "(m,) natural unit of theta: one over the root mean square of the column of Z that its row multiplies.",
           nb::rv_policy::automatic)
       .def("quasi_newton", &Evaluator::quasi_newton, nb::arg("theta"), nb::arg("reml"), nb::arg("max_values"),
-           nb::arg("decrement"), nb::arg("zero"), nb::arg("progress").none())
+           nb::arg("decrement"), nb::arg("zero"), nb::arg("progress").none(), nb::arg("every"),
+           "theta, value, gradient, model, decrement, confirmed, iterations, trace (values, thetas) and status; "
+           "progress "
+           "is called when `every` seconds have passed since it was last.")
       .def("examine", &Evaluator::examine, nb::arg("theta"), nb::arg("reml"), nb::arg("learnt").none(),
            nb::arg("confirmed"),
            "Value, gradient, Hessian, products (their number), decrement, max_gradient and downhill (a direction of "

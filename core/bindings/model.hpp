@@ -126,7 +126,7 @@ struct Evaluator {
   Array<double> gradient(bool reml);
   Array<double> hessian(Dense theta, bool reml, std::optional<Dense> gradient, Dense steps);
   nb::dict quasi_newton(Dense theta, bool reml, int max_values, double decrement, double zero,
-                        std::optional<nb::callable> progress);
+                        std::optional<nb::callable> progress, double every);
   nb::dict examine(Dense theta, bool reml,
                    std::optional<nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>> learnt, bool confirmed);
   nb::dict refit(nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> responses, Dense start,

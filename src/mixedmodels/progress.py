@@ -80,6 +80,9 @@ class Watcher(_Line):
         err: Where the progress line goes; standard error if None.
         patience: Seconds before the progress line appears.
 
+    Attributes:
+        every: Seconds between two calls that are enough.
+
     Examples:
         >>> import numpy as np
         >>> with Watcher(verbose=True) as watch:
@@ -98,6 +101,7 @@ class Watcher(_Line):
         super().__init__(err, patience)
         self._verbose = verbose
         self._out = out
+        self.every = 0.0 if verbose else min(patience, INTERVAL)
 
     def __call__(self, iteration: int, objective: float, theta: FloatArray) -> None:
         """Report one iteration.

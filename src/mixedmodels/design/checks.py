@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from mixedmodels.design.columns import level_labels
 from mixedmodels.design.design import TermDesign
 from mixedmodels.design.groups import GroupingFactor
@@ -20,7 +18,7 @@ def check_response(name: str, y: FloatArray) -> None:
     Raises:
         DataError: all values are the same.
     """
-    if y.size == 0 or np.ptp(y) == 0.0:
+    if y.size == 0 or y.min() == y.max():
         value = f"{y[0]:.15g} in all {y.size} rows" if y.size else "empty"
         raise DataError(f"The response '{name}' is constant ({value}); there is nothing to model.")
 

@@ -65,21 +65,24 @@ def as_table(data: Any) -> Table:
 class _PandasTable:
     def __init__(self, data: pd.DataFrame) -> None:
         self._data = data
-        self._names: list[Any] = data.columns.tolist()
+        # pandas keeps what it needs to find a name; a column of several levels is found by all.
+        self._names: pd.Index = (
+            data.columns if data.columns.nlevels == 1 else data.columns.to_flat_index()
+        )
         self.n_rows = len(data)
         self.index: pd.Index | None = data.index
 
     def names(self) -> Iterable[str]:
-        return (name for name in self._names if isinstance(name, str))
+        return (name for name in self._names.tolist() if isinstance(name, str))
 
     def __contains__(self, name: str) -> bool:
         return name in self._names
 
     def column(self, name: str) -> Column:
-        alike = self._names.count(name)
-        if alike > 1:
+        position = self._names.get_loc(name)
+        if not isinstance(position, int):
+            alike = self._names.tolist().count(name)
             raise DataError(f"The table has {alike} columns called '{name}'; rename one.")
-        position = self._names.index(name)
         return _of_array(_values(self._data, position)) or _from_pandas(
             name, self._data.iloc[:, position]
         )

@@ -6,6 +6,7 @@ intercept. The plan of a part lists its columns, so that new data go through the
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,27 +46,45 @@ def plan_part(
     terms: Sequence[Term], blocks: Mapping[str, Block], recipes: Mapping[str, Recipe]
 ) -> PartPlan:
     """Decide the columns of a part: which levels each factor contributes in which term."""
-    used = tuple(dict.fromkeys(factor.key for term in terms for factor in term.factors))
+    keys = tuple(tuple(factor.key for factor in term.factors) for term in terms)
+    used = tuple(dict.fromkeys(key for term in keys for key in term))
+    spans = tuple(blocks[key].spans for key in used)
+    # Of a factor with many levels the names are not worth keeping.
+    plan = _planned if not any(spans) else _planned.__wrapped__
+    labels = tuple((blocks[key].columns(False), blocks[key].columns(True)) for key in used)
+    names, columns, origins = plan(keys, used, spans, labels)
+    return PartPlan(names, columns, {key: recipes[key] for key in used}, origins)
+
+
+@functools.lru_cache(maxsize=256)
+def _planned(
+    terms: tuple[tuple[str, ...], ...],
+    used: tuple[str, ...],
+    spans: tuple[bool, ...],
+    labels: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...],
+) -> tuple[tuple[str, ...], tuple[ColumnPlan, ...], tuple[int, ...]]:
+    """Names, columns and term numbers of a part."""
     number = {key: position for position, key in enumerate(used)}
-    scoped_terms = scope_terms(
-        tuple(tuple(number[factor.key] for factor in term.factors) for term in terms),
-        tuple(blocks[key].spans for key in used),
-    )
+    scoped_terms = scope_terms(tuple(tuple(number[key] for key in term) for term in terms), spans)
     names: list[str] = []
     columns: list[ColumnPlan] = []
     origins: list[int] = []
     for origin, scoped in enumerate(scoped_terms):
         for product in scoped:
-            choices = [_choices(used[factor], reduced, blocks) for factor, reduced in product]
+            choices = [
+                [
+                    (label, (used[factor], reduced, which))
+                    for which, label in enumerate(labels[factor][reduced])
+                ]
+                for factor, reduced in product
+            ]
             # The first factor varies fastest, as in R.
             for reversed_column in itertools.product(*reversed(choices)):
                 column = reversed_column[::-1]
                 names.append(":".join(name for name, _ in column) or INTERCEPT)
                 columns.append(tuple(choice for _, choice in column))
                 origins.append(origin)
-    return PartPlan(
-        tuple(names), tuple(columns), {key: recipes[key] for key in used}, tuple(origins)
-    )
+    return tuple(names), tuple(columns), tuple(origins)
 
 
 def build_matrix(plan: PartPlan, blocks: Mapping[str, Block], n_rows: int) -> FloatArray:
@@ -86,8 +105,3 @@ def _fill(out: FloatArray, column: ColumnPlan, blocks: Mapping[str, Block]) -> N
         factor = np.empty_like(out)
         blocks[key].write(which, reduced, factor)
         out *= factor
-
-
-def _choices(key: str, reduced: bool, blocks: Mapping[str, Block]) -> list[tuple[str, Choice]]:
-    labels = blocks[key].columns(reduced)
-    return [(label, (key, reduced, which)) for which, label in enumerate(labels)]

@@ -17,7 +17,10 @@ def singular_terms(templates: Templates, relative: FloatArray, tol: float) -> li
 
     `relative` is theta in its natural units: the scale of a covariate makes no fit singular.
     """
-    small = (relative < tol) & templates.diagonal
+    small = relative < tol
+    if not small.any():
+        return []
+    small &= templates.diagonal
     return sorted(set(templates.entries[small, 0].tolist()))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -79,7 +80,7 @@ class Stages:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
         with self.objective.lock:
-            theta, optsum = minimize(self.objective, self.products, request, watch or _silent)
+            theta, optsum = minimize(self.objective, self.products, request, watch)
             return Fitted(self, self.solution(theta, reml=request.reml), optsum)
 
     def solution(self, theta: FloatArray, *, reml: bool) -> Solution:
@@ -92,24 +93,25 @@ class Stages:
         objective = evaluator.value(theta, reml)
         n, p = self.design.n, products.p
         pwrss, logdet_L2 = evaluator.pwrss, evaluator.logdet_L2
-        sigma = float(np.sqrt(pwrss / (n - p if reml else n)))
-        ml = logdet_L2 + n * (1.0 + np.log(2.0 * np.pi * pwrss / n)) - products.sum_log_weights
+        variance = pwrss / (n - p if reml else n)
+        ml = logdet_L2 + n * (1.0 + math.log(2.0 * math.pi * pwrss / n)) - products.sum_log_weights
+        kept = products.kept
         beta = np.full(self.design.X.shape[1], np.nan)
-        beta[products.kept] = evaluator.beta
+        beta[kept] = evaluator.beta
         to_core = self.templates.public_to_core
         return Solution(
             theta=theta,
             relative_theta=theta / evaluator.unit,
             reml=reml,
             objective=objective,
-            deviance=float(ml) if reml else objective,
+            deviance=ml if reml else objective,
             logdet_L2=logdet_L2,
             logdet_RX2=evaluator.logdet_RX2,
             pwrss=pwrss,
-            sigma=sigma,
+            sigma=math.sqrt(variance),
             beta=beta,
-            kept=products.kept,
-            vcov=sigma**2 * evaluator.unscaled_vcov,
+            kept=kept,
+            vcov=variance * evaluator.unscaled_vcov,
             u=evaluator.u[to_core],
             b=evaluator.b[to_core],
             n=n,
@@ -137,7 +139,3 @@ class Fitted:
             return self
         request = Request(reml, start=self.solution.theta, control=self.optsum.control)
         return self.stages.twin().solve(request)
-
-
-def _silent(iteration: int, value: float, theta: FloatArray) -> None:
-    del iteration, value, theta

@@ -66,14 +66,13 @@ def judge(problem: Problem, ended: Ended) -> Verdict:
     search that goes downhill ends at such a saddle only where symmetry holds it, at a zero, and
     those columns are always examined.
     """
-    theta = _snap(problem, problem.objective.templates.rectify(ended.theta))
+    theta = ended.theta if ended.tidied else _tidied(problem, ended.theta)
     analysis = problem.objective.analysis
     work = 3.0 * problem.m * (analysis.flops + _MEMORY * analysis.stored)
     budget = _AFFORDABLE if problem.m <= _FEW else _CHEAP
     exact = ended.model is None or work <= budget
     learnt = None if exact else ended.model
-    confirmed = ended.confirmed and np.array_equal(theta, ended.theta)
-    found = problem.objective.evaluator.examine(theta, problem.reml, learnt, confirmed)
+    found = problem.objective.evaluator.examine(theta, problem.reml, learnt, ended.confirmed)
     return Verdict(theta=theta, exact=exact, **found)
 
 
@@ -89,8 +88,9 @@ def escape(problem: Problem, verdict: Verdict) -> FloatArray | None:
     return None
 
 
-def _snap(problem: Problem, theta: FloatArray) -> FloatArray:
-    """Small diagonal entries at exactly zero where the criterion is indifferent, smallest first."""
+def _tidied(problem: Problem, theta: FloatArray) -> FloatArray:
+    """No diagonal entry negative, small ones zero where the criterion does not mind, one by one."""
+    theta = problem.objective.templates.rectify(theta)
     diagonal = problem.objective.templates.diagonal
     small = theta < ZERO * problem.objective.evaluator.unit
     candidates = np.flatnonzero(diagonal & (theta > 0.0) & small)

@@ -22,6 +22,8 @@ from mixedmodels.typing import FloatArray
 DECREMENT = 1e-11
 # Where a factorization has as many flops as this, a promise further below what data can tell.
 _DEAR, _COARSE = 2e9, 1e-7
+# Seconds after which a search that nobody watches lets Python see to interrupts.
+_HEARTBEAT = 0.2
 # Diagonal entries below this, in their natural units, are tried at zero.
 ZERO = 1e-3
 
@@ -31,9 +33,11 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
     evaluator = problem.objective.evaluator
     spent = evaluator.n_value
     dear = problem.objective.analysis.flops > _DEAR
+    watch, done = problem.watch, len(problem.trace)
 
-    def progress(_: int, value: float, theta: FloatArray) -> bool:
-        problem.report(value, theta)
+    def progress(iteration: int, value: float, theta: FloatArray) -> bool:
+        if watch is not None:
+            watch(done + iteration, value, theta)
         return True
 
     found = evaluator.quasi_newton(
@@ -43,7 +47,10 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
         _COARSE if dear else DECREMENT,
         ZERO,
         progress,
+        watch.every if watch else _HEARTBEAT,
     )
+    values, thetas = found["trace"]
+    problem.trace.extend(zip(values.tolist(), thetas, strict=True))
     endings: dict[str, Ending] = {"converged": "done", "max_evaluations": "max_evaluations"}
     if found["status"] == "not_finite":
         raise MixedModelsError(
@@ -61,7 +68,12 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
     status = found["status"]
     ending = endings.get(status, "stalled")
     return Ended(
-        found["theta"], ending, messages.get(status, status), found["model"], found["confirmed"]
+        theta=found["theta"],
+        ending=ending,
+        message=messages.get(status, status),
+        model=found["model"],
+        confirmed=found["confirmed"],
+        tidied=True,
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -12,8 +11,18 @@ from mixedmodels.objective import Objective
 from mixedmodels.settings import Control
 from mixedmodels.typing import FloatArray
 
-Watch: TypeAlias = Callable[[int, float, FloatArray], None]
 Ending: TypeAlias = Literal["done", "stalled", "max_evaluations"]
+
+
+class Watch(Protocol):
+    """Is told of iterations while a search runs."""
+
+    @property
+    def every(self) -> float:
+        """Seconds between two calls that are enough for it; with 0 it is told of all."""
+
+    def __call__(self, iteration: int, objective: float, theta: FloatArray) -> None:
+        """Iteration, criterion and theta (m,)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -24,15 +33,15 @@ class Problem:
         objective: Criterion and workspace.
         reml: Which criterion.
         control: Limits and tolerances.
-        watch: Called with every iteration (number, criterion, theta).
-        trace: What `watch` was called with.
+        watch: Is told of iterations, or None.
+        trace: Criterion and theta of every iteration.
         best: Lowest criterion seen and its theta.
     """
 
     objective: Objective
     reml: bool
     control: Control
-    watch: Watch
+    watch: Watch | None = None
     trace: list[tuple[float, FloatArray]] = field(default_factory=list)
     best: tuple[float, FloatArray] | None = None
 
@@ -62,7 +71,8 @@ class Problem:
 
     def report(self, value: float, theta: FloatArray) -> None:
         """Note one iteration."""
-        self.watch(len(self.trace), value, theta)
+        if self.watch is not None:
+            self.watch(len(self.trace), value, theta)
         self.trace.append((value, theta.copy()))
 
 
@@ -77,6 +87,7 @@ class Ended:
         model: (m, m) the Hessian as the method has learnt it, or None.
         confirmed: Whether its last step was a product of the exact Hessian with the direction that
             the gradient pointed to, and left little.
+        tidied: Whether no diagonal entry is negative and small ones have been tried at zero.
     """
 
     theta: FloatArray
@@ -84,3 +95,4 @@ class Ended:
     message: str
     model: FloatArray | None = None
     confirmed: bool = False
+    tidied: bool = False

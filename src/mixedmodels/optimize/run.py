@@ -54,7 +54,7 @@ class Request:
 
 
 def minimize(
-    objective: Objective, products: Products, request: Request, watch: Watch
+    objective: Objective, products: Products, request: Request, watch: Watch | None = None
 ) -> tuple[FloatArray, OptSummary]:
     """Find theta; the evaluator is left at it.
 
@@ -62,7 +62,7 @@ def minimize(
         objective: The criterion.
         products: Cross-products, for the choice of a method.
         request: Criterion, method, start and limits.
-        watch: Called with every iteration.
+        watch: Is told of iterations.
 
     Returns:
         theta (m,) with nonnegative diagonal entries, and how it was found.
@@ -136,6 +136,7 @@ def _small(problem: Problem, verdict: Verdict) -> bool:
 
 def _status(problem: Problem, ended: Ended, verdict: Verdict) -> Status:
     if _small(problem, verdict) and verdict.downhill is None:
-        zero = problem.objective.templates.diagonal & verdict.on_boundary
-        return "boundary" if np.any(zero) else "converged"
+        zero = verdict.theta == 0.0
+        held = zero.any() and (zero & problem.objective.templates.diagonal).any()
+        return "boundary" if held else "converged"
     return "max_evaluations" if ended.ending == "max_evaluations" else "stalled"
