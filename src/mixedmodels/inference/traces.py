@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicHermiteSpline
+import scipy
 
 from mixedmodels.covariance import Templates
 from mixedmodels.estimates.parameters import to_sd_cor
@@ -111,11 +111,13 @@ class Trace:
         return np.where(np.abs(w - inside) <= _ROUNDING * (1.0 + np.abs(w)), inside, w)
 
     @property
-    def _spline(self) -> CubicHermiteSpline:
+    def _spline(self) -> scipy.interpolate.CubicHermiteSpline:
         """Zeta as a function of w; NaN beyond the points."""
         if len(self.w) < 2:
-            return CubicHermiteSpline([self.w[0], np.inf], [0.0, 0.0], [0.0, 0.0])
-        return CubicHermiteSpline(self.w, self.zeta, self.slope, extrapolate=False)
+            return scipy.interpolate.CubicHermiteSpline([self.w[0], np.inf], [0.0, 0.0], [0.0, 0.0])
+        return scipy.interpolate.CubicHermiteSpline(
+            self.w, self.zeta, self.slope, extrapolate=False
+        )
 
 
 def _monotone(x: FloatArray, y: FloatArray, slope: FloatArray) -> FloatArray:

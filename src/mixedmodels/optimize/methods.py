@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.optimize.nlopt_extra import nlopt_bobyqa
@@ -87,7 +87,7 @@ def lbfgsb(problem: Problem, start: FloatArray) -> Ended:
             return 1e300, np.zeros(problem.m)
         return value, problem.gradient() * unit
 
-    found = optimize.minimize(
+    found = scipy.optimize.minimize(
         both,
         start / unit,
         jac=True,
@@ -107,7 +107,7 @@ def lbfgsb(problem: Problem, start: FloatArray) -> Ended:
 def _scaled(method: str, options: Callable[[Problem], dict[str, Any]]) -> Method:
     def run(problem: Problem, start: FloatArray) -> Ended:
         size = typical_size(problem, start)
-        found = optimize.minimize(
+        found = scipy.optimize.minimize(
             lambda x: _finite(problem.value(x * size)),
             start / size,
             method=method,
@@ -159,7 +159,7 @@ def brent(problem: Problem, start: FloatArray) -> Ended:
     value = problem.value(start)
     while (beyond := problem.value(np.array([high]))) < value:
         low, value, high = high / 2.0, beyond, 2.0 * high
-    found = optimize.minimize_scalar(
+    found = scipy.optimize.minimize_scalar(
         lambda x: _finite(problem.value(np.array([x]))),
         bounds=(low, high),
         method="bounded",
@@ -193,8 +193,8 @@ def typical_size(problem: Problem, start: FloatArray) -> FloatArray:
     return sizes
 
 
-def _bounds(problem: Problem) -> optimize.Bounds:
-    return optimize.Bounds(problem.lower_bounds, np.full(problem.m, np.inf))
+def _bounds(problem: Problem) -> scipy.optimize.Bounds:
+    return scipy.optimize.Bounds(problem.lower_bounds, np.full(problem.m, np.inf))
 
 
 def _finite(value: float) -> float:
@@ -202,13 +202,13 @@ def _finite(value: float) -> float:
 
 
 def _reporter(problem: Problem, size: FloatArray) -> Callable[..., None]:
-    def report(intermediate_result: optimize.OptimizeResult) -> None:
+    def report(intermediate_result: scipy.optimize.OptimizeResult) -> None:
         problem.report(float(intermediate_result.fun), intermediate_result.x * size)
 
     return report
 
 
-def _ended(problem: Problem, found: optimize.OptimizeResult) -> Ended:
+def _ended(problem: Problem, found: scipy.optimize.OptimizeResult) -> Ended:
     """SciPy's verdict, at the best point that was seen rather than the last."""
     if problem.best is None:
         raise MixedModelsError("The criterion could not be computed anywhere; give another start=.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+import scipy
 
 from mixedmodels.typing import FloatArray
 
@@ -62,7 +62,7 @@ def contour(across: Trace, up: Trace, radius: float) -> tuple[FloatArray, FloatA
     order = np.argsort(angles)
     angles, phases = angles[order], phases[order]
     closed = np.append(angles, angles[0] + 2.0 * np.pi)
-    phase = CubicSpline(closed, np.append(phases, phases[0]), bc_type="periodic")
+    phase = scipy.interpolate.CubicSpline(closed, np.append(phases, phases[0]), bc_type="periodic")
     a = np.linspace(closed[0], closed[-1], _POINTS)
     d = phase(a)
     return radius * np.cos(a + d / 2.0), radius * np.cos(a - d / 2.0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy
 from scipy.special import gammaincinv, ndtri
 
 from mixedmodels.estimates.stages import Fitted
@@ -92,7 +92,7 @@ class _LogPosterior:
         """The mode (m,) and a root (m, m) of the covariance that the curvature there gives."""
         eta = self._inside()
         root = self._root(eta)
-        found = minimize(
+        found = scipy.optimize.minimize(
             lambda x: self._flipped(eta + root @ x),
             np.zeros(len(eta)),
             jac=lambda x: -root.T @ self.gradient(eta + root @ x),
