@@ -1,7 +1,8 @@
-"""Draws the pictures of docs/pictures.md: `python tools/draw_docs.py [NAME ...]`."""
+"""Draws the pictures of docs/: `python tools/draw_docs.py [NAME ...]`."""
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 import mixedmodels as mm
@@ -29,10 +32,59 @@ def main(names: list[str]) -> None:
             plt.close(figure)
 
 
+def prediction(fit: mm.LinearMixedFit) -> Figure:
+    """Means and single observations of two known subjects and a new one, with 95 % intervals."""
+    data = mm.load_dataset("sleepstudy")
+    days = np.linspace(0, 9, 46)
+    figure, panels = plt.subplots(1, 3, figsize=(9, 3.4), sharey=True, layout="constrained")
+    for panel, subject in zip(panels, ["308", "335", "a new subject"], strict=True):
+        new = pd.DataFrame({"Days": days, "Subject": subject})
+        for interval, alpha in (("prediction", 0.18), ("confidence", 0.4)):
+            found = fit.predict(new, allow_new_levels=True, interval=interval)
+            panel.fill_between(
+                days, found["lower"], found["upper"], alpha=alpha, color="tab:blue", lw=0
+            )
+        panel.plot(days, found["prediction"], color="tab:blue")
+        seen = data[data["Subject"] == subject]
+        panel.plot(seen["Days"], seen["Reaction"], "o", color="black", ms=4)
+        panel.set(title=subject, xlabel="Days")
+    panels[0].set_ylabel("Reaction, ms")
+    return figure
+
+
+def coverage() -> Figure:
+    """The table of docs/prediction.md: coverage by kind of interval, known and new groups."""
+    lines = (IMAGES.parent / "prediction.md").read_text(encoding="utf-8").splitlines()
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if re.match(r"\| \d+ \|", line)
+    ]
+    labels = [f"{groups} groups, {effects}" for groups, effects, *_ in cells]
+    figure, panels = plt.subplots(
+        1, 2, figsize=(9, 3.4), sharex=True, sharey=True, layout="constrained"
+    )
+    for panel, title, first in zip(panels, ["known groups", "a new group"], [2, 5], strict=True):
+        panel.axvline(95, color="grey", lw=1)
+        for shift, (kind, marker) in enumerate(
+            [("normal", "x"), ("conditional", "o"), ("full", "D")]
+        ):
+            values = [float(row[first + shift]) for row in cells]
+            panel.plot(values, range(len(cells)), marker, label=kind, ms=5)
+        panel.set(title=title, xlabel="coverage, %")
+    panels[0].set_yticks(range(len(cells)), labels)
+    panels[0].invert_yaxis()
+    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
 def pictures() -> dict[str, Callable[[], Figure]]:
     """Name of the file to what draws it."""
     sleep = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
     pastes = mm.lmer("strength ~ 1 + (1 | batch/cask)", mm.load_dataset("pastes"))
+    penicillin = mm.LinearMixedModel(
+        "diameter ~ 1 + (1 | plate) + (1 | sample)", mm.load_dataset("penicillin")
+    )
     cake = mm.lmer("angle ~ recipe + temperature + (1 | recipe:replicate)", mm.load_dataset("cake"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", mm.SingularFitWarning)
@@ -51,6 +103,9 @@ def pictures() -> dict[str, Callable[[], Figure]]:
         "profile": sleep.plot_profile,
         "profile_density": sleep.plot_profile_density,
         "profile_pairs": lambda: sleep.plot_profile_pairs(parameters=PAIRED),
+        "structure": penicillin.plot_structure,
+        "prediction": lambda: prediction(sleep),
+        "coverage": coverage,
         "bootstrap": lambda: pastes.plot_bootstrap(pastes.bootstrap(1000, seed=1)),
     }
 

@@ -169,7 +169,7 @@ class Search {
     r.value = value;
     x_ = trial_;
     for (double& s : step_) s *= t;
-    add_product(0.5, step_, gradient_);
+    add_product(0.5, step_, gradient_);  // half of what the scoring Hessians say; the other half when the next is made
     scoring_.rotate(rotation_.data(), step_.data());
     scoring_.rotate(rotation_.data(), gradient_.data());
     find_slope(change_);

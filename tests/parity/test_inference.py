@@ -22,7 +22,10 @@ from mixedmodels.settings import AnovaType, DfMethod
 
 WITH = [name for name, case in CASES.items() if "satterthwaite" in case.get("inference", {})]
 TYPES: dict[AnovaType, str] = {1: "anova_I", 2: "anova_II", 3: "anova_III"}
-P_VALUES = 5e-4
+P_VALUES = 1e-4
+# Where lme4's refit by REML stops too early for that: the same with Nelder and Mead's method to the
+# last digit (xt = 1e-12, theta = 1.53967758527, 3.51241536531).
+REFITTED = {"penicillin_ml": [3.61921031969e-07]}
 # pbkrtest refuses weights and offsets; a model without terms has no table.
 WITH_KR = [name for name in WITH if CASES[name]["inference"].get("kenward_roger")]
 TABLES = [
@@ -91,7 +94,8 @@ def test_kenward_roger(case: Case, fit: LinearMixedFit) -> None:
         ("statistic", "t"),
     ):
         assert relative(table[column], expected[name]) < tolerance
-    assert relative(table["p_value"], expected["p"]) < P_VALUES
+    p_values = REFITTED.get(case["id"], expected["p"])
+    assert relative(table["p_value"], p_values) < P_VALUES
 
 
 @pytest.mark.parametrize(("case", "method", "type_"), TABLES, indirect=["case"])
