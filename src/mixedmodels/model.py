@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+_DEFAULT = Control()
+
 
 class LinearMixedModel:
     """A linear mixed model that is not fitted yet.
@@ -243,7 +245,7 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
-        request = Request(reml, optimizer, start, control or Control())
+        request = Request(reml, optimizer, start, control or _DEFAULT)
         with Watcher(verbose=verbose) as watcher:
             fit = LinearMixedFit(self, self._stages.solve(request, watcher))
         self._warn(fit)

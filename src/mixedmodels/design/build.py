@@ -27,7 +27,7 @@ from mixedmodels.design.factors import (
 )
 from mixedmodels.design.frame import Table, as_table
 from mixedmodels.design.groups import GroupingFactor, build_group, code_factor
-from mixedmodels.design.matrix import ColumnPlan, PartPlan, build_matrix, plan_part
+from mixedmodels.design.matrix import ColumnPlan, PartPlan, build_matrix, ones, plan_part
 from mixedmodels.design.missing import (
     Argument,
     OffsetSpec,
@@ -189,7 +189,7 @@ class _Builder:
         """The columns of a term: without memory where they are 1, or stand in X side by side."""
         n_rows = self.rows.n_rows
         if plan.columns == ((),):
-            return np.broadcast_to(np.float64(1.0), (n_rows, 1))
+            return ones(n_rows)
         first = where.get(plan.columns[0], -1)
         width = len(plan.columns)
         if first >= 0 and all(

@@ -24,6 +24,9 @@ ColumnPlan: TypeAlias = tuple[Choice, ...]
 
 INTERCEPT = "(Intercept)"
 
+_ONE = np.ones(1)
+_ONE.flags.writeable = False
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartPlan:
@@ -85,6 +88,11 @@ def _planned(
                 columns.append(tuple(choice for _, choice in column))
                 origins.append(origin)
     return tuple(names), tuple(columns), tuple(origins)
+
+
+def ones(n_rows: int) -> FloatArray:
+    """(n, 1) ones that take no memory, read-only."""
+    return np.ndarray((n_rows, 1), np.float64, _ONE, strides=(0, 0))
 
 
 def build_matrix(plan: PartPlan, blocks: Mapping[str, Block], n_rows: int) -> FloatArray:

@@ -17,10 +17,9 @@ def singular_terms(templates: Templates, relative: FloatArray, tol: float) -> li
 
     `relative` is theta in its natural units: the scale of a covariate makes no fit singular.
     """
-    small = relative < tol
-    if not small.any():
+    if relative.min() >= tol:
         return []
-    small &= templates.diagonal
+    small = (relative < tol) & templates.diagonal
     return sorted(set(templates.entries[small, 0].tolist()))
 
 

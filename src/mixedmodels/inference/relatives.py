@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from mixedmodels.design import Design, TermDesign
-from mixedmodels.design.matrix import INTERCEPT, PartPlan
+from mixedmodels.design.matrix import INTERCEPT, PartPlan, ones
 from mixedmodels.design.rank import scope_terms
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.stages import Fitted, Stages
@@ -157,14 +157,14 @@ def _with_terms(design: Design, changed: dict[int, TermDesign | None]) -> Design
 def _constant(term: TermDesign) -> TermDesign:
     """A random intercept in the place of a term."""
     plan = PartPlan((INTERCEPT,), ((),), {}, (0,))
-    z = np.broadcast_to(np.float64(1.0), (len(term.z), 1))
+    z = ones(len(term.z))
     return dataclasses.replace(term, columns=plan.names, z=z, spec=plan)
 
 
 def _spans_constant(z: FloatArray) -> bool:
-    ones = np.ones(len(z))
-    fitted = z @ np.linalg.lstsq(z, ones, rcond=None)[0]
-    return bool(np.max(np.abs(ones - fitted)) < _IN_SPAN)
+    one = np.ones(len(z))
+    fitted = z @ np.linalg.lstsq(z, one, rcond=None)[0]
+    return bool(np.max(np.abs(one - fitted)) < _IN_SPAN)
 
 
 def _columns_without(

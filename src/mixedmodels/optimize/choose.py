@@ -6,6 +6,8 @@ a method needs is a figure measured over the reference models from the start by 
 
 from __future__ import annotations
 
+import functools
+
 from mixedmodels._core import Analysis, Products
 from mixedmodels.settings import OptimizerName
 
@@ -41,6 +43,7 @@ def choose_optimizer(
     return cheapest(*evaluation_flops(analysis, products, reml=reml), m)
 
 
+@functools.lru_cache(maxsize=64)
 def cheapest(value: float, gradient: float, m: int) -> tuple[OptimizerName, str]:
     """The method that needs least for m parameters, by the cost (flops) of value and gradient.
 

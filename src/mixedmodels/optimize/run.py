@@ -136,7 +136,9 @@ def _small(problem: Problem, verdict: Verdict) -> bool:
 
 def _status(problem: Problem, ended: Ended, verdict: Verdict) -> Status:
     if _small(problem, verdict) and verdict.downhill is None:
-        zero = verdict.theta == 0.0
-        held = zero.any() and (zero & problem.objective.templates.diagonal).any()
+        theta = verdict.theta
+        held = not theta.all() and bool(
+            (problem.objective.templates.diagonal & (theta == 0.0)).any()
+        )
         return "boundary" if held else "converged"
     return "max_evaluations" if ended.ending == "max_evaluations" else "stalled"
