@@ -92,7 +92,8 @@ def _planned(
 
 def ones(n_rows: int) -> FloatArray:
     """(n, 1) ones that take no memory, read-only."""
-    return np.ndarray((n_rows, 1), np.float64, _ONE, strides=(0, 0))
+    out: FloatArray = np.ndarray((n_rows, 1), np.float64, _ONE, strides=(0, 0))
+    return out
 
 
 def build_matrix(plan: PartPlan, blocks: Mapping[str, Block], n_rows: int) -> FloatArray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mixedmodels.optimize.methods import ZERO
 from mixedmodels.optimize.problem import Ended, Problem
-from mixedmodels.typing import BoolArray, FloatArray
+from mixedmodels.typing import FloatArray
 
 # All of the Hessian is made from differences up to so much work (flops), and up to more of it for
 # so few parameters; weight of a number stored.
@@ -48,12 +48,6 @@ class Verdict:
     decrement: float
     max_gradient: float
     downhill: FloatArray | None
-
-    @property
-    def on_boundary(self) -> BoolArray:
-        """(m,) entries that are exactly zero."""
-        zero: BoolArray = self.theta == 0.0
-        return zero
 
 
 def judge(problem: Problem, ended: Ended) -> Verdict:

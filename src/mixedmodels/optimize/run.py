@@ -136,9 +136,7 @@ def _small(problem: Problem, verdict: Verdict) -> bool:
 
 def _status(problem: Problem, ended: Ended, verdict: Verdict) -> Status:
     if _small(problem, verdict) and verdict.downhill is None:
-        theta = verdict.theta
-        held = not theta.all() and bool(
-            (problem.objective.templates.diagonal & (theta == 0.0)).any()
-        )
+        diagonal = problem.objective.templates.diagonal
+        held = not verdict.theta.all() and (diagonal & (verdict.theta == 0.0)).any()
         return "boundary" if held else "converged"
     return "max_evaluations" if ended.ending == "max_evaluations" else "stalled"
