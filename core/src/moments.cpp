@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
+#include <utility>
 
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/small.hpp"
@@ -9,6 +11,8 @@
 namespace mixedmodels {
 
 namespace {
+
+constexpr int kFew = 16;  // columns of X that are multiplied without BLAS
 
 struct Component {
   int factor, column;
@@ -35,17 +39,20 @@ class Products {
     }
   }
 
-  double squares(std::size_t i, std::size_t j) const {
+  // The sum with the weights of i, and with those of j.
+  std::pair<double, double> squares(std::size_t i, std::size_t j) const {
     const Component &c = components_[i], &d = components_[j];
-    double sum = small::dot(A_.p * A_.p, weighted_[i].data(), gram_[j].data());
-    auto add = [&](std::int64_t l, double b, const double* row_c, const double* row_d) {
-      sum += weights_[i][l] * b * (b - 2 * small::dot(A_.p, row_c, row_d));
+    std::pair<double, double> sum{small::dot(A_.p * A_.p, weighted_[i].data(), gram_[j].data()),
+                                  small::dot(A_.p * A_.p, weighted_[j].data(), gram_[i].data())};
+    auto add = [&](std::int64_t l, std::int64_t m, double b) {
+      const double part = b * (b - 2 * small::dot(A_.p, fixed_row(c, l), fixed_row(d, m)));
+      sum.first += weights_[i][l] * part;
+      sum.second += weights_[j][m] * part;
     };
     if (c.factor == d.factor) {
       const FactorBlock& f = A_.factors[c.factor];
       const std::int64_t s = f.width;
-      for (std::int32_t l = 0; l < f.levels; ++l)
-        add(l, f.diagonal[l * s * s + c.column + d.column * s], fixed_row(c, l), fixed_row(d, l));
+      for (std::int32_t l = 0; l < f.levels; ++l) add(l, l, f.diagonal[l * s * s + c.column + d.column * s]);
       return sum;
     }
     const bool swapped = c.factor > d.factor;
@@ -56,7 +63,8 @@ class Products {
       for (std::int32_t l = 0; l < A_.factors[pair.a].levels; ++l)
         for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
           const std::int32_t m = pair.level_b[t];
-          add(swapped ? m : l, pair.values[t * sa * sb + b.column + a.column * sb], fixed_row(a, l), fixed_row(b, m));
+          const double value = pair.values[t * sa * sb + b.column + a.column * sb];
+          swapped ? add(m, l, value) : add(l, m, value);
         }
     }
     return sum;
@@ -94,13 +102,18 @@ class Products {
   // C_c' w C_c, p x p.
   std::vector<double> gram(std::size_t i) const {
     const Component& c = components_[i];
-    const int p = A_.p, levels = A_.factors[c.factor].levels, lead = A_.factors[c.factor].width * A_.k();
+    const int p = A_.p, levels = A_.factors[c.factor].levels;
     std::vector<double> out(static_cast<std::size_t>(p) * p, 0.0);
-    if (p == 0) return out;
+    if (p <= kFew) {
+      for (std::int32_t l = 0; l < levels; ++l)
+        for (int j = 0; j < p; ++j) small::axpy(p, weights_[i][l] * fixed_row(c, l)[j], fixed_row(c, l), &out[j * p]);
+      return out;
+    }
     std::vector<double> scaled(static_cast<std::size_t>(p) * levels);
     for (std::int32_t l = 0; l < levels; ++l)
       small::axpy(p, weights_[i][l], fixed_row(c, l), scaled.data() + static_cast<std::size_t>(l) * p);
-    blas::gemm('N', 'T', p, p, levels, 1.0, scaled.data(), p, fixed_row(c, 0), lead, 0.0, out.data(), p);
+    blas::gemm('N', 'T', p, p, levels, 1.0, scaled.data(), p, fixed_row(c, 0), A_.factors[c.factor].width * A_.k(), 0.0,
+               out.data(), p);
     return out;
   }
 
@@ -143,7 +156,7 @@ std::vector<double> ratios(const CrossProducts& A, const Products& products, int
   std::vector<double> system(static_cast<std::size_t>(n) * n), x(n), sizes(n), floors(c), traces(c);
   for (int i = 0; i < c; ++i) {
     const Products::Traces own = products.traces(i);
-    for (int j = 0; j < c; ++j) system[i + j * n] = products.squares(i, j);
+    for (int j = 0; j <= i; ++j) std::tie(system[i + j * n], system[j + i * n]) = products.squares(i, j);
     system[i + c * n] = own.weighted;
     system[c + i * n] = traces[i] = own.plain;
     x[i] = own.form;
