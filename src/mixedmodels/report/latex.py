@@ -16,7 +16,7 @@ _SPECIAL = {
     "%": r"\%",
     "$": r"\$",
     "_": r"\_",
-    "~": r"\textasciitilde{}",
+    "~": r"\ensuremath{\sim}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
@@ -32,9 +32,9 @@ def render_latex(sections: Iterable[Section]) -> str:
 
 def _section(section: Section) -> str:
     if isinstance(section, Paragraph):
-        return "\\noindent\n" + "\\\\\n".join(map(_escaped, section.lines))
-    caption = f"\\noindent\\textbf{{{_escaped(section.caption)}}}\n\n" if section.caption else ""
-    return f"{caption}\\noindent\n{_table(section)}"
+        return "\\medskip\\noindent\n" + "\\\\\n".join(map(_escaped, section.lines))
+    title = f"\\textbf{{{_escaped(section.caption)}}}\\\\[.5ex]\n" if section.caption else ""
+    return f"\\medskip\\noindent\n{title}{_table(section)}"
 
 
 def _table(table: Table) -> str:

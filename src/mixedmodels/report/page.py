@@ -23,7 +23,7 @@ h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; padding-bottom: .2rem;
 code { font: .95em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace;
        overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: .8rem 0 1.2rem; font-variant-numeric: tabular-nums; }
-caption { color: #555; padding-bottom: .2rem; }
+caption { color: #555; padding-bottom: .2rem; white-space: nowrap; }
 th { border-bottom: 1px solid #888; font-weight: 600; }
 th, td { padding: .15rem .9rem .15rem 0; white-space: nowrap; }
 tbody tr:nth-child(even) { background: #f6f7f8; }

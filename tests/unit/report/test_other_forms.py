@@ -38,10 +38,10 @@ def test_markdown() -> None:
 
 def test_latex() -> None:
     assert render_latex(SECTIONS) == (
-        "\\noindent\nFirst line\\\\\n"
-        "y \\textasciitilde{} a * b + (1 \\textbar{} g\\_1)\n\n"
-        "\\noindent\\textbf{Fixed effects:}\n\n"
-        "\\noindent\n\\begin{tabular}{lrr}\n\\toprule\n"
+        "\\medskip\\noindent\nFirst line\\\\\n"
+        "y \\ensuremath{\\sim} a * b + (1 \\textbar{} g\\_1)\n\n"
+        "\\medskip\\noindent\n\\textbf{Fixed effects:}\\\\[.5ex]\n"
+        "\\begin{tabular}{lrr}\n\\toprule\n"
         " & Estimate & Pr(\\textgreater{}\\textbar{}z\\textbar{}) \\\\\n\\midrule\n"
         "a:b & $-0.5$ & $<2 \\times 10^{-16}$ \\\\\n"
         "x\\_1 \\& 50 \\% & $1.5 \\times 10^{8}$ & $0.25$ \\\\\n"
