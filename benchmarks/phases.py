@@ -124,7 +124,7 @@ def phases(case: Case, data: pd.DataFrame, threads: int, repeats: int) -> Phases
     analysed = clock(lambda: Analysis(products))
     templates = templates_of(design)
     objective = Objective(analysis, templates, threads)
-    started = clock(objective.evaluator.start)
+    started = clock(objective.evaluator.starts)
     optimum = np.asarray(fit.theta, dtype=float)
     value, gradient = evaluations(objective, optimum, clock)
     n_value, n_gradient = fit.optsum.n_objective, fit.optsum.n_gradient

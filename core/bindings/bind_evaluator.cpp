@@ -193,7 +193,13 @@ void bind_evaluator(nb::module_& m) {
       .def("hessian", &Evaluator::hessian, nb::arg("theta"), nb::arg("reml"), nb::arg("gradient").none(),
            nb::arg("steps"), "Differences (m, m) of the gradient: forward from `gradient`, central when it is None.")
       .def(
-          "start", [](const Evaluator& s) { return to_numpy(s.core.start()); }, "Start for theta by moments.")
+          "starts",
+          [](const Evaluator& s) {
+            nb::list out;
+            for (std::vector<double>& start : s.core.starts()) out.append(to_numpy(std::move(start)));
+            return out;
+          },
+          "Starts for theta by moments: one, or two where there may be two basins.")
       .def_prop_ro(
           "unit", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.unit())); },
           "(m,) natural unit of theta: one over the root mean square of the column of Z that its row multiplies.",

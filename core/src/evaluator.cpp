@@ -77,6 +77,6 @@ void Evaluator::response_changed() {
   reset_counts();
 }
 
-std::vector<double> Evaluator::start() const { return moment_start(A_, entries_); }
+std::vector<std::vector<double>> Evaluator::starts() const { return moment_starts(A_, entries_); }
 
 }  // namespace mixedmodels

@@ -18,6 +18,80 @@ struct Component {
   int factor, column;
 };
 
+// A column of Z whose part of its own, beside those before it, is below this is one of them again.
+constexpr double kSame = 1e-10;
+// By how much other columns of its factor may inflate the variance of a coefficient before a second start is tried.
+constexpr double kCoupled = 4;
+
+using Square = std::vector<double>;  // width x width, column-major
+
+// T unit lower triangular: the columns T z of a factor are orthogonal over all rows. With an intercept it centres the
+// others; moments of columns that are nearly the same would be noise.
+Square orthogonal_axes(const FactorBlock& f) {
+  const int s = f.width;
+  Square S(static_cast<std::size_t>(s) * s, 0.0), T(S);
+  for (std::int32_t l = 0; l < f.levels; ++l)
+    small::axpy(s * s, 1.0, f.diagonal.data() + std::int64_t{l} * s * s, S.data());
+  std::vector<double> size(s);  // of the columns so far, 0 for those that are left as they are
+  for (int j = 0; j < s; ++j) {
+    T[j + j * s] = 1;
+    for (int i = 0; i < j; ++i) {
+      if (size[i] == 0) continue;
+      double along = 0;
+      for (int c = 0; c <= i; ++c) along += T[i + c * s] * S[c + j * s];
+      for (int c = 0; c <= i; ++c) T[j + c * s] -= along / size[i] * T[i + c * s];
+    }
+    for (int c = 0; c <= j; ++c)
+      for (int d = 0; d <= j; ++d) size[j] += T[j + c * s] * S[c + d * s] * T[j + d * s];
+    if (size[j] > kSame * S[j + j * s]) continue;
+    size[j] = 0;
+    for (int c = 0; c < j; ++c) T[j + c * s] = 0;
+  }
+  return T;
+}
+
+// block (rows x columns, column-major) = T block.
+void turn_rows(const Square& T, int rows, int columns, double* block, std::int64_t lead, std::int64_t step) {
+  for (int c = 0; c < columns; ++c)
+    for (int r = rows - 1; r >= 0; --r) {
+      double sum = 0;
+      for (int i = 0; i <= r; ++i) sum += T[r + i * rows] * block[i * step + c * lead];
+      block[r * step + c * lead] = sum;
+    }
+}
+
+// The products with columns T z in the place of z.
+CrossProducts turned(CrossProducts A, const std::vector<Square>& T) {
+  for (std::size_t f = 0; f < A.factors.size(); ++f) {
+    FactorBlock& block = A.factors[f];
+    const int s = block.width;
+    if (s == 1) continue;
+    for (std::int64_t l = 0; l < block.levels; ++l) {
+      turn_rows(T[f], s, s, block.diagonal.data() + l * s * s, s, 1);
+      turn_rows(T[f], s, s, block.diagonal.data() + l * s * s, 1, s);
+      turn_rows(T[f], s, A.k(), A.ZtX.data() + (block.offset + l * s) * A.k(), 1, A.k());
+    }
+  }
+  for (PairBlock& pair : A.pairs) {
+    const int sa = A.factors[pair.a].width, sb = A.factors[pair.b].width;
+    if (sa * sb == 1) continue;
+    for (std::size_t at = 0; at < pair.values.size(); at += static_cast<std::size_t>(sa) * sb) {
+      turn_rows(T[pair.b], sb, sa, pair.values.data() + at, sb, 1);
+      turn_rows(T[pair.a], sa, sb, pair.values.data() + at, 1, sb);
+    }
+  }
+  return A;
+}
+
+// T' diag(variances) T, the covariance of the coefficients of z.
+Square turned_back(int s, const Square& T, const double* variances) {
+  Square out(T.size());
+  for (int c = 0; c < s; ++c)
+    for (int r = 0; r < s; ++r)
+      for (int i = std::max(r, c); i < s; ++i) out[r + c * s] += T[i + r * s] * variances[i] * T[i + c * s];
+  return out;
+}
+
 // Sums over levels l of one component and m of another of w_l N_lm^2, N = Z_c'MZ_d = B - C_c C_d', C = Z'W Q, without
 // forming N.
 class Products {
@@ -180,21 +254,80 @@ std::vector<double> ratios(const CrossProducts& A, const Products& products, int
   return out;
 }
 
-}  // namespace
-
-std::vector<double> moment_start(const CrossProducts& A, const std::vector<ThetaEntry>& entries) {
+// Ratios of all columns of all factors, factor by factor.
+std::vector<double> all_ratios(const CrossProducts& A) {
   std::vector<Component> components;
-  for (const ThetaEntry& e : entries)
-    if (e.row == e.column) components.push_back({e.factor, e.row});
+  for (std::size_t f = 0; f < A.factors.size(); ++f)
+    for (int column = 0; column < A.factors[f].width; ++column) components.push_back({static_cast<int>(f), column});
   const int c = static_cast<int>(components.size());
   Products products(A, components);
   products.weigh(ratios(A, products, c));
-  const std::vector<double> found = ratios(A, products, c);
+  return ratios(A, products, c);
+}
+
+// Of every term its block of the factors' covariances, factorised.
+std::vector<double> theta_of(const CrossProducts& A, const std::vector<ThetaEntry>& entries, std::vector<Square> C) {
   std::vector<double> theta(entries.size(), 0.0);
-  auto next = found.begin();
-  for (std::size_t e = 0; e < entries.size(); ++e)
-    if (entries[e].row == entries[e].column) theta[e] = std::sqrt(*next++);
+  for (std::size_t e = 0; e < entries.size();) {
+    const ThetaEntry& corner = entries[e];
+    const int s = A.factors[corner.factor].width;
+    double* const own = C[corner.factor].data();
+    auto at = [&](int r, int c) -> double& { return own[r + c * s]; };
+    int end = corner.row;
+    for (std::size_t i = e;
+         i < entries.size() && entries[i].factor == corner.factor && entries[i].column == corner.column; ++i)
+      ++end;
+    for (int j = corner.row; j < end; ++j) {
+      const double before = at(j, j);
+      for (int i = j; i < end; ++i)
+        for (int k = corner.row; k < j; ++k) at(i, j) -= at(i, k) * at(j, k);
+      // What is left of a variance beside the others may be lost in rounding.
+      const double pivot = std::sqrt(std::max(at(j, j), 1e-14 * before));
+      for (int i = j; i < end; ++i, ++e) theta[e] = at(i, j) = i == j ? pivot : at(i, j) / pivot;
+    }
+  }
   return theta;
+}
+
+// Whether a factor has columns in terms of their own that are far from orthogonal: then theta may have two basins, one
+// where coefficients are large and cancel each other, and one where a single column does the work of all.
+bool coupled(const std::vector<ThetaEntry>& entries, const FactorBlock& block, int factor, const Square& C,
+             const double* own) {
+  int diagonal = 0, all = 0;
+  for (const ThetaEntry& e : entries)
+    if (e.factor == factor) diagonal += e.row == e.column, ++all;
+  if (2 * all == diagonal * (diagonal + 1)) return false;  // one term
+  for (int j = 0; j < block.width; ++j)
+    if (C[j * (block.width + 1)] > kCoupled * own[j]) return true;
+  return false;
+}
+
+}  // namespace
+
+std::vector<std::vector<double>> moment_starts(const CrossProducts& A, const std::vector<ThetaEntry>& entries) {
+  std::vector<Square> axes, covariances;
+  bool wide = false, twice = false;
+  for (const FactorBlock& block : A.factors) {
+    axes.push_back(orthogonal_axes(block));
+    wide = wide || block.width > 1;
+  }
+  const std::vector<double> found = all_ratios(wide ? turned(A, axes) : A);
+  const double* own = found.data();
+  for (std::size_t f = 0; f < A.factors.size(); own += A.factors[f].width, ++f) {
+    covariances.push_back(turned_back(A.factors[f].width, axes[f], own));
+    twice = twice || coupled(entries, A.factors[f], static_cast<int>(f), covariances[f], own);
+  }
+  std::vector<std::vector<double>> out{theta_of(A, entries, std::move(covariances))};
+  if (!twice) return out;
+  const std::vector<double> raw = all_ratios(A);
+  std::vector<Square> diagonal;
+  own = raw.data();
+  for (const FactorBlock& block : A.factors) {
+    diagonal.emplace_back(static_cast<std::size_t>(block.width) * block.width, 0.0);
+    for (int j = 0; j < block.width; ++j) diagonal.back()[j * (block.width + 1)] = *own++;
+  }
+  out.push_back(theta_of(A, entries, std::move(diagonal)));
+  return out;
 }
 
 }  // namespace mixedmodels

@@ -43,30 +43,55 @@ std::vector<double> solve(Matrix<double> a, Matrix<double> b) {
   return x;
 }
 
+// Of a factor, T unit lower triangular with T Z'Z T' diagonal, Z'Z summed over the levels.
+Matrix<double> orthogonal_axes(const Structure& s, const Matrix<double>& Z, int factor, int first) {
+  const int width = s.factors[factor].width();
+  Matrix<double> sums(width, width);
+  for (int l = 0; l < s.factors[factor].levels; ++l)
+    for (int c = 0; c < width; ++c)
+      for (int d = 0; d < width; ++d)
+        for (int i = 0; i < s.n; ++i) sums(c, d) += Z(i, first + l * width + c) * Z(i, first + l * width + d);
+  auto L = dense::cholesky(sums);
+  for (int c = 0; c < width; ++c) {
+    const double pivot = L(c, c);
+    for (int r = 0; r < width; ++r) L(r, c) /= pivot;
+  }
+  return dense::solve_lower(L, dense::identity<double>(width));
+}
+
+struct Expected {
+  std::vector<double> ratios;        // of the orthogonal columns, factor by factor; see below
+  std::vector<Matrix<double>> axes;  // T of every factor
+};
+
 // Variances of the components over that of the residual, by E y'M Z_i w_i Z_i'M y = sum of tr(M Z_i w_i Z_i' M V_j) x_j
-// with the residual last: first with all weights one, then with w = 1 / (1 + ratio Z_i'Z_i)^2 level by level. Nothing
+// with the residual last: first with all weights one, then with w = 1 / (1 + ratio Z_i'Z_i)^2 level by level. No ratios
 // when the equations are nearly singular, NaN where the start is not plainly the root of the ratio.
-std::vector<double> ratios(const Structure& s, const std::vector<int>& kept) {
+Expected expected_moments(const Structure& s, const std::vector<int>& kept) {
   const auto M = residual_maker(s, kept), Z = reference::weighted_Z<double>(s);
   const auto xy = reference::fixed_and_response<double>(s, kept);
+  Expected out;
   std::vector<Matrix<double>> columns, parts;
   std::vector<double> floors;
-  for (const mm::ThetaEntry& e : s.entries()) {
-    if (e.row != e.column) continue;
-    Matrix<double> own(s.n, s.factors[e.factor].levels);
-    int first = 0;
-    for (int f = 0; f < e.factor; ++f) first += s.factors[f].levels * s.factors[f].width();
-    double total = 0;
-    for (int l = 0; l < own.cols; ++l)
-      for (int i = 0; i < s.n; ++i) {
-        own(i, l) = Z(i, first + l * s.factors[e.factor].width() + e.row);
-        total += own(i, l) * own(i, l);
-      }
-    floors.push_back(0.25 * own.cols / total);
-    const auto whole = own * dense::transpose(own);
-    columns.push_back(own);
-    parts.push_back(M * whole * M);
-    if (dense::largest(parts.back()) < 1e-8 * dense::largest(whole)) return {};
+  int first = 0;
+  for (int f = 0; f < static_cast<int>(s.factors.size()); ++f) {
+    const int width = s.factors[f].width();
+    out.axes.push_back(orthogonal_axes(s, Z, f, first));
+    for (int row = 0; row < width; ++row) {
+      Matrix<double> own(s.n, s.factors[f].levels);
+      double total = 0;
+      for (int l = 0; l < own.cols; ++l)
+        for (int i = 0; i < s.n; ++i) {
+          for (int c = 0; c < width; ++c) own(i, l) += out.axes[f](row, c) * Z(i, first + l * width + c);
+          total += own(i, l) * own(i, l);
+        }
+      floors.push_back(0.25 * own.cols / total);
+      const auto whole = own * dense::transpose(own);
+      columns.push_back(own);
+      parts.push_back(M * whole * M);
+      if (dense::largest(parts.back()) < 1e-8 * dense::largest(whole)) return out;
+    }
+    first += s.factors[f].levels * width;
   }
   parts.push_back(M);
   const int c = static_cast<int>(parts.size());
@@ -91,14 +116,15 @@ std::vector<double> ratios(const Structure& s, const std::vector<int>& kept) {
       right(i, 0) = (dense::transpose(My) * weighted * My)(0, 0);
     }
     const std::vector<double> x = solve(system, right);
-    if (x.empty()) return {};
+    if (x.empty()) return out;
     for (int i = 0; i + 1 < c; ++i) {
       // What would explain more than there is has a limit; below a floor and without a residual it is another start.
       const bool plain = x[i] * system(c - 1, i) < 0.999 * right(c - 1, 0) && x[c - 1] > 0;
       found[i] = plain ? std::max(x[i] / x[c - 1], floors[i]) : NAN;
     }
   }
-  return found;
+  out.ratios = found;
+  return out;
 }
 
 TEST(moment_equations) {
@@ -107,22 +133,50 @@ TEST(moment_equations) {
     const Structure s = structures::random(seed);
     check::at("seed " + std::to_string(seed) + s.kind);
     const Stages stages(s);
-    const std::vector<double> start = mm::moment_start(stages.A, s.entries());
-    const std::vector<double> expected = ratios(s, stages.basis.kept);
-    std::size_t component = 0;
-    for (std::size_t e = 0; e < start.size() && !expected.empty(); ++e) {
-      if (s.entries()[e].row != s.entries()[e].column) {
-        CHECK(start[e] == 0);
-        continue;
+    const std::vector<double> start = mm::moment_starts(stages.A, s.entries())[0];
+    for (std::size_t e = 0; e < start.size(); ++e) CHECK(s.entries()[e].row != s.entries()[e].column || start[e] > 0);
+    const Expected expected = expected_moments(s, stages.basis.kept);
+    if (expected.ratios.empty()) continue;
+    // The covariance of each term's coefficients is its block of T' diag(ratios) T.
+    const double* ratio = expected.ratios.data();
+    std::vector<Matrix<double>> covariances;
+    for (const Matrix<double>& T : expected.axes) {
+      auto scaled = T;
+      for (int r = 0; r < T.rows; ++r, ++ratio)
+        for (int c = 0; c < T.cols; ++c) scaled(r, c) *= *ratio;
+      covariances.push_back(dense::transpose(T) * scaled);
+    }
+    for (std::size_t e = 0; e < start.size();) {
+      const mm::ThetaEntry corner = s.entries()[e];
+      int width = 0;
+      while (e + width < start.size() && s.entries()[e + width].factor == corner.factor &&
+             s.entries()[e + width].column == corner.column)
+        ++width;
+      Matrix<double> block(width, width), L(width, width);
+      for (int c = 0; c < width; ++c) {
+        for (int r = 0; r < width; ++r) block(r, c) = covariances[corner.factor](corner.row + r, corner.row + c);
+        for (int r = c; r < width; ++r) L(r, c) = start[e++];
       }
-      const double ratio = expected[component++];
-      CHECK(start[e] > 0);
-      if (!(ratio > 0.5)) continue;
+      if (!std::all_of(block.a.begin(), block.a.end(), [](double c) { return std::abs(c) < 1e6; })) continue;
       ++compared;
-      CHECK_ERROR("start", check::relative(start[e], std::sqrt(ratio), 0.0), 1e-8);
+      CHECK_ERROR("start", dense::relative_difference(L * dense::transpose(L), block), 1e-7);
     }
   }
   CHECK(compared >= 10);
+}
+
+// A covariate far from zero whose slopes are a term of their own.
+TEST(coupled_terms_get_two_starts) {
+  Structure s = structures::crossed(1, 120, {{8, {1, 1}}});
+  std::fill(s.factors[0].z[0].begin(), s.factors[0].z[0].end(), 1.0);
+  const std::vector<double> x = s.factors[0].z[1];
+  for (double shift : {0.0, 100.0}) {
+    for (int i = 0; i < s.n; ++i) s.factors[0].z[1][i] = x[i] + shift;
+    const Stages stages(s);
+    const auto starts = mm::moment_starts(stages.A, s.entries());
+    CHECK(starts.size() == (shift == 0 ? 1 : 2));
+    if (shift > 0) CHECK(starts[1][1] < 0.1 * starts[0][1]);
+  }
 }
 
 TEST(balanced_one_way_is_analysis_of_variance) {
@@ -144,7 +198,7 @@ TEST(balanced_one_way_is_analysis_of_variance) {
     for (int i = l; i < s.n; i += 8) within += (s.y[i] - mean) * (s.y[i] - mean) / 32;
   }
   const Stages stages(s);
-  const double start = mm::moment_start(stages.A, s.entries())[0];
+  const double start = mm::moment_starts(stages.A, s.entries())[0][0];
   CHECK_ERROR("start", check::relative(start * start, (between / within - 1) / 5, 0.0), 1e-12);
 }
 
@@ -159,9 +213,9 @@ TEST(confounded_components) {
   s.factors.push_back(again);
   s.factors.push_back(constant);
   const Stages stages(s);
-  const std::vector<double> start = mm::moment_start(stages.A, s.entries());
+  const std::vector<double> start = mm::moment_starts(stages.A, s.entries())[0];
   for (std::size_t e = 0; e < start.size(); ++e)
-    CHECK(s.entries()[e].row == s.entries()[e].column ? start[e] > 0.01 && start[e] < 100 : start[e] == 0);
+    CHECK(std::abs(start[e]) < 100 && (s.entries()[e].row != s.entries()[e].column || start[e] > 0.01));
 }
 
 // The residual is not estimated well beside effects so much larger, but the start says that they are large.
@@ -172,7 +226,7 @@ TEST(large_effects) {
   for (double ratio : {1e2, 1e4}) {
     for (int i = 0; i < s.n; ++i) s.y[i] = random.normal() + ratio * b[s.factors[0].codes[i]];
     const Stages stages(s);
-    const double start = mm::moment_start(stages.A, s.entries())[0];
+    const double start = mm::moment_starts(stages.A, s.entries())[0][0];
     CHECK(start >= 1 && start < 1e5);
   }
 }
@@ -185,7 +239,8 @@ TEST(a_start_is_always_usable) {
     mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
     const std::vector<double> start = f.start();
     CHECK(std::isfinite(f.value(start.data(), mm::Criterion::reml)));
-    for (double t : start) CHECK(t >= 0 && t < 1e3);
+    for (std::size_t e = 0; e < start.size(); ++e)
+      CHECK(std::abs(start[e]) < 1e3 && (s.entries()[e].row != s.entries()[e].column || start[e] > 0));
   }
 }
 

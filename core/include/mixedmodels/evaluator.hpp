@@ -34,7 +34,8 @@ class Evaluator {
   void response_changed();
 
   // Diagonal entries of theta by moments (MINQUE with all prior ratios zero); 0 elsewhere.
-  std::vector<double> start() const;
+  std::vector<std::vector<double>> starts() const;
+  std::vector<double> start() const { return starts().front(); }
 
   Pls& pls() { return pls_; }
   const Pls& pls() const { return pls_; }

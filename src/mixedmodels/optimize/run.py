@@ -81,11 +81,11 @@ def minimize(
         evaluator = objective.evaluator
         evaluator.reset_counts()
         if request.start is None:
-            start = evaluator.start()
+            starts = evaluator.starts()
         else:
-            start = objective.templates.rectify(objective.theta(request.start))
+            starts = [objective.templates.rectify(objective.theta(request.start))]
         problem = Problem(objective, request.reml, request.control, watch)
-        ended = METHODS[name](problem, start)
+        start, ended = _search(problem, name, starts)
         ended, verdict = _settle(problem, ended, restart=request.optimizer == "auto")
         problem.value(verdict.theta)  # leaves the workspace at the optimum
         status = _status(problem, ended, verdict)
@@ -108,6 +108,25 @@ def minimize(
             seconds=time.perf_counter() - began,
         )
     return verdict.theta, summary
+
+
+def _search(
+    problem: Problem, name: OptimizerName, starts: list[FloatArray]
+) -> tuple[FloatArray, Ended]:
+    """The lowest end of searches from every start; its trace comes last."""
+    found = []
+    for start in starts:
+        before = problem.trace
+        problem.trace = []
+        ended = METHODS[name](problem, start)
+        value = problem.value(ended.theta) if len(starts) > 1 else 0.0
+        found.append((value, start, ended, problem.trace))
+        problem.trace = before
+    found.sort(key=lambda one: -one[0])
+    for *_, trace in found:
+        problem.trace.extend(trace)
+    _, start, ended, _ = found[-1]
+    return start, ended
 
 
 def _settle(problem: Problem, ended: Ended, *, restart: bool) -> tuple[Ended, Verdict]:
