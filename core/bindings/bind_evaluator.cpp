@@ -206,9 +206,8 @@ void bind_evaluator(nb::module_& m) {
           nb::rv_policy::automatic)
       .def("quasi_newton", &Evaluator::quasi_newton, nb::arg("theta"), nb::arg("reml"), nb::arg("max_values"),
            nb::arg("decrement"), nb::arg("zero"), nb::arg("progress").none(), nb::arg("every"),
-           "theta, value, gradient, model, decrement, confirmed, iterations, trace (values, thetas) and status; "
-           "progress "
-           "is called when `every` seconds have passed since it was last.")
+           "theta, value, gradient, model, decrement, confirmed, iterations, trace (values, thetas) and status. "
+           "progress is called when `every` seconds have passed since it was last.")
       .def("examine", &Evaluator::examine, nb::arg("theta"), nb::arg("reml"), nb::arg("learnt").none(),
            nb::arg("confirmed"),
            "Value, gradient, Hessian, products (their number), decrement, max_gradient and downhill (a direction of "

@@ -311,7 +311,7 @@ std::vector<std::vector<double>> moment_starts(const CrossProducts& A, const std
     axes.push_back(orthogonal_axes(block));
     wide = wide || block.width > 1;
   }
-  const std::vector<double> found = all_ratios(wide ? turned(A, axes) : A);
+  const std::vector<double> found = wide ? all_ratios(turned(A, axes)) : all_ratios(A);
   const double* own = found.data();
   for (std::size_t f = 0; f < A.factors.size(); own += A.factors[f].width, ++f) {
     covariances.push_back(turned_back(A.factors[f].width, axes[f], own));

@@ -1,8 +1,8 @@
 // Purpose: starts for theta from the cross-products alone.
-// Method: MINQUE (Rao 1971) in two rounds: the quadratic forms y'MZ_c w Z_c'My of the components c, one per diagonal
-// entry of a template, equated to their expectations; M takes the fixed effects away, and the columns
-// of a factor are made orthogonal before, so that the start is the same for x and x + 1000. The weights w of the levels
-// are one in the first round; in the second they are the best ones of a one-way layout with the ratios of the first.
+// Method: MINQUE (Rao 1971) in two rounds: the quadratic forms y'MZ_c w Z_c'My of the columns c of every factor,
+// equated to their expectations; M takes the fixed effects away. The columns of a factor are made orthogonal before, so
+// that the start is the same for x and x + 1000. The weights w of the levels are one in the first round; in the second
+// they are the best ones of a one-way layout with the ratios of the first.
 #pragma once
 
 #include <vector>

@@ -5,8 +5,8 @@
 // coordinates of `scoring.hpp`, and hands out columns turned. A diagonal entry that ends next to zero and does as well
 // there is set to zero exactly. Whether a zero is a saddle is for the caller to judge, with the Hessian.
 // The model is the scoring Hessian, renewed at every point and corrected by BFGS updates for what it has missed along
-// the last steps; steps are
-// halved on an interpolated line until the criterion falls. Reference: Nocedal and Wright (2006), ch. 3, 6 and 7.
+// the last steps; steps are halved on an interpolated line until the criterion falls. Reference: Nocedal and Wright
+// (2006), ch. 3, 6 and 7.
 #pragma once
 
 #include <functional>
@@ -29,8 +29,8 @@ struct SearchResult {
   std::vector<double> theta, gradient, model;  // model: of the Hessian, m x m
   double value = 0;
   double decrement = 0;  // g'H^-1 g / 2
-  bool confirmed =
-      false;  // the last step was as good as a product of the exact Hessian with where the gradient pointed
+  // The last step was as good as a product of the exact Hessian with the direction that the gradient pointed to.
+  bool confirmed = false;
   int iterations = 0;
   SearchStatus status = SearchStatus::stalled;
 };
