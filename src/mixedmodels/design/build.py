@@ -235,8 +235,9 @@ def _response(spec: FormulaSpec, rows: Rows) -> FloatArray:
         value = NumericBlock((name,), (value.codes,))
     if not isinstance(value, NumericBlock):
         raise DataError(
-            f"The response '{name}' is not numeric. A linear model needs numbers; for a response "
-            "of two categories use glmer with family='binomial'."
+            f"The response '{name}' is not numeric; a linear model needs numbers. Two categories "
+            "call for a generalized model (R's glmer), which is not here yet; coded as 0 and 1 "
+            "they can be fitted as shares."
         )
     if len(value.values) != 1:
         raise DataError(f"The response '{name}' has {len(value.values)} columns; it must have one.")
