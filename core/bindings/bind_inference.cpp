@@ -21,17 +21,14 @@ nb::tuple derivatives(Evaluator& evaluator) {
 
 // tr(E_e T) (m,), tr(E_e T E_f T) (m, m), H'E_e H (m, p, p) and H'E_e T E_f H (m, m, p, p) at the theta of the last
 // value().
-nb::tuple kenward_roger_sums(Evaluator& evaluator, int threads) {
+nb::tuple kenward_roger_sums(Evaluator& evaluator) {
   const Products& products = evaluator.analysis.products;
-  mm::Pls& pls = evaluator.core.pls();
   const auto m = static_cast<std::size_t>(evaluator.core.m()), p = static_cast<std::size_t>(products.A.p);
   mm::KenwardRogerSums sums;
   {
     nb::gil_scoped_release release;
-    const mm::BlasThreads blas(threads);
-    std::vector<double> unused(m * p * p);
-    pls.fixed_derivatives(unused.data());
-    sums = mm::kenward_roger_sums(products.A, products.graph, evaluator.core.entries(), pls.lam(), pls.ZtViX());
+    const mm::BlasThreads blas(1);
+    sums = mm::kenward_roger_sums(products.A, products.graph, evaluator.core.entries(), evaluator.core.pls());
   }
   return nb::make_tuple(to_numpy(std::move(sums.trace)), to_numpy(std::move(sums.traces), {m, m}),
                         to_numpy(std::move(sums.P), {m, p, p}), to_numpy(std::move(sums.Q), {m, m, p, p}));
@@ -42,7 +39,7 @@ nb::tuple kenward_roger_sums(Evaluator& evaluator, int threads) {
 void bind_inference(nb::module_& m) {
   m.def("derivatives", &derivatives, nb::arg("evaluator"),
         "Derivatives at the theta of the last value(): of X'V^-1X of the basis (m, p, p), and of pwrss (m,).");
-  m.def("kenward_roger_sums", &kenward_roger_sums, nb::arg("evaluator"), nb::arg("threads"),
+  m.def("kenward_roger_sums", &kenward_roger_sums, nb::arg("evaluator"),
         "With T = Z'V^-1Z, H = Z'V^-1X of the basis and E the derivatives of the covariance of b with respect to its\n"
         "entries: tr(E_e T) (m,), tr(E_e T E_f T) (m, m), H'E_e H (m, p, p), the transposes of H'E_e T E_f H\n"
         "(m, m, p, p).");

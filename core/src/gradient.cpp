@@ -199,6 +199,11 @@ void Pls::subtract_fixed_traces() {
   }
 }
 
+const std::vector<double>& Pls::renew_ZtViX() {
+  fixed_products();
+  return AK_;
+}
+
 // -(AK'dLambda K + its transpose), each half one product over the levels.
 void Pls::fixed_derivatives(double* out) {
   const int p = A_.p;

@@ -5,6 +5,7 @@
 
 #include "factor_sizes.hpp"
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/dense_inverse.hpp"
 #include "mixedmodels/factor.hpp"
 #include "mixedmodels/small.hpp"
 
@@ -158,6 +159,37 @@ void Factor::invert_chunk(const std::vector<int>& chunk, int thread) {
         multiply_inverse(node, S_.updates[t], inverse_.data() + node.panel + node.width, node.width, product, thread);
     finish_inverse(node, product);
   }
+}
+
+bool Factor::inverse_has(const std::vector<int>& place, int n) const {
+  std::size_t found = 0;
+  for (const Supernode& node : S_.supernodes) {
+    std::size_t before = 0;  // columns of this supernode that are wanted
+    for (int c = 0; c < node.width; ++c)
+      if (place[node.first + c] >= 0) ++before, found += before;
+    if (before == 0) continue;
+    for (int r = 0; r < node.below; ++r)
+      if (place[S_.rows[node.rows + r]] >= 0) found += before;
+  }
+  return found == static_cast<std::size_t>(n) * (n + 1) / 2;
+}
+
+void Factor::read_inverse(const std::vector<int>& place, int n, double* out) const {
+  const auto lead = static_cast<std::size_t>(n);
+  for (const Supernode& node : S_.supernodes) {
+    const double* column = inverse_.data() + node.panel;
+    const int* below = S_.rows.data() + node.rows;
+    for (int c = 0; c < node.width; ++c, column += node.leading()) {
+      const int at = place[node.first + c];
+      if (at < 0) continue;
+      const auto read = [&](int row, double value) {
+        if (row >= 0) out[std::max(row, at) + std::min(row, at) * lead] = value;
+      };
+      for (int r = c; r < node.width; ++r) read(place[node.first + r], column[r]);
+      for (int r = 0; r < node.below; ++r) read(place[below[r]], column[node.width + r]);
+    }
+  }
+  mirror(n, out);
 }
 
 }  // namespace mixedmodels

@@ -34,8 +34,14 @@ class Factor {
   // M^-1 on the pattern of L; entry places are those of L, of each diagonal block only the lower triangle counts.
   void invert();
 
+  // Rows and columns of M^-1 with place[position in the permuted order] not negative, n of them: whether the pattern
+  // has them all, and after `invert` their n x n matrix in those places.
+  bool inverse_has(const std::vector<int>& place, int n) const;
+  void read_inverse(const std::vector<int>& place, int n, double* out) const;
+
   const std::vector<double>& panels() const { return panels_; }
   const std::vector<double>& inverse() const { return inverse_; }
+  const Symbolic& symbolic() const { return S_; }
   Workers& workers() { return workers_; }
 
  private:

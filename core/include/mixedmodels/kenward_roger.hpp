@@ -2,9 +2,7 @@
 // together; nothing has n rows.
 // With V the covariance of y over sigma^2, T = Z'V^-1Z, H = Z'V^-1X (X the orthogonal basis, everything weighted) and
 // E_e the derivative of the covariance of b with respect to entry e of its template's covariance.
-// Method: T is block-diagonal over the connected components of the graph of levels (a school with its classes, say),
-// and one is taken at a time. In it the factor with most random effects is eliminated level by level, so that only the
-// others make dense matrices: their number squared, and times that of all.
+// Method: component by component of the levels, as marginal.hpp has T.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +19,9 @@ struct KenwardRogerSums {
   std::vector<double> Q;       // m x m times p x p, Q[e, f] column-major: H'E_e T E_f H
 };
 
-// `ZtViX` is H, q x p row-major in the order of the cross-products.
+// At the theta of the last update of `pls`.
 KenwardRogerSums kenward_roger_sums(const CrossProducts& A, const LevelGraph& graph,
-                                    const std::vector<ThetaEntry>& entries, const Templates& lam,
-                                    const std::vector<double>& ZtViX);
+                                    const std::vector<ThetaEntry>& entries, Pls& pls);
 
 // Numbers (doubles) that the sums of m entries need room for.
 double workspace(const CrossProducts& A, const LevelGraph& graph, std::size_t m);

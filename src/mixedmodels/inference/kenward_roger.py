@@ -136,7 +136,7 @@ def _parts(fitted: Fitted, phi: FloatArray) -> _Parts:
     with stages.objective.lock:
         evaluator = stages.objective.evaluator
         evaluator.value(theta, True)
-        trace, traces, P, Q = kenward_roger_sums(evaluator, stages.threads)
+        trace, traces, P, Q = kenward_roger_sums(evaluator)
     gamma = _ratios(stages.templates, theta)
     cross_trace = trace - traces @ gamma
     total = fitted.solution.n - gamma @ trace

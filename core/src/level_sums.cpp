@@ -1,0 +1,280 @@
+#include "mixedmodels/level_sums.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "mixedmodels/blas.hpp"
+#include "mixedmodels/clones.hpp"
+#include "mixedmodels/small.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+constexpr int kRows = 96;    // of a panel, about
+constexpr int kPacked = 64;  // pairs of levels that are summed in one call
+constexpr int kSmall = 9;    // beyond it BLAS is worth its call
+
+MIXEDMODELS_CLONES
+double sum_of_squares(int n, const double* x) {
+  double sum = 0;
+  MIXEDMODELS_STRANDS(sum)
+  for (int i = 0; i < n; ++i) sum += x[i] * x[i];
+  return sum;
+}
+
+// out (size x size) += x x' of `count` columns.
+void add_squares(int size, int count, const double* x, double* out) {
+  if (size > kSmall) return blas::gemm('N', 'T', size, size, count, 1.0, x, size, x, size, 1.0, out, size);
+  for (; count > 0; --count, x += size)
+    for (int c = 0; c < size; ++c) small::axpy(size, x[c], x, out + c * size);
+}
+
+// Levels first .. last of a part and their rows.
+struct Panel {
+  int factor, first, last;
+};
+
+class Panels {
+ public:
+  Panels(const Marginal& T, int k, const double* Y, Workers& workers, PanelSpace& space, LevelSums& out)
+      : T_(T), layout_(T.layout()), k_(k), Y_(Y), workers_(workers), space_(space), out_(out) {
+    space.threads.resize(std::max(space.threads.size(), static_cast<std::size_t>(workers.threads())));
+  }
+
+  void run() {
+    const auto size = static_cast<std::size_t>(layout_.own) * layout_.rest;
+    if (size > space_.room) {  // left as it is: the panels touch it first
+      space_.back = std::make_unique_for_overwrite<double[]>(size);
+      space_.room = size;
+    }
+    std::vector<Panel> rest, lead;
+    for (int f = 0; f < static_cast<int>(layout_.parts.size()); ++f) split(f, f == layout_.lead ? lead : rest);
+    run(rest, [this](const Panel& p, PanelSpace::OfThread& space, LevelSums& out) { rest_panel(p, space, out); });
+    run(lead, [this](const Panel& p, PanelSpace::OfThread& space, LevelSums& out) { lead_panel(p, space, out); });
+  }
+
+ private:
+  void split(int f, std::vector<Panel>& out) const {
+    const Layout::Part& part = layout_.parts[f];
+    const int levels = static_cast<int>(part.levels.size()), step = std::max(1, kRows / part.width);
+    for (int first = 0; first < levels; first += step) out.push_back({f, first, std::min(levels, first + step)});
+  }
+
+  // Sums of every panel by themselves, then together in order: no matter which thread took which.
+  template <typename Task>
+  void run(const std::vector<Panel>& panels, Task task) {
+    if (panels.size() == 1 || workers_.threads() == 1) {
+      for (const Panel& p : panels) task(p, space_.threads[0], out_);
+      return;
+    }
+    std::vector<LevelSums> sums(panels.size(), out_.zeros());
+    workers_.run(static_cast<int>(panels.size()),
+                 [&](int i, int thread) { task(panels[i], space_.threads[thread], sums[i]); });
+    for (const LevelSums& s : sums) out_.add(s);
+  }
+
+  int width(const Panel& p) const { return layout_.parts[p.factor].width; }
+  int rows(const Panel& p) const { return (p.last - p.first) * width(p); }
+  int row(const Panel& p) const { return layout_.parts[p.factor].first + p.first * width(p); }
+  static int padded(int rows) { return (rows + Marginal::kTile - 1) / Marginal::kTile * Marginal::kTile; }
+
+  // Rows of G between a panel of the rest and everything before it.
+  void rest_panel(const Panel& p, PanelSpace::OfThread& space, LevelSums& out) {
+    const int n = rows(p), height = padded(n), rest = layout_.rest, own = layout_.own, at = row(p) - own;
+    space.panel.assign(static_cast<std::size_t>(height) * rest, 0.0);
+    space.values.resize(std::max(space.values.size(), static_cast<std::size_t>(height) * std::max(own, rest)));
+    double *panel = space.panel.data(), *values = space.values.data();
+    T_.rows_of_R(at, n, height, panel);
+    const int levels = own / layout_.parts[layout_.lead].width;
+    T_.times_links(height, panel, levels, space.scratch, values);
+    keep_transposed(n, own, height, values, space_.back.get() + static_cast<std::size_t>(at) * own);
+    if (T_.divides()) {
+      T_.divide_rows(at, n, own, height, values);
+    } else {
+      T_.rows_of_Ut(at, n, height, panel);
+      T_.times_links(height, panel, levels, space.scratch, values);
+    }
+    subtract(p, 0, own, height, values);
+    add_all(p, {layout_.lead, 0, levels}, height, values, space.packed, out);
+
+    const int columns = at + n;
+    T_.rows_of_T22(at, n, columns, height, values);
+    subtract(p, own, columns, height, values);
+    for (int f = 0; f < p.factor; ++f) {
+      const Layout::Part& part = layout_.parts[f];
+      if (f == layout_.lead || part.levels.empty()) continue;
+      add_all(p, {f, 0, static_cast<int>(part.levels.size())}, height,
+              values + static_cast<std::size_t>(part.first - own) * height, space.packed, out);
+    }
+    add_below(p, height, values + static_cast<std::size_t>(layout_.parts[p.factor].first - own) * height, space.packed,
+              out);
+  }
+
+  // Rows of G between a panel of the lead and the levels up to its last.
+  void lead_panel(const Panel& p, PanelSpace::OfThread& space, LevelSums& out) {
+    const int n = rows(p), height = padded(n), rest = layout_.rest, own = layout_.own, s = width(p), at = row(p);
+    const int columns = p.last * s;
+    space.panel.assign(static_cast<std::size_t>(height) * rest, 0.0);
+    space.values.resize(std::max(space.values.size(), static_cast<std::size_t>(height) * columns));
+    double *panel = space.panel.data(), *values = space.values.data();
+    for (int j = 0; j < rest; ++j)
+      for (int i = 0; i < n; ++i)
+        panel[i + static_cast<std::size_t>(j) * height] = -space_.back[at + i + static_cast<std::size_t>(j) * own];
+    T_.times_links(height, panel, p.last, space.scratch, values);
+    for (int l = p.first; l < p.last; ++l)
+      for (int c = 0; c < s; ++c)
+        small::axpy(s, 1.0, T_.B().data() + static_cast<std::size_t>(l * s + c) * s,
+                    values + (l - p.first) * s + static_cast<std::size_t>(l * s + c) * height);
+    subtract(p, 0, columns, height, values);
+    add_below(p, height, values, space.packed, out);
+  }
+
+  // out (columns x n) = the first n rows of values, in tiles.
+  static void keep_transposed(int n, int columns, int height, const double* values, double* out) {
+    for (int first = 0; first < columns; first += Marginal::kTile)
+      for (int i = 0; i < n; ++i)
+        for (int c = first; c < std::min(columns, first + Marginal::kTile); ++c)
+          out[c + static_cast<std::size_t>(i) * columns] = values[i + static_cast<std::size_t>(c) * height];
+  }
+
+  void subtract(const Panel& p, int first, int columns, int height, double* values) const {
+    if (k_ == 0) return;
+    blas::gemm('T', 'N', rows(p), columns, k_, -1.0, Y_ + static_cast<std::size_t>(row(p)) * k_, k_,
+               Y_ + static_cast<std::size_t>(first) * k_, k_, 1.0, values, height);
+  }
+
+  // Pairs of a level of p and one of another factor's, all of them in the columns of `values`.
+  void add_all(const Panel& p, const Panel& other, int height, const double* values, std::vector<double>& packed,
+               LevelSums& out) const {
+    const int f = std::max(p.factor, other.factor), g = std::min(p.factor, other.factor);
+    double* to = out.pairs[LevelSums::index(f, g)].data();
+    const int s = width(other);
+    for (int m = other.first; m < other.last; ++m)
+      add_pairs(width(p), s, p.last - p.first, height, values + static_cast<std::size_t>(m) * s * height,
+                p.factor < other.factor, packed, m + 1 == other.last, to);
+  }
+
+  // Pairs of a level of p and one before it, and every level with itself.
+  void add_below(const Panel& p, int height, const double* values, std::vector<double>& packed, LevelSums& out) const {
+    const int s = width(p);
+    double* to = out.pairs[LevelSums::index(p.factor, p.factor)].data();
+    for (int m = 0; m < p.last; ++m) {
+      const int after = std::max(0, m + 1 - p.first);
+      const double* column = values + static_cast<std::size_t>(m) * s * height;
+      add_pairs(s, s, p.last - p.first - after, height, column + after * s, false, packed, m + 1 == p.last, to);
+    }
+    for (int l = 0; l < p.last - p.first; ++l) {
+      const double* block = values + l * s + static_cast<std::size_t>(p.first + l) * s * height;
+      for (int c = 0; c < s; ++c)
+        small::axpy(s, 1.0, block + static_cast<std::size_t>(c) * height, out.own[p.factor].data() + c * s);
+      add_pairs(s, s, 1, height, block, false, packed, true, out.same[p.factor].data());
+    }
+  }
+
+  // Blocks (s x t) that lie below each other in a column of levels; what was packed is summed when there is enough of
+  // it or it is the last.
+  void add_pairs(int s, int t, int count, int height, const double* block, bool transposed, std::vector<double>& packed,
+                 bool last, double* out) const {
+    if (s == 1 && t == 1) {
+      *out += sum_of_squares(count, block);
+      return;
+    }
+    if (s <= 2 && t <= 2) {
+      if (s == 2 && t == 2) return add_small<2, 2>(count, height, block, transposed, out);
+      return s == 2 ? add_small<2, 1>(count, height, block, transposed, out)
+                    : add_small<1, 2>(count, height, block, transposed, out);
+    }
+    const std::size_t size = static_cast<std::size_t>(s) * t, before = packed.size();
+    packed.resize(before + size * count);
+    double* to = packed.data() + before;
+    for (int l = 0; l < count; ++l, block += s) {
+      if (transposed) {
+        for (int a = 0; a < s; ++a)
+          for (int b = 0; b < t; ++b) *to++ = block[a + static_cast<std::size_t>(b) * height];
+      } else {
+        for (int b = 0; b < t; ++b) to = std::copy_n(block + static_cast<std::size_t>(b) * height, s, to);
+      }
+    }
+    if (!last && packed.size() < size * kPacked) return;
+    add_squares(static_cast<int>(size), static_cast<int>(packed.size() / size), packed.data(), out);
+    packed.clear();
+  }
+
+  template <int s, int t>
+  static void add_small(int count, int height, const double* block, bool transposed, double* out) {
+    constexpr int size = s * t;
+    double sum[size][size] = {}, x[size];
+    for (int l = 0; l < count; ++l, block += s) {
+      for (int b = 0; b < t; ++b)
+        for (int a = 0; a < s; ++a) x[a + b * s] = block[a + static_cast<std::size_t>(b) * height];
+      for (int i = 0; i < size; ++i)
+        for (int j = 0; j < size; ++j) sum[i][j] += x[i] * x[j];
+    }
+    const auto place = [&](int i) { return transposed ? i / s + i % s * t : i; };
+    for (int i = 0; i < size; ++i)
+      for (int j = 0; j < size; ++j) out[place(i) + place(j) * size] += sum[i][j];
+  }
+
+  const Marginal& T_;
+  const Layout& layout_;
+  int k_;
+  const double* Y_;
+  Workers& workers_;
+  PanelSpace& space_;
+  LevelSums& out_;
+};
+
+}  // namespace
+
+LevelSums::LevelSums(const CrossProducts& A) {
+  for (std::size_t f = 0; f < A.factors.size(); ++f) {
+    widths.push_back(A.factors[f].width);
+    own.emplace_back(static_cast<std::size_t>(widths[f]) * widths[f], 0.0);
+    for (std::size_t g = 0; g <= f; ++g) {
+      const std::size_t size = static_cast<std::size_t>(widths[f]) * widths[g];
+      pairs.emplace_back(size * size, 0.0);
+      if (f == g) same.emplace_back(size * size, 0.0);
+    }
+  }
+}
+
+LevelSums LevelSums::zeros() const {
+  LevelSums out(*this);
+  for (auto* list : {&out.own, &out.pairs, &out.same})
+    for (std::vector<double>& v : *list) std::fill(v.begin(), v.end(), 0.0);
+  return out;
+}
+
+void LevelSums::add(const LevelSums& other) {
+  const auto add_list = [](const std::vector<std::vector<double>>& from, std::vector<std::vector<double>>& to) {
+    for (std::size_t i = 0; i < from.size(); ++i)
+      for (std::size_t j = 0; j < from[i].size(); ++j) to[i][j] += from[i][j];
+  };
+  add_list(other.own, own);
+  add_list(other.pairs, pairs);
+  add_list(other.same, same);
+}
+
+double LevelSums::product(int f, int g, int a, int b, int c, int d) const {
+  if (f < g) return product(g, f, b, a, d, c);
+  const std::size_t s = widths[f], size = s * widths[g], row = a + b * s, column = c + d * s;
+  const double* sums = pairs[index(f, g)].data();
+  if (f != g) return sums[row + column * size];
+  const std::size_t mirrored = b + a * s, with = d + c * s;
+  return same[f][row + column * size] + sums[row + column * size] + sums[mirrored + with * size];
+}
+
+double LevelSums::trace(int f, int a, const double* x, int g, int b, const double* y) const {
+  double out = 0;
+  for (int i = 0; i < widths[f]; ++i)
+    for (int j = 0; j < widths[g]; ++j)
+      if (x[i] * y[j] != 0) out += x[i] * y[j] * (product(f, g, i, b, a, j) + product(f, g, i, j, a, b));
+  return 2 * out;
+}
+
+void add_level_sums(const Marginal& T, int k, const double* Y, Workers& workers, PanelSpace& space, LevelSums& out) {
+  Panels(T, k, Y, workers, space, out).run();
+}
+
+}  // namespace mixedmodels
