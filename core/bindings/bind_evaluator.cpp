@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/hessian.hpp"
 #include "mixedmodels/quasi_newton.hpp"
 #include "mixedmodels/refit.hpp"
 #include "mixedmodels/verdict.hpp"
@@ -24,7 +25,19 @@ Array<double> Evaluator::gradient(bool reml) {
   return to_numpy(std::move(out));
 }
 
-Array<double> Evaluator::hessian(Dense theta, bool reml, std::optional<Dense> gradient, Dense steps) {
+std::optional<Array<double>> Evaluator::hessian(bool reml) {
+  std::vector<double> out;
+  {
+    nb::gil_scoped_release release;
+    const mm::BlasThreads blas(1);
+    out = mm::hessian(core, criterion(reml), analysis.products.graph);
+  }
+  if (out.empty()) return {};
+  const auto m = static_cast<std::size_t>(core.m());
+  return to_numpy(std::move(out), {m, m});
+}
+
+Array<double> Evaluator::difference_hessian(Dense theta, bool reml, std::optional<Dense> gradient, Dense steps) {
   std::vector<double> at(checked(theta), theta.data() + theta.size()), h(steps.data(), steps.data() + steps.size()), g;
   if (gradient) g.assign(gradient->data(), gradient->data() + gradient->size());
   std::vector<double> out;
@@ -75,19 +88,21 @@ nb::dict Evaluator::quasi_newton(Dense theta, bool reml, int max_values, double 
 
 nb::dict Evaluator::examine(Dense theta, bool reml,
                             std::optional<nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>> learnt,
-                            bool confirmed) {
+                            bool confirmed, bool exact) {
   const std::vector<double> at(checked(theta), theta.data() + theta.size());
   mm::Verdict v;
   {
     nb::gil_scoped_release release;
     const mm::BlasThreads blas(1);
-    v = mm::examine(core, criterion(reml), at, learnt ? learnt->data() : nullptr, confirmed);
+    v = mm::examine(core, criterion(reml), at, learnt ? learnt->data() : nullptr, confirmed,
+                    exact ? &analysis.products.graph : nullptr);
   }
   nb::dict out;
   const auto m = at.size();
   out["value"] = v.value;
   out["gradient"] = to_numpy(std::move(v.gradient));
   out["hessian"] = to_numpy(std::move(v.hessian), {m, m});
+  out["exact"] = v.exact;
   out["products"] = v.products;
   out["decrement"] = v.decrement;
   out["max_gradient"] = v.max_gradient;
@@ -190,8 +205,20 @@ void bind_evaluator(nb::module_& m) {
       .def("value", &Evaluator::value, nb::arg("theta"), nb::arg("reml"),
            "The criterion; NaN where it cannot be computed.")
       .def("gradient", &Evaluator::gradient, nb::arg("reml"), "Gradient (m,) at the theta of the last value().")
-      .def("hessian", &Evaluator::hessian, nb::arg("theta"), nb::arg("reml"), nb::arg("gradient").none(),
-           nb::arg("steps"), "Differences (m, m) of the gradient: forward from `gradient`, central when it is None.")
+      .def("hessian", &Evaluator::hessian, nb::arg("reml"),
+           "Exact second derivatives (m, m) at the theta of the last value(); None where they would lose their digits.")
+      .def(
+          "hessian_cost",
+          [](const Evaluator& s) {
+            const Products& products = s.analysis.products;
+            const mm::HessianCost cost =
+                mm::hessian_cost(products.A, products.graph, s.analysis.symbolic, s.core.entries());
+            return nb::make_tuple(cost.exact, cost.differences, cost.numbers);
+          },
+          "Flops, about, of hessian() and of differences of 2 m gradients; numbers that the former needs room for.")
+      .def("difference_hessian", &Evaluator::difference_hessian, nb::arg("theta"), nb::arg("reml"),
+           nb::arg("gradient").none(), nb::arg("steps"),
+           "Differences (m, m) of the gradient: forward from `gradient`, central when it is None.")
       .def(
           "starts",
           [](const Evaluator& s) {
@@ -209,8 +236,9 @@ void bind_evaluator(nb::module_& m) {
            "theta, value, gradient, model, decrement, confirmed, iterations, trace (values, thetas) and status. "
            "progress is called when `every` seconds have passed since it was last.")
       .def("examine", &Evaluator::examine, nb::arg("theta"), nb::arg("reml"), nb::arg("learnt").none(),
-           nb::arg("confirmed"),
-           "Value, gradient, Hessian, products (their number), decrement, max_gradient and downhill (a direction of "
+           nb::arg("confirmed"), nb::arg("exact"),
+           "Value, gradient, Hessian, exact (whether none of it was learnt), products (their number), decrement, "
+           "max_gradient and downhill (a direction of "
            "negative curvature or None).")
       .def("refit", &Evaluator::refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("max_values"),
            nb::arg("decrement"), nb::arg("zero"), nb::arg("threads"),

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "mixedmodels/hessian.hpp"
+
 namespace mixedmodels {
 
 namespace {
@@ -210,7 +212,7 @@ void symmetric_eigen(int n, std::vector<double> a, std::vector<double>& values, 
 }
 
 Verdict examine(Evaluator& f, Criterion criterion, const std::vector<double>& theta, const double* learnt,
-                bool confirmed) {
+                bool confirmed, const LevelGraph* graph) {
   const int m = f.m();
   Verdict v;
   v.value = f.value(theta.data(), criterion);
@@ -222,7 +224,12 @@ Verdict examine(Evaluator& f, Criterion criterion, const std::vector<double>& th
     if (held) free_gradient[e] = 0;
     v.max_gradient = std::max(v.max_gradient, std::abs(free_gradient[e]));
   }
-  v.hessian = hessian_at(f, criterion, theta, v.gradient, learnt);
+  if (graph) v.hessian = hessian(f, criterion, *graph);
+  if (v.hessian.empty())
+    v.hessian = hessian_at(f, criterion, theta, v.gradient, learnt);
+  else
+    learnt = nullptr;
+  v.exact = !learnt;
   const Model model(v.hessian, f.unit());
   v.decrement = 0.5 * dot(free_gradient, model.solve(free_gradient));
   if (model.curves_down())

@@ -3,6 +3,7 @@
 // core's way; over complex numbers a step of 1e-30 i gives its derivatives to full precision.
 #pragma once
 
+#include <algorithm>
 #include <complex>
 #include <numbers>
 #include <vector>
@@ -68,6 +69,48 @@ inline std::vector<double> gradient(const Structure& s, const std::vector<int>& 
     out.push_back(criterion(s, kept, at, reml).imag() / step);
     at[k] = theta[k];
   }
+  return out;
+}
+
+// By the marginal covariance and its derivatives, none of which the core ever forms.
+inline Matrix<Real> hessian(const Structure& s, const std::vector<int>& kept, const std::vector<double>& theta,
+                            bool reml) {
+  const int m = static_cast<int>(theta.size()), p = static_cast<int>(kept.size());
+  const std::vector<Real> at(theta.begin(), theta.end());
+  const Matrix<Real> inverse = dense::inverse_from_cholesky(dense::cholesky(marginal(s, at)));
+  const Matrix<Real> xy = fixed_and_response<Real>(s, kept);
+  Matrix<Real> X(s.n, p), y(s.n, 1);
+  std::copy_n(xy.a.begin(), X.a.size(), X.a.begin());
+  std::copy_n(xy.a.begin() + static_cast<std::ptrdiff_t>(X.a.size()), s.n, y.a.begin());
+  Matrix<Real> P = inverse;
+  if (p > 0) {
+    const Matrix<Real> VX = inverse * X;
+    P = P - VX * dense::inverse_from_cholesky(dense::cholesky(dense::transpose(X) * VX)) * dense::transpose(VX);
+  }
+  const Matrix<Real>& of_determinant = reml ? P : inverse;
+  const Matrix<Real> Z = weighted_Z<Real>(s), Py = P * y, Lambda = s.Lambda(at);
+  std::vector<Matrix<Real>> U, slopes, products;  // Z dLambda_i, dV_i, dV_i times that of the determinant
+  for (int i = 0; i < m; ++i) {
+    std::vector<Real> unit(m, 0);
+    unit[i] = 1;
+    U.push_back(Z * s.Lambda(unit));
+    const Matrix<Real> half = U.back() * dense::transpose(Z * Lambda);
+    slopes.push_back(half + dense::transpose(half));
+    products.push_back(of_determinant * slopes.back());
+  }
+  const Real pwrss = dense::trace_of_product(dense::transpose(y), Py), df = reml ? s.n - p : s.n;
+  const auto along = [&](const Matrix<Real>& a, const Matrix<Real>& b) {
+    return dense::trace_of_product(dense::transpose(a), b);
+  };
+  Matrix<Real> out(m, m);
+  for (int i = 0; i < m; ++i)
+    for (int j = 0; j < m; ++j) {
+      const Matrix<Real> half = U[i] * dense::transpose(U[j]), second = half + dense::transpose(half);
+      const Matrix<Real> of_i = slopes[i] * Py, of_j = slopes[j] * Py;
+      const Real bend = 2 * along(of_i, P * of_j) - along(Py, second * Py);
+      out(i, j) = dense::trace_of_product(of_determinant, second) - dense::trace_of_product(products[i], products[j]) +
+                  df * (bend / pwrss - along(Py, of_i) * along(Py, of_j) / (pwrss * pwrss));
+    }
   return out;
 }
 

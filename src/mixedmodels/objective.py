@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,30 @@ from mixedmodels._core import Analysis, Evaluator, derivatives
 from mixedmodels.covariance import Templates
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.typing import FloatArray
+
+# Numbers that exact second derivatives may need room for: half a gigabyte.
+_MOST_NUMBERS = 6e7
+
+
+@dataclass(frozen=True, slots=True)
+class HessianCost:
+    """What second derivatives cost, in flops of a dense factorization, about.
+
+    Attributes:
+        exact: The exact ones.
+        differences: Differences of 2m gradients, with all that an evaluation takes.
+        gradients: The factorizations in these alone.
+        numbers: Numbers that the exact ones need room for.
+    """
+
+    exact: float
+    differences: float
+    gradients: float
+    numbers: float
+
+    def exact_pays(self, gradients: float = 1.0) -> bool:
+        """Whether the exact ones cost less than so large a part of the 2m gradients."""
+        return self.exact <= gradients * self.differences and self.numbers <= _MOST_NUMBERS
 
 
 class Objective:
@@ -80,7 +106,10 @@ class Objective:
         reml: bool,
         budget: float = math.inf,
     ) -> FloatArray:
-        """Second derivatives (m, m) of the criterion at theta, from 2m exact gradients.
+        """Second derivatives (m, m) of the criterion at theta.
+
+        Exact, unless differences of the gradient are cheaper or better: where templates are so
+        large that the exact ones would lose their digits.
 
         Args:
             theta: (m,) where.
@@ -89,21 +118,31 @@ class Objective:
                 smaller step, good to about 1e-5 instead of 1e-6.
         """
         at = self.theta(theta)
+        with self.lock:
+            self.evaluator.value(at, reml)
+            if self.hessian_cost.exact_pays():
+                exact: FloatArray | None = self.evaluator.hessian(reml)
+                if exact is not None:
+                    return exact
+            return self._difference_hessian(at, reml, budget)
+
+    def _difference_hessian(self, at: FloatArray, reml: bool, budget: float) -> FloatArray:
         unit = self.evaluator.unit
         largest = float(np.abs(at / unit).max(initial=1e-4))
         size = np.maximum(np.abs(at), 1e-2 * largest * unit)
-        with self.lock:
-            if self.hessian_work() <= budget:
-                hessian: FloatArray = self.evaluator.hessian(at, reml, None, 2e-4 * size)
-                return hessian
-            self.evaluator.value(at, reml)
-            gradient: FloatArray = self.evaluator.gradient(reml)
-            return self.evaluator.hessian(at, reml, gradient, 1e-5 * size)
+        gradient, step = None, 2e-4
+        if self.hessian_cost.gradients > budget:
+            gradient, step = self.evaluator.gradient(reml), 1e-5
+        hessian: FloatArray = self.evaluator.difference_hessian(at, reml, gradient, step * size)
+        return hessian
 
-    def hessian_work(self) -> float:
-        """Flops of second derivatives from 2m gradients, about."""
+    @cached_property
+    def hessian_cost(self) -> HessianCost:
+        """What second derivatives cost."""
+        exact, differences, numbers = self.evaluator.hessian_cost()
         # A gradient takes about three factorizations; a number of L costs as much as ten flops.
-        return 6.0 * self.templates.m * (self.analysis.flops + 10.0 * self.analysis.stored)
+        gradients = 6.0 * self.templates.m * (self.analysis.flops + 10.0 * self.analysis.stored)
+        return HessianCost(exact, differences, gradients, numbers)
 
     def derivatives(self, theta: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Derivatives with respect to theta of X'V^-1X of the basis (m, p, p), and of pwrss (m,).

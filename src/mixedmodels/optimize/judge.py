@@ -1,4 +1,4 @@
-"""Whether a point is a minimum, by the exact gradient and the Hessian made from its differences.
+"""Whether a point is a minimum, by the exact gradient and the Hessian.
 
 At a zero on a diagonal the gradient vanishes by symmetry whether the zero is a minimum or a saddle,
 so only the curvature tells; a saddle is left along its direction of descent.
@@ -15,10 +15,10 @@ from mixedmodels.optimize.problem import Ended, Problem
 from mixedmodels.typing import FloatArray
 
 # All of the Hessian is made from differences up to so much work (flops), and up to more of it for
-# so few parameters; weight of a number stored.
+# so few parameters; the exact one instead of a learnt one up to so much.
 _CHEAP = 3e7
 _FEW, _AFFORDABLE = 3, 1e10
-_MEMORY = 10.0
+_EXACT = 1e9
 # A zero is taken when the criterion rises by no more than this.
 _INDIFFERENT = 1e-9
 
@@ -32,7 +32,7 @@ class Verdict:
         value: The criterion.
         gradient: (m,).
         hessian: (m, m).
-        exact: Whether all of it comes from differences of the gradient.
+        exact: Whether none of it was learnt: exact, or differences of the gradient.
         products: Products of the exact Hessian with a direction, where not all of it was made.
         decrement: g'H^-1 g / 2 over the entries that may move.
         max_gradient: Largest absolute gradient over the entries that may move.
@@ -53,21 +53,23 @@ class Verdict:
 def judge(problem: Problem, ended: Ended) -> Verdict:
     """Examine a point: its gradient, and the Hessian.
 
-    The Hessian is made from m gradients where these are few or cheap. Where they are not, the one
-    that the search has learnt leads conjugate gradients whose products with the exact Hessian tell
-    what is left to gain; a last step of the search that was just such a product need not be made
-    again. These cannot show a saddle that the gradient does not point to; but a
-    search that goes downhill ends at such a saddle only where symmetry holds it, at a zero, and
-    those columns are always examined.
+    The Hessian is the exact one, or made from m gradients where these are fewer or cheaper. Where
+    neither is cheap, the one that the search has learnt leads conjugate gradients whose products
+    with the exact Hessian tell what is left to gain; a last step of the search that was just such a
+    product need not be made again. These cannot show a saddle that the gradient does not point to;
+    but a search that goes downhill ends at such a saddle only where symmetry holds it, at a zero,
+    and those columns are always examined.
     """
     theta = ended.theta if ended.tidied else _tidied(problem, ended.theta)
-    analysis = problem.objective.analysis
-    work = 3.0 * problem.m * (analysis.flops + _MEMORY * analysis.stored)
-    budget = _AFFORDABLE if problem.m <= _FEW else _CHEAP
-    exact = ended.model is None or work <= budget
-    learnt = None if exact else ended.model
-    found = problem.objective.evaluator.examine(theta, problem.reml, learnt, ended.confirmed)
-    return Verdict(theta=theta, exact=exact, **found)
+    cost = problem.objective.hessian_cost
+    affordable = 0.5 * cost.gradients <= (_AFFORDABLE if problem.m <= _FEW else _CHEAP)
+    all_of_it = ended.model is None or affordable
+    exact = cost.exact_pays(0.5) and (all_of_it or cost.exact <= _EXACT)
+    learnt = None if all_of_it else ended.model
+    found = problem.objective.evaluator.examine(
+        theta, problem.reml, learnt, ended.confirmed, exact=exact
+    )
+    return Verdict(theta=theta, **found)
 
 
 def escape(problem: Problem, verdict: Verdict) -> FloatArray | None:

@@ -69,8 +69,9 @@ class FakeModel:
     def derivatives(self, theta: NDArray[np.float64]) -> tuple[Any, Any]:
         return fixed_derivatives(self.problem, theta), pwrss_gradient(self.problem, theta)
 
-    def hessian_work(self) -> float:
-        return 0.0
+    @property
+    def hessian_cost(self) -> SimpleNamespace:
+        return SimpleNamespace(gradients=0.0)
 
     def hessian(self, theta: NDArray[np.float64], *, reml: bool, budget: float) -> Any:
         assert budget > 0.0

@@ -1,0 +1,26 @@
+// Purpose: the exact second derivatives of the criterion, and what they cost.
+// With T = Z'V^-1Z (for REML Z'PZ), S = Lambda Lambda' and S_i, S_ij its derivatives, those of the determinants are
+// tr(T S_ij) - tr(T S_i T S_j); those of pwrss, with v = Z'W e at the solution, 2 v'S_i Z'PZ S_j v - v'S_ij v. All
+// comes from sums over pairs of levels (level_sums.hpp), of which there are m^2 only.
+#pragma once
+
+#include <vector>
+
+#include "mixedmodels/evaluator.hpp"
+#include "mixedmodels/order.hpp"
+
+namespace mixedmodels {
+
+// m x m at the theta of the last value of f; NaN where the criterion cannot be computed there, and nothing where they
+// would have lost their digits (see `keeps_digits`): differences of the gradient are better then.
+std::vector<double> hessian(Evaluator& f, Criterion criterion, const LevelGraph& graph);
+
+// What it costs, against differences of 2 m gradients; both in flops of a dense factorization, about.
+struct HessianCost {
+  double exact = 0, differences = 0;
+  double numbers = 0;  // of workspace
+};
+HessianCost hessian_cost(const CrossProducts& A, const LevelGraph& graph, const Symbolic& symbolic,
+                         const std::vector<ThetaEntry>& entries);
+
+}  // namespace mixedmodels

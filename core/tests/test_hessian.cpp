@@ -1,0 +1,148 @@
+// Second derivatives against those of the dense marginal covariance, and on larger designs against differences of the
+// gradient.
+#include <algorithm>
+
+#include "check.hpp"
+#include "mixedmodels/hessian.hpp"
+#include "mixedmodels/quasi_newton.hpp"
+#include "reference_pls.hpp"
+
+namespace {
+
+using structures::Point;
+
+constexpr mm::Criterion kCriteria[] = {mm::Criterion::ml, mm::Criterion::reml};
+
+dense::Matrix<double> matrix(std::vector<double> a) {
+  const int m = static_cast<int>(std::lround(std::sqrt(static_cast<double>(a.size()))));
+  dense::Matrix<double> out(m, m);
+  out.a = std::move(a);
+  return out;
+}
+
+dense::Matrix<double> hessian_at(mm::Evaluator& f, const Stages& stages, const std::vector<double>& theta,
+                                 mm::Criterion criterion) {
+  f.value(theta.data(), criterion);
+  return matrix(mm::hessian(f, criterion, stages.graph));
+}
+
+// Entries are measured in those of a unit diagonal: the scale of a column of Z is no matter of digits.
+double difference(dense::Matrix<double> found, const dense::Matrix<reference::Real>& truth) {
+  double worst = 0;
+  std::vector<double> size;
+  for (int i = 0; i < truth.rows; ++i) size.push_back(std::sqrt(std::abs(static_cast<double>(truth(i, i)))));
+  const double least = 0.1 * *std::max_element(size.begin(), size.end());
+  for (double& entry : size) entry = std::max(entry, least);
+  for (int j = 0; j < truth.cols; ++j)
+    for (int i = 0; i < truth.rows; ++i) {
+      const double error = std::abs(found(i, j) - static_cast<double>(truth(i, j))) / (size[i] * size[j]);
+      if (!(error <= worst)) worst = error;
+    }
+  return worst;
+}
+
+TEST(random_structures) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Structure s = structures::random(seed);
+    const Stages stages(s);
+    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    Random random(seed + 900);
+    for (Point point : structures::kPoints) {
+      const std::vector<double> theta = structures::theta(random, s, point);
+      check::at("seed " + std::to_string(seed) + s.kind + " point " + std::to_string(static_cast<int>(point)));
+      for (mm::Criterion criterion : kCriteria)
+        CHECK_ERROR("against V",
+                    difference(hessian_at(f, stages, theta, criterion),
+                               reference::hessian(s, stages.basis.kept, theta, criterion == mm::Criterion::reml)),
+                    1e-10);
+    }
+  }
+}
+
+TEST(small_and_large_templates) {
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    const Structure s = structures::random(seed);
+    const Stages stages(s);
+    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    Random random(seed + 70);
+    for (double scale : {1e-4, 1e-2, 30.0, 1e3}) {
+      std::vector<double> theta = structures::theta(random, s, Point::interior);
+      for (double& t : theta) t *= scale;
+      check::at("seed " + std::to_string(seed) + s.kind + " scale " + std::to_string(scale));
+      CHECK_ERROR("scaled",
+                  difference(hessian_at(f, stages, theta, mm::Criterion::ml),
+                             reference::hessian(s, stages.basis.kept, theta, false)),
+                  1e-7);
+    }
+  }
+}
+
+TEST(larger_designs) {
+  std::vector<Structure> designs = structures::large();
+  designs.push_back(structures::nested(7, 1200, {{300, {1}}, {60, {2}}, {9, {1}}}));
+  designs.push_back(structures::crossed(8, 800, {{200, {3}}}));
+  for (const Structure& s : designs) {
+    check::at(s.kind);
+    const Stages stages(s);
+    Random random(11);
+    const std::vector<double> theta = structures::theta(random, s, Point::interior);
+    const std::vector<double> h(theta.size(), 1e-4);
+    for (mm::Criterion criterion : kCriteria) {
+      dense::Matrix<double> first;
+      for (int threads : {1, 3}) {
+        mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), threads);
+        const dense::Matrix<double> found = hessian_at(f, stages, theta, criterion);
+        if (threads == 1) {
+          first = found;
+          CHECK_ERROR("against differences",
+                      dense::relative_difference(found, matrix(mm::difference_hessian(f, criterion, theta, {}, h))),
+                      1e-6);
+        }
+        CHECK_ERROR("threads", dense::relative_difference(found, first), 1e-12);
+      }
+    }
+  }
+}
+
+// Blocks of M^-1 that are read where the factor has them (the pairs of levels are many) or made anew (they are few, and
+// some levels are eliminated early), and templates that have no inverse.
+TEST(large_rest) {
+  const std::vector<Structure> designs{structures::crossed(21, 6000, {{260, {1}}, {230, {1}}}),
+                                       structures::crossed(22, 700, {{300, {1}}, {260, {1}}}),
+                                       structures::crossed(23, 2500, {{150, {2}}, {132, {2}}})};
+  for (const Structure& s : designs) {
+    const Stages stages(s);
+    Random random(5);
+    for (Point point : {Point::interior, Point::zero_template}) {
+      const std::vector<double> theta = structures::theta(random, s, point), h(theta.size(), 1e-4);
+      check::at(std::to_string(s.n) + " rows, point " + std::to_string(static_cast<int>(point)));
+      mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), 2);
+      const dense::Matrix<double> found = hessian_at(f, stages, theta, mm::Criterion::reml);
+      CHECK_ERROR(
+          "against differences",
+          dense::relative_difference(found, matrix(mm::difference_hessian(f, mm::Criterion::reml, theta, {}, h))),
+          1e-6);
+    }
+  }
+}
+
+TEST(digits_are_not_lost_in_silence) {
+  const Structure s = structures::crossed(9, 300, {{20, {2}}, {12, {1}}});
+  const Stages stages(s);
+  mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+  CHECK(hessian_at(f, stages, {3000, 100, 2000, 4000}, mm::Criterion::ml).a.size() == 16);
+  CHECK(hessian_at(f, stages, {3000, 100, 0, 4000}, mm::Criterion::ml).a.empty());
+  CHECK(hessian_at(f, stages, {1, 0.1, 0, 4000}, mm::Criterion::ml).a.empty());
+  CHECK(hessian_at(f, stages, {1e5, 100, 1e5, 1e5}, mm::Criterion::ml).a.empty());
+}
+
+TEST(nothing_to_be_said) {
+  const Structure s = structures::crossed(5, 60, {{6, {3}}, {5, {2}}});
+  const Stages stages(s);
+  mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+  const dense::Matrix<double> found =
+      hessian_at(f, stages, std::vector<double>(s.entries().size(), 1e200), mm::Criterion::ml);
+  for (double value : found.a) CHECK(std::isnan(value));
+}
+
+}  // namespace
