@@ -202,7 +202,10 @@ class LinearMixedModel:
         return self._stages.objective.gradient(theta, reml=reml)
 
     def hessian(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
-        """Second derivatives (m, m) of the criterion at theta, by differences of the gradient.
+        """Second derivatives (m, m) of the criterion at theta.
+
+        Exact, for the price of a few evaluations; by differences of the gradient, good to 1e-6,
+        where these are cheaper or theta is so large that exact ones would lose their digits.
 
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.

@@ -155,7 +155,35 @@ def test_hessian_is_the_slope_of_the_gradient() -> None:
                 )
                 slope = (8.0 * near - far) / (6.0 * step[k])
                 scale = max(1.0, float(np.abs(hessian).max()))
-                np.testing.assert_allclose(hessian[:, k], slope, rtol=0.0, atol=1e-4 * scale)
+                np.testing.assert_allclose(hessian[:, k], slope, rtol=0.0, atol=1e-5 * scale)
+
+
+def test_exact_hessian_is_taken_where_it_pays_and_keeps_its_digits() -> None:
+    model = build(Recipe((("crossed", 30), ("crossed", 12)), ((0, 2), (1, 1)), n=300)).model
+    objective = model._stages.objective
+    evaluator, theta = objective.evaluator, theta_at(model, "interior", 1)
+    assert objective.hessian_cost.exact_pays()
+    for reml in (False, True):
+        evaluator.reset_counts()
+        exact = model.hessian(theta, reml=reml)
+        assert (evaluator.n_value, evaluator.n_gradient) == (1, 0)
+        steps = 1e-3 * np.ones(len(theta))
+        differences = evaluator.difference_hessian(theta, reml, None, steps)
+        scale = np.abs(exact).max()
+        np.testing.assert_allclose(exact, differences, rtol=0.0, atol=1e-5 * scale)
+    huge = np.array([1e6, 1e3, 1e6, 1e6])
+    evaluator.reset_counts()
+    assert np.isfinite(model.hessian(huge)).all()
+    assert evaluator.n_gradient == 2 * len(theta)
+
+
+def test_hessian_of_one_wide_factor_is_exact() -> None:
+    model = build(Recipe((("crossed", 12),), ((0, 5),), n=200)).model
+    theta = theta_at(model, "interior", 3)
+    evaluator = model._stages.objective.evaluator
+    evaluator.reset_counts()
+    model.hessian(theta)
+    assert (evaluator.n_value, evaluator.n_gradient) == (1, 0)
 
 
 def test_natural_units_are_those_of_the_columns() -> None:
