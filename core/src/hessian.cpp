@@ -196,7 +196,7 @@ HessianCost hessian_cost(const CrossProducts& A, const LevelGraph& graph, const 
           links += static_cast<double>(lead.width) * graph.weight[graph.neighbour[i]];
     out.exact += kComponent + (rest > 0 ? kElimination : 0) + rest * rest * rest + kGather * links * (2 * rest + own) +
                  4 * q * q + m * q * (4 * rest + m + 2 * p) + 0.5 * p * q * q;
-    out.numbers = std::max(out.numbers, 4 * rest * rest + own * rest + links + (2 * m + p) * q);
+    out.numbers = std::max(out.numbers, 3 * rest * rest + own * rest + links + (2 * m + p) * q);
   }
   const double met = static_cast<double>(graph.neighbour.size());
   out.differences = 2 * m *

@@ -19,8 +19,8 @@ from mixedmodels.covariance import Templates
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.typing import FloatArray
 
-# Numbers that exact second derivatives may need room for: half a gigabyte.
-_MOST_NUMBERS = 6e7
+# Numbers that exact second derivatives may need room for: most of a gigabyte.
+_MOST_NUMBERS = 1e8
 
 
 @dataclass(frozen=True, slots=True)
