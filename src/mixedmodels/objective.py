@@ -29,14 +29,12 @@ class HessianCost:
 
     Attributes:
         exact: The exact ones.
-        differences: Differences of 2m gradients, with all that an evaluation takes.
-        gradients: The factorizations in these alone.
+        differences: Differences of 2m gradients.
         numbers: Numbers that the exact ones need room for.
     """
 
     exact: float
     differences: float
-    gradients: float
     numbers: float
 
     def exact_pays(self, gradients: float = 1.0) -> bool:
@@ -131,18 +129,21 @@ class Objective:
         largest = float(np.abs(at / unit).max(initial=1e-4))
         size = np.maximum(np.abs(at), 1e-2 * largest * unit)
         gradient, step = None, 2e-4
-        if self.hessian_cost.gradients > budget:
+        if self.gradients_work > budget:
             gradient, step = self.evaluator.gradient(reml), 1e-5
         hessian: FloatArray = self.evaluator.difference_hessian(at, reml, gradient, step * size)
         return hessian
 
+    @property
+    def gradients_work(self) -> float:
+        """Flops of the factorizations in 2m gradients, about."""
+        # A gradient takes about three factorizations; a number of L costs as much as ten flops.
+        return 6.0 * self.templates.m * (self.analysis.flops + 10.0 * self.analysis.stored)
+
     @cached_property
     def hessian_cost(self) -> HessianCost:
         """What second derivatives cost."""
-        exact, differences, numbers = self.evaluator.hessian_cost()
-        # A gradient takes about three factorizations; a number of L costs as much as ten flops.
-        gradients = 6.0 * self.templates.m * (self.analysis.flops + 10.0 * self.analysis.stored)
-        return HessianCost(exact, differences, gradients, numbers)
+        return HessianCost(*self.evaluator.hessian_cost())
 
     def derivatives(self, theta: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Derivatives with respect to theta of X'V^-1X of the basis (m, p, p), and of pwrss (m,).

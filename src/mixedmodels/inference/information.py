@@ -116,7 +116,7 @@ def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
 def _hessian(fitted: Fitted) -> FloatArray:
     """Second derivatives of the criterion; the verdict's, where making them again would be dear."""
     theta, objective, optsum = fitted.solution.theta, fitted.stages.objective, fitted.optsum
-    dear = objective.hessian_cost.gradients > _BUDGET
+    dear = objective.gradients_work > _BUDGET
     if dear and optsum.hessian_exact and optsum.hessian is not None:
         return optsum.hessian
     return objective.hessian(theta, reml=fitted.solution.reml, budget=_BUDGET)

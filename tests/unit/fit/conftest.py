@@ -69,9 +69,7 @@ class FakeModel:
     def derivatives(self, theta: NDArray[np.float64]) -> tuple[Any, Any]:
         return fixed_derivatives(self.problem, theta), pwrss_gradient(self.problem, theta)
 
-    @property
-    def hessian_cost(self) -> SimpleNamespace:
-        return SimpleNamespace(gradients=0.0)
+    gradients_work = 0.0
 
     def hessian(self, theta: NDArray[np.float64], *, reml: bool, budget: float) -> Any:
         assert budget > 0.0
