@@ -15,12 +15,12 @@ from mixedmodels.optimize.problem import Ended, Problem
 from mixedmodels.typing import FloatArray
 
 # All of the Hessian is made from differences up to so much work (flops), and up to more of it for
-# so few parameters; the exact one instead of a learnt one up to so much. Where there is next to no
-# work, which way is the cheaper is not worth asking.
+# so few parameters; the exact one instead of a learnt one up to so much. Where few gradients are
+# next to no work, which way is the cheaper is not worth asking.
 _CHEAP = 3e7
 _FEW, _AFFORDABLE = 3, 1e10
 _EXACT = 1e9
-_TINY = 5e4
+_TINY = 1.5e4
 # A zero is taken when the criterion rises by no more than this.
 _INDIFFERENT = 1e-9
 
@@ -64,9 +64,9 @@ def judge(problem: Problem, ended: Ended) -> Verdict:
     """
     theta = ended.theta if ended.tidied else _tidied(problem, ended.theta)
     objective = problem.objective
-    work = 0.5 * objective.gradients_work
-    all_of_it = ended.model is None or work <= (_AFFORDABLE if problem.m <= _FEW else _CHEAP)
-    exact = work > _TINY and objective.hessian_cost.exact_pays(0.5)
+    work, few = 0.5 * objective.gradients_work, problem.m <= _FEW
+    all_of_it = ended.model is None or work <= (_AFFORDABLE if few else _CHEAP)
+    exact = not (few and work <= _TINY) and objective.hessian_cost.exact_pays(0.5)
     exact = exact and (all_of_it or objective.hessian_cost.exact <= _EXACT)
     learnt = None if all_of_it else ended.model
     found = objective.evaluator.examine(theta, problem.reml, learnt, ended.confirmed, exact)
