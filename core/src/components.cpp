@@ -29,11 +29,15 @@ std::vector<std::vector<int>> components(const LevelGraph& graph) {
   return out;
 }
 
-Layout::Layout(const CrossProducts& A, const std::vector<int>& nodes) : parts(A.factors.size()) {
+void Layout::assign(const CrossProducts& A, const std::vector<int>& nodes) {
+  parts.resize(A.factors.size());
+  lead = 0;
   std::size_t next = 0;
   for (std::size_t f = 0; f < parts.size(); ++f) {
     const FactorBlock& block = A.factors[f];
     parts[f].width = block.width;
+    parts[f].first = 0;
+    parts[f].levels.clear();
     for (; next < nodes.size() && nodes[next] < block.first_node + block.levels; ++next)
       parts[f].levels.push_back(static_cast<std::int32_t>(nodes[next] - block.first_node));
     if (parts[f].rows() > parts[lead].rows()) lead = static_cast<int>(f);

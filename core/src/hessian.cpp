@@ -16,7 +16,7 @@ namespace {
 
 // In flops of a dense factorization, from measurements: a component, its dense part, a number gathered from where it
 // is; an evaluation, and what it does for a level or a pair of them.
-constexpr double kComponent = 3e4, kElimination = 6e4, kGather = 3;
+constexpr double kComponent = 1.5e4, kElimination = 4e4, kGather = 3;
 constexpr double kEvaluation = 1e5, kLevel = 1.5e3;
 
 // What components add.
@@ -30,7 +30,7 @@ struct Sums {
   Sums(const CrossProducts& A, std::size_t m, std::size_t p)
       : levels(A), quadratic(m * m), means(p * m), fixed(p * p * m), within(m * m) {}
 
-  std::size_t numbers() const { return 1 + 2 * quadratic.size() + means.size() + fixed.size(); }
+  std::size_t numbers() const { return levels.numbers() + 2 * quadratic.size() + means.size() + fixed.size(); }
 
   void add(const Sums& other) {
     levels.add(other.levels);

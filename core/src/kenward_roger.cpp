@@ -18,7 +18,7 @@ struct Sums {
   Sums(const CrossProducts& A, std::size_t m)
       : levels(A), P(m * static_cast<std::size_t>(A.p) * A.p), Q(m * m * static_cast<std::size_t>(A.p) * A.p) {}
 
-  std::size_t numbers() const { return 1 + P.size() + Q.size(); }
+  std::size_t numbers() const { return levels.numbers() + P.size() + Q.size(); }
 
   void add(const Sums& other) {
     levels.add(other.levels);

@@ -14,6 +14,8 @@ namespace {
 constexpr int kRows = 96;    // of a panel, about
 constexpr int kPacked = 64;  // pairs of levels that are summed in one call
 constexpr int kSmall = 9;    // beyond it BLAS is worth its call
+// Tasks that panels are dealt out to, and the numbers that their sums may take.
+constexpr std::size_t kTasks = 24, kNumbers = 20'000'000;
 
 MIXEDMODELS_CLONES
 double sum_of_squares(int n, const double* x) {
@@ -30,10 +32,7 @@ void add_squares(int size, int count, const double* x, double* out) {
     for (int c = 0; c < size; ++c) small::axpy(size, x[c], x, out + c * size);
 }
 
-// Levels first .. last of a part and their rows.
-struct Panel {
-  int factor, first, last;
-};
+using Panel = PanelSpace::Panel;
 
 class Panels {
  public:
@@ -48,10 +47,14 @@ class Panels {
       space_.back = std::make_unique_for_overwrite<double[]>(size);
       space_.room = size;
     }
-    std::vector<Panel> rest, lead;
-    for (int f = 0; f < static_cast<int>(layout_.parts.size()); ++f) split(f, f == layout_.lead ? lead : rest);
-    run(rest, [this](const Panel& p, PanelSpace::OfThread& space, LevelSums& out) { rest_panel(p, space, out); });
-    run(lead, [this](const Panel& p, PanelSpace::OfThread& space, LevelSums& out) { lead_panel(p, space, out); });
+    std::vector<Panel>& panels = space_.panels;
+    panels.clear();
+    for (int f = 0; f < static_cast<int>(layout_.parts.size()); ++f)
+      if (f != layout_.lead) split(f, panels);
+    run([this](const Panel& p, PanelSpace::OfThread& space, LevelSums& out) { rest_panel(p, space, out); });
+    panels.clear();
+    split(layout_.lead, panels);
+    run([this](const Panel& p, PanelSpace::OfThread& space, LevelSums& out) { lead_panel(p, space, out); });
   }
 
  private:
@@ -61,16 +64,19 @@ class Panels {
     for (int first = 0; first < levels; first += step) out.push_back({f, first, std::min(levels, first + step)});
   }
 
-  // Sums of every panel by themselves, then together in order: no matter which thread took which.
-  template <typename Task>
-  void run(const std::vector<Panel>& panels, Task task) {
-    if (panels.size() == 1 || workers_.threads() == 1) {
-      for (const Panel& p : panels) task(p, space_.threads[0], out_);
+  // Panels in so many tasks, each with sums of its own that are added in order: no matter which thread took which.
+  template <typename Take>
+  void run(Take take) {
+    const std::vector<Panel>& panels = space_.panels;
+    if (panels.size() < 2 || workers_.threads() == 1) {
+      for (const Panel& p : panels) take(p, space_.threads[0], out_);
       return;
     }
-    std::vector<LevelSums> sums(panels.size(), out_.zeros());
-    workers_.run(static_cast<int>(panels.size()),
-                 [&](int i, int thread) { task(panels[i], space_.threads[thread], sums[i]); });
+    const std::size_t tasks = std::min(panels.size(), std::clamp<std::size_t>(kNumbers / out_.numbers(), 2, kTasks));
+    std::vector<LevelSums> sums(tasks, out_.zeros());
+    workers_.run(static_cast<int>(tasks), [&](int task, int thread) {
+      for (std::size_t i = task; i < panels.size(); i += tasks) take(panels[i], space_.threads[thread], sums[task]);
+    });
     for (const LevelSums& s : sums) out_.add(s);
   }
 
@@ -243,6 +249,13 @@ LevelSums LevelSums::zeros() const {
   LevelSums out(*this);
   for (auto* list : {&out.own, &out.pairs, &out.same})
     for (std::vector<double>& v : *list) std::fill(v.begin(), v.end(), 0.0);
+  return out;
+}
+
+std::size_t LevelSums::numbers() const {
+  std::size_t out = 1;
+  for (const auto* list : {&own, &pairs, &same})
+    for (const std::vector<double>& v : *list) out += v.size();
   return out;
 }
 

@@ -85,7 +85,7 @@ Marginal::Marginal(const CrossProducts& A, Pls& pls, bool alone)
 }
 
 void Marginal::renew(const std::vector<int>& nodes, Workers& workers) {
-  layout_ = Layout(A_, nodes);
+  layout_.assign(A_, nodes);
   rest_levels_.clear();
   divides_rest_ = true;
   for (std::size_t f = 0; f < layout_.parts.size(); ++f) {
@@ -136,6 +136,13 @@ void Marginal::collect_links() {
   find_links();
   Layout::Part& lead = layout_.parts[layout_.lead];
   const int s = lead.width, levels = static_cast<int>(lead.levels.size());
+  batches_.clear();
+  index_.clear();
+  links_.clear();
+  if (found_.empty()) {
+    batches_.push_back({0, levels, 0, 0, 0});
+    return;
+  }
   // Levels with the same rows come together when they are ordered by a number made of these.
   std::vector<std::pair<std::uint64_t, int>> order;
   for (int level = 0; level < levels; ++level) {
@@ -150,9 +157,6 @@ void Marginal::collect_links() {
                       found_.begin() + start_[j + 1], [](const Link& x, const Link& y) { return x.row == y.row; });
   };
   std::vector<std::int32_t> sorted;
-  batches_.clear();
-  index_.clear();
-  links_.clear();
   for (int i = 0; i < levels; ++i) {
     const int level = order[i].second;
     sorted.push_back(lead.levels[level]);
@@ -206,7 +210,7 @@ void Marginal::eliminate_lead() {
   const int s = part.width, size = s * s;
   const double* lam = lam_[layout_.lead].data();
   B_.assign(part.levels.size() * size, 0.0);
-  std::vector<double> AL(size), panel;
+  AL_.resize(size);
   for (const Batch& batch : batches_) {
     const int k = batch.count, height = 2 * s + k;
     const std::size_t block = static_cast<std::size_t>(k) * s;
@@ -216,26 +220,26 @@ void Marginal::eliminate_lead() {
       double *C = links_.data() + batch.at + (i - batch.first) * block,
              *B = B_.data() + static_cast<std::size_t>(i) * size;
       // [lam'A_11 lam + I; A_11 lam; A_21 lam], eliminated, is [L; A_11 J; A_21 J].
-      std::fill(AL.begin(), AL.end(), 0.0);
-      blocks::add_product(s, s, s, A, lam, AL.data());
-      panel.assign(static_cast<std::size_t>(height) * s, 0.0);
+      std::fill_n(AL_.data(), size, 0.0);
+      blocks::add_product(s, s, s, A, lam, AL_.data());
+      panel_.assign(static_cast<std::size_t>(height) * s, 0.0);
       for (int c = 0; c < s; ++c) {
-        double* column = panel.data() + static_cast<std::size_t>(c) * height;
-        for (int r = 0; r < s; ++r) column[r] = (r == c) + small::dot(s - r, lam + r * (s + 1), AL.data() + r + c * s);
-        std::copy_n(AL.data() + c * s, s, column + s);
+        double* column = panel_.data() + static_cast<std::size_t>(c) * height;
+        for (int r = 0; r < s; ++r) column[r] = (r == c) + small::dot(s - r, lam + r * (s + 1), AL_.data() + r + c * s);
+        std::copy_n(AL_.data() + c * s, s, column + s);
         for (int j = c; j < s; ++j) small::axpy(k, lam[j + c * s], C + static_cast<std::size_t>(j) * k, column + 2 * s);
       }
-      small::eliminate(s, height, panel.data());
+      small::eliminate(s, height, panel_.data());
       double* J = half_.data() + (i - batch.first) * block;
       for (int c = 0; c < s; ++c)
-        std::copy_n(panel.data() + 2 * s + static_cast<std::size_t>(c) * height, k, J + c * k);
+        std::copy_n(panel_.data() + 2 * s + static_cast<std::size_t>(c) * height, k, J + c * k);
       if (divides_[layout_.lead]) {
-        divide_lead(panel.data(), height, k, B, C);
+        divide_lead(panel_.data(), height, k, B, C);
         continue;
       }
       std::copy_n(A, size, B);
       for (int j = 0; j < s; ++j) {
-        const double* AJ = panel.data() + static_cast<std::size_t>(j) * height + s;
+        const double* AJ = panel_.data() + static_cast<std::size_t>(j) * height + s;
         for (int c = 0; c < s; ++c) {
           small::axpy(s, -AJ[c], AJ, B + c * s);
           small::axpy(k, -AJ[c], AJ + s, C + static_cast<std::size_t>(c) * k);
@@ -250,16 +254,19 @@ void Marginal::eliminate_lead() {
 void Marginal::divide_lead(const double* L, int height, int k, double* B, double* C) {
   const int s = layout_.parts[layout_.lead].width, size = s * s;
   const double *lam = lam_[layout_.lead].data(), *over = inverse_lam_[layout_.lead].data();
-  std::vector<double> inverse(size), half(size, 0.0), W(size, 0.0), old(C, C + static_cast<std::size_t>(k) * s);
-  for (int c = 0; c < s; ++c) std::copy_n(L + static_cast<std::size_t>(c) * height, s, inverse.data() + c * s);
-  small::invert_from_factor(s, s, inverse.data());
-  mirror(s, inverse.data());
-  blocks::add_product(s, s, s, inverse.data(), over, half.data());
-  blocks::add_product(s, s, s, lam, half.data(), W.data());
+  divided_.assign(3 * static_cast<std::size_t>(size), 0.0);
+  double *inverse = divided_.data(), *half = inverse + size, *W = half + size;
+  for (int c = 0; c < s; ++c) std::copy_n(L + static_cast<std::size_t>(c) * height, s, inverse + c * s);
+  small::invert_from_factor(s, s, inverse);
+  mirror(s, inverse);
+  blocks::add_product(s, s, s, inverse, over, half);
+  blocks::add_product(s, s, s, lam, half, W);
   for (int i = 0; i < size; ++i) half[i] = over[i] - half[i];
-  blocks::add_transposed_product(s, s, s, over, half.data(), B);
+  blocks::add_transposed_product(s, s, s, over, half, B);
+  if (k == 0) return;
+  scratch_.assign(C, C + static_cast<std::size_t>(k) * s);
   std::fill_n(C, static_cast<std::size_t>(k) * s, 0.0);
-  blocks::add_product(k, s, s, old.data(), W.data(), C);
+  blocks::add_product(k, s, s, scratch_.data(), W, C);
 }
 
 // F <- F - J J' on the rows of a batch.

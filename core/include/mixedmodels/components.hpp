@@ -23,7 +23,8 @@ struct Layout {
   int lead = 0, own = 0, rest = 0;  // the lead factor, its rows, all other rows
   int q() const { return own + rest; }
 
-  Layout(const CrossProducts& A, const std::vector<int>& nodes);
+  Layout(const CrossProducts& A, const std::vector<int>& nodes) { assign(A, nodes); }
+  void assign(const CrossProducts& A, const std::vector<int>& nodes);
 
   // The first random effect of a level in the order of the cross-products.
   static std::int64_t effect(const FactorBlock& block, std::int32_t level) {

@@ -26,6 +26,7 @@ struct LevelSums {
   double trace(int f, int a, const double* x, int g, int b, const double* y) const;
 
   LevelSums zeros() const;
+  std::size_t numbers() const;
 
   std::vector<int> widths;
   std::vector<std::vector<double>> pairs;  // at index(f, g), g <= f; of one factor only levels l after m
@@ -41,6 +42,11 @@ struct PanelSpace {
     std::vector<double> panel, values, scratch, packed;
   };
   std::vector<OfThread> threads;
+  // Levels first .. last of a factor.
+  struct Panel {
+    int factor, first, last;
+  };
+  std::vector<Panel> panels;
 };
 
 // Y is k x q in the order of the component's layout, or k = 0.

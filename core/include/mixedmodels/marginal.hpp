@@ -98,7 +98,7 @@ class Marginal {
   std::vector<int> index_, where_;
   std::vector<double> links_;
   std::vector<double> B_, F_, R_, U_;
-  std::vector<double> scratch_, half_, met_, back_;
+  std::vector<double> scratch_, half_, met_, back_, AL_, panel_, divided_;
 };
 
 // Adds up what all components give. `make(alone)` makes something with a Marginal and add(nodes, workers, sums), where
@@ -106,23 +106,22 @@ class Marginal {
 // many small ones are shared out among them, in groups that do not depend on how many there are.
 template <typename Sums, typename Make>
 void over_components(const std::vector<std::vector<int>>& components, Workers& workers, const Make& make, Sums& sums) {
-  constexpr std::size_t kGroups = 32, kNumbers = 4'000'000;
+  constexpr std::size_t kGroups = 32, kNumbers = 4'000'000, kNodes = 500;
   std::size_t all = 0, largest = 0;
   for (const std::vector<int>& nodes : components) all += nodes.size(), largest = std::max(largest, nodes.size());
-  if (2 * largest > all) {
-    const auto adder = make(true);
-    for (const std::vector<int>& nodes : components) adder->add(nodes, workers, sums);
-    return;
-  }
-  const std::size_t groups =
-      std::min(components.size(), std::clamp<std::size_t>(kNumbers / sums.numbers(), 2, kGroups));
+  const auto add = [&](auto& adder, std::size_t first, std::size_t last, Workers& of_one, Sums& to) {
+    for (std::size_t i = first; i < last; ++i) adder.add(components[i], of_one, to);
+  };
+  if (2 * largest > all) return add(*make(true), 0, components.size(), workers, sums);
+  const std::size_t most = std::clamp<std::size_t>(kNumbers / sums.numbers(), 2, kGroups);
+  const std::size_t groups = std::min({components.size(), most, 1 + all / kNodes});
   std::vector<Sums> of_group(groups, sums);
   std::vector<decltype(make(false))> adders(static_cast<std::size_t>(workers.threads()));
   workers.run(static_cast<int>(groups), [&](int group, int thread) {
     Workers single(1);
     if (!adders[thread]) adders[thread] = make(false);
-    const std::size_t first = group * components.size() / groups, last = (group + 1) * components.size() / groups;
-    for (std::size_t i = first; i < last; ++i) adders[thread]->add(components[i], single, of_group[group]);
+    add(*adders[thread], group * components.size() / groups, (group + 1) * components.size() / groups, single,
+        of_group[group]);
   });
   for (const Sums& one : of_group) sums.add(one);
 }
