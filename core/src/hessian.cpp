@@ -18,6 +18,8 @@ namespace {
 // is; an evaluation, and what it does for a level or a pair of them.
 constexpr double kComponent = 1.5e4, kElimination = 4e4, kGather = 3;
 constexpr double kEvaluation = 1e5, kLevel = 1.5e3;
+// Numbers in the panels of two threads; copies of the sums, and what they take together (see level_sums.cpp).
+constexpr double kPanels = 8e6, kCopies = 32, kMostCopied = 2e7;
 
 // What components add.
 struct Sums {
@@ -185,19 +187,36 @@ HessianCost hessian_cost(const CrossProducts& A, const LevelGraph& graph, const 
                          const std::vector<ThetaEntry>& entries) {
   const double m = static_cast<double>(entries.size()), p = A.p, nodes = graph.nodes;
   HessianCost out;
-  for (const std::vector<int>& component : components(graph)) {
-    const Layout layout(A, component);
+  std::vector<std::vector<int>> parts;
+  if (graph.connected_pairs()) parts = components(graph);
+  Layout layout(A, {});
+  double widest = 0;
+  for (const FactorBlock& block : A.factors) {
+    const double s = block.width;
+    widest = std::max(widest, s);
+    if (!graph.connected_pairs())  // every level by itself
+      out.exact += block.levels * (kComponent + 3 * m * p * p * (m + 2) + m * s * (m + 2 * p) + 6 * s * s * s * s);
+  }
+  for (const std::vector<int>& component : parts) {
+    layout.assign(A, component);
     const FactorBlock& lead = A.factors[layout.lead];
-    const double q = layout.q(), rest = layout.rest, own = layout.own;
+    const double q = layout.q(), rest = layout.rest, own = layout.own, s = lead.width;
     double links = 0;  // numbers of E
     for (int node : component)
       if (node >= lead.first_node && node < lead.first_node + lead.levels)
         for (std::int64_t i = graph.start[node]; i < graph.start[node + 1]; ++i)
-          links += static_cast<double>(lead.width) * graph.weight[graph.neighbour[i]];
-    out.exact += kComponent + (rest > 0 ? kElimination : 0) + rest * rest * rest + kGather * links * (2 * rest + own) +
-                 4 * q * q + m * q * (4 * rest + m + 2 * p) + 0.5 * p * q * q;
-    out.numbers = std::max(out.numbers, 3 * rest * rest + own * rest + links + (2 * m + p) * q);
+          links += s * graph.weight[graph.neighbour[i]];
+    const LeadCost pairs = lead_cost(layout, links, A.p);
+    out.exact += kComponent + (rest > 0 ? kElimination : 0) + rest * rest * rest + kGather * links * 2 * rest +
+                 std::min(pairs.pairs, pairs.products) + 2 * rest * q * widest * widest + p * rest * q +
+                 m * q * (4 * rest + m + 2 * p);
+    if (static_cast<double>(A.q) > q) out.exact += 3 * m * p * p * (m + 2 * static_cast<double>(component.size()));
+    out.numbers =
+        std::max(out.numbers, 3 * rest * rest + links + (2 * m + p) * q + kPanels +
+                                  (pairs.products < pairs.pairs ? s * s * (rest + p) * (rest + p) : own * rest));
   }
+  const double sums = static_cast<double>(LevelSums(A).numbers()) + 2 * m * (m + p * p);
+  out.numbers += std::max(2 * sums, std::min(kCopies * sums, kMostCopied));
   const double met = static_cast<double>(graph.neighbour.size());
   out.differences = 2 * m *
                     (kEvaluation + 3 * symbolic.elimination.fill.flops + 30 * static_cast<double>(symbolic.panel_size) +

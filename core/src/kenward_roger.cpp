@@ -118,12 +118,15 @@ KenwardRogerSums kenward_roger_sums(const CrossProducts& A, const LevelGraph& gr
 
 double workspace(const CrossProducts& A, const LevelGraph& graph, std::size_t m) {
   double largest = 0;
+  Layout layout(A, {});
   for (const std::vector<int>& nodes : components(graph)) {
-    const Layout layout(A, nodes);
+    layout.assign(A, nodes);
     const double rest = layout.rest, q = layout.q(), entries = static_cast<double>(m);
     largest = std::max(largest, 2 * rest * (q + rest) + (2 * entries + 1) * A.p * q);
   }
-  return largest + static_cast<double>(m) * static_cast<double>(m + 1) * A.p * A.p;
+  const double sums =
+      static_cast<double>(LevelSums(A).numbers()) + static_cast<double>(m) * static_cast<double>(m + 1) * A.p * A.p;
+  return largest + 2 * sums;
 }
 
 }  // namespace mixedmodels

@@ -11,9 +11,10 @@ namespace mixedmodels {
 
 namespace {
 
-constexpr int kRows = 96;    // of a panel, about
-constexpr int kPacked = 64;  // pairs of levels that are summed in one call
-constexpr int kSmall = 9;    // beyond it BLAS is worth its call
+constexpr int kRows = 96;          // of a panel, about, and
+constexpr int kPanel = 4'000'000;  // numbers
+constexpr int kPacked = 64;        // pairs of levels that are summed in one call
+constexpr int kSmall = 9;          // beyond it BLAS is worth its call
 // Tasks that panels are dealt out to, and the numbers that their sums may take.
 constexpr std::size_t kTasks = 24, kNumbers = 20'000'000;
 
@@ -42,8 +43,9 @@ class Panels {
   }
 
   void run() {
+    by_products_ = lead_cost(layout_, T_.links(), k_).products < lead_cost(layout_, T_.links(), k_).pairs;
     const auto size = static_cast<std::size_t>(layout_.own) * layout_.rest;
-    if (size > space_.room) {  // left as it is: the panels touch it first
+    if (!by_products_ && size > space_.room) {  // left as it is: the panels touch it first
       space_.back = std::make_unique_for_overwrite<double[]>(size);
       space_.room = size;
     }
@@ -52,6 +54,7 @@ class Panels {
     for (int f = 0; f < static_cast<int>(layout_.parts.size()); ++f)
       if (f != layout_.lead) split(f, panels);
     run([this](const Panel& p, PanelSpace::OfThread& space, LevelSums& out) { rest_panel(p, space, out); });
+    if (by_products_) return add_products();
     panels.clear();
     split(layout_.lead, panels);
     run([this](const Panel& p, PanelSpace::OfThread& space, LevelSums& out) { lead_panel(p, space, out); });
@@ -60,7 +63,8 @@ class Panels {
  private:
   void split(int f, std::vector<Panel>& out) const {
     const Layout::Part& part = layout_.parts[f];
-    const int levels = static_cast<int>(part.levels.size()), step = std::max(1, kRows / part.width);
+    const int rows = std::clamp(kPanel / std::max(1, layout_.own), Marginal::kTile, kRows);
+    const int levels = static_cast<int>(part.levels.size()), step = std::max(1, rows / part.width);
     for (int first = 0; first < levels; first += step) out.push_back({f, first, std::min(levels, first + step)});
   }
 
@@ -94,7 +98,7 @@ class Panels {
     T_.rows_of_R(at, n, height, panel);
     const int levels = own / layout_.parts[layout_.lead].width;
     T_.times_links(height, panel, levels, space.scratch, values);
-    keep_transposed(n, own, height, values, space_.back.get() + static_cast<std::size_t>(at) * own);
+    if (!by_products_) keep_transposed(n, own, height, values, space_.back.get() + static_cast<std::size_t>(at) * own);
     if (T_.divides()) {
       T_.divide_rows(at, n, own, height, values);
     } else {
@@ -134,6 +138,54 @@ class Panels {
                     values + (l - p.first) * s + static_cast<std::size_t>(l * s + c) * height);
     subtract(p, 0, columns, height, values);
     add_below(p, height, values, space.packed, out);
+  }
+
+  // The lead's pairs without making them: with e_l = [E'; Y] of a level, G_lm = B_l (l = m only) - e_l'[R 0; 0 I] e_m,
+  // so that sums over l and m fall apart into products of the matrices N_ab = sum of e_la e_lb'.
+  void add_products() {
+    const int s = layout_.parts[layout_.lead].width, size = layout_.rest + k_, f = layout_.lead;
+    const auto square = static_cast<std::size_t>(size) * size;
+    std::vector<double>& RN = space_.products;
+    RN.resize(square * s * s);
+    workers_.run(size > kRows ? s * s : 1, [&](int task, int thread) {
+      PanelSpace::OfThread& space = space_.threads[thread];
+      space.panel.resize(std::max(space.panel.size(), square));
+      for (int ab = task; ab<s * s; ab += size> kRows ? s * s : 1) {
+        T_.links_product(ab % s, ab / s, k_, Y_, space.scratch, space.panel.data());
+        T_.times_R(k_, size, space.panel.data(), RN.data() + ab * square);
+      }
+    });
+    const int pairs = s * s;
+    std::vector<double>& same = out_.same[f];
+    for (int ab = 0; ab < pairs; ++ab)
+      for (int cd = 0; cd <= ab; ++cd) {  // sum of e_a'R e_b e_c'R e_d = tr(R N_bd R N_ca)
+        const int a = ab % s, b = ab / s, c = cd % s, d = cd / s;
+        const double sum = trace_of_product(size, RN.data() + (b + d * s) * square, RN.data() + (c + a * s) * square);
+        same[ab + static_cast<std::size_t>(cd) * pairs] += sum;
+        if (ab != cd) same[cd + static_cast<std::size_t>(ab) * pairs] += sum;
+      }
+    T_.for_each_own_share([&](int l, const double* shared) {
+      const double* B = T_.B().data() + static_cast<std::size_t>(l) * pairs;
+      space_.share.assign(shared, shared + pairs);
+      double* w = space_.share.data();
+      const double* y = Y_ + static_cast<std::ptrdiff_t>(l) * s * k_;
+      for (int b = 0; b < s && k_ > 0; ++b)
+        for (int a = 0; a < s; ++a) w[a + b * s] += small::dot(k_, y + a * k_, y + b * k_);
+      for (int i = 0; i < pairs; ++i) {
+        out_.own[f][i] += B[i] - w[i];
+        for (int j = 0; j < pairs; ++j)
+          same[j + static_cast<std::size_t>(i) * pairs] += B[i] * B[j] - B[i] * w[j] - w[i] * B[j];
+      }
+    });
+  }
+
+  // tr(X Y)
+  static double trace_of_product(int n, const double* X, const double* Y) {
+    double sum = 0;
+    for (int j = 0; j < n; ++j)
+      for (int i = 0; i < n; ++i)
+        sum += X[i + static_cast<std::size_t>(j) * n] * Y[j + static_cast<std::size_t>(i) * n];
+    return sum;
   }
 
   // out (columns x n) = the first n rows of values, in tiles.
@@ -229,9 +281,17 @@ class Panels {
   Workers& workers_;
   PanelSpace& space_;
   LevelSums& out_;
+  bool by_products_ = false;
 };
 
 }  // namespace
+
+LeadCost lead_cost(const Layout& layout, double links, int k) {
+  const double s = layout.parts[layout.lead].width, own = layout.own, size = layout.rest + k, all = s * s * s * s;
+  return {own * (3 * links + own * (s * s + k)) + 2 * own * s * s, 2 * s * s * size * size * size +
+                                                                       2 * all * size * size + all * own / s +
+                                                                       3 * s * own * (links / std::max(own, 1.0) + k)};
+}
 
 LevelSums::LevelSums(const CrossProducts& A) {
   for (std::size_t f = 0; f < A.factors.size(); ++f) {

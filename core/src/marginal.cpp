@@ -18,22 +18,13 @@ namespace {
 constexpr double kSafe = 1e-2;
 // Where all have one, none may be larger than the first of these; else than the second.
 constexpr double kLargest = 1e10, kLarge = 1e5;
-constexpr int kSmall = 12;  // beyond it BLAS is worth its call
-constexpr int kMirror = 64;
+constexpr int kSmall = 12;      // beyond it BLAS is worth its call
+constexpr int kColumns = 64;    // of U in one task
 constexpr int kReadable = 200;  // rows of the rest from which on it pays to share work and to read M^-1 where it is
 
-// Of a lower triangle.
-std::vector<double> inverse_template(int s, const std::vector<double>& lam) {
-  std::vector<double> out(lam.size(), 0.0);
-  for (int c = 0; c < s; ++c) {
-    out[c + c * s] = 1 / lam[c + c * s];
-    for (int r = c + 1; r < s; ++r) {
-      double sum = 0;
-      for (int i = c; i < r; ++i) sum += lam[r + i * s] * out[i + c * s];
-      out[r + c * s] = -sum / lam[r + r * s];
-    }
-  }
-  return out;
+std::vector<double> inverse_template(int s, std::vector<double> lam) {
+  small::invert_lower(s, s, lam.data());
+  return lam;
 }
 
 // A template squared, in units of what a level knows: its pivots, and its entries row by row.
@@ -98,7 +89,7 @@ void Marginal::renew(const std::vector<int>& nodes, Workers& workers) {
       divides_rest_ = divides_rest_ && divides_[f];
     }
   }
-  read_ = read_inverse();
+  read_ = divides_rest_ && read_inverse();
   collect_links();
   if (needs_F()) collect_rest();
   eliminate_lead();
@@ -354,7 +345,7 @@ void Marginal::eliminate_rest(Workers& workers) {
   congruence(transposed_lam_, R_.data(), workers);
   if (divides_rest_) return;
   U_.assign(size, 0.0);
-  const int columns = rest < kReadable ? rest : kMirror;
+  const int columns = rest < kReadable ? rest : kColumns;
   workers.run((rest + columns - 1) / columns, [&](int task, int) {
     const int first = task * columns, count = std::min(columns, rest - first);
     double* to = U_.data() + static_cast<std::size_t>(first) * rest;

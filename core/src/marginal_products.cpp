@@ -69,7 +69,6 @@ void Marginal::rows_of_T22(int first, int n, int columns, int height, double* ou
                rest, 0.0, out, height);
     return;
   }
-  std::vector<double> own;
   for (const RestLevel& level : rest_levels_) {
     const auto [f, s, at] = level;
     if (at >= columns) break;
@@ -118,6 +117,74 @@ void Marginal::times_links(int rows, const double* panel, int levels, std::vecto
       std::copy_n(panel + static_cast<std::size_t>(index[i]) * rows, rows,
                   scratch.data() + static_cast<std::size_t>(i) * rows);
     blas::gemm('N', 'N', rows, columns, k, 1.0, scratch.data(), rows, links_.data() + batch.at, k, 0.0, to, rows);
+  }
+}
+
+void Marginal::links_product(int a, int b, int k, const double* Y, std::vector<double>& scratch, double* N) const {
+  const int s = layout_.parts[layout_.lead].width, rest = layout_.rest, size = rest + k;
+  std::fill_n(N, static_cast<std::size_t>(size) * size, 0.0);
+  for (const Batch& batch : batches_) {
+    const int count = batch.count, levels = batch.last - batch.first;
+    if (count == 0) continue;
+    const int* rows = index_.data() + batch.rows;
+    const double *of_a = links_.data() + batch.at + static_cast<std::ptrdiff_t>(a) * count,
+                 *of_b = links_.data() + batch.at + static_cast<std::ptrdiff_t>(b) * count;
+    if (count <= kSmall && k == 0) {
+      for (int l = 0; l < levels; ++l)
+        for (int c = 0; c < count; ++c) {
+          double* column = N + static_cast<std::size_t>(rows[c]) * size;
+          const double weight = of_b[c + static_cast<std::ptrdiff_t>(l) * s * count];
+          for (int r = 0; r < count; ++r)
+            column[rows[r]] += weight * of_a[r + static_cast<std::ptrdiff_t>(l) * s * count];
+        }
+      continue;
+    }
+    const int wide = count + k;
+    scratch.resize(std::max(scratch.size(), static_cast<std::size_t>(count) * wide * 2));
+    double *both = scratch.data(), *of_Y = both + static_cast<std::size_t>(count) * count;
+    double* to_Y = of_Y + static_cast<std::size_t>(count) * k;
+    const double *Y_a = Y + static_cast<std::ptrdiff_t>(batch.first * s + a) * k,
+                 *Y_b = Y + static_cast<std::ptrdiff_t>(batch.first * s + b) * k;
+    blas::gemm('N', 'T', count, count, levels, 1.0, of_a, s * count, of_b, s * count, 0.0, both, count);
+    if (k > 0) {
+      blas::gemm('N', 'T', count, k, levels, 1.0, of_a, s * count, Y_b, s * k, 0.0, of_Y, count);
+      blas::gemm('N', 'T', k, count, levels, 1.0, Y_a, s * k, of_b, s * count, 0.0, to_Y, k);
+    }
+    for (int c = 0; c < count; ++c) {
+      double* column = N + static_cast<std::size_t>(rows[c]) * size;
+      for (int r = 0; r < count; ++r) column[rows[r]] += both[r + c * count];
+      for (int r = 0; r < k; ++r) column[rest + r] += to_Y[r + c * k];
+    }
+    for (int c = 0; c < k; ++c) {
+      double* column = N + static_cast<std::size_t>(rest + c) * size;
+      for (int r = 0; r < count; ++r) column[rows[r]] += of_Y[r + c * count];
+    }
+  }
+  if (k > 0)
+    blas::gemm('N', 'T', k, k, layout_.own / s, 1.0, Y + static_cast<std::ptrdiff_t>(a) * k, s * k,
+               Y + static_cast<std::ptrdiff_t>(b) * k, s * k, 0.0, N + rest + static_cast<std::size_t>(rest) * size,
+               size);
+}
+
+void Marginal::times_R(int k, int columns, const double* in, double* out) const {
+  const int rest = layout_.rest, size = rest + k;
+  blas::gemm('N', 'N', rest, columns, rest, 1.0, R_.data(), rest, in, size, 0.0, out, size);
+  for (int c = 0; c < columns; ++c)
+    std::copy_n(in + rest + static_cast<std::size_t>(c) * size, k, out + rest + static_cast<std::size_t>(c) * size);
+}
+
+void Marginal::own_share(const Batch& batch, int level, double* w) const {
+  const int s = layout_.parts[layout_.lead].width, count = batch.count;
+  const int* rows = index_.data() + batch.rows;
+  const double* E = links_.data() + batch.at + static_cast<std::ptrdiff_t>(level - batch.first) * s * count;
+  std::fill_n(w, s * s, 0.0);
+  for (int j = 0; j < count; ++j) {
+    const double* column = R_.data() + static_cast<std::size_t>(rows[j]) * layout_.rest;
+    for (int a = 0; a < s; ++a) {
+      double sum = 0;
+      for (int i = 0; i < count; ++i) sum += E[i + a * count] * column[rows[i]];
+      for (int b = 0; b < s; ++b) w[a + b * s] += sum * E[j + b * count];
+    }
   }
 }
 

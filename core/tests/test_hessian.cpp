@@ -81,6 +81,9 @@ TEST(larger_designs) {
   std::vector<Structure> designs = structures::large();
   designs.push_back(structures::nested(7, 1200, {{300, {1}}, {60, {2}}, {9, {1}}}));
   designs.push_back(structures::crossed(8, 800, {{200, {3}}}));
+  designs.push_back(structures::crossed(31, 1500, {{400, {2}}, {4, {1}}}, 3));  // the lead's pairs by products
+  designs.push_back(structures::crossed(32, 1500, {{5, {2}}, {300, {1, 1}}}, 3));
+  designs.push_back(structures::halves(33, 900, 200, 2));
   for (const Structure& s : designs) {
     check::at(s.kind);
     const Stages stages(s);

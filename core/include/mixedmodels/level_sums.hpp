@@ -47,7 +47,15 @@ struct PanelSpace {
     int factor, first, last;
   };
   std::vector<Panel> panels;
+  std::vector<double> products, share;
 };
+
+// What the sums over pairs of the lead's levels cost (flops): pair by pair, or from products of matrices as large as
+// the rest and k. `links` are the numbers of E.
+struct LeadCost {
+  double pairs, products;
+};
+LeadCost lead_cost(const Layout& layout, double links, int k);
 
 // Y is k x q in the order of the component's layout, or k = 0.
 void add_level_sums(const Marginal& T, int k, const double* Y, Workers& workers, PanelSpace& space, LevelSums& out);

@@ -31,7 +31,8 @@ class Marginal {
   void renew(const std::vector<int>& nodes, Workers& workers);
 
   const Layout& layout() const { return layout_; }
-  const std::vector<double>& B() const { return B_; }  // s x s for every level of the lead
+  double links() const { return static_cast<double>(links_.size()); }  // numbers of E
+  const std::vector<double>& B() const { return B_; }                  // s x s for every level of the lead
 
   // Rows `first` .. of the rest, n of them and whole levels, as the leading n rows of matrices of `height` rows:
   // of R and of U' (all columns), of T_22 (so many columns).
@@ -46,6 +47,23 @@ class Marginal {
   // of kTile.
   static constexpr int kTile = 8;
   void times_links(int rows, const double* panel, int levels, std::vector<double>& scratch, double* out) const;
+
+  // N = sum over the lead's levels of e_a e_b', e_a standing for [column a of E'; column a of Y], Y being k x q in the
+  // order of the layout: (rest + k) x (rest + k).
+  void links_product(int a, int b, int k, const double* Y, std::vector<double>& scratch, double* N) const;
+  // X <- [R 0; 0 I] X for X of `columns` columns of rest + k numbers.
+  void times_R(int k, int columns, const double* in, double* out) const;
+  // w (s x s) = E_l R E_l' for a level of the lead, one after the other.
+  template <typename Visit>
+  void for_each_own_share(const Visit& visit) const {
+    const int s = layout_.parts[layout_.lead].width;
+    std::vector<double> w(static_cast<std::size_t>(s) * s);
+    for (const Batch& batch : batches_)
+      for (int l = batch.first; l < batch.last; ++l) {
+        own_share(batch, l, w.data());
+        visit(l, w.data());
+      }
+  }
 
   // out = in T, both k x q column-major in the order of the layout.
   void multiply(int k, const double* in, double* out);
@@ -77,11 +95,12 @@ class Marginal {
   void divide_lead(const double* L, int height, int k, double* B, double* C);
   void subtract_from_rest(const Batch& batch, const double* J);
   bool read_inverse();
-  bool needs_F() const { return !read_ || !divides_rest_; }
+  bool needs_F() const { return !read_; }
   void eliminate_rest(Workers& workers);
   void congruence(const Templates& T, double* X, Workers& workers) const;
   void times_blocks(const Templates& T, int k, const double* in, double* out) const;
   const RestLevel* level_at(int row) const;
+  void own_share(const Batch& batch, int level, double* w) const;
 
   const CrossProducts& A_;
   const Templates& lam_;

@@ -65,10 +65,10 @@ inline void divide_lower(int w, int ld, double* P, int m) {
   }
 }
 
-// Lower triangle of (L L')^-1 in place of L.
-inline void invert_from_factor(int w, int ld, double* L) {
+// L^-1 in place of a lower triangle.
+inline void invert_lower(int w, int ld, double* L) {
   auto at = [&](int r, int c) -> double& { return L[r + std::int64_t{c} * ld]; };
-  for (int c = 0; c < w; ++c) {  // L^-1, column by column
+  for (int c = 0; c < w; ++c) {
     at(c, c) = 1 / at(c, c);
     for (int r = c + 1; r < w; ++r) {
       double sum = 0;
@@ -76,6 +76,12 @@ inline void invert_from_factor(int w, int ld, double* L) {
       at(r, c) = -sum / at(r, r);
     }
   }
+}
+
+// Lower triangle of (L L')^-1 in place of L.
+inline void invert_from_factor(int w, int ld, double* L) {
+  auto at = [&](int r, int c) -> double& { return L[r + std::int64_t{c} * ld]; };
+  invert_lower(w, ld, L);
   for (int c = 0; c < w; ++c)  // L'^-1 L^-1
     for (int r = c; r < w; ++r) {
       double sum = 0;

@@ -19,7 +19,7 @@ from mixedmodels.typing import FloatArray
 # next to no work, which way is the cheaper is not worth asking.
 _CHEAP = 3e7
 _FEW, _AFFORDABLE = 3, 1e10
-_EXACT = 1e9
+_EXACT = 6e8
 _TINY = 1.5e4
 # A zero is taken when the criterion rises by no more than this.
 _INDIFFERENT = 1e-9
