@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "mixedmodels/blas.hpp"
 #include "mixedmodels/clones.hpp"
+#include "mixedmodels/small.hpp"
 
 namespace mixedmodels::blocks {
 
@@ -52,6 +54,13 @@ void add_product(int rows, int inner, int columns, const double* a, const double
       const double factor = b[i + c * inner];
       for (int r = 0; r < rows; ++r) out[r + c * rows] += a[r + i * rows] * factor;
     }
+}
+
+void add_outer(int size, int count, const double* a, const double* b, double* out) {
+  constexpr int kSmall = 9;  // beyond it BLAS is worth its call
+  if (size > kSmall) return blas::gemm('N', 'T', size, size, count, 1.0, a, size, b, size, 1.0, out, size);
+  for (; count > 0; --count, a += size, b += size)
+    for (int c = 0; c < size; ++c) small::axpy(size, b[c], a, out + c * size);
 }
 
 }  // namespace mixedmodels::blocks

@@ -211,9 +211,8 @@ HessianCost hessian_cost(const CrossProducts& A, const LevelGraph& graph, const 
                  std::min(pairs.pairs, pairs.products) + 2 * rest * q * widest * widest + p * rest * q +
                  m * q * (4 * rest + m + 2 * p);
     if (static_cast<double>(A.q) > q) out.exact += 3 * m * p * p * (m + 2 * static_cast<double>(component.size()));
-    out.numbers =
-        std::max(out.numbers, 3 * rest * rest + links + (2 * m + p) * q + kPanels +
-                                  (pairs.products < pairs.pairs ? s * s * (rest + p) * (rest + p) : own * rest));
+    out.numbers = std::max(out.numbers, 3 * rest * rest + links + (2 * m + p) * q + kPanels +
+                                            (pairs.by_products() ? s * s * (rest + p) * (rest + p) : own * rest));
   }
   const double sums = static_cast<double>(LevelSums(A).numbers()) + 2 * m * (m + p * p);
   out.numbers += std::max(2 * sums, std::min(kCopies * sums, kMostCopied));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/blocks.hpp"
 #include "mixedmodels/clones.hpp"
 #include "mixedmodels/small.hpp"
 
@@ -14,7 +15,6 @@ namespace {
 constexpr int kRows = 96;          // of a panel, about, and
 constexpr int kPanel = 4'000'000;  // numbers
 constexpr int kPacked = 64;        // pairs of levels that are summed in one call
-constexpr int kSmall = 9;          // beyond it BLAS is worth its call
 // Tasks that panels are dealt out to, and the numbers that their sums may take.
 constexpr std::size_t kTasks = 24, kNumbers = 20'000'000;
 
@@ -24,13 +24,6 @@ double sum_of_squares(int n, const double* x) {
   MIXEDMODELS_STRANDS(sum)
   for (int i = 0; i < n; ++i) sum += x[i] * x[i];
   return sum;
-}
-
-// out (size x size) += x x' of `count` columns.
-void add_squares(int size, int count, const double* x, double* out) {
-  if (size > kSmall) return blas::gemm('N', 'T', size, size, count, 1.0, x, size, x, size, 1.0, out, size);
-  for (; count > 0; --count, x += size)
-    for (int c = 0; c < size; ++c) small::axpy(size, x[c], x, out + c * size);
 }
 
 using Panel = PanelSpace::Panel;
@@ -43,7 +36,7 @@ class Panels {
   }
 
   void run() {
-    by_products_ = lead_cost(layout_, T_.links(), k_).products < lead_cost(layout_, T_.links(), k_).pairs;
+    by_products_ = lead_cost(layout_, T_.links(), k_).by_products();
     const auto size = static_cast<std::size_t>(layout_.own) * layout_.rest;
     if (!by_products_ && size > space_.room) {  // left as it is: the panels touch it first
       space_.back = std::make_unique_for_overwrite<double[]>(size);
@@ -147,15 +140,16 @@ class Panels {
     const auto square = static_cast<std::size_t>(size) * size;
     std::vector<double>& RN = space_.products;
     RN.resize(square * s * s);
-    workers_.run(size > kRows ? s * s : 1, [&](int task, int thread) {
+    const int pairs = s * s;
+    const int tasks = size > kRows ? pairs : 1;
+    workers_.run(tasks, [&](int task, int thread) {
       PanelSpace::OfThread& space = space_.threads[thread];
       space.panel.resize(std::max(space.panel.size(), square));
-      for (int ab = task; ab<s * s; ab += size> kRows ? s * s : 1) {
+      for (int ab = task; ab < pairs; ab += tasks) {
         T_.links_product(ab % s, ab / s, k_, Y_, space.scratch, space.panel.data());
         T_.times_R(k_, size, space.panel.data(), RN.data() + ab * square);
       }
     });
-    const int pairs = s * s;
     std::vector<double>& same = out_.same[f];
     for (int ab = 0; ab < pairs; ++ab)
       for (int cd = 0; cd <= ab; ++cd) {  // sum of e_a'R e_b e_c'R e_d = tr(R N_bd R N_ca)
@@ -164,10 +158,8 @@ class Panels {
         same[ab + static_cast<std::size_t>(cd) * pairs] += sum;
         if (ab != cd) same[cd + static_cast<std::size_t>(ab) * pairs] += sum;
       }
-    T_.for_each_own_share([&](int l, const double* shared) {
+    T_.for_each_own_share([&](int l, double* w) {
       const double* B = T_.B().data() + static_cast<std::size_t>(l) * pairs;
-      space_.share.assign(shared, shared + pairs);
-      double* w = space_.share.data();
       const double* y = Y_ + static_cast<std::ptrdiff_t>(l) * s * k_;
       for (int b = 0; b < s && k_ > 0; ++b)
         for (int a = 0; a < s; ++a) w[a + b * s] += small::dot(k_, y + a * k_, y + b * k_);
@@ -255,7 +247,8 @@ class Panels {
       }
     }
     if (!last && packed.size() < size * kPacked) return;
-    add_squares(static_cast<int>(size), static_cast<int>(packed.size() / size), packed.data(), out);
+    blocks::add_outer(static_cast<int>(size), static_cast<int>(packed.size() / size), packed.data(), packed.data(),
+                      out);
     packed.clear();
   }
 

@@ -91,7 +91,7 @@ void Marginal::renew(const std::vector<int>& nodes, Workers& workers) {
   }
   read_ = divides_rest_ && read_inverse();
   collect_links();
-  if (needs_F()) collect_rest();
+  if (!read_) collect_rest();
   eliminate_lead();
   eliminate_rest(workers);
 }
@@ -237,7 +237,7 @@ void Marginal::eliminate_lead() {
         }
       }
     }
-    if (needs_F()) subtract_from_rest(batch, half_.data());
+    if (!read_) subtract_from_rest(batch, half_.data());
   }
 }
 
@@ -335,7 +335,7 @@ void Marginal::eliminate_rest(Workers& workers) {
   const auto size = static_cast<std::size_t>(rest) * rest;
   R_.resize(size);
   if (rest == 0) return;
-  if (needs_F()) {
+  if (!read_) {
     mirror(rest, F_.data());
     R_ = F_;
     congruence(lam_, R_.data(), workers);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "mixedmodels/blas.hpp"
+#include "mixedmodels/blocks.hpp"
 #include "mixedmodels/small.hpp"
 #include "mixedmodels/verdict.hpp"
 
@@ -17,7 +17,6 @@ constexpr double kSilent = 1e-10;
 constexpr double kCondition = 1e-12;
 // A pivot of Z'WZ below this says that columns are the same to rounding.
 constexpr double kSame = 1e-12;
-constexpr int kSmall = 9;  // beyond it BLAS is worth its call
 
 // W = R'^-1 for S = R R' with R upper, in place of S; both n x n with leading dimension lead.
 void inverse_axes(int n, int lead, double* S) {
@@ -52,14 +51,6 @@ void contract(int before, int n, int after, const double* in, const double* M, i
     for (int c = 0; c < n; ++c)
       for (int i = 0; i < n; ++i)
         if (M[i + c * lead] != 0) small::axpy(before, M[i + c * lead], in + i * before, out + c * before);
-}
-
-// out (size x size) = a b' for `count` columns.
-void outer_sum(int size, int count, const double* a, const double* b, double* out) {
-  if (size > kSmall) return blas::gemm('N', 'T', size, size, count, 1.0, a, size, b, size, 0.0, out, size);
-  std::fill_n(out, size * size, 0.0);
-  for (int l = 0; l < count; ++l, a += size, b += size)
-    for (int c = 0; c < size; ++c) small::axpy(size, b[c], a, out + c * size);
 }
 
 }  // namespace
@@ -251,7 +242,8 @@ void Scoring::add_expected(const Pls& pls, const double* x, const Square& a, con
   double *GG = scratch_.data(), *VK = GG + square, *half = VK + square;
   const double* const ab = along_axes(pls.trace_blocks()[a.factor], a, b, gathered_);
   const double* const ba = a.at == b.at ? ab : along_axes(pls.trace_blocks()[a.factor], b, a, mirrored_);
-  outer_sum(size, block.levels, ab, ba, GG);
+  std::fill_n(GG, square, 0.0);
+  blocks::add_outer(size, block.levels, ab, ba, GG);
   contract(wa, wb, size, GG, x + b.at, wb, half);
   contract(wa * wb, wb, wa, half, b.N.data(), wb, VK);
   const double rows = static_cast<double>(A_.n) / block.levels;

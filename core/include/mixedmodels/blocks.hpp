@@ -19,4 +19,7 @@ void add_transposed_product(int rows, int columns_a, int columns_b, const double
 // out (rows x columns) += a b, a being rows x inner.
 void add_product(int rows, int inner, int columns, const double* a, const double* b, double* out);
 
+// out (size x size) += a b', both with `count` columns.
+void add_outer(int size, int count, const double* a, const double* b, double* out);
+
 }  // namespace mixedmodels::blocks

@@ -47,13 +47,14 @@ struct PanelSpace {
     int factor, first, last;
   };
   std::vector<Panel> panels;
-  std::vector<double> products, share;
+  std::vector<double> products;
 };
 
 // What the sums over pairs of the lead's levels cost (flops): pair by pair, or from products of matrices as large as
 // the rest and k. `links` are the numbers of E.
 struct LeadCost {
   double pairs, products;
+  bool by_products() const { return products < pairs; }
 };
 LeadCost lead_cost(const Layout& layout, double links, int k);
 

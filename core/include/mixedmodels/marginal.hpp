@@ -51,7 +51,7 @@ class Marginal {
   // N = sum over the lead's levels of e_a e_b', e_a standing for [column a of E'; column a of Y], Y being k x q in the
   // order of the layout: (rest + k) x (rest + k).
   void links_product(int a, int b, int k, const double* Y, std::vector<double>& scratch, double* N) const;
-  // X <- [R 0; 0 I] X for X of `columns` columns of rest + k numbers.
+  // out = [R 0; 0 I] in, `columns` columns of rest + k numbers.
   void times_R(int k, int columns, const double* in, double* out) const;
   // w (s x s) = E_l R E_l' for a level of the lead, one after the other.
   template <typename Visit>
@@ -95,7 +95,6 @@ class Marginal {
   void divide_lead(const double* L, int height, int k, double* B, double* C);
   void subtract_from_rest(const Batch& batch, const double* J);
   bool read_inverse();
-  bool needs_F() const { return !read_; }
   void eliminate_rest(Workers& workers);
   void congruence(const Templates& T, double* X, Workers& workers) const;
   void times_blocks(const Templates& T, int k, const double* in, double* out) const;
