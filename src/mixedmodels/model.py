@@ -204,7 +204,7 @@ class LinearMixedModel:
     def hessian(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
         """Second derivatives (m, m) of the criterion at theta.
 
-        Exact, for the price of a few evaluations; by differences of the gradient, good to 1e-6,
+        Exact, for the price of a few gradients; by differences of the gradient, good to 1e-6,
         where these are cheaper or theta is so large that exact ones would lose their digits.
 
         Raises:

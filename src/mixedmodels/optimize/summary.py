@@ -30,8 +30,9 @@ class OptSummary:
         decrement: What exact gradient and exact Hessian still promise at the optimum, in units of
             the criterion; this decides whether the search has converged.
         hessian: (m, m) second derivatives of the criterion at the optimum, or None.
-        hessian_exact: Whether all of `hessian` comes from differences of the exact gradient; where
-            these are expensive, only the part that could hide a saddle does, the rest was learnt.
+        hessian_exact: Whether none of `hessian` was learnt by the search: it is exact, or made from
+            differences of the exact gradient. Where both are expensive, only the part that could
+            hide a saddle is.
         hessian_products: How many products of the exact Hessian with a direction the decrement
             comes from where `hessian` is not exact; a last step of the search that was one counts.
         hessian_ok: Whether the Hessian has no direction of descent.
