@@ -9,6 +9,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_NAME = 200
+_LONGEST_PICTURE = 400
+
 
 class MixedModelsError(ValueError):
     """Root of every error that mixedmodels raises on purpose."""
@@ -25,7 +28,7 @@ class FormulaError(MixedModelsError):
     """
 
     def __init__(self, message: str, text: str = "", start: int = 0, end: int = 0) -> None:
-        super().__init__(message + _picture(text, start, end))
+        super().__init__(_printable(message + _picture(text, start, end)))
         self.message = message
         self.text = text
         self.start = start
@@ -66,7 +69,9 @@ class NotNestedWarning(UserWarning):
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """A sentence that offers the names nearest to `name`, or nothing when none is near."""
-    known = list(options)
+    if len(name) > _LONGEST_NAME:
+        return ""
+    known = [option for option in options if len(option) <= _LONGEST_NAME]
     folded = {option.lower(): option for option in known}
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     near += [folded[key] for key in difflib.get_close_matches(name.lower(), folded, n=3)]
@@ -77,10 +82,25 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
 
 
 def _picture(text: str, start: int, end: int) -> str:
-    """Two lines, the formula and the carets, or nothing without a formula."""
+    """Two lines, the formula and the carets, or nothing without a formula.
+
+    Of a long formula only what stands around the piece is shown.
+    """
     if not text.strip():
         return ""
-    flat = "".join(" " if character.isspace() else character for character in text)
-    start = min(max(start, 0), len(flat))
-    width = max(min(end, len(flat)) - start, 1)
-    return f"\n\n    {flat}\n    {' ' * start}{'^' * width}"
+    start = min(max(start, 0), len(text))
+    end = start + max(min(end, len(text)) - start, 1)
+    first, last = 0, len(text)
+    if len(text) > _LONGEST_PICTURE:
+        first = max(start - _LONGEST_PICTURE // 2, 0)
+        last = min(first + _LONGEST_PICTURE, len(text))
+    flat = "".join(" " if character.isspace() else character for character in text[first:last])
+    before, after = "..." if first else "", "..." if last < len(text) else ""
+    indent = " " * (len(before) + start - first)
+    carets = "^" * max(min(end, last) - start, 1)
+    return f"\n\n    {before}{flat}{after}\n    {indent}{carets}"
+
+
+def _printable(message: str) -> str:
+    """The message with lone surrogates replaced, which no terminal and no file could take."""
+    return message.encode("utf-8", "replace").decode("utf-8")
