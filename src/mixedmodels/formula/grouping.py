@@ -6,98 +6,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 from mixedmodels.errors import FormulaError
+from mixedmodels.formula.limits import MAX_GROUP_FACTORS, MAX_RANDOM_TERMS
 from mixedmodels.formula.spec import Factor
-from mixedmodels.formula.terms import check_expression, make_factor
-from mixedmodels.formula.tokens import Piece
+from mixedmodels.formula.terms import check_name, make_factor
+from mixedmodels.formula.tokens import shorten
+from mixedmodels.formula.tree import BARS, Bracket, Call, Chain, Name, Node, Prefix
 
 Group: TypeAlias = tuple[Factor, ...]
 
 
-def parse_groups(text: str, pieces: list[Piece]) -> list[Group]:
+def parse_groups(text: str, node: Node) -> list[Group]:
     """The groups that a grouping expression stands for, in lme4's order.
 
     Raises:
-        FormulaError: the expression is empty or is not made of factors, ``:``, ``/`` and ``*``.
+        FormulaError: the expression is not made of factors, ``:``, ``/`` and ``*``, or stands for
+            too many groups.
     """
-    parser = _Parser(text, pieces)
-    groups = parser.nesting()
-    parser.finish()
+    if isinstance(node, Bracket) and not node.braces:
+        return parse_groups(text, node.inner)
+    if isinstance(node, Name):
+        check_name(text, node)
+    if isinstance(node, (Name, Call, Bracket)):
+        return [(make_factor(text, node),)]
+    if not isinstance(node, Chain) or not set(node.operators) <= _OPERATORS.keys():
+        raise _unknown(text, node)
+    groups = parse_groups(text, node.operands[0])
+    for operator, operand in zip(node.operators, node.operands[1:], strict=True):
+        right = parse_groups(text, operand)
+        _check_size(text, node, "groups", len(groups) * len(right), MAX_RANDOM_TERMS)
+        groups = _OPERATORS[operator](groups, right)
+        size = max(len(group) for group in groups)
+        _check_size(text, node, "factors in one group", size, MAX_GROUP_FACTORS)
     return groups
 
 
-class _Parser:
-    """Recursive descent over the pieces: ``/`` and ``*`` bind weaker than ``:``."""
+def _check_size(text: str, node: Node, what: str, size: int, limit: int) -> None:
+    if size > limit:
+        message = f"This stands for {size:,} {what} or more; the limit is {limit:,}."
+        raise FormulaError(message, text, node.start, node.end)
 
-    def __init__(self, text: str, pieces: list[Piece]) -> None:
-        self.text = text
-        self.pieces = pieces
-        self.position = 0
 
-    def nesting(self) -> list[Group]:
-        groups = self.interaction()
-        while self._next_is("/", "*"):
-            operator = self._take()
-            right = self.interaction()
-            groups = _nest(groups, right) if operator.text == "/" else _cross(groups, right)
-        return groups
-
-    def interaction(self) -> list[Group]:
-        groups = self.atom()
-        while self._next_is(":"):
-            self._take()
-            groups = _interact(groups, self.atom())
-        return groups
-
-    def atom(self) -> list[Group]:
-        if self.position >= len(self.pieces):
-            last = self.pieces[-1]
-            raise self._error("a grouping factor is missing here", last.end, last.end + 1)
-        piece = self._take()
-        if piece.kind == "open" and piece.text == "(":
-            groups = self.nesting()
-            self._take()
-            return groups
-        if piece.kind == "name":
-            return [(make_factor(self.text, piece.start, piece.end, piece.text),)]
-        if piece.kind == "code":
-            check_expression(self.text, piece)
-            return [(make_factor(self.text, piece.start, piece.end, None),)]
-        raise self._error(
-            "a grouping factor is a column or a call such as factor(x)", piece.start, piece.end
-        )
-
-    def finish(self) -> None:
-        """Refuse whatever the grammar has not used up."""
-        if self.position >= len(self.pieces):
-            return
-        piece = self.pieces[self.position]
-        if piece.text == "+":
-            message = "write one term for each grouping factor, as in (1 | a) + (1 | b)"
-        elif piece.text in ("|", "||"):
-            message = "a random-effects term has one bar, as in (1 + x | group)"
+def _unknown(text: str, node: Node) -> FormulaError:
+    start, end = node.start, node.end
+    if isinstance(node, Chain):
+        position = next(i for i, sign in enumerate(node.operators) if sign not in _OPERATORS)
+        operator, start = node.operators[position], node.places[position]
+        end = start + len(operator)
+        if operator == "+":
+            message = "Write one term for each grouping factor, as in (1 | a) + (1 | b)."
+        elif operator in BARS:
+            message = "A random-effects term has one bar, as in (1 + x | group)."
         else:
-            message = f"'{piece.text}' cannot be used among grouping factors; use ':', '/' or '*'"
-        raise self._error(message, piece.start, piece.end)
-
-    def _next_is(self, *operators: str) -> bool:
-        if self.position >= len(self.pieces):
-            return False
-        piece = self.pieces[self.position]
-        return piece.kind == "operator" and piece.text in operators
-
-    def _take(self) -> Piece:
-        if self.position >= len(self.pieces) or (
-            self.pieces[self.position].kind == "operator" and not self._next_is(":", "/", "*")
-        ):
-            self.finish()
-        self.position += 1
-        return self.pieces[self.position - 1]
-
-    def _error(self, message: str, start: int, end: int) -> FormulaError:
-        return FormulaError(f"{message[0].upper()}{message[1:]}.", self.text, start, end)
+            message = (
+                f"'{operator}' cannot be used among grouping factors; use ':', '/' or '*', or "
+                "compute inside I(...)."
+            )
+    elif isinstance(node, Prefix):
+        end = start + len(node.operator)
+        message = f"'{node.operator}' cannot be used among grouping factors; use I(...) to compute."
+    else:
+        shown = shorten(text[start:end])
+        message = f"A grouping factor is a column or a call such as factor(x), not {shown}."
+    return FormulaError(message, text, start, end)
 
 
 def _interact(left: list[Group], right: list[Group]) -> list[Group]:
@@ -123,3 +97,10 @@ def _union(left: Group, right: Group) -> Group:
 
 def _distinct(groups: list[Group]) -> list[Group]:
     return list({tuple(factor.name for factor in group): group for group in groups}.values())
+
+
+_OPERATORS: dict[str, Callable[[list[Group], list[Group]], list[Group]]] = {
+    ":": _interact,
+    "*": _cross,
+    "/": _nest,
+}

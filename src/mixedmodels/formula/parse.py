@@ -1,29 +1,33 @@
 """A whole formula to a FormulaSpec: response, fixed part, random-effects terms.
 
-The random-effects terms are cut out by position; what is left goes to formulaic's grammar with
-everything else blanked, so that errors from there point into the text the user typed.
+The text is parsed once; the random-effects terms are the brackets with a bar among the summands,
+and what is left is the fixed part.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from mixedmodels.errors import FormulaError
-from mixedmodels.formula.expression import parse_expression
+from mixedmodels.formula.expression import inner_nodes
+from mixedmodels.formula.grammar import parse_tokens
 from mixedmodels.formula.grouping import parse_groups
+from mixedmodels.formula.limits import MAX_RANDOM_TERMS
 from mixedmodels.formula.spec import Factor, FormulaSpec, RandomTerm, Term, write_terms
-from mixedmodels.formula.terms import check_expression, make_factor, parse_terms
-from mixedmodels.formula.tokens import Piece, split_pieces
-
-_BARS = ("|", "||")
+from mixedmodels.formula.terms import make_factor, parse_terms, summands_of
+from mixedmodels.formula.tokens import Token, split_tokens
+from mixedmodels.formula.tree import BARS, Bracket, Call, Chain, Node
 
 
 def parse_formula(text: str) -> FormulaSpec:
     """Parse a mixed-model formula such as ``"Reaction ~ Days + (Days | Subject)"``.
 
     Args:
-        text: ``response ~ fixed + (lhs | group) + ...``. The fixed part and each `lhs` are in
-            formulaic's grammar; R's ``I(x^2)``, ``factor(x)`` and ``offset(x)`` are understood.
+        text: ``response ~ fixed + (lhs | group) + ...``, in R's grammar: the fixed part and each
+            `lhs` are terms joined by ``+ - : * / ^ %in%`` (``**`` is ``^``), and whatever stands in
+            calls such as ``log(x)`` or ``I(x^2)`` is computed.
 
     Returns:
         The parsed formula; the same object for the same text.
@@ -37,205 +41,158 @@ def parse_formula(text: str) -> FormulaSpec:
         ('1 + Days', ['(1 + Days | Subject)'])
     """
     if not isinstance(text, str):
-        raise FormulaError(f"A formula is a string; this is {type(text).__name__}: {text!r}.")
+        raise FormulaError(f"A formula is a string; this is {type(text).__name__}: {text!r:.80}.")
     return _parse(text)
 
 
 @functools.lru_cache(maxsize=256)
 def _parse(text: str) -> FormulaSpec:
-    pieces = split_pieces(text)
-    left, right = _sides(text, pieces)
-    response = _response(text, left)
-    chunks = _find_random(text, right)
-    random = tuple(term for chunk in chunks for term in _random_terms(text, chunk))
+    left, right = _sides(text, split_tokens(text))
+    response = make_factor(text, parse_tokens(text, left, computing=True))
+    tree = parse_tokens(text, right, computing=False)
+    fixed: list[tuple[str, Node]] = []
+    chunks: list[_Chunk] = []
+    for sign, node in summands_of(tree):
+        chunk = _chunk(node)
+        if chunk is not None and sign == "+":
+            chunks.append(chunk)
+        else:
+            fixed.append((sign, node))
+    for _, node in fixed:
+        _check_without_bars(text, node)
+    random = _random_terms(text, chunks)
     if not random:
         raise FormulaError(
             "There is no random-effects term; add one such as (1 | group). "
             "Without one this is an ordinary linear model.",
             text,
-            right[0].start,
-            right[-1].end,
+            tree.start,
+            tree.end,
         )
-    fixed = _fixed_pieces(right, chunks)
-    terms, offsets = _split_offsets(text, _terms_of(text, fixed))
+    terms, offsets = parse_terms(text, fixed)
     return FormulaSpec(text, response.name, write_terms(terms), random, response, terms, offsets)
 
 
-def _sides(text: str, pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
-    tildes = [i for i, piece in enumerate(pieces) if piece.text == "~" and piece.kind == "operator"]
+def _sides(text: str, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
+    """The tokens left and right of the tilde, each with an end."""
+    tildes = [i for i, token in enumerate(tokens) if token[:2] == ("operator", "~")]
     if not tildes:
         raise FormulaError(
             "There is no '~'; a formula is 'response ~ fixed + (1 | group)'.", text, 0, len(text)
         )
-    if len(tildes) > 1:
-        extra = pieces[tildes[1]]
-        raise FormulaError("A formula has one '~' only.", text, extra.start, extra.end)
-    tilde = pieces[tildes[0]]
-    left, right = pieces[: tildes[0]], pieces[tildes[0] + 1 :]
+    depth = 0
+    for token in tokens[: tildes[0]]:
+        depth += (token.kind == "open") - (token.kind == "close")
+    if len(tildes) > 1 or depth:
+        extra = tokens[tildes[-1]]
+        message = "A formula has one '~' only, outside of brackets; write !x for 'not x'."
+        raise FormulaError(message, text, extra.start, extra.end)
+    tilde = tokens[tildes[0]]
+    left, right = tokens[: tildes[0]], tokens[tildes[0] + 1 :]
     if not left:
         raise FormulaError("The response is missing left of '~'.", text, tilde.start, tilde.end)
-    if not right:
+    if len(right) == 1:
         raise FormulaError("Nothing stands right of '~'.", text, tilde.start, tilde.end)
-    return left, right
+    return [*left, Token("end", "", tilde.start, tilde.end)], right
 
 
-def _response(text: str, pieces: list[Piece]) -> Factor:
-    """The left-hand side is one expression, with R's meaning of its operators: arithmetic."""
-    start, end = pieces[0].start, pieces[-1].end
-    if len(pieces) == 1 and pieces[0].kind == "name":
-        return make_factor(text, start, end, pieces[0].text)
-    check_expression(text, Piece("code", text[start:end], start, end))
-    return make_factor(text, start, end, None)
+class _Chunk(NamedTuple):
+    """A random-effects term: its innermost brackets and what they hold."""
+
+    start: int
+    end: int
+    left: Node
+    right: Node
+    correlated: bool
 
 
-class _Chunk:
-    """The pieces of one parenthesised random-effects term; `first:last` index its brackets."""
-
-    def __init__(self, pieces: list[Piece], first: int, bar: int, last: int) -> None:
-        self.first, self.last = first, last
-        self.start, self.end = pieces[first].start, pieces[last].end
-        self.left = pieces[first + 1 : bar]
-        self.right = pieces[bar + 1 : last]
-        self.bar = pieces[bar]
-        while first > 0 and pieces[first - 1].text == "(" and pieces[last + 1].text == ")":
-            first, last = first - 1, last + 1
-        self.outer = first, last
+def _chunk(node: Node) -> _Chunk | None:
+    """The random-effects term that a summand is, in any number of brackets; else None."""
+    while isinstance(node, Bracket) and not node.braces:
+        inner = node.inner
+        if isinstance(inner, Chain) and inner.operators[0] in BARS:
+            return _split(node, inner)
+        node = inner
+    return None
 
 
-def _find_random(text: str, pieces: list[Piece]) -> list[_Chunk]:
-    chunks: list[_Chunk] = []
-    openings: list[int] = []
-    bars: dict[int, int] = {}
-    for position, piece in enumerate(pieces):
-        if piece.kind == "open":
-            openings.append(position)
-        elif piece.kind == "close":
-            if not openings:
-                raise FormulaError("This bracket closes nothing.", text, piece.start, piece.end)
-            opening = openings.pop()
-            if opening in bars:
-                chunks.append(_Chunk(pieces, opening, bars[opening], position))
-        elif piece.kind == "operator" and piece.text in _BARS:
-            if not openings:
-                raise FormulaError(
-                    "A random-effects term stands in parentheses, as in (1 + x | group).",
-                    text,
-                    piece.start,
-                    piece.end,
-                )
-            bars.setdefault(openings[-1], position)
-    if openings:
-        piece = pieces[openings[-1]]
-        raise FormulaError("This bracket is never closed.", text, piece.start, piece.end)
+def _split(node: Bracket, inner: Chain) -> _Chunk:
+    left, right = inner.operands[:2]
+    if len(inner.operands) > 2:
+        # More than one bar: the rest is refused as a grouping factor, with its place.
+        right = Chain(
+            right.start, inner.end, inner.operands[1:], inner.operators[1:], inner.places[1:]
+        )
+    return _Chunk(node.start, node.end, left, right, inner.operators[0] == "|")
+
+
+def _random_terms(text: str, chunks: Sequence[_Chunk]) -> tuple[RandomTerm, ...]:
+    found: list[RandomTerm] = []
     for chunk in chunks:
-        _check_additive(text, pieces, chunk)
-    return chunks
+        found.extend(_terms_of_chunk(text, chunk))
+        if len(found) > MAX_RANDOM_TERMS:
+            message = (
+                f"The formula has {max(len(found), len(chunks)):,} random-effects terms or more; "
+                f"the limit is {MAX_RANDOM_TERMS:,}."
+            )
+            raise FormulaError(message, text, chunk.start, chunk.end)
+    return tuple(found)
 
 
-def _check_additive(text: str, pieces: list[Piece], chunk: _Chunk) -> None:
-    first, last = chunk.outer
-    before = pieces[first - 1] if first > 0 else None
-    after = pieces[last + 1] if last + 1 < len(pieces) else None
-    added = before is None or (before.kind == "operator" and before.text == "+")
-    ended = after is None or (after.kind == "operator" and after.text in "+-")
-    depth = sum({"open": 1, "close": -1}.get(piece.kind, 0) for piece in pieces[:first])
-    if depth:
-        message = "A random-effects term can only be added to the formula, outside of brackets."
-    elif not added and before is not None and before.kind != "operator":
-        message = "A '+' is missing before this random-effects term."
-    elif not ended and after is not None and after.kind != "operator":
-        message = "A '+' is missing after this random-effects term."
-    elif not (added and ended):
-        message = "A random-effects term can only be added to the formula, with '+'."
-    else:
-        return
-    raise FormulaError(message, text, chunk.start, chunk.end)
-
-
-def _random_terms(text: str, chunk: _Chunk) -> list[RandomTerm]:
-    if not chunk.left:
-        raise FormulaError(
-            "Nothing stands left of the bar; write (1 | group) for a random intercept.",
-            text,
-            chunk.start,
-            chunk.end,
-        )
-    if not chunk.right:
-        raise FormulaError(
-            "The grouping factor is missing right of the bar.", text, chunk.start, chunk.end
-        )
-    terms, offsets = _split_offsets(text, _terms_of(text, chunk.left))
+def _terms_of_chunk(text: str, chunk: _Chunk) -> Iterator[RandomTerm]:
+    terms, offsets = parse_terms(text, summands_of(chunk.left))
     if offsets or not terms:
         message = "An offset cannot be random." if offsets else "This term has no random effects."
-        raise FormulaError(message, text, chunk.left[0].start, chunk.left[-1].end)
-    correlated = chunk.bar.text == "|"
-    return [
-        RandomTerm(
-            lhs=write_terms(terms),
-            factors=tuple(factor.name for factor in group),
-            correlated=correlated,
-            start=chunk.start,
-            end=chunk.end,
-            terms=terms,
-            grouping=group,
-        )
-        for group in parse_groups(text, chunk.right)
-    ]
+        raise FormulaError(message, text, chunk.left.start, chunk.left.end)
+    lhs = write_terms(terms)
+    for group in parse_groups(text, chunk.right):
+        yield _random_term(chunk, lhs, terms, group)
 
 
-def _fixed_pieces(pieces: list[Piece], chunks: list[_Chunk]) -> list[Piece]:
-    """The pieces without random-effects terms and without the '+' that joined each."""
-    dropped: set[int] = set()
-    for chunk in chunks:
-        first, last = chunk.outer
-        dropped.update(range(first, last + 1))
-        before = first - 1
-        while before in dropped:
-            before -= 1
-        if before >= 0:
-            dropped.add(before)
-        elif last + 1 < len(pieces) and pieces[last + 1].text == "+":
-            dropped.add(last + 1)
-    return [piece for position, piece in enumerate(pieces) if position not in dropped]
-
-
-def _terms_of(text: str, pieces: list[Piece]) -> tuple[Term, ...]:
-    if not pieces:
-        return (Term(()),)
-    blanked = [" "] * len(text)
-    for piece in pieces:
-        blanked[piece.start : piece.end] = text[piece.start : piece.end]
-    try:
-        return parse_terms("".join(blanked), pieces)
-    except FormulaError as error:
-        raise FormulaError(error.message, text, error.start, error.end) from None
-
-
-def _split_offsets(
-    text: str, terms: tuple[Term, ...]
-) -> tuple[tuple[Term, ...], tuple[Factor, ...]]:
-    """Terms proper, and the ``offset(...)`` calls among them."""
-    offsets: list[Factor] = []
-    kept: list[Term] = []
-    for term in terms:
-        calls = [factor for factor in term.factors if _is_offset(factor)]
-        if calls and len(term.factors) > 1:
-            raise FormulaError(
-                "An offset can only be added, not multiplied with other terms.",
-                text,
-                calls[0].start,
-                calls[0].end,
-            )
-        offsets.extend(calls)
-        if not calls:
-            kept.append(term)
-    return tuple(kept), tuple(offsets)
-
-
-def _is_offset(factor: Factor) -> bool:
-    if factor.is_column or not factor.source.startswith("offset"):
-        return False
-    return any(
-        reference.name == "offset" and reference.called
-        for reference in parse_expression(factor.source).references
+def _random_term(
+    chunk: _Chunk, lhs: str, terms: tuple[Term, ...], group: tuple[Factor, ...]
+) -> RandomTerm:
+    return RandomTerm(
+        lhs=lhs,
+        factors=tuple(factor.name for factor in group),
+        correlated=chunk.correlated,
+        start=chunk.start,
+        end=chunk.end,
+        terms=terms,
+        grouping=group,
     )
+
+
+def _check_without_bars(text: str, node: Node) -> None:
+    """Refuse a bar that is neither inside of a call nor in a bracket that is added."""
+    waiting = [(node, node)]
+    while waiting:
+        node, outer = waiting.pop()
+        if isinstance(node, Call):
+            _check_call(text, node)
+            continue
+        if isinstance(node, Chain) and node.operators[0] in BARS:
+            raise _misplaced(text, node, outer)
+        if not (isinstance(node, Bracket) and node.braces):
+            waiting.extend((inner, node) for inner in inner_nodes(node))
+
+
+def _check_call(text: str, node: Call) -> None:
+    """``x (1 | g)`` with a space is a call for R too, but a forgotten plus for its writer."""
+    bracket = text.index("(", node.name_end)
+    if bracket > node.name_end and len(node.arguments) == 1:
+        (inner,) = node.arguments
+        if _chunk(Bracket(bracket, node.end, inner, braces=False)) is not None:
+            message = "A '+' is missing before this random-effects term."
+            raise FormulaError(message, text, bracket, node.end)
+
+
+def _misplaced(text: str, bar: Chain, outer: Node) -> FormulaError:
+    if outer is bar:
+        place, width = bar.places[0], len(bar.operators[0])
+        message = "A random-effects term stands in parentheses, as in (1 + x | group)."
+        return FormulaError(message, text, place, place + width)
+    message = (
+        "A random-effects term can only be added to the formula, with '+', outside of brackets."
+    )
+    return FormulaError(message, text, outer.start, outer.end)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mixedmodels.formula.tokens import quote_name
+
 
 @dataclass(frozen=True, slots=True)
 class Factor:
@@ -37,7 +39,7 @@ class Factor:
     @property
     def code(self) -> str:
         """The factor as it must be written in a formula (backticks where the name needs them)."""
-        return self.source if not self.is_column else _quoted(self.name)
+        return self.source if not self.is_column else quote_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,3 @@ def write_terms(terms: tuple[Term, ...]) -> str:
     intercept = "1" if any(not term.factors for term in terms) else "0"
     products = (":".join(factor.code for factor in term.factors) for term in terms if term.factors)
     return " + ".join((intercept, *products))
-
-
-def _quoted(name: str) -> str:
-    plain = all(part.isidentifier() for part in name.split("."))
-    return name if plain else f"`{name}`"

@@ -1,99 +1,180 @@
-"""Formula text to pieces with positions, by formulaic's tokenizer.
+"""Text to tokens with positions: one scanner for formulas and for the expressions inside them.
 
-The pieces carry where they stand in the text, so that every later error can put its caret there.
-What the pieces mean is decided in `parse`, `grouping` and `terms`.
+The tokens carry where they stand in the text, so that every later error can put its caret there.
+What they mean together is decided in `grammar`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
-from formulaic.errors import FormulaicError
-from formulaic.parser.algos.tokenize import tokenize
-from formulaic.parser.types import Token
+import re
+import unicodedata
+from typing import Literal, NamedTuple, TypeAlias
 
 from mixedmodels.errors import FormulaError
+from mixedmodels.formula.limits import MAX_CHARACTERS, MAX_DEPTH
 
-PieceKind: TypeAlias = Literal["name", "code", "value", "operator", "open", "close"]
+TokenKind: TypeAlias = Literal[
+    "name", "quoted", "number", "text", "operator", "open", "close", "comma", "end"
+]
 
-_KINDS: dict[Token.Kind, PieceKind] = {
-    Token.Kind.NAME: "name",
-    Token.Kind.PYTHON: "code",
-    Token.Kind.VALUE: "value",
+RESERVED = frozenset(
+    {"TRUE", "FALSE", "NULL", "NA", "NaN", "Inf"}
+    | {"NA_integer_", "NA_real_", "NA_character_", "NA_complex_"}
+)
+"""R's constants: a column of such a name needs backticks."""
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space> \s+ )
+  | (?P<number> (?: 0[xX][0-9a-fA-F]+ (?:\.[0-9a-fA-F]*)? (?:[pP][+-]?[0-9]+)?
+                  | (?: [0-9]+ \.? [0-9]* | \. [0-9]+ ) (?:[eE][+-]?[0-9]+)? ) L? )
+  | (?P<name> (?: [^\W\d] | \. (?![0-9]) ) [\w.]* )
+  | (?P<quoted> ` (?: \\[\s\S] | [^`\\] )* ` )
+  | (?P<text> " (?: \\[\s\S] | [^"\\] )* " | ' (?: \\[\s\S] | [^'\\] )* ' )
+  | (?P<operator> %(?:[^\W\d]|[*/|>.])*% | \*\* | \|\| | && | == | != | <= | >= | <- | -> | // | :=
+                | :: | [-+*/^:~|&!<>=%$@?] )
+  | (?P<open> [(\[{] )
+  | (?P<close> [)\]}] )
+  | (?P<comma> , )
+    """,
+    re.VERBOSE,
+)
+_NAME_GOES_ON = re.compile(r"[\w.]*")
+_PAIRS = {"(": ")", "[": "]", "{": "}"}
+_ESCAPED = re.compile(r"\\([\\`])")
+_JOINERS = "\u200c\u200d"
+_LOOKALIKES = {
+    **dict.fromkeys("\u2212\u2013\u2014\uff0d", "-"),
+    **dict.fromkeys("\u00d7\u2217\u22c5\u00b7", "*"),
+    **dict.fromkeys("\u00f7\u2215", "/"),
+    **dict.fromkeys("\u201c\u201d\u2018\u2019\u00b4", "a plain quote, \" or '"),
+    **dict.fromkeys("\uff5c\u2223\u00a6", "|"),
+    **dict.fromkeys("\u223c\u02dc\uff5e", "~"),
+    "\uff0b": "+",
+    "\u2264": "<=",
+    "\u2265": ">=",
+    "\u2260": "!=",
+    "\uff08": "(",
+    "\uff09": ")",
+    "\uff0c": ",",
+    "\uff1a": ":",
 }
-_OPEN_MARK, _CLOSE_MARK = "⧛", "⧚"
-_PAIRED_OPERATORS = ("||", "**")
+_SHOWN = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One token: `text` is its meaning (no backticks), `start:end` its place in the formula."""
+class Token(NamedTuple):
+    """One token: `text` as typed, except for `quoted`, where it is the name without backticks."""
 
-    kind: PieceKind
+    kind: TokenKind
     text: str
     start: int
     end: int
 
 
-def split_pieces(text: str) -> list[Piece]:
-    """The pieces of a formula, in order.
+def split_tokens(text: str) -> list[Token]:
+    """The tokens of a text, brackets in balance, and the token "end".
 
     Raises:
-        FormulaError: a quote or bracket is not closed, or a character makes no sense.
+        FormulaError: the text is too long or nested too deeply, a quote or bracket is not closed,
+            or a character has no meaning in a formula.
     """
-    pieces: list[Piece] = []
-    try:
-        for token in tokenize(text):
-            pieces.extend(_pieces_of(token, text))
-    except FormulaicError as error:
-        raise translate_error(error, text) from None
-    return pieces
+    if len(text) > MAX_CHARACTERS:
+        raise FormulaError(
+            f"The formula has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}.", text
+        )
+    tokens: list[Token] = []
+    position = 0
+    while position < len(text):
+        found = _TOKEN.match(text, position)
+        if found is None:
+            raise _unknown(text, position)
+        start, position = found.span()
+        kind: TokenKind = found.lastgroup  # type: ignore[assignment]
+        if kind == "name":
+            position = _name_end(text, position)
+        if found.lastgroup != "space":
+            tokens.append(Token(kind, text[start:position], start, position))
+            if kind == "quoted":
+                tokens[-1] = _unquoted(tokens[-1], text)
+    _check_brackets(text, tokens)
+    tokens.append(Token("end", "", len(text), len(text) + 1))
+    return tokens
 
 
-def translate_error(error: Exception, text: str) -> FormulaError:
-    """Our error for one of formulaic's, with the caret where formulaic has its marks."""
-    message, _, context = str(error).partition("\n\n")
-    start, end = 0, len(text)
-    if _OPEN_MARK in context and _CLOSE_MARK in context:
-        plain = context.replace("\x1b[1;31m", "").replace("\x1b[0m", "")
-        start = plain.index(_OPEN_MARK)
-        end = plain.index(_CLOSE_MARK) - 1
-    if "is misplaced" in message:
-        message = f"'{text[start:end].strip()}' has nothing to work on."
-    return FormulaError(message.strip(), text, start, end)
+def quote_name(name: str) -> str:
+    """A column's name as it is written in a formula: in backticks where it needs them."""
+    found = _TOKEN.match(name)
+    plain = found is not None and found.lastgroup == "name" and name not in RESERVED | {"."}
+    if found is not None and plain and _name_end(name, found.end()) == len(name):
+        return name
+    escaped = name.replace("\\", "\\\\").replace("`", "\\`")
+    return f"`{escaped}`"
 
 
-def source_span(token: Token, text: str) -> tuple[int, int]:
-    """Where `token` stands in `text`, closing backtick or brace included."""
-    start = token.source_start or 0
-    end = (start if token.source_end is None else token.source_end) + 1
-    if text[start] in "`{" and text[end - 1] != {"`": "`", "{": "}"}[text[start]]:
-        end += 1
-    return start, end
+def shorten(text: str) -> str:
+    """A piece of a formula for a message: its beginning when it is long."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
-def _pieces_of(token: Token, text: str) -> Iterator[Piece]:
-    start, end = source_span(token, text)
-    if token.kind is Token.Kind.CONTEXT:
-        bracket = str(token)
-        yield Piece("open" if bracket in "([" else "close", bracket, start, end)
-    elif token.kind is Token.Kind.OPERATOR:
-        yield from _operators(text, start, end)
+def _name_end(text: str, position: int) -> int:
+    """Combining marks and joiners belong to a name too, so that names stay as they are typed."""
+    while position < len(text) and (
+        text[position] in _JOINERS or unicodedata.category(text[position]).startswith("M")
+    ):
+        goes_on = _NAME_GOES_ON.match(text, position + 1)
+        position = goes_on.end() if goes_on is not None else position + 1
+    return position
+
+
+def _unquoted(token: Token, text: str) -> Token:
+    name = _ESCAPED.sub(r"\1", token.text[1:-1])
+    if not name:
+        raise FormulaError(
+            "There is no name between these backticks.", text, token.start, token.end
+        )
+    return token._replace(text=name)
+
+
+def _check_brackets(text: str, tokens: list[Token]) -> None:
+    openings: list[Token] = []
+    for token in tokens:
+        if token.kind == "open":
+            openings.append(token)
+            if len(openings) > MAX_DEPTH:
+                raise too_deep(text, token.start, token.end)
+        elif token.kind == "close":
+            if not openings:
+                raise FormulaError("This bracket closes nothing.", text, token.start, token.end)
+            opening = openings.pop()
+            if _PAIRS[opening.text] != token.text:
+                message = f"This bracket is closed by '{token.text}', not '{_PAIRS[opening.text]}'."
+                raise FormulaError(message, text, opening.start, opening.end)
+    if openings:
+        opening = openings[-1]
+        raise FormulaError("This bracket is never closed.", text, opening.start, opening.end)
+
+
+def too_deep(text: str, start: int, end: int) -> FormulaError:
+    """The error for brackets, calls or operators nested beyond the limit."""
+    return FormulaError(
+        f"Brackets, calls and operators are nested more than {MAX_DEPTH} deep here, which is the "
+        "limit; make a column of a part.",
+        text,
+        start,
+        end,
+    )
+
+
+def _unknown(text: str, position: int) -> FormulaError:
+    character = text[position]
+    if character in "`\"'":
+        kind = "backtick" if character == "`" else "quote"
+        return FormulaError(f"This {kind} is never closed.", text, position, len(text))
+    name = unicodedata.name(character, "")
+    shown = f"'{character}'" if character.isprintable() else "This character"
+    message = f"{shown} (U+{ord(character):04X}{' ' + name if name else ''}) has no meaning here"
+    if character in _LOOKALIKES:
+        remedy = f"; write {_LOOKALIKES[character]} instead."
     else:
-        yield Piece(_KINDS[token.kind or Token.Kind.NAME], token.token, start, end)
-
-
-def _operators(text: str, start: int, end: int) -> Iterator[Piece]:
-    """Formulaic runs operators together (``~ -`` is one token); here each stands alone."""
-    if text[start] == "%":
-        close = text.find("%", start + 1) + 1
-        yield Piece("operator", text[start:close], start, close)
-        return
-    position = start
-    while position < end:
-        width = 2 if text[position : position + 2] in _PAIRED_OPERATORS else 1
-        if not text[position].isspace():
-            yield Piece("operator", text[position : position + width], position, position + width)
-        position += width
+        remedy = "; a name with such a character goes between backticks."
+    return FormulaError(message + remedy, text, position, position + 1)

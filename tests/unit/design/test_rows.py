@@ -238,9 +238,9 @@ def test_missing_offset_values_drop_rows(design: Callable[..., Design]) -> None:
     ("option", "text", "message"),
     [
         ("weights", "w8", "weights: 'w8' is not a column"),
-        ("weights", "1/(1 +", "weights: .* not a complete expression"),
+        ("weights", "1/(1 +", "weights: This bracket is never closed"),
         ("weights", "lg(x)", "weights: 'lg' is not a function"),
-        ("offset", "f + 1", "offset: .* column 'f' is categorical"),
+        ("offset", "f + 1", "offset: column 'f' is categorical"),
     ],
 )
 def test_refused_expressions(
