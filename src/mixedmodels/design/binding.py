@@ -20,6 +20,7 @@ from mixedmodels.design.operators import (
     Unsuitable,
     arithmetic,
     as_numbers,
+    as_truth,
     combine,
     compare,
     contains,
@@ -147,23 +148,15 @@ class _Binder:
             (sign,), (left, right) = operators, map(self.bind, node.operands)
             return self._guarded(lambda v: compare(sign, left(v), right(v)), node, node.operands[0])
         if operators[0] in ("&", "|"):
-            return self._folded(node, combine)
+            return self._folded(node, combine, [self._truth(side) for side in node.operands])
         if operators[0] == ":" or "%in%" in operators:
             return self._constants_chain(node)
-        numbers = [self._numbers(operand) for operand in node.operands]
-        first, rest = numbers[0], list(zip(operators, numbers[1:], strict=True))
+        return self._folded(node, arithmetic, [self._numbers(side) for side in node.operands])
 
-        def compute(values: Values) -> Any:
-            result = first(values)
-            for sign, operand in rest:
-                result = arithmetic(sign, result, operand(values))
-            return result
-
-        return compute
-
-    def _folded(self, node: Chain, combine: Callable[[str, Any, Any], Any]) -> Compute:
-        first, *others = map(self.bind, node.operands)
-        rest = list(zip(node.operators, others, strict=True))
+    def _folded(
+        self, node: Chain, combine: Callable[[str, Any, Any], Any], operands: list[Compute]
+    ) -> Compute:
+        first, rest = operands[0], list(zip(node.operators, operands[1:], strict=True))
 
         def compute(values: Values) -> Any:
             result = first(values)
@@ -184,7 +177,11 @@ class _Binder:
                     "interaction outside of calls, or with interaction(a, b)."
                 )
                 raise self._error(message, operand.start, operand.end)
-        return self._folded(node, _combine_any)
+        return self._folded(node, _combine_any, list(map(self.bind, node.operands)))
+
+    def _truth(self, node: Node) -> Compute:
+        operand = self.bind(node)
+        return self._guarded(lambda values: as_truth(operand(values)), node, node)
 
     def _numbers(self, node: Node) -> Compute:
         operand = self.bind(node)

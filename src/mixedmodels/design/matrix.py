@@ -15,7 +15,8 @@ from typing import TypeAlias
 import numpy as np
 
 from mixedmodels.design.factors import Block, Recipe
-from mixedmodels.design.rank import scope_terms
+from mixedmodels.design.rank import TooManyParts, scope_terms
+from mixedmodels.errors import ModelError
 from mixedmodels.formula import Term
 from mixedmodels.typing import FloatArray
 
@@ -23,6 +24,8 @@ Choice: TypeAlias = tuple[str, bool, int]
 ColumnPlan: TypeAlias = tuple[Choice, ...]
 
 INTERCEPT = "(Intercept)"
+
+_SHOWN = 60
 
 _ONE = np.ones(1)
 _ONE.flags.writeable = False
@@ -48,14 +51,26 @@ class PartPlan:
 def plan_part(
     terms: Sequence[Term], blocks: Mapping[str, Block], recipes: Mapping[str, Recipe]
 ) -> PartPlan:
-    """Decide the columns of a part: which levels each factor contributes in which term."""
+    """Decide the columns of a part: which levels each factor contributes in which term.
+
+    Raises:
+        ModelError: a term is an interaction of too many categorical factors.
+    """
     keys = tuple(tuple(factor.key for factor in term.factors) for term in terms)
     used = tuple(dict.fromkeys(key for term in keys for key in term))
     spans = tuple(blocks[key].spans for key in used)
     # Of a factor with many levels the names are not worth keeping.
     plan = _planned if not any(spans) else _planned.__wrapped__
     labels = tuple((blocks[key].columns(False), blocks[key].columns(True)) for key in used)
-    names, columns, origins = plan(keys, used, spans, labels)
+    try:
+        names, columns, origins = plan(keys, used, spans, labels)
+    except TooManyParts as error:
+        name = terms[error.term].name
+        raise ModelError(
+            f"'{name[:_SHOWN]}{'...' * (len(name) > _SHOWN)}' is an interaction of {error.factors} "
+            "categorical factors, which is more than can be handled (8, or 10 with all lower "
+            "terms in the formula). Make one factor of several."
+        ) from None
     return PartPlan(names, columns, {key: recipes[key] for key in used}, origins)
 
 

@@ -55,6 +55,16 @@ def as_numbers(value: Any) -> Any:
     return array.astype(np.float64) if array.ndim else _scalar(array[()])
 
 
+def as_truth(value: Any) -> Any:
+    """Truth values for logic; a number is true unless it is 0.
+
+    Raises:
+        Unsuitable: as `as_numbers`.
+    """
+    known = isinstance(value, np.ndarray) and value.dtype.kind == "b"
+    return value if known or _is_truth(value) else _truth(*_truth_of(value))
+
+
 def as_categorical(value: Any) -> CategoricalColumn | None:
     """The codes and levels of a categorical value, None for any other and for truth values."""
     if isinstance(value, CodedColumn):

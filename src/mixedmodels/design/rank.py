@@ -14,6 +14,21 @@ from typing import TypeAlias
 Scoped: TypeAlias = tuple[tuple[int, bool], ...]
 """A product of factors: (factor, reduced) pairs; () is the intercept."""
 
+_MAX_PARTS = 256
+"""Parts of one term that earlier terms do not span; joining them takes their cube."""
+
+_MAX_FACTORS = 10
+"""Categorical factors in one term, which has two parts for each combination of them."""
+
+
+class TooManyParts(Exception):
+    """A term with so many categorical factors that its parts cannot be told apart in time."""
+
+    def __init__(self, term: int, factors: int) -> None:
+        super().__init__(term, factors)
+        self.term = term
+        self.factors = factors
+
 
 @functools.lru_cache(maxsize=512)
 def scope_terms(
@@ -24,15 +39,24 @@ def scope_terms(
     Args:
         terms: Factors of each term, by number; () for the intercept.
         spanning: For each factor, whether its full set of columns adds up to the intercept.
+
+    Raises:
+        TooManyParts: a term is an interaction of too many factors.
     """
+    orders = [sum(spanning[factor] for factor in term) for term in terms]
+    if max(orders, default=0) > _MAX_FACTORS:
+        largest = orders.index(max(orders))
+        raise TooManyParts(largest, orders[largest])
     spanned: set[frozenset[tuple[int, bool]]] = set()
     scoped: list[tuple[Scoped, ...]] = []
-    for term in terms:
+    for number, term in enumerate(terms):
         choices: list[list[tuple[tuple[int, bool], ...]]] = [
             [((factor, True),), ()] if spanning[factor] else [((factor, False),)] for factor in term
         ]
         parts = [tuple(itertools.chain(*choice)) for choice in itertools.product(*choices)]
         new = [part for part in parts if frozenset(part) not in spanned]
+        if len(new) > _MAX_PARTS:
+            raise TooManyParts(number, orders[number])
         spanned.update(frozenset(part) for part in new)
         scoped.append(tuple(_join(new)))
     return tuple(scoped)

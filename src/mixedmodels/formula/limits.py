@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-MAX_CHARACTERS = 200_000
+MAX_CHARACTERS = 50_000
 """Length of a formula or of an expression."""
 
 MAX_DEPTH = 60
