@@ -13,6 +13,7 @@ from mixedmodels.design.evaluate import Bound, bind, evaluate
 from mixedmodels.design.factors import NumericBlock, Recipe, check_finite, factor_values
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, FormulaError
+from mixedmodels.formula.tokens import quote_name
 from mixedmodels.settings import NaAction
 from mixedmodels.typing import BoolArray, FloatArray
 
@@ -66,7 +67,7 @@ def read_argument(role: str, given: Any, rows: Rows) -> Argument | None:
     if given is None:
         return None
     if isinstance(given, str):
-        text = f"`{given}`" if given in rows.table else given
+        text = quote_name(given) if given in rows.table else given
         return Argument(role, text=text, columns=_bind(role, text, rows).names)
     labels = rows.table.index
     if isinstance(given, pd.Series) and labels is not None and not given.index.equals(labels):
