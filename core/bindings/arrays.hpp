@@ -5,7 +5,10 @@
 #include <nanobind/ndarray.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
+
+#include "mixedmodels/codes.hpp"
 
 namespace nb = nanobind;
 
@@ -14,6 +17,16 @@ using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::
 using Vector = nb::ndarray<const double, nb::ndim<1>, nb::device::cpu>;
 using Dense = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>;
+
+// Codes as the core takes them. Nothing is converted, since that could change a code or leave the copy to nobody.
+inline Codes checked_codes(nb::handle given, std::int32_t n_levels, std::int32_t lowest = 0) {
+  Codes codes;
+  if (!nb::try_cast<Codes>(given, codes, false))
+    throw nb::value_error("codes must be a contiguous int32 array of one dimension");
+  if (!mixedmodels::valid_codes(codes.data(), static_cast<std::int64_t>(codes.size()), n_levels, lowest))
+    throw nb::value_error(("a code is not that of one of the " + std::to_string(n_levels) + " levels").c_str());
+  return codes;
+}
 
 template <typename T>
 using Array = nb::ndarray<nb::numpy, T>;

@@ -15,7 +15,8 @@ nb::tuple encode_integers(Integers values) {
   return nb::make_tuple(to_numpy(std::move(out.codes)), to_numpy(std::move(out.levels)));
 }
 
-nb::tuple interact(Codes a, std::int32_t n_a, Codes b, std::int32_t n_b) {
+nb::tuple interact(nb::object codes_a, std::int32_t n_a, nb::object codes_b, std::int32_t n_b) {
+  const Codes a = checked_codes(codes_a, n_a), b = checked_codes(codes_b, n_b);
   if (a.size() != b.size()) throw nb::value_error("codes of two factors differ in length");
   mm::Interaction out;
   {
@@ -26,15 +27,15 @@ nb::tuple interact(Codes a, std::int32_t n_a, Codes b, std::int32_t n_b) {
                         to_numpy(std::move(out.level_b)));
 }
 
-nb::tuple compact(Codes codes, std::int32_t n_levels) {
+nb::tuple compact(nb::object given, std::int32_t n_levels) {
+  const Codes codes = checked_codes(given, n_levels);
   mm::Compaction out;
   {
     nb::gil_scoped_release release;
     out = mm::compact(codes.data(), n_levels, static_cast<std::int64_t>(codes.size()));
   }
   const bool unchanged = static_cast<std::int32_t>(out.kept.size()) == n_levels;
-  return nb::make_tuple(unchanged ? nb::cast(codes) : nb::cast(to_numpy(std::move(out.codes))),
-                        to_numpy(std::move(out.kept)));
+  return nb::make_tuple(unchanged ? given : nb::cast(to_numpy(std::move(out.codes))), to_numpy(std::move(out.kept)));
 }
 
 }  // namespace

@@ -36,8 +36,13 @@ nb::dict fit_without(const Evaluator& evaluator, Integers start, Integers rows, 
   if (sets.start.empty() || sets.start.front() != 0 || sets.start.back() != static_cast<std::int64_t>(rows.size()) ||
       !std::is_sorted(sets.start.begin(), sets.start.end()))
     throw nb::value_error("the starts of the sets do not divide the rows");
-  for (std::int64_t row : sets.rows)
-    if (row < 0 || row >= products.rows.n) throw nb::value_error("a row to leave out is not there");
+  std::vector<std::int32_t> left_out_by(static_cast<std::size_t>(products.rows.n), -1);
+  for (std::int32_t set = 0; set < sets.count(); ++set)
+    for (std::int64_t i = sets.start[set]; i < sets.start[set + 1]; ++i) {
+      const std::int64_t row = sets.rows[i];
+      if (row < 0 || row >= products.rows.n) throw nb::value_error("a row to leave out is not there");
+      if (std::exchange(left_out_by[row], set) == set) throw nb::value_error("a row is left out twice");
+    }
   const std::vector<double> from(evaluator.checked(theta), theta.data() + theta.size());
   std::vector<double> step;
   if (newton) {

@@ -6,21 +6,22 @@ namespace {
 
 using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-nb::tuple predict_rows(Evaluator& evaluator, const std::vector<Codes>& codes, const std::vector<Table>& z, Table x) {
+nb::tuple predict_rows(Evaluator& evaluator, const std::vector<nb::object>& given, const std::vector<Table>& z,
+                       Table x) {
   const Products& products = evaluator.analysis.products;
   const std::size_t n = x.shape(0);
   mm::PredictionRows rows;
   rows.n = static_cast<std::int64_t>(n);
   rows.x = x.data();
-  if (codes.size() != products.A.factors.size() || z.size() != codes.size() ||
+  if (given.size() != products.A.factors.size() || z.size() != given.size() ||
       static_cast<int>(x.shape(1)) != products.A.p)
     throw nb::value_error("the rows are not those of this model");
-  for (std::size_t f = 0; f < codes.size(); ++f) {
+  std::vector<Codes> codes;
+  for (std::size_t f = 0; f < given.size(); ++f) {
     const mm::FactorBlock& block = products.A.factors[f];
+    codes.push_back(checked_codes(given[f], block.levels, -1));
     if (codes[f].size() != n || z[f].shape(0) != n || static_cast<int>(z[f].shape(1)) != block.width)
       throw nb::value_error("codes, z and x differ in length or width");
-    for (std::size_t i = 0; i < n; ++i)
-      if (codes[f].data()[i] >= block.levels) throw nb::value_error("a code is not that of a level");
     rows.codes.push_back(codes[f].data());
     rows.z.push_back(z[f].data());
   }

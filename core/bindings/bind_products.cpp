@@ -9,8 +9,8 @@ void bind_products(nb::module_& m) {
       "Cross-products of a design. Arguments: codes (one int32 array of length n per grouping factor),\n"
       "levels (their numbers), z (per factor a list of n x s matrices, any strides), X (n x p), y (n),\n"
       "weights and offset (n or None). The arrays must not change while the object lives.")
-      .def(nb::init<std::vector<Codes>, std::vector<std::int32_t>, std::vector<std::vector<Matrix>>, Matrix, Vector,
-                    std::optional<Vector>, std::optional<Vector>, int>(),
+      .def(nb::init<std::vector<nb::object>, std::vector<std::int32_t>, std::vector<std::vector<Matrix>>, Matrix,
+                    Vector, std::optional<Vector>, std::optional<Vector>, int>(),
            nb::arg("codes"), nb::arg("levels"), nb::arg("z"), nb::arg("X"), nb::arg("y"),
            nb::arg("weights").none() = nb::none(), nb::arg("offset").none() = nb::none(), nb::arg("threads") = 1)
       .def_prop_ro("n", [](const Products& s) { return s.rows.n; })
@@ -75,7 +75,7 @@ void bind_products(nb::module_& m) {
           [](const Products& s, std::variant<std::string, std::vector<int>> order) {
             mm::Elimination e;
             if (const auto* factors = std::get_if<std::vector<int>>(&order))
-              e = mm::eliminate(s.graph, mm::factor_order(s.A, *factors), "factors");
+              e = mm::eliminate(s.graph, checked_order(s.A, *factors), "factors");
             else
               e = mm::eliminate(s.graph, mm::minimum_degree(s.graph), "minimum degree");
             return std::pair<std::int64_t, double>(e.fill.nnz, e.fill.flops);

@@ -42,20 +42,23 @@ struct Products {
   mm::CrossProducts A;
   mm::LevelGraph graph;
 
-  Products(std::vector<Codes> codes_, std::vector<std::int32_t> levels, std::vector<std::vector<Matrix>> z_, Matrix X_,
-           Vector y_, std::optional<Vector> w_, std::optional<Vector> offset_, int threads)
-      : codes(std::move(codes_)), z(std::move(z_)), X(X_), y(y_), w(w_), offset(offset_) {
+  Products(std::vector<nb::object> codes_, std::vector<std::int32_t> levels, std::vector<std::vector<Matrix>> z_,
+           Matrix X_, Vector y_, std::optional<Vector> w_, std::optional<Vector> offset_, int threads)
+      : z(std::move(z_)), X(X_), y(y_), w(w_), offset(offset_) {
     const std::size_t n = y.size();
+    if (levels.size() != codes_.size() || z.size() != codes_.size())
+      throw nb::value_error("codes, levels and z are not of as many grouping factors");
     auto check = [&](std::size_t length, const char* what) {
       if (length != n) throw nb::value_error((std::string(what) + " and the response differ in length").c_str());
     };
     rows.n = static_cast<std::int64_t>(n);
-    for (std::size_t f = 0; f < codes.size(); ++f) {
+    for (std::size_t f = 0; f < codes_.size(); ++f) {
+      codes.push_back(checked_codes(codes_[f], levels[f]));
       check(codes[f].size(), "the codes of a grouping factor");
       mm::FactorRows factor;
       factor.codes = codes[f].data();
-      factor.levels = levels.at(f);
-      for (const Matrix& term : z.at(f)) {
+      factor.levels = levels[f];
+      for (const Matrix& term : z[f]) {
         check(term.shape(0), "a random-effects model matrix");
         for (std::size_t j = 0; j < term.shape(1); ++j) factor.z.push_back(column_of(term, j));
       }
@@ -75,6 +78,16 @@ struct Products {
   }
 };
 
+// The nodes in the order of the factors, each of which must be named once.
+inline std::vector<int> checked_order(const mm::CrossProducts& A, const std::vector<int>& factors) {
+  std::vector<char> named(A.factors.size(), 0);
+  for (int f : factors)
+    if (f < 0 || f >= static_cast<int>(named.size()) || std::exchange(named[f], 1))
+      throw nb::value_error("an order names every factor once");
+  if (factors.size() != named.size()) throw nb::value_error("an order names every factor once");
+  return mm::factor_order(A, factors);
+}
+
 struct Analysis {
   const Products& products;
   mm::Symbolic symbolic;
@@ -84,7 +97,7 @@ struct Analysis {
     const mm::LevelGraph& graph = products.graph;
     mm::Elimination e;
     if (const auto* factors = std::get_if<std::vector<int>>(&order))
-      e = mm::eliminate(graph, mm::factor_order(products.A, *factors), "factors");
+      e = mm::eliminate(graph, checked_order(products.A, *factors), "factors");
     else if (std::get<std::string>(order) == "minimum degree")
       e = mm::eliminate(graph, mm::minimum_degree(graph), "minimum degree");
     else

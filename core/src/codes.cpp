@@ -44,6 +44,16 @@ EncodedIntegers encode_by_hashing(const std::int64_t* values, std::int64_t n) {
 
 }  // namespace
 
+bool valid_codes(const std::int32_t* codes, std::int64_t n, std::int32_t n_levels, std::int32_t lowest) {
+  if (n_levels < 0) return false;
+  std::int32_t low = lowest, high = lowest;  // an empty array is valid
+  for (std::int64_t i = 0; i < n; ++i) {
+    low = std::min(low, codes[i]);
+    high = std::max(high, codes[i]);
+  }
+  return low >= lowest && (n == 0 || high < n_levels);
+}
+
 EncodedIntegers encode_integers(const std::int64_t* values, std::int64_t n) {
   if (n == 0) return {};
   auto [low, high] = std::minmax_element(values, values + n);

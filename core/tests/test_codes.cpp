@@ -48,6 +48,19 @@ std::vector<std::int32_t> random_codes(Random& random, int n, int levels) {
   return out;
 }
 
+TEST(codes_are_valid_between_the_lowest_and_the_number_of_levels) {
+  const std::vector<std::int32_t> codes{0, 4, 2}, unknown{0, -1, 4}, wild{0, std::numeric_limits<std::int32_t>::min()};
+  CHECK(mm::valid_codes(codes.data(), 3, 5));
+  CHECK(!mm::valid_codes(codes.data(), 3, 4));
+  CHECK(!mm::valid_codes(unknown.data(), 3, 5));
+  CHECK(mm::valid_codes(unknown.data(), 3, 5, -1));
+  CHECK(!mm::valid_codes(unknown.data(), 3, 4, -1));
+  CHECK(!mm::valid_codes(wild.data(), 2, 5, -1));
+  CHECK(mm::valid_codes(nullptr, 0, 0));
+  CHECK(!mm::valid_codes(codes.data(), 1, 0));
+  CHECK(!mm::valid_codes(nullptr, 0, -1));
+}
+
 TEST(interaction_has_the_observed_combinations_in_order) {
   Random random(2);
   for (int round = 0; round < 50; ++round) {

@@ -1,5 +1,6 @@
 // Purpose: integer codes of grouping factors, each function one or two passes over the rows.
-// A code is the 0-based position of a row's level in the factor's table of levels; codes lie in [0, levels).
+// A code is the 0-based position of a row's level in the factor's table of levels; codes lie in [0, levels). Codes
+// index arrays without further checks, so whoever takes them from outside calls `valid_codes` once before.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,9 @@ struct Compaction {
   std::vector<std::int32_t> codes;  // empty when every level is used: the codes stay as they are
   std::vector<std::int32_t> kept;   // levels in use, ascending
 };
+
+// Whether all codes lie in [lowest, n_levels); `lowest` is 0, or -1 where that stands for an unknown level. One pass.
+bool valid_codes(const std::int32_t* codes, std::int64_t n, std::int32_t n_levels, std::int32_t lowest = 0);
 
 // Codes of arbitrary integers. Counts when their range is moderate, hashes otherwise.
 EncodedIntegers encode_integers(const std::int64_t* values, std::int64_t n);
