@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from mixedmodels.design.columns import NumericColumn
-from mixedmodels.design.functions import CATEGORICAL, CONSTANTS, STATEFUL, find_function
+from mixedmodels.design.functions import CATEGORICAL, CONSTANTS, STATEFUL, NotNumeric, find_function
 from mixedmodels.design.operators import (
     Unsuitable,
     arithmetic,
@@ -207,13 +205,8 @@ class _Binder:
             message = f"'{shorten(hidden[0])}' cannot be given in a formula."
             raise self._error(message, node.start, node.name_end)
         raw = node.name in CATEGORICAL
-        arguments = [
-            self._argument(argument, function, raw=raw and position == 0)
-            for position, argument in enumerate(node.arguments)
-        ]
-        keywords = {
-            keyword: self._argument(value, function, raw=False) for keyword, value in node.keywords
-        }
+        arguments = [self._argument(argument, raw=raw) for argument in node.arguments]
+        keywords = {keyword: self._argument(value, raw=raw) for keyword, value in node.keywords}
         key = None
         if node.name in STATEFUL:
             key = f"_state{len(self.states)}"
@@ -226,18 +219,28 @@ class _Binder:
             unnamed = [argument(values) for argument in arguments]
             try:
                 return function(*unnamed, **named)
+            except NotNumeric as error:
+                message = self._named(error.message, node, values)
+                raise self._error(message, node.start, node.end) from None
             except FormulaError as error:
                 raise self._error(error.message, node.start, node.end) from None
 
         return compute
 
-    def _argument(self, node: Node, function: Callable[..., Any], *, raw: bool) -> Compute:
+    def _named(self, message: str, node: Call, values: Values) -> str:
+        """What a function says of an argument that is not numeric, after the column's name."""
+        for argument in (*node.arguments, *(value for _, value in node.keywords)):
+            if not isinstance(argument, Name) or argument.name not in self.present:
+                continue
+            if not isinstance(values.rows.column(argument.name), NumericColumn):
+                return f"column '{argument.name}' is categorical, not numeric: {message}"
+        return message
+
+    def _argument(self, node: Node, *, raw: bool) -> Compute:
         if raw and isinstance(node, Name) and node.name in self.present:
             self.columns[node.name, True] = None
             column = node.name
             return lambda values: values.rows.column(column)
-        if isinstance(function, np.ufunc):
-            return self._numbers(node)
         return self.bind(node)
 
     def _function(self, node: Call) -> Callable[..., Any]:

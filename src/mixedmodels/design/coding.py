@@ -70,26 +70,36 @@ class Contrast:
     Attributes:
         name: One of the names that `contrasts` takes.
         base: Reference level of the treatment contrast; None for the first.
+        position: The same by its number, counted from 1 as in R; 0 for the last.
+        n_levels: Number of levels that it is meant for; None for any.
     """
 
     name: str
     base: Any = None
-
-    def __call__(self, base: Any = None) -> Contrast:
-        """The same contrast with another reference level."""
-        return Contrast(self.name, base)
+    position: int | None = None
+    n_levels: int | None = None
 
     def coding(self, levels: pd.Index, factor: str) -> Coding:
         """The coding for `levels`.
 
         Raises:
-            DataError: the reference level is not among them.
+            DataError: the reference level is not among them, or they are not `n_levels`.
         """
         labels = level_labels(levels)
+        if self.n_levels not in (None, len(labels)):
+            raise DataError(
+                f"{factor} has {len(labels)} levels in use ({', '.join(labels[:10])}), not the "
+                f"{self.n_levels} that its contrast is written for."
+            )
+        if self.position is not None:
+            if self.position > len(labels):
+                raise DataError(
+                    f"{factor} has {len(labels)} levels in use ({', '.join(labels[:10])}), so "
+                    f"number {self.position} cannot be the reference."
+                )
+            return _treatment(labels, self.position - 1 if self.position else len(labels) - 1)
         if self.base is None:
             return make_coding(self.name, levels, factor)
-        if self.name != "treatment":
-            raise DataError(f"{factor}: only a treatment contrast has a reference level.")
         wanted = level_labels(pd.Index([self.base]))[0]
         if wanted not in labels:
             raise DataError(

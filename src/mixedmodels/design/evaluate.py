@@ -97,7 +97,8 @@ def evaluate(bound: Bound, rows: Rows, states: dict[str, Any]) -> Any:
             0,
             len(text),
         ) from None
-    if isinstance(value, np.ndarray) and value.dtype.kind in "iuf":
+    # A transform's result with its names passes for an array, and stays what it is.
+    if type(value) is np.ndarray and value.dtype.kind in "iuf":
         return value.astype(np.float64, copy=False)
     return value
 

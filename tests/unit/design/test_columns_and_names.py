@@ -126,7 +126,7 @@ def test_a_column_named_like_an_expression_is_another_factor(
         ("y ~ I(x.real) + (1|g)", "x.real", "attributes cannot be used"),
         ("y ~ log(f) + (1|g)", "log(f)", "column 'f' is categorical"),
         ("y ~ I(f + 1) + (1|g)", "I(f + 1)", "column 'f' is categorical"),
-        ("y ~ log(x, z) + (1|g)", "log(x, z)", "read-only"),
+        ("y ~ log(x, out=z) + (1|g)", "log(x, out=z)", "does not take 'out='"),
         ("y ~ I(3) + (1|g)", "I(3)", "a single value"),
         ("y ~ poly(x, _state=z) + (1|g)", "poly", "cannot be given"),
         ("y ~ x + (1|poly(x, 2))", "poly(x, 2)", "one column"),

@@ -163,7 +163,7 @@ def test_numbers_must_stay_numbers(design: Callable[..., Design]) -> None:
 
 def test_spline_beyond_its_range(design: Callable[..., Design]) -> None:
     made = design("y ~ bs(x, df=4) + (1|g)")
-    with pytest.raises(FormulaError, match="extend beyond"):
+    with pytest.raises(DataError, match="extend beyond"):
         rebuild_fixed(made, new_rows({"x": [99.0]}))
     extended = design("y ~ bs(x, df=4, extrapolation='extend') + (1|g)")
     assert np.isfinite(rebuild_fixed(extended, new_rows({"x": [99.0]}))).all()
