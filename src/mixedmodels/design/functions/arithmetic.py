@@ -13,7 +13,7 @@ from mixedmodels.design.functions.signature import Function, function, row_wise
 from mixedmodels.errors import FormulaError
 from mixedmodels.typing import AnyArray, FloatArray
 
-_MOST_DIGITS = 400
+_MOST_DIGITS = 300
 
 
 def same_shape(values: tuple[FloatArray, ...]) -> tuple[FloatArray, ...]:

@@ -20,6 +20,7 @@ from mixedmodels.design.functions.kinds import (
     categories,
     is_categorical,
     numbers,
+    occurring,
 )
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import DataError, FormulaError
@@ -68,7 +69,7 @@ def as_logical(x: Any) -> Any:
         DataError: text that is not such a word.
     """
     if is_categorical(x):
-        column = categories(x)
+        column = occurring(categories(x))
         labels = level_labels(column.levels)
         stray = [label for label in labels if label not in _TRUE | _FALSE]
         if stray:
@@ -84,7 +85,7 @@ def as_logical(x: Any) -> Any:
 
 def as_character(x: Any) -> TextColumn:
     """``as.character(x)``: the labels as text, in the order of text."""
-    column = categories(x)
+    column = occurring(categories(x))
     labels = np.array(level_labels(column.levels), dtype=object)
     levels, position = np.unique(labels, return_inverse=True)
     codes = np.append(position, -1).astype(np.int32)[column.codes]

@@ -41,16 +41,16 @@ def _spline(name: str, transform: Callable[..., Any], least: int) -> Function:
     ) -> Any:
         values = one_column(x)
         finite = np.isfinite(values)
-        if extrapolation not in BEYOND:
+        if not isinstance(extrapolation, str) or extrapolation not in BEYOND:
             raise FormulaError(f"takes {', '.join(BEYOND)} as 'extrapolation'.")
         options: dict[str, Any] = {}
         if "knots" not in _state:
-            if constraints not in (None, "center"):
+            centred = isinstance(constraints, str) and constraints == "center"
+            if constraints is not None and not centred:
                 raise FormulaError("takes 'center' as 'constraints', or none.")
-            options = _knots(values, df, knots, lower_bound, upper_bound)
+            fewest = max(least - centred, 1)
+            options = _knots(values, df, knots, lower_bound, upper_bound, fewest)
             options["constraints"] = constraints
-            if df is not None:
-                count(df, "df", least - (constraints is not None and least > 1), MAX_DF)
         try:
             made = transform(values[finite], extrapolation=extrapolation, _state=_state, **options)
         except ValueError as error:
@@ -61,7 +61,9 @@ def _spline(name: str, transform: Callable[..., Any], least: int) -> Function:
     return function(name, compute, stateful=True)
 
 
-def _knots(values: FloatArray, df: Any, knots: Any, lower: Any, upper: Any) -> dict[str, Any]:
+def _knots(
+    values: FloatArray, df: Any, knots: Any, lower: Any, upper: Any, fewest: int
+) -> dict[str, Any]:
     """What training is told about knots.
 
     Raises:
@@ -88,7 +90,7 @@ def _knots(values: FloatArray, df: Any, knots: Any, lower: Any, upper: Any) -> d
                 f"has the knot {stray[0]:g}, which is not between {low:g} and {high:g}."
             )
         return {**options, "knots": inner}
-    columns = count(df, "df", 1, MAX_DF)
+    columns = count(df, "df", fewest, MAX_DF)
     distinct = np.unique(values[(values >= low) & (values <= high)]).size
     if distinct < columns:
         raise DataError(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels import _core
-from mixedmodels.design.codes import drop_unused, match_levels
+from mixedmodels.design.codes import match_levels
 from mixedmodels.design.codes import relevel as put_levels
 from mixedmodels.design.coding import Contrast
 from mixedmodels.design.columns import CategoricalColumn, level_label, level_labels
@@ -23,6 +23,7 @@ from mixedmodels.design.functions.kinds import (
     flag,
     is_categorical,
     listed,
+    occurring,
 )
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import DataError, FormulaError, did_you_mean
@@ -125,15 +126,16 @@ def interaction(
     if not isinstance(sep, str):
         raise FormulaError("needs a text as 'sep'.")
     flag(drop, "drop")
-    parts = [drop_unused(categories(column)) for column in columns]
+    parts = [occurring(categories(column)) for column in columns]
     n_rows = len(parts[0].codes)
     present = np.logical_and.reduce([part.codes >= 0 for part in parts])
     slowest_first = parts if flag(lex_order, "lex.order") else parts[::-1]
-    codes = slowest_first[0].codes[present]
+    codes = slowest_first[0].codes[present].astype(np.int32)
     chosen = (np.arange(len(slowest_first[0].levels), dtype=np.int32),)
     for part in slowest_first[1:]:
         n_levels = len(part.levels)
-        codes, before, last = _core.interact(codes, len(chosen[0]), part.codes[present], n_levels)
+        others = part.codes[present].astype(np.int32)
+        codes, before, last = _core.interact(codes, len(chosen[0]), others, n_levels)
         chosen = (*(which[before] for which in chosen), last)
     if slowest_first is not parts:
         chosen = chosen[::-1]
@@ -175,7 +177,7 @@ def settled(x: Any, state: dict[str, Any]) -> tuple[CategoricalColumn, pd.Index]
     column = categories(x)
     if "levels" not in state:
         if isinstance(x, CodedColumn) and x.compact:
-            column = drop_unused(column)
+            column = occurring(column)
         state["levels"] = column.levels
     known: pd.Index = state["levels"]
     codes = match_levels(column, known)

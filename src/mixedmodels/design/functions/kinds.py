@@ -112,6 +112,20 @@ def categories(value: Any) -> CategoricalColumn:
     return categorize(NumericColumn(one_column(value)))
 
 
+def occurring(column: CategoricalColumn) -> CategoricalColumn:
+    """The column with only the levels that occur; missing values stay missing."""
+    n_levels = len(column.levels)
+    occurs = np.zeros(n_levels + 1, dtype=np.bool_)
+    # Code -1, a missing value, marks the place behind the last level.
+    occurs[column.codes] = True
+    if occurs[:n_levels].all():
+        return column
+    kept = np.flatnonzero(occurs[:n_levels])
+    position = np.full(n_levels + 1, -1, dtype=np.int32)
+    position[kept] = np.arange(len(kept), dtype=np.int32)
+    return CategoricalColumn(position[column.codes], column.levels.take(kept), column.ordered)
+
+
 def is_categorical(value: Any) -> bool:
     """Whether the argument is categories or text, truth values aside."""
     if isinstance(value, CodedColumn):
@@ -251,5 +265,6 @@ def _truth(value: CategoricalColumn | pd.Categorical | CodedColumn) -> FloatArra
         raise NotNumeric(f"needs numbers, not a factor of {describe(value)}. {_REMEDY}")
     levels = value.levels if isinstance(value, CategoricalColumn) else value.categories
     if not _is_truth(levels):
-        raise NotNumeric(f"needs numbers, not {describe(value)}. {_REMEDY}")
+        remedy = "" if levels.dtype.kind in "mM" else f" {_REMEDY}"
+        raise NotNumeric(f"needs numbers, not {describe(value)}.{remedy}")
     return np.append(levels.to_numpy(dtype=np.float64), np.nan)[value.codes]

@@ -26,7 +26,7 @@ _ADVICE: dict[str, tuple[str, ...]] = {
         *("mean", "median", "sd", "var", "min", "max", "range", "sum", "prod", "length", "nrow"),
         *("quantile", "mad", "IQR", "ave", "tapply", "aggregate", "rank", "rowMeans", "rowSums"),
         *("colMeans", "weighted.mean", "cor", "table", "unique", "nlevels", "levels", "any", "all"),
-        *("std", "standardize", "normalize", "reorder", "ecdf", "fivenum", "sample"),
+        *("std", "normalize", "reorder", "ecdf", "fivenum", "sample"),
     ),
     _ORDER: (
         *("cumsum", "cumprod", "cummax", "cummin", "rev", "order", "sort", "lag", "lead", "diff"),
@@ -34,9 +34,9 @@ _ADVICE: dict[str, tuple[str, ...]] = {
         *("rep", "append", "embed", "filter", "stl"),
     ),
     _TEXT: (
-        *("nchar", "substr", "substring", "paste", "paste0", "sprintf", "format", "toupper"),
+        *("nchar", "substr", "substring", "sprintf", "format", "toupper"),
         *("tolower", "trimws", "gsub", "sub", "grepl", "grep", "regexpr", "strsplit", "startsWith"),
-        *("endsWith", "chartr", "rev.default", "str", "len", "formatC", "abbreviate"),
+        *("endsWith", "chartr", "rev.default", "len", "formatC", "abbreviate"),
     ),
     _RANDOM: ("rnorm", "runif", "rbinom", "rpois", "rexp", "rgamma", "jitter", "set.seed"),
     _MISSING: ("is.na", "is.nan", "complete.cases", "na.omit", "isna", "isnull", "anyNA", "addNA"),
@@ -68,6 +68,8 @@ REFUSED: dict[str, str] = {
         )
     },
     "rcs": "'rcs' is not a function of formulas; ns(x, df=4) gives the same kind of spline.",
+    "paste": "'paste' is not a function of formulas; write interaction(a, b, sep=\" \").",
+    "paste0": "'paste0' is not a function of formulas; write interaction(a, b, sep=\"\").",
     "polym": "'polym' is not a function of formulas; write x * z + I(x^2) + I(z^2).",
     "mo": "'mo' is not a function of formulas; write factor(x), or the codes by as.numeric().",
     "recode": "'recode' is not a function of formulas; write factor(x, levels=, labels=).",

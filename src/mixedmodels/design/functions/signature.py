@@ -59,7 +59,7 @@ class Function:
         except FormulaError as error:
             raise type(error)(f"{self.name}() {error.message}") from None
         except DataError as error:
-            raise DataError(f"{self.name}() {error}") from None
+            raise DataError(f"{self.name}() {str(error).lstrip()}") from None
 
     def _match(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> dict[str, Any]:
         names = list(self.parameters)

@@ -16,6 +16,7 @@ from mixedmodels.design.functions.kinds import (
     basis,
     constant,
     count,
+    describe,
     finite_range,
     flag,
     listed_numbers,
@@ -140,10 +141,10 @@ def _choice(extrapolation: Any, bounded: bool) -> str:
     """How values beyond the boundary are treated; R goes on where the boundary was given."""
     if extrapolation is None:
         return "extend" if bounded else "raise"
-    if extrapolation not in BEYOND:
+    if not isinstance(extrapolation, str) or extrapolation not in BEYOND:
         listed = ", ".join(repr(option) for option in BEYOND)
-        raise FormulaError(f"takes {listed} as 'extrapolation', not {extrapolation!r:.40}.")
-    return str(extrapolation)
+        raise FormulaError(f"takes {listed} as 'extrapolation', not {describe(extrapolation)}.")
+    return extrapolation
 
 
 def _two_bounds(values: FloatArray, given: Any, lower: Any, upper: Any) -> Any:

@@ -86,7 +86,7 @@ def _of_numpy(name: str, member: str) -> FormulaError:
     if member.partition(".")[0] not in dir(np):
         return FormulaError(f"NumPy has no function '{member}'.{hint}")
     return FormulaError(
-        f"'{name}' is not one of NumPy's functions that work row by row, so it could not be "
-        "repeated on new data. Use center(), scale() or poly(), or make a column of it first."
-        f"{hint}"
+        f"'{name}' is not among NumPy's functions that formulas know, which work row by row on "
+        "numbers. For what depends on all rows use center(), scale() or poly(), or make a column "
+        f"first.{hint}"
     )
