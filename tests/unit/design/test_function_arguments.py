@@ -156,6 +156,11 @@ def test_wrong_arguments(call: str, message: str, design: Callable[..., Design])
     ("call", "message"),
     [
         ("scale(constant)", "needs a column that varies"),
+        *(
+            (f"{call}", "cannot learn from a value that is -inf")
+            for call in ("scale(log(k))", "center(log(k))", "poly(log(k), 2)", "ns(log(k), 2)")
+        ),
+        ("cut(1 / k, 3)", "cannot learn from a value that is inf"),
         ("ns(constant, 2)", "needs a column that varies; all its values are 1.5"),
         ("bs(constant)", "needs a column that varies"),
         ("cr(constant, df=3)", "needs a column that varies"),

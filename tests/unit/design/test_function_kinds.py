@@ -113,7 +113,7 @@ def failure(text: str, role: int) -> str | None:
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_any_column_in_any_role(name: str) -> None:
-    """Each function on each column, in a role that goes round; all 25,000 are tried by hand."""
+    """Each function on each column, in a role that goes round; all 28,000 are tried by hand."""
     start = sorted(FUNCTIONS).index(name)
     tried = (
         failure(call(name, column), (start + position) % len(ROLES))

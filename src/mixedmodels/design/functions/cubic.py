@@ -15,7 +15,7 @@ from mixedmodels.design.functions.kinds import (
     basis,
     constant,
     count,
-    finite_range,
+    learnt_range,
     listed_numbers,
     one_column,
 )
@@ -72,7 +72,7 @@ def _knots(
     """
     if (df is None) == (knots is None):
         raise FormulaError("needs 'df' or 'knots', and not both.")
-    low, high = finite_range(values)
+    low, high = learnt_range(values)
     low = low if lower is None else constant(lower, "lower_bound")
     high = high if upper is None else constant(upper, "upper_bound")
     if not low < high:

@@ -13,8 +13,8 @@ from mixedmodels.design.functions.kinds import (
     CodedColumn,
     count,
     describe,
-    finite_range,
     flag,
+    learnt_range,
     listed,
     one_column,
 )
@@ -78,7 +78,7 @@ def _breaks(values: FloatArray, given: Any) -> FloatArray:
     found = listed(given, "breaks", MAX_BREAKS)
     if len(found) == 1:
         n_intervals = count(found[0], "breaks", 2, MAX_BREAKS)
-        low, high = finite_range(values)
+        low, high = learnt_range(values)
         width = high - low
         if width == 0.0:
             width = abs(low) or 1.0

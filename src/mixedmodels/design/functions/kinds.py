@@ -208,16 +208,23 @@ def listed_numbers(value: Any, name: str, most: int) -> FloatArray:
     return np.array(values, dtype=np.float64)
 
 
-def finite_range(values: FloatArray) -> tuple[float, float]:
-    """Smallest and largest finite value of (n,).
+def learnt_range(values: FloatArray) -> tuple[float, float]:
+    """Smallest and largest value of (n,) that a stateful function learns from; NaN is left out.
 
     Raises:
-        DataError: none is finite.
+        DataError: a value is infinite, or there is none.
     """
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        raise DataError("has no finite value to learn from.")
-    return float(finite.min()), float(finite.max())
+    low = np.fmin.reduce(values, axis=None, initial=np.inf)
+    high = np.fmax.reduce(values, axis=None, initial=-np.inf)
+    if low > high:
+        raise DataError("has no value to learn from: all are missing.")
+    for edge in (low, high):
+        if np.isinf(edge):
+            raise DataError(
+                f"cannot learn from a value that is {edge}; drop its rows, or change what is "
+                "computed inside."
+            )
+    return float(low), float(high)
 
 
 def basis(columns: FloatArray, *, spans: bool = False, names: Sequence[str] | None = None) -> Any:

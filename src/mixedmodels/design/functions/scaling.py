@@ -10,8 +10,8 @@ from formulaic.transforms import poly as recurrence
 from mixedmodels.design.functions.kinds import (
     basis,
     count,
-    finite_range,
     flag,
+    learnt_range,
     listed_numbers,
     numbers,
     one_column,
@@ -79,7 +79,7 @@ def _deviation(values: FloatArray, asked: Any, ddof: int) -> Any:
         return float(size)
 
     found = _by_column(values, deviation)
-    low, high = finite_range(values.ravel())
+    low, high = learnt_range(values.ravel())
     if low == high or np.any(found == 0.0):
         raise DataError(
             "needs a column that varies: all its values are one, so there is no deviation to "
@@ -106,7 +106,7 @@ def _by_column(values: FloatArray, compute: Any) -> Any:
     """`compute` of the finite values of each column."""
     if values.ndim == 2:
         return np.array([_by_column(column, compute) for column in values.T])
-    finite_range(values)
+    learnt_range(values)
     found: np.float64 = np.float64(compute(values[np.isfinite(values)]))
     return found
 
@@ -127,10 +127,10 @@ def poly(
     flag(simple, "simple")
     if flag(raw, "raw"):
         return basis(np.stack([values**power for power in range(1, highest + 1)], axis=1))
-    values = np.where(np.isfinite(values), values, np.nan)
     training = not _state
     if training:
         _check_distinct(values, highest)
+    values = np.where(np.isfinite(values), values, np.nan)
     found = np.asarray(recurrence(values, highest, False, _state=_state).__wrapped__)
     if training and highest > 1:
         _check_orthogonal(found, highest)
@@ -138,7 +138,7 @@ def poly(
 
 
 def _check_distinct(values: FloatArray, degree: int) -> None:
-    finite_range(values)
+    learnt_range(values)
     distinct = np.unique(values[:_CHECKED_ROWS])
     if np.isfinite(distinct).sum() <= degree:
         distinct = np.unique(values)

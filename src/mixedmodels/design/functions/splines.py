@@ -17,8 +17,8 @@ from mixedmodels.design.functions.kinds import (
     constant,
     count,
     describe,
-    finite_range,
     flag,
+    learnt_range,
     listed_numbers,
     one_column,
 )
@@ -152,7 +152,7 @@ def _two_bounds(values: FloatArray, given: Any, lower: Any, upper: Any) -> Any:
         return given
     if given is not None:
         raise FormulaError("takes 'Boundary.knots', or 'lower_bound' and 'upper_bound'; not both.")
-    low, high = finite_range(values)
+    low, high = learnt_range(values)
     return [
         low if lower is None else constant(lower, "lower_bound"),
         high if upper is None else constant(upper, "upper_bound"),
@@ -162,7 +162,7 @@ def _two_bounds(values: FloatArray, given: Any, lower: Any, upper: Any) -> Any:
 def _boundary(values: FloatArray, given: Any, name: str) -> tuple[float, float]:
     """The two boundary knots: as given, or the range of the values."""
     if given is None:
-        low, high = finite_range(values)
+        low, high = learnt_range(values)
         if low == high:
             raise DataError(
                 f"needs a column that varies; all its values are {low:g}. Leave it out, or give "
