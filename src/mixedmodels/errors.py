@@ -71,7 +71,7 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     """A sentence that offers the names nearest to `name`, or nothing when none is near."""
     if len(name) > _LONGEST_NAME:
         return ""
-    known = [option for option in options if len(option) <= _LONGEST_NAME]
+    known = [name for name in options if isinstance(name, str) and len(name) <= _LONGEST_NAME]
     folded = {option.lower(): option for option in known}
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     near += [folded[key] for key in difflib.get_close_matches(name.lower(), folded, n=3)]

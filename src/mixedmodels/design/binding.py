@@ -7,7 +7,6 @@ formula but the columns of the data and the fixed table of `functions`.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -32,7 +31,7 @@ from mixedmodels.formula.expression import Expression, inner_nodes, parse_expres
 from mixedmodels.formula.tokens import shorten
 from mixedmodels.formula.tree import Bracket, Call, Chain, Constant, Items, Name, Node, Prefix
 
-_CONSTANTS = {"T": True, "F": False, "True": True, "False": False, "None": None, "inf": math.inf}
+_CONSTANTS = {"T": True, "F": False, "True": True, "False": False, "None": None}
 _COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
 
 

@@ -216,6 +216,8 @@ def _compare_levels(sign: str, left: CategoricalColumn, right: Any) -> Any:
         known = other >= 0
         if sign not in ("==", "!=") and not (known | absent).all():
             raise Unsuitable("has other levels than what it is compared with")
+    elif isinstance(right, float) and np.isnan(right):
+        other, absent = -1, np.ones(len(left.codes), dtype=np.bool_)
     elif np.ndim(right) or right is None:
         raise Unsuitable("is categorical; it is compared with numbers, not with its levels")
     else:

@@ -132,6 +132,8 @@ TRUTHS: list[tuple[str, list[Any]]] = [
     ("f == 'u'", [T, F, T, F]),
     ("'u' == f", [T, F, T, F]),
     ("f != 'nowhere'", [T, T, T, T]),
+    ("f == NA", [NA, NA, NA, NA]),
+    ("o < NA", [NA, NA, NA, NA]),
     ("f == h", [F, T, T, T]),
     ("n == 10", [T, F, T, F]),
     ("o > 'lo'", [F, T, T, T]),
