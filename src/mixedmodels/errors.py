@@ -94,7 +94,7 @@ def _picture(text: str, start: int, end: int) -> str:
     if len(text) > _LONGEST_PICTURE:
         first = max(start - _LONGEST_PICTURE // 2, 0)
         last = min(first + _LONGEST_PICTURE, len(text))
-    flat = "".join(" " if character.isspace() else character for character in text[first:last])
+    flat = "".join(shown if shown.isprintable() else " " for shown in text[first:last])
     before, after = "..." if first else "", "..." if last < len(text) else ""
     indent = " " * (len(before) + start - first)
     carets = "^" * max(min(end, last) - start, 1)

@@ -79,6 +79,20 @@ def test_truth_values_are_zero_and_one_in_every_role(
             np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("text", ["q1", "q1 & x > 0", "!q2"])
+def test_a_truth_value_alone_is_a_number_where_only_numbers_can_be(
+    text: str, table: pd.DataFrame
+) -> None:
+    number = table.eval(text.replace("!", "~").replace("& x > 0", "& (x > 0)")).astype(float)
+    for formula, given in (
+        (f"y ~ x + offset({text}) + (1 | g)", {}),
+        ("y ~ x + (1 | g)", {"offset": text}),
+    ):
+        design = LinearMixedModel(formula, table, **given).design
+        np.testing.assert_array_equal(design.offset, number)
+    np.testing.assert_array_equal(LinearMixedModel(f"{text} ~ x + (1 | g)", table).y, number)
+
+
 @pytest.mark.parametrize("text", ["q1", "x > 0", "q1 & q2", "!q1", "x > 0 | q2", "q1 == q2"])
 def test_a_truth_value_stays_a_factor_where_it_is_not_computed_with(
     text: str, table: pd.DataFrame

@@ -23,6 +23,7 @@ from mixedmodels.design.operators import (
     contains,
     negate,
     sequence,
+    truth_as_numbers,
     truth_column,
 )
 from mixedmodels.design.rows import Rows
@@ -204,8 +205,10 @@ class _Binder:
             message = f"'{shorten(hidden[0])}' cannot be given in a formula."
             raise self._error(message, node.start, node.name_end)
         raw = node.name in CATEGORICAL
-        arguments = [self._argument(argument, raw=raw) for argument in node.arguments]
-        keywords = {keyword: self._argument(value, raw=raw) for keyword, value in node.keywords}
+        arguments = [self._argument(argument, node.name, raw=raw) for argument in node.arguments]
+        keywords = {
+            keyword: self._argument(value, node.name, raw=raw) for keyword, value in node.keywords
+        }
         key = None
         if node.name in STATEFUL:
             key = f"_state{len(self.states)}"
@@ -235,12 +238,15 @@ class _Binder:
                 return f"column '{argument.name}' is categorical, not numeric: {message}"
         return message
 
-    def _argument(self, node: Node, *, raw: bool) -> Compute:
+    def _argument(self, node: Node, function: str, *, raw: bool) -> Compute:
         if raw and isinstance(node, Name) and node.name in self.present:
             self.columns[node.name, True] = None
             column = node.name
             return lambda values: values.rows.column(column)
-        return self.bind(node)
+        argument = self.bind(node)
+        if function == "offset":
+            return lambda values: truth_as_numbers(argument(values))
+        return argument
 
     def _function(self, node: Call) -> Callable[..., Any]:
         try:

@@ -65,6 +65,12 @@ def as_truth(value: Any) -> Any:
     return value if known or _is_truth(value) else _truth(*_truth_of(value))
 
 
+def truth_as_numbers(value: Any) -> Any:
+    """Truth values as 0 and 1, any other value as it is."""
+    known = isinstance(value, np.ndarray) and value.dtype.kind == "b"
+    return as_numbers(value) if known or _is_truth(value) else value
+
+
 def as_categorical(value: Any) -> CategoricalColumn | None:
     """The codes and levels of a categorical value, None for any other and for truth values."""
     if isinstance(value, CodedColumn):

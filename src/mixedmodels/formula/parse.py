@@ -18,7 +18,7 @@ from mixedmodels.formula.limits import MAX_RANDOM_TERMS
 from mixedmodels.formula.spec import Factor, FormulaSpec, RandomTerm, Term, write_terms
 from mixedmodels.formula.terms import make_factor, parse_terms, summands_of
 from mixedmodels.formula.tokens import Token, split_tokens
-from mixedmodels.formula.tree import BARS, Bracket, Call, Chain, Node
+from mixedmodels.formula.tree import BARS, Bracket, Call, Chain, Node, Prefix
 
 
 def parse_formula(text: str) -> FormulaSpec:
@@ -107,13 +107,17 @@ class _Chunk(NamedTuple):
 
 
 def _chunk(node: Node) -> _Chunk | None:
-    """The random-effects term that a summand is, in any number of brackets; else None."""
-    while isinstance(node, Bracket) and not node.braces:
+    """The random-effects term that a summand is, in brackets and after pluses; else None."""
+    while True:
+        if isinstance(node, Prefix) and node.operator == "+":
+            node = node.operand
+            continue
+        if not isinstance(node, Bracket) or node.braces:
+            return None
         inner = node.inner
         if isinstance(inner, Chain) and inner.operators[0] in BARS:
             return _split(node, inner)
         node = inner
-    return None
 
 
 def _split(node: Bracket, inner: Chain) -> _Chunk:
