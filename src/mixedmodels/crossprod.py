@@ -27,7 +27,8 @@ def cross_products(design: Design, threads: int = 1) -> Products:
     """Form A = [Z X y]'W[Z X y], with X orthogonalised and y replaced by its residual.
 
     Args:
-        design: Model matrices and response; its arrays must not change afterwards.
+        design: Model matrices and response; its arrays are made read-only, for the core keeps
+            pointers into them.
         threads: Threads that BLAS may use.
 
     Returns:
@@ -36,6 +37,7 @@ def cross_products(design: Design, threads: int = 1) -> Products:
     Raises:
         ModelError: The fixed part fits the response exactly, so nothing is left to explain.
     """
+    design.freeze()
     products = Products(
         codes=[group.codes for group in design.groups],
         levels=[group.n_levels for group in design.groups],

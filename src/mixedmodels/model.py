@@ -17,6 +17,7 @@ from scipy import sparse
 from mixedmodels._core import Analysis
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, build_design
+from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.checks import check_response
 from mixedmodels.errors import (
     ConvergenceWarning,
@@ -258,17 +259,12 @@ class LinearMixedModel:
         """Fit the same model to another response (n,) as `fitted` was, starting at its theta.
 
         Raises:
-            DataError: The response is not numeric, has the wrong length, is not finite, or is
-                constant.
+            DataError: The response is not numeric, has the wrong length, is a Series with labels of
+                other rows or in another order, is not finite, or is constant.
         """
-        try:
-            response = np.array(y, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise DataError(f"The new response is not numeric: {y!r:.80}.") from None
-        if response.shape != (self.nobs,):
-            raise DataError(
-                f"The new response has shape {response.shape}; the model has {self.nobs} rows."
-            )
+        response = row_numbers(
+            "The new response", y, self.nobs, self.design.index, "rows of the model"
+        )
         bad = np.flatnonzero(~np.isfinite(response))
         if bad.size:
             raise DataError(

@@ -6,7 +6,7 @@ terms are made on the rows that are left, and what cannot be identified is refus
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,31 +17,32 @@ from mixedmodels.design.coding import check_contrast_name
 from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.design import Design, TermDesign
 from mixedmodels.design.evaluate import bind_factor
+from mixedmodels.design.evaluated import Evaluated
 from mixedmodels.design.factors import (
     Block,
     NumericBlock,
     Recipe,
     check_finite,
-    factor_values,
+    check_finite_levels,
     train_factor,
 )
 from mixedmodels.design.frame import Table, as_table
-from mixedmodels.design.groups import GroupingFactor, build_group, code_factor
+from mixedmodels.design.groups import GroupingFactor, build_group, code_column, code_value
+from mixedmodels.design.levels import kind_of_times
 from mixedmodels.design.matrix import ColumnPlan, PartPlan, build_matrix, ones, plan_part
 from mixedmodels.design.missing import (
     Argument,
+    MissingRows,
     OffsetSpec,
-    drop_missing,
     offset_values,
     read_argument,
-    read_offset,
     read_weights,
 )
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
 from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
-from mixedmodels.typing import FloatArray
+from mixedmodels.typing import BoolArray, FloatArray
 
 
 def build_design(
@@ -93,20 +94,25 @@ def build_design(
     _check_contrasts(contrasts, rows.table)
     given_offset = read_argument("offset", offset, rows)
     given_weights = read_argument("weights", weights, rows)
-    needed = dict.fromkeys(_variables(spec, rows.table, response=response))
+    factors = list(_every_factor(spec, response=response))
+    missing = MissingRows(rows, na_action)
+    needed = dict.fromkeys(_columns(factors, spec, rows.table))
     needed.update(dict.fromkeys(given_offset.columns if given_offset else ()))
-    n_dropped, missing_message = drop_missing(needed, given_offset, rows, na_action)
-    w, weights_message = read_weights(given_weights, rows)
-    y = _response(spec, rows) if response else np.zeros(rows.n_rows)
+    missing.of_columns(needed, given_offset)
+    w, weights_message = read_weights(given_weights, rows, missing)
+    values, given, keep = _evaluate(spec, factors, given_offset, rows, missing)
+    if w is not None and keep is not None:
+        w = w[keep]
+    y = _response(spec, values) if response else np.zeros(rows.n_rows)
 
-    total_offset, offset_spec = _offset(spec, given_offset, rows)
-    builder = _Builder(spec, rows, contrasts)
+    total_offset, offset_spec = _offset(spec, given_offset, given, values)
+    builder = _Builder(spec, values, contrasts)
     fixed_spec, X = builder.fixed()
     groups, terms = builder.random(fixed_spec, X)
     if response:
         check_response(spec.response, y)
     check_identifiable(terms, groups, rows.n_rows, residual=residual)
-    messages = (missing_message, weights_message, *builder.level_messages())
+    messages = (missing.message, weights_message, *builder.level_messages())
     return Design(
         formula=spec,
         y=y,
@@ -117,7 +123,7 @@ def build_design(
         groups=groups,
         terms=terms,
         n=rows.n_rows,
-        n_dropped=n_dropped,
+        n_dropped=missing.n_dropped,
         rows=rows.kept,
         index=rows.index(),
         response_name=spec.response,
@@ -130,20 +136,29 @@ def build_design(
 class _Builder:
     """Makes the parts of one design; every factor is evaluated once, whoever uses it."""
 
-    def __init__(self, spec: FormulaSpec, rows: Rows, contrasts: Mapping[str, Any]) -> None:
+    def __init__(self, spec: FormulaSpec, values: Evaluated, contrasts: Mapping[str, Any]) -> None:
         self.spec = spec
-        self.rows = rows
+        self.values = values
+        self.rows = values.rows
         self.contrasts = contrasts
         self.blocks: dict[str, Block] = {}
         self.recipes: dict[str, Recipe] = {}
-        self.states: dict[str, dict[str, Any]] = {}
         self.codes: dict[str, CategoricalColumn] = {}
         self.unused: dict[str, int] = {}
 
     def plan(self, terms: tuple[Term, ...]) -> PartPlan:
         for factor in _factors(terms):
             if factor.key not in self.blocks:
-                block, recipe = train_factor(factor, self.spec.text, self.rows, self.contrasts)
+                values = self.values
+                values.check_finite(factor)
+                block, recipe = train_factor(
+                    factor,
+                    self.spec.text,
+                    values.value(factor),
+                    values.states(factor),
+                    self.rows,
+                    self.contrasts,
+                )
                 self.blocks[factor.key], self.recipes[factor.key] = block, recipe
                 self.unused[factor.name] = block.n_unused
         return plan_part(terms, self.blocks, self.recipes)
@@ -159,7 +174,7 @@ class _Builder:
         for term in self.spec.random:
             if term.group not in found:
                 used = [self.coded(factor) for factor in term.grouping]
-                states = tuple(self.states[factor.key] for factor in term.grouping)
+                states = tuple(self.values.states(factor) for factor in term.grouping)
                 found[term.group] = build_group(term.grouping, self.spec.text, used, states)
         ordered = sorted(self.spec.random, key=lambda term: -found[term.group].n_levels)
         names = list(dict.fromkeys(term.group for term in ordered))
@@ -174,9 +189,12 @@ class _Builder:
     def coded(self, factor: Factor) -> CategoricalColumn:
         """A grouping factor on the rows in use, without unused levels."""
         if factor.key not in self.codes:
-            states = self.states.setdefault(factor.key, {})
-            column = code_factor(factor, self.spec.text, self.rows, states)
+            if factor.is_column:
+                column = code_column(factor.name, self.rows)
+            else:
+                column = code_value(factor, self.spec.text, self.values.value(factor))
             self.codes[factor.key] = used = drop_unused(column)
+            check_finite_levels(factor.name, used, self.rows)
             self.unused[factor.name] = len(column.levels) - len(used.levels)
         return self.codes[factor.key]
 
@@ -212,28 +230,60 @@ def _factors(terms: tuple[Term, ...]) -> Iterator[Factor]:
     return (factor for term in terms for factor in term.factors)
 
 
-def _variables(spec: FormulaSpec, table: Table, *, response: bool) -> Iterator[str]:
-    """Columns that the formula needs, with repetitions.
+def _every_factor(spec: FormulaSpec, *, response: bool) -> Iterator[Factor]:
+    """The factors of all parts, with repetitions."""
+    if response:
+        yield spec.response_factor
+    yield from _factors(spec.terms)
+    yield from spec.offsets
+    for term in spec.random:
+        yield from _factors(term.terms)
+        yield from term.grouping
+
+
+def _columns(factors: Iterable[Factor], spec: FormulaSpec, table: Table) -> Iterator[str]:
+    """Columns that factors need, with repetitions.
 
     Raises:
         FormulaError: a name is not a column of the table.
     """
-    factors = [*_factors(spec.terms), *spec.offsets]
-    if response:
-        factors.insert(0, spec.response_factor)
-    for term in spec.random:
-        factors += [*_factors(term.terms), *term.grouping]
     for factor in factors:
         bound = bind_factor(factor, spec.text, table)
         yield from (factor.name,) if bound is None else bound.names
 
 
-def _response(spec: FormulaSpec, rows: Rows) -> FloatArray:
-    value = factor_values(spec.response_factor, spec.text, rows, {})
+def _evaluate(
+    spec: FormulaSpec,
+    factors: Iterable[Factor],
+    offset: Argument | None,
+    rows: Rows,
+    missing: MissingRows,
+) -> tuple[Evaluated, FloatArray | None, BoolArray | None]:
+    """Factors and the offset argument; rows where a missing value has arisen are dropped."""
+    values = Evaluated(spec.text, rows)
+    given = None if offset is None else offset.on(rows)
+    masks = values.missing(factors)
+    if offset is not None and given is not None and np.isnan(given).any():
+        masks[offset.name] = np.isnan(given)
+    keep = missing.kept(masks)
+    if keep is not None:
+        values.restrict(keep)
+        given = None if given is None else given[keep]
+    return values, given, keep
+
+
+def _response(spec: FormulaSpec, values: Evaluated) -> FloatArray:
+    value = values.value(spec.response_factor)
     name = spec.response
     if isinstance(value, CategoricalColumn) and value.levels is TRUTH_LEVELS:
         value = NumericBlock((name,), (value.codes,))
     if not isinstance(value, NumericBlock):
+        times = kind_of_times(value.levels) if isinstance(value, CategoricalColumn) else None
+        if times is not None:
+            raise DataError(
+                f"The response '{name}' has {times}; make a number of it (say, days since the "
+                "first)."
+            )
         raise DataError(
             f"The response '{name}' is not numeric; a linear model needs numbers. Two categories "
             "call for a generalized model (R's glmer), which is not here yet; coded as 0 and 1 "
@@ -241,21 +291,24 @@ def _response(spec: FormulaSpec, rows: Rows) -> FloatArray:
         )
     if len(value.values) != 1:
         raise DataError(f"The response '{name}' has {len(value.values)} columns; it must have one.")
-    check_finite(name, value.values[0], rows)
+    check_finite(name, value.values[0], values.rows)
     return np.array(value.values[0], dtype=np.float64)
 
 
 def _offset(
-    spec: FormulaSpec, argument: Argument | None, rows: Rows
+    spec: FormulaSpec, argument: Argument | None, given: FloatArray | None, values: Evaluated
 ) -> tuple[FloatArray | None, OffsetSpec]:
     """The argument plus every ``offset(...)`` of the formula."""
-    given = read_offset(argument, rows)
-    recipes = tuple(Recipe(factor, spec.text) for factor in spec.offsets)
-    parts = [] if given is None else [given]
-    for recipe in recipes:
-        parts.append(offset_values(recipe, rows))
-        check_finite(recipe.factor.name, parts[-1], rows)
-    return (np.sum(parts, axis=0) if parts else None), OffsetSpec(argument, recipes)
+    parts = [] if given is None else [("offset", given)]
+    recipes = []
+    for factor in spec.offsets:
+        recipe = Recipe(factor, spec.text, values.states(factor))
+        recipes.append(recipe)
+        parts.append((factor.name, offset_values(recipe, values.value(factor))))
+    for name, part in parts:
+        check_finite(name, part, values.rows)
+    total = np.sum([part for _, part in parts], axis=0) if parts else None
+    return total, OffsetSpec(argument, tuple(recipes))
 
 
 def _check_contrasts(contrasts: Mapping[str, Any], table: Table) -> None:

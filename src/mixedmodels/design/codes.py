@@ -7,6 +7,7 @@ import pandas as pd
 
 from mixedmodels import _core
 from mixedmodels.design.columns import CategoricalColumn, Column, NumericColumn, level_labels
+from mixedmodels.design.levels import level_positions, merge_alike
 from mixedmodels.errors import DataError, did_you_mean
 from mixedmodels.typing import AnyArray, IntArray
 
@@ -17,9 +18,14 @@ _EXACT_INTEGERS = 2.0**53
 
 
 def categorize(column: Column) -> CategoricalColumn:
-    """The column as codes into levels; numbers and truth values get sorted levels."""
+    """The column as codes into levels; numbers and truth values get sorted levels.
+
+    Whole numbers keep all their digits; of other numbers those that print alike are one level.
+    """
     if isinstance(column, CategoricalColumn):
         return column
+    if column.identity is not None:
+        return column.identity
     values = column.values
     missing = column.missing()
     if missing is not None:
@@ -32,7 +38,9 @@ def categorize(column: Column) -> CategoricalColumn:
         column = _integers(values)
         return CategoricalColumn(column.codes, column.levels.astype(np.float64))
     levels, codes = np.unique(values, return_inverse=True)
-    return CategoricalColumn(codes.astype(np.int32), pd.Index(levels))
+    if values.dtype == np.float16:  # in the digits that it has: 0.1, not 0.09997559
+        levels = np.array([float(str(level)) for level in levels])
+    return merge_alike(CategoricalColumn(codes.astype(np.int32), pd.Index(levels)))
 
 
 def drop_unused(column: CategoricalColumn) -> CategoricalColumn:
@@ -64,13 +72,10 @@ def relevel(column: CategoricalColumn, levels: pd.Index, name: str) -> Categoric
 
 def match_levels(column: CategoricalColumn, levels: pd.Index) -> IntArray:
     """(n,) codes of the column's values among `levels`; -1 where missing or not among them."""
-    if column.levels is levels or column.levels.equals(levels):
+    same = column.levels is levels
+    if same or (column.levels.dtype == levels.dtype and column.levels.equals(levels)):
         return np.ascontiguousarray(column.codes, dtype=np.int32)
-    position = levels.get_indexer(column.levels)
-    if (position < 0).all() and len(position):
-        known = {label: code for code, label in enumerate(level_labels(levels))}
-        labels = level_labels(column.levels)
-        position = np.array([known.get(label, -1) for label in labels], dtype=np.int64)
+    position = level_positions(column.levels, levels)
     # The appended -1 is where code -1 (a missing value) lands.
     return np.append(position, -1).astype(np.int32)[column.codes]
 

@@ -5,14 +5,24 @@ How a foreign column becomes one of them is in `frame`; what is computed from th
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels.typing import AnyArray, BoolArray, LongArray
+
+DIGITS = 15
+"""Significant digits of a level that is not a whole number, as in R."""
+
+DIGITS_SINGLE = 7
+"""The same for numbers of single precision."""
+
+_WHOLE = 2.0**64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,10 +32,13 @@ class NumericColumn:
     Attributes:
         values: (n,) of a float, integer or bool dtype; may be a view of the user's data.
         absent: (n,) True where the value is missing, or None; a NaN counts as missing anyway.
+        identity: The values as levels where `values` has not all their digits (whole numbers of
+            more than 64 bits, long decimals), or None.
     """
 
     values: AnyArray
     absent: BoolArray | None = None
+    identity: CategoricalColumn | None = None
 
     def missing(self) -> BoolArray | None:
         """(n,) True where missing, or None when nothing is: one pass, no copy."""
@@ -39,7 +52,8 @@ class NumericColumn:
     def take(self, rows: LongArray) -> NumericColumn:
         """The column at `rows`, a copy."""
         absent = None if self.absent is None else self.absent[rows]
-        return NumericColumn(self.values[rows], absent)
+        identity = None if self.identity is None else self.identity.take(rows)
+        return NumericColumn(self.values[rows], absent, identity)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +61,7 @@ class CategoricalColumn:
     """Codes into levels.
 
     Attributes:
-        codes: (n,) integers, -1 where missing; may be a view of the user's data.
+        codes: (n,) integers, -1 where missing; never a view of the user's data.
         levels: The levels in the user's order, unused ones included.
         ordered: Whether the user declared them ordered.
     """
@@ -82,15 +96,48 @@ def all_finite(values: AnyArray) -> bool:
 Column: TypeAlias = NumericColumn | CategoricalColumn
 
 
-def level_label(level: object) -> str:
-    """A level as R prints it in names: 0.2 is "0.2", 1.0 is "1", True is "TRUE"."""
+def level_label(level: Any) -> str:
+    """A level as it is printed in names; two levels are the same when they print alike.
+
+    0.2 is "0.2", 1.0 is "1", True is "TRUE" as in R, with 15 significant digits. Whole numbers keep
+    all their digits, whatever their type. A time at midnight is its date.
+    """
+    if isinstance(level, str):
+        return str(level)
     if isinstance(level, (bool, np.bool_)):
         return "TRUE" if level else "FALSE"
     if isinstance(level, (float, np.floating)):
-        return f"{level:.15g}"
+        return _float_label(level)
+    if isinstance(level, decimal.Decimal):
+        return _decimal_label(level)
+    if isinstance(level, (dt.datetime, np.datetime64)):
+        return _time_label(pd.Timestamp(level))
+    if isinstance(level, (dt.timedelta, np.timedelta64)):
+        return str(pd.Timedelta(level))
     return str(level)
 
 
 def level_labels(levels: pd.Index) -> list[str]:
     """`level_label` of each."""
-    return [level if type(level) is str else level_label(level) for level in levels.tolist()]
+    values = levels.tolist()
+    if levels.dtype == np.float32:
+        return [_float_label(np.float32(value)) for value in values]
+    return [level if type(level) is str else level_label(level) for level in values]
+
+
+def _float_label(value: Any) -> str:
+    if abs(value) < _WHOLE and value == int(value):
+        return str(int(value))
+    return f"{value:.{DIGITS_SINGLE if isinstance(value, np.float32) else DIGITS}g}"
+
+
+def _decimal_label(value: decimal.Decimal) -> str:
+    """A short one as the float that it is; a long one with all its digits, without an exponent."""
+    if len(value.as_tuple().digits) <= DIGITS or not -20 < value.adjusted() < 60:
+        return level_label(float(value))
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _time_label(time: pd.Timestamp) -> str:
+    return str(time.date()) if time.tz is None and time == time.normalize() else str(time)

@@ -1,11 +1,13 @@
 """The design of a model: everything that is known before theta, as frozen values.
 
-Made by `build.build_design`; nothing here computes.
+Made by `build.build_design`; nothing here computes. The arrays are read-only: the core keeps
+pointers into them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -76,3 +78,16 @@ class Design:
     fixed_spec: PartPlan
     offset_spec: OffsetSpec
     messages: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Make every array read-only; anew after unpickling, which makes writable ones."""
+        arrays: list[Any] = [self.y, self.X, self.w, self.offset, self.rows]
+        arrays += [term.z for term in self.terms]
+        for group in self.groups:
+            arrays += [group.codes, *group.spec.parts]
+        for array in arrays:
+            if array is not None:
+                array.flags.writeable = False

@@ -25,6 +25,7 @@ from mixedmodels.design.columns import (
 )
 from mixedmodels.design.evaluate import bind_factor, evaluate
 from mixedmodels.design.functions import CodedColumn
+from mixedmodels.design.levels import kind_of_times, times_remedy
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula import Factor
@@ -63,7 +64,7 @@ class CategoricalBlock:
 
     Attributes:
         name: Of the factor.
-        codes: (n,) level of each row; the columns of a row with -1 mean nothing.
+        codes: (n,) level of each row; the columns of a row with -1 (missing) mean nothing.
         contrast: Coding beside an intercept.
         full: Coding where the factor also stands for the intercept.
         n_unused: Levels left out because they do not occur.
@@ -118,16 +119,26 @@ class Recipe:
 
 
 def train_factor(
-    factor: Factor, formula: str, rows: Rows, contrasts: Mapping[str, Any]
+    factor: Factor,
+    formula: str,
+    value: NumericBlock | CategoricalColumn | CodedColumn,
+    states: dict[str, Any],
+    rows: Rows,
+    contrasts: Mapping[str, Any],
 ) -> tuple[Block, Recipe]:
     """The block of a factor on the training rows, and the recipe to make it again.
 
+    Args:
+        factor: The factor.
+        formula: The formula it stands in, for messages.
+        value: What it is on the rows, without missing values.
+        states: What stateful functions in it have learnt.
+        rows: The rows, for messages.
+        contrasts: Column or factor to contrast.
+
     Raises:
-        FormulaError: the factor cannot be computed.
-        DataError: it gives values that are not finite, or has fewer than two levels.
+        DataError: it has times or infinite levels, or fewer than two levels.
     """
-    states: dict[str, Any] = {}
-    value = factor_values(factor, formula, rows, states)
     asked = _asked_contrast(factor, value, contrasts)
     if isinstance(value, CodedColumn):
         value = value.column
@@ -136,15 +147,12 @@ def train_factor(
             raise DataError(
                 f"contrasts names '{factor.name}', which is numeric; write C({factor.source})."
             )
-        for name, numbers in zip(value.names, value.values, strict=True):
-            check_finite(name, numbers, rows)
         return value, Recipe(factor, formula, states, names=value.names)
-    if value.levels.dtype.kind in "mM" and factor.is_column:
-        raise DataError(
-            f"'{factor.name}' has dates or times; make a number of it (say, days since the first), "
-            f"or write factor({factor.source}) for one effect per date."
-        )
+    times = kind_of_times(value.levels) if factor.is_column else None
+    if times is not None:
+        raise DataError(f"'{factor.name}' has {times}; {times_remedy(times, factor.source)}.")
     column = drop_unused(value)
+    check_finite_levels(factor.name, column, rows)
     if len(column.levels) < 2:
         listed = ", ".join(level_labels(column.levels))
         raise DataError(
@@ -208,7 +216,7 @@ def factor_values(
 
 
 def check_finite(name: str, values: AnyArray, rows: Rows) -> None:
-    """Refuse NaN and infinity: missing values are gone, so the expression has made them.
+    """Refuse infinity; rows with missing values are gone.
 
     Raises:
         DataError: with the first rows and values.
@@ -216,6 +224,19 @@ def check_finite(name: str, values: AnyArray, rows: Rows) -> None:
     if values.dtype.kind == "f" and not all_finite(values):
         where = rows.describe(~np.isfinite(values), values)
         raise DataError(f"'{name}' is not finite in {where}.")
+
+
+def check_finite_levels(name: str, column: CategoricalColumn, rows: Rows) -> None:
+    """Refuse levels that are infinite numbers.
+
+    Raises:
+        DataError: with the first rows and values.
+    """
+    levels = column.levels
+    if levels.dtype.kind != "f" or np.isfinite(levels.to_numpy(dtype=np.float64)).all():
+        return
+    values = levels.to_numpy(dtype=np.float64)[column.codes]
+    raise DataError(f"'{name}' is not finite in {rows.describe(~np.isfinite(values), values)}.")
 
 
 def _plain(name: str, column: Column, rows: Rows) -> NumericBlock | CategoricalColumn:

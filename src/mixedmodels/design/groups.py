@@ -17,7 +17,7 @@ from mixedmodels.design.functions import CodedColumn
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import FormulaError
 from mixedmodels.formula import Factor
-from mixedmodels.typing import AnyArray, IntArray, LongArray
+from mixedmodels.typing import AnyArray, BoolArray, IntArray, LongArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,22 +62,19 @@ class GroupingFactor:
         return len(self.levels)
 
 
-def code_factor(
-    factor: Factor, formula: str, rows: Rows, states: dict[str, Any]
+def code_column(name: str, rows: Rows) -> CategoricalColumn:
+    """A column as a grouping factor: codes and levels, unused levels included."""
+    return categorize(rows.column(name))
+
+
+def code_value(
+    factor: Factor, formula: str, value: NumericBlock | CategoricalColumn | CodedColumn
 ) -> CategoricalColumn:
-    """A grouping factor's codes and levels, unused levels included; `states` is filled if empty.
+    """The value of an expression as a grouping factor: codes and levels.
 
     Raises:
-        FormulaError: it cannot be computed, or gives several columns.
+        FormulaError: it gives several columns.
     """
-    if factor.is_column and factor.name in rows.table:
-        column = rows.column(factor.name)
-        if isinstance(column, CategoricalColumn):
-            # A copy, because the codes may be the user's own and the design must not follow them.
-            codes = np.array(column.codes, dtype=np.int32)
-            return CategoricalColumn(codes, column.levels, column.ordered)
-        return categorize(column)
-    value = factor_values(factor, formula, rows, states)
     if isinstance(value, CodedColumn):
         return value.column
     if not isinstance(value, NumericBlock):
@@ -114,36 +111,55 @@ def build_group(
     return GroupingFactor(name, codes, _labels(spec), spec)
 
 
-def match_group(spec: GroupSpec, rows: Rows) -> IntArray:
-    """(n,) level of each new row; -1 where it is missing or was not there in training."""
+def match_group(spec: GroupSpec, rows: Rows) -> tuple[IntArray, BoolArray | None]:
+    """The level of each new row, -1 where it is missing or was not there in training.
+
+    Returns:
+        (n,) codes, and (n,) whether a value is missing; None where none is.
+    """
+    columns = recode_group(spec, rows)
+    absent: BoolArray | None = None
+    for column in columns:
+        found = column.missing()
+        if found is not None:
+            absent = found if absent is None else absent | found
     coded = [
-        match_levels(column, levels)
-        for column, levels in zip(_recode(spec, rows), spec.levels, strict=True)
+        match_levels(column, levels) for column, levels in zip(columns, spec.levels, strict=True)
     ]
-    if len(coded) == 1:
-        return coded[0]
+    return (coded[0] if len(coded) == 1 else _match_parts(spec, coded)), absent
+
+
+def _match_parts(spec: GroupSpec, coded: list[IntArray]) -> IntArray:
+    """The combination that each row is; -1 where it is none of those in training."""
     sizes = [len(levels) for levels in spec.levels]
     known = _mixed_radix(spec.parts, sizes)
     wanted = _mixed_radix(coded, sizes)
     position = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    found = known[position] == wanted
+    found_at = known[position] == wanted
     for codes in coded:
-        found &= codes >= 0
-    return np.where(found, position, -1).astype(np.int32)
+        found_at &= codes >= 0
+    return np.where(found_at, position, -1).astype(np.int32)
 
 
 def group_labels(spec: GroupSpec, rows: Rows) -> list[str]:
     """(n,) label of each new row's level, known or not; ``"NA"`` for a missing value."""
     labelled = []
-    for column in _recode(spec, rows):
+    for column in recode_group(spec, rows):
         labels = np.array([*level_labels(column.levels), "NA"], dtype=object)
         labelled.append(labels[column.codes])
     return [":".join(row) for row in zip(*labelled, strict=True)]
 
 
-def _recode(spec: GroupSpec, rows: Rows) -> list[CategoricalColumn]:
+def recode_group(spec: GroupSpec, rows: Rows) -> list[CategoricalColumn]:
+    """The factors of a group on new rows, with their own levels; -1 where missing.
+
+    Raises:
+        FormulaError: a column is missing, or an expression cannot be computed.
+    """
     return [
-        code_factor(factor, spec.formula, rows, states)
+        code_value(factor, spec.formula, factor_values(factor, spec.formula, rows, states))
+        if not (factor.is_column and factor.name in rows.table)
+        else code_column(factor.name, rows)
         for factor, states in zip(spec.factors, spec.states, strict=True)
     ]
 

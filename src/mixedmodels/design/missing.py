@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from mixedmodels.design.alignment import row_numbers
+from mixedmodels.design.codes import TRUTH_LEVELS
+from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.evaluate import Bound, bind, evaluate
-from mixedmodels.design.factors import NumericBlock, Recipe, check_finite, factor_values
+from mixedmodels.design.factors import NumericBlock, Recipe
+from mixedmodels.design.functions import CodedColumn
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula.tokens import quote_name
@@ -35,6 +38,16 @@ class Argument:
     values: FloatArray | None = None
     columns: tuple[str, ...] = ()
     states: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages: the expression as typed, or the role."""
+        return self.role if self.text is None else self.text.strip("` ")
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether it is an expression, more than the name of a column."""
+        return self.text is not None and self.columns != (self.name,)
 
     def on(self, rows: Rows) -> FloatArray:
         """(n,) its values on the kept rows, float64, a copy."""
@@ -69,60 +82,96 @@ def read_argument(role: str, given: Any, rows: Rows) -> Argument | None:
     if isinstance(given, str):
         text = quote_name(given) if given in rows.table else given
         return Argument(role, text=text, columns=_bind(role, text, rows).names)
-    labels = rows.table.index
-    if isinstance(given, pd.Series) and labels is not None and not given.index.equals(labels):
-        raise DataError(
-            f"{role} is a Series whose index differs from that of the data, so it is not clear "
-            "which value belongs to which row; use .reindex(data.index) or .to_numpy()."
-        )
-    try:
-        values = np.array(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{role} is not numeric: {given!r:.80}.") from None
-    if values.shape != (rows.n_rows,):
-        raise DataError(
-            f"{role} has shape {values.shape}; it must have one value for each of the "
-            f"{rows.n_rows} rows of the data (before missing ones are dropped)."
-        )
+    values = row_numbers(
+        role,
+        given,
+        rows.n_rows,
+        rows.table.index,
+        "rows of the data (before missing ones are dropped)",
+    )
     return Argument(role, values=values)
 
 
-def drop_missing(
-    columns: Iterable[str], offset: Argument | None, rows: Rows, na_action: NaAction
-) -> tuple[int, str | None]:
-    """Drop the rows with a missing value, or refuse them.
+class MissingRows:
+    """Drops the rows with a missing value, or refuses them, and keeps count.
 
-    Returns:
-        How many were dropped, and the message that says so.
-
-    Raises:
-        DataError: there are missing values and `na_action` is "raise"; or no row is left.
+    Attributes:
+        rows: The rows in use.
+        action: "omit" drops, "raise" refuses.
+        n_dropped: How many rows were dropped.
     """
-    masks: dict[str, BoolArray] = {}
-    for name in columns:
-        absent = rows.column(name).missing()
-        if absent is not None and absent.any():
-            masks[name] = absent
-    if offset is not None and offset.values is not None and np.isnan(offset.values).any():
-        masks["offset"] = np.isnan(offset.values)
-    if not masks:
-        return 0, None
-    counts = ", ".join(f"{name} {int(mask.sum())}" for name, mask in masks.items())
-    missing = np.logical_or.reduce(list(masks.values()))
-    if na_action == "raise":
-        raise DataError(
-            f"There are missing values ({counts}): {rows.describe(missing)}. Drop or fill them, or "
-            'use na_action="omit".'
+
+    def __init__(self, rows: Rows, action: NaAction) -> None:
+        self.rows = rows
+        self.action = action
+        self.n_dropped = 0
+        self._counts: dict[str, int] = {}
+
+    def of_columns(self, columns: Iterable[str], offset: Argument | None) -> None:
+        """Drop the rows where a column, or an offset given as values, is missing.
+
+        Raises:
+            DataError: There are some and they are refused; or no row is left.
+        """
+        masks: dict[str, BoolArray] = {}
+        for name in columns:
+            absent = self.rows.column(name).missing()
+            if absent is not None and absent.any():
+                masks[name] = absent
+        if offset is not None and offset.values is not None and np.isnan(offset.values).any():
+            masks["offset"] = np.isnan(offset.values)
+        keep = self.kept(masks)
+        if keep is not None:
+            self.rows.restrict(keep)
+
+    def kept(self, masks: Mapping[str, BoolArray]) -> BoolArray | None:
+        """(n,) False where a value is missing, now counted as dropped; None where none is.
+
+        Args:
+            masks: By name of what is missing: (n,) where.
+
+        Raises:
+            DataError: There are some and they are refused; or no row is left.
+        """
+        if not masks:
+            return None
+        counts = {name: int(mask.sum()) for name, mask in masks.items()}
+        missing = np.logical_or.reduce(list(masks.values()))
+        if self.action == "raise":
+            raise DataError(
+                f"There are missing values ({_listed(counts)}): {self.rows.describe(missing)}. "
+                'Drop or fill them, or use na_action="omit".'
+            )
+        self._counts.update(counts)
+        self.n_dropped += int(missing.sum())
+        if missing.all():
+            raise DataError(
+                f"No row is left: every one has a missing value ({_listed(self._counts)})."
+            )
+        keep: BoolArray = ~missing
+        return keep
+
+    @property
+    def message(self) -> str | None:
+        """What the user should know, or None."""
+        if not self.n_dropped:
+            return None
+        return (
+            f"{count_rows(self.n_dropped)} with missing values dropped ({_listed(self._counts)})."
         )
-    n_dropped = int(missing.sum())
-    if n_dropped == rows.n_rows:
-        raise DataError(f"No row is left: every one has a missing value ({counts}).")
-    rows.restrict(~missing)
-    return n_dropped, f"{count_rows(n_dropped)} with missing values dropped ({counts})."
 
 
-def read_weights(argument: Argument | None, rows: Rows) -> tuple[FloatArray | None, str | None]:
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def read_weights(
+    argument: Argument | None, rows: Rows, missing: MissingRows
+) -> tuple[FloatArray | None, str | None]:
     """The weights on the kept rows; rows whose weight is zero are dropped as if absent.
+
+    A missing value that arises in an expression is one like any other. A weight that is given as
+    missing is refused: it would say that a row has no weight, which is zero.
 
     Raises:
         DataError: a weight is negative, missing or infinite, or all are zero.
@@ -130,6 +179,12 @@ def read_weights(argument: Argument | None, rows: Rows) -> tuple[FloatArray | No
     if argument is None:
         return None, None
     w = argument.on(rows)
+    nan = np.isnan(w) if argument.is_computed else None
+    if nan is not None and nan.any():
+        keep = missing.kept({argument.name: nan})
+        if keep is not None:
+            rows.restrict(keep)
+            w = w[keep]
     bad = ~(np.isfinite(w) & (w >= 0))
     if bad.any():
         raise DataError(
@@ -145,31 +200,21 @@ def read_weights(argument: Argument | None, rows: Rows) -> tuple[FloatArray | No
     return w[~zero], f"{count_rows(int(zero.sum()))} with weight zero dropped."
 
 
-def read_offset(argument: Argument | None, rows: Rows) -> FloatArray | None:
-    """The offset argument on the kept rows.
-
-    Raises:
-        DataError: a value is not finite.
-    """
-    if argument is None:
-        return None
-    offset = argument.on(rows)
-    check_finite("offset", offset, rows)
-    return offset
-
-
 def count_rows(count: int) -> str:
     """``"1 row"``, ``"2 rows"``."""
     return f"{count} row" if count == 1 else f"{count} rows"
 
 
-def offset_values(recipe: Recipe, rows: Rows) -> FloatArray:
+def offset_values(
+    recipe: Recipe, value: NumericBlock | CategoricalColumn | CodedColumn
+) -> FloatArray:
     """(n,) one ``offset(...)`` of the formula, float64.
 
     Raises:
         DataError: it is not one column of numbers.
     """
-    value = factor_values(recipe.factor, recipe.formula, rows, recipe.states)
+    if isinstance(value, CategoricalColumn) and value.levels is TRUTH_LEVELS:
+        return value.codes.astype(np.float64)
     if not isinstance(value, NumericBlock) or len(value.values) != 1:
         raise DataError(f"'{recipe.factor.name}' is not one column of numbers.")
     return value.values[0].astype(np.float64)

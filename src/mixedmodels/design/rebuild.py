@@ -15,7 +15,7 @@ import numpy as np
 
 from mixedmodels.design.design import Design, TermDesign
 from mixedmodels.design.evaluate import bind_factor
-from mixedmodels.design.factors import replay_factor
+from mixedmodels.design.factors import CategoricalBlock, factor_values, replay_factor
 from mixedmodels.design.frame import as_table
 from mixedmodels.design.groups import GroupingFactor, group_labels, match_group
 from mixedmodels.design.matrix import PartPlan, build_matrix
@@ -49,13 +49,21 @@ def rebuild_term(term: TermDesign, rows: Rows) -> FloatArray:
     return _rebuild(term.spec, rows)
 
 
-def rebuild_codes(group: GroupingFactor, rows: Rows) -> IntArray:
-    """(n_new,) level of each row in the training order; -1 where missing or not seen before.
+def rebuild_group(group: GroupingFactor, rows: Rows) -> tuple[IntArray, BoolArray | None]:
+    """The level of each new row in the training order; -1 where missing or not seen before.
+
+    Returns:
+        (n_new,) levels, and (n_new,) whether a value of the factor is missing; None where none is.
 
     Raises:
         FormulaError: a column of the grouping factor is missing.
     """
     return match_group(group.spec, rows)
+
+
+def rebuild_codes(group: GroupingFactor, rows: Rows) -> IntArray:
+    """The levels of `rebuild_group` alone."""
+    return rebuild_group(group, rows)[0]
 
 
 def unknown_levels(group: GroupingFactor, rows: Rows, codes: IntArray) -> list[str]:
@@ -64,24 +72,12 @@ def unknown_levels(group: GroupingFactor, rows: Rows, codes: IntArray) -> list[s
     Args:
         group: The grouping factor.
         rows: The new data.
-        codes: What `rebuild_codes` gave for it.
+        codes: The levels that `rebuild_codes` gave for it.
     """
     if (codes >= 0).all():
         return []
     labels = group_labels(group.spec, rows)
     return list(dict.fromkeys(labels[row] for row in np.flatnonzero(codes < 0)))
-
-
-def missing_levels(group: GroupingFactor, rows: Rows) -> BoolArray | None:
-    """(n_new,) whether a variable of the grouping factor is missing; None where none is."""
-    absent = None
-    for factor in group.spec.factors:
-        bound = bind_factor(factor, group.spec.formula, rows.table)
-        for name in (factor.name,) if bound is None else bound.names:
-            found = rows.column(name).missing()
-            if found is not None and found.any():
-                absent = found if absent is None else absent | found
-    return absent
 
 
 def new_weights(given: Any, rows: Rows) -> FloatArray | None:
@@ -118,13 +114,22 @@ def rebuild_offset(design: Design, rows: Rows) -> FloatArray | None:
             "data; give the offset as a column or an expression of columns."
         )
     parts = [] if argument is None else [argument.on(rows)]
-    parts += [offset_values(recipe, rows) for recipe in design.offset_spec.recipes]
+    for recipe in design.offset_spec.recipes:
+        value = factor_values(recipe.factor, recipe.formula, rows, recipe.states)
+        parts.append(offset_values(recipe, value))
     return np.sum(parts, axis=0) if parts else None
 
 
 def _rebuild(plan: PartPlan, rows: Rows) -> FloatArray:
+    """The columns of a part; a row is NaN where one of its factors is missing."""
     blocks = {key: replay_factor(recipe, rows) for key, recipe in plan.recipes.items()}
     matrix = build_matrix(plan, blocks, rows.n_rows)
+    for block in blocks.values():
+        if isinstance(block, CategoricalBlock):
+            matrix[block.codes < 0] = np.nan
+        else:
+            for values in block.values:
+                matrix[np.isnan(values)] = np.nan
     for name in dict.fromkeys(_columns(plan, rows)):
         absent = rows.column(name).missing()
         if absent is not None:

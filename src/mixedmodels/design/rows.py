@@ -9,6 +9,8 @@ import pandas as pd
 
 from mixedmodels.design.columns import CategoricalColumn, Column
 from mixedmodels.design.frame import Table
+from mixedmodels.design.levels import kind_of_times, times_remedy
+from mixedmodels.errors import DataError
 from mixedmodels.typing import AnyArray, BoolArray, LongArray
 
 _SHOWN = 5
@@ -43,9 +45,15 @@ class Rows:
         """The column for arithmetic: float64 or bool (n,), or a pandas Categorical.
 
         Missing values are NaN. An array is read-only: it may be the user's own.
+
+        Raises:
+            DataError: The column has times, which are not numbers.
         """
         column = self.column(name)
         if isinstance(column, CategoricalColumn):
+            times = kind_of_times(column.levels)
+            if times is not None:
+                raise DataError(f"'{name}' has {times}; {times_remedy(times, name)}.")
             return column.to_pandas()
         values = column.values
         if column.absent is not None:

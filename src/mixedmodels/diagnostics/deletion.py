@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels import _core
+from mixedmodels.design.alignment import row_column
+from mixedmodels.design.codes import categorize
 from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.diagnostics.one_step import newton_matrix, rows_by_one_step
 from mixedmodels.diagnostics.rows import row_labels
@@ -87,14 +89,12 @@ def row_sets(fitted: Fitted, by: str | npt.ArrayLike | None) -> RowSets:
             )
         group = design.groups[names.index(by)]
         return _grouped(by, group.levels.rename(by), group.codes)
-    labels = pd.Index(np.asarray(by))
-    if labels.nlevels > 1 or len(labels) != design.n:
-        raise MixedModelsError(
-            f"influence: by has {len(labels)} labels; the model uses {design.n} rows."
-        )
-    codes, levels = pd.factorize(labels, sort=False)
-    if (codes < 0).any():
+    column = row_column("influence: by", by, design.n, design.index, "rows of the model")
+    coded = categorize(column)
+    if coded.missing() is not None:
         raise MixedModelsError("influence: by has missing labels; every row needs one.")
+    codes, first = pd.factorize(coded.codes)  # in the order in which they appear
+    levels = coded.levels.take(first)
     return _grouped("labels", levels, codes)
 
 

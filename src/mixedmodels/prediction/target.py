@@ -17,11 +17,10 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, GroupingFactor
 from mixedmodels.design.columns import level_labels
 from mixedmodels.design.rebuild import (
-    missing_levels,
     new_rows,
     new_weights,
-    rebuild_codes,
     rebuild_fixed,
+    rebuild_group,
     rebuild_offset,
     rebuild_term,
     unknown_levels,
@@ -107,8 +106,7 @@ def new_target(
     missing: BoolArray | None = None
     for g in dict.fromkeys(design.terms[t].group for t in terms):
         group = design.groups[g]
-        codes[g] = rebuild_codes(group, rows)
-        absent = missing_levels(group, rows)
+        codes[g], absent = rebuild_group(group, rows)
         if absent is not None:
             missing = absent if missing is None else missing | absent
         if not allow_new_levels:

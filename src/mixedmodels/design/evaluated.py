@@ -1,0 +1,115 @@
+"""The factors of one formula on the rows in use: each computed once, whoever asks for it.
+
+Missing values may arise in the computation (the logarithm of a negative number). They are found
+here and their rows dropped like any others; what a stateful function has learnt stays, so that
+predictions replay it. As in R it has learnt from the rows whose columns are complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from mixedmodels.design.columns import CategoricalColumn, all_finite
+from mixedmodels.design.factors import NumericBlock, check_finite, factor_values
+from mixedmodels.design.functions import CodedColumn
+from mixedmodels.design.rows import Rows
+from mixedmodels.formula import Factor
+from mixedmodels.typing import BoolArray, LongArray
+
+FactorValue: TypeAlias = NumericBlock | CategoricalColumn | CodedColumn
+
+
+class Evaluated:
+    """Values of factors at the rows in use.
+
+    Attributes:
+        formula: The formula that the factors stand in, for messages.
+        rows: The rows in use.
+    """
+
+    def __init__(self, formula: str, rows: Rows) -> None:
+        self.formula = formula
+        self.rows = rows
+        self._values: dict[str, FactorValue] = {}
+        self._states: dict[str, dict[str, Any]] = {}
+        self._finite: set[str] = set()
+
+    def value(self, factor: Factor) -> FactorValue:
+        """What a factor is: numbers, or a categorical column.
+
+        Raises:
+            FormulaError: It cannot be computed, or has not one value for each row.
+        """
+        found = self._values.get(factor.key)
+        if found is None:
+            states = self.states(factor)
+            found = factor_values(factor, self.formula, self.rows, states)
+            self._values[factor.key] = found
+        return found
+
+    def states(self, factor: Factor) -> dict[str, Any]:
+        """What the stateful functions of a factor have learnt."""
+        return self._states.setdefault(factor.key, {})
+
+    def missing(self, factors: Iterable[Factor]) -> dict[str, BoolArray]:
+        """(n,) by name of the expressions among `factors`: where a missing value has arisen."""
+        masks: dict[str, BoolArray] = {}
+        for factor in factors:
+            if factor.is_column or factor.name in masks:
+                continue
+            value = self.value(factor)
+            absent = missing_rows(value)
+            if absent is not None:
+                masks[factor.name] = absent
+            elif isinstance(value, NumericBlock) and all(map(_is_finite, value.values)):
+                self._finite.add(factor.key)
+        return masks
+
+    def restrict(self, keep: BoolArray) -> None:
+        """Drop the rows (among those in use) where `keep` is False."""
+        positions = np.flatnonzero(keep)
+        self.rows.restrict(keep)
+        self._values = {key: take_rows(value, positions) for key, value in self._values.items()}
+
+    def check_finite(self, factor: Factor) -> None:
+        """Refuse infinite numbers.
+
+        Raises:
+            DataError: With the first rows and values.
+        """
+        value = self.value(factor)
+        if factor.key not in self._finite and isinstance(value, NumericBlock):
+            for name, numbers in zip(value.names, value.values, strict=True):
+                check_finite(name, numbers, self.rows)
+
+
+def missing_rows(value: FactorValue) -> BoolArray | None:
+    """(n,) where a factor has a missing value, or None where it has none."""
+    if isinstance(value, CodedColumn):
+        value = value.column
+    if isinstance(value, CategoricalColumn):
+        return value.missing()
+    absent: BoolArray | None = None
+    for numbers in value.values:
+        if not _is_finite(numbers):
+            nan = np.isnan(numbers)
+            if nan.any():
+                absent = nan if absent is None else absent | nan
+    return absent
+
+
+def take_rows(value: FactorValue, positions: LongArray) -> FactorValue:
+    """The value at some rows, a copy."""
+    if isinstance(value, CodedColumn):
+        return CodedColumn(value.column.take(positions), value.contrast)
+    if isinstance(value, CategoricalColumn):
+        return value.take(positions)
+    values = tuple(numbers[positions] for numbers in value.values)
+    return NumericBlock(value.names, values, value.spans)
+
+
+def _is_finite(numbers: Any) -> bool:
+    return numbers.dtype.kind != "f" or all_finite(numbers)
