@@ -95,4 +95,6 @@ def _integers(values: AnyArray) -> CategoricalColumn:
 def _integral(values: AnyArray) -> bool:
     if not np.isfinite(values).all():
         return False
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
     return bool((np.abs(values) < _EXACT_INTEGERS).all() and (values == np.rint(values)).all())

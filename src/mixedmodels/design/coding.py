@@ -172,11 +172,30 @@ def _named(contrast: str, labels: Sequence[str], factor: str) -> Coding:
     return Coding((*_POLY_NAMES, *powers)[: n_levels - 1], contr_poly(n_levels))
 
 
+def _in_order_of(levels: pd.Index, contrast: pd.DataFrame, factor: str) -> pd.DataFrame:
+    """The rows of a matrix by the levels that label them, or as they are where they are numbered.
+
+    Raises:
+        DataError: a level in use has no row, or several.
+    """
+    labels, rows = level_labels(levels), level_labels(contrast.index)
+    where = {label: position for position, label in enumerate(rows)}
+    absent = [label for label in labels if label not in where]
+    if not absent and len(where) == len(rows):
+        return contrast.iloc[[where[label] for label in labels]]
+    if isinstance(contrast.index, pd.RangeIndex):
+        return contrast
+    problem = f"no row for the level '{absent[0]}'" if absent else "several rows for one level"
+    raise DataError(
+        f"The contrast matrix of '{factor}' has {problem}; its rows are labelled "
+        f"{', '.join(rows[:10])}. Label each row with a level, or give an array in their order."
+    )
+
+
 def _from_matrix(contrast: Any, levels: pd.Index, factor: str) -> Coding:
     suffixes: tuple[str, ...] | None = None
     if isinstance(contrast, pd.DataFrame):
-        if levels.isin(contrast.index).all():
-            contrast = contrast.loc[levels]
+        contrast = _in_order_of(levels, contrast, factor)
         suffixes = tuple(str(name) for name in contrast.columns)
     try:
         matrix = np.array(contrast, dtype=np.float64)

@@ -42,6 +42,9 @@ def column_of_values(name: str, values: Any) -> Column:
         return column_of_pandas(name, values)
     if isinstance(values, (pd.Categorical, pd.api.extensions.ExtensionArray)):
         return column_of_pandas(name, pd.Series(values, copy=False))
+    pyarrow = nw.dependencies.get_pyarrow()
+    if pyarrow is not None and isinstance(values, pyarrow.Array):
+        values = pyarrow.chunked_array([values])
     if nw.dependencies.is_into_series(values):
         return column_of_narwhals(name, nw.from_native(values, series_only=True))
     listed = list(values)

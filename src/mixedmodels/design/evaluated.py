@@ -7,6 +7,7 @@ predictions replay it. As in R it has learnt from the rows whose columns are com
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -104,11 +105,11 @@ def missing_rows(value: FactorValue) -> BoolArray | None:
 def take_rows(value: FactorValue, positions: LongArray) -> FactorValue:
     """The value at some rows, a copy."""
     if isinstance(value, CodedColumn):
-        return CodedColumn(value.column.take(positions), value.contrast)
+        return dataclasses.replace(value, column=value.column.take(positions))
     if isinstance(value, CategoricalColumn):
         return value.take(positions)
     values = tuple(numbers[positions] for numbers in value.values)
-    return NumericBlock(value.names, values, value.spans)
+    return dataclasses.replace(value, values=values)
 
 
 def _is_finite(numbers: Any) -> bool:

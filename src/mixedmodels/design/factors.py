@@ -176,6 +176,8 @@ def replay_factor(recipe: Recipe, rows: Rows) -> Block:
     """
     factor = recipe.factor
     value = factor_values(factor, recipe.formula, rows, recipe.states)
+    if recipe.levels is not None and factor.is_column:
+        value = categorize(rows.column(factor.name))  # numbers with all their digits
     if isinstance(value, CodedColumn):
         value = value.column
     if recipe.levels is None or recipe.contrast is None:

@@ -17,7 +17,10 @@ from mixedmodels.design.functions import CodedColumn
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import FormulaError
 from mixedmodels.formula import Factor
-from mixedmodels.typing import AnyArray, BoolArray, IntArray, LongArray
+from mixedmodels.typing import BoolArray, IntArray, LongArray
+
+# Largest number that combinations of levels are counted to.
+_LARGEST = 2**62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,14 +134,28 @@ def match_group(spec: GroupSpec, rows: Rows) -> tuple[IntArray, BoolArray | None
 
 def _match_parts(spec: GroupSpec, coded: list[IntArray]) -> IntArray:
     """The combination that each row is; -1 where it is none of those in training."""
-    sizes = [len(levels) for levels in spec.levels]
-    known = _mixed_radix(spec.parts, sizes)
-    wanted = _mixed_radix(coded, sizes)
-    position = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    found_at = known[position] == wanted
+    known: LongArray = spec.parts[0].astype(np.int64)
+    wanted: LongArray = coded[0].astype(np.int64)
+    bound = len(spec.levels[0])
+    for part, codes, levels in zip(spec.parts[1:], coded[1:], spec.levels[1:], strict=True):
+        bound *= len(levels)
+        if bound > _LARGEST:
+            # Numbers of the combinations so far take the place of the combinations.
+            distinct = np.unique(known)
+            known, wanted = np.searchsorted(distinct, known), _find(distinct, wanted)
+            bound = len(distinct) * len(levels)
+        # Sorted as the combinations are.
+        known, wanted = known * len(levels) + part, wanted * len(levels) + codes
+    position = _find(known, wanted)
     for codes in coded:
-        found_at &= codes >= 0
-    return np.where(found_at, position, -1).astype(np.int32)
+        position[codes < 0] = -1
+    return position.astype(np.int32)
+
+
+def _find(known: LongArray, wanted: LongArray) -> LongArray:
+    """(n,) where each number is in an ascending array; -1 where it is not."""
+    position = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return np.where(known[position] == wanted, position, -1)
 
 
 def group_labels(spec: GroupSpec, rows: Rows) -> list[str]:
@@ -175,11 +192,3 @@ def _labels(spec: GroupSpec) -> pd.Index:
     for text in texts[1:]:
         labels = labels + ":" + text
     return pd.Index(labels, dtype=object)
-
-
-def _mixed_radix(parts: list[IntArray] | tuple[IntArray, ...], sizes: list[int]) -> LongArray:
-    """One number for each combination; sorted as the combinations are."""
-    number: AnyArray = parts[0].astype(np.int64)
-    for part, size in zip(parts[1:], sizes[1:], strict=True):
-        number = number * size + part
-    return number

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.codes import TRUTH_LEVELS
@@ -223,12 +224,14 @@ def offset_values(
 def _expression_values(argument: Argument, text: str, rows: Rows) -> FloatArray:
     bound = _bind(argument.role, text, rows)
     try:
-        values = np.asarray(evaluate(bound, rows, argument.states))
+        value = evaluate(bound, rows, argument.states)
     except FormulaError as error:
         raise _of_argument(argument.role, error) from None
+    values = np.asarray(value)
     if values.ndim == 0:
         values = np.broadcast_to(values, (rows.n_rows,))
-    if values.shape != (rows.n_rows,) or values.dtype.kind not in "fiub":
+    numeric = values.dtype.kind in "fiub" and not isinstance(value, pd.Categorical)
+    if values.shape != (rows.n_rows,) or not numeric:
         shown = text.strip("`")
         raise DataError(f"{argument.role} '{shown}' does not give one number for each row.")
     return values.astype(np.float64)
