@@ -291,7 +291,7 @@ def _response(spec: FormulaSpec, values: Evaluated) -> FloatArray:
         )
     if len(value.values) != 1:
         raise DataError(f"The response '{name}' has {len(value.values)} columns; it must have one.")
-    check_finite(name, value.values[0], values.rows)
+    values.check_finite(spec.response_factor)
     return np.array(value.values[0], dtype=np.float64)
 
 

@@ -81,8 +81,10 @@ class Evaluated:
         Raises:
             DataError: With the first rows and values.
         """
+        if factor.key in self._finite or (factor.is_column and self.rows.is_finite(factor.name)):
+            return
         value = self.value(factor)
-        if factor.key not in self._finite and isinstance(value, NumericBlock):
+        if isinstance(value, NumericBlock):
             for name, numbers in zip(value.names, value.values, strict=True):
                 check_finite(name, numbers, self.rows)
 

@@ -116,7 +116,7 @@ class MissingRows:
         """
         masks: dict[str, BoolArray] = {}
         for name in columns:
-            absent = self.rows.column(name).missing()
+            absent = self.rows.missing(name)
             if absent is not None and absent.any():
                 masks[name] = absent
         if offset is not None and offset.values is not None and np.isnan(offset.values).any():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedmodels.design.columns import CategoricalColumn, Column
+from mixedmodels.design.columns import CategoricalColumn, Column, NumericColumn, all_finite
 from mixedmodels.design.frame import Table
 from mixedmodels.design.levels import kind_of_times, times_remedy
 from mixedmodels.errors import DataError
@@ -30,6 +30,7 @@ class Rows:
         self.kept: LongArray | None = None
         self.n_rows = table.n_rows
         self._columns: dict[str, Column] = {}
+        self._finite: set[str] = set()
 
     def column(self, name: str) -> Column:
         """The column called `name`; it must exist."""
@@ -40,6 +41,23 @@ class Rows:
                 found = found.take(self.kept)
             self._columns[name] = found
         return found
+
+    def missing(self, name: str) -> BoolArray | None:
+        """(n,) where the column called `name` is missing, or None where nothing is."""
+        column = self.column(name)
+        if isinstance(column, NumericColumn) and (
+            column.values.dtype.kind != "f" or all_finite(column.values)
+        ):
+            self._finite.add(name)
+            return column.absent
+        return column.missing()
+
+    def is_finite(self, name: str) -> bool:
+        """Whether `missing` has found all numbers of a column finite, those that are missing aside.
+
+        False where it was not asked.
+        """
+        return name in self._finite
 
     def numbers(self, name: str) -> Any:
         """The column for arithmetic: float64 or bool (n,), or a pandas Categorical.
