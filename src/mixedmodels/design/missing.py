@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.codes import TRUTH_LEVELS
@@ -15,6 +14,7 @@ from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.evaluate import Bound, bind, evaluate
 from mixedmodels.design.factors import NumericBlock, Recipe
 from mixedmodels.design.functions import CodedColumn
+from mixedmodels.design.operators import Unsuitable, as_numbers
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula.tokens import quote_name
@@ -227,14 +227,16 @@ def _expression_values(argument: Argument, text: str, rows: Rows) -> FloatArray:
         value = evaluate(bound, rows, argument.states)
     except FormulaError as error:
         raise _of_argument(argument.role, error) from None
-    values = np.asarray(value)
+    try:
+        values = np.asarray(as_numbers(value), dtype=np.float64)
+    except Unsuitable:
+        values = np.empty(0)
     if values.ndim == 0:
-        values = np.broadcast_to(values, (rows.n_rows,))
-    numeric = values.dtype.kind in "fiub" and not isinstance(value, pd.Categorical)
-    if values.shape != (rows.n_rows,) or not numeric:
+        values = np.full(rows.n_rows, values)
+    if values.shape != (rows.n_rows,):
         shown = text.strip("`")
         raise DataError(f"{argument.role} '{shown}' does not give one number for each row.")
-    return values.astype(np.float64)
+    return np.array(values)
 
 
 def _bind(role: str, text: str, rows: Rows) -> Bound:
