@@ -179,7 +179,7 @@ def simulate(
     if theta is not None and cor is not None:
         raise MixedModelsError("simulate takes cor with sd; theta has the correlations in it.")
     if theta is None:
-        theta = theta_from_sd(templates, sd, cor, scale)
+        theta = theta_from_sd(design, templates, sd, cor, scale)
     return simulate_design(
         design, templates, beta=beta, theta=theta, sigma=scale, nsim=nsim, seed=seed
     )

@@ -11,14 +11,18 @@ all the group's terms adjacent, so that terms on one grouping factor share dense
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 
 import numpy as np
 
+from mixedmodels.naming import backticked, distinct
 from mixedmodels.typing import BoolArray, FloatArray, IntArray, LongArray
+
+RESIDUAL = "Residual"
+"""What the residual is called among the terms."""
 
 # Levels up to which templates are kept for the next model of the same structure.
 _MOST_REMEMBERED = 5000
@@ -80,14 +84,66 @@ class Templates:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """lme4's names: `group.column` on a diagonal, `group.row.column` below it."""
-        found: list[str] = []
-        for group, columns in zip(self.groups, self.columns, strict=True):
-            prefix = self.group_names[group]
-            for j, column in enumerate(columns):
-                found.append(f"{prefix}.{column}")
-                found.extend(f"{prefix}.{row}.{column}" for row in columns[j + 1 :])
-        return tuple(found)
+        """lme4's names: `group.column` on a diagonal, `group.row.column` below it.
+
+        No two are equal: where parts with a dot make two alike, these are put in backticks; where
+        two terms have the same effect of the same group, the term is named.
+        """
+        return self.parameter_names("{}")
+
+    def parameter_names(
+        self, sd: str, cor: str | None = None, *, column_first: bool = False
+    ) -> tuple[str, ...]:
+        """Names of the entries of theta, of which no two are equal.
+
+        Args:
+            sd: Pattern round the name of a diagonal entry.
+            cor: Pattern round those below the diagonal; as `sd` if None.
+            column_first: Whether the effect of the column stands before that of the row.
+        """
+        entries = self.entries.tolist()
+
+        def spelled(i: int, spell: Callable[[str], str], suffix: str = "") -> str:
+            term, row, column = entries[i]
+            effects = [self.columns[term][j] for j in dict.fromkeys((row, column))]
+            parts = [self.group_names[self.groups[term]], *effects[:: -1 if column_first else 1]]
+            pattern = sd if row == column or cor is None else cor
+            return pattern.replace("{}", ".".join(map(spell, parts)) + suffix)
+
+        return distinct(
+            [spelled(i, str) for i in range(self.m)],
+            lambda i: spelled(i, _without_dots),
+            lambda i: spelled(i, _without_dots, f" [term {entries[i][0] + 1}]"),
+        )
+
+    @cached_property
+    def effects(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the effects of each grouping factor, over all its terms; no two are equal."""
+        return tuple(self._effects_of(group) for group in range(len(self.group_names)))
+
+    def _effects_of(self, group: int) -> tuple[str, ...]:
+        own = [
+            (f"[term {t + 1}]", name)
+            for t, of in enumerate(self.groups)
+            for name in (self.columns[t] if of == group else ())
+        ]
+        return distinct([name for _, name in own], lambda j: f"{own[j][1]} {own[j][0]}")
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """A label for each term: its group, the k-th further term on it `group.k`, as in lme4."""
+        seen: dict[int, int] = {}
+        labels = []
+        for group in self.groups:
+            count = seen.get(group, 0)
+            seen[group] = count + 1
+            labels.append(self.group_names[group] + (f".{count}" if count else ""))
+
+        def spelled(t: int) -> str:
+            label = labels[t]
+            return f"group({label})" if label == RESIDUAL else f"{label} [term {t + 1}]"
+
+        return distinct(labels, spelled, taken=(RESIDUAL,))
 
     @cached_property
     def entries(self) -> IntArray:
@@ -231,6 +287,11 @@ class Templates:
         indptr = np.zeros(self.q + 1, dtype=np.int64)
         np.cumsum(np.concatenate(counts), out=indptr[1:])
         return np.concatenate(data), np.concatenate(indices), indptr
+
+
+def _without_dots(part: str) -> str:
+    """A part of a name, in backticks where its dots would be taken for those between parts."""
+    return backticked(part) if "." in part else part
 
 
 def _made(

@@ -38,6 +38,7 @@ from mixedmodels.design.missing import (
     read_argument,
     read_weights,
 )
+from mixedmodels.design.names import group_names
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
@@ -170,21 +171,26 @@ class _Builder:
     def random(
         self, fixed: PartPlan, X: FloatArray
     ) -> tuple[tuple[GroupingFactor, ...], tuple[TermDesign, ...]]:
-        found: dict[str, GroupingFactor] = {}
-        for term in self.spec.random:
-            if term.group not in found:
-                used = [self.coded(factor) for factor in term.grouping]
-                states = tuple(self.values.states(factor) for factor in term.grouping)
-                found[term.group] = build_group(term.grouping, self.spec.text, used, states)
-        ordered = sorted(self.spec.random, key=lambda term: -found[term.group].n_levels)
-        names = list(dict.fromkeys(term.group for term in ordered))
+        groupings = {_keys(term): term.grouping for term in self.spec.random}
+        names = group_names(tuple(groupings.values()))
+        found = {
+            keys: self.group(name, grouping)
+            for name, (keys, grouping) in zip(names, groupings.items(), strict=True)
+        }
+        ordered = sorted(self.spec.random, key=lambda term: -found[_keys(term)].n_levels)
+        places = list(dict.fromkeys(map(_keys, ordered)))
         where = {column: position for position, column in enumerate(fixed.columns)}
         designs = [
-            TermDesign(names.index(term.group), plan.names, self.z(plan, where, X), plan, term)
+            TermDesign(places.index(_keys(term)), plan.names, self.z(plan, where, X), plan, term)
             for term in ordered
             for plan in _split(self.plan(term.terms), term)
         ]
-        return tuple(found[name] for name in names), tuple(designs)
+        return tuple(found[keys] for keys in places), tuple(designs)
+
+    def group(self, name: str, grouping: tuple[Factor, ...]) -> GroupingFactor:
+        used = [self.coded(factor) for factor in grouping]
+        states = tuple(self.values.states(factor) for factor in grouping)
+        return build_group(name, grouping, self.spec.text, used, states)
 
     def coded(self, factor: Factor) -> CategoricalColumn:
         """A grouping factor on the rows in use, without unused levels."""
@@ -215,6 +221,11 @@ class _Builder:
         ):
             return X[:, first : first + width]
         return build_matrix(plan, self.blocks, n_rows)
+
+
+def _keys(term: RandomTerm) -> tuple[str, ...]:
+    """What tells the grouping factor of a term from others."""
+    return tuple(factor.key for factor in term.grouping)
 
 
 def _split(plan: PartPlan, term: RandomTerm) -> Iterator[PartPlan]:

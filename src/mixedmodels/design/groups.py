@@ -14,6 +14,7 @@ from mixedmodels.design.codes import categorize, match_levels
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, level_labels
 from mixedmodels.design.factors import NumericBlock, factor_values
 from mixedmodels.design.functions import CodedColumn
+from mixedmodels.design.names import interaction_labels
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import FormulaError
 from mixedmodels.formula import Factor
@@ -50,7 +51,8 @@ class GroupingFactor:
         name: ``"Subject"``, or ``"cask:batch"`` for an interaction.
         codes: (n,) int32 level of each row.
         levels: (l,) levels in use, in the user's order; of an interaction the labels ``"a:A"``
-            of the observed combinations, by first factor, then second.
+            of the observed combinations, by first factor, then second. Two combinations never have
+            one label (see `names.interaction_labels`).
         spec: How to code new data.
     """
 
@@ -90,6 +92,7 @@ def code_value(
 
 
 def build_group(
+    name: str,
     factors: tuple[Factor, ...],
     formula: str,
     used: Sequence[CategoricalColumn],
@@ -98,6 +101,7 @@ def build_group(
     """The grouping factor of a random-effects term.
 
     Args:
+        name: What it is called.
         factors: The factors whose interaction it is.
         formula: The whole formula, for messages.
         used: Their codes and levels, without unused levels.
@@ -110,7 +114,6 @@ def build_group(
         parts = (*(part[before] for part in parts), last)
     levels = tuple(column.levels for column in used)
     spec = GroupSpec(factors, formula, levels, parts, states)
-    name = ":".join(factor.name for factor in factors)
     return GroupingFactor(name, codes, _labels(spec), spec)
 
 
@@ -184,11 +187,14 @@ def recode_group(spec: GroupSpec, rows: Rows) -> list[CategoricalColumn]:
 def _labels(spec: GroupSpec) -> pd.Index:
     if len(spec.factors) == 1:
         return spec.levels[0]
+    known = [level_labels(levels) for levels in spec.levels]
     texts = [
-        np.array(level_labels(levels), dtype=object)[part]
-        for levels, part in zip(spec.levels, spec.parts, strict=True)
+        np.array(names, dtype=object)[part] for names, part in zip(known, spec.parts, strict=True)
     ]
     labels = texts[0]
     for text in texts[1:]:
         labels = labels + ":" + text
-    return pd.Index(labels, dtype=object)
+    if not any(":" in name for names in known for name in names):
+        return pd.Index(labels, dtype=object)
+    told_apart = interaction_labels(labels.tolist(), lambda level: [text[level] for text in texts])
+    return pd.Index(told_apart, dtype=object)

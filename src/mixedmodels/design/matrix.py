@@ -15,15 +15,13 @@ from typing import TypeAlias
 import numpy as np
 
 from mixedmodels.design.factors import Block, Recipe
+from mixedmodels.design.names import INTERCEPT, Choice, column_names
 from mixedmodels.design.rank import TooManyParts, scope_terms
 from mixedmodels.errors import ModelError
 from mixedmodels.formula import Term
 from mixedmodels.typing import FloatArray
 
-Choice: TypeAlias = tuple[str, bool, int]
 ColumnPlan: TypeAlias = tuple[Choice, ...]
-
-INTERCEPT = "(Intercept)"
 
 _SHOWN = 60
 
@@ -36,7 +34,7 @@ class PartPlan:
     """The columns of the fixed part or of one random-effects term.
 
     Attributes:
-        names: Column names, R's.
+        names: Column names, R's; no two are equal.
         columns: For each, the factors it multiplies.
         recipes: Factor key to how its block is made.
         terms: For each column, the number of its term (within the part, from 0).
@@ -71,7 +69,8 @@ def plan_part(
             "categorical factors, which is more than can be handled (8, or 10 with all lower "
             "terms in the formula). Make one factor of several."
         ) from None
-    return PartPlan(names, columns, {key: recipes[key] for key in used}, origins)
+    own = {key: recipes[key] for key in used}
+    return PartPlan(column_names(names, columns, own), columns, own, origins)
 
 
 @functools.lru_cache(maxsize=256)

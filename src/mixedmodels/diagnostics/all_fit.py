@@ -66,7 +66,7 @@ def _row(fitted: Fitted, name: OptimizerName, control: Control) -> dict[str, Any
         value, converged, spent, message = np.nan, False, 0, str(error)
     return {
         "objective": value,
-        **dict(zip(stages.templates.names, theta, strict=True)),
+        **dict(zip(stages.templates.names, theta.tolist(), strict=True)),
         "evaluations": spent,
         "seconds": time.perf_counter() - began,
         "converged": converged,

@@ -17,10 +17,11 @@ import pandas as pd
 from mixedmodels import _core
 from mixedmodels.design.alignment import row_column
 from mixedmodels.design.codes import categorize
+from mixedmodels.design.lookup import GroupNames
 from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.diagnostics.one_step import newton_matrix, rows_by_one_step
 from mixedmodels.diagnostics.rows import row_labels
-from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.optimize.methods import DECREMENT, ZERO
 from mixedmodels.settings import INFLUENCE_METHODS, Control, InfluenceMethod, check_option
@@ -80,15 +81,12 @@ def row_sets(fitted: Fitted, by: str | npt.ArrayLike | None) -> RowSets:
     if by is None:
         return RowSets("row", row_labels(design), np.arange(design.n + 1), np.arange(design.n))
     if isinstance(by, str):
-        names = [group.name for group in design.groups]
-        if by not in names:
-            raise MixedModelsError(
-                f"influence: by={by!r} is no grouping factor of this model, which has "
-                f"{', '.join(map(repr, names))}; or give one label per row."
-                f"{did_you_mean(by, names)}"
-            )
-        group = design.groups[names.index(by)]
-        return _grouped(by, group.levels.rename(by), group.codes)
+        names = GroupNames(design.groups)
+        found = names.find(by)
+        if found is None:
+            raise MixedModelsError(f"influence: by={names.unknown(by)} Or give one label per row.")
+        group = design.groups[found]
+        return _grouped(group.name, group.levels.rename(group.name), group.codes)
     column = row_column("influence: by", by, design.n, design.index, "rows of the model")
     coded = categorize(column)
     if coded.missing() is not None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.parameters import coefficient_names
 from mixedmodels.settings import InfluenceMethod
 from mixedmodels.typing import FloatArray
 
@@ -56,7 +57,7 @@ class Influence:
     @property
     def dfbeta(self) -> pd.DataFrame:
         """(deletions, p) coefficients without the rows less those with them, lme4's sign."""
-        return self.beta - self.full_beta
+        return self.beta - self.full_beta.to_numpy()
 
     @property
     def dfbetas(self) -> pd.DataFrame:
@@ -91,11 +92,16 @@ class Influence:
         return pd.Series(distances, self.beta.index, name="cooks_distance")
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per deletion: `nobs`, coefficients, theta, `sigma`, `cooks_distance`, `notes`."""
-        parts: list[pd.DataFrame | pd.Series] = [self.nobs, self.beta, self.theta, self.sigma]
+        """One row per deletion: `nobs`, coefficients, theta, `sigma`, `cooks_distance`, `notes`.
+
+        A coefficient with the name of another column is called `beta(name)`.
+        """
+        parts: list[pd.DataFrame | pd.Series] = [self.theta, self.sigma]
         if len(self.full_beta):
             parts.append(self.cooks_distance)
-        return pd.concat([*parts, self.converged, self.notes], axis=1)
+        rest = pd.concat([*parts, self.converged, self.notes], axis=1)
+        names = coefficient_names(list(self.beta.columns), [str(self.nobs.name), *rest.columns])
+        return pd.concat([self.nobs, self.beta.set_axis(list(names), axis=1), rest], axis=1)
 
     def __repr__(self) -> str:
         """A few lines: what was done, and the deletions that change most."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mixedmodels.design.lookup import ByGroup, GroupNames
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.settings import PCA_SCALES, PcaScale, check_option
 from mixedmodels.typing import FloatArray
@@ -31,7 +32,7 @@ class GroupComponents:
         return f"{self.table.round(4)}\n\nLoadings:\n{self.loadings.round(4)}"
 
 
-class RandomEffectsPCA(dict[str, GroupComponents]):
+class RandomEffectsPCA(ByGroup[GroupComponents]):
     """Grouping factor to `GroupComponents`."""
 
     def to_frame(self) -> pd.DataFrame:
@@ -51,10 +52,9 @@ def random_effects_pca(fitted: Fitted, scale: PcaScale) -> RandomEffectsPCA:
     """
     check_option("scale", scale, PCA_SCALES)
     templates, solution = fitted.stages.templates, fitted.solution
-    out = RandomEffectsPCA()
+    out = RandomEffectsPCA({}, GroupNames(fitted.stages.design.groups))
     for g, lam in enumerate(templates.group_lam(solution.theta)):
-        terms = [t for t, of in enumerate(templates.groups) if of == g]
-        names = [name for t in terms for name in templates.columns[t]]
+        names = list(templates.effects[g])
         relative = _unit_rows(lam) if scale == "correlation" else lam
         sigma = 1.0 if scale == "correlation" else solution.sigma
         out[templates.group_names[g]] = _components(relative, sigma, names)

@@ -18,6 +18,7 @@ from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tails import t_quantile
 from mixedmodels.estimates.varcorr import VarCorr
+from mixedmodels.naming import backticked, distinct
 from mixedmodels.settings import TIDY_EFFECTS, TidyEffect, check_option
 from mixedmodels.typing import FloatArray
 
@@ -71,12 +72,13 @@ def fixed_rows(table: pd.DataFrame, level: float) -> pd.DataFrame:
 def parameter_rows(varcorr: VarCorr) -> pd.DataFrame:
     """Standard deviations and correlations: terms `sd__Days`, `cor__(Intercept).Days`."""
     frame = varcorr.to_frame()
-    names = []
-    for var1, var2 in zip(frame["var1"], frame["var2"], strict=True):
-        if var1 is None:
-            names.append("sd__Observation")
-        else:
-            names.append(f"sd__{var1}" if var2 is None else f"cor__{var1}.{var2}")
+    rows = list(zip(frame["grp"], frame["var1"], frame["var2"], strict=True))
+    # No two terms have one label, so that only the names of one label can collide.
+    labelled = distinct(
+        [f"{label}\n{_parameter(*effects)}" for label, *effects in rows],
+        lambda i: f"{rows[i][0]}\n{_parameter(*map(_dotless, rows[i][1:]))}",
+    )
+    names = [name.partition("\n")[2] for name in labelled]
     return pd.DataFrame(
         {
             "effect": "ran_pars",
@@ -85,6 +87,16 @@ def parameter_rows(varcorr: VarCorr) -> pd.DataFrame:
             "estimate": frame["sdcor"].to_numpy(),
         }
     )
+
+
+def _parameter(var1: str | None, var2: str | None) -> str:
+    if var1 is None:
+        return "sd__Observation"
+    return f"sd__{var1}" if var2 is None else f"cor__{var1}.{var2}"
+
+
+def _dotless(name: str | None) -> str | None:
+    return backticked(name) if name is not None and "." in name else name
 
 
 def mode_rows(
@@ -170,10 +182,19 @@ def augmented(fitted: Fitted, values: RowValues, fit_values: FloatArray) -> pd.D
 def model_columns(fitted: Fitted) -> pd.DataFrame:
     """The response and the grouping factors, which is what a fit keeps of its data."""
     design = fitted.stages.design
-    columns: dict[str, object] = {design.response_name: design.y}
-    for group in design.groups:
-        columns[group.name] = pd.Categorical.from_codes(group.codes, group.levels)
-    return pd.DataFrame(columns, row_labels(design))
+    names = [design.response_name, *(group.name for group in design.groups)]
+    columns = [
+        design.y,
+        *(pd.Categorical.from_codes(group.codes, group.levels) for group in design.groups),
+    ]
+    told_apart = distinct(names, lambda i: f"group({names[i]})" if i else names[i])
+    return pd.DataFrame(dict(zip(told_apart, columns, strict=True)), row_labels(design))
+
+
+def beside(first: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
+    """Both tables side by side; columns of the first with a name of the second are `data(name)`."""
+    names = [f"data({name})" if name in added.columns else name for name in first.columns]
+    return pd.concat([first.set_axis(names, axis=1), added], axis=1)
 
 
 def rows_used(fitted: Fitted, data: Any) -> pd.DataFrame:

@@ -13,9 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mixedmodels.design.names import term_names
 from mixedmodels.diagnostics.rows import fixed_part
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
+from mixedmodels.naming import distinct
+from mixedmodels.typing import FloatArray
+
+ALL = "all"
+"""What all grouping factors together are called."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,27 +30,27 @@ class VarianceParts:
 
     Attributes:
         fixed: Sample variance (n - 1) of X beta.
-        random: Per grouping factor the mean over rows of z_i' Sigma z_i.
+        random: (groups,) the mean over rows of z_i' Sigma z_i.
         residual: Mean of sigma^2 / w_i.
     """
 
     fixed: float
-    random: dict[str, float]
+    random: FloatArray
     residual: float
 
     @property
     def all_random(self) -> float:
         """Of all grouping factors."""
-        return sum(self.random.values())
+        return float(self.random.sum())
 
 
 def variance_parts(fitted: Fitted) -> VarianceParts:
     """The parts at the estimates."""
     design, solution, templates = fitted.stages.design, fitted.solution, fitted.stages.templates
-    random = dict.fromkeys(templates.group_names, 0.0)
+    random = np.zeros(len(design.groups))
     for term, lam in zip(design.terms, templates.lam(solution.theta), strict=True):
         root = solution.sigma * (np.asarray(term.z) @ lam)
-        random[design.groups[term.group].name] += float(np.einsum("ij,ij->", root, root)) / design.n
+        random[term.group] += float(np.einsum("ij,ij->", root, root)) / design.n
     weight = 1.0 if design.w is None else float(np.mean(1.0 / design.w))
     mean = fixed_part(fitted)
     # From the first row on: a constant varies by nothing, not by its rounding.
@@ -55,7 +61,9 @@ def variance_parts(fitted: Fitted) -> VarianceParts:
 def icc(fitted: Fitted) -> pd.DataFrame:
     """Intraclass correlations by grouping factor and of all; see `LinearMixedFit.icc`."""
     parts = variance_parts(fitted)
-    variance = pd.Series({**parts.random, "all": parts.all_random}, name="variance")
+    groups = [group.name for group in fitted.stages.design.groups]
+    names = distinct(groups, lambda g: f"group({groups[g]})", taken=(ALL,))
+    variance = pd.Series([*parts.random, parts.all_random], [*names, ALL], name="variance")
     unexplained = parts.all_random + parts.residual
     table = pd.DataFrame(
         {
@@ -104,5 +112,6 @@ def vif(fitted: Fitted) -> pd.DataFrame:
         outside = np.linalg.slogdet(correlation[np.ix_(~own, ~own)])[1]
         gvif = float(np.exp(inside + outside - everything)) if df else np.nan
         rows.append((df, gvif, gvif ** (0.5 / df) if df else np.nan))
-    index = pd.Index([terms[t].name for t in used], name="term")
+    names = term_names(terms)
+    index = pd.Index([names[t] for t in used], name="term")
     return pd.DataFrame(rows, index, ["df", "gvif", "scaled"])

@@ -5,14 +5,25 @@ Names and values, for one fit or for many at once. The table of variances is `va
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection, Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from mixedmodels.covariance import Templates
+from mixedmodels.design import Design
+from mixedmodels.design.lookup import group_spellings
+from mixedmodels.design.names import Labels
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.typing import FloatArray
 
 SIGMA = "sigma"
+
+# Names that start so are those of parameters of the random effects.
+_PREFIXES = ("sd(", "cor(", "beta(")
+# Further columns of tables that have a column for each parameter.
+_COLUMNS = ("parameter", "zeta")
 
 
 def parameter_names(templates: Templates) -> tuple[str, ...]:
@@ -21,15 +32,25 @@ def parameter_names(templates: Templates) -> tuple[str, ...]:
     `sd(group.effect)` stands where theta has a diagonal entry, `cor(group.effect1.effect2)` where
     it has one below it.
     """
-    names = []
-    for term, row, column in templates.entries.tolist():
-        group = templates.group_names[templates.groups[term]]
-        effects = templates.columns[term]
-        if row == column:
-            names.append(f"sd({group}.{effects[row]})")
-        else:
-            names.append(f"cor({group}.{effects[column]}.{effects[row]})")
-    return (*names, SIGMA)
+    return (*templates.parameter_names("sd({})", "cor({})", column_first=True), SIGMA)
+
+
+def random_spellings(design: Design, templates: Templates) -> list[set[str]]:
+    """(m) what a user may write between the brackets of `sd(...)` and `cor(...)`."""
+    groups = [tuple(group_spellings(group)) for group in design.groups]
+    effects = [
+        [
+            {name, *Labels(term.spec.recipes).spellings(column)}
+            for name, column in zip(term.columns, term.spec.columns, strict=True)
+        ]
+        for term in design.terms
+    ]
+    out = []
+    for t, row, column in templates.entries.tolist():
+        own = [effects[t][j] for j in dict.fromkeys((column, row))]
+        parts = itertools.product(groups[design.terms[t].group], *own)
+        out.append({".".join(names) for names in parts})
+    return out
 
 
 def to_sd_cor(templates: Templates, theta: FloatArray, sigma: npt.ArrayLike) -> FloatArray:
@@ -60,9 +81,20 @@ def to_sd_cor(templates: Templates, theta: FloatArray, sigma: npt.ArrayLike) -> 
 
 def all_names(fitted: Fitted) -> tuple[str, ...]:
     """`parameter_names`, then the coefficients of the columns of X that are kept."""
-    x_names = fitted.stages.design.x_names
-    kept = (x_names[j] for j in fitted.solution.kept)
-    return (*parameter_names(fitted.stages.templates), *kept)
+    random = parameter_names(fitted.stages.templates)
+    coefficients = coefficient_names(fitted.stages.design.x_names, random)
+    return (*random, *(coefficients[j] for j in fitted.solution.kept))
+
+
+def coefficient_names(x_names: Sequence[str], others: Collection[str]) -> tuple[str, ...]:
+    """Names of the coefficients of all columns of X among parameters of other kinds.
+
+    A name that is that of another parameter, or looks like that of one, is written `beta(name)`.
+    """
+    taken = {*others, *_COLUMNS}
+    return tuple(
+        f"beta({name})" if name in taken or name.startswith(_PREFIXES) else name for name in x_names
+    )
 
 
 def all_values(fitted: Fitted) -> FloatArray:

@@ -13,6 +13,8 @@ import pandas as pd
 
 from mixedmodels.covariance import Templates
 from mixedmodels.design import GroupingFactor, TermDesign
+from mixedmodels.design.names import Effect
+from mixedmodels.naming import distinct
 from mixedmodels.typing import FloatArray
 
 
@@ -51,29 +53,44 @@ def ranef_tables(
     for index, group in enumerate(groups):
         terms = [t for t, g in enumerate(templates.groups) if g == index]
         values = np.hstack([term_modes(templates, b, t) for t in terms])
-        columns = [name for t in terms for name in templates.columns[t]]
         tables[group.name] = pd.DataFrame(
-            values, index=group.levels.rename(group.name), columns=columns
+            values,
+            index=group.levels.rename(group.name),
+            columns=list(templates.effects[index]),
         )
     return tables
 
 
 def coef_tables(
-    fixef: Mapping[str, float], ranef: Mapping[str, pd.DataFrame]
+    fixef: Sequence[tuple[Effect, float]],
+    ranef: Mapping[str, pd.DataFrame],
+    effects: Mapping[str, Sequence[Effect]],
 ) -> dict[str, pd.DataFrame]:
     """Fixed plus random effects by level.
 
     As in lme4 every table has the same columns: first the random effects that have no fixed
     counterpart (their fixed part is 0), then the fixed effects in model order.
+
+    Args:
+        fixef: The coefficients.
+        ranef: Tables of random effects by grouping factor.
+        effects: What their columns are, by grouping factor.
     """
-    random_names = [name for table in ranef.values() for name in table.columns]
-    extra = [name for name in dict.fromkeys(random_names) if name not in fixef]
-    base = dict.fromkeys(extra, 0.0) | dict(fixef)
-    position = {name: j for j, name in enumerate(base)}
+    fixed = {effect.identity for effect, _ in fixef}
+    extra = {
+        effect.identity: (effect, 0.0)
+        for own in effects.values()
+        for effect in own
+        if effect.identity not in fixed
+    }
+    base = [*extra.values(), *fixef]
+    position = {effect.identity: j for j, (effect, _) in enumerate(base)}
+    names = distinct([effect.name for effect, _ in base], lambda j: base[j][0].written)
+    start = np.array([value for _, value in base], dtype=np.float64)
     tables = {}
     for group, table in ranef.items():
-        values = np.tile(np.fromiter(base.values(), np.float64, len(base)), (len(table), 1))
-        for j, name in enumerate(table.columns):
-            values[:, position[name]] += table.iloc[:, j].to_numpy()
-        tables[group] = pd.DataFrame(values, index=table.index, columns=list(base))
+        values = np.tile(start, (len(table), 1))
+        for j, effect in enumerate(effects[group]):
+            values[:, position[effect.identity]] += table.iloc[:, j].to_numpy()
+        tables[group] = pd.DataFrame(values, index=table.index, columns=list(names))
     return tables

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mixedmodels.covariance import Templates
+from mixedmodels.covariance import RESIDUAL, Templates
 from mixedmodels.report.html import render_html
 from mixedmodels.report.sections import variance_table
 from mixedmodels.report.text import render_text
@@ -35,7 +35,8 @@ class VarCorr:
     """Variance components, one entry per random-effects term.
 
     A second term on the same grouping factor is labelled `group.1`, the next `group.2`, as
-    in lme4. Prints as lme4's table.
+    in lme4; no two labels are equal, and a group called Residual is `group(Residual)`. Prints as
+    lme4's table.
 
     Attributes:
         terms: One per random-effects term, in the order of theta.
@@ -48,11 +49,10 @@ class VarCorr:
     @classmethod
     def from_theta(cls, templates: Templates, theta: FloatArray, sigma: float) -> VarCorr:
         """Covariances `sigma^2 lam lam'` of templates at theta."""
-        labels = _labels([templates.group_names[g] for g in templates.groups])
         terms = tuple(
             TermCovariance(label, columns, *_sd_corr(sigma * lam))
             for label, columns, lam in zip(
-                labels, templates.columns, templates.lam(theta), strict=True
+                templates.labels, templates.columns, templates.lam(theta), strict=True
             )
         )
         return cls(terms, sigma)
@@ -101,7 +101,7 @@ class VarCorr:
                 for j, name in enumerate(term.columns)
                 for i in range(j + 1, len(term.columns))
             )
-        rows.append(("Residual", None, None, self.sigma**2, self.sigma))
+        rows.append((RESIDUAL, None, None, self.sigma**2, self.sigma))
         frame = pd.DataFrame(rows, columns=["grp", "var1", "var2", "vcov", "sdcor"], dtype=object)
         return frame.astype({"grp": str, "vcov": np.float64, "sdcor": np.float64})
 
@@ -113,7 +113,7 @@ class VarCorr:
             for term in self.terms
             for i, (name, sd) in enumerate(zip(term.columns, term.sd.tolist(), strict=True))
         ]
-        rows.append(VarianceRow("Residual", "", self.sigma**2, self.sigma))
+        rows.append(VarianceRow(RESIDUAL, "", self.sigma**2, self.sigma))
         return tuple(rows)
 
     def __str__(self) -> str:
@@ -124,17 +124,6 @@ class VarCorr:
 
     def _repr_html_(self) -> str:
         return render_html([variance_table(self.rows)])
-
-
-def _labels(groups: list[str]) -> list[str]:
-    """Group names made unique: the k-th repetition gets `.k`."""
-    seen: dict[str, int] = {}
-    labels = []
-    for group in groups:
-        count = seen.get(group, 0)
-        seen[group] = count + 1
-        labels.append(f"{group}.{count}" if count else group)
-    return labels
 
 
 def _sd_corr(root: FloatArray) -> tuple[FloatArray, FloatArray]:

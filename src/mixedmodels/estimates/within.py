@@ -42,7 +42,7 @@ def within_levels(fitted: Fitted, group: int) -> pd.DataFrame:
         for j in range(i + 1):
             sums = _sums(factor.codes, weighted[i] * columns[j], factor.n_levels)
             cross[:, i, j] = cross[:, j, i] = sums
-    names = [name for term in own for name in term.columns]
+    names = list(fitted.stages.templates.effects[group])
     return pd.DataFrame(
         _solve(cross, right), index=factor.levels.rename(factor.name), columns=names
     )

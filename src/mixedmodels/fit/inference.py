@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mixedmodels.design.names import Labels
 from mixedmodels.errors import RefitWarning, SingularFitWarning
+from mixedmodels.estimates.parameters import SIGMA, coefficient_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
 from mixedmodels.inference.components import component_table
@@ -20,6 +22,7 @@ from mixedmodels.inference.hypotheses import Coefficients, Spec, hypothesis
 from mixedmodels.inference.information import Information, unknown_message, variance_information
 from mixedmodels.inference.kenward_roger import KenwardRoger, by_reml
 from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
+from mixedmodels.naming import by_spelling
 from mixedmodels.settings import DF_METHODS, AnovaType, DfMethod, check_option
 
 
@@ -92,7 +95,8 @@ class Inference(Values):
         Args:
             L: A coefficient's name; an equation such as `"Days = 10"` or `"a - 2*b"` (= 0); a dict
                 of weights by name; a list of these; a vector or matrix (k, p) over the
-                coefficients of `coef_table`; or a DataFrame with names as columns.
+                coefficients of `coef_table`; or a DataFrame with names as columns. A name may be
+                written as in a formula, with backticks.
             rhs: Right-hand sides, one or (k,); 0 if None.
             df: Degrees of freedom, as in `coef_table`.
             level: Of the bounds.
@@ -112,8 +116,11 @@ class Inference(Values):
             >>> round(fit.test("Days = 10").p_value, 4)
             0.7663
         """
+        plan = self._design.fixed_spec
+        labels = Labels(plan.recipes)
         about = Coefficients(
             self._design.x_names,
+            functools.cache(lambda: by_spelling(list(map(labels.spellings, plan.columns)))),
             self._solution.kept,
             functools.partial(dependence, self._stages),
         )
@@ -135,11 +142,14 @@ class Inference(Values):
     def vcov_full(self) -> pd.DataFrame:
         """Covariance of beta (p), theta (m) and sigma, the first not correlated with the others.
 
+        A coefficient with the name of another parameter is called `beta(name)`.
         That of theta and sigma comes from the second derivatives of the criterion, by the exact
         gradient. What lies on its bound has NaN, and all else is conditional on that.
         """
         p, m = self._solution.p, len(self.theta)
-        names = [*self._kept_names, *self.theta_names, "sigma"]
+        others = (*self.theta_names, SIGMA)
+        coefficients = coefficient_names(self._design.x_names, others)
+        names = [*(coefficients[j] for j in self._solution.kept), *others]
         out = np.zeros((p + m + 1, p + m + 1))
         out[:p, :p] = self._solution.vcov
         out[p:, p:] = self._spoken_information.parameters

@@ -21,10 +21,10 @@ from mixedmodels.inference.compare import (
     compare,
 )
 from mixedmodels.inference.confint import (
+    bootstrap_intervals,
     chosen_parameters,
     profile_intervals,
     wald_intervals,
-    with_aliased,
 )
 from mixedmodels.inference.drop import drop1, drop1_f, ranova
 from mixedmodels.inference.profile import Profile, profile
@@ -123,7 +123,9 @@ class Likelihood(Inference, Prediction):
 
         Args:
             parameters: Names; "theta_" stands for the random effects and sigma, "beta_" for the
-                coefficients; all if None.
+                coefficients; all if None. Effects and groups may be written as in a formula
+                (`sd(h:g.x)` for `sd(g:h.x)`, backticks); `beta(sigma)` is the coefficient of a
+                covariate called sigma.
             level: The curves reach as far as confidence regions of this level for two parameters.
             threads: Curves computed at a time; None takes those of the fit.
 
@@ -187,9 +189,9 @@ class Likelihood(Inference, Prediction):
         if method == "profile":
             return profile_intervals(self._ml, parameters, level, threads)
         check_option("boot_type", boot_type, BOOTSTRAP_INTERVALS)
-        rows = [p.name for p in chosen_parameters(self._fitted, parameters)]
+        chosen_parameters(self._fitted, parameters)  # refuses names before the work
         table = self.bootstrap(nsim, seed=seed, threads=threads).confint(boot_type, level)
-        return with_aliased(self._fitted, table.loc[rows], parameters)
+        return bootstrap_intervals(self._fitted, parameters, table)
 
 
 def compare_fits(fits: Sequence[Likelihood], names: Sequence[str], refit: bool) -> Comparison:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
-from mixedmodels.errors import DataError, MixedModelsError, did_you_mean
+from mixedmodels.design.lookup import GroupNames
+from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.likelihood import Likelihood
 from mixedmodels.plots.bootstrap import plot_bootstrap
@@ -24,8 +25,6 @@ from mixedmodels.typing import FloatArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-INTERCEPT = "(Intercept)"
 
 
 class _Bootstrapped(Protocol):
@@ -120,8 +119,9 @@ class Pictures(Likelihood):
         name = self._groups(group)[0]
         position = [factor.name for factor in self._design.groups].index(name)
         modes = self.ranef()[name]
-        fixed = self.fixef.dropna()
-        population = {effect: float(fixed.get(effect, 0.0)) for effect in modes.columns}
+        fixed = dict(zip((e.identity for e in self._fixed_effects), self.beta, strict=True))
+        own = [np.nan_to_num(fixed.get(e.identity, 0.0)) for e in self._effects_of(position)]
+        population = dict(zip(modes.columns, map(float, own), strict=True))
         centre = np.array(list(population.values()))
         within = within_levels(self._fitted, position)
         return plot_shrinkage(
@@ -194,7 +194,8 @@ class Pictures(Likelihood):
         """
         table = self.coef_table()
         if not intercept and len(table) > 1:
-            table = table.drop(index=INTERCEPT, errors="ignore")
+            columns = [self._design.fixed_spec.columns[j] for j in self._solution.kept]
+            table = table[[bool(column) for column in columns]]
         if table.empty:
             raise MixedModelsError("The model has no fixed effects to draw.")
         df = table["df"].to_numpy(dtype=np.float64)
@@ -313,14 +314,15 @@ class Pictures(Likelihood):
         return self.profile() if profile is None else profile
 
     def _groups(self, asked: str | Sequence[str] | None) -> list[str]:
-        known = [group.name for group in self._design.groups]
-        chosen = known if asked is None else [asked] if isinstance(asked, str) else list(asked)
-        for name in chosen:
-            if name not in known:
-                raise DataError(
-                    f"{name!r} is not a grouping factor of this model; it has "
-                    f"{', '.join(known)}.{did_you_mean(str(name), known)}"
-                )
+        known = GroupNames(self._design.groups)
+        if asked is None:
+            return known.names
+        chosen = []
+        for name in [asked] if isinstance(asked, str) else list(asked):
+            found = known.find(name)
+            if found is None:
+                raise DataError(known.unknown(name))
+            chosen.append(known.names[found])
         return chosen
 
     def _modes(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mixedmodels.diagnostics.tidy import (
     augmented,
+    beside,
     bind,
     check_effects,
     coefficient_rows,
@@ -103,10 +104,11 @@ class Tidying(Inference, Diagnostics):
         Returns:
             (n rows) with `.fitted`, `.resid` (y - fitted), `.std_resid` (standardized), `.hat`,
             `.cooksd` (NaN without fixed effects), `.fixed` (offset + X beta), `.offset`,
-            `.weights`, `.wtres` (sqrt(w) times `.resid`).
+            `.weights`, `.wtres` (sqrt(w) times `.resid`). A column of the data with one of these
+            names is called `data(name)`.
 
         Raises:
             DataError: Not an eager table, or not the one the model was fitted to.
         """
         first = model_columns(self._fitted) if data is None else rows_used(self._fitted, data)
-        return pd.concat([first, augmented(self._fitted, self._row_values, self.fitted)], axis=1)
+        return beside(first, augmented(self._fitted, self._row_values, self.fitted))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 import pandas as pd
 
+from mixedmodels.design.lookup import ByGroup, GroupNames
+from mixedmodels.design.names import Effect, Labels
 from mixedmodels.estimates.messages import fit_messages, singular_terms
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.estimates.stages import Fitted
@@ -223,11 +225,14 @@ class Values:
         Returns:
             Tables (levels by effects) by grouping factor; with `condvar`, a pair of these
             and of arrays (levels, s, s) by grouping factor, rows and columns in the order
-            of the table's.
+            of the table's. `tables["h:g"]` gives those of `g:h`. An effect that two terms of
+            one grouping factor have is called by its term too, `(Intercept) [term 2]`.
         """
         design = self._design
-        tables = ranef_tables(self._stages.templates, design.groups, self._solution.b)
-        return (tables, dict(self._condvar)) if condvar else tables
+        found = ranef_tables(self._stages.templates, design.groups, self._solution.b)
+        names = GroupNames(design.groups)
+        tables = ByGroup(found, names)
+        return (tables, ByGroup(self._condvar, names)) if condvar else tables
 
     @cached_property
     def _condvar(self) -> dict[str, FloatArray]:
@@ -241,4 +246,23 @@ class Values:
 
     def coef(self) -> dict[str, pd.DataFrame]:
         """Fixed plus random effects: a table (levels by coefficients) per grouping factor."""
-        return coef_tables(self.fixef.dropna().to_dict(), self.ranef())
+        fixed = self._fixed_effects
+        fixef = [(fixed[j], float(self.beta[j])) for j in self._solution.kept]
+        effects = {group.name: self._effects_of(g) for g, group in enumerate(self._design.groups)}
+        tables = coef_tables(fixef, self.ranef(), effects)
+        return ByGroup(tables, GroupNames(self._design.groups))
+
+    @property
+    def _fixed_effects(self) -> tuple[Effect, ...]:
+        """What the columns of X are."""
+        plan = self._design.fixed_spec
+        return Labels(plan.recipes).effects(plan.names, plan.columns)
+
+    def _effects_of(self, group: int) -> list[Effect]:
+        """What the effects of a grouping factor are, in the order of `ranef`."""
+        return [
+            effect
+            for term in self._design.terms
+            if term.group == group
+            for effect in Labels(term.spec.recipes).effects(term.columns, term.spec.columns)
+        ]

@@ -89,14 +89,14 @@ def _nest(left: list[Group], right: list[Group]) -> list[Group]:
 
 
 def _union(left: Group, right: Group) -> Group:
-    """The factors of both, each once by name, in order."""
-    return tuple({factor.name: factor for factor in (*reversed(right), *reversed(left))}.values())[
+    """The factors of both, each once, in order."""
+    return tuple({factor.key: factor for factor in (*reversed(right), *reversed(left))}.values())[
         ::-1
     ]
 
 
 def _distinct(groups: list[Group]) -> list[Group]:
-    return list({tuple(factor.name for factor in group): group for group in groups}.values())
+    return list({tuple(factor.key for factor in group): group for group in groups}.values())
 
 
 _OPERATORS: dict[str, Callable[[list[Group], list[Group]], list[Group]]] = {

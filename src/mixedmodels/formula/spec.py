@@ -83,8 +83,9 @@ class RandomTerm:
 
     @property
     def name(self) -> str:
-        """The term as one writes it, e.g. ``"(1 + Days | Subject)"``."""
-        return f"({self.lhs} {'|' if self.correlated else '||'} {self.group})"
+        """The term as one writes it, e.g. ``"(1 + Days | Subject)"``; it can be read again."""
+        group = ":".join(factor.code for factor in self.grouping)
+        return f"({self.lhs} {'|' if self.correlated else '||'} {group})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,21 +14,18 @@ from scipy.special import ndtri
 
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.limits import limits
-from mixedmodels.inference.parameters import Parameter, parameters_of, select
+from mixedmodels.inference.parameters import Parameter, select, with_aliased
 from mixedmodels.settings import check_level
+from mixedmodels.typing import FloatArray
 
 
 def chosen_parameters(fitted: Fitted, names: str | Sequence[str] | None) -> list[Parameter]:
-    """Parameters by name, "theta_" or "beta_"; names of aliased coefficients are passed over.
+    """Parameters by name, "theta_" or "beta_"; aliased coefficients are among them.
 
     Raises:
-        MixedModelsError: A name that is none.
+        MixedModelsError: An unknown name, or one that can mean several parameters.
     """
-    if names is not None:
-        asked = [names] if isinstance(names, str) else list(names)
-        aliased = _aliased(fitted)
-        names = [name for name in asked if name not in aliased]
-    return select(parameters_of(fitted), names)
+    return select(fitted, with_aliased(fitted), names)
 
 
 def profile_intervals(
@@ -42,40 +39,35 @@ def profile_intervals(
         level: Coverage.
         threads: Parameters at a time; None leaves the choice to the library.
     """
-    found = limits(fitted, chosen_parameters(fitted, names), level, threads)
-    return with_aliased(fitted, found, names)
+    chosen = chosen_parameters(fitted, names)
+    estimated = [parameter for parameter in chosen if not parameter.aliased]
+    return _table(chosen, limits(fitted, estimated, level, threads).to_numpy())
 
 
 def wald_intervals(fitted: Fitted, names: str | Sequence[str] | None, level: float) -> pd.DataFrame:
     """Estimate -+ z standard errors for coefficients, NaN for the random effects and sigma."""
     check_level(level)
     chosen = chosen_parameters(fitted, names)
+    estimated = [parameter for parameter in chosen if not parameter.aliased]
     error = np.sqrt(np.diag(fitted.solution.vcov))
-    width = [error[p.place[1]] if p.kind == "beta" else np.nan for p in chosen]
-    estimate = np.array([p.estimate for p in chosen])
+    width = [error[p.place[1]] if p.kind == "beta" else np.nan for p in estimated]
+    estimate = np.array([p.estimate for p in estimated])
     half = ndtri(0.5 + 0.5 * level) * np.array(width)
-    table = pd.DataFrame(
-        {"lower": estimate - half, "upper": estimate + half}, index=[p.name for p in chosen]
-    )
-    return with_aliased(fitted, table, names)
+    return _table(chosen, np.column_stack([estimate - half, estimate + half]))
 
 
-def with_aliased(
-    fitted: Fitted, table: pd.DataFrame, names: str | Sequence[str] | None
+def bootstrap_intervals(
+    fitted: Fitted, names: str | Sequence[str] | None, every: pd.DataFrame
 ) -> pd.DataFrame:
-    """The table with rows of NaN for coefficients that depend on earlier ones, in column order."""
-    aliased = _aliased(fitted)
-    asked = [names] if isinstance(names, str) else names
-    if asked is not None and "beta_" not in asked:
-        aliased = [name for name in aliased if name in asked]
-    if not aliased:
-        return table
-    x_names = fitted.stages.design.x_names
-    others = [name for name in table.index if name not in x_names]
-    rows = [name for name in x_names if name in table.index or name in aliased]
-    return table.reindex([*others, *rows])
+    """Rows of a table of limits of all parameters with an estimate, in their order."""
+    chosen = chosen_parameters(fitted, names)
+    places = [parameter.position for parameter in chosen if not parameter.aliased]
+    return _table(chosen, every.to_numpy()[places])
 
 
-def _aliased(fitted: Fitted) -> list[str]:
-    kept = set(fitted.solution.kept.tolist())
-    return [name for j, name in enumerate(fitted.stages.design.x_names) if j not in kept]
+def _table(chosen: Sequence[Parameter], limits: FloatArray) -> pd.DataFrame:
+    """One row for each parameter; NaN for aliased coefficients."""
+    values = np.full((len(chosen), 2), np.nan)
+    values[[not parameter.aliased for parameter in chosen]] = limits.reshape(-1, 2)
+    names = [parameter.name for parameter in chosen]
+    return pd.DataFrame(values, names, ["lower", "upper"])

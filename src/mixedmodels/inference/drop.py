@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from mixedmodels.design.names import term_names
 from mixedmodels.estimates.stages import Fitted, Stages
 from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.relatives import (
@@ -18,7 +19,9 @@ from mixedmodels.inference.relatives import (
     random_deletions,
     without_fixed_term,
 )
-from mixedmodels.inference.wald import anova_table
+from mixedmodels.inference.terms import dropped_hypotheses
+from mixedmodels.inference.wald import f_tests
+from mixedmodels.naming import distinct
 
 NONE = "<none>"
 
@@ -28,8 +31,8 @@ _ROUNDING = 1e-6
 
 def drop1_f(stages: Stages, degrees: Degrees) -> pd.DataFrame:
     """F tests of the fixed terms that no other contains, each after all others."""
-    terms = stages.design.formula.terms
-    return anova_table(stages, degrees, 2).loc[[terms[k].name for k in droppable(terms)]]
+    numbers = droppable(stages.design.formula.terms)
+    return f_tests(stages, degrees, dropped_hypotheses(stages, numbers))
 
 
 def drop1(fitted: Fitted) -> pd.DataFrame:
@@ -43,12 +46,13 @@ def drop1(fitted: Fitted) -> pd.DataFrame:
     """
     design = fitted.stages.design
     terms = design.formula.terms
+    names = term_names(terms, taken=(NONE,))
     rows = {NONE: (np.nan, _aic(fitted), np.nan, np.nan)}
     for k in droppable(terms):
         reduced = fit_design(fitted, without_fixed_term(design, k))
         df = fitted.solution.p - reduced.solution.p
         ratio = max(reduced.solution.objective - fitted.solution.objective, 0.0)
-        rows[terms[k].name] = (df, _aic(reduced), ratio, chi_square_tail(ratio, df))
+        rows[names[k]] = (df, _aic(reduced), ratio, chi_square_tail(ratio, df))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["npar", "AIC", "LRT", "p_value"])
 
 
@@ -59,8 +63,10 @@ def ranova(fitted: Fitted, *, reduce: bool) -> pd.DataFrame:
         fitted: The fit.
         reduce: `(x | g)` becomes `(1 | g)`; otherwise it is left out as a whole.
     """
+    deletions = random_deletions(fitted.stages.design, reduce=reduce)
+    names = distinct([deletion.label for deletion in deletions])
     rows = {NONE: _row(fitted.solution.objective, _npar(fitted))}
-    for deletion in random_deletions(fitted.stages.design, reduce=reduce):
+    for name, deletion in zip(names, deletions, strict=True):
         if deletion.design is None:
             objective = _without_random_effects(fitted)
             npar = fitted.solution.p + 1
@@ -71,7 +77,7 @@ def ranova(fitted: Fitted, *, reduce: bool) -> pd.DataFrame:
         ratio = max(objective - fitted.solution.objective, 0.0)
         mixture = mixture_tail(ratio, df) if deletion.boundary else np.nan
         tests = (ratio, df, chi_square_tail(ratio, df), mixture)
-        rows[deletion.label] = _row(objective, npar, *tests)
+        rows[name] = _row(objective, npar, *tests)
     columns = ["npar", "logLik", "AIC", "LRT", "Df", "p_value", "p_mixture"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return table.astype({"npar": np.int64})

@@ -1,20 +1,26 @@
 """Linear equations of coefficients, read from text.
 
 Names of coefficients hold parentheses, colons and operators (`I(x**2)`, `a[b]:c`), so they are
-looked for before anything else, the longest first.
+looked for before anything else, the longest first. Between backticks a name is never taken for
+anything else.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.naming import ambiguous, backticked
 from mixedmodels.typing import FloatArray
 
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+# A name in backticks, or up to the next operator.
+_WORD = re.compile(r"`[^`]*`?|[^\s=*/]+")
+_OPERATORS = re.compile(r"[-+*/]")
+_INTERCEPT = "(Intercept)"
 
 
 class EquationReader:
@@ -22,21 +28,46 @@ class EquationReader:
 
     Coefficients by name, numbers, + - * / and parentheses, and one equals sign (none stands for
     "= 0"). A linear form is an array of the weights of all coefficients with the constant last.
+
+    Args:
+        text: The equation.
+        names: Printed names of the coefficients.
+        spelled: Gives what else they may be called, and which are called so.
+        without: A name that is not looked for.
     """
 
-    def __init__(self, text: str, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        text: str,
+        names: Sequence[str],
+        spelled: Callable[[], Mapping[str, Sequence[int]]] = dict,
+        without: str = "",
+    ) -> None:
         self._text = text
         self._names = names
-        # The longest name that fits is meant: "a:b" rather than "a".
-        self._by_length = sorted(range(len(names)), key=lambda j: -len(names[j]))
+        self._spelled = spelled
+        self._without = without
+        known: dict[str, Sequence[int]] = {**spelled(), **{n: [j] for j, n in enumerate(names)}}
+        known.pop(without, None)
+        self._known = known
+        # The longest name that fits is meant: "a:b" rather than "a". A number is never a name.
+        self._by_length = sorted(
+            (name for name in known if name and not _NUMBER.fullmatch(name)), key=len, reverse=True
+        )
         self._at = 0
 
     def read(self) -> FloatArray:
         """The form that the equation says is zero.
 
         Raises:
-            MixedModelsError: Not a linear equation of the coefficients.
+            MixedModelsError: Not a linear equation of the coefficients, or one that can be read in
+                more than one way.
         """
+        whole = self._text.strip()
+        if whole in self._names and _NUMBER.fullmatch(whole):
+            alone = np.zeros(len(self._names) + 1)
+            alone[self._names.index(whole)] = 1.0
+            return alone
         form = self._sum()
         if self._take("==") or self._take("="):
             form = form - self._sum()
@@ -76,11 +107,10 @@ class EquationReader:
     def _atom(self) -> FloatArray:
         rest = self._rest()
         form = np.zeros(len(self._names) + 1)
-        for j in self._by_length:
-            name = self._names[j]
+        for name in self._by_length:
             if rest.startswith(name) and not _goes_on(name, rest[len(name) :]):
                 self._at += len(name)
-                form[j] = 1.0
+                form[self._meant(name)] = 1.0
                 return form
         number = _NUMBER.match(rest)
         if number:
@@ -92,6 +122,32 @@ class EquationReader:
             if self._take(")"):
                 return form
         raise self._error()
+
+    def _meant(self, name: str) -> int:
+        """The coefficient that a name stands for.
+
+        Raises:
+            MixedModelsError: Several, or the name is an expression of other coefficients too.
+        """
+        positions = self._known[name]
+        if len(positions) > 1:
+            raise ambiguous(name, [self._names[j] for j in positions])
+        if "`" not in name and name != _INTERCEPT and self._is_expression(name):
+            raise MixedModelsError(
+                f"In the hypothesis '{self._text}', '{name}' can mean the coefficient of that name "
+                f"or an expression of others; write {backticked(name)} for the coefficient, and "
+                "the others in backticks for the expression."
+            )
+        return positions[0]
+
+    def _is_expression(self, name: str) -> bool:
+        if not _OPERATORS.search(name):
+            return False
+        try:
+            form = EquationReader(name, self._names, self._spelled, without=name).read()
+        except MixedModelsError:
+            return False
+        return float(form[-1]) == 0.0
 
     def _rest(self) -> str:
         left = self._text[self._at :]
@@ -107,11 +163,11 @@ class EquationReader:
 
     def _error(self, why: str = "") -> MixedModelsError:
         rest = self._rest()
-        word = re.match(r"[^\s=*/]+", rest)
+        word = _WORD.match(rest)
         if not why:
             why = f"'{rest}' is not understood" if rest else "it ends too early"
         listed = ", ".join(self._names[:12]) + (", ..." if len(self._names) > 12 else "")
-        hint = did_you_mean(word[0], self._names) if word else ""
+        hint = did_you_mean(word[0].strip("`"), self._names) if word else ""
         return MixedModelsError(
             f"The hypothesis '{self._text}' is not a linear equation of coefficients: {why}. "
             f"Coefficients are: {listed}.{hint}"

@@ -20,11 +20,19 @@ def dependence(stages: Stages) -> FloatArray:
     D[np.arange(len(kept)), kept] = 1.0
     aliased = np.setdiff1d(np.arange(X.shape[1]), kept)
     if aliased.size:
-        found = np.linalg.lstsq(X[:, kept], X[:, aliased], rcond=None)[0]
-        size = np.linalg.norm(X, axis=0)
-        rounding = np.abs(found) * size[kept, None] <= _ROUNDING * size[aliased]
-        D[:, aliased] = np.where(rounding, 0.0, found)
+        size = column_sizes(X)
+        unit = np.linalg.lstsq(X[:, kept] / size[kept], X[:, aliased] / size[aliased], rcond=None)
+        shares = np.where(np.abs(unit[0]) <= _ROUNDING, 0.0, unit[0])
+        D[:, aliased] = shares / size[kept, None] * size[aliased]
     return D
+
+
+def column_sizes(X: FloatArray) -> FloatArray:
+    """(p_all,) norms of the columns; 1 for a column of zeros."""
+    most = np.abs(X).max(axis=0, initial=0.0)
+    scale = np.where(most > 0.0, most, 1.0)
+    norm = np.linalg.norm(X / scale, axis=0)
+    return np.asarray(scale * np.where(norm > 0.0, norm, 1.0), dtype=np.float64)
 
 
 def over_kept(L: FloatArray, D: FloatArray, kept: AnyArray) -> tuple[FloatArray, BoolArray]:

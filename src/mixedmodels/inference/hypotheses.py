@@ -16,6 +16,7 @@ import pandas as pd
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.inference.equations import EquationReader
 from mixedmodels.inference.estimable import over_kept
+from mixedmodels.naming import find
 from mixedmodels.typing import AnyArray, FloatArray
 
 Spec: TypeAlias = (
@@ -43,14 +44,32 @@ class Coefficients:
     """The coefficients that hypotheses are about.
 
     Attributes:
-        names: Of all columns of X.
+        names: Of all columns of X, no two equal.
+        spelled: Gives what else a user may call them, and which are called so; asked only when a
+            name is not one of these.
         kept: (p,) columns that are not aliased.
         dependence: Gives D (p, p_all) with X = X_kept D; asked only when an aliased column is used.
     """
 
     names: tuple[str, ...]
+    spelled: Callable[[], Mapping[str, Sequence[int]]]
     kept: AnyArray
     dependence: Callable[[], FloatArray]
+
+    def position(self, name: str) -> int:
+        """The column of X that a user calls so.
+
+        Raises:
+            MixedModelsError: None, or several.
+        """
+        found = find(name, self.names, self.spelled)
+        if found is not None:
+            return found
+        listed = ", ".join(self.names[:12]) + (", ..." if len(self.names) > 12 else "")
+        raise MixedModelsError(
+            f"'{name}' is not a coefficient of the model; there are: {listed}."
+            f"{did_you_mean(name, self.names)}"
+        )
 
 
 def hypothesis(spec: Spec, rhs: npt.ArrayLike | None, about: Coefficients) -> Hypothesis:
@@ -74,8 +93,8 @@ def hypothesis(spec: Spec, rhs: npt.ArrayLike | None, about: Coefficients) -> Hy
 
 def _rows(spec: Spec, about: Coefficients) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
     """Labels, weights over all columns (k, p_all), right-hand sides (k,)."""
-    if isinstance(spec, pd.Series):
-        spec = spec.to_dict()
+    if isinstance(spec, pd.Series) and all(isinstance(name, str) for name in spec.index):
+        return _weighted([list(spec.items())], about)
     if isinstance(spec, (str, Mapping)):
         spec = [spec]
     items = list(spec) if isinstance(spec, Sequence) else None
@@ -94,28 +113,46 @@ def _named_rows(
     labels, rows, right = [], [], []
     for item in items:
         if isinstance(item, str):
-            form = EquationReader(item, about.names).read()
+            form = EquationReader(item, about.names, about.spelled).read()
             labels.append(" ".join(item.split()))
             rows.append(form[:-1])
             right.append(0.0 - form[-1])
         else:
-            row = np.zeros(len(about.names))
-            for name, weight in item.items():
-                row[_position(str(name), about.names)] += weight
-            labels.append(_write(row, about.names))
-            rows.append(row)
+            (label,), row, _ = _weighted([list(item.items())], about)
+            labels.append(label)
+            rows.append(row[0])
             right.append(0.0)
     return tuple(labels), np.array(rows), np.array(right)
+
+
+def _weighted(
+    items: Sequence[Sequence[tuple[Any, Any]]], about: Coefficients
+) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
+    """Rows of pairs of a name and a weight."""
+    rows = np.zeros((len(items), len(about.names)))
+    for row, pairs in zip(rows, items, strict=True):
+        for name, weight in pairs:
+            row[about.position(str(name))] += _number(name, weight)
+    return tuple(_write(row, about.names) for row in rows), rows, np.zeros(len(rows))
+
+
+def _number(name: Any, weight: Any) -> float:
+    try:
+        value = float(weight)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not np.isfinite(value):
+        raise MixedModelsError(f"The weight of '{name}' is {weight!r:.80}; it must be a number.")
+    return value
 
 
 def _weights(spec: Any, about: Coefficients) -> FloatArray:
     """An array over all columns, or over the kept ones."""
     p_all = len(about.names)
     if isinstance(spec, pd.DataFrame):
-        out = np.zeros((len(spec), p_all))
-        for name in spec.columns:
-            out[:, _position(str(name), about.names)] = spec[name]
-        return out
+        names = [str(name) for name in spec.columns]
+        rows = [list(zip(names, row, strict=True)) for row in spec.itertuples(index=False)]
+        return _weighted(rows, about)[1]
     try:
         L = np.atleast_2d(np.array(spec, dtype=np.float64))
     except (TypeError, ValueError):
@@ -172,16 +209,6 @@ def _check_rows(L: FloatArray, rhs: FloatArray, labels: Sequence[str]) -> None:
     right = rhs / np.linalg.norm(L, axis=1)
     if np.abs(left[:, rank:].T @ right).max(initial=0.0) > 1e-10 * max(1.0, np.abs(right).max()):
         raise MixedModelsError(f"The hypotheses contradict each other: {'; '.join(labels)}.")
-
-
-def _position(name: str, names: Sequence[str]) -> int:
-    if name in names:
-        return names.index(name)
-    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    raise MixedModelsError(
-        f"'{name}' is not a coefficient of the model; there are: {listed}."
-        f"{did_you_mean(name, names)}"
-    )
 
 
 def _write(row: FloatArray, names: Sequence[str]) -> str:

@@ -16,7 +16,8 @@ import numpy as np
 from mixedmodels.design import Design
 from mixedmodels.design.coding import Coding
 from mixedmodels.design.factors import Recipe
-from mixedmodels.design.matrix import Choice, ColumnPlan
+from mixedmodels.design.matrix import ColumnPlan
+from mixedmodels.design.names import Choice
 from mixedmodels.errors import ModelError
 from mixedmodels.typing import FloatArray
 

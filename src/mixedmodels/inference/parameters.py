@@ -12,9 +12,17 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from mixedmodels.design.names import Labels
 from mixedmodels.errors import MixedModelsError, did_you_mean
-from mixedmodels.estimates.parameters import all_names, all_values
+from mixedmodels.estimates.parameters import (
+    all_names,
+    all_values,
+    coefficient_names,
+    parameter_names,
+    random_spellings,
+)
 from mixedmodels.estimates.stages import Fitted
+from mixedmodels.naming import by_spelling, find
 from mixedmodels.typing import FloatArray
 
 Kind: TypeAlias = Literal["sd", "cor", "sigma", "beta"]
@@ -31,8 +39,11 @@ class Parameter:
         name: `sd(group.effect)`, `cor(group.effect1.effect2)`, `sigma`, or a coefficient's.
         kind: Which of these.
         place: Term, effect and other effect; or 0, position among the kept coefficients, 0.
-        position: Among all parameters.
-        estimate: At the ML optimum; NaN for a correlation with an effect of no variance.
+        position: Among all parameters with an estimate of their own.
+        estimate: At the ML optimum; NaN for a correlation with an effect of no variance, and for
+            an aliased coefficient.
+        column: Of X, for a coefficient.
+        aliased: Whether it is the coefficient of a column that depends on earlier ones.
     """
 
     name: str
@@ -40,6 +51,8 @@ class Parameter:
     place: tuple[int, int, int]
     position: int
     estimate: float
+    column: int = -1
+    aliased: bool = False
 
 
 def parameters_of(fitted: Fitted) -> tuple[Parameter, ...]:
@@ -51,37 +64,88 @@ def parameters_of(fitted: Fitted) -> tuple[Parameter, ...]:
     ]
     kinds.append(("sigma", (0, 0, 0)))
     kinds += [("beta", (0, j, 0)) for j in range(fitted.solution.p)]
+    columns = [*([-1] * (len(kinds) - fitted.solution.p)), *fitted.solution.kept.tolist()]
     values = all_values(fitted).tolist()
     return tuple(
-        Parameter(name, kind, place, position, value)
-        for position, (name, (kind, place), value) in enumerate(
-            zip(all_names(fitted), kinds, values, strict=True)
+        Parameter(name, kind, place, position, value, column)
+        for position, (name, (kind, place), value, column) in enumerate(
+            zip(all_names(fitted), kinds, values, columns, strict=True)
         )
     )
 
 
-def select(parameters: Sequence[Parameter], names: str | Sequence[str] | None) -> list[Parameter]:
+def with_aliased(fitted: Fitted) -> list[Parameter]:
+    """All parameters, and the coefficients that the data do not determine, in column order."""
+    random = parameter_names(fitted.stages.templates)
+    names = coefficient_names(fitted.stages.design.x_names, random)
+    known = parameters_of(fitted)
+    by_column = {parameter.column: parameter for parameter in known if parameter.kind == "beta"}
+    return [
+        *(parameter for parameter in known if parameter.kind != "beta"),
+        *(
+            by_column.get(j)
+            or Parameter(name, "beta", (0, -1, 0), -1, float("nan"), j, aliased=True)
+            for j, name in enumerate(names)
+        ),
+    ]
+
+
+def select(
+    fitted: Fitted, parameters: Sequence[Parameter], names: str | Sequence[str] | None
+) -> list[Parameter]:
     """The parameters of these names, in the model's order.
 
     Raises:
-        MixedModelsError: A name that is none.
+        MixedModelsError: An unknown name, or one that can mean several parameters.
     """
     if names is None:
         return list(parameters)
     asked = [names] if isinstance(names, str) else list(names)
-    known = [parameter.name for parameter in parameters]
-    for name in asked:
-        if name not in known and name not in GROUPS:
-            hint = did_you_mean(name, known) if isinstance(name, str) else ""
-            raise MixedModelsError(
-                f"The model has no parameter {name!r}; it has {', '.join(known)} "
-                f"('theta_' and 'beta_' stand for all of a kind).{hint}"
-            )
+    chosen = {place_of(fitted, parameters, name) for name in asked if name not in GROUPS}
     return [
         parameter
-        for parameter in parameters
-        if parameter.name in asked or GROUPS[parameter.kind == "beta"] in asked
+        for place, parameter in enumerate(parameters)
+        if place in chosen or GROUPS[parameter.kind == "beta"] in asked
     ]
+
+
+def place_of(
+    fitted: Fitted, parameters: Sequence[Parameter], name: str, where: str = "The model"
+) -> int:
+    """Which of the parameters is called so.
+
+    Raises:
+        MixedModelsError: None of them, or several.
+    """
+    printed = [parameter.name for parameter in parameters]
+    place = None
+    if isinstance(name, str):
+        place = find(name, printed, lambda: by_spelling(_spellings(fitted, parameters)))
+    if place is None:
+        hint = did_you_mean(name, printed) if isinstance(name, str) else ""
+        raise MixedModelsError(
+            f"{where} has no parameter {name!r}; it has {', '.join(printed)} "
+            f"('theta_' and 'beta_' stand for all of a kind).{hint}"
+        )
+    return place
+
+
+def _spellings(fitted: Fitted, parameters: Sequence[Parameter]) -> list[set[str]]:
+    """What a user may call each parameter."""
+    design = fitted.stages.design
+    random = random_spellings(design, fitted.stages.templates)
+    labels = Labels(design.fixed_spec.recipes)
+    out: list[set[str]] = []
+    for parameter in parameters:
+        if parameter.kind == "beta":
+            own = labels.spellings(design.fixed_spec.columns[parameter.column])
+            own.add(design.x_names[parameter.column])
+            out.append(own | {f"beta({name})" for name in own})
+        elif parameter.kind == "sigma":
+            out.append(set())
+        else:
+            out.append({f"{parameter.kind}({name})" for name in random[parameter.position]})
+    return out
 
 
 def to_value(kind: Kind, held: FloatArray | float) -> FloatArray:

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import chdtri, ndtri
 
-from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.curves import Curve
 from mixedmodels.inference.limits import in_parallel, limits, shares
-from mixedmodels.inference.parameters import Parameter, parameters_of, select
+from mixedmodels.inference.parameters import Parameter, parameters_of, place_of, select
 from mixedmodels.inference.traces import Trace
 from mixedmodels.settings import check_level
 from mixedmodels.typing import FloatArray
@@ -129,12 +129,11 @@ class Profile:
         return float(low), float(high)
 
     def _trace(self, parameter: str) -> Trace:
-        if parameter not in self.traces:
-            raise MixedModelsError(
-                f"The profile has no parameter '{parameter}'; it has "
-                f"{', '.join(self.traces)}.{did_you_mean(parameter, self.traces)}"
-            )
-        return self.traces[parameter]
+        if parameter in self.traces:
+            return self.traces[parameter]
+        traces = list(self.traces.values())
+        own = [trace.parameter for trace in traces]
+        return traces[place_of(self.fitted, own, parameter, "The profile")]
 
 
 def profile(
@@ -153,7 +152,7 @@ def profile(
             that cannot be computed.
     """
     every = parameters_of(fitted)
-    chosen = select(every, names)
+    chosen = select(fitted, every, names)
     for parameter in chosen if names is not None else ():
         if np.isnan(parameter.estimate):
             raise MixedModelsError(

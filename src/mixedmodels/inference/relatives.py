@@ -15,11 +15,13 @@ from typing import TypeAlias
 import numpy as np
 
 from mixedmodels.design import Design, TermDesign
-from mixedmodels.design.matrix import INTERCEPT, PartPlan, ones
+from mixedmodels.design.matrix import PartPlan, ones
+from mixedmodels.design.names import INTERCEPT, term_names
 from mixedmodels.design.rank import scope_terms
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.stages import Fitted, Stages
 from mixedmodels.formula import RandomTerm, Term
+from mixedmodels.formula.spec import write_terms
 from mixedmodels.optimize import Request
 from mixedmodels.typing import FloatArray
 
@@ -108,8 +110,9 @@ def _of_correlated(design: Design, t: int, *, reduce: bool) -> list[Deletion]:
         reduced = _with_terms(design, {t: _constant(term)})
         return [Deletion(f"{lhs[0].name} in {name}", reduced, width - 1, False)]
     found = []
+    names = term_names(lhs)
     for k in parts:
-        label = f"{lhs[k].name} in {name}"
+        label = f"{names[k]} in {name}"
         keep, intercept = _columns_without(term.spec, lhs, k, f"'{label}'")
         plan = _narrow(term.spec, keep, intercept)
         z = _take(term.z, keep, intercept)
@@ -129,7 +132,7 @@ def _of_uncorrelated(design: Design, source: RandomTerm, members: list[int]) -> 
         by_origin.setdefault(design.terms[t].spec.terms[0], []).append(t)
     for origin, columns in by_origin.items():
         term = source.terms[origin]
-        label = _written(source, f"0 + {term.name}" if term.factors else "1")
+        label = _written(source, write_terms((term,)))
         reduced = _with_terms(design, dict.fromkeys(columns, None))
         found.append(Deletion(label, reduced, len(columns), len(columns) == 1))
     return found
@@ -137,7 +140,8 @@ def _of_uncorrelated(design: Design, source: RandomTerm, members: list[int]) -> 
 
 def _written(source: RandomTerm, lhs: str) -> str:
     """A term as one writes it: `1 +` goes without saying."""
-    return f"({lhs.removeprefix('1 + ')} | {source.group})"
+    group = ":".join(factor.code for factor in source.grouping)
+    return f"({lhs.removeprefix('1 + ')} | {group})"
 
 
 def _with_terms(design: Design, changed: dict[int, TermDesign | None]) -> Design | None:
@@ -174,14 +178,23 @@ def _columns_without(
 
     In `0 + f + g` the coding of f carries the constant; without f, that of g does.
     """
-    others = [term for i, term in enumerate(terms) if i != k]
-    lost = _parts(plan, others) - _parts(plan, terms, without=k)
+    lost = _lost(plan, terms, k)
     if lost - {_CONSTANT}:
         raise ModelError(
             f"{what} cannot be left out by itself: other terms share a part of it that stands "
             "in the model only with it. Write the lower-order terms out in the formula."
         )
     return [j for j, origin in enumerate(plan.terms) if origin != k], bool(lost)
+
+
+def loses_columns(plan: PartPlan, terms: Sequence[Term], k: int) -> bool:
+    """Whether the other terms stand for more without term k than by their columns beside it."""
+    return bool(_lost(plan, terms, k))
+
+
+def _lost(plan: PartPlan, terms: Sequence[Term], k: int) -> set[Part]:
+    others = [term for i, term in enumerate(terms) if i != k]
+    return _parts(plan, others) - _parts(plan, terms, without=k)
 
 
 def _parts(plan: PartPlan, terms: Sequence[Term], without: int = -1) -> set[Part]:

@@ -14,22 +14,32 @@ orthonormal rows over the coefficients that treatment contrasts would have.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from mixedmodels.design import Design
+from mixedmodels.errors import ModelError
 from mixedmodels.estimates.stages import Stages
 from mixedmodels.formula import Term
-from mixedmodels.inference.estimable import dependence
+from mixedmodels.inference.estimable import column_sizes, dependence
 from mixedmodels.inference.overparameterized import Overparameterized
+from mixedmodels.inference.relatives import loses_columns
 from mixedmodels.settings import AnovaType
 from mixedmodels.typing import AnyArray, FloatArray
 
 # Singular values below this, relative to the largest, are zero.
 _RANK = 1e-9
+# The same for what a dropped column has of kept ones, all of unit length.
+_SHARE = 1e-7
+# Number of the term of columns that no term of the formula has.
+_ADDED = -1
 
 
-def term_hypotheses(stages: Stages, type_: AnovaType) -> dict[str, FloatArray]:
-    """Hypothesis matrix L (k, p) over the kept columns, by name of term, the intercept left out.
+def term_hypotheses(stages: Stages, type_: AnovaType) -> dict[int, FloatArray]:
+    """Hypothesis matrix L (k, p) over the kept columns, by number of term, the intercept left out.
 
     A term that adds no column to those before it, or of which nothing is estimable, has no rows.
 
@@ -37,18 +47,15 @@ def term_hypotheses(stages: Stages, type_: AnovaType) -> dict[str, FloatArray]:
         ModelError: Type III of a formula whose columns do not span those of its terms.
     """
     design = stages.design
-    found = _type_three(design, dependence(stages)) if type_ == 3 else _by_triangle(stages, type_)
-    return {design.formula.terms[t].name: L for t, L in found.items()}
+    return _type_three(design, dependence(stages)) if type_ == 3 else _by_triangle(stages, type_)
 
 
 # -- types I and II -------------------------------------------------------------------------
 
 
 def _by_triangle(stages: Stages, type_: AnovaType) -> dict[int, FloatArray]:
-    design = stages.design
-    terms, categorical = design.formula.terms, _categorical(design)
-    origin = np.array(design.fixed_spec.terms, dtype=np.int32)[stages.products.kept]
-    R = _triangle(stages)
+    terms, categorical = stages.design.formula.terms, _categorical(stages.design)
+    columns = _Columns.of(stages)
     found = {}
     for t, term in enumerate(terms):
         if not term.factors:
@@ -58,10 +65,105 @@ def _by_triangle(stages: Stages, type_: AnovaType) -> dict[int, FloatArray]:
             for s, other in enumerate(terms)
             if (s < t if type_ == 1 else s != t and not _contains(other, term, categorical))
         ]
-        own = np.flatnonzero(origin == t)
-        alone = len(before) == len(terms) - 1
-        found[t] = np.eye(len(R))[own] if type_ == 2 and alone else _after(R, origin, before, own)
+        alone = type_ == 2 and len(before) == len(terms) - 1
+        found[t] = columns.rows_of(t, before, alone=alone)
     return found
+
+
+def dropped_hypotheses(stages: Stages, numbers: Sequence[int]) -> dict[int, FloatArray]:
+    """What leaving out single terms says of the coefficients, by number of term.
+
+    The rows are those that are zero for all columns of the model without the term. Its other terms
+    may stand for more there than they do in X: in `0 + f + g` the levels of f carry the constant,
+    without f those of g do.
+    """
+    design, columns = stages.design, _Columns.of(stages)
+    terms = design.formula.terms
+    found = {}
+    for t in numbers:
+        others = [s for s in range(len(terms)) if s != t]
+        own = columns
+        if loses_columns(design.fixed_spec, terms, t):
+            own = columns.and_others(_without(design, columns.D, t))
+        found[t] = own.rows_of(t, [*others, _ADDED], alone=True)
+    return found
+
+
+def _without(design: Design, D: FloatArray, t: int) -> FloatArray:
+    """(p, columns) what terms but one stand for by themselves; their columns in X if unknown."""
+    model = Overparameterized(design)
+    try:
+        weights = model.coefficients()
+    except ModelError:
+        return np.empty((len(D), 0))
+    others = np.array(model.owner) != t
+    found, parts = D @ weights[:, others], np.abs(D) @ np.abs(weights[:, others])
+    # An empty cell is zero but for rounding.
+    return np.where(np.abs(found) <= _RANK * parts, 0.0, found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """The columns of X as functions of those kept, and the terms that they come from.
+
+    Attributes:
+        R: (p, p) triangle of the kept columns.
+        D: (p, p_all) with X = X_kept D.
+        origin: (p_all,) numbers of terms.
+        shares: D for columns of unit length.
+        size: (p_all,) norms of the columns.
+        kept: (p,) columns kept.
+    """
+
+    R: FloatArray
+    D: FloatArray
+    origin: AnyArray
+    shares: FloatArray
+    size: FloatArray
+    kept: AnyArray
+
+    @classmethod
+    def of(cls, stages: Stages) -> _Columns:
+        design, kept = stages.design, stages.products.kept
+        D, size = dependence(stages), column_sizes(design.X)
+        origin = np.array(design.fixed_spec.terms, dtype=np.int32)
+        return cls(_triangle(stages), D, origin, size[kept, None] * D / size, size, kept)
+
+    def and_others(self, others: FloatArray) -> _Columns:
+        """With further combinations (p, k) of the kept columns."""
+        shares = self.size[self.kept, None] * others
+        most = np.abs(shares).max(axis=0, initial=0.0)
+        return dataclasses.replace(
+            self,
+            D=np.column_stack([self.D, others]),
+            origin=np.append(self.origin, np.full(others.shape[1], _ADDED)),
+            shares=np.column_stack([self.shares, shares / np.where(most > 0.0, most, 1.0)]),
+        )
+
+    def rows_of(self, t: int, before: list[int], *, alone: bool) -> FloatArray:
+        """The hypothesis of a term after others, whose columns count also where X drops them.
+
+        Args:
+            t: The term.
+            before: Terms that it comes after.
+            alone: Whether these are all others: the coefficients of the term are then meant.
+        """
+        # Which columns of X are kept depends on their order; here those of `before` come first.
+        rank = np.where(np.isin(self.origin, before), 0, np.where(self.origin == t, 1, 2))
+        dropped = np.ones(len(self.origin), dtype=np.bool_)
+        dropped[self.kept] = False
+        chosen = self.kept
+        if (dropped & (rank == 0)).any():
+            order = np.lexsort((dropped, rank))
+            chosen = np.sort(_first_independent(self.shares, order, _SHARE))
+        origin = self.origin[chosen]
+        own = np.flatnonzero(origin == t)
+        if np.array_equal(chosen, self.kept):
+            return np.eye(len(self.R))[own] if alone else _after(self.R, origin, before, own)
+        basis = self.D[:, chosen]
+        rows = np.eye(len(origin))[own] if alone else _after(self.R @ basis, origin, before, own)
+        L: FloatArray = np.linalg.solve(basis.T, rows.T).T
+        return L
 
 
 def _triangle(stages: Stages) -> FloatArray:
@@ -112,7 +214,8 @@ def _type_three(design: Design, D: FloatArray) -> dict[int, FloatArray]:
     B = D @ model.coefficients()  # beta = B times the coefficients of the larger model
     owner = np.array(model.owner)
     # Treatment contrasts keep, term by term, the columns without a first level.
-    treatment = _first_independent(B, np.lexsort((np.array(model.first_levels), owner)))
+    chosen = _first_independent(B, np.lexsort((np.array(model.first_levels), owner)))
+    treatment = B[:, chosen]
     found = {}
     for t, term in enumerate(terms):
         if not term.factors:
@@ -128,8 +231,8 @@ def _type_three(design: Design, D: FloatArray) -> dict[int, FloatArray]:
     return found
 
 
-def _first_independent(B: FloatArray, order: AnyArray) -> FloatArray:
-    """(p, p) columns of B that those before them, in this order, do not make up."""
+def _first_independent(B: FloatArray, order: AnyArray, tolerance: float = _RANK) -> list[int]:
+    """(p,) columns of B that those before them, in this order, do not make up."""
     basis = np.empty((len(B), 0))
     chosen = []
     for column in order:
@@ -137,12 +240,12 @@ def _first_independent(B: FloatArray, order: AnyArray) -> FloatArray:
         for _ in range(2):
             left = left - basis @ (basis.T @ left)
         size = np.linalg.norm(left)
-        if size > _RANK * max(float(np.linalg.norm(B[:, column])), 1.0):
+        if size > tolerance * max(float(np.linalg.norm(B[:, column])), 1.0):
             basis = np.column_stack([basis, left / size])
-            chosen.append(column)
+            chosen.append(int(column))
             if len(chosen) == len(B):
                 break
-    return B[:, chosen]
+    return chosen
 
 
 def _null_space(matrix: FloatArray) -> FloatArray:

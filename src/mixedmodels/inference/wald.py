@@ -6,11 +6,13 @@ distribution a statistic has in `degrees`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from mixedmodels.design.names import term_names
 from mixedmodels.estimates.stages import Stages
 from mixedmodels.estimates.tails import t_quantile, t_tail
 from mixedmodels.inference.degrees import Degrees, FTest
@@ -18,6 +20,7 @@ from mixedmodels.inference.hypotheses import Hypothesis
 from mixedmodels.inference.terms import term_hypotheses
 from mixedmodels.report.numbers import format_p
 from mixedmodels.settings import ANOVA_TYPES, AnovaType, DfMethod, check_level, check_option
+from mixedmodels.typing import FloatArray
 
 COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "statistic", "p_value")
 
@@ -30,15 +33,21 @@ def anova_table(stages: Stages, degrees: Degrees, type_: AnovaType) -> pd.DataFr
     no degrees of freedom and NaN elsewhere.
     """
     check_option("type", type_, ANOVA_TYPES)
-    rows = {}
-    for name, L in term_hypotheses(stages, type_).items():
+    return f_tests(stages, degrees, term_hypotheses(stages, type_))
+
+
+def f_tests(stages: Stages, degrees: Degrees, hypotheses: Mapping[int, FloatArray]) -> pd.DataFrame:
+    """F tests of hypotheses by number of term, one row each."""
+    names = term_names(stages.design.formula.terms)
+    rows = []
+    for L in hypotheses.values():
         test = degrees.joint(L, L @ degrees.beta)
         mean_sq = test.statistic / test.scale * degrees.sigma**2
-        rows[name] = (
+        rows.append((
             mean_sq * test.num_df, mean_sq, test.num_df,
             test.den_df, test.statistic, test.p_value,
-        )  # fmt: skip
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(COLUMNS))
+        ))  # fmt: skip
+    table = pd.DataFrame(rows, [names[t] for t in hypotheses], list(COLUMNS))
     return table.astype({name: np.int64 if name == "num_df" else np.float64 for name in COLUMNS})
 
 

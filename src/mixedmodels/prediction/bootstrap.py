@@ -20,6 +20,7 @@ import pandas as pd
 from mixedmodels.errors import ConvergenceWarning, MixedModelsError, SingularFitWarning
 from mixedmodels.estimates.parameters import all_names, all_values, to_sd_cor
 from mixedmodels.estimates.stages import Fitted
+from mixedmodels.naming import distinct
 from mixedmodels.optimize import Request
 from mixedmodels.optimize.methods import DECREMENT, ZERO
 from mixedmodels.prediction.replicates import Bootstrap
@@ -151,12 +152,18 @@ def as_series(value: Any) -> pd.Series[float]:
         ):
             return pd.Series([float(value)], index=["statistic"], name="estimate")
         if isinstance(value, (pd.Series, Mapping)):
-            return pd.Series(value, dtype=np.float64, name="estimate")
+            series = pd.Series(value, dtype=np.float64, name="estimate")
+            return series.set_axis(_told_apart(series.index))
     except (TypeError, ValueError):
         pass
     raise MixedModelsError(
         f"statistic gave {value!r:.80}; it must give a number, a Series or a dict of numbers."
     )
+
+
+def _told_apart(index: pd.Index) -> pd.Index:
+    """Labels of which no two are equal."""
+    return index if index.is_unique else pd.Index(distinct([str(label) for label in index]))
 
 
 def _result(fitted: Fitted, plan: Plan, estimates: pd.Series[float], drawn: _Drawn) -> Bootstrap:

@@ -5,7 +5,8 @@ For simulation from a formula and a design without a fit; drawing is `simulate`'
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ import pandas as pd
 
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
+from mixedmodels.design.names import Labels
 from mixedmodels.errors import MixedModelsError, did_you_mean
-from mixedmodels.estimates.parameters import parameter_names
+from mixedmodels.estimates.parameters import parameter_names, random_spellings
+from mixedmodels.naming import by_spelling, find
 from mixedmodels.prediction.simulate import (
     Gaussian,
     Seed,
@@ -45,16 +48,26 @@ def simulate_design(
     """
     count = check_count("nsim", nsim)
     rng, _ = random_generator(seed)
-    coefficients = values_by_name("beta", beta, design.x_names)
+    plan = design.fixed_spec
+    labels = Labels(plan.recipes)
+    coefficients = values_by_name(
+        "beta",
+        beta,
+        design.x_names,
+        spelled=lambda: by_spelling(list(map(labels.spellings, plan.columns))),
+    )
     relative = values_by_name("theta", theta, templates.names)
     draw = Gaussian(design, templates, fixed_mean(design, coefficients), relative, sigma).draw
     return pd.DataFrame(draw(rng, count).T, index=design.index)
 
 
-def theta_from_sd(templates: Templates, sd: Any, cor: Any, sigma: float) -> FloatArray:
+def theta_from_sd(
+    design: Design, templates: Templates, sd: Any, cor: Any, sigma: float
+) -> FloatArray:
     """Theta (m,) of standard deviations and correlations.
 
     Args:
+        design: The design.
         templates: What theta means.
         sd: By name (`group.effect`, or `sd(group.effect)`), in order, or one number.
         cor: By name (`group.effect1.effect2`), in order, or None for zeros.
@@ -65,13 +78,18 @@ def theta_from_sd(templates: Templates, sd: Any, cor: Any, sigma: float) -> Floa
             that no covariance has.
     """
     names = parameter_names(templates)[:-1]
+    inside = random_spellings(design, templates)
     diagonal = templates.diagonal
     values = np.zeros(templates.m)
-    values[diagonal] = values_by_name(
-        "sd", sd, [n for n, d in zip(names, diagonal, strict=True) if d]
-    )
-    below = [n for n, d in zip(names, diagonal, strict=True) if not d]
-    values[~diagonal] = values_by_name("cor", cor, below, default=0.0)
+    for role, given, default, mine in (
+        ("sd", sd, None, diagonal),
+        ("cor", cor, 0.0, ~diagonal),
+    ):
+        places = np.flatnonzero(mine).tolist()
+        spelled = by_spelling([_of_role(role, {names[i], *inside[i]}) for i in places])
+        values[mine] = values_by_name(
+            role, given, [names[i] for i in places], default, functools.partial(dict, spelled)
+        )
     if (values[diagonal] < 0.0).any():
         raise MixedModelsError(f"sd has a negative value: {values[diagonal]}.")
     lams = []
@@ -101,25 +119,37 @@ def check_sigma(sigma: Any) -> float:
     return float(sigma)
 
 
+def _of_role(role: str, spellings: Iterable[str]) -> set[str]:
+    """The names, each as `sd(g.x)` and as `g.x`."""
+    outer = f"{role}("
+    inside = {n[len(outer) : -1] if n.startswith(outer) else n for n in spellings}
+    return inside | {f"{role}({name})" for name in inside}
+
+
 def values_by_name(
-    role: str, given: Any, names: Sequence[str], default: float | None = None
+    role: str,
+    given: Any,
+    names: Sequence[str],
+    default: float | None = None,
+    spelled: Callable[[], Mapping[str, Sequence[int]]] = dict,
 ) -> FloatArray:
     """Numbers in the order of `names`.
 
     Args:
         role: What they are, for messages.
         given: A dict or Series by name, numbers in order, or one number where one is wanted.
-        names: The names; of one like `sd(g.x)` the inside will do.
+        names: The names, no two equal.
         default: For what is not given by name, and for all if `given` is None.
+        spelled: Gives what else they may be called, and which are called so.
 
     Raises:
-        MixedModelsError: A name is missing or unknown, a wrong number of values, or one that is
-            not finite.
+        MixedModelsError: A name is missing, unknown, given twice or that of several; a wrong number
+            of values, or one that is not finite.
     """
     if given is None and default is not None:
         return np.full(len(names), default)
     if isinstance(given, (Mapping, pd.Series)):
-        given = _ordered(role, dict(given), names, default)
+        given = _ordered(role, list(given.items()), names, default, spelled)
     try:
         values = np.atleast_1d(np.array(given, dtype=np.float64))
     except (TypeError, ValueError):
@@ -138,22 +168,28 @@ def values_by_name(
 
 
 def _ordered(
-    role: str, given: dict[Any, Any], names: Sequence[str], default: float | None
+    role: str,
+    given: Sequence[tuple[Any, Any]],
+    names: Sequence[str],
+    default: float | None,
+    spelled: Callable[[], Mapping[str, Sequence[int]]],
 ) -> list[Any]:
-    inside = {name.removeprefix(f"{role}(").removesuffix(")"): name for name in names}
-    short = inside if all(name.startswith(f"{role}(") for name in names) else {}
-    found = {short.get(key, key): value for key, value in given.items()}
-    unknown = [key for key in found if key not in names]
-    if unknown:
-        hint = did_you_mean(str(unknown[0]), [*names, *short])
-        raise MixedModelsError(
-            f"{role} names {unknown[0]!r}, which this model does not have; it has "
-            f"{', '.join(names) or 'none'}.{hint}"
-        )
-    missing = [name for name in names if name not in found]
+    found: dict[int, Any] = {}
+    for key, value in given:
+        place = find(key, names, spelled) if isinstance(key, str) else None
+        if place is None:
+            hint = did_you_mean(str(key), [*names, *spelled()])
+            raise MixedModelsError(
+                f"{role} names {key!r}, which this model does not have; it has "
+                f"{', '.join(names) or 'none'}.{hint}"
+            )
+        if place in found:
+            raise MixedModelsError(f"{role} has two values for '{names[place]}'.")
+        found[place] = value
+    missing = [name for place, name in enumerate(names) if place not in found]
     if missing and default is None:
         raise MixedModelsError(f"{role} has no value for: {', '.join(missing)}.")
-    return [found.get(name, default) for name in names]
+    return [found.get(place, default) for place in range(len(names))]
 
 
 def _root(correlation: FloatArray, group: str) -> FloatArray:

@@ -64,7 +64,8 @@ class Bootstrap:
     @property
     def bias(self) -> pd.Series[float]:
         """Mean of the replicates less the estimate, by name."""
-        return (self.replicates.mean() - self.estimates).rename("bias")
+        means = self.replicates.mean().to_numpy()
+        return pd.Series(means - self.estimates.to_numpy(), self.estimates.index, name="bias")
 
     def confint(self, type: BootstrapInterval = "percentile", level: float = 0.95) -> pd.DataFrame:  # noqa: A002
         """Confidence intervals from the replicates.
@@ -112,7 +113,12 @@ class Bootstrap:
         counts = f"{self.n_failed} failed, {self.n_singular} singular"
         seed = "" if self.seed is None else f"; seed {self.seed}"
         table = pd.DataFrame(
-            {"estimate": self.estimates, "bias": self.bias, "std_error": self.std_error}
+            {
+                "estimate": self.estimates.to_numpy(),
+                "bias": self.bias.to_numpy(),
+                "std_error": self.std_error.to_numpy(),
+            },
+            self.estimates.index,
         )
         return (
             f"{kind} bootstrap, random effects {effects}: {self.nsim} replicates, {counts}{seed}\n"

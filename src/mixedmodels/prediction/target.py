@@ -16,6 +16,7 @@ import pandas as pd
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, GroupingFactor
 from mixedmodels.design.columns import level_labels
+from mixedmodels.design.lookup import find_terms
 from mixedmodels.design.rebuild import (
     new_rows,
     new_weights,
@@ -26,8 +27,7 @@ from mixedmodels.design.rebuild import (
     unknown_levels,
 )
 from mixedmodels.design.rows import Rows
-from mixedmodels.errors import DataError, FormulaError, MixedModelsError
-from mixedmodels.formula import RandomTerm, parse_formula
+from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 _SHOWN = 5
@@ -131,7 +131,7 @@ def chosen_terms(design: Design, random: Any) -> tuple[int, ...]:
     Args:
         design: The design.
         random: "all", "none", or a list of names of grouping factors (all terms on them) and of
-            terms as one writes them ("(Days | Subject)").
+            terms as one writes them ("(Days | Subject)"), in any order, spacing and backticks.
 
     Raises:
         MixedModelsError: Something else, or a name that is none of the model's.
@@ -152,30 +152,16 @@ def chosen_terms(design: Design, random: Any) -> tuple[int, ...]:
 
 def _named(design: Design, name: Any) -> Iterator[int]:
     """Terms behind a group's name or a term's text."""
-    found = []
-    if isinstance(name, str):
-        groups = [group.name for group in design.groups]
-        if name in groups:
-            found = [t for t, term in enumerate(design.terms) if term.group == groups.index(name)]
-        elif "|" in name:
-            wanted = {term.name for term in _parse(name)}
-            known = {term.source.name for term in design.terms}
-            if wanted <= known:
-                found = [t for t, term in enumerate(design.terms) if term.source.name in wanted]
+    try:
+        found = find_terms(design, name)
+    except MixedModelsError as error:
+        raise MixedModelsError(f"random: {error}") from None
     if not found:
         raise MixedModelsError(
-            f"random names {name!r}, which is no random-effects term of this model; it has "
+            f"random names {name!r}, which is not a random-effects term of this model; it has "
             f"{_known(design)}."
         )
     return iter(found)
-
-
-def _parse(text: str) -> tuple[RandomTerm, ...]:
-    text = text.strip().removeprefix("~").strip()
-    try:
-        return parse_formula(f"y ~ {text if text.startswith('(') else f'({text})'}").random
-    except FormulaError as error:
-        raise MixedModelsError(f"random: {error.message} It was {text!r}.") from None
 
 
 def _known(design: Design) -> str:

@@ -5,6 +5,7 @@ Strings only; which numbers go where is `report.sections`'s.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -53,6 +54,20 @@ def abbreviate(name: str, length: int) -> str:
                 name = name[:position] + name[position + 1 :]
             position -= 1
     return name
+
+
+def abbreviated(names: Sequence[str], length: int) -> list[str]:
+    """Shorter names of which no two are equal where the names are not; longer where need be."""
+    out = [abbreviate(name, length) for name in names]
+    while (counts := Counter(out)) and max(counts.values()) > 1:
+        longer = [
+            abbreviate(name, len(short) + 1) if counts[short] > 1 else short
+            for name, short in zip(names, out, strict=True)
+        ]
+        if longer == out:
+            break
+        out = longer
+    return out
 
 
 def align(rows: Sequence[Sequence[str]], sides: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mixedmodels.report.numbers import abbreviate, format_column, format_p
+from mixedmodels.report.numbers import abbreviated, format_column, format_p
 from mixedmodels.report.values import CoefficientValues, FitValues, VarianceRow
 from mixedmodels.typing import FloatArray
 
@@ -125,14 +125,15 @@ def coefficient_table(values: CoefficientValues, caption: str = "Fixed effects:"
 
 
 def _correlations(names: Sequence[str], correlation: FloatArray) -> Table:
-    short = [abbreviate(name, 6) for name in names[:-1]]
+    short = abbreviated(names[:-1], 6)
+    left = abbreviated(names[1:], 11)
     rows = tuple(
         (
-            abbreviate(name, 11),
+            name,
             *map(_correlation, correlation[i + 1, : i + 1]),
             *[""] * (len(short) - i - 1),
         )
-        for i, name in enumerate(names[1:])
+        for i, name in enumerate(left)
     )
     return Table("Correlation of fixed effects:", ("", *short), rows, "<" + ">" * len(short))
 

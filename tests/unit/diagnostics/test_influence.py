@@ -179,8 +179,8 @@ def test_an_outlier_beyond_the_digits_of_the_others() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"by": "subject"}, "no grouping factor of this model.*'Subject'.*Did you mean"),
         ({"by": [1, 2, 3]}, r"by has shape \(3,\).*180 rows"),
+        ({"by": "subject"}, "not a grouping factor of this model.*Subject.*Did you mean"),
         ({"by": [None] * 180}, "missing labels"),
         ({"method": "fast"}, "method is 'fast'"),
         ({"by": "Subject", "only": ["1"]}, "only='1' is not among the 18 labels of 'Subject'"),

@@ -10,9 +10,12 @@ import pandas as pd
 from oracle import problem, solution, z_matrix
 
 from mixedmodels.covariance import Templates
+from mixedmodels.design.factors import Recipe
+from mixedmodels.design.names import Effect
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tables import coef_tables, random_part, ranef_tables
 from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.formula import Factor
 from mixedmodels.settings import Control
 
 RNG = np.random.default_rng(20090701)
@@ -23,14 +26,26 @@ GROUPS: Any = tuple(
         codes=RNG.permutation(np.arange(N, dtype=np.int32) % levels),
         levels=pd.Index([f"{name}{i}" for i in range(levels)]),
         n_levels=levels,
+        spec=SimpleNamespace(factors=(Factor(name, name, True, 0),)),
     )
     for name, levels in (("a", A), ("b", B))
 )
 SLOPES = np.asfortranarray(RNG.normal(size=(N, 2)))
-TERMS: Any = (
-    SimpleNamespace(group=0, columns=("(Intercept)",), z=np.broadcast_to(1.0, (N, 1))),
-    SimpleNamespace(group=1, columns=("(Intercept)", "x"), z=SLOPES),
-    SimpleNamespace(group=0, columns=("x",), z=SLOPES[:, 1:]),
+RECIPES = {"`x`": Recipe(Factor("x", "x", True, 0), "", names=("x",))}
+ONE: Any = ()
+X = (("`x`", False, 0),)
+TERMS: Any = tuple(
+    SimpleNamespace(
+        group=group,
+        columns=names,
+        z=z,
+        spec=SimpleNamespace(names=names, columns=columns, recipes=RECIPES),
+    )
+    for group, names, columns, z in (
+        (0, ("(Intercept)",), (ONE,), np.broadcast_to(1.0, (N, 1))),
+        (1, ("(Intercept)", "x"), (ONE, X), SLOPES),
+        (0, ("x",), (X,), SLOPES[:, 1:]),
+    )
 )
 TEMPLATES = Templates.from_terms(
     [len(t.columns) for t in TERMS],
@@ -60,19 +75,22 @@ def test_ranef_joins_terms_that_are_not_neighbours() -> None:
 
 def test_coef_adds_up_repeated_effects_of_one_factor() -> None:
     table = pd.DataFrame([[1.0, 10.0, 2.0]], index=["g0"], columns=["x", "z", "x"])
-    coef = coef_tables({"(Intercept)": 100.0, "x": 1000.0}, {"g": table})["g"]
+    one, x, z = (Effect(((name, name),), name, name) for name in ("(Intercept)", "x", "z"))
+    coef = coef_tables([(one, 100.0), (x, 1000.0)], {"g": table}, {"g": [x, z, x]})["g"]
     assert list(coef.columns) == ["z", "(Intercept)", "x"]
     assert coef.loc["g0"].tolist() == [10.0, 100.0, 1003.0]
 
 
 def test_model_without_fixed_effects() -> None:
     X = np.empty((N, 0))
+    nothing = SimpleNamespace(names=(), columns=(), recipes={})
     offset = RNG.normal(size=N)
     y = RNG.normal(size=N)
     theta = TEMPLATES.initial
     solved = problem(y, X, Z, TEMPLATES, offset=offset)
     design = SimpleNamespace(
         y=y, X=X, x_names=(), groups=GROUPS, terms=TERMS, n=N, w=None, offset=offset, messages=(),
+        fixed_spec=nothing,
         formula=SimpleNamespace(text="y ~ 0 + (1 | a) + (x | b) + (0 + x | a)"),
     )  # fmt: skip
     optsum: Any = SimpleNamespace(converged=True, control=Control())

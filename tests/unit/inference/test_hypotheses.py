@@ -15,7 +15,7 @@ from mixedmodels.inference.wald import linear_test
 NAMES = ("(Intercept)", "x", "x2", "I(x - 1)", "a:b", "z")
 # The last column is twice the second plus the first.
 D = np.hstack([np.eye(5), [[1.0], [2.0], [0.0], [0.0], [0.0]]])
-ABOUT = Coefficients(NAMES, np.arange(5), lambda: D)
+ABOUT = Coefficients(NAMES, dict, np.arange(5), lambda: D)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_redundant_rows_are_no_contradiction() -> None:
 
 
 def test_no_fixed_effects() -> None:
-    nothing = Coefficients((), np.arange(0), lambda: np.zeros((0, 0)))
+    nothing = Coefficients((), dict, np.arange(0), lambda: np.zeros((0, 0)))
     with pytest.raises(MixedModelsError, match="no fixed effects"):
         hypothesis("x", None, nothing)
 

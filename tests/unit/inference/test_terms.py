@@ -91,7 +91,7 @@ def test_shape_of_hypotheses() -> None:
     stages = fit_of("a*b + x").model._stages
     for type_ in (1, 2, 3):
         found = term_hypotheses(stages, type_)  # type: ignore[arg-type]
-        assert list(found) == ["a", "b", "x", "a:b"]
+        assert list(found) == [1, 2, 3, 4]
         assert [L.shape for L in found.values()] == [(2, 7), (1, 7), (1, 7), (2, 7)]
 
 

@@ -207,7 +207,7 @@ def test_no_rows() -> None:
         ({"data": {"Days": [1]}}, FormulaError, "Subject"),
         ({"random": "Subject"}, MixedModelsError, r"'all', 'none' or a list .*'\(1 \+ Days \|"),
         ({"random": ["Days"]}, MixedModelsError, "random names 'Days'"),
-        ({"random": ["(1 | Subject)"]}, MixedModelsError, "no random-effects term"),
+        ({"random": ["(1 | Subject)"]}, MixedModelsError, "not a random-effects term"),
         ({"random": ["(1 | Sub"]}, MixedModelsError, "random: "),
         ({"random": 3}, MixedModelsError, "random is 3"),
         ({"interval": "credible"}, MixedModelsError, "interval is 'credible'"),
