@@ -18,7 +18,7 @@ from mixedmodels import MixedModelsError, lmer
 BLOCKS = 5
 pytestmark = pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
 
-# Terms, each a tuple of factors; a, b, c cross with empty cells, d and e follow from them, x has the
+# a, b, c cross with empty cells, d and e follow from them; x has the
 # copy z and the sum s with a level of a.
 MODELS = (
     "a + b", "b + a", "a + d", "d + a", "a + e", "e + a", "x + z", "z + x", "x + z + a",
@@ -112,5 +112,5 @@ def test_combinations_of_aliased_coefficients() -> None:
     assert np.isnan(fit.fixef["z"])
     found = fit.test("x + 2*z").table["estimate"].iloc[0]
     assert found == pytest.approx(fit.fixef["x"])
-    with pytest.raises(MixedModelsError, match="not estimable.*Dropped columns: z"):
+    with pytest.raises(MixedModelsError, match=r"not estimable.*Dropped columns: z"):
         fit.test("z")

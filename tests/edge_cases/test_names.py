@@ -92,7 +92,7 @@ CHEAP: dict[str, Callable[[LinearMixedFit], Any]] = {
     "fixef": lambda fit: fit.fixef,
     "vcov": lambda fit: fit.vcov,
     "coef_table": lambda fit: fit.coef_table(),
-    "anova": lambda fit: [fit.anova(type) for type in (1, 2, 3)],
+    "anova": lambda fit: [fit.anova(t) for t in (1, 2, 3)],
     "drop1 F": lambda fit: fit.drop1("F"),
     "vcov_full": lambda fit: fit.vcov_full,
     "varcorr": lambda fit: fit.varcorr.to_frame(),
@@ -259,11 +259,11 @@ def test_backticks_in_hypotheses(equation: str, position: str | None, value: flo
 def test_near_names_are_offered() -> None:
     with pytest.raises(MixedModelsError, match="Did you mean 'odd name'"):
         fitted(CROSSED, ODD).test("`od name` = 0")
+    data = table().assign(**{"a - b": table()["u"] ** 2}).rename(columns={"u": "a", "v": "b"})
+    fit = lmer("y ~ a + b + `a - b` + (1 | g)", data)
     with pytest.raises(MixedModelsError, match="`a - b`"):
-        data = table().assign(**{"a - b": table()["u"] ** 2})
-        lmer("y ~ u + v + `a - b` + (1 | g)", data.rename(columns={"u": "a", "v": "b"})).test(
-            "a - b = 0"
-        )
+        fit.test("a - b = 0")
+    assert fit.test("`a - b` = 0").table["estimate"].iloc[0] == fit.fixef["a - b"]
 
 
 @pytest.mark.parametrize(
