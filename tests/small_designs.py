@@ -18,6 +18,7 @@ from formulaic import model_matrix
 from numpy.typing import NDArray
 
 from mixedmodels.datasets import load_dataset
+from mixedmodels.formula import Factor
 
 
 @dataclass(frozen=True)
@@ -153,5 +154,9 @@ def _group(data: pd.DataFrame, factors: Sequence[str]) -> Any:
         for row in combinations.to_numpy()
     ]
     return SimpleNamespace(
-        name=":".join(factors), codes=codes, levels=pd.Index(labels), n_levels=len(labels)
+        name=":".join(factors),
+        codes=codes,
+        levels=pd.Index(labels),
+        n_levels=len(labels),
+        spec=SimpleNamespace(factors=tuple(Factor(name, name, True, 0) for name in factors)),
     )

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mixedmodels import LinearMixedModel
+from mixedmodels.formula import Factor
 
 Floats: TypeAlias = NDArray[np.float64]
 Kind: TypeAlias = Literal["crossed", "nested", "disconnected"]
@@ -100,6 +101,7 @@ class Data:
                 codes=np.ascontiguousarray(codes, dtype=np.int32),
                 levels=pd.RangeIndex(n_levels).astype(str),
                 n_levels=n_levels,
+                spec=SimpleNamespace(factors=(Factor(f"g{i}", f"g{i}", True, 0),)),
             )
             for i, (codes, n_levels) in enumerate(zip(self.codes, self.n_levels, strict=True))
         ]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mixedmodels import lmer, load_dataset
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.fit.linear import LinearMixedFit
@@ -35,15 +36,16 @@ def test_arrays_are_read_only_and_tables_are_copies(make_fit: MakeFit) -> None:
     assert fit.ranef()["Subject"].iloc[0, 0] != 1e6
 
 
-def test_coef_adds_fixed_and_random(make_fit: MakeFit) -> None:
-    fit = make_fit("sleepstudy_slope_reml")
+def test_coef_adds_fixed_and_random() -> None:
+    fit = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
     coef, ranef = fit.coef()["Subject"], fit.ranef()["Subject"]
     assert list(coef.columns) == ["(Intercept)", "Days"]
     pd.testing.assert_frame_equal(coef - ranef, ranef * 0.0 + fit.fixef.to_numpy())
 
 
-def test_coef_without_fixed_counterpart_comes_first(make_fit: MakeFit) -> None:
-    fit = make_fit("machines_nested_ml")
+def test_coef_without_fixed_counterpart_comes_first() -> None:
+    formula = "score ~ Machine + (1 | Worker) + (1 | Machine:Worker)"
+    fit = lmer(formula, load_dataset("machines"), reml=False)
     coef = fit.coef()
     assert list(coef) == ["Machine:Worker", "Worker"]
     assert list(coef["Worker"].columns) == ["(Intercept)", "MachineB", "MachineC"]

@@ -23,7 +23,7 @@ from mixedmodels.formula import parse_formula
         ("log(y) ~ x + (1|g)", "log(y)", "1 + x", ["(1 | g)"]),
         ("np.log(y) ~ x + (1|g)", "np.log(y)", "1 + x", ["(1 | g)"]),
         ("y/100 + 1 ~ x + (1|g)", "y/100 + 1", "1 + x", ["(1 | g)"]),
-        ("`my y` ~ `my x` + (`my x`|`my g`)", "my y", "1 + `my x`", ["(1 + `my x` | my g)"]),
+        ("`my y` ~ `my x` + (`my x`|`my g`)", "my y", "1 + `my x`", ["(1 + `my x` | `my g`)"]),
         ("y ~ total.fruits + (1|g)", "y", "1 + total.fruits", ["(1 | g)"]),
         ("y ~ a*b + (1|g)", "y", "1 + a + b + a:b", ["(1 | g)"]),
         ("y ~ (a+b)**2 + (1|g)", "y", "1 + a + b + a:b", ["(1 | g)"]),
@@ -70,7 +70,7 @@ from mixedmodels.formula import parse_formula
         ("y ~ log(a)*a + (log(`a`)|g)", "y", "1 + log(a) + a + log(a):a", ["(1 + log(`a`) | g)"]),
         ("y ~ log(a) + log(`a`) + (1|g)", "y", "1 + log(a)", ["(1 | g)"]),
         ("y ~ a + `a` + (1|`g`)", "y", "1 + a", ["(1 | g)"]),
-        ("y ~ `1` + `0`:`a:b` + (1|`TRUE`)", "y", "1 + `1` + `0`:`a:b`", ["(1 | TRUE)"]),
+        ("y ~ `1` + `0`:`a:b` + (1|`TRUE`)", "y", "1 + `1` + `0`:`a:b`", ["(1 | `TRUE`)"]),
         ("y ~ `a\\`b` + `a\\b` + (1|g)", "y", "1 + `a\\`b` + `a\\\\b`", ["(1 | g)"]),
         (
             "y ~ if + in + function + T + (1|else)",
