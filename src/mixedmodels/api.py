@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -107,7 +106,7 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearM
         >>> mm.load(path).objective == fit.objective
         True
     """
-    return LinearMixedModel.restore(*load_fit(Path(path)), threads=threads)
+    return LinearMixedModel.restore(*load_fit(path), threads=threads)
 
 
 def simulate(

@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 
-from mixedmodels.errors import FileError, MixedModelsError
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.pictures import Pictures
 from mixedmodels.fit.reports import Reports
 from mixedmodels.plots.backend import as_svg, can_draw
 from mixedmodels.report.page import Chapter, Picture, render_page
 from mixedmodels.report.sections import Paragraph, Table, fit_sections
+from mixedmodels.storage.files import check_target, write_whole
 
 _CAPTIONS = {
     "plot_coefficients": "Fixed effects with 95 % Wald intervals.",
@@ -37,7 +37,7 @@ class Page(Reports, Pictures):
         """Write the fit as one HTML file that needs no other: summary, search and pictures.
 
         Args:
-            path: Where to write; a file that is there is replaced.
+            path: Where to write, in one step; a file that is there is replaced.
             pictures: Whether to draw; without matplotlib nothing is drawn and the page says so.
 
         Raises:
@@ -52,6 +52,7 @@ class Page(Reports, Pictures):
             >>> "1527.5" in path.read_text(encoding="utf-8")
             True
         """
+        check_target(path)
         values = self._values(full=True)
         notes = list(values.messages)
         if pictures and not can_draw():
@@ -66,10 +67,7 @@ class Page(Reports, Pictures):
             list(self._drawn()) if pictures and can_draw() else [],
             f"mixedmodels {version('mixedmodels')}",
         )
-        try:
-            Path(path).write_text(page, encoding="utf-8")
-        except OSError as error:
-            raise FileError(f"{path} cannot be written: {error.strerror or error}.") from error
+        write_whole(path, page.encode("utf-8", "backslashreplace"))
 
     def _search(self) -> Table:
         found = self._optsum

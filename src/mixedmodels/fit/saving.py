@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from mixedmodels.fit.values import Values
 from mixedmodels.storage.fits import save_fit
@@ -34,4 +33,4 @@ class Saving(Values):
             >>> bool((mm.load(path).residuals == fit.residuals).all())
             True
         """
-        save_fit(self._fitted, Path(path))
+        save_fit(self._fitted, path)

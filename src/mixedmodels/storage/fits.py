@@ -7,11 +7,9 @@ holds the model matrices bit for bit and what is needed to make them for new row
 from __future__ import annotations
 
 import dataclasses
+import io
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any, NamedTuple, TypeVar
 
 from mixedmodels.design import Design, GroupingFactor, PartPlan, TermDesign
 from mixedmodels.design.coding import Coding
@@ -24,12 +22,16 @@ from mixedmodels.estimates.stages import Fitted
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import Control
-from mixedmodels.storage.container import read_file, write_file
+from mixedmodels.storage.checks import check_design, check_search, check_solution, work_bytes
+from mixedmodels.storage.container import Unpacked, pack, unpack
+from mixedmodels.storage.files import check_target, open_regular, write_whole
 from mixedmodels.storage.values import Reader, Writer
 
 FORMAT = "mixedmodels fit"
 VERSION = 1
 LINEAR = "linear mixed model"
+NOT_FITTED = "linear mixed model without a fit"
+_IN_MEMORY = "The pickled fit"
 
 _CLASSES: dict[str, type] = {
     kind.__name__: kind
@@ -49,91 +51,134 @@ class Saved(NamedTuple):
     optsum: OptSummary
 
 
-def save_fit(fitted: Fitted, path: Path) -> None:
+class SavedDesign(NamedTuple):
+    """What is kept of a model that is not fitted."""
+
+    design: Design
+
+
+S = TypeVar("S", bound="Saved | SavedDesign")
+
+
+def save_fit(fitted: Fitted, path: Any) -> None:
     """Write a fit to a file, replacing one that is there.
 
     Raises:
         FileError: The file cannot be written, or the design holds something that files do not have.
     """
-    writer = Writer(_CLASSES)
-    saved = Saved(fitted.stages.design, fitted.solution, fitted.optsum)
-    content = {name: writer.value(part) for name, part in saved._asdict().items()}
-    header = {
-        "format": FORMAT,
-        "version": VERSION,
-        "written_by": f"mixedmodels {version('mixedmodels')}",
-        "kind": LINEAR,
-        "formula": saved.design.formula.text,
-        "content": content,
-        "notes": list(dict.fromkeys(writer.notes)),
-        "objects": writer.objects,
-    }
-    write_file(path, header, writer.arrays)
+    check_target(path)
+    write_whole(path, fit_to_bytes(fitted))
 
 
-def load_fit(path: Path) -> Saved:
+def load_fit(path: Any) -> Saved:
     """Read what `save_fit` wrote.
 
     Raises:
         FileError: No such file, not one of ours, damaged, or of a version not known here.
     """
-    header, arrays = read_file(path)
-    _check_version(path, header)
+    with open_regular(path) as (name, file):
+        return _understand(unpack(name, file), LINEAR, Saved)
+
+
+def fit_to_bytes(fitted: Fitted) -> bytes:
+    """What a file of the fit holds.
+
+    Raises:
+        FileError: The design holds something that files do not have.
+    """
+    return _to_bytes(LINEAR, Saved(fitted.stages.design, fitted.solution, fitted.optsum))
+
+
+def fit_from_bytes(content: bytes) -> Saved:
+    """The fit of `fit_to_bytes`; raises as `load_fit`."""
+    return _understand(unpack(_IN_MEMORY, io.BytesIO(content)), LINEAR, Saved)
+
+
+def design_to_bytes(design: Design) -> bytes:
+    """A design alone, in the format of files; raises as `fit_to_bytes`."""
+    return _to_bytes(NOT_FITTED, SavedDesign(design))
+
+
+def design_from_bytes(content: bytes) -> Design:
+    """The design of `design_to_bytes`; raises as `load_fit`."""
+    return _understand(unpack(_IN_MEMORY, io.BytesIO(content)), NOT_FITTED, SavedDesign).design
+
+
+def _to_bytes(kind: str, saved: Saved | SavedDesign) -> bytes:
+    writer = Writer(_CLASSES)
+    content = {name: writer.value(part) for name, part in saved._asdict().items()}
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "written_by": f"mixedmodels {version('mixedmodels')}",
+        "kind": kind,
+        "formula": saved.design.formula.text,
+        "content": content,
+        "notes": list(dict.fromkeys(writer.notes)),
+        "objects": writer.objects,
+    }
+    return pack(header, writer.arrays, max(writer.claimed, work_bytes(saved.design)))
+
+
+def _understand(file: Unpacked, kind: str, parts: type[S]) -> S:
+    header = file.header
+    _check_version(file.name, header, kind)
     try:
-        reader = Reader(_CLASSES, header["objects"], arrays)
-        saved = Saved(**{name: reader.value(part) for name, part in header["content"].items()})
-        _check(saved)
-    except (FileError, LookupError, TypeError, ValueError, AttributeError) as error:
+        return _read(file, parts)
+    except Exception as error:
+        # Senseless content makes pandas and NumPy raise almost anything.
         raise FileError(
-            f"{path}, written by {header.get('written_by')}, cannot be understood: {error}."
+            f"{file.name}, written by {_writer(header)}, cannot be understood: "
+            f"{str(error).rstrip('.') or type(error).__name__}."
         ) from error
+
+
+def _read(file: Unpacked, parts: type[S]) -> S:
+    header = file.header
+    reader = Reader(_CLASSES, header["objects"], file.arrays, file.room)
+    content = {name: reader.value(part) for name, part in header["content"].items()}
+    _check(parts(**content), file.room)
     if header["notes"]:
-        messages = (*saved.design.messages, *header["notes"])
-        saved = saved._replace(design=dataclasses.replace(saved.design, messages=messages))
-    return saved
+        design: Design = content["design"]
+        messages = (*design.messages, *map(str, header["notes"]))
+        content["design"] = dataclasses.replace(design, messages=messages)
+    return parts(**content)
 
 
-def _check_version(path: Path, header: dict[str, Any]) -> None:
-    if header.get("format") != FORMAT or not isinstance(header.get("version"), int):
+def _writer(header: dict[str, Any]) -> str:
+    return f"{header.get('written_by')!s:.80}"
+
+
+def _check_version(path: str, header: dict[str, Any], kind: str) -> None:
+    if header.get("format") != FORMAT or type(header.get("version")) is not int:
         raise FileError(f"{path} is not a fit saved by mixedmodels.")
     if header["version"] != VERSION:
         raise FileError(
             f"{path} has format version {header['version']} (written by "
-            f"{header.get('written_by')}); this is mixedmodels {version('mixedmodels')}, which "
+            f"{_writer(header)}); this is mixedmodels {version('mixedmodels')}, which "
             f"reads version {VERSION}. Load it with a version of mixedmodels that knows the format."
         )
-    if header.get("kind") != LINEAR:
+    if header.get("kind") != kind:
         raise FileError(
-            f"{path} holds a {header.get('kind')}, which this version cannot load; "
+            f"{path} holds a {header.get('kind')!s:.40}, which this version cannot load; "
             f"it loads a {LINEAR}."
         )
 
 
-def _check(saved: Saved) -> None:
-    """Refuse arrays that do not belong together: the core trusts its design.
+def _check(saved: Saved | SavedDesign, room: int) -> None:
+    """Refuse parts that are not those of a fit or do not belong together.
 
     Raises:
-        ValueError: A shape, a type or a code that cannot be.
+        FileError: What is wrong.
     """
-    design, solution, optsum = saved
-    if not isinstance(design, Design) or not isinstance(optsum, OptSummary):
-        raise ValueError("its parts are not those of a fit")
-    n, p_all = design.n, len(design.x_names)
-    by_row = [design.y, *(a for a in (design.w, design.offset) if a is not None)]
-    shapes = [(array, (n,)) for array in by_row] + [(design.X, (n, p_all))]
-    shapes += [(term.z, (n, len(term.columns))) for term in design.terms]
-    shapes += [(solution.beta, (p_all,))]
-    if any(array.shape != shape or array.dtype != np.float64 for array, shape in shapes):
-        raise ValueError("its arrays are not one value for each row and column")
-    for group in design.groups:
-        codes = group.codes
-        if codes.shape != (n,) or codes.dtype != np.int32 or n == 0:
-            raise ValueError(f"the codes of '{group.name}' are not one for each row")
-        if codes.min() < 0 or codes.max() >= group.n_levels:
-            raise ValueError(f"the codes of '{group.name}' are not those of its levels")
-    if any(not 0 <= term.group < len(design.groups) for term in design.terms):
-        raise ValueError("a term has no grouping factor")
-    sizes = [len(term.columns) for term in design.terms]
-    q = sum(len(term.columns) * design.groups[term.group].n_levels for term in design.terms)
-    if solution.theta.shape != (sum(s * (s + 1) // 2 for s in sizes),) or solution.b.shape != (q,):
-        raise ValueError("its solution is that of another model")
+    if not isinstance(saved.design, Design):
+        raise FileError("it has no design")
+    check_design(saved.design)
+    if work_bytes(saved.design) > room:
+        raise FileError("its columns would take more memory than such a file can need")
+    if isinstance(saved, SavedDesign):
+        return
+    if not isinstance(saved.solution, Solution) or not isinstance(saved.optsum, OptSummary):
+        raise FileError("its parts are not those of a fit")
+    check_solution(saved.solution, saved.design)
+    check_search(saved.optsum, len(saved.solution.theta))

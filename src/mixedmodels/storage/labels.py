@@ -2,13 +2,17 @@
 
 The parts are numbers, text, arrays and other indexes, in a dict whose "kind" says which index they
 make. Text goes into one array of bytes and one of lengths. Labels of a type that has no kind here
-are kept as text, and a note says so.
+are kept as text, and a note says so. Parts that are read come from a file and may be anything.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -24,7 +28,23 @@ _MASKED = frozenset(
         *("Float32", "Float64", "boolean", "string"),
     }
 )
-_TYPES = {"text": str, "int": int, "float": float, "bool": bool}
+_UNITS = frozenset({"s", "ms", "us", "ns"})
+# Names of time zones: no path of a file among them.
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+:-]*(/[A-Za-z0-9_+-]+){0,2}")
+# Types that may stand side by side in one index, each with the way to text and back.
+_TYPES: tuple[tuple[type, Callable[[Any], str], Callable[[str], Any]], ...] = (
+    (type(None), lambda _label: "", lambda _text: None),
+    (bool, str, lambda text: text == "True"),
+    (int, str, int),
+    (float, float.hex, float.fromhex),
+    (str, str, str),
+    (dt.date, str, dt.date.fromisoformat),
+    (dt.datetime, dt.datetime.isoformat, dt.datetime.fromisoformat),
+    (dt.time, dt.time.isoformat, dt.time.fromisoformat),
+    (Decimal, str, Decimal),
+    (UUID, str, UUID),
+)
+_TYPE_CODES = {kind: code for code, (kind, _, _) in enumerate(_TYPES)}
 
 
 def index_to_parts(index: pd.Index) -> tuple[Parts, str | None]:
@@ -43,15 +63,21 @@ def index_to_parts(index: pd.Index) -> tuple[Parts, str | None]:
     return parts, note
 
 
-def index_from_parts(parts: Parts) -> pd.Index:
+def index_from_parts(parts: Parts, most: int) -> pd.Index:
     """The index that the parts make.
 
+    Args:
+        parts: What `index_to_parts` gave.
+        most: Labels that may be made out of nothing, as those of a range are.
+
     Raises:
-        FileError: An unknown kind.
+        FileError: An unknown kind, or more labels.
     """
     if parts.get("kind") not in _KINDS:
-        raise FileError(f"it holds an index of the unknown kind {parts.get('kind')!r}")
+        raise FileError(f"it holds an index of the unknown kind {parts.get('kind')!r:.40}")
     index = _KINDS[parts["kind"]][2](parts)
+    if isinstance(index, pd.RangeIndex) and len(index) > most:
+        raise FileError(f"it holds a range of {len(index)} labels, more than such a file can need")
     index.names = parts["names"]
     return index
 
@@ -78,6 +104,8 @@ def _texts(texts: Sequence[str | None]) -> Parts:
 def _from_texts(parts: Parts) -> list[str | None]:
     joined: bytes = parts["bytes"].tobytes()
     lengths: AnyArray = parts["lengths"]
+    if np.maximum(lengths, 0).sum() != len(joined) or lengths.max(initial=0) > len(joined):
+        raise FileError("its texts have not the lengths that it declares")
     ends = np.cumsum(np.maximum(lengths, 0))
     starts = ends - np.maximum(lengths, 0)
     return [
@@ -103,8 +131,28 @@ def _make_text(parts: Parts) -> pd.Index:
 
 
 def _is_mixed(index: pd.Index) -> bool:
-    known = (*_TYPES.values(), type(None))
-    return index.dtype == object and all(type(label) in known for label in index.tolist())
+    # Times with a zone have only its offset in their text.
+    return index.dtype == object and all(
+        type(label) in _TYPE_CODES and getattr(label, "tzinfo", None) is None
+        for label in index.tolist()
+    )
+
+
+def _take_mixed(index: pd.Index) -> Parts:
+    labels = index.tolist()
+    codes = [_TYPE_CODES[type(label)] for label in labels]
+    texts = [_TYPES[code][1](label) for code, label in zip(codes, labels, strict=True)]
+    return {**_texts(texts), "types": np.array(codes, dtype=np.uint8)}
+
+
+def _make_mixed(parts: Parts) -> pd.Index:
+    labels = np.empty(len(parts["types"]), dtype=object)
+    texts = _from_texts(parts)
+    labels[:] = [
+        _TYPES[code][2](text or "")
+        for code, text in zip(parts["types"].tolist(), texts, strict=True)
+    ]
+    return pd.Index(labels, dtype=object)
 
 
 def _is_times(index: pd.Index) -> bool:
@@ -122,10 +170,19 @@ def _zone(index: pd.DatetimeIndex) -> str | None:
 
 
 def _make_times(parts: Parts) -> pd.Index:
-    times = pd.DatetimeIndex(parts["values"].view(f"M8[{parts['unit']}]"))
+    times = pd.DatetimeIndex(parts["values"].view(f"M8[{_unit(parts)}]"))
     if parts["zone"] is not None:
+        if not _ZONE.fullmatch(parts["zone"]):
+            raise FileError(f"it holds times of the unknown zone {parts['zone']!r:.40}")
         times = times.tz_localize("UTC").tz_convert(parts["zone"])
     return times
+
+
+def _unit(parts: Parts) -> str:
+    unit: str = parts["unit"]
+    if unit not in _UNITS:
+        raise FileError(f"it holds times in the unknown unit {unit!r:.40}")
+    return unit
 
 
 def _take_interval(index: Any) -> Parts:
@@ -133,15 +190,21 @@ def _take_interval(index: Any) -> Parts:
 
 
 def _take_masked(index: pd.Index) -> Parts:
-    missing = index.isna()
-    values = [None if gone else label for label, gone in zip(index.tolist(), missing, strict=True)]
-    return {"values": values, "dtype": str(index.dtype)}
+    dtype = str(index.dtype)
+    if dtype == "string":
+        return _take_text(index)
+    values = index.array.to_numpy(dtype=index.dtype.numpy_dtype, na_value=0)
+    return {"dtype": dtype, "values": values, "missing": index.isna()}
 
 
 def _make_masked(parts: Parts) -> pd.Index:
     if parts["dtype"] not in _MASKED:
         raise FileError(f"it holds labels of the unknown type {parts['dtype']!r}")
-    return pd.Index(pd.array(parts["values"], dtype=parts["dtype"]))
+    if parts["dtype"] == "string":
+        return pd.Index(pd.array(_from_texts(parts), dtype="string"))
+    values = pd.array(parts["values"], dtype=parts["dtype"])
+    values[parts["missing"]] = pd.NA
+    return pd.Index(values)
 
 
 def _is_numbers(index: pd.Index) -> bool:
@@ -195,7 +258,7 @@ _KINDS: dict[
     "durations": (
         lambda index: isinstance(index, pd.TimedeltaIndex),
         lambda index: {"values": index.asi8, "unit": index.unit},
-        lambda parts: pd.TimedeltaIndex(parts["values"].view(f"m8[{parts['unit']}]")),
+        lambda parts: pd.TimedeltaIndex(parts["values"].view(f"m8[{_unit(parts)}]")),
     ),
     "periods": (
         lambda index: isinstance(index, pd.PeriodIndex),
@@ -215,7 +278,7 @@ _KINDS: dict[
     "text": (_is_text, _take_text, _make_text),
     "mixed": (
         _is_mixed,
-        lambda index: {"values": index.tolist()},
-        lambda parts: pd.Index(parts["values"], dtype=object),
+        _take_mixed,
+        _make_mixed,
     ),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,12 +18,16 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.errors import FileError
+from mixedmodels.storage.container import check_truth
 from mixedmodels.storage.labels import index_from_parts, index_to_parts
+from mixedmodels.storage.types import check_fields
 from mixedmodels.typing import AnyArray
 
 # Arrays up to this many bytes stand in the header; a member of an archive costs more.
 _INLINE = 256
 _KINDS = "fiub"
+# The types of numbers, as they are written.
+_TYPES = frozenset(np.dtype(code).newbyteorder("<").str for code in "?bhilqBHILQefdg")
 
 
 class Writer:
@@ -35,12 +40,14 @@ class Writer:
         objects: The objects so far, as JSON.
         arrays: Member name to array.
         notes: What could not be kept as it was, for the user.
+        claimed: Bytes that a reader needs beside those of the arrays.
     """
 
     def __init__(self, classes: Mapping[str, type]) -> None:
         self.objects: list[dict[str, Any]] = []
         self.arrays: dict[str, AnyArray] = {}
         self.notes: list[str] = []
+        self.claimed = 0
         self._names = {kind: name for name, kind in classes.items()}
         self._known: dict[int, int] = {}
         # An id is only good while its object lives.
@@ -84,6 +91,7 @@ class Writer:
         if isinstance(value, np.ndarray):
             return self._array(value)
         if isinstance(value, pd.Index):
+            self.claimed += _label_bytes(value)
             parts, note = index_to_parts(value)
             if note is not None:
                 self.notes.append(note)
@@ -102,9 +110,11 @@ class Writer:
         if array.dtype.kind not in _KINDS:
             raise FileError(f"The fit holds an array of {array.dtype}, which cannot be saved.")
         if array.size > 1 and not any(array.strides):
+            self.claimed += array.nbytes
             return {"constant": self.value(array[(0,) * array.ndim]), "shape": list(array.shape)}
         view = self._columns_of(array)
         if view is not None:
+            self.claimed += array.nbytes
             return {"columns": view}
         little = np.asarray(array, dtype=array.dtype.newbyteorder("<"))
         if array.nbytes <= _INLINE:
@@ -139,9 +149,10 @@ class Reader:
         classes: Name to frozen dataclass, for all that may occur.
         objects: The objects, as JSON.
         arrays: Member name to array.
+        room: Bytes that the values may take.
 
     Raises:
-        FileError: The objects contradict what the classes are.
+        FileError: The objects contradict what the classes are, or take more than `room`.
     """
 
     def __init__(
@@ -149,9 +160,11 @@ class Reader:
         classes: Mapping[str, type],
         objects: Sequence[Mapping[str, Any]],
         arrays: Mapping[str, AnyArray],
+        room: int,
     ) -> None:
         self._classes = classes
         self._arrays = arrays
+        self._room = room - sum(array.nbytes for array in arrays.values())
         self._made: list[Any] = []
         for written in objects:
             self._made.append(self._read(written))
@@ -170,7 +183,8 @@ class Reader:
         if kind == "float":
             return float.fromhex(content)
         if kind == "number":
-            return _from_text(content[1], content[0])[0]
+            (number,) = _from_text(content[1], content[0])
+            return number
         if kind == "tuple":
             return tuple(self.value(item) for item in content)
         if kind == "list":
@@ -178,7 +192,7 @@ class Reader:
         if kind == "dict":
             return {self.value(key): self.value(item) for key, item in content}
         if kind == "object":
-            return self._made[content]
+            return self._object(content)
         raise FileError(f"a value has the unknown form {kind!r}")
 
     def _read(self, written: Mapping[str, Any]) -> Any:
@@ -186,15 +200,46 @@ class Reader:
             return self._arrays[written["member"]]
         if "array" in written:
             dtype, shape, order, text = written["array"]
-            return _from_text(text, dtype).reshape(shape, order=order)
+            return _from_text(text, dtype).reshape(_sizes(shape), order=order)
         if "constant" in written:
-            return np.broadcast_to(self.value(written["constant"]), written["shape"])
+            return self._constant(self.value(written["constant"]), written["shape"])
         if "columns" in written:
-            matrix, first, last = written["columns"]
-            return self._made[matrix][:, first:last]
+            return self._columns(*written["columns"])
         if "index" in written:
-            return index_from_parts(self.value(written["index"]))
+            return self._index(self.value(written["index"]))
         return self._instance(written["class"], written["fields"])
+
+    def _object(self, position: Any) -> Any:
+        if type(position) is not int or not 0 <= position < len(self._made):
+            raise FileError(f"an object refers to another, {position!r:.20}, that is not before it")
+        return self._made[position]
+
+    def _constant(self, value: Any, shape: Any) -> AnyArray:
+        if not isinstance(value, np.generic):
+            raise FileError("an array of equal numbers does not say which")
+        sizes = _sizes(shape)
+        self._take(math.prod(sizes) * value.itemsize)
+        return np.broadcast_to(value, sizes)
+
+    def _columns(self, position: Any, first: Any, last: Any) -> AnyArray:
+        matrix = self._object(position)
+        if not isinstance(matrix, np.ndarray) or matrix.ndim != 2:
+            raise FileError("columns are those of something that is not a matrix")
+        if not (type(first) is type(last) is int and 0 <= first <= last <= matrix.shape[1]):
+            raise FileError("columns are not among those of their matrix")
+        view: AnyArray = matrix[:, first:last]
+        self._take(view.nbytes)
+        return view
+
+    def _index(self, parts: Any) -> pd.Index:
+        index = index_from_parts(parts, self._room)
+        self._take(_label_bytes(index))
+        return index
+
+    def _take(self, count: int) -> None:
+        self._room -= count
+        if self._room < 0:
+            raise FileError("its values would take more memory than such a file can need")
 
     def _instance(self, name: str, fields: Mapping[str, Any]) -> Any:
         kind = self._classes.get(name)
@@ -204,7 +249,9 @@ class Reader:
         if not set(fields) <= known:
             stray = ", ".join(sorted(set(fields) - known))
             raise FileError(f"its {name} has fields that this version does not have ({stray})")
-        return kind(**{field: self.value(value) for field, value in fields.items()})
+        made = kind(**{field: self.value(value) for field, value in fields.items()})
+        check_fields(made)
+        return made
 
 
 def _text(array: AnyArray, order: str = "C") -> str:
@@ -213,8 +260,18 @@ def _text(array: AnyArray, order: str = "C") -> str:
 
 
 def _from_text(text: str, dtype: str) -> AnyArray:
-    kind = np.dtype(dtype)
-    if kind.kind not in _KINDS:
-        raise FileError(f"it holds numbers of the unknown type {dtype!r}")
-    numbers: AnyArray = np.array(np.frombuffer(base64.b64decode(text, validate=True), kind))
-    return numbers
+    if dtype not in _TYPES:
+        raise FileError(f"it holds numbers of the unknown type {dtype!r:.40}")
+    numbers: AnyArray = np.frombuffer(bytearray(base64.b64decode(text, validate=True)), dtype)
+    return check_truth(numbers)
+
+
+def _sizes(shape: Any) -> tuple[int, ...]:
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise FileError(f"an array has the impossible shape {shape!r:.40}")
+    return tuple(shape)
+
+
+def _label_bytes(index: pd.Index) -> int:
+    """Memory of labels that take no room in the file."""
+    return 8 * len(index) if isinstance(index, pd.RangeIndex) else 0

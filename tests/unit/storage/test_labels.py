@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import uuid
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,19 @@ INDEXES = {
     "own text": pd.Index(["b", "a"]),
     "text with gaps": pd.Index(["b", None, "a"], dtype="str"),
     "string": pd.Index(pd.array(["b", None], dtype="string")),
+    "days of Python": pd.Index([dt.date(2020, 1, 2), None], dtype=object),
+    "other Python": pd.Index(
+        [
+            dt.datetime(2020, 1, 2, 3, 4, 5, 6),  # noqa: DTZ001
+            dt.time(1),
+            decimal.Decimal("1.50"),
+            uuid.UUID(int=7),
+        ],
+        dtype=object,
+    ),
+    "mixed floats": pd.Index([float("inf"), 0.1, "x"], dtype=object),
+    "masked floats": pd.Index(pd.array([0.1, None], dtype="Float32")),
+    "masked truth": pd.Index(pd.array([True, None], dtype="boolean")),
     "mixed": pd.Index([1, "a", None, 2.5, True], dtype=object),
     "masked": pd.Index(pd.array([1, None, 3], dtype="Int64")),
     "multi": pd.MultiIndex.from_tuples([("a", 1), ("b", 2), ("a", 2)], names=["x", None]),
@@ -43,7 +57,7 @@ INDEXES = {
 def test_there_and_back(index: pd.Index) -> None:
     parts, note = index_to_parts(index)
     assert note is None
-    again = index_from_parts(parts)
+    again = index_from_parts(parts, 10**6)
     pd.testing.assert_index_equal(again, index, exact=True)
     assert list(map(type, again)) == list(map(type, index))
 
@@ -51,20 +65,24 @@ def test_there_and_back(index: pd.Index) -> None:
 @pytest.mark.parametrize(
     ("index", "texts", "kind"),
     [
-        (pd.Index([decimal.Decimal("1.50")]), ["1.50"], "Decimal"),
-        (pd.Index([dt.date(2020, 1, 2)], dtype=object), ["2020-01-02"], "date"),
+        (pd.Index([b"a"], dtype=object), ["b'a'"], "bytes"),
+        (
+            pd.Index([dt.datetime(2020, 1, 2, tzinfo=dt.timezone.utc)], dtype=object),
+            ["2020-01-02 00:00:00+00:00"],
+            "datetime",
+        ),
         (pd.Index([(1, 2)], tupleize_cols=False), ["(1, 2)"], "tuple"),
     ],
-    ids=["decimal", "date", "tuple"],
+    ids=["bytes", "time with a zone", "tuple"],
 )
 def test_text_where_there_is_no_kind(index: pd.Index, texts: list[str], kind: str) -> None:
     parts, note = index_to_parts(index)
-    assert index_from_parts(parts).tolist() == texts
+    assert index_from_parts(parts, 10**6).tolist() == texts
     assert note == f"Labels of type {kind} were saved as text, such as {texts[0]!r}."
 
 
 def test_unknown_kind_is_refused() -> None:
     with pytest.raises(FileError, match="unknown kind 'tree'"):
-        index_from_parts({"kind": "tree"})
+        index_from_parts({"kind": "tree"}, 1)
     with pytest.raises(FileError, match="unknown type 'object'"):
-        index_from_parts({"kind": "masked", "names": [None], "values": [], "dtype": "object"})
+        index_from_parts({"kind": "masked", "names": [None], "values": [], "dtype": "object"}, 1)

@@ -21,13 +21,14 @@ class Pair:
 
 
 CLASSES = {"Pair": Pair}
+ROOM = 1 << 20
 
 
 def again(value: Any) -> Any:
     writer = Writer(CLASSES)
     written = json.loads(json.dumps([writer.value(value), writer.objects], allow_nan=False))
     arrays = {name: array.copy(order="K") for name, array in writer.arrays.items()}
-    return Reader(CLASSES, written[1], arrays).value(written[0])
+    return Reader(CLASSES, written[1], arrays, ROOM).value(written[0])
 
 
 def same(a: Any, b: Any) -> bool:
@@ -87,7 +88,9 @@ def test_views_stay_views() -> None:
     writer = Writer({})
     written = writer.value((X, X[:, 1:3], ones, X))
     assert len(writer.arrays) == 1
-    first, middle, constant, repeated = Reader({}, writer.objects, writer.arrays).value(written)
+    first, middle, constant, repeated = Reader({}, writer.objects, writer.arrays, ROOM).value(
+        written
+    )
     assert repeated is first
     assert np.shares_memory(middle, first)
     np.testing.assert_array_equal(middle, X[:, 1:3])
@@ -130,14 +133,37 @@ def test_other_types_are_refused(value: Any, message: str) -> None:
         ({"class": "Other", "fields": {}}, "holds a Other"),
         ({"class": "Pair", "fields": {"left": 1, "extra": 2}}, r"Pair has fields .* \(extra\)"),
         ({"array": ["|O", [1], "C", ""]}, r"unknown type '\|O'"),
+        ({"array": ["f8,f8", [1], "C", ""]}, "unknown type 'f8,f8'"),
+        ({"array": ["<f8", [-1], "C", ""]}, r"impossible shape \[-1\]"),
+        ({"array": ["|b1", [1], "C", "Ag=="]}, "neither true nor false"),
+        ({"constant": {"number": ["<f8", "AAAAAAAA8D8="]}, "shape": [10**9, 5]}, "more memory"),
+        ({"constant": 1, "shape": [3]}, "does not say which"),
+        ({"columns": [0, 0, 1]}, "refers to another, 0, that is not before it"),
+        ({"columns": [-1, 0, 1]}, "refers to another, -1"),
+        (
+            {"index": {"dict": [["kind", "range"], ["range", {"list": [0, 10**12, 1]}]]}},
+            "1000000000000 labels",
+        ),
     ],
-    ids=["class", "field", "dtype"],
+    ids=lambda value: "" if isinstance(value, str) else str(value)[:30],
 )
 def test_what_is_not_known_is_refused(written: dict[str, Any], message: str) -> None:
     with pytest.raises(FileError, match=message):
-        Reader(CLASSES, [written], {})
+        Reader(CLASSES, [written], {}, ROOM)
+
+
+def test_columns_are_those_of_a_matrix() -> None:
+    vector = {"array": ["<f8", [1], "C", "AAAAAAAA8D8="]}
+    matrix = {"array": ["<f8", [1, 1], "C", "AAAAAAAA8D8="]}
+    for objects, message in (
+        ([vector, {"columns": [0, 0, 1]}], "not a matrix"),
+        ([matrix, {"columns": [0, 0, 2]}], "not among those"),
+        ([matrix, {"columns": [0, -1, 1]}], "not among those"),
+    ):
+        with pytest.raises(FileError, match=message):
+            Reader({}, objects, {}, ROOM)
 
 
 def test_an_unknown_form_is_refused() -> None:
     with pytest.raises(FileError, match="unknown form 'code'"):
-        Reader({}, [], {}).value({"code": "1 + 1"})
+        Reader({}, [], {}, ROOM).value({"code": "1 + 1"})

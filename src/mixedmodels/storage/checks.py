@@ -1,0 +1,217 @@
+"""Whether what a file holds can be a fit: parts of the right types that do not belong together.
+
+The core trusts its design, and so do tables, predictions and profiles; a file may be made by
+anyone. Types are checked in `types`, sizes of what is allocated in `container` and `values`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from mixedmodels.design import Design, GroupingFactor, PartPlan, TermDesign
+from mixedmodels.design.coding import Coding
+from mixedmodels.design.factors import Recipe
+from mixedmodels.errors import FileError
+from mixedmodels.estimates.solution import Solution
+from mixedmodels.formula import parse_formula
+from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.typing import AnyArray
+
+
+def work_bytes(design: Design) -> int:
+    """Memory of all columns of X and Z, if none were a view of another."""
+    columns: int = design.X.shape[1] + sum(term.z.shape[1] for term in design.terms)
+    return 8 * design.n * columns
+
+
+def check_design(design: Design) -> None:
+    """Refuse a design that the core, or a prediction, could not work with.
+
+    Raises:
+        FileError: What is wrong.
+    """
+    _require(design.n >= 1 and design.n_dropped >= 0, "it has no rows")
+    _require(parse_formula(design.formula.text) == design.formula, "its formula is not its text")
+    _check_rows(design)
+    _check_plan(design.fixed_spec, design.x_names)
+    for recipe in design.offset_spec.recipes:
+        _check_recipe(recipe)
+    for group in design.groups:
+        _check_group(group, design.n)
+    for term in design.terms:
+        _check_term(term, design)
+    used = {term.group for term in design.terms}
+    _require(used == set(range(len(design.groups))), "a grouping factor has no term")
+    names = {group.name for group in design.groups}
+    wanted = {term.group for term in design.formula.random}
+    _require(names == wanted, "its grouping factors are not those of its formula")
+
+
+def check_solution(solution: Solution, design: Design) -> None:
+    """Refuse a solution of another model.
+
+    Raises:
+        FileError: What is wrong.
+    """
+    p_all, kept = len(design.x_names), solution.kept
+    sizes = [len(term.columns) for term in design.terms]
+    m = sum(size * (size + 1) // 2 for size in sizes)
+    q = sum(len(term.columns) * design.groups[term.group].n_levels for term in design.terms)
+    shapes = [
+        *((solution.theta, (m,)), (solution.relative_theta, (m,)), (solution.beta, (p_all,))),
+        *((kept, (solution.p,)), (solution.vcov, (solution.p, solution.p))),
+        *((solution.u, (q,)), (solution.b, (q,))),
+    ]
+    _require(
+        solution.n == design.n and all(array.shape == shape for array, shape in shapes),
+        "its solution is that of another model",
+    )
+    increasing = np.all(np.diff(kept, prepend=-1) > 0)
+    _require(
+        bool(increasing) and (not kept.size or kept[-1] < p_all),
+        "the columns that its solution keeps are not columns of X",
+    )
+    numbers = [solution.theta, solution.relative_theta, solution.beta[kept], solution.u, solution.b]
+    scalars = (solution.objective, solution.deviance, solution.pwrss, solution.sigma)
+    _require(
+        all(map(_finite, numbers)) and _finite(np.array(scalars)),
+        "its solution has numbers that are not finite",
+    )
+    _require(solution.pwrss >= 0 and solution.sigma >= 0, "its residual variance is negative")
+
+
+def check_search(optsum: OptSummary, m: int) -> None:
+    """Refuse a search for another number of parameters.
+
+    Raises:
+        FileError: What is wrong.
+    """
+    _require(
+        optsum.theta_start.shape == (m,)
+        and all(theta.shape == (m,) for _, theta in optsum.trace)
+        and (optsum.hessian is None or optsum.hessian.shape == (m, m)),
+        "its search is that of another model",
+    )
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise FileError(otherwise)
+
+
+def _finite(array: AnyArray) -> bool:
+    return bool(np.isfinite(array).all())
+
+
+def _check_rows(design: Design) -> None:
+    n = design.n
+    vectors = [array for array in (design.y, design.w, design.offset) if array is not None]
+    _require(
+        all(array.shape == (n,) for array in vectors)
+        and design.X.shape == (n, len(design.x_names)),
+        "its arrays are not one value for each row and column",
+    )
+    _require(all(map(_finite, (*vectors, design.X))), "its rows have numbers that are not finite")
+    _require(design.w is None or bool((design.w > 0).all()), "a weight is not positive")
+    rows = design.rows
+    _require(
+        rows is None or (rows.shape == (n,) and bool(np.all(np.diff(rows, prepend=-1) > 0))),
+        "its rows are not rows of a table",
+    )
+    _require(design.index is None or len(design.index) == n, "its rows have not one label each")
+
+
+def _check_term(term: TermDesign, design: Design) -> None:
+    _require(0 <= term.group < len(design.groups), "a term has no grouping factor")
+    group = design.groups[term.group]
+    _require(
+        term.source in design.formula.random and term.source.group == group.name,
+        f"a term of '{group.name}' is not in the formula",
+    )
+    _require(
+        term.z.shape == (design.n, len(term.columns)) and len(term.columns) > 0,
+        f"a term of '{group.name}' has not one value for each row and column",
+    )
+    _require(_finite(term.z), f"a term of '{group.name}' has numbers that are not finite")
+    _check_plan(term.spec, term.columns)
+
+
+def _check_group(group: GroupingFactor, n: int) -> None:
+    codes, levels, spec = group.codes, group.n_levels, group.spec
+    _require(codes.shape == (n,), f"the codes of '{group.name}' are not one for each row")
+    inside = 0 < levels <= n and codes.min() >= 0 and codes.max() < levels
+    _require(
+        bool(inside) and bool(np.bincount(codes, minlength=levels).min()),
+        f"the codes of '{group.name}' are not those of its levels",
+    )
+    _require(
+        len(spec.factors) == len(spec.levels) == len(spec.parts) == len(spec.states) > 0
+        and ":".join(factor.name for factor in spec.factors) == group.name,
+        f"'{group.name}' is not made of its factors",
+    )
+    number = np.zeros(levels)
+    for known, part in zip(spec.levels, spec.parts, strict=True):
+        _require(
+            known.is_unique
+            and part.shape == (levels,)
+            and bool(part.min() >= 0)
+            and bool(part.max() < len(known)),
+            f"the levels of '{group.name}' are not those of its factors",
+        )
+        number = number * len(known) + part
+    _require(bool(np.all(np.diff(number) > 0)), f"the levels of '{group.name}' are out of order")
+
+
+def _check_plan(plan: PartPlan, names: tuple[str, ...]) -> None:
+    _require(
+        plan.names == names and len(plan.columns) == len(plan.terms) == len(names),
+        "its columns have not one name each",
+    )
+    for key, recipe in plan.recipes.items():
+        _require(recipe.factor.key == key, f"'{key}' is made as another factor")
+        _check_recipe(recipe)
+    for chosen, which in _choices(plan):
+        _require(0 <= which < chosen, "a column is not one of its factor")
+
+
+def _choices(plan: PartPlan) -> Iterator[tuple[int, int]]:
+    """How many columns the factor of each choice has, and the one that is taken."""
+    widths = {
+        (key, reduced): _width(plan.recipes, key, reduced)
+        for key, reduced in {(k, r) for column in plan.columns for k, r, _ in column}
+    }
+    for column in plan.columns:
+        for key, reduced, which in column:
+            yield widths[key, reduced], which
+
+
+def _width(recipes: Mapping[str, Recipe], key: str, reduced: bool) -> int:
+    recipe = recipes.get(key)
+    if recipe is None:
+        raise FileError(f"nothing says how '{key}' is made")
+    if recipe.contrast is None or recipe.levels is None:
+        return len(recipe.names) - reduced
+    return len(recipe.contrast.suffixes) if reduced else len(recipe.levels)
+
+
+def _check_recipe(recipe: Recipe) -> None:
+    levels, contrast = recipe.levels, recipe.contrast
+    name = recipe.factor.name
+    if levels is None or contrast is None:
+        _require(levels is contrast is None, f"'{name}' is coded without levels")
+        return
+    _require(levels.is_unique, f"'{name}' has a level twice")
+    _check_coding(contrast, len(levels), name)
+
+
+def _check_coding(coding: Coding, levels: int, name: str) -> None:
+    columns = len(coding.suffixes)
+    if coding.matrix is None:
+        fits = len(coding.indicated) == columns == levels - 1 and all(
+            0 <= level < levels for level in coding.indicated
+        )
+    else:
+        fits = coding.matrix.shape == (levels, columns) and _finite(coding.matrix)
+    _require(fits, f"the coding of '{name}' is not that of its levels")
