@@ -1,4 +1,10 @@
 // The scopes that hold BLAS to a number of threads.
+#if defined(__unix__)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+#include <atomic>
 #include <thread>
 
 #include "check.hpp"
@@ -39,6 +45,51 @@ TEST(the_last_of_overlapping_scopes_restores) {
   for (std::thread& worker : workers) worker.join();
   CHECK(threads_now == 8);
 }
+
+#if defined(__unix__)
+TEST(scopes_of_other_threads_end_with_a_fork) {
+  switch_on();
+  std::atomic<bool> entered{false}, leave{false};
+  std::thread other([&] {
+    const mm::BlasThreads scope(1);
+    entered = true;
+    while (!leave) std::this_thread::yield();
+  });
+  while (!entered) std::this_thread::yield();
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool held = threads_now == 1;
+    {
+      const mm::BlasThreads scope(2);
+    }
+    _exit(held && threads_now == 8 ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  leave = true;
+  other.join();
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  CHECK(threads_now == 8);
+}
+
+TEST(scopes_of_the_forking_thread_stay) {
+  switch_on();
+  int status = -1;
+  {
+    const mm::BlasThreads outer(1);
+    const pid_t child = fork();
+    if (child == 0) {
+      {
+        const mm::BlasThreads inner(2);
+      }
+      _exit(threads_now == 2 ? 0 : 1);
+    }
+    waitpid(child, &status, 0);
+  }
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  CHECK(threads_now == 8);
+}
+#endif
 
 TEST(without_a_switch_nothing_happens) {
   mm::blas_table().get_threads = nullptr;

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 import numpy as np
 
+from mixedmodels.lazy import cached_property
 from mixedmodels.naming import backticked, distinct
 from mixedmodels.typing import BoolArray, FloatArray, IntArray, LongArray
 

@@ -5,7 +5,6 @@ The stages themselves are elsewhere (`estimates.stages` keeps them); `api.lmer` 
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.checks import check_response
-from mixedmodels.errors import (
-    ConvergenceWarning,
-    DataError,
-    MixedModelsError,
-    SingularFitWarning,
-)
+from mixedmodels.errors import ConvergenceWarning, DataError, SingularFitWarning
 from mixedmodels.estimates.messages import convergence_message, singular_message, singular_terms
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.estimates.stages import Fitted, Stages
@@ -35,7 +29,7 @@ from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.plots.structure import plot_structure
 from mixedmodels.pls import PLS, penalized_least_squares
 from mixedmodels.progress import Watcher
-from mixedmodels.settings import Control, NaAction, OptimizerName
+from mixedmodels.settings import Control, NaAction, OptimizerName, thread_count
 from mixedmodels.structure import BlockPlan, block_plan, fill_in_table
 from mixedmodels.typing import FloatArray
 
@@ -82,6 +76,7 @@ class LinearMixedModel:
         na_action: NaAction = "omit",
         threads: int | None = None,
     ) -> None:
+        count = thread_count(threads)
         design = build_design(
             parse_formula(formula),
             data,
@@ -90,19 +85,19 @@ class LinearMixedModel:
             contrasts=contrasts,
             na_action=na_action,
         )
-        self._begin(Stages(design, _thread_count(threads)))
+        self._begin(Stages(design, count))
 
     @classmethod
     def from_design(cls, design: Design, threads: int | None = None) -> LinearMixedModel:
         """The model of a design that exists already."""
-        return cls._of(Stages(design, _thread_count(threads)))
+        return cls._of(Stages(design, thread_count(threads)))
 
     @classmethod
     def restore(
         cls, design: Design, solution: Solution, optsum: OptSummary, threads: int | None = None
     ) -> LinearMixedFit:
         """The fit of a design whose solution is known already, as from a file."""
-        stages = Stages(design, _thread_count(threads))
+        stages = Stages(design, thread_count(threads))
         return LinearMixedFit(cls._of(stages), Fitted(stages, solution, optsum))
 
     @classmethod
@@ -113,6 +108,10 @@ class LinearMixedModel:
 
     def _begin(self, stages: Stages) -> None:
         self._stages = stages
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles and deep copies hold the stages, which hold the design."""
+        return self._of, (self._stages,)
 
     # -- the stages ---------------------------------------------------------------------
 
@@ -365,16 +364,3 @@ class LinearMixedModel:
         Zt.data = np.ones_like(Zt.data)
         U = self.Lambda(np.ones(self.templates.m)).T @ Zt
         return sparse.csc_array(U @ U.T + sparse.eye_array(self.templates.q, format="csc"))
-
-
-def _thread_count(threads: int | None) -> int:
-    """Without a wish, as many as the process may use processors."""
-    if threads is None:
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise MixedModelsError(f"threads is {threads!r}; it must be a whole number of at least 1.")
-    return threads

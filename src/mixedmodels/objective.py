@@ -7,9 +7,10 @@ own makes another `Objective` from the same analysis. How theta is chosen is `op
 from __future__ import annotations
 
 import math
+import os
 import threading
+import weakref
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,15 @@ import numpy.typing as npt
 from mixedmodels._core import Analysis, Evaluator, derivatives
 from mixedmodels.covariance import Templates
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.lazy import cached_property
 from mixedmodels.typing import FloatArray
 
 # Numbers that exact second derivatives may need room for: most of a gigabyte.
 _MOST_NUMBERS = 1e8
+
+
+_ALL: weakref.WeakSet[Objective] = weakref.WeakSet()
+_LEFT_BEHIND: list[Evaluator | None] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +57,39 @@ class Objective:
         threads: Threads that BLAS may use.
 
     Attributes:
-        evaluator: The core's evaluator; use it under `lock` only.
         lock: Held during every evaluation.
     """
 
     def __init__(self, analysis: Analysis, templates: Templates, threads: int = 1) -> None:
         self.templates = templates
         self.analysis = analysis
-        self.evaluator = Evaluator(analysis, templates.core_entries.tolist(), threads)
+        self.threads = threads
+        self.lock = threading.RLock()
+        self._evaluator: Evaluator | None = self._new_evaluator()
+        _ALL.add(self)
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """The core's evaluator; use it under `lock` only."""
+        if self._evaluator is None:
+            self._evaluator = self._new_evaluator()
+        return self._evaluator
+
+    def _new_evaluator(self) -> Evaluator:
+        return Evaluator(self.analysis, self.templates.core_entries.tolist(), self.threads)
+
+    def after_fork(self) -> None:
+        """In a forked process: take back what a thread of the parent was using.
+
+        Such a thread does not exist here and will never give its lock back; what it was computing
+        was left half done.
+        """
+        if self.lock.acquire(blocking=False):
+            self.lock.release()
+            return
+        # The old workspace is kept: it may not be in a state to be destroyed.
+        _LEFT_BEHIND.append(self._evaluator)
+        self._evaluator = None
         self.lock = threading.RLock()
 
     def theta(self, values: npt.ArrayLike) -> FloatArray:
@@ -163,3 +194,12 @@ class Objective:
             self.evaluator.value(at, False)
             groups = range(len(self.templates.group_names))
             return tuple(self.evaluator.conditional_covariance(g) for g in groups)
+
+
+def _after_fork() -> None:
+    for objective in list(_ALL):
+        objective.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -5,10 +5,17 @@ Nothing here computes; a setting that cannot work is refused when it is made.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+import numpy as np
+
 from mixedmodels.errors import MixedModelsError, did_you_mean
+
+# Threads that may be asked for: this many, or this many for each processor.
+_MOST_THREADS = 64
+_THREADS_PER_PROCESSOR = 4
 
 NaAction: TypeAlias = Literal["omit", "raise"]
 OptimizerName: TypeAlias = Literal[
@@ -71,6 +78,43 @@ def check_level(level: float) -> None:
     """
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0.0 < level < 1.0:
         raise MixedModelsError(f"level is {level!r}; it must be a number between 0 and 1.")
+
+
+def thread_count(threads: object, default: int | None = None) -> int:
+    """The number of threads that `threads=` asks for.
+
+    Args:
+        threads: A whole number, or None for the default.
+        default: As many as the process may use processors if None.
+
+    Raises:
+        MixedModelsError: Not a whole number of at least 1, or far more than there are processors.
+    """
+    if threads is None:
+        return _processors() if default is None else default
+    if isinstance(threads, (bool, np.bool_)) or not isinstance(threads, (int, np.integer)):
+        raise MixedModelsError(f"threads is {threads!r:.40}; it must be a whole number.")
+    most = most_threads()
+    if not 1 <= threads <= most:
+        bits = int(threads).bit_length()
+        shown = str(threads) if bits < 64 else f"a number of {bits} bits"
+        raise MixedModelsError(
+            f"threads is {shown}; it must be at least 1 and here at most {most}. More threads than "
+            f"processors ({_processors()}) gain nothing."
+        )
+    return int(threads)
+
+
+def most_threads() -> int:
+    """The largest number of threads that may be asked for in this process."""
+    return max(_MOST_THREADS, _THREADS_PER_PROCESSOR * _processors())
+
+
+def _processors() -> int:
+    """How many processors the process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)

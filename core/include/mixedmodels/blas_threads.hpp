@@ -5,26 +5,38 @@
 
 #include <mutex>
 
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
 #include "mixedmodels/blas.hpp"
 
 namespace mixedmodels {
 
 // Scopes may nest and overlap between threads of the program: the first to enter notes the library's setting, the
-// last to leave restores it.
+// last to leave restores it. In a forked process only the scopes of the thread that forked are left; where there are
+// none, the setting that was noted is restored by the next scope.
 class BlasThreads {
  public:
   explicit BlasThreads(int threads) {
     const BlasTable& table = blas_table();
     if (!table.get_threads || !table.set_threads) return;
-    const std::lock_guard<std::mutex> lock(state().mutex);
-    if (state().scopes++ == 0) state().before = table.get_threads();
+    State& shared = state();
+    const std::lock_guard<std::mutex> lock(shared.mutex);
+    if (shared.scopes++ == 0 && !shared.noted) shared.before = table.get_threads();
+    shared.noted = true;
+    ++own_scopes();
     table.set_threads(threads);
   }
   ~BlasThreads() {
     const BlasTable& table = blas_table();
     if (!table.get_threads || !table.set_threads) return;
-    const std::lock_guard<std::mutex> lock(state().mutex);
-    if (--state().scopes == 0) table.set_threads(state().before);
+    State& shared = state();
+    const std::lock_guard<std::mutex> lock(shared.mutex);
+    --own_scopes();
+    if (--shared.scopes > 0) return;
+    table.set_threads(shared.before);
+    shared.noted = false;
   }
   BlasThreads(const BlasThreads&) = delete;
   BlasThreads& operator=(const BlasThreads&) = delete;
@@ -33,10 +45,27 @@ class BlasThreads {
   struct State {
     std::mutex mutex;
     int scopes = 0, before = 1;
+    bool noted = false;
+
+    State() {
+#if !defined(_WIN32)
+      // A mutex that another thread holds during a fork would stay locked in the new process.
+      pthread_atfork([] { state().mutex.lock(); }, [] { state().mutex.unlock(); },
+                     [] {
+                       state().scopes = own_scopes();
+                       state().mutex.unlock();
+                     });
+#endif
+    }
   };
   static State& state() {
     static State shared;
     return shared;
+  }
+  // Those of the calling thread.
+  static int& own_scopes() {
+    static thread_local int scopes = 0;
+    return scopes;
   }
 };
 

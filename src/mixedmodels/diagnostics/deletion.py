@@ -24,7 +24,13 @@ from mixedmodels.diagnostics.rows import row_labels
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.optimize.methods import DECREMENT, ZERO
-from mixedmodels.settings import INFLUENCE_METHODS, Control, InfluenceMethod, check_option
+from mixedmodels.settings import (
+    INFLUENCE_METHODS,
+    Control,
+    InfluenceMethod,
+    check_option,
+    thread_count,
+)
 from mixedmodels.typing import AnyArray, FloatArray, LongArray
 
 # Deletions handed to the core at a time, per thread: between two the user can interrupt.
@@ -114,16 +120,18 @@ def influence(
     """Fits without each set of rows; see `LinearMixedFit.influence`.
 
     Raises:
-        MixedModelsError: An unknown method, grouping factor or label.
+        MixedModelsError: An unknown method, grouping factor or label, or an invalid number of
+            threads.
     """
     check_option("method", method, INFLUENCE_METHODS)
+    count = thread_count(threads, fitted.stages.threads)
     sets = row_sets(fitted, by).chosen(only)
     control = control or fitted.optsum.control
     if method == "one-step" and by is None:
         found = rows_by_one_step(fitted, sets.rows)
     else:
         newton = newton_matrix(fitted) if method == "one-step" else None
-        found = _fits(fitted, sets, control, newton, threads or fitted.stages.threads)
+        found = _fits(fitted, sets, control, newton, count)
     return _result(fitted, sets, method, found, control)
 
 

@@ -6,11 +6,9 @@ kept together, for the model that users see and for whatever has to fit a relati
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import cross_products, templates_of
 from mixedmodels.design import Design
 from mixedmodels.estimates.solution import Solution
+from mixedmodels.lazy import cached_property
 from mixedmodels.objective import Objective
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.problem import Watch
@@ -65,7 +64,8 @@ class Stages:
 
     def twin(self) -> Stages:
         """The same stages with a workspace of their own, for work beside that of a fit."""
-        twin = copy.copy(self)
+        twin = Stages.__new__(Stages)
+        twin.__dict__.update(self.__dict__)
         twin.__dict__.pop("objective", None)
         return twin
 

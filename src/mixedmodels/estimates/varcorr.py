@@ -7,13 +7,13 @@ The relative templates come from `covariance`, the layout of the printed table f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels.covariance import RESIDUAL, Templates
+from mixedmodels.lazy import cached_property
 from mixedmodels.report.html import render_html
 from mixedmodels.report.sections import variance_table
 from mixedmodels.report.text import render_text

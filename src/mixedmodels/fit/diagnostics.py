@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from mixedmodels.diagnostics.singularity import Singularity, singularity
 from mixedmodels.diagnostics.variance import icc, r_squared, vif
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
+from mixedmodels.lazy import cached_property
 from mixedmodels.settings import (
     Control,
     InfluenceMethod,

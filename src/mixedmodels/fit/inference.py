@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import warnings
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ from mixedmodels.inference.hypotheses import Coefficients, Spec, hypothesis
 from mixedmodels.inference.information import Information, unknown_message, variance_information
 from mixedmodels.inference.kenward_roger import KenwardRoger, by_reml
 from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
+from mixedmodels.lazy import cached_property
 from mixedmodels.naming import by_spelling
 from mixedmodels.settings import DF_METHODS, AnovaType, DfMethod, check_option
 

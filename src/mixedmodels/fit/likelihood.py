@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -28,6 +27,7 @@ from mixedmodels.inference.confint import (
 )
 from mixedmodels.inference.drop import drop1, drop1_f, ranova
 from mixedmodels.inference.profile import Profile, profile
+from mixedmodels.lazy import cached_property
 from mixedmodels.settings import (
     BOOTSTRAP_INTERVALS,
     CONFINT_METHODS,
@@ -37,6 +37,7 @@ from mixedmodels.settings import (
     DfMethod,
     DropTest,
     check_option,
+    thread_count,
 )
 
 
@@ -184,6 +185,7 @@ class Likelihood(Inference, Prediction):
             [38.23, 67.66]
         """
         check_option("method", method, CONFINT_METHODS)
+        thread_count(threads)
         if method == "wald":
             return wald_intervals(self._fitted, parameters, level)
         if method == "profile":

@@ -6,7 +6,6 @@ are in `estimates`; what costs further evaluations of the criterion belongs to t
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
@@ -19,6 +18,7 @@ from mixedmodels.estimates.solution import Solution
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tables import coef_tables, random_part, ranef_tables
 from mixedmodels.estimates.varcorr import VarCorr
+from mixedmodels.lazy import cached_property
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.typing import FloatArray
 

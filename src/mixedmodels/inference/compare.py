@@ -59,8 +59,18 @@ class Comparison(pd.DataFrame):  # type: ignore[misc]
 
     @property
     def _constructor(self) -> Any:
-        """Selections and copies are plain tables."""
+        """Selections are plain tables."""
         return pd.DataFrame
+
+    def __copy__(self, deep: bool = True) -> Comparison:
+        """The whole table keeps its heading."""
+        again = Comparison(self.copy(deep=deep))
+        again.note, again.models = self.note, dict(self.models)
+        return again
+
+    def __deepcopy__(self, memo: Any = None) -> Comparison:
+        """As `__copy__`."""
+        return self.__copy__()
 
     def __repr__(self) -> str:
         """The note, the formulas and the rows."""

@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.curves import Curve
 from mixedmodels.inference.parameters import Parameter, to_value
 from mixedmodels.inference.traces import Trace
-from mixedmodels.settings import check_level
+from mixedmodels.settings import check_level, thread_count
 
 T = TypeVar("T")
 
@@ -77,10 +76,7 @@ def _guess(trace: Trace | None, zeta: float) -> float | None:
 
 def shares(fitted: Fitted, parameters: int, threads: int | None) -> tuple[int, int]:
     """Parameters at a time, and threads of an evaluation."""
-    if threads is None:
-        threads = fitted.stages.threads
-    elif isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise MixedModelsError(f"threads is {threads!r}; it must be a whole number of at least 1.")
+    threads = thread_count(threads, fitted.stages.threads)
     analysis = fitted.stages.analysis
     if analysis.flops + _MEMORY * analysis.stored < _SMALL:
         return 1, 1

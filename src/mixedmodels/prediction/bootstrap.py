@@ -25,7 +25,7 @@ from mixedmodels.optimize import Request
 from mixedmodels.optimize.methods import DECREMENT, ZERO
 from mixedmodels.prediction.replicates import Bootstrap
 from mixedmodels.prediction.simulate import Seed, check_count, random_generator, simulator
-from mixedmodels.settings import BootstrapKind, SimulationKind
+from mixedmodels.settings import BootstrapKind, SimulationKind, thread_count
 from mixedmodels.typing import BoolArray, FloatArray
 
 # Numbers of simulated response held at a time.
@@ -62,8 +62,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_count("nsim", self.nsim)
-        if self.threads is not None:
-            check_count("threads", self.threads)
+        thread_count(self.threads)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +186,7 @@ def _chunks(fitted: Fitted, plan: Plan, rng: np.random.Generator) -> Iterator[Fl
     draw = simulator(fitted, plan.random, plan.kind).draw
     q, n = fitted.stages.templates.q, fitted.stages.design.n
     most = max(1, _MOST_NUMBERS // (n + q))
-    size = min(most, 4 * (plan.threads or fitted.stages.threads))
+    size = min(most, 4 * thread_count(plan.threads, fitted.stages.threads))
     done = 0
     while done < plan.nsim:
         began = time.perf_counter()
@@ -209,7 +208,7 @@ def _refits(fitted: Fitted, responses: FloatArray, plan: Plan) -> _Refits:
         control.max_evaluations,
         DECREMENT,
         ZERO,
-        plan.threads or fitted.stages.threads,
+        thread_count(plan.threads, fitted.stages.threads),
     )
     fits = _Refits(found["theta"], found["beta"], found["sigma"], found["objective"])
     for i in np.flatnonzero(found["status"]).tolist():

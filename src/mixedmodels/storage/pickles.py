@@ -1,0 +1,50 @@
+"""What carries a model from one process to another: its design, in the bytes of a file.
+
+The stages made from a design (cross-products, analysis, workspace) stay where they are; the other
+process makes them again. Values without stages are pickled as they are.
+"""
+
+from __future__ import annotations
+
+import copyreg
+from typing import Any
+
+from mixedmodels.estimates.stages import Fitted, Stages
+from mixedmodels.settings import most_threads, thread_count
+from mixedmodels.storage.fits import (
+    design_from_bytes,
+    design_to_bytes,
+    fit_from_bytes,
+    fit_to_bytes,
+)
+
+
+def kept_threads(stages: Stages) -> int | None:
+    """The number of threads that was asked for; None for the library's choice."""
+    return None if stages.threads == thread_count(None) else stages.threads
+
+
+def usable_threads(threads: int | None) -> int | None:
+    """The number of threads that was kept, as far as it is allowed in this process."""
+    return None if threads is None else min(threads, most_threads())
+
+
+def _keep_stages(stages: Stages) -> tuple[Any, ...]:
+    return _make_stages, (design_to_bytes(stages.design), kept_threads(stages))
+
+
+def _make_stages(content: bytes, threads: int | None) -> Stages:
+    return Stages(design_from_bytes(content), thread_count(usable_threads(threads)))
+
+
+def _keep_fitted(fitted: Fitted) -> tuple[Any, ...]:
+    return _make_fitted, (fit_to_bytes(fitted), kept_threads(fitted.stages))
+
+
+def _make_fitted(content: bytes, threads: int | None) -> Fitted:
+    design, solution, optsum = fit_from_bytes(content)
+    return Fitted(Stages(design, thread_count(usable_threads(threads))), solution, optsum)
+
+
+copyreg.pickle(Stages, _keep_stages)
+copyreg.pickle(Fitted, _keep_fitted)
