@@ -1,29 +1,25 @@
-"""The command `mixedmodels`: fit a model to a file from the shell, list the bundled data sets.
+"""The command `mixedmodels`: its arguments, its streams, and how it ends.
 
-Arguments are turned into one call of `lmer`, and its result into text or JSON; tables are read in
-`readers`. Exit status: 0, 1 (the fit did not converge), 2 (bad input, said in one message on
-standard error).
+What the commands do is in `commands`, which is loaded when the arguments are understood. Exit
+status: 0, 1 (the fit did not converge), 2 (bad input, said in one message on standard error), 130
+(interrupted), 141 (whoever read the output has closed it).
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import math
+import io
+import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from importlib import import_module
 
 import mixedmodels
-from mixedmodels.datasets import describe_dataset, list_datasets
-from mixedmodels.errors import ConvergenceWarning, MixedModelsError, SingularFitWarning
-from mixedmodels.fit.linear import LinearMixedFit
-from mixedmodels.readers import read_table
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.settings import OPTIMIZERS
 
-OK, NOT_CONVERGED, BAD_INPUT = 0, 1, 2
+BAD_INPUT, INTERRUPTED, CLOSED = 2, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,13 +31,66 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    arguments = _parser().parse_args(argv)
-    command = {"fit": _fit, "datasets": _datasets}[arguments.command]
+    _print_whatever_comes()
     try:
-        return command(arguments)
+        return _run(argv)
     except MixedModelsError as error:
-        print(f"mixedmodels: error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        return _refused(str(error))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _give_up_output()
+        return CLOSED
+    except OSError as error:
+        _give_up_output()
+        return _refused(f"The output cannot be written: {error.strerror or error}.")
+    except MemoryError as error:
+        return _refused(f"There is not enough memory{f': {error}' if str(error) else ''}.")
+    except Exception as error:  # noqa: BLE001 (a fault of ours, but not one for a shell to see)
+        return _refused(
+            f"This should not happen ({type(error).__name__}: {error}); please report it."
+        )
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = _parser().parse_args(argv)
+        command = getattr(import_module("mixedmodels.commands"), arguments.command)
+        status: int = command(arguments)
+    except SystemExit:
+        # Help and usage: argparse has printed them.
+        _flush()
+        raise
+    _flush()
+    return status
+
+
+def _refused(message: str) -> int:
+    with contextlib.suppress(OSError):
+        print(f"mixedmodels: error: {message}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _print_whatever_comes() -> None:
+    """Have characters that a terminal or file does not know written as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    """Write now what is buffered: at its end the interpreter could only complain."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _give_up_output() -> None:
+    """Let what is still buffered go nowhere."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,28 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"mixedmodels {mixedmodels.__version__}"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    fit = commands.add_parser(
-        "fit",
-        help="fit a model and print its summary",
-        description="Fit a linear mixed model and print its summary.",
-        epilog='example: mixedmodels fit "Reaction ~ Days + (Days | Subject)" sleepstudy',
-    )
-    fit.add_argument("formula", metavar="FORMULA", help='such as "y ~ x + (1 | g)", quoted')
-    fit.add_argument(
-        "data",
-        metavar="DATA",
-        help="a CSV, Parquet, Arrow or Feather file, or the name of a bundled data set",
-    )
-    fit.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
-    fit.add_argument("--weights", metavar="COL", help="column (or expression) of prior weights")
-    fit.add_argument("--offset", metavar="COL", help="column (or expression) of known terms")
-    fit.add_argument("--optimizer", choices=OPTIMIZERS, default="auto", help="default: auto")
-    fit.add_argument("--threads", type=int, metavar="N", help="most threads to use")
-    fit.add_argument("--verbose", action="store_true", help="print a line per iteration")
-    fit.add_argument("--report", metavar="FILE", help="also write a page of HTML with pictures")
-    fit.add_argument("--save", metavar="FILE", help="also write the fit, for mixedmodels.load")
-    fit.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    _add_fit(commands)
 
     datasets = commands.add_parser(
         "datasets",
@@ -82,93 +110,33 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _datasets(arguments: argparse.Namespace) -> int:
-    if arguments.name is not None:
-        print(describe_dataset(arguments.name))
-        return OK
-    for name in list_datasets():
-        info = describe_dataset(name)
-        print(f"{name:<14}{info.rows:>6} rows  {info.description}")
-    return OK
-
-
-def _fit(arguments: argparse.Namespace) -> int:
-    data = read_table(arguments.data)
-    with _results_alone_on_stdout(arguments.json), _said_in_the_result():
-        fit = mixedmodels.lmer(
-            arguments.formula,
-            data,
-            reml=not arguments.ml,
-            weights=arguments.weights,
-            offset=arguments.offset,
-            optimizer=arguments.optimizer,
-            threads=arguments.threads,
-            verbose=arguments.verbose,
-        )
-    if arguments.save is not None:
-        fit.save(arguments.save)
-    if arguments.report is not None:
-        fit.report(arguments.report)
-    print(json.dumps(as_json(fit), indent=2, allow_nan=False) if arguments.json else fit)
-    return OK if fit.converged else NOT_CONVERGED
-
-
-@contextlib.contextmanager
-def _results_alone_on_stdout(wanted: bool) -> Iterator[None]:
-    """Send the optimiser's trace to standard error: what is printed stays one JSON object."""
-    with contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext():
-        yield
-
-
-@contextlib.contextmanager
-def _said_in_the_result() -> Iterator[None]:
-    """Silence the warnings that summary and JSON repeat."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", SingularFitWarning)
-        yield
-
-
-def as_json(fit: LinearMixedFit) -> dict[str, Any]:
-    """A fit as an object of JSON; a number that is not finite (an aliased one) becomes null."""
-    levels = {group.name: group.n_levels for group in fit.model.design.groups}
-    return {
-        "formula": fit.model.design.formula.text,
-        "reml": fit.reml,
-        "n": fit.nobs,
-        "npar": fit.npar,
-        "objective": _number(fit.objective),
-        "deviance": _number(fit.deviance),
-        "loglik": _number(fit.loglik),
-        "aic": _number(fit.aic),
-        "bic": _number(fit.bic),
-        "theta": _numbers(zip(fit.theta_names, fit.theta, strict=True)),
-        "beta": _numbers(fit.fixef.items()),
-        "se": _numbers(fit.stderror.items()),
-        "sigma": _number(fit.sigma),
-        "levels": levels,
-        "random": [
-            {
-                "group": term.label,
-                "sd": _numbers(zip(term.columns, term.sd, strict=True)),
-                "corr": [[_number(value) for value in row] for row in term.corr],
-            }
-            for term in fit.varcorr.terms
-        ],
-        "converged": bool(fit.converged),
-        "singular": bool(fit.is_singular),
-        "optimizer": fit.optsum.optimizer,
-        "evaluations": fit.optsum.n_objective,
-        "messages": list(fit.messages),
-    }
-
-
-def _numbers(items: Any) -> dict[str, float | None]:
-    return {str(name): _number(value) for name, value in items}
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    fit = commands.add_parser(
+        "fit",
+        help="fit a model and print its summary",
+        description="Fit a linear mixed model and print its summary.",
+        epilog='example: mixedmodels fit "Reaction ~ Days + (Days | Subject)" sleepstudy',
+    )
+    fit.add_argument("formula", metavar="FORMULA", help='such as "y ~ x + (1 | g)", quoted')
+    fit.add_argument(
+        "data",
+        metavar="DATA",
+        help="a CSV, TSV, Parquet, Arrow or Feather file, or the name of a bundled data set",
+    )
+    fit.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
+    fit.add_argument("--weights", metavar="COL", help="column (or expression) of prior weights")
+    fit.add_argument("--offset", metavar="COL", help="column (or expression) of known terms")
+    fit.add_argument("--optimizer", choices=OPTIMIZERS, default="auto", help="default: auto")
+    fit.add_argument("--threads", type=int, metavar="N", help="most threads to use")
+    fit.add_argument("--verbose", action="store_true", help="print a line per iteration")
+    text = fit.add_argument_group("text files", "found in the file where they are not given")
+    text.add_argument("--sep", metavar="S", help="between fields: one character, tab or blank")
+    text.add_argument("--decimal", metavar="D", help="decimal mark: . or ,")
+    text.add_argument("--encoding", metavar="E", help="such as utf-8, latin-1, utf-16")
+    results = fit.add_argument_group("results")
+    results.add_argument("--report", metavar="FILE", help="also write a page of HTML with pictures")
+    results.add_argument("--save", metavar="FILE", help="also write the fit, for mixedmodels.load")
+    results.add_argument("--json", action="store_true", help="print one JSON object, not text")
 
 
 if __name__ == "__main__":

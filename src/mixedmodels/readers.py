@@ -1,8 +1,8 @@
 """Reading a table for the command line: from a file, or a bundled data set by its name.
 
-The Python interface takes tables that are in memory already; nothing else uses this module. Parquet
-and Arrow files are read by pyarrow or by polars, whichever is installed: optional packages,
-imported here alone.
+The Python interface takes tables that are in memory already; nothing else uses this module. Text
+is read in `delimited`. Parquet and Arrow files are read by pyarrow or by polars, whichever is
+installed: optional packages, imported here alone.
 """
 
 from __future__ import annotations
@@ -11,53 +11,84 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mixedmodels.datasets import list_datasets, load_dataset
+from mixedmodels.delimited import read_delimited
 from mixedmodels.errors import DataError, did_you_mean
+from mixedmodels.layout import COMPRESSED, SUFFIXES, TextOptions
 
 _STREAM_OF_ARROW = b"\xff\xff\xff\xff"
+_AS_FOUND = TextOptions()
 
 
-def read_table(source: str) -> Any:
+class Loaded(NamedTuple):
+    """A table, and what the user should know about how it was read.
+
+    Attributes:
+        table: A pandas or Polars DataFrame or a PyArrow table.
+        notes: Assumptions, in words.
+    """
+
+    table: Any
+    notes: list[str]
+
+
+def read_table(source: str, options: TextOptions = _AS_FOUND) -> Loaded:
     """The table that `source` names.
 
     Args:
-        source: Path of a CSV (.csv, also compressed as .csv.gz and the like), Parquet (.parquet,
-            .pq), Arrow or Feather file (.arrow, .feather, .ipc), or the name of a bundled data set.
-            A file goes before a data set of the same name.
-
-    Returns:
-        A pandas or Polars DataFrame or a PyArrow table.
+        source: Path of a CSV (.csv), TSV (.tsv, .tab) or other text file (.txt, .dat), each also
+            compressed (.csv.gz, .bz2, .xz), Parquet (.parquet, .pq), Arrow or Feather file (.arrow,
+            .feather, .ipc), or the name of a bundled data set. A file goes before a data set of the
+            same name.
+        options: How a text file is written.
 
     Raises:
         DataError: There is no such file or data set, the kind of file is unknown, the file cannot
             be read, or no installed package reads it.
     """
+    if not _is_file(source):
+        return Loaded(_bundled(source), [])
     path = Path(source)
-    if not path.is_file():
-        return _bundled(source)
-    reader = _READERS.get(_kind(path))
-    if reader is None:
+    kind = _kind(path)
+    if kind not in _READERS and kind not in SUFFIXES:
+        known = ", ".join((*SUFFIXES, *_READERS))
         raise DataError(
             f"{source}: files that end in {path.suffix or 'nothing'!r} are not read;"
-            f" give one of {', '.join(_READERS)}."
+            f" give one of {known}."
         )
+    if kind in _READERS and options != _AS_FOUND:
+        raise DataError(f"{source} is not a text file; --sep, --decimal, --encoding are for those.")
     try:
-        return reader(path)
-    except DataError:
+        if kind in SUFFIXES:
+            return Loaded(*read_delimited(path, options))
+        return Loaded(_READERS[kind](path), [])
+    except _PackageMissing:
         raise
     except Exception as error:  # each reader has its own tree of errors
-        raise DataError(f"{source} cannot be read: {error}") from error
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise DataError(f"{source} cannot be read: {reason}.") from error
+
+
+class _PackageMissing(DataError):
+    """No installed package reads a kind of file."""
+
+
+def _is_file(source: str) -> bool:
+    try:
+        return Path(source).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _kind(path: Path) -> str:
     """The suffix that says what is in the file, in lower case; `.csv` for `.csv.gz`."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    if len(suffixes) == 2 and suffixes[0] == ".csv":
-        return ".csv"
+    if len(suffixes) == 2 and suffixes[0] in SUFFIXES and suffixes[1] in COMPRESSED:
+        return suffixes[0]
     return suffixes[-1] if suffixes else ""
 
 
@@ -91,12 +122,11 @@ def _read_arrow(path: Path) -> Any:
 
 def _polars(kind: str) -> Any:
     if not find_spec("polars"):
-        raise DataError(f"{kind} files need pyarrow or polars: pip install pyarrow")
+        raise _PackageMissing(f"{kind} files need pyarrow or polars: pip install pyarrow")
     return import_module("polars")
 
 
 _READERS: dict[str, Callable[[Path], Any]] = {
-    ".csv": pd.read_csv,
     ".parquet": _read_parquet,
     ".pq": _read_parquet,
     ".arrow": _read_arrow,

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal, TypeAlias, get_args
-
-import numpy as np
 
 from mixedmodels.errors import MixedModelsError, did_you_mean
 
@@ -92,17 +91,17 @@ def thread_count(threads: object, default: int | None = None) -> int:
     """
     if threads is None:
         return _processors() if default is None else default
-    if isinstance(threads, (bool, np.bool_)) or not isinstance(threads, (int, np.integer)):
+    if isinstance(threads, bool) or not isinstance(threads, Integral):
         raise MixedModelsError(f"threads is {threads!r:.40}; it must be a whole number.")
-    most = most_threads()
+    threads, most = int(threads), most_threads()
     if not 1 <= threads <= most:
-        bits = int(threads).bit_length()
+        bits = threads.bit_length()
         shown = str(threads) if bits < 64 else f"a number of {bits} bits"
         raise MixedModelsError(
             f"threads is {shown}; it must be at least 1 and here at most {most}. More threads than "
             f"processors ({_processors()}) gain nothing."
         )
-    return int(threads)
+    return threads
 
 
 def most_threads() -> int:

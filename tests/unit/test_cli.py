@@ -31,6 +31,12 @@ def fit_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, A
     return result
 
 
+def values(records: list[dict[str, Any]], field: str = "value") -> dict[str, float]:
+    found = {record["name"]: record[field] for record in records}
+    assert len(found) == len(records)
+    return found
+
+
 def test_prints_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", CLASSROOM, "classroom", "--ml"]) == 0
     out = capsys.readouterr().out
@@ -44,14 +50,19 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert result["reml"]
     assert result["converged"]
     assert not result["singular"]
-    assert result["levels"] == {"Subject": 18}
-    assert list(result["theta"]) == [
+    assert result["groups"] == [{"name": "Subject", "levels": 18}]
+    assert [record["name"] for record in result["theta"]] == [
         "Subject.(Intercept)",
         "Subject.Days.(Intercept)",
         "Subject.Days",
     ]
-    assert result["beta"] == pytest.approx({"(Intercept)": 251.405105, "Days": 10.467286}, rel=1e-6)
-    assert result["random"][0]["sd"] == pytest.approx(
+    assert values(result["beta"]) == pytest.approx(
+        {"(Intercept)": 251.405105, "Days": 10.467286}, rel=1e-6
+    )
+    assert values(result["beta"], "se") == pytest.approx(
+        {"(Intercept)": 6.8246, "Days": 1.5458}, rel=1e-4
+    )
+    assert values(result["random"][0]["sd"]) == pytest.approx(
         {"(Intercept)": 24.7407, "Days": 5.9221}, rel=1e-4
     )
     assert result["sigma"] == pytest.approx(25.5918, rel=1e-5)
@@ -60,7 +71,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_aliased_coefficient_is_null(capsys: pytest.CaptureFixture[str]) -> None:
     formula = "Reaction ~ Days + I(2 * Days) + (1 | Subject)"
     result = fit_json(capsys, formula, "sleepstudy")
-    assert result["beta"]["I(2 * Days)"] is None
+    assert result["beta"][2] == {"name": "I(2 * Days)", "value": None, "se": None}
     assert any("I(2 * Days)" in message for message in result["messages"])
 
 
@@ -77,7 +88,8 @@ def test_weights_and_offset(capsys: pytest.CaptureFixture[str]) -> None:
     plain = fit_json(capsys, SLEEP, "sleepstudy")
     shifted = fit_json(capsys, SLEEP, "sleepstudy", "--offset", "3 * Days")
     assert weighted["objective"] != pytest.approx(plain["objective"], abs=0.1)
-    assert shifted["beta"]["Days"] == pytest.approx(plain["beta"]["Days"] - 3.0, rel=1e-6)
+    slopes = [values(found["beta"])["Days"] for found in (shifted, plain)]
+    assert slopes[0] == pytest.approx(slopes[1] - 3.0, rel=1e-6)
 
 
 def test_the_trace_stands_before_the_summary(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,9 +28,9 @@ class Report(str):
         report.sections = tuple(sections)
         return report
 
-    def __getnewargs__(self) -> tuple[str, str, tuple[Section, ...]]:
-        """Pickles and copies are made again of these."""
-        return str(self), self.html, self.sections
+    def __reduce__(self) -> tuple[type[Report], tuple[str, str, tuple[Section, ...]]]:
+        """Pickles and copies are made again of the parts."""
+        return Report, (str(self), self.html, self.sections)
 
     def to_markdown(self) -> str:
         """The same as Markdown, with tables of pipes."""

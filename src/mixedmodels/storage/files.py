@@ -171,6 +171,8 @@ def _new_target(text: str) -> Target:
             f"{text} is a symbolic link to {path.readlink()}, which does not exist; give that path "
             "or remove the link."
         )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     return Target(text, path, None)
 
 
