@@ -11,7 +11,7 @@ import pandas as pd
 
 from mixedmodels.crossprod import templates_of
 from mixedmodels.design import build_design
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.errors import FileError, MixedModelsError, ModelError
 from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.formula import parse_formula
@@ -19,7 +19,8 @@ from mixedmodels.inference.compare import Comparison
 from mixedmodels.model import LinearMixedModel
 from mixedmodels.prediction.denovo import check_sigma, simulate_design, theta_from_sd
 from mixedmodels.prediction.simulate import Seed
-from mixedmodels.settings import Control, NaAction, OptimizerName
+from mixedmodels.settings import Control, NaAction, OptimizerName, thread_count
+from mixedmodels.storage.files import path_text
 from mixedmodels.storage.fits import load_fit
 
 
@@ -106,7 +107,12 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearM
         >>> mm.load(path).objective == fit.objective
         True
     """
-    return LinearMixedModel.restore(*load_fit(path), threads=threads)
+    count = thread_count(threads)
+    saved = load_fit(path)
+    try:
+        return LinearMixedModel.restore(*saved, threads=count)
+    except ModelError as error:
+        raise FileError(f"{path_text(path)} cannot be understood: {error}") from error
 
 
 def simulate(

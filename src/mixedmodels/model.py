@@ -18,7 +18,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.checks import check_response
-from mixedmodels.errors import ConvergenceWarning, DataError, SingularFitWarning
+from mixedmodels.errors import ConvergenceWarning, DataError, ModelError, SingularFitWarning
 from mixedmodels.estimates.messages import convergence_message, singular_message, singular_terms
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.estimates.stages import Fitted, Stages
@@ -96,8 +96,14 @@ class LinearMixedModel:
     def restore(
         cls, design: Design, solution: Solution, optsum: OptSummary, threads: int | None = None
     ) -> LinearMixedFit:
-        """The fit of a design whose solution is known already, as from a file."""
+        """The fit of a design whose solution is known already, as from a file.
+
+        Raises:
+            ModelError: The design does not determine such a solution.
+        """
         stages = Stages(design, thread_count(threads))
+        if not np.array_equal(stages.products.kept, solution.kept):
+            raise ModelError("The solution is for other columns of X than the design determines.")
         return LinearMixedFit(cls._of(stages), Fitted(stages, solution, optsum))
 
     @classmethod

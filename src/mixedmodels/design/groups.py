@@ -114,7 +114,7 @@ def build_group(
         parts = (*(part[before] for part in parts), last)
     levels = tuple(column.levels for column in used)
     spec = GroupSpec(factors, formula, levels, parts, states)
-    return GroupingFactor(name, codes, _labels(spec), spec)
+    return GroupingFactor(name, codes, combined_labels(spec), spec)
 
 
 def match_group(spec: GroupSpec, rows: Rows) -> tuple[IntArray, BoolArray | None]:
@@ -184,7 +184,8 @@ def recode_group(spec: GroupSpec, rows: Rows) -> list[CategoricalColumn]:
     ]
 
 
-def _labels(spec: GroupSpec) -> pd.Index:
+def combined_labels(spec: GroupSpec) -> pd.Index:
+    """(l,) the levels of a group, made of those of its factors."""
     if len(spec.factors) == 1:
         return spec.levels[0]
     known = [level_labels(levels) for levels in spec.levels]

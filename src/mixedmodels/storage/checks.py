@@ -13,6 +13,7 @@ import numpy as np
 from mixedmodels.design import Design, GroupingFactor, PartPlan, TermDesign
 from mixedmodels.design.coding import Coding
 from mixedmodels.design.factors import Recipe
+from mixedmodels.design.groups import combined_labels
 from mixedmodels.errors import FileError
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.formula import parse_formula
@@ -162,6 +163,10 @@ def _check_group(group: GroupingFactor, n: int) -> None:
         )
         number = number * len(known) + part
     _require(bool(np.all(np.diff(number) > 0)), f"the levels of '{group.name}' are out of order")
+    _require(
+        combined_labels(spec).equals(group.levels),
+        f"the levels of '{group.name}' are not called as those of its factors",
+    )
 
 
 def _check_plan(plan: PartPlan, names: tuple[str, ...]) -> None:

@@ -100,7 +100,8 @@ def unpack(name: str, file: BinaryIO) -> Unpacked:
             arrays = {key: _array(_content(archive, info)) for key, info in members.items()}
     except Exception as error:
         # Damaged archives make the libraries that read them raise almost anything.
-        raise FileError(f"{name} is damaged: {error or type(error).__name__}.") from error
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise FileError(f"{name} is damaged: {reason:.300}.") from error
     return Unpacked(name, header, arrays, room)
 
 

@@ -129,7 +129,7 @@ def _understand(file: Unpacked, kind: str, parts: type[S]) -> S:
         # Senseless content makes pandas and NumPy raise almost anything.
         raise FileError(
             f"{file.name}, written by {_writer(header)}, cannot be understood: "
-            f"{str(error).rstrip('.') or type(error).__name__}."
+            f"{str(error).rstrip('.') or type(error).__name__:.300}."
         ) from error
 
 
