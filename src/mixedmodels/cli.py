@@ -55,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     try:
         arguments = _parser().parse_args(argv)
+        for name in ("formula", "weights", "offset"):
+            if getattr(arguments, name, None) is not None:
+                setattr(arguments, name, _as_typed(getattr(arguments, name)))
         command = getattr(import_module("mixedmodels.commands"), arguments.command)
         status: int = command(arguments)
     except SystemExit:
@@ -63,6 +66,14 @@ def _run(argv: Sequence[str] | None) -> int:
         raise
     _flush()
     return status
+
+
+def _as_typed(text: str) -> str:
+    """Text of the command line where the locale does not know its letters: UTF-8, as elsewhere."""
+    try:
+        return text.encode(sys.getfilesystemencoding(), "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def _refused(message: str) -> int:

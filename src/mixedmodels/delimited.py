@@ -140,6 +140,9 @@ def _cleaned(name: str, column: Any, layout: Layout, notes: list[str]) -> Any:
             stray.append(row)
         else:
             numbers[row] = number
+    if not stray and present.size and _INTEGER.fullmatch(texts[present[0]]):
+        notes.append(f"column {name!r} has numbers of too many digits and is kept as text")
+        return column.where(column.isna(), pd.Series(texts, index=column.index))
     distinct = list(dict.fromkeys(texts[row] for row in stray))
     if not stray or len(stray) > (1 - _MOSTLY) * len(present):
         if stray and all(map(_GROUPED_NUMBER.fullmatch, distinct)):
