@@ -19,14 +19,14 @@ ROWS = [("été", 1.5, 1), ("b", -20.25, 2), ("b", 1e-3, 3), ("ça", 0.1, 4)]
 
 
 def written(sep: str, decimal: str, end: str = "\n") -> str:
-    lines = [sep.join(("groupe", "y", "n"))]
+    lines = [sep.join(("gruppe", "y", "n"))]
     lines += [sep.join((g, str(y).replace(".", decimal), str(n))) for g, y, n in ROWS]
     return end.join(lines) + end
 
 
 def same(table: pd.DataFrame) -> None:
-    assert list(table.columns) == ["groupe", "y", "n"]
-    assert table["groupe"].tolist() == [row[0] for row in ROWS]
+    assert list(table.columns) == ["gruppe", "y", "n"]
+    assert table["gruppe"].tolist() == [row[0] for row in ROWS]
     assert table["y"].tolist() == [row[1] for row in ROWS]
     assert table["n"].tolist() == [1, 2, 3, 4]
     assert table["n"].dtype == np.int64
@@ -175,7 +175,7 @@ def test_values_and_what_is_said(
     assert said in "".join(notes)
 
 
-def test_grouped_thousands(tmp_path: Path) -> None:
+def test_grupped_thousands(tmp_path: Path) -> None:
     found, notes = column('x,k\n"1,000",a\n"12,500",b\n', tmp_path)
     assert found == ["1,000", "12,500"]
     assert "its values have commas" in notes[0]
