@@ -194,10 +194,10 @@ def test_columns_of_one_name_are_all_in_json(
     with_fit = mixedmodels.lmer(formula, frame)
     assert cli.main(["fit", formula, str(tmp_path / "d.csv"), "--json"]) in (0, 1)
     result = json.loads(capsys.readouterr().out)
-    assert [record["name"] for record in result["beta"]] == ["(Intercept)", "fb", "fb"]
+    assert [record["name"] for record in result["beta"]] == ["(Intercept)", "f[b]", "`fb`"]
     np.testing.assert_allclose([record["value"] for record in result["beta"]], with_fit.beta)
     np.testing.assert_allclose([record["se"] for record in result["beta"]], with_fit.stderror)
-    assert [record["name"] for record in result["random"][0]["sd"]] == ["fa", "fb", "fb"]
+    assert [record["name"] for record in result["random"][0]["sd"]] == ["fa", "f[b]", "`fb`"]
     assert len(result["theta"]) == 6
 
 

@@ -131,7 +131,7 @@ def build_design(
         fixed_spec=fixed_spec,
         offset_spec=offset_spec,
         messages=tuple(message for message in messages if message),
-    )
+    ).freeze()
 
 
 class _Builder:

@@ -79,10 +79,7 @@ class Design:
     offset_spec: OffsetSpec
     messages: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        self.freeze()
-
-    def freeze(self) -> None:
+    def freeze(self) -> Design:
         """Make every array read-only; anew after unpickling, which makes writable ones."""
         arrays: list[Any] = [self.y, self.X, self.w, self.offset, self.rows]
         arrays += [term.z for term in self.terms]
@@ -91,3 +88,4 @@ class Design:
         for array in arrays:
             if array is not None:
                 array.flags.writeable = False
+        return self

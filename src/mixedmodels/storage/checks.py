@@ -14,9 +14,10 @@ from mixedmodels.design import Design, GroupingFactor, PartPlan, TermDesign
 from mixedmodels.design.coding import Coding
 from mixedmodels.design.factors import Recipe
 from mixedmodels.design.groups import combined_labels
+from mixedmodels.design.names import group_names
 from mixedmodels.errors import FileError
 from mixedmodels.estimates.solution import Solution
-from mixedmodels.formula import parse_formula
+from mixedmodels.formula import Factor, parse_formula
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.typing import AnyArray
 
@@ -45,9 +46,10 @@ def check_design(design: Design) -> None:
         _check_term(term, design)
     used = {term.group for term in design.terms}
     _require(used == set(range(len(design.groups))), "a grouping factor has no term")
-    names = {group.name for group in design.groups}
-    wanted = {term.group for term in design.formula.random}
-    _require(names == wanted, "its grouping factors are not those of its formula")
+    groupings = {_keys(term.grouping): term.grouping for term in design.formula.random}
+    names = dict(zip(groupings, group_names(tuple(groupings.values())), strict=True))
+    found = {_keys(group.spec.factors): group.name for group in design.groups}
+    _require(found == names, "its grouping factors are not those of its formula")
 
 
 def check_solution(solution: Solution, design: Design) -> None:
@@ -102,6 +104,10 @@ def _require(holds: bool, otherwise: str) -> None:
         raise FileError(otherwise)
 
 
+def _keys(factors: tuple[Factor, ...]) -> tuple[str, ...]:
+    return tuple(factor.key for factor in factors)
+
+
 def _finite(array: AnyArray) -> bool:
     return bool(np.isfinite(array).all())
 
@@ -128,7 +134,8 @@ def _check_term(term: TermDesign, design: Design) -> None:
     _require(0 <= term.group < len(design.groups), "a term has no grouping factor")
     group = design.groups[term.group]
     _require(
-        term.source in design.formula.random and term.source.group == group.name,
+        term.source in design.formula.random
+        and _keys(term.source.grouping) == _keys(group.spec.factors),
         f"a term of '{group.name}' is not in the formula",
     )
     _require(
@@ -148,11 +155,10 @@ def _check_group(group: GroupingFactor, n: int) -> None:
         f"the codes of '{group.name}' are not those of its levels",
     )
     _require(
-        len(spec.factors) == len(spec.levels) == len(spec.parts) == len(spec.states) > 0
-        and ":".join(factor.name for factor in spec.factors) == group.name,
+        len(spec.factors) == len(spec.levels) == len(spec.parts) == len(spec.states) > 0,
         f"'{group.name}' is not made of its factors",
     )
-    number = np.zeros(levels)
+    increases, alike = np.zeros(levels - 1, dtype=np.bool_), np.ones(levels - 1, dtype=np.bool_)
     for known, part in zip(spec.levels, spec.parts, strict=True):
         _require(
             known.is_unique
@@ -161,8 +167,10 @@ def _check_group(group: GroupingFactor, n: int) -> None:
             and bool(part.max() < len(known)),
             f"the levels of '{group.name}' are not those of its factors",
         )
-        number = number * len(known) + part
-    _require(bool(np.all(np.diff(number) > 0)), f"the levels of '{group.name}' are out of order")
+        step = np.diff(part)
+        increases |= alike & (step > 0)
+        alike &= step == 0
+    _require(bool(increases.all()), f"the levels of '{group.name}' are out of order")
     _require(
         combined_labels(spec).equals(group.levels),
         f"the levels of '{group.name}' are not called as those of its factors",

@@ -98,7 +98,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
         set_field("FormulaSpec", "text", "Reaction ~ 1 + (1 | Subject)"),
         "its formula is not its text",
     ),
-    "name of a group": (set_field("GroupingFactor", "name", "g"), "not made of its factors"),
+    "name of a group": (set_field("GroupingFactor", "name", "g"), "not those of its formula"),
     "levels": (
         set_field("GroupSpec", "parts", {"tuple": []}),
         "not made of its factors",
