@@ -3,6 +3,7 @@
 
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/hessian.hpp"
+#include "mixedmodels/identify.hpp"
 #include "mixedmodels/quasi_newton.hpp"
 #include "mixedmodels/refit.hpp"
 #include "mixedmodels/verdict.hpp"
@@ -227,6 +228,17 @@ void bind_evaluator(nb::module_& m) {
             return out;
           },
           "Starts for theta by moments: one, or two where there may be two basins.")
+      .def(
+          "identifiability",
+          [](const Evaluator& s, bool reml) {
+            const mm::BlasThreads blas(1);
+            const mm::Identifiability found =
+                mm::identifiability(s.analysis.products.A, s.core.entries(), criterion(reml));
+            return nb::make_tuple(found.pivot, found.share);
+          },
+          nb::arg("reml"),
+          "Least pivot of the scaled Gram matrix of the derivatives of V, and least part of a column of Z that X "
+          "leaves over.")
       .def_prop_ro(
           "unit", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.unit())); },
           "(m,) natural unit of theta: one over the root mean square of the column of Z that its row multiplies.",

@@ -59,6 +59,10 @@ class SingularFitWarning(UserWarning):
     """The fitted covariance of the random effects is singular."""
 
 
+class NotIdentifiedWarning(UserWarning):
+    """Parameters that the data cannot tell apart; names the terms and the reason."""
+
+
 class RefitWarning(UserWarning):
     """What was asked for needs another criterion, so the model was fitted once more by it."""
 

@@ -18,7 +18,13 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.checks import check_response
-from mixedmodels.errors import ConvergenceWarning, DataError, ModelError, SingularFitWarning
+from mixedmodels.errors import (
+    ConvergenceWarning,
+    DataError,
+    ModelError,
+    NotIdentifiedWarning,
+    SingularFitWarning,
+)
 from mixedmodels.estimates.messages import convergence_message, singular_message, singular_terms
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.estimates.stages import Fitted, Stages
@@ -286,6 +292,9 @@ class LinearMixedModel:
         )
 
     def _warn(self, fit: LinearMixedFit) -> None:
+        identified = self._stages.identification(reml=fit.reml)
+        if not identified.complete:
+            warnings.warn("\n".join(identified.problems), NotIdentifiedWarning, stacklevel=4)
         tol = fit.optsum.control.singular_tol
         singular = singular_terms(self.templates, fit.solution.relative_theta, tol)
         if singular:

@@ -1,5 +1,7 @@
 """What a singular fit means: which effects or directions vanish, and a simpler formula to try.
 
+Also which parameters the data cannot tell apart, whether the fit is singular or not.
+
 Whether a fit is singular is decided as `estimates.messages` does; here it is put into words.
 """
 
@@ -29,12 +31,15 @@ class Singularity:
         directions: A row per direction without variance: `group`, `term`, `direction`.
         advice: Sentences.
         formula: A simpler formula to try, or None when there is nothing simpler of this kind.
+        not_identified: Sentences on parameters that the data cannot tell apart; empty if all are
+            identified. They are part of `advice`.
     """
 
     is_singular: bool
     directions: pd.DataFrame
     advice: tuple[str, ...]
     formula: str | None
+    not_identified: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The advice, line by line, with the formula to try."""
@@ -64,17 +69,20 @@ def singularity(fitted: Fitted) -> Singularity:
     found = {
         t: _finding(design.terms[t], lams[t], tol) for t in singular_terms(templates, relative, tol)
     }
+    problems = fitted.identification.problems
     if not found:
         advice: tuple[str, ...] = (
             "The fit is not singular: every direction of the random effects varies.",
+            *problems,
         )
-        return Singularity(False, _table(design, []), advice, None)
+        return Singularity(False, _table(design, []), advice, None, problems)
     findings = list(found.values())
     sentences = [sentence for finding in findings for sentence in _sentences(finding)]
     formula = _simpler(design, findings)
     if formula is None:
         sentences.append(_nothing_simpler(design, findings))
-    return Singularity(True, _table(design, findings), tuple(sentences), formula)
+    advice = (*sentences, *problems)
+    return Singularity(True, _table(design, findings), advice, formula, problems)
 
 
 def _finding(term: TermDesign, lam: FloatArray, tol: float) -> _Finding:

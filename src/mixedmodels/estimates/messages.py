@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
+from mixedmodels.estimates.identified import Identification
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.typing import FloatArray
@@ -24,13 +25,18 @@ def singular_terms(templates: Templates, relative: FloatArray, tol: float) -> li
 
 
 def fit_messages(
-    design: Design, templates: Templates, solution: Solution, optsum: OptSummary
+    design: Design,
+    templates: Templates,
+    solution: Solution,
+    optsum: OptSummary,
+    identified: Identification,
 ) -> tuple[str, ...]:
-    """All messages of a fit: the design's first, then rank, singularity and convergence."""
+    """All messages of a fit: the design's first, then rank, identification and the search's."""
     singular = singular_terms(templates, solution.relative_theta, optsum.control.singular_tol)
     return (
         *design.messages,
         *_aliased(design, solution),
+        *identified.messages,
         *([singular_message(templates, singular)] if singular else []),
         *([] if optsum.converged else [convergence_message(optsum)]),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ from mixedmodels._core import Analysis, Products
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import cross_products, templates_of
 from mixedmodels.design import Design
+from mixedmodels.errors import ConvergenceWarning
+from mixedmodels.estimates.identified import Identification, identify
+from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.lazy import cached_property
 from mixedmodels.objective import Objective
@@ -23,6 +27,9 @@ from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.problem import Watch
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.typing import FloatArray
+
+# Difference of two values of the criterion that is rounding of the searches.
+_ROUNDING = 1e-6
 
 
 class Stages:
@@ -58,6 +65,16 @@ class Stages:
         """The criterion, with a workspace that all users of these stages share under its lock."""
         return self.own_objective()
 
+    @cached_property
+    def _identified(self) -> dict[bool, Identification]:
+        return {}
+
+    def identification(self, *, reml: bool) -> Identification:
+        """Which parameters one criterion cannot tell apart."""
+        if reml not in self._identified:
+            self._identified[reml] = identify(self.design, self.objective, self.products, reml=reml)
+        return self._identified[reml]
+
     def own_objective(self, threads: int | None = None) -> Objective:
         """The criterion with a workspace of its own, for work in parallel."""
         return Objective(self.analysis, self.templates, threads or self.threads)
@@ -80,7 +97,8 @@ class Stages:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
         with self.objective.lock:
-            theta, optsum = minimize(self.objective, self.products, request, watch)
+            identified = self.identification(reml=bool(request.reml))
+            theta, optsum = minimize(self.objective, self.products, request, watch, identified.idle)
             return Fitted(self, self.solution(theta, reml=request.reml), optsum)
 
     def solution(self, theta: FloatArray, *, reml: bool) -> Solution:
@@ -134,8 +152,34 @@ class Fitted:
     optsum: OptSummary
 
     def by(self, *, reml: bool) -> Fitted:
-        """The fit by one criterion: itself, or a search from its theta beside it."""
+        """The fit by one criterion: itself, or a search from its theta and from moments."""
         if self.solution.reml == reml:
             return self
-        request = Request(reml, start=self.solution.theta, control=self.optsum.control)
-        return self.stages.twin().solve(request)
+        control = self.optsum.control
+        request = Request(reml, start=self.solution.theta, control=control, moments=True)
+        return judged(self.stages.twin().solve(request), "REML" if reml else "ML")
+
+    @property
+    def identification(self) -> Identification:
+        """Which parameters the criterion of the fit cannot tell apart."""
+        return self.stages.identification(reml=self.solution.reml)
+
+
+def judged(found: Fitted, by: str, of: str = "the model") -> Fitted:
+    """A refit that has converged: from identity templates if need be, else with a warning."""
+    if found.optsum.converged:
+        return found
+    stages, solution = found.stages, found.solution
+    start = stages.templates.initial * stages.objective.evaluator.unit
+    request = Request(solution.reml, start=start, control=found.optsum.control)
+    again = stages.solve(request)
+    better = again.solution.objective < solution.objective + _ROUNDING
+    found = again if again.optsum.converged and better else found
+    if not found.optsum.converged:
+        warnings.warn(
+            f"The refit of {of} by {by} is not to be relied on. "
+            f"{convergence_message(found.optsum)}",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+    return found

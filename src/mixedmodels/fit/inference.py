@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.design.names import Labels
-from mixedmodels.errors import RefitWarning, SingularFitWarning
+from mixedmodels.errors import NotIdentifiedWarning, RefitWarning, SingularFitWarning
 from mixedmodels.estimates.parameters import SIGMA, coefficient_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
@@ -24,6 +24,7 @@ from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
 from mixedmodels.lazy import cached_property
 from mixedmodels.naming import by_spelling
 from mixedmodels.settings import DF_METHODS, AnovaType, DfMethod, check_option
+from mixedmodels.typing import FloatArray
 
 
 class Inference(Values):
@@ -144,7 +145,8 @@ class Inference(Values):
 
         A coefficient with the name of another parameter is called `beta(name)`.
         That of theta and sigma comes from the second derivatives of the criterion, by the exact
-        gradient. What lies on its bound has NaN, and all else is conditional on that.
+        gradient. What lies on its bound has NaN, and all else is conditional on that; so has what
+        the data do not identify.
         """
         p, m = self._solution.p, len(self.theta)
         others = (*self.theta_names, SIGMA)
@@ -152,19 +154,19 @@ class Inference(Values):
         names = [*(coefficients[j] for j in self._solution.kept), *others]
         out = np.zeros((p + m + 1, p + m + 1))
         out[:p, :p] = self._solution.vcov
-        out[p:, p:] = self._spoken_information.parameters
+        out[p:, p:] = self._parameter_covariance
         return pd.DataFrame(out, index=names, columns=names)
 
     @property
     def stderror_theta(self) -> pd.Series[float]:
-        """Standard errors of theta; NaN on a bound."""
-        errors = np.sqrt(np.diag(self._spoken_information.parameters)[:-1])
+        """Standard errors of theta; NaN on a bound and for what is not identified."""
+        errors = np.sqrt(np.diag(self._parameter_covariance)[:-1])
         return pd.Series(errors, index=self.theta_names, name="stderror")
 
     @property
     def stderror_sigma(self) -> float:
         """Standard error of sigma."""
-        return float(np.sqrt(self._spoken_information.parameters[-1, -1]))
+        return float(np.sqrt(self._parameter_covariance[-1, -1]))
 
     def varcorr_table(self) -> pd.DataFrame:
         """Variance components with standard errors by the delta method.
@@ -172,10 +174,14 @@ class Inference(Values):
         Returns:
             `varcorr.to_frame()` with columns `vcov_se` and `sdcor_se` beside `vcov` and `sdcor`,
             and `df`, Satterthwaite's degrees of freedom of each variance. NaN where a component is
-            on its bound (a standard deviation of 0, a correlation of 1).
+            on its bound (a standard deviation of 0, a correlation of 1) or not identified.
         """
         return component_table(
-            self.varcorr, self._stages.templates, self.theta, self._spoken_information
+            self.varcorr,
+            self._stages.templates,
+            self.theta,
+            self._spoken_information,
+            self._fitted.identification,
         )
 
     # -- kept between calls -------------------------------------------------------------
@@ -190,7 +196,21 @@ class Inference(Values):
         message = unknown_message(self._stages.templates, self._information)
         if message:
             warnings.warn(message, SingularFitWarning, stacklevel=4)
+        identified = self._fitted.identification
+        if not identified.complete:
+            reason = "No standard errors for parameters that are not identified:"
+            listed = "\n".join((reason, *identified.problems))
+            warnings.warn(listed, NotIdentifiedWarning, stacklevel=4)
         return self._information
+
+    @property
+    def _parameter_covariance(self) -> FloatArray:
+        """(m + 1, m + 1) covariance of theta and sigma, NaN where there is no standard error."""
+        out = self._spoken_information.parameters
+        identified = self._fitted.identification
+        unknown = np.append(identified.unknown_theta, identified.unknown[-1])
+        out[unknown] = out[:, unknown] = np.nan
+        return out
 
     @cached_property
     def _kenward_roger(self) -> KenwardRoger:

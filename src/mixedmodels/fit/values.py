@@ -68,7 +68,13 @@ class Values:
     @property
     def messages(self) -> tuple[str, ...]:
         """What the user should know: rows and columns dropped, singularity, convergence."""
-        return fit_messages(self._design, self._stages.templates, self._solution, self.optsum)
+        return fit_messages(
+            self._design,
+            self._stages.templates,
+            self._solution,
+            self.optsum,
+            self._fitted.identification,
+        )
 
     # -- parameters ---------------------------------------------------------------------
 

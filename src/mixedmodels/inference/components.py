@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.covariance import Templates
+from mixedmodels.estimates.identified import Identification
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.inference.information import Information
 from mixedmodels.typing import FloatArray
@@ -32,21 +33,38 @@ class _Component(NamedTuple):
 
 
 def component_table(
-    varcorr: VarCorr, templates: Templates, theta: FloatArray, information: Information
+    varcorr: VarCorr,
+    templates: Templates,
+    theta: FloatArray,
+    information: Information,
+    identified: Identification,
 ) -> pd.DataFrame:
     """`VarCorr.to_frame` with standard errors, and degrees of freedom of the variances.
 
     Columns `grp`, `var1`, `var2`, `vcov`, `vcov_se`, `sdcor`, `sdcor_se`, `df`, the last one being
-    2 (variance / its standard error)^2.
+    2 (variance / its standard error)^2. Parameters that are not identified have NaN.
     """
     table = varcorr.to_frame()
     components = list(_components(templates, theta, information.sigma))
-    table.insert(4, "vcov_se", _errors([c.vcov for c in components], information))
-    table["sdcor_se"] = _errors([c.sdcor for c in components], information)
+    order = _table_order(templates)
+    vcov = _errors([c.vcov for c in components], information)
+    sdcor = _errors([c.sdcor for c in components], information)
+    table.insert(4, "vcov_se", np.where(identified.unknown[order], np.nan, vcov))
+    table["sdcor_se"] = np.where(identified.unknown_names[order], np.nan, sdcor)
     with np.errstate(divide="ignore", invalid="ignore"):
         df = 2.0 * (table["vcov"] / table["vcov_se"]) ** 2
     table["df"] = df.where(table["var2"].isna())
     return table
+
+
+def _table_order(templates: Templates) -> list[int]:
+    """Places in theta (m for the residual) of the rows of `VarCorr.to_frame`."""
+    out: list[int] = []
+    for part in templates.theta_slices:
+        places = range(part.start, part.stop)
+        out += [e for e in places if templates.diagonal[e]]
+        out += [e for e in places if not templates.diagonal[e]]
+    return [*out, templates.m]
 
 
 def _errors(slopes: list[FloatArray], information: Information) -> FloatArray:

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from mixedmodels.estimates.stages import Fitted
-from mixedmodels.inference.limits import limits
+from mixedmodels.inference.limits import from_optimum, limits
 from mixedmodels.inference.parameters import Parameter, select, with_aliased
 from mixedmodels.settings import check_level
 from mixedmodels.typing import FloatArray
@@ -39,9 +39,18 @@ def profile_intervals(
         level: Coverage.
         threads: Parameters at a time; None leaves the choice to the library.
     """
-    chosen = chosen_parameters(fitted, names)
-    estimated = [parameter for parameter in chosen if not parameter.aliased]
-    return _table(chosen, limits(fitted, estimated, level, threads).to_numpy())
+    notes: dict[str, str] = {}
+
+    def found(fit: Fitted) -> pd.DataFrame:
+        chosen = chosen_parameters(fit, names)
+        estimated = [parameter for parameter in chosen if not parameter.aliased]
+        searched = limits(fit, estimated, level, threads)
+        notes.update(searched.attrs["notes"])
+        return _table(chosen, searched.to_numpy())
+
+    table = from_optimum(fitted, found)
+    table.attrs["notes"] = notes
+    return table
 
 
 def wald_intervals(fitted: Fitted, names: str | Sequence[str] | None, level: float) -> pd.DataFrame:

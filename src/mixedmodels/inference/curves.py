@@ -30,14 +30,39 @@ _ROUNDING = 1e-12
 # A deviance this much below that of the fit means that the fit is no optimum.
 _LOWER = 1e-4
 _CLOSE = 1e-15
-_MOST_STEPS = 80
+_MOST_STEPS = 200
+# Points in a row that may fail before a limit is given up.
+_MOST_FAILURES = 12
 # No standard deviation is so many units large; beyond it sinh has no value.
 _FARTHEST = 700.0
+# First step outwards of a logarithmic coordinate where the curvature at the optimum sets no limit.
+_FIRST_STEP = 3.0
+# Largest unit of a standard deviation, in residual standard deviations and natural units of theta.
+_LARGEST_UNIT = 30.0
 # A path stops there; the step of zeta that it aims at.
 _MOST_POINTS = 60
 _STEPS_A_SIDE = 7
 # Towards a standard deviation of zero zeta bends, and the steps are half as long.
 _STEPS_TO_ZERO = 14
+# Steps of zeta that two neighbours of a path may be apart, and halvings to come to that.
+_LONGEST = 2.5
+_MOST_HALVINGS = 12
+
+
+class LowerDevianceError(MixedModelsError):
+    """A profile has found a deviance below that of the fit.
+
+    Attributes:
+        theta: (m,) where.
+    """
+
+    def __init__(self, message: str, theta: FloatArray) -> None:
+        super().__init__(message)
+        self.theta = theta
+
+
+class NoLimitError(MixedModelsError):
+    """The deviance does not rise to where the limit would be, or cannot be followed there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +103,7 @@ class Curve:
         minimum: The ML deviance at the optimum.
         unit: A standard deviation s is unit sinh(w).
         optimum: The point there.
+        trouble: Why a path ends early; empty if none does.
     """
 
     def __init__(self, fitted: Fitted, parameter: Parameter, threads: int) -> None:
@@ -94,16 +120,28 @@ class Curve:
         self._core = core(parameter.kind, list(parameter.place))
         at, self.minimum, _, theta, sigma, beta, _ = self._core.optimum
         curvature = max(self._core.curvature, 0.0)
-        # An sd that cannot be told from zero has for its scale the step that zeta of 1 takes.
-        self.unit = max(at, sqrt(2.0 / curvature)) if curvature > 0.0 else sigma
+        self.unit = self._unit(fitted, at, curvature, sigma)
         w = self.to_w(at)
         slope = sqrt(0.5 * curvature) * self._stretch(w)
         self.optimum = Point(w, at, self.minimum, 0.0, slope, theta, sigma, beta)
+        self.trouble = ""
         self._ceiling: Solved | None = None
         if parameter.kind == "cor":
             term, *effects = parameter.place
             without = (core("sd", [term, effect, 0]).solve(0.0) for effect in effects)
             self._ceiling = min(without, key=lambda solved: solved[1])
+
+    def _unit(self, fitted: Fitted, at: float, curvature: float, sigma: float) -> float:
+        """Scale of the asinh of a standard deviation.
+
+        For one that cannot be told from zero, the step that zeta of 1 takes, unless the curvature
+        there is rounding.
+        """
+        if self.parameter.kind != "sd":
+            return sigma
+        natural = sigma * float(fitted.stages.objective.evaluator.unit[self.parameter.position])
+        by_curvature = sqrt(2.0 / curvature) if curvature > 0.0 else natural
+        return max(at, min(by_curvature, _LARGEST_UNIT * natural))
 
     # -- coordinates --------------------------------------------------------------------
 
@@ -133,27 +171,36 @@ class Curve:
         which on the profile of a correlation is flat.
 
         Raises:
-            MixedModelsError: The minimum cannot be found, or is below that of the fit.
+            NoLimitError: The minimum cannot be found.
+            LowerDevianceError: It is below that of the fit.
         """
+        found = self._computed(w)
+        if found is None:
+            value = to_value(self.parameter.kind, self._to_held(w))
+            raise NoLimitError(
+                f"The profile of {self.parameter.name} cannot be computed at {value:g}: the search "
+                "over the other parameters did not converge. Rescale the covariates or simplify "
+                "the random effects."
+            )
+        return found
+
+    def _computed(self, w: float) -> Point | None:
+        """The point, or None where the search over the other parameters does not converge."""
         held = self._to_held(w)
         solved: Solved = self._core.solve(held)
         if self._ceiling is not None and not solved[1] < self._ceiling[1]:
             solved = self._ceiling
         _, deviance, slope, theta, sigma, beta, converged = solved
-        name, value = self.parameter.name, to_value(self.parameter.kind, held)
         if not converged:
-            raise MixedModelsError(
-                f"The profile of {name} cannot be computed at {value:g}: "
-                "the search over the other parameters did not converge. Rescale the covariates or "
-                "simplify the random effects."
-            )
+            return None
         above = deviance - self.minimum
         if above < -_LOWER:
             listed = ", ".join(f"{value:.6g}" for value in theta)
-            raise MixedModelsError(
-                f"The profile of {name} found a deviance {-above:.3g} below that of the fit "
-                f"({self.minimum:.6f}), so the fit is no optimum. Fit again from there: "
-                f"start=[{listed}]."
+            raise LowerDevianceError(
+                f"The profile of {self.parameter.name} found a deviance {-above:.3g} below that of "
+                f"the fit ({self.minimum:.6f}), so the fit has not reached the optimum. Fit again from "
+                f"there: start=[{listed}].",
+                theta,
             )
         side = 1.0 if w >= self.optimum.w else -1.0
         root = sqrt(max(above, 0.0))
@@ -165,12 +212,16 @@ class Curve:
     def limit(self, zeta: float, guess: float | None = None) -> float:
         """Where the signed root is `zeta`, or the parameter's bound when it does not get there.
 
+        Steps by the slope find a place beyond; then interpolation, with bisection wherever that
+        does not halve the interval in two steps.
+
         Args:
             zeta: Not zero.
             guess: A w to begin with.
 
         Raises:
-            MixedModelsError: As `point`, or no such place is found.
+            LowerDevianceError: The deviance falls below that of the fit.
+            NoLimitError: The deviance never rises so far, or cannot be followed.
         """
         side: Side = 1 if zeta > 0.0 else -1
         bound = self.bound(side)
@@ -180,35 +231,55 @@ class Curve:
             return bound
         inner, outer = self.optimum, None
         w = self._extend(inner, zeta, bound) if guess is None else guess
+        widths = [inf, inf]  # of the interval, after the last two steps
         for _ in range(_MOST_STEPS):
             if side * (w - bound) >= 0.0 or not isfinite(w):
                 w = bound
-            found = self.point(w)
+            found = self._near(w, inner)
             if abs(found.deviance - wanted) <= tolerance:
                 return found.held
             if abs(found.zeta) > abs(zeta):
                 outer = found
-            elif w == bound:
+            elif found.w == bound:
                 return found.held
             else:
                 inner = found
             if outer is None:
+                if self.parameter.kind == "sd" and found.w >= _FARTHEST:
+                    break
                 w = self._extend(inner, zeta, bound)
-            elif abs(outer.w - inner.w) <= _CLOSE * (1.0 + abs(inner.w)):
+                continue
+            width = abs(outer.w - inner.w)
+            if width <= _CLOSE * (1.0 + abs(inner.w)):
                 return found.held
-            else:
-                w = _between(inner, outer, zeta)
-        raise MixedModelsError(
-            f"No {'upper' if side > 0 else 'lower'} limit of {self.parameter.name} was found: the "
+            slow = width > 0.5 * widths[0]
+            widths = [widths[1], width]
+            w = 0.5 * (inner.w + outer.w) if slow else _between(inner, outer, zeta)
+        raise NoLimitError(
+            f"{self.parameter.name} has no {'upper' if side > 0 else 'lower'} limit: the "
             f"deviance stays within {zeta * zeta:.3g} of its minimum as far as "
             f"{to_value(self.parameter.kind, inner.held):g}."
+        )
+
+    def _near(self, w: float, inner: Point) -> Point:
+        """The point at w, or the first one on the way back to `inner` that can be computed."""
+        for _ in range(_MOST_FAILURES):
+            found = self._computed(w)
+            if found is not None:
+                return found
+            w = 0.5 * (w + inner.w)
+        raise NoLimitError(
+            f"The profile of {self.parameter.name} cannot be computed beyond "
+            f"{to_value(self.parameter.kind, inner.held):g}: the search over the other parameters "
+            "did not converge. Rescale the covariates or simplify the random effects."
         )
 
     def _extend(self, inner: Point, zeta: float, bound: float) -> float:
         """A Newton step outwards, no longer than four times the way so far."""
         side = 1.0 if zeta > 0.0 else -1.0
         way = abs(inner.w - self.optimum.w)
-        longest = 4.0 * way if way > 0.0 else inf
+        first = _FIRST_STEP if self.parameter.kind in ("sd", "sigma") else inf
+        longest = 4.0 * way if way > 0.0 else first
         if inner.slope > 0.0:
             step = min(abs(zeta - inner.zeta) / inner.slope, longest)
         else:
@@ -229,22 +300,37 @@ class Curve:
         while len(points) < _MOST_POINTS:
             last = points[-1]
             left = reach - abs(last.zeta)
-            if left <= 1e-3 * step or last.w == bound:
+            far = self.parameter.kind == "sd" and last.w >= _FARTHEST
+            if left <= 1e-3 * step or last.w == bound or far:
                 break
             if self._ceiling is not None and last.deviance == self._ceiling[1]:
                 points.append(self.point(bound))
                 break
             # The last step is a little longer, so that the end lies beyond `reach`.
             w = self._onward(points, side * (step if left > 1.2 * step else 1.02 * left))
-            points.append(self.point(bound if side * (w - bound) >= 0.0 else w))
+            try:
+                found = self._next(bound if side * (w - bound) >= 0.0 else w, last, step)
+            except NoLimitError as error:
+                self.trouble = str(error)
+                break
+            points.append(found)
         return points[1:]
+
+    def _next(self, w: float, last: Point, step: float) -> Point:
+        """The point at w, or a nearer one where zeta would rise by much more than a step."""
+        found = self._near(w, last)
+        for _ in range(_MOST_HALVINGS):
+            if abs(found.zeta - last.zeta) <= _LONGEST * step:
+                break
+            found = self._near(0.5 * (last.w + found.w), last)
+        return found
 
     def _onward(self, points: list[Point], step: float) -> float:
         """Where zeta is about `step` further, by the slope at the last point and its change."""
         last = points[-1]
         side = 1.0 if step > 0.0 else -1.0
+        way = abs(last.w - self.optimum.w)
         if not last.slope > 0.0:
-            way = abs(last.w - self.optimum.w)
             return last.w + side * (way if way > 0.0 else 0.5)
         inverse = 1.0 / last.slope
         move = step * inverse
@@ -252,7 +338,10 @@ class Curve:
             bend = (inverse - 1.0 / points[-2].slope) / (last.zeta - points[-2].zeta)
             move += 0.5 * bend * step * step
         straight = abs(step) * inverse
-        return last.w + side * min(max(side * move, 0.3 * straight), 3.0 * straight)
+        move = min(max(side * move, 0.3 * straight), 3.0 * straight)
+        if self.parameter.kind in ("sd", "sigma"):
+            move = min(move, max(_FIRST_STEP, 4.0 * way))
+        return last.w + side * move
 
 
 def _between(inner: Point, outer: Point, zeta: float) -> float:

@@ -6,11 +6,15 @@ compared with the whole.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
 from mixedmodels.design.names import term_names
+from mixedmodels.errors import ConvergenceWarning
 from mixedmodels.estimates.stages import Fitted, Stages
 from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.relatives import (
@@ -22,11 +26,14 @@ from mixedmodels.inference.relatives import (
 from mixedmodels.inference.terms import dropped_hypotheses
 from mixedmodels.inference.wald import f_tests
 from mixedmodels.naming import distinct
+from mixedmodels.optimize import Request
 
 NONE = "<none>"
 
 # A likelihood ratio below this is rounding of the two searches.
 _ROUNDING = 1e-6
+# By how much a part may fit better than the whole before a local optimum is the reason.
+_LOCAL = 1e-3
 
 
 def drop1_f(stages: Stages, degrees: Degrees) -> pd.DataFrame:
@@ -47,12 +54,16 @@ def drop1(fitted: Fitted) -> pd.DataFrame:
     design = fitted.stages.design
     terms = design.formula.terms
     names = term_names(terms, taken=(NONE,))
+    found = {
+        names[k]: fit_design(fitted, without_fixed_term(design, k), names[k])
+        for k in droppable(terms)
+    }
+    fitted = _best(fitted, found.values())
     rows = {NONE: (np.nan, _aic(fitted), np.nan, np.nan)}
-    for k in droppable(terms):
-        reduced = fit_design(fitted, without_fixed_term(design, k))
+    for name, reduced in found.items():
         df = fitted.solution.p - reduced.solution.p
-        ratio = max(reduced.solution.objective - fitted.solution.objective, 0.0)
-        rows[names[k]] = (df, _aic(reduced), ratio, chi_square_tail(ratio, df))
+        ratio = _ratio(fitted, reduced, reduced.solution.objective)
+        rows[name] = (df, _aic(reduced), ratio, chi_square_tail(ratio, df))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["npar", "AIC", "LRT", "p_value"])
 
 
@@ -67,20 +78,52 @@ def ranova(fitted: Fitted, *, reduce: bool) -> pd.DataFrame:
     names = distinct([deletion.label for deletion in deletions])
     rows = {NONE: _row(fitted.solution.objective, _npar(fitted))}
     for name, deletion in zip(names, deletions, strict=True):
+        reduced = None
         if deletion.design is None:
             objective = _without_random_effects(fitted)
             npar = fitted.solution.p + 1
         else:
-            reduced = fit_design(fitted, deletion.design)
+            reduced = fit_design(fitted, deletion.design, deletion.label)
             objective, npar = reduced.solution.objective, _npar(reduced)
         df = _npar(fitted) - npar
-        ratio = max(objective - fitted.solution.objective, 0.0)
+        ratio = _ratio(fitted, reduced, objective)
         mixture = mixture_tail(ratio, df) if deletion.boundary else np.nan
         tests = (ratio, df, chi_square_tail(ratio, df), mixture)
         rows[name] = _row(objective, npar, *tests)
     columns = ["npar", "logLik", "AIC", "LRT", "Df", "p_value", "p_mixture"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return table.astype({"npar": np.int64})
+
+
+def _best(fitted: Fitted, reduced: Iterable[Fitted]) -> Fitted:
+    """The whole, searched again from the theta of a part that fits better, which cannot be."""
+    for part in reduced:
+        if part.solution.objective < fitted.solution.objective - _ROUNDING:
+            control = fitted.optsum.control
+            request = Request(fitted.solution.reml, start=part.solution.theta, control=control)
+            again = fitted.stages.twin().solve(request)
+            if again.solution.objective < fitted.solution.objective:
+                fitted = again
+    return fitted
+
+
+def _ratio(fitted: Fitted, reduced: Fitted | None, objective: float) -> float:
+    """The likelihood ratio; NaN where the search for the reduced model has not converged.
+
+    A reduced model that fits better than the whole means that the whole is at a local optimum.
+    """
+    if reduced is not None and not reduced.optsum.converged:
+        return np.nan
+    ratio = objective - fitted.solution.objective
+    if ratio < -_LOCAL:
+        warnings.warn(
+            f"A model with fewer terms fits better than the whole (criterion {objective:.6f} and "
+            f"{fitted.solution.objective:.6f}), so the fit is a local optimum. Fit again with "
+            "another start= or optimizer=.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+    return max(ratio, 0.0)
 
 
 def chi_square_tail(ratio: float, df: int) -> float:

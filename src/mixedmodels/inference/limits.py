@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -10,10 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from mixedmodels.errors import ConvergenceWarning, NotIdentifiedWarning
 from mixedmodels.estimates.stages import Fitted
-from mixedmodels.inference.curves import Curve
+from mixedmodels.inference.curves import Curve, LowerDevianceError, NoLimitError
 from mixedmodels.inference.parameters import Parameter, to_value
 from mixedmodels.inference.traces import Trace
+from mixedmodels.optimize import Request
 from mixedmodels.settings import check_level, thread_count
 
 T = TypeVar("T")
@@ -21,6 +24,8 @@ T = TypeVar("T")
 # Work of an evaluation (flops, and numbers stored) below which threads cost more than they bring.
 _SMALL = 1e5
 _MEMORY = 10.0
+# How often a better optimum may turn up.
+_MOST_REFITS = 3
 
 
 def limits(
@@ -41,30 +46,81 @@ def limits(
 
     Returns:
         Rows by name; columns `lower`, `upper`. A variance that is not bounded away from zero has
-        lower limit 0, a correlation that nothing bounds has -1 and 1.
+        lower limit 0, a correlation that nothing bounds has -1 and 1. A limit that does not exist
+        or cannot be computed is NaN; `attrs["notes"]` has the reason by parameter, also for
+        parameters that are not identified.
 
     Raises:
-        MixedModelsError: A level or number of threads that is none, or a profile that cannot be
-            computed.
+        LowerDevianceError: A deviance below that of the fit was found.
+        MixedModelsError: An invalid level or number of threads.
     """
     check_level(level)
     zeta = float(ndtri(0.5 + 0.5 * level))
     count, inner = shares(fitted, len(parameters), threads)
+
+    notes = not_identified(fitted, parameters)
 
     def both(parameter: Parameter) -> tuple[float, float]:
         if np.isnan(parameter.estimate):
             return -1.0, 1.0
         curve = Curve(fitted, parameter, inner)
         trace = None if traces is None else traces[parameter.name]
-        low, high = (
-            float(to_value(parameter.kind, curve.limit(end, _guess(trace, end))))
-            for end in (-zeta, zeta)
-        )
+        low, high = (_end(curve, end, _guess(trace, end), notes) for end in (-zeta, zeta))
         return low, high
 
     found = in_parallel(both, parameters, count)
     names = [parameter.name for parameter in parameters]
-    return pd.DataFrame(found, index=names, columns=["lower", "upper"], dtype=np.float64)
+    table = pd.DataFrame(found, index=names, columns=["lower", "upper"], dtype=np.float64)
+    table.attrs["notes"] = {name: notes[name] for name in names if name in notes}
+    if table.attrs["notes"]:
+        listed = "\n".join(f"{name}: {note}" for name, note in table.attrs["notes"].items())
+        warnings.warn(listed, NotIdentifiedWarning, stacklevel=4)
+    return table
+
+
+def not_identified(fitted: Fitted, parameters: Sequence[Parameter]) -> dict[str, str]:
+    """By name why a parameter is not identified; its profile is flat over a range of values."""
+    identified = fitted.identification
+    if identified.complete:
+        return {}
+    unknown = identified.unknown_names
+    return {
+        parameter.name: (
+            "not identified: the deviance is the same over a range of values, of which the "
+            "estimate is one; the limits are those of all values that fit. See fit.messages."
+        )
+        for parameter in parameters
+        if parameter.position < len(unknown) and unknown[parameter.position]
+    }
+
+
+def from_optimum(fitted: Fitted, work: Callable[[Fitted], T], refits: int = _MOST_REFITS) -> T:
+    """The result of `work` on a fit, fitted again where a profile finds a lower deviance."""
+    try:
+        return work(fitted)
+    except LowerDevianceError as error:
+        request = Request(False, start=error.theta, control=fitted.optsum.control)
+        better = fitted.stages.twin().solve(request)
+        if refits == 0 or not better.solution.objective < fitted.solution.objective:
+            raise
+    warnings.warn(
+        f"A profile found a deviance {better.solution.objective:.6f} below that of the fit by ML "
+        f"({fitted.solution.objective:.6f}), which was a local optimum; the results are those of "
+        "the better one.",
+        ConvergenceWarning,
+        stacklevel=5,
+    )
+    return from_optimum(better, work, refits - 1)
+
+
+def _end(curve: Curve, zeta: float, guess: float | None, notes: dict[str, str]) -> float:
+    """One limit; NaN, with a note, where there is none."""
+    parameter = curve.parameter
+    try:
+        return float(to_value(parameter.kind, curve.limit(zeta, guess)))
+    except NoLimitError as error:
+        notes[parameter.name] = f"{notes.get(parameter.name, '')} {error}".strip()
+        return float("nan")
 
 
 def _guess(trace: Trace | None, zeta: float) -> float | None:

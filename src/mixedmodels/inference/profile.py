@@ -17,7 +17,7 @@ from scipy.special import chdtri, ndtri
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.curves import Curve
-from mixedmodels.inference.limits import in_parallel, limits, shares
+from mixedmodels.inference.limits import from_optimum, in_parallel, limits, not_identified, shares
 from mixedmodels.inference.parameters import Parameter, parameters_of, place_of, select
 from mixedmodels.inference.traces import Trace
 from mixedmodels.settings import check_level
@@ -38,6 +38,7 @@ class Profile:
         estimates: ML estimates by name (of all parameters of the model).
         deviance: The ML deviance at the estimates.
         level: How far the curves go: the confidence level of regions for two parameters at a time.
+        notes: By name why a parameter is not identified, or its curve cannot be computed.
 
     Examples:
         >>> import mixedmodels as mm
@@ -56,6 +57,7 @@ class Profile:
     traces: Mapping[str, Trace]
     fitted: Fitted
     threads: int
+    notes: Mapping[str, str]
 
     def to_frame(self) -> pd.DataFrame:
         """All points: `parameter`, `zeta`, and a column for every parameter of the model.
@@ -119,7 +121,9 @@ class Profile:
         table = pd.DataFrame(ends, self.parameters, ["2.5 %", "97.5 %"])
         table.insert(0, "estimate", self.estimates.reindex(self.parameters))
         points = sum(len(trace.w) for trace in self.traces.values())
-        return f"Profile likelihood: {points} points\n{table.to_string(float_format='%.6g')}"
+        notes = "".join(f"{name}: {note}\n" for name, note in self.notes.items())
+        text = table.to_string(float_format="%.6g")
+        return f"Profile likelihood: {points} points\n{notes}{text}"
 
     def _ends(self, name: str, zeta: float) -> tuple[float, float]:
         """Limits by interpolation; the last value where a bound is nearer."""
@@ -151,6 +155,13 @@ def profile(
         MixedModelsError: Unknown names, a level or number of threads that is none, or a profile
             that cannot be computed.
     """
+    check_level(level)
+    return from_optimum(fitted, lambda fit: _profile(fit, names, level, threads))
+
+
+def _profile(
+    fitted: Fitted, names: str | Sequence[str] | None, level: float, threads: int | None
+) -> Profile:
     every = parameters_of(fitted)
     chosen = select(fitted, every, names)
     for parameter in chosen if names is not None else ():
@@ -160,14 +171,18 @@ def profile(
                 "no profile. Leave it out, or drop its effect from the model."
             )
     chosen = [parameter for parameter in chosen if not np.isnan(parameter.estimate)]
-    check_level(level)
     count, inner = shares(fitted, len(chosen), threads)
     # Chi-square with 2 degrees of freedom, as for regions of two parameters.
     reach = float(np.sqrt(chdtri(2, 1.0 - level)))
 
+    notes = not_identified(fitted, chosen)
+
     def trace(parameter: Parameter) -> Trace:
         curve = Curve(fitted, parameter, inner)
-        return Trace.of(parameter, curve.unit, curve.path(reach), fitted.stages.templates)
+        points = curve.path(reach)
+        if curve.trouble:
+            notes[parameter.name] = f"{notes.get(parameter.name, '')} {curve.trouble}".strip()
+        return Trace.of(parameter, curve.unit, points, fitted.stages.templates)
 
     traces = in_parallel(trace, chosen, count)
     return Profile(
@@ -178,4 +193,5 @@ def profile(
         traces={p.name: trace for p, trace in zip(chosen, traces, strict=True)},
         fitted=fitted,
         threads=count * inner,
+        notes=notes,
     )

@@ -19,7 +19,7 @@ from mixedmodels.design.matrix import PartPlan, ones
 from mixedmodels.design.names import INTERCEPT, term_names
 from mixedmodels.design.rank import scope_terms
 from mixedmodels.errors import ModelError
-from mixedmodels.estimates.stages import Fitted, Stages
+from mixedmodels.estimates.stages import Fitted, Stages, judged
 from mixedmodels.formula import RandomTerm, Term
 from mixedmodels.formula.spec import write_terms
 from mixedmodels.optimize import Request
@@ -33,10 +33,19 @@ _CONSTANT: Part = frozenset()
 _IN_SPAN = 1e-10
 
 
-def fit_design(fitted: Fitted, design: Design) -> Fitted:
-    """The fit of another design by the criterion of `fitted`."""
-    request = Request(fitted.solution.reml, control=fitted.optsum.control)
-    return Stages(design, fitted.stages.threads).solve(request)
+def fit_design(fitted: Fitted, design: Design, what: str) -> Fitted:
+    """The fit of another design by the criterion of `fitted`, from all starts.
+
+    Args:
+        fitted: The whole.
+        design: A part of it; its theta is a start where the random effects are the same.
+        what: What was left out, for a warning where the search does not converge.
+    """
+    reml, theta = fitted.solution.reml, fitted.solution.theta
+    start = theta if design.terms is fitted.stages.design.terms else None
+    request = Request(reml, start=start, control=fitted.optsum.control, moments=True)
+    found = Stages(design, fitted.stages.threads).solve(request)
+    return judged(found, "REML" if reml else "ML", f"the model without '{what}'")
 
 
 def droppable(terms: Sequence[Term]) -> list[int]:

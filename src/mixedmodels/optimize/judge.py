@@ -6,13 +6,14 @@ so only the curvature tells; a saddle is left along its direction of descent.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from mixedmodels.optimize.methods import ZERO
 from mixedmodels.optimize.problem import Ended, Problem
-from mixedmodels.typing import FloatArray
+from mixedmodels.typing import BoolArray, FloatArray
 
 # All of the Hessian is made from differences up to so much work (flops), and up to more of it for
 # so few parameters; the exact one instead of a learnt one up to so much. Where few gradients are
@@ -23,6 +24,8 @@ _EXACT = 6e8
 _TINY = 1.5e4
 # A zero is taken when the criterion rises by no more than this.
 _INDIFFERENT = 1e-9
+# Curvature, relative to that of each entry alone, that may be rounding.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +73,33 @@ def judge(problem: Problem, ended: Ended) -> Verdict:
     exact = exact and (all_of_it or objective.hessian_cost.exact <= _EXACT)
     learnt = None if all_of_it else ended.model
     found = objective.evaluator.examine(theta, problem.reml, learnt, ended.confirmed, exact)
-    return Verdict(theta=theta, **found)
+    verdict = Verdict(theta=theta, **found)
+    return verdict if problem.idle is None else _without(verdict, problem, problem.idle.dead)
+
+
+def _without(verdict: Verdict, problem: Problem, dead: BoolArray) -> Verdict:
+    """The verdict on the other entries: gradient and curvature of the dead ones are rounding."""
+    alive = np.flatnonzero(~dead)
+    if not alive.size:
+        return dataclasses.replace(verdict, decrement=0.0, max_gradient=0.0, downhill=None)
+    diagonal = problem.objective.templates.diagonal[alive]
+    held = diagonal & (verdict.theta[alive] == 0.0) & (verdict.gradient[alive] >= 0.0)
+    gradient = np.where(held, 0.0, verdict.gradient[alive])
+    part = verdict.hessian[np.ix_(alive, alive)]
+    size = np.abs(np.diag(part))
+    scale = 1.0 / np.sqrt(np.maximum(size, max(1e-8 * size.max(), 1e-300)))
+    values, vectors = np.linalg.eigh(part * np.outer(scale, scale))
+    along = vectors.T @ (scale * gradient)
+    downhill = None
+    if values[0] < -_ROUNDING:
+        downhill = np.zeros(len(verdict.theta))
+        downhill[alive] = np.sqrt(2.0) * scale * vectors[:, 0]
+    return dataclasses.replace(
+        verdict,
+        decrement=float(0.5 * np.sum(along**2 / np.maximum(np.abs(values), _ROUNDING))),
+        max_gradient=float(np.abs(gradient).max()),
+        downhill=downhill,
+    )
 
 
 def escape(problem: Problem, verdict: Verdict) -> FloatArray | None:

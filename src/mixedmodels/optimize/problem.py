@@ -9,7 +9,7 @@ import numpy as np
 
 from mixedmodels.objective import Objective
 from mixedmodels.settings import Control
-from mixedmodels.typing import FloatArray
+from mixedmodels.typing import BoolArray, FloatArray
 
 Ending: TypeAlias = Literal["done", "stalled", "max_evaluations"]
 
@@ -25,6 +25,17 @@ class Watch(Protocol):
         """Iteration, criterion and theta (m,)."""
 
 
+class Idle(Protocol):
+    """Entries of theta that the criterion does not depend on."""
+
+    @property
+    def dead(self) -> BoolArray:
+        """(m,) which."""
+
+    def settled(self, theta: FloatArray) -> FloatArray:
+        """A theta of the same criterion with zero there."""
+
+
 @dataclass(slots=True, eq=False)
 class Problem:
     """The criterion of one fit; the caller holds the objective's lock.
@@ -36,6 +47,7 @@ class Problem:
         watch: Is told of iterations, or None.
         trace: Criterion and theta of every iteration.
         best: Lowest criterion seen and its theta.
+        idle: Entries of theta without influence on the criterion, or None.
     """
 
     objective: Objective
@@ -44,6 +56,7 @@ class Problem:
     watch: Watch | None = None
     trace: list[tuple[float, FloatArray]] = field(default_factory=list)
     best: tuple[float, FloatArray] | None = None
+    idle: Idle | None = None
 
     @property
     def m(self) -> int:

@@ -19,7 +19,7 @@ from mixedmodels.objective import Objective
 from mixedmodels.optimize.choose import choose_optimizer
 from mixedmodels.optimize.judge import Verdict, escape, judge
 from mixedmodels.optimize.methods import METHODS, quasi_newton
-from mixedmodels.optimize.problem import Ended, Problem, Watch
+from mixedmodels.optimize.problem import Ended, Idle, Problem, Watch
 from mixedmodels.optimize.summary import OptSummary, Status
 from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option
 from mixedmodels.typing import FloatArray
@@ -36,6 +36,7 @@ class Request:
         optimizer: Name of a method, or "auto".
         start: (m,) theta to start from, or None for a start by moments.
         control: Limits and tolerances.
+        moments: Whether to search from the starts by moments too when `start` is given.
 
     Raises:
         MixedModelsError: `reml` is no truth value, or `control` no Control.
@@ -45,6 +46,7 @@ class Request:
     optimizer: OptimizerName = "auto"
     start: npt.ArrayLike | None = None
     control: Control = field(default_factory=Control)
+    moments: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.reml, (bool, np.bool_)):
@@ -54,7 +56,11 @@ class Request:
 
 
 def minimize(
-    objective: Objective, products: Products, request: Request, watch: Watch | None = None
+    objective: Objective,
+    products: Products,
+    request: Request,
+    watch: Watch | None = None,
+    idle: Idle | None = None,
 ) -> tuple[FloatArray, OptSummary]:
     """Find theta; the evaluator is left at it.
 
@@ -63,6 +69,7 @@ def minimize(
         products: Cross-products, for the choice of a method.
         request: Criterion, method, start and limits.
         watch: Is told of iterations.
+        idle: Entries of theta without influence on the criterion, or None.
 
     Returns:
         theta (m,) with nonnegative diagonal entries, and how it was found.
@@ -80,11 +87,14 @@ def minimize(
     with objective.lock:
         evaluator = objective.evaluator
         evaluator.reset_counts()
-        if request.start is None:
-            starts = evaluator.starts()
-        else:
-            starts = [objective.templates.rectify(objective.theta(request.start))]
-        problem = Problem(objective, request.reml, request.control, watch)
+        starts = []
+        if request.start is not None:
+            starts.append(objective.templates.rectify(objective.theta(request.start)))
+        if request.start is None or request.moments:
+            starts += evaluator.starts()
+        problem = Problem(objective, request.reml, request.control, watch, idle=idle)
+        if idle is not None:
+            starts = [idle.settled(start) for start in starts]
         start, ended = _search(problem, name, starts)
         ended, verdict = _settle(problem, ended, restart=request.optimizer == "auto")
         problem.value(verdict.theta)  # leaves the workspace at the optimum
@@ -118,7 +128,7 @@ def _search(
     for start in starts:
         before = problem.trace
         problem.trace = []
-        ended = METHODS[name](problem, start)
+        ended = _settled(problem, METHODS[name](problem, start))
         value = problem.value(ended.theta) if len(starts) > 1 else 0.0
         found.append((value, start, ended, problem.trace))
         problem.trace = before
@@ -127,6 +137,14 @@ def _search(
         problem.trace.extend(trace)
     _, start, ended, _ = found[-1]
     return start, ended
+
+
+def _settled(problem: Problem, ended: Ended) -> Ended:
+    """The end with zero for what has no influence: the criterion is the same there."""
+    if problem.idle is None:
+        return ended
+    theta = problem.idle.settled(ended.theta)
+    return dataclasses.replace(ended, theta=theta, model=None, confirmed=False, tidied=False)
 
 
 def _settle(problem: Problem, ended: Ended, *, restart: bool) -> tuple[Ended, Verdict]:
@@ -141,7 +159,8 @@ def _settle(problem: Problem, ended: Ended, *, restart: bool) -> tuple[Ended, Ve
             return ended, dataclasses.replace(verdict, downhill=None)
         if lower is None and (not restart or _small(problem, verdict)):
             break
-        again = quasi_newton(problem, verdict.theta if lower is None else lower)
+        start = verdict.theta if lower is None else lower
+        again = _settled(problem, quasi_newton(problem, start))
         found = judge(problem, again)
         if not found.value < verdict.value:
             break

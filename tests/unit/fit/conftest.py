@@ -30,6 +30,7 @@ from mixedmodels.api import lmer
 from mixedmodels.covariance import Templates
 from mixedmodels.datasets import load_dataset
 from mixedmodels.errors import SingularFitWarning
+from mixedmodels.estimates.identified import Identification
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.optimize.summary import OptSummary
@@ -74,6 +75,9 @@ class FakeModel:
     def hessian(self, theta: NDArray[np.float64], *, reml: bool, budget: float) -> Any:
         assert budget > 0.0
         return hessian(self.problem, theta, reml)
+
+    def identification(self, *, reml: bool) -> Identification:
+        return Identification(SimpleNamespace(terms=()), self.templates, reml=reml, findings=None)
 
     @property
     def products(self) -> SimpleNamespace:

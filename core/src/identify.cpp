@@ -1,0 +1,294 @@
+#include "mixedmodels/identify.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "mixedmodels/blas.hpp"
+#include "mixedmodels/small.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+constexpr int kFew = 16;  // columns of X that are multiplied without BLAS
+// Relative squared norm below which a column of a term, projected off those before it, is left as it is.
+constexpr double kSame = 1e-13;
+
+using Square = std::vector<double>;  // width x width, column-major
+
+// A random-effects term: columns `first` to `end` of its factor.
+struct Term {
+  int factor, first, end;
+};
+
+std::vector<Term> terms_of(const std::vector<ThetaEntry>& entries) {
+  std::vector<Term> out;
+  for (std::size_t e = 0; e < entries.size();) {
+    const ThetaEntry& corner = entries[e];
+    std::size_t size = 0;
+    while (e + size < entries.size() && entries[e + size].factor == corner.factor &&
+           entries[e + size].column == corner.column)
+      ++size;
+    const int s = static_cast<int>(size);
+    out.push_back({corner.factor, corner.row, corner.row + s});
+    e += size * (size + 1) / 2;
+  }
+  return out;
+}
+
+// Unit lower triangle T on the term's columns: the columns T z are orthogonal over all rows, so that the origin of a
+// covariate does not make the products of the columns look alike.
+void orthogonalise(const FactorBlock& f, const Term& term, Square& T) {
+  const int s = f.width;
+  Square S(static_cast<std::size_t>(s) * s, 0.0);
+  for (std::int64_t l = 0; l < f.levels; ++l) small::axpy(s * s, 1.0, f.diagonal.data() + l * s * s, S.data());
+  std::vector<double> size(s);  // 0: left as it is
+  for (int j = term.first; j < term.end; ++j) {
+    for (int i = term.first; i < j; ++i) {
+      if (size[i] == 0) continue;
+      double along = 0;
+      for (int c = term.first; c <= i; ++c) along += T[i + c * s] * S[c + j * s];
+      for (int c = term.first; c <= i; ++c) T[j + c * s] -= along / size[i] * T[i + c * s];
+    }
+    for (int c = term.first; c <= j; ++c)
+      for (int d = term.first; d <= j; ++d) size[j] += T[j + c * s] * S[c + d * s] * T[j + d * s];
+    if (size[j] > kSame * S[j + j * s]) continue;
+    size[j] = 0;
+    for (int c = term.first; c < j; ++c) T[j + c * s] = 0;
+  }
+}
+
+// One (co)variance: the effects `a` and `b` of a factor.
+struct Parameter {
+  int factor, a, b;
+};
+
+class Gram {
+ public:
+  Gram(const CrossProducts& A, const std::vector<Term>& terms, bool project) : A_(A), project_(project) {
+    for (const FactorBlock& f : A.factors) {
+      axes_.emplace_back(static_cast<std::size_t>(f.width) * f.width, 0.0);
+      for (int j = 0; j < f.width; ++j) axes_.back()[j * (f.width + 1)] = 1;
+      turned_.emplace_back();
+    }
+    for (const Term& t : terms) {
+      if (t.end - t.first > 1) orthogonalise(A.factors[t.factor], t, axes_[t.factor]);
+      for (int b = t.first; b < t.end; ++b)
+        for (int a = b; a < t.end; ++a) parameters_.push_back({t.factor, a, b});
+    }
+    n_ = static_cast<int>(parameters_.size()) + 1;
+    gram_.assign(static_cast<std::size_t>(n_) * n_, 0.0);
+    scale_.assign(n_, 0.0);
+    for (std::size_t f = 0; f < A.factors.size(); ++f) turn(static_cast<int>(f));
+  }
+
+  Identifiability run() {
+    Identifiability out;
+    for (int f = 0; f < static_cast<int>(A_.factors.size()); ++f) out.share = std::min(out.share, own(f));
+    for (const PairBlock& pair : A_.pairs) between(pair);
+    if (project_) add_fixed();
+    gram_.back() = static_cast<double>(project_ ? A_.n - A_.p : A_.n);
+    scale_.back() = std::sqrt(static_cast<double>(A_.n));
+    rescale();
+    out.pivot = least_pivot();
+    return out;
+  }
+
+ private:
+  // Rows of Z'X in the turned coordinates; the products themselves where nothing is turned.
+  const double* fixed_row(int f, std::int64_t level, int column) const {
+    const FactorBlock& block = A_.factors[f];
+    const std::int64_t at = level * block.width + column;
+    return turned_[f].empty() ? A_.ZtX.data() + (block.offset + at) * A_.k() : turned_[f].data() + at * A_.p;
+  }
+
+  void turn(int f) {
+    const FactorBlock& block = A_.factors[f];
+    const int s = block.width, p = A_.p;
+    if (s == 1) return;
+    turned_[f].assign(static_cast<std::size_t>(block.levels) * s * p, 0.0);
+    const Square& T = axes_[f];
+    for (std::int64_t l = 0; l < block.levels; ++l)
+      for (int r = 0; r < s; ++r)
+        for (int c = 0; c <= r; ++c)
+          if (T[r + c * s] != 0)
+            small::axpy(p, T[r + c * s], A_.ZtX.data() + (block.offset + l * s + c) * A_.k(),
+                        turned_[f].data() + (l * s + r) * p);
+  }
+
+  // out (sa x sb, column-major) = T_a block T_b', block as stored: of b's columns down, a's across.
+  void turn_block(int fa, int fb, const double* block, Square& out, Square& half) const {
+    const int sa = A_.factors[fa].width, sb = A_.factors[fb].width;
+    const Square &Ta = axes_[fa], &Tb = axes_[fb];
+    if (sa == 1 && sb == 1) {
+      out[0] = block[0];
+      return;
+    }
+    for (int a = 0; a < sa; ++a)
+      for (int r = 0; r < sb; ++r) {
+        double sum = 0;
+        for (int c = 0; c <= r; ++c) sum += Tb[r + c * sb] * block[c + a * sb];
+        half[r + a * sb] = sum;
+      }
+    for (int r = 0; r < sa; ++r)
+      for (int b = 0; b < sb; ++b) {
+        double sum = 0;
+        for (int c = 0; c <= r; ++c) sum += Ta[r + c * sa] * half[b + c * sb];
+        out[r + b * sa] = sum;
+      }
+  }
+
+  // K = C_l C_m', sa x sb.
+  void fixed_block(int fa, std::int64_t l, int fb, std::int64_t m, Square& K) const {
+    const int sa = A_.factors[fa].width, sb = A_.factors[fb].width;
+    for (int b = 0; b < sb; ++b)
+      for (int a = 0; a < sa; ++a) K[a + b * sa] = small::dot(A_.p, fixed_row(fa, l, a), fixed_row(fb, m, b));
+  }
+
+  // Adds what two levels give: half of N_ac N_bd + N_ad N_bc, N = B - K, without the product of the two K.
+  void add(int fa, int fb, const Square& B, const Square& K) {
+    const int s = A_.factors[fa].width;
+    auto part = [&](int r, int c, int u, int v) {
+      const double x = B[r + c * s], y = B[u + v * s];
+      return project_ ? x * y - x * K[u + v * s] - y * K[r + c * s] : x * y;
+    };
+    for (int j = 0; j < n_ - 1; ++j) {
+      const Parameter& q = parameters_[j];
+      if (q.factor != fb) continue;
+      for (int i = 0; i < (fa == fb ? j + 1 : n_ - 1); ++i) {
+        const Parameter& o = parameters_[i];
+        if (o.factor != fa) continue;
+        const double value = q.a == q.b || o.a == o.b
+                                 ? part(o.a, q.a, o.b, q.b)
+                                 : 0.5 * (part(o.a, q.a, o.b, q.b) + part(o.a, q.b, o.b, q.a));
+        gram_[std::min(i, j) + static_cast<std::size_t>(std::max(i, j)) * n_] += value;
+      }
+    }
+  }
+
+  // The levels of one factor, and the traces with the residual; the least part of a column that X leaves over.
+  double own(int f) {
+    const FactorBlock& block = A_.factors[f];
+    const int s = block.width;
+    Square B(static_cast<std::size_t>(s) * s), K(B), half(B);
+    std::vector<double> all(s), left(s);
+    for (std::int64_t l = 0; l < block.levels; ++l) {
+      turn_block(f, f, block.diagonal.data() + l * s * s, B, half);
+      fixed_block(f, l, f, l, K);
+      add(f, f, B, K);
+      for (int c = 0; c < s; ++c) {
+        all[c] += B[c * (s + 1)];
+        left[c] += B[c * (s + 1)] - K[c * (s + 1)];
+      }
+      for (int j = 0; j < n_ - 1; ++j) {
+        const Parameter& q = parameters_[j];
+        if (q.factor != f) continue;
+        const double x = B[q.a + q.b * s];
+        gram_[j + static_cast<std::size_t>(n_ - 1) * n_] += project_ ? x - K[q.a + q.b * s] : x;
+        if (q.a == q.b) scale_[j] += x * x;
+      }
+    }
+    double share = 1;
+    for (int c = 0; c < s; ++c) share = std::min(share, all[c] > 0 ? left[c] / all[c] : 0.0);
+    return share;
+  }
+
+  void between(const PairBlock& pair) {
+    const std::int64_t sa = A_.factors[pair.a].width, sb = A_.factors[pair.b].width;
+    Square B(static_cast<std::size_t>(sa * sb)), K(B), half(B);
+    for (std::int64_t l = 0; l < A_.factors[pair.a].levels; ++l)
+      for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
+        turn_block(pair.a, pair.b, pair.values.data() + t * sa * sb, B, half);
+        if (project_) fixed_block(pair.a, l, pair.b, pair.level_b[t], K);
+        add(pair.a, pair.b, B, K);
+      }
+  }
+
+  // The products of the two K over all pairs of levels: <H_j, H_k>, H the symmetric part of the sum of C_a C_b'.
+  void add_fixed() {
+    const int p = A_.p;
+    if (p == 0) return;
+    const std::size_t pp = static_cast<std::size_t>(p) * p;
+    std::vector<double> H(pp * (n_ - 1), 0.0), sum(pp);
+    for (int j = 0; j < n_ - 1; ++j) {
+      fixed_gram(parameters_[j], sum);
+      for (int c = 0; c < p; ++c)
+        for (int r = 0; r < p; ++r) H[j * pp + r + c * p] = 0.5 * (sum[r + c * p] + sum[c + r * p]);
+    }
+    for (int j = 0; j < n_ - 1; ++j)
+      for (int i = 0; i <= j; ++i)
+        gram_[i + static_cast<std::size_t>(j) * n_] += small::dot(static_cast<int>(pp), &H[i * pp], &H[j * pp]);
+  }
+
+  void fixed_gram(const Parameter& q, std::vector<double>& out) const {
+    const FactorBlock& block = A_.factors[q.factor];
+    const int p = A_.p, step = block.width * (turned_[q.factor].empty() ? A_.k() : p);
+    if (p > kFew) {
+      blas::gemm('N', 'T', p, p, block.levels, 1.0, fixed_row(q.factor, 0, q.a), step, fixed_row(q.factor, 0, q.b),
+                 step, 0.0, out.data(), p);
+      return;
+    }
+    std::fill(out.begin(), out.end(), 0.0);
+    for (std::int64_t l = 0; l < block.levels; ++l)
+      for (int c = 0; c < p; ++c)
+        small::axpy(p, fixed_row(q.factor, l, q.b)[c], fixed_row(q.factor, l, q.a), &out[static_cast<std::size_t>(c) * p]);
+  }
+
+  void rescale() {
+    for (int j = 0; j < n_ - 1; ++j)
+      if (parameters_[j].a == parameters_[j].b) scale_[j] = std::sqrt(scale_[j]);
+    auto variance = [&](int factor, int a) {
+      for (int j = 0; j < n_ - 1; ++j)
+        if (parameters_[j].factor == factor && parameters_[j].a == a && parameters_[j].b == a) return scale_[j];
+      return 0.0;
+    };
+    for (int j = 0; j < n_ - 1; ++j)
+      if (const Parameter& q = parameters_[j]; q.a != q.b)
+        scale_[j] = std::sqrt(variance(q.factor, q.a) * variance(q.factor, q.b));
+    for (int j = 0; j < n_; ++j)
+      for (int i = 0; i <= j; ++i) {
+        const double size = scale_[i] * scale_[j];
+        double& entry = gram_[i + static_cast<std::size_t>(j) * n_];
+        entry = size > 0 ? entry / size : 0.0;
+        gram_[j + static_cast<std::size_t>(i) * n_] = entry;
+      }
+  }
+
+  // Of a Cholesky factorization with diagonal pivots.
+  double least_pivot() {
+    std::vector<int> left(n_);
+    for (int i = 0; i < n_; ++i) left[i] = i;
+    auto at = [&](int i, int j) -> double& { return gram_[i + static_cast<std::size_t>(j) * n_]; };
+    double least = 1;
+    while (!left.empty()) {
+      const auto best = std::max_element(left.begin(), left.end(), [&](int i, int j) { return at(i, i) < at(j, j); });
+      const int k = *best;
+      left.erase(best);
+      const double pivot = at(k, k);
+      least = std::min(least, pivot);
+      if (!(pivot > 0)) return 0;
+      for (int j : left) {
+        const double factor = at(k, j) / pivot;
+        for (int i : left) at(i, j) -= factor * at(i, k);
+      }
+    }
+    return least;
+  }
+
+  const CrossProducts& A_;
+  bool project_;
+  int n_ = 0;  // parameters, the residual variance last
+  std::vector<Parameter> parameters_;
+  std::vector<Square> axes_;
+  std::vector<std::vector<double>> turned_;  // per factor of several columns: levels x width x p
+  std::vector<double> gram_, scale_;
+};
+
+}  // namespace
+
+Identifiability identifiability(const CrossProducts& A, const std::vector<ThetaEntry>& entries, Criterion criterion) {
+  return Gram(A, terms_of(entries), criterion == Criterion::reml).run();
+}
+
+}  // namespace mixedmodels

@@ -1,0 +1,247 @@
+"""Which covariance parameters the data cannot tell apart, decided from the rows.
+
+The covariance of the response is linear in the variances and covariances phi of the random effects:
+V = sum of phi_j V_j + phi_0 I, and for REML only Q V Q matters, Q = I - X X^+. Two values of phi
+give the same likelihood exactly where the matrices V_j are linearly dependent. Their null space is
+found from their values x'V_j y at random pairs of vectors, without forming any of them. The core
+decides beforehand whether this work is needed (`identify.hpp`); the words are `identify_words`'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedmodels.design.design import Design
+from mixedmodels.typing import BoolArray, FloatArray, IntArray
+
+# Pivots and shares (see the core's `Identifiability`) below which the rows are looked at. A larger
+# value costs time, not correctness: information of 1e-6 is far more than rounding leaves.
+SUSPICIOUS = 1e-6
+# Relative norm of what is left of a column beside those before it that is rounding.
+_SAME = 1e-14
+# Singular value of the scaled values x'V_j y that counts as zero.
+_NULL = 1e-7
+# Relative size of x'Q V_j Q y that counts as zero.
+_IDLE = 1e-10
+# Weight of a parameter in the null space that is rounding.
+_WEIGHT = 1e-7
+# Pairs of random vectors beyond the number of parameters.
+_SPARE = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Confounded:
+    """Parameters that can only be told in certain combinations.
+
+    Attributes:
+        entries: (m,) which (co)variances, in the order of theta.
+        residual: Whether the residual variance is one of them.
+        fixed: Whether the reason is the fixed part, which leaves too little for REML.
+    """
+
+    entries: BoolArray
+    residual: bool
+    fixed: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """What the rows say of one criterion.
+
+    Attributes:
+        unknown: (m,) (co)variances that are not identified, in the order of theta.
+        residual: Whether the residual variance is not identified.
+        idle: (m,) diagonal entries of effects whose columns the fixed part takes up.
+        empty: (m,) diagonal entries of effects whose columns are zero in all rows.
+        groups: Sets of parameters that are confounded with each other.
+        too_few: Whether n - p residuals are too few for this number of parameters.
+    """
+
+    unknown: BoolArray
+    residual: bool
+    idle: BoolArray
+    empty: BoolArray
+    groups: tuple[Confounded, ...]
+    too_few: bool
+
+
+def examine_rows(design: Design, R: FloatArray, kept: IntArray, *, reml: bool) -> Findings:
+    """The parameters that one criterion cannot tell apart.
+
+    Args:
+        design: Model matrices.
+        R: (p, p) triangle of the basis X R^-1 of the columns kept.
+        kept: (p,) their positions.
+        reml: Which criterion.
+    """
+    probes = _Probes(design, R, kept)
+    plain, projected = probes.values()
+    entries = probes.entries
+    scale = _scales(plain, entries)
+    diagonal = entries[:, 1] == entries[:, 2]
+    norms = np.linalg.norm(plain, axis=0)[:-1]
+    left = np.linalg.norm(projected, axis=0)[:-1]
+    empty = diagonal & (norms == 0.0)
+    idle = diagonal & ~empty & (left <= _IDLE * norms)
+    gone = _of_effects(entries, (idle | empty) if reml else empty)
+    live = np.append(~gone, True)
+    room = probes.n - probes.p
+    too_few = bool(reml and 0.5 * room * (room + 1) < np.count_nonzero(live))
+    linked = _groups(probes, projected if reml else plain, scale, live)
+    fixed = _groups(probes, plain, scale, live) if reml else linked
+    groups = [
+        Confounded(e, r, fixed=not any(np.array_equal(e, o) and r == s for o, s in fixed))
+        for e, r in linked
+    ]
+    unknown = gone.copy()
+    for group in groups:
+        unknown |= group.entries
+    residual = any(group.residual for group in groups)
+    return Findings(unknown, residual, idle, empty, tuple(groups), too_few)
+
+
+class _Probes:
+    """The values of every V_j, whitened by the weights, at random pairs of vectors.
+
+    Attributes:
+        entries: (m, 3) term, row and column of each (co)variance, in the order of theta.
+        n: Rows.
+        p: Rank of X.
+    """
+
+    def __init__(self, design: Design, R: FloatArray, kept: IntArray) -> None:
+        self._root = None if design.w is None else np.sqrt(design.w)
+        self._terms = [
+            (design.groups[term.group].codes, self._whitened(term.z)) for term in design.terms
+        ]
+        self._axes = [_orthogonal_axes(z) for _, z in self._terms]
+        self._turned = [z @ T.T for (_, z), T in zip(self._terms, self._axes, strict=True)]
+        self.entries = np.array(
+            [
+                (t, row, column)
+                for t, (_, z) in enumerate(self._terms)
+                for column in range(z.shape[1])
+                for row in range(column, z.shape[1])
+            ]
+        )
+        self.n, self.p = design.n, len(R)
+        self._basis = np.linalg.solve(R.T, self._whitened(design.X[:, kept]).T) if self.p else None
+
+    def _whitened(self, z: FloatArray) -> FloatArray:
+        return np.array(z) if self._root is None else z * self._root[:, None]
+
+    def values(self) -> tuple[FloatArray, FloatArray]:
+        """(k, m + 1) x'V_j y of the turned columns, before and after X is projected out."""
+        rng = np.random.default_rng(0)
+        plain, projected = [], []
+        for _ in range(len(self.entries) + 1 + _SPARE):
+            x, y = rng.standard_normal((2, self.n))
+            plain.append(self._row(x, y))
+            projected.append(self._row(self._left(x), self._left(y)))
+        return np.array(plain), np.array(projected)
+
+    def _left(self, x: FloatArray) -> FloatArray:
+        """What X leaves of x; projected twice against rounding."""
+        if self._basis is None:
+            return x
+        once = x - self._basis.T @ (self._basis @ x)
+        left: FloatArray = once - self._basis.T @ (self._basis @ once)
+        return left
+
+    def _row(self, x: FloatArray, y: FloatArray) -> list[float]:
+        out: list[float] = []
+        for (codes, _), z in zip(self._terms, self._turned, strict=True):
+            left, right = (
+                np.stack([np.bincount(codes, z[:, j] * v) for j in range(z.shape[1])])
+                for v in (x, y)
+            )
+            products = left @ right.T
+            for column in range(len(products)):
+                out.append(float(products[column, column]))
+                below = slice(column + 1, None)
+                out.extend((products[below, column] + products[column, below]).tolist())
+        out.append(float(x @ y))
+        return out
+
+    def as_typed(self, null: FloatArray) -> FloatArray:
+        """(m + 1, k) directions in (co)variances of the columns as typed, these of size 1."""
+        out: FloatArray = null.copy()
+        for t, T in enumerate(self._axes):
+            places = np.flatnonzero(self.entries[:, 0] == t)
+            rows, columns = self.entries[places, 1], self.entries[places, 2]
+            size = np.sqrt(np.mean(self._terms[t][1] ** 2, axis=0))
+            for k in range(null.shape[1]):
+                phi = np.zeros((len(T), len(T)))
+                phi[rows, columns] = phi[columns, rows] = null[places, k]
+                phi = T.T @ phi @ T * np.outer(size, size)
+                out[places, k] = phi[rows, columns]
+        return out
+
+
+def _orthogonal_axes(z: FloatArray) -> FloatArray:
+    """Lower triangle T: the columns T z are orthogonal over all rows, and of size 1.
+
+    Dependent columns are left as they are but for their size; z: (n, s).
+    """
+    s = z.shape[1]
+    T = np.eye(s)
+    done: list[tuple[int, FloatArray]] = []
+    for j in range(s):
+        before = np.linalg.norm(z[:, j])
+        if before == 0.0:
+            continue
+        left = np.array(z[:, j])
+        for _ in range(2):
+            for i, unit in done:
+                along = unit @ left
+                left -= along * unit
+                T[j] -= along * T[i]
+        size = np.linalg.norm(left)
+        if size <= _SAME * before:
+            T[j] = 0.0
+            T[j, j] = 1.0 / before
+            continue
+        T[j] /= size
+        done.append((j, left / size))
+    axes: FloatArray = T * np.sqrt(len(z))
+    return axes
+
+
+def _scales(plain: FloatArray, entries: IntArray) -> FloatArray:
+    """(m + 1,) norm of the values of each variance, and of a covariance from its two variances."""
+    norms = np.linalg.norm(plain, axis=0)
+    own = {(t, r): norms[j] for j, (t, r, c) in enumerate(entries.tolist()) if r == c}
+    scale = [np.sqrt(own[t, r] * own[t, c]) for t, r, c in entries.tolist()]
+    out = np.array([*scale, norms[-1]])
+    return np.where(out > 0.0, out, 1.0)
+
+
+def _of_effects(entries: IntArray, effects: BoolArray) -> BoolArray:
+    """All (co)variances of these effects."""
+    chosen = {(t, r) for t, r, _ in entries[effects].tolist()}
+    return np.array([(t, r) in chosen or (t, c) in chosen for t, r, c in entries.tolist()])
+
+
+def _groups(
+    probes: _Probes, values: FloatArray, scale: FloatArray, live: BoolArray
+) -> list[tuple[BoolArray, bool]]:
+    """Sets of parameters (entries of theta, residual) that null vectors connect."""
+    _, sizes, vectors = np.linalg.svd((values / scale)[:, live], full_matrices=False)
+    null = np.zeros((len(live), np.count_nonzero(sizes <= _NULL)))
+    if not null.shape[1]:
+        return []
+    null[live] = vectors[sizes <= _NULL].T / scale[live, None]
+    basis, _ = np.linalg.qr(probes.as_typed(null))
+    linked = np.abs(basis @ basis.T) > _WEIGHT
+    found = []
+    waiting = np.diag(linked).copy()
+    while waiting.any():
+        members = np.zeros(len(live), dtype=np.bool_)
+        members[np.argmax(waiting)] = True
+        while (wider := linked[members].any(axis=0) | members).sum() > members.sum():
+            members = wider
+        waiting &= ~members
+        found.append((members[:-1], bool(members[-1])))
+    return found
