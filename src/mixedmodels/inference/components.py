@@ -37,7 +37,7 @@ def component_table(
     templates: Templates,
     theta: FloatArray,
     information: Information,
-    identified: Identification,
+    identified: Identification | None = None,
 ) -> pd.DataFrame:
     """`VarCorr.to_frame` with standard errors, and degrees of freedom of the variances.
 
@@ -49,8 +49,11 @@ def component_table(
     order = _table_order(templates)
     vcov = _errors([c.vcov for c in components], information)
     sdcor = _errors([c.sdcor for c in components], information)
-    table.insert(4, "vcov_se", np.where(identified.unknown[order], np.nan, vcov))
-    table["sdcor_se"] = np.where(identified.unknown_names[order], np.nan, sdcor)
+    if identified is not None:
+        vcov[identified.unknown[order]] = np.nan
+        sdcor[identified.unknown_names[order]] = np.nan
+    table.insert(4, "vcov_se", vcov)
+    table["sdcor_se"] = sdcor
     with np.errstate(divide="ignore", invalid="ignore"):
         df = 2.0 * (table["vcov"] / table["vcov_se"]) ** 2
     table["df"] = df.where(table["var2"].isna())

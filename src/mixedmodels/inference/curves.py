@@ -198,8 +198,8 @@ class Curve:
             listed = ", ".join(f"{value:.6g}" for value in theta)
             raise LowerDevianceError(
                 f"The profile of {self.parameter.name} found a deviance {-above:.3g} below that of "
-                f"the fit ({self.minimum:.6f}), so the fit has not reached the optimum. Fit again from "
-                f"there: start=[{listed}].",
+                f"the fit ({self.minimum:.6f}), so the fit has not reached the optimum. Fit again "
+                f"from there: start=[{listed}].",
                 theta,
             )
         side = 1.0 if w >= self.optimum.w else -1.0

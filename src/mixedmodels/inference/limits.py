@@ -95,13 +95,18 @@ def not_identified(fitted: Fitted, parameters: Sequence[Parameter]) -> dict[str,
 
 
 def from_optimum(fitted: Fitted, work: Callable[[Fitted], T], refits: int = _MOST_REFITS) -> T:
-    """The result of `work` on a fit, fitted again where a profile finds a lower deviance."""
+    """The result of `work` on a fit, fitted again where a profile finds a lower deviance.
+
+    A search that has not converged is not mended here: its fit says so.
+    """
     try:
         return work(fitted)
     except LowerDevianceError as error:
+        if refits == 0 or not fitted.optsum.converged:
+            raise
         request = Request(False, start=error.theta, control=fitted.optsum.control)
         better = fitted.stages.twin().solve(request)
-        if refits == 0 or not better.solution.objective < fitted.solution.objective:
+        if not better.solution.objective < fitted.solution.objective:
             raise
     warnings.warn(
         f"A profile found a deviance {better.solution.objective:.6f} below that of the fit by ML "

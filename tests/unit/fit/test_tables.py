@@ -94,7 +94,10 @@ def test_model_without_fixed_effects() -> None:
         formula=SimpleNamespace(text="y ~ 0 + (1 | a) + (x | b) + (0 + x | a)"),
     )  # fmt: skip
     optsum: Any = SimpleNamespace(converged=True, control=Control())
-    model: Any = SimpleNamespace(design=design, templates=TEMPLATES)
+    identified = SimpleNamespace(messages=())
+    model: Any = SimpleNamespace(
+        design=design, templates=TEMPLATES, identification=lambda reml: identified
+    )
     fit = LinearMixedFit(model, Fitted(model, solution(solved, theta, reml=True), optsum))
     assert fit.objective == fit.deviance
     assert fit.fixef.empty
