@@ -50,7 +50,7 @@ class IdleEffects:
         lams = []
         for t, lam in enumerate(self.templates.lam(theta)):
             kept = np.array([(t, r) not in self._gone for r in range(len(lam))])
-            lams.append(lam if kept.all() else _triangle_of(np.where(kept[:, None], lam, 0.0)))
+            lams.append(lam if kept.all() else _without(lam, kept))
         return self.templates.theta_of(lams)
 
     @cached_property
@@ -326,12 +326,16 @@ def _dependent(z: FloatArray) -> bool:
     return bool(np.linalg.matrix_rank(scaled, tol=1e-9) < z.shape[1])
 
 
-def _triangle_of(root: FloatArray) -> FloatArray:
-    """The lower triangle with the covariance of `root`; rows of zeros stay."""
-    _, upper = np.linalg.qr(root.T)
-    lower: FloatArray = upper.T * np.where(np.diag(upper) < 0.0, -1.0, 1.0)
-    lower[~root.any(axis=1)] = 0.0
-    return lower + 0.0  # no negative zeros
+def _without(lam: FloatArray, kept: BoolArray) -> FloatArray:
+    """The template whose covariance is that of the kept effects, and zero for the others."""
+    out = np.zeros_like(lam)
+    if kept.any():
+        _, upper = np.linalg.qr(lam[kept].T)
+        size = len(upper)
+        signs = np.where(np.diag(upper) < 0.0, -1.0, 1.0)
+        # Adding zero turns the -0.0 of a flipped zero into 0.0.
+        out[np.ix_(kept, np.flatnonzero(kept)[:size])] = upper.T * signs + 0.0
+    return out
 
 
 def _listed(names: list[str]) -> str:

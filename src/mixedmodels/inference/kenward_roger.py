@@ -69,7 +69,8 @@ class KenwardRoger(Degrees):
         self._R_inverse, _ = lapack.dtrtri(R)
         self._phi = R @ vcov @ R.T / sigma**2
         self._parts = _parts(fitted, self._phi)
-        self._W = 2.0 * _pseudo_inverse(_information(self._parts, self._phi))
+        whole = np.diag(self._parts.traces)
+        self._W = 2.0 * _pseudo_inverse(_information(self._parts, self._phi), whole)
         adjusted = sigma**2 * _adjusted(self._parts, self._phi, self._W)
         super().__init__(beta, self._R_inverse @ adjusted @ self._R_inverse.T, sigma)
 
@@ -170,10 +171,16 @@ def _information(parts: _Parts, phi: FloatArray) -> FloatArray:
     return np.asarray(parts.traces - 2.0 * fixed + products)
 
 
-def _pseudo_inverse(information: FloatArray) -> FloatArray:
-    """Its inverse over the directions that have information, scaled to a unit diagonal first."""
+def _pseudo_inverse(information: FloatArray, whole: FloatArray) -> FloatArray:
+    """Its inverse over the directions that have information, scaled to a unit diagonal first.
+
+    A parameter of which the fixed effects leave next to nothing of `whole`, its information without
+    them, has rounding errors for its information.
+    """
     size = np.diag(information)
-    scale = 1.0 / np.sqrt(np.where(size > 0.0, size, 1.0))
+    scale = np.zeros(len(size))
+    known = size > _FLAT * np.abs(whole)
+    scale[known] = 1.0 / np.sqrt(size[known])
     values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
     kept = values > _FLAT * values.max()
     root = vectors[:, kept] * scale[:, None]
