@@ -35,12 +35,12 @@ struct ProfileCurve {
     return {made.rows, made.basis, made.A, analysis.symbolic, std::move(converted), parameter, at, threads};
   }
 
-  nb::tuple solve(double at) {
+  nb::tuple solve(double at, bool thorough) {
     mm::ProfilePoint found;
     {
       nb::gil_scoped_release release;
       const mm::BlasThreads blas(1);
-      found = core.solve(at);
+      found = core.solve(at, thorough);
     }
     return to_tuple(std::move(found));
   }
@@ -58,9 +58,11 @@ void bind_profile(nb::module_& m) {
                     Dense, int>(),
            nb::arg("analysis"), nb::arg("terms"), nb::arg("kind"), nb::arg("place"), nb::arg("theta"),
            nb::arg("threads") = 1, nb::keep_alive<1, 2>())
-      .def("solve", &ProfileCurve::solve, nb::arg("at"),
+      .def("solve", &ProfileCurve::solve, nb::arg("at"), nb::arg("thorough") = false,
            "The point with the parameter held at log sigma, the sd, the angle whose sine is the correlation, or the\n"
-           "coefficient: (at, deviance, its derivative by at, theta, sigma, beta of the kept columns, converged).")
+           "coefficient: (at, deviance, its derivative by at, theta, sigma, beta of the kept columns, converged). "
+           "Thorough: the\n"
+           "lowest of searches from several places.")
       .def_prop_ro(
           "optimum", [](const ProfileCurve& s) { return to_tuple(s.core.optimum()); }, "Likewise, of the optimum.",
           nb::rv_policy::automatic)

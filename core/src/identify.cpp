@@ -159,9 +159,8 @@ class Gram {
       for (int i = 0; i < (fa == fb ? j + 1 : n_ - 1); ++i) {
         const Parameter& o = parameters_[i];
         if (o.factor != fa) continue;
-        const double value = q.a == q.b || o.a == o.b
-                                 ? part(o.a, q.a, o.b, q.b)
-                                 : 0.5 * (part(o.a, q.a, o.b, q.b) + part(o.a, q.b, o.b, q.a));
+        const double value = q.a == q.b || o.a == o.b ? part(o.a, q.a, o.b, q.b)
+                                                      : 0.5 * (part(o.a, q.a, o.b, q.b) + part(o.a, q.b, o.b, q.a));
         gram_[std::min(i, j) + static_cast<std::size_t>(std::max(i, j)) * n_] += value;
       }
     }
@@ -232,7 +231,8 @@ class Gram {
     std::fill(out.begin(), out.end(), 0.0);
     for (std::int64_t l = 0; l < block.levels; ++l)
       for (int c = 0; c < p; ++c)
-        small::axpy(p, fixed_row(q.factor, l, q.b)[c], fixed_row(q.factor, l, q.a), &out[static_cast<std::size_t>(c) * p]);
+        small::axpy(p, fixed_row(q.factor, l, q.b)[c], fixed_row(q.factor, l, q.a),
+                    &out[static_cast<std::size_t>(c) * p]);
   }
 
   void rescale() {

@@ -20,6 +20,9 @@ constexpr int kMostSteps = 200;
 // A column of a template below the first is held at zero by symmetry alone, and is started at the second.
 constexpr double kZero = 1e-3, kAway = 0.03;
 constexpr double kDifference = 1e-4;
+// Sizes of templates that a thorough search starts from, and by how much another minimum must be lower to count.
+constexpr double kSizes[] = {1, 0.1};
+constexpr double kLower = 1e-7;
 
 std::vector<ThetaEntry> squares(const std::vector<ProfileTerm>& terms) {
   std::vector<ThetaEntry> out;
@@ -266,7 +269,7 @@ void ProfileCurve::gradient(std::vector<double>& out) {
   }
 }
 
-ProfilePoint ProfileCurve::solve(double at) {
+ProfilePoint ProfileCurve::solve(double at, bool thorough) {
   std::vector<double> free = predict(at);
   leave_zeros(free);
   const Solved& close = nearest(at);
@@ -279,9 +282,44 @@ ProfilePoint ProfileCurve::solve(double at) {
     std::copy(solved_[0].hessian.begin(), solved_[0].hessian.end(), model_.data());
     converged = descend(free, at);
   }
+  if (thorough || !converged) return best_of_many(at, converged, std::move(free));
   ProfilePoint out = point(at, converged);
-  if (converged) solved_.push_back({at, std::move(free), model_.hessian()});
+  solved_.push_back({at, std::move(free), model_.hessian()});
   return out;
+}
+
+// The lowest of what was found and of descents from the optimum and from templates of several sizes: in small samples
+// the deviance of the other parameters may have more than one minimum.
+ProfilePoint ProfileCurve::best_of_many(double at, bool converged, std::vector<double> found) {
+  ProfilePoint out = point(at, converged);
+  std::vector<double> hessian = model_.hessian();
+  std::vector<std::vector<double>> starts{solved_[0].free, solved_[0].free};
+  for (std::size_t i = 0; i < direction_.size(); ++i) starts.back()[i] += (at - solved_[0].at) * direction_[i];
+  for (double size : kSizes) {
+    starts.push_back(solved_[0].free);
+    set_templates(starts.back(), size);
+  }
+  for (std::vector<double>& free : starts) {
+    leave_zeros(free);
+    std::copy(solved_[0].hessian.begin(), solved_[0].hessian.end(), model_.data());
+    if (!descend(free, at) || (out.converged && !(value_ < out.deviance - kLower))) continue;
+    out = point(at, true);
+    found = std::move(free);
+    hessian = model_.hessian();
+  }
+  if (out.converged) solved_.push_back({at, std::move(found), std::move(hessian)});
+  return out;
+}
+
+// Diagonal templates of one size in their natural units.
+void ProfileCurve::set_templates(std::vector<double>& free, double size) const {
+  for (int t = 0; t < static_cast<int>(terms_.size()); ++t)
+    for (int c = 0; c < terms_[t].size; ++c)
+      for (int r = c; r < terms_[t].size; ++r)
+        for (std::size_t i = 0; i < slot_.size(); ++i)
+          if (slot_[i] == place(t, r, c)) free[i] = r == c ? size : 0;
+  if (parameter_.kind == Held::correlation)
+    for (std::size_t i = free.size() - 2; i < free.size(); ++i) free[i] = std::sqrt(size);
 }
 
 // From `free` to where the deviance is least; the evaluator and slope_ are left there.

@@ -54,8 +54,8 @@ class ProfileCurve {
   double curvature() const { return curvature_; }
   int n_value() const { return f_.n_value(); }
 
-  // Starts from what the points solved before say of this one.
-  ProfilePoint solve(double at);
+  // Starts from what the points solved before say of this one; `thorough`, or where that fails, from other places too.
+  ProfilePoint solve(double at, bool thorough = false);
 
  private:
   struct Solved {
@@ -69,6 +69,8 @@ class ProfileCurve {
   void fill_templates(const std::vector<double>& free, double at);
   double deviance(const std::vector<double>& free, double at);
   void gradient(std::vector<double>& out);
+  ProfilePoint best_of_many(double at, bool converged, std::vector<double> found);
+  void set_templates(std::vector<double>& free, double size) const;
   bool descend(std::vector<double>& free, double at);
   double search_line(const std::vector<double>& free, double at, double slope);
   std::vector<double> predict(double at) const;

@@ -37,6 +37,12 @@ _MOST_FAILURES = 12
 _FARTHEST = 700.0
 # First step outwards of a logarithmic coordinate where the curvature at the optimum sets no limit.
 _FIRST_STEP = 3.0
+# Flops of a factorization below which a limit is searched once more from other places: with little
+# data the deviance of the other parameters may have several minima.
+_SMALL = 1e6
+# By how much such a search must come out lower, and how often.
+_OTHER_MINIMUM = 1e-6
+_MOST_MINIMA = 8
 # Largest unit of a standard deviation, in residual standard deviations and natural units of theta.
 _LARGEST_UNIT = 30.0
 # A path stops there; the step of zeta that it aims at.
@@ -125,6 +131,7 @@ class Curve:
         slope = sqrt(0.5 * curvature) * self._stretch(w)
         self.optimum = Point(w, at, self.minimum, 0.0, slope, theta, sigma, beta)
         self.trouble = ""
+        self._small = fitted.stages.analysis.flops < _SMALL
         self._ceiling: Solved | None = None
         if parameter.kind == "cor":
             term, *effects = parameter.place
@@ -184,10 +191,10 @@ class Curve:
             )
         return found
 
-    def _computed(self, w: float) -> Point | None:
+    def _computed(self, w: float, *, thorough: bool = False) -> Point | None:
         """The point, or None where the search over the other parameters does not converge."""
         held = self._to_held(w)
-        solved: Solved = self._core.solve(held)
+        solved: Solved = self._core.solve(held, thorough)
         if self._ceiling is not None and not solved[1] < self._ceiling[1]:
             solved = self._ceiling
         _, deviance, slope, theta, sigma, beta, converged = solved
@@ -232,16 +239,26 @@ class Curve:
         inner, outer = self.optimum, None
         w = self._extend(inner, zeta, bound) if guess is None else guess
         widths = [inf, inf]  # of the interval, after the last two steps
+        minima = _MOST_MINIMA if self._small else 0
         for _ in range(_MOST_STEPS):
             if side * (w - bound) >= 0.0 or not isfinite(w):
                 w = bound
             found = self._near(w, inner)
-            if abs(found.deviance - wanted) <= tolerance:
-                return found.held
-            if abs(found.zeta) > abs(zeta):
+            beyond = abs(found.zeta) > abs(zeta)
+            close = outer is not None and abs(outer.w - inner.w) <= _CLOSE * (1.0 + abs(inner.w))
+            met = abs(found.deviance - wanted) <= tolerance
+            if met or close or (found.w == bound and not beyond):
+                lower = self._lower(found) if minima else None
+                if lower is None or lower.deviance >= wanted - tolerance:
+                    return found.held
+                minima -= 1
+                found, beyond = lower, False
+                outer = None if outer is None or side * (outer.w - found.w) <= 0.0 else outer
+                widths = [inf, inf]
+                if found.w == bound:
+                    return found.held
+            if beyond:
                 outer = found
-            elif found.w == bound:
-                return found.held
             else:
                 inner = found
             if outer is None:
@@ -250,8 +267,6 @@ class Curve:
                 w = self._extend(inner, zeta, bound)
                 continue
             width = abs(outer.w - inner.w)
-            if width <= _CLOSE * (1.0 + abs(inner.w)):
-                return found.held
             slow = width > 0.5 * widths[0]
             widths = [widths[1], width]
             w = 0.5 * (inner.w + outer.w) if slow else _between(inner, outer, zeta)
@@ -273,6 +288,13 @@ class Curve:
             f"{to_value(self.parameter.kind, inner.held):g}: the search over the other parameters "
             "did not converge. Rescale the covariates or simplify the random effects."
         )
+
+    def _lower(self, found: Point) -> Point | None:
+        """The same point where a search from other places finds a lower minimum, or None."""
+        again = self._computed(found.w, thorough=True)
+        if again is None or not again.deviance < found.deviance - _OTHER_MINIMUM:
+            return None
+        return again
 
     def _extend(self, inner: Point, zeta: float, bound: float) -> float:
         """A Newton step outwards, no longer than four times the way so far."""
