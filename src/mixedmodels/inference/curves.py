@@ -43,6 +43,8 @@ _SMALL = 1e6
 # By how much such a search must come out lower, and how often.
 _OTHER_MINIMUM = 1e-6
 _MOST_MINIMA = 8
+# Length of w over which a rise of the deviance by this much is a jump to another minimum.
+_NO_WAY, _JUMP = 1e-6, 1e-3
 # Largest unit of a standard deviation, in residual standard deviations and natural units of theta.
 _LARGEST_UNIT = 30.0
 # A path stops there; the step of zeta that it aims at.
@@ -243,24 +245,23 @@ class Curve:
         for _ in range(_MOST_STEPS):
             if side * (w - bound) >= 0.0 or not isfinite(w):
                 w = bound
-            found = self._near(w, inner)
+            found = self._probe(w, inner, zeta, first=outer is None)
             beyond = abs(found.zeta) > abs(zeta)
-            close = outer is not None and abs(outer.w - inner.w) <= _CLOSE * (1.0 + abs(inner.w))
             met = abs(found.deviance - wanted) <= tolerance
-            if met or close or (found.w == bound and not beyond):
+            if met or _close(inner, outer) or (found.w == bound and not beyond):
                 lower = self._lower(found) if minima else None
                 if lower is None or lower.deviance >= wanted - tolerance:
                     return found.held
                 minima -= 1
                 found, beyond = lower, False
-                outer = None if outer is None or side * (outer.w - found.w) <= 0.0 else outer
-                widths = [inf, inf]
-                if found.w == bound:
-                    return found.held
+                outer, widths = None, [inf, inf]
             if beyond:
                 outer = found
             else:
                 inner = found
+            if minima and outer is not None and _jumps(inner, outer):
+                # The outer end was in a worse minimum; from here the better one goes on.
+                minima, outer, widths = minima - 1, None, [inf, inf]
             if outer is None:
                 if self.parameter.kind == "sd" and found.w >= _FARTHEST:
                     break
@@ -275,6 +276,13 @@ class Curve:
             f"deviance stays within {zeta * zeta:.3g} of its minimum as far as "
             f"{to_value(self.parameter.kind, inner.held):g}."
         )
+
+    def _probe(self, w: float, inner: Point, zeta: float, *, first: bool) -> Point:
+        """The point at w; beyond the limit for the first time, the lowest of several searches."""
+        found = self._near(w, inner)
+        if first and self._small and abs(found.zeta) > abs(zeta):
+            return self._lower(found) or found
+        return found
 
     def _near(self, w: float, inner: Point) -> Point:
         """The point at w, or the first one on the way back to `inner` that can be computed."""
@@ -364,6 +372,17 @@ class Curve:
         if self.parameter.kind in ("sd", "sigma"):
             move = min(move, max(_FIRST_STEP, 4.0 * way))
         return last.w + side * move
+
+
+def _close(inner: Point, outer: Point | None) -> bool:
+    """Whether no number lies between."""
+    return outer is not None and abs(outer.w - inner.w) <= _CLOSE * (1.0 + abs(inner.w))
+
+
+def _jumps(inner: Point, outer: Point) -> bool:
+    """Whether the deviance rises by much over next to no way, which a minimum cannot."""
+    near = abs(outer.w - inner.w) <= _NO_WAY * (1.0 + abs(inner.w))
+    return near and outer.deviance - inner.deviance > _JUMP
 
 
 def _between(inner: Point, outer: Point, zeta: float) -> float:
