@@ -295,6 +295,13 @@ ProfilePoint ProfileCurve::best_of_many(double at, bool converged, std::vector<d
   std::vector<double> hessian = model_.hessian();
   std::vector<std::vector<double>> starts{solved_[0].free, solved_[0].free};
   for (std::size_t i = 0; i < direction_.size(); ++i) starts.back()[i] += (at - solved_[0].at) * direction_[i];
+  // The nearest points on either side may lie in different minima.
+  for (double side : {-1.0, 1.0}) {
+    const Solved* close = nullptr;
+    for (const Solved& s : solved_)
+      if (side * (s.at - at) > 0 && (!close || std::abs(s.at - at) < std::abs(close->at - at))) close = &s;
+    if (close) starts.push_back(close->free);
+  }
   for (double size : kSizes) {
     starts.push_back(solved_[0].free);
     set_templates(starts.back(), size);

@@ -30,7 +30,7 @@ _ROUNDING = 1e-12
 # A deviance this much below that of the fit means that the fit is no optimum.
 _LOWER = 1e-4
 _CLOSE = 1e-15
-_MOST_STEPS = 200
+_MOST_STEPS = 400
 # Points in a row that may fail before a limit is given up.
 _MOST_FAILURES = 12
 # No standard deviation is so many units large; beyond it sinh has no value.
