@@ -1,5 +1,6 @@
 // Bindings of codes.hpp.
 #include "arrays.hpp"
+#include "core_call.hpp"
 #include "mixedmodels/codes.hpp"
 
 namespace mm = mixedmodels;
@@ -9,7 +10,7 @@ namespace {
 nb::tuple encode_integers(Integers values) {
   mm::EncodedIntegers out;
   {
-    nb::gil_scoped_release release;
+    const CoreCall call;
     out = mm::encode_integers(values.data(), static_cast<std::int64_t>(values.size()));
   }
   return nb::make_tuple(to_numpy(std::move(out.codes)), to_numpy(std::move(out.levels)));
@@ -20,7 +21,7 @@ nb::tuple interact(nb::object codes_a, std::int32_t n_a, nb::object codes_b, std
   if (a.size() != b.size()) throw nb::value_error("codes of two factors differ in length");
   mm::Interaction out;
   {
-    nb::gil_scoped_release release;
+    const CoreCall call;
     out = mm::interact(a.data(), n_a, b.data(), n_b, static_cast<std::int64_t>(a.size()));
   }
   return nb::make_tuple(to_numpy(std::move(out.codes)), to_numpy(std::move(out.level_a)),
@@ -31,7 +32,7 @@ nb::tuple compact(nb::object given, std::int32_t n_levels) {
   const Codes codes = checked_codes(given, n_levels);
   mm::Compaction out;
   {
-    nb::gil_scoped_release release;
+    const CoreCall call;
     out = mm::compact(codes.data(), n_levels, static_cast<std::int64_t>(codes.size()));
   }
   const bool unchanged = static_cast<std::int32_t>(out.kept.size()) == n_levels;

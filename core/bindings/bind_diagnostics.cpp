@@ -12,8 +12,7 @@ nb::dict row_values(Evaluator& evaluator, bool directions) {
   const Products& products = evaluator.analysis.products;
   mm::RowValues r;
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     r = mm::row_values(products.rows, products.basis, products.A, evaluator.analysis.symbolic, evaluator.core.pls(),
                        directions);
   }
@@ -54,8 +53,7 @@ nb::dict fit_without(const Evaluator& evaluator, Integers start, Integers rows, 
                              evaluator.core.entries()};
   mm::Deletions r;
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     r = mm::fit_without(model, sets, from, criterion(reml), {max_values, decrement, zero}, newton ? &step : nullptr,
                         threads);
   }

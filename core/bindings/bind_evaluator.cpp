@@ -4,6 +4,7 @@
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/hessian.hpp"
 #include "mixedmodels/identify.hpp"
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/quasi_newton.hpp"
 #include "mixedmodels/refit.hpp"
 #include "mixedmodels/verdict.hpp"
@@ -11,16 +12,14 @@
 
 double Evaluator::value(Dense theta, bool reml) {
   const double* at = checked(theta);
-  nb::gil_scoped_release release;
-  const mm::BlasThreads blas(1);
+  const CoreCall call;
   return core.value(at, criterion(reml));
 }
 
 Array<double> Evaluator::gradient(bool reml) {
   std::vector<double> out(core.m());
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     core.gradient(criterion(reml), out.data());
   }
   return to_numpy(std::move(out));
@@ -29,8 +28,7 @@ Array<double> Evaluator::gradient(bool reml) {
 std::optional<Array<double>> Evaluator::hessian(bool reml) {
   std::vector<double> out;
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     out = mm::hessian(core, criterion(reml), analysis.products.graph);
   }
   if (out.empty()) return {};
@@ -43,8 +41,7 @@ Array<double> Evaluator::difference_hessian(Dense theta, bool reml, std::optiona
   if (gradient) g.assign(gradient->data(), gradient->data() + gradient->size());
   std::vector<double> out;
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     out = mm::difference_hessian(core, criterion(reml), std::move(at), g, h);
   }
   const auto m = static_cast<std::size_t>(core.m());
@@ -67,8 +64,7 @@ nb::dict Evaluator::quasi_newton(Dense theta, bool reml, int max_values, double 
   };
   mm::SearchResult r;
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     r = mm::quasi_newton(core, criterion(reml), std::move(start), {max_values, decrement, zero}, report);
   }
   static const char* names[] = {"converged", "stalled", "max_evaluations", "not_finite", "interrupted"};
@@ -93,8 +89,7 @@ nb::dict Evaluator::examine(Dense theta, bool reml,
   const std::vector<double> at(checked(theta), theta.data() + theta.size());
   mm::Verdict v;
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     v = mm::examine(core, criterion(reml), at, learnt ? learnt->data() : nullptr, confirmed,
                     exact ? &analysis.products.graph : nullptr);
   }
@@ -122,8 +117,7 @@ nb::dict Evaluator::refit(nb::ndarray<const double, nb::ndim<2>, nb::c_contig, n
   const auto count = responses.shape(0), m = from.size(), p = static_cast<std::size_t>(products.A.p);
   mm::Refits r;
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     r = mm::refit(model, responses.data(), static_cast<int>(count), from, criterion(reml),
                   {max_values, decrement, zero}, threads);
   }
@@ -140,10 +134,11 @@ nb::dict Evaluator::refit(nb::ndarray<const double, nb::ndim<2>, nb::c_contig, n
 
 Array<double> Evaluator::conditional_covariance(int factor) {
   const mm::FactorBlock& block = analysis.products.A.factors.at(factor);
+  mm::require_memory("Conditional covariances",
+                     {{"a block for every level", mm::bytes_of_numbers(block.diagonal.size())}});
   std::vector<double> out(block.diagonal.size());
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     core.pls().ensure_inverse();
     core.pls().conditional_covariance(factor, out.data());
   }
@@ -153,12 +148,17 @@ Array<double> Evaluator::conditional_covariance(int factor) {
 
 // L as the three arrays of compressed columns, permuted order.
 nb::tuple Evaluator::factor_csc() const {
-  const mm::FactorPattern pattern = mm::factor_pattern(analysis.products.graph, analysis.symbolic);
-  std::vector<double> values(pattern.place.size());
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = core.pls().factor().panels()[pattern.place[i]];
+  mm::FactorPattern pattern;
+  std::vector<double> values;
+  {
+    const CoreCall call;
+    pattern = mm::factor_pattern(analysis.products.graph, analysis.symbolic);
+    values.resize(pattern.place.size());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = core.pls().factor().panels()[pattern.place[i]];
+  }
   return nb::make_tuple(to_numpy(std::move(values)),
                         to_numpy(std::vector<std::int32_t>(pattern.row.begin(), pattern.row.end())),
-                        to_numpy(std::vector<std::int64_t>(pattern.start)));
+                        to_numpy(std::move(pattern.start)));
 }
 
 // RX (p x p upper): the transposed leading triangle of the factor of X'V^-1X.
@@ -176,8 +176,7 @@ Array<double> Evaluator::unscaled_vcov() const {
   const int p = products.A.p;
   std::vector<double> inverse(static_cast<std::size_t>(p) * p, 0.0), out(inverse.size());
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     for (int i = 0; i < p; ++i) inverse[i * (static_cast<std::size_t>(p) + 1)] = 1;
     mm::blas::trsm('L', 'L', 'T', p, p, core.pls().RX().data(), p + 1, inverse.data(), p);
     mm::blas::trsm('L', 'U', 'N', p, p, products.basis.R.data(), p, inverse.data(), p);
@@ -212,8 +211,11 @@ void bind_evaluator(nb::module_& m) {
           "hessian_cost",
           [](const Evaluator& s) {
             const Products& products = s.analysis.products;
-            const mm::HessianCost cost =
-                mm::hessian_cost(products.A, products.graph, s.analysis.symbolic, s.core.entries());
+            mm::HessianCost cost;
+            {
+              const CoreCall call;
+              cost = mm::hessian_cost(products.A, products.graph, s.analysis.symbolic, s.core.entries());
+            }
             return nb::make_tuple(cost.exact, cost.differences, cost.numbers);
           },
           "Flops, about, of hessian() and of differences of 2 m gradients; numbers that the former needs room for.")
@@ -223,8 +225,13 @@ void bind_evaluator(nb::module_& m) {
       .def(
           "starts",
           [](const Evaluator& s) {
+            std::vector<std::vector<double>> starts;
+            {
+              const CoreCall call;
+              starts = s.core.starts();
+            }
             nb::list out;
-            for (std::vector<double>& start : s.core.starts()) out.append(to_numpy(std::move(start)));
+            for (std::vector<double>& start : starts) out.append(to_numpy(std::move(start)));
             return out;
           },
           "Starts for theta by moments: one, or two where there may be two basins.")

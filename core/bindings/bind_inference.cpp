@@ -11,8 +11,7 @@ nb::tuple derivatives(Evaluator& evaluator) {
              p = static_cast<std::size_t>(evaluator.analysis.products.A.p);
   std::vector<double> fixed(m * p * p), pwrss(m);
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     pls.fixed_derivatives(fixed.data());
     pls.pwrss_gradient(pwrss.data());
   }
@@ -26,8 +25,7 @@ nb::tuple kenward_roger_sums(Evaluator& evaluator) {
   const auto m = static_cast<std::size_t>(evaluator.core.m()), p = static_cast<std::size_t>(products.A.p);
   mm::KenwardRogerSums sums;
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     sums = mm::kenward_roger_sums(products.A, products.graph, evaluator.core.entries(), evaluator.core.pls());
   }
   return nb::make_tuple(to_numpy(std::move(sums.trace)), to_numpy(std::move(sums.traces), {m, m}),
@@ -45,6 +43,9 @@ void bind_inference(nb::module_& m) {
         "(m, m, p, p).");
   m.def(
       "kenward_roger_workspace",
-      [](const Products& products, std::size_t m) { return mm::workspace(products.A, products.graph, m); },
+      [](const Products& products, std::size_t m) {
+        const CoreCall call;
+        return mm::workspace(products.A, products.graph, m);
+      },
       nb::arg("products"), nb::arg("m"), "Numbers that kenward_roger_sums() needs room for.");
 }

@@ -27,8 +27,7 @@ nb::tuple predict_rows(Evaluator& evaluator, const std::vector<nb::object>& give
   }
   std::vector<double> random(n), variance(n);
   {
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     mm::predict_rows(evaluator.core.pls(), products.A, evaluator.analysis.symbolic, rows, random.data(),
                      variance.data());
   }

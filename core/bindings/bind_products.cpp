@@ -30,6 +30,7 @@ void bind_products(nb::module_& m) {
             return to_numpy(std::vector<double>(s.basis.R), {p, p}, 'F');
           },
           "Triangle (p, p) with sqrt(W) X = Q R.", nb::rv_policy::automatic)
+      .def_prop_ro("nbytes", [](const Products& s) { return s.A.bytes(); })
       .def_prop_ro("fits_exactly", [](const Products& s) { return s.basis.fits_exactly; })
       .def_prop_ro("residual_norm", [](const Products& s) { return s.basis.residual_norm; })
       .def_prop_ro("sum_log_weights", [](const Products& s) { return s.A.sum_log_weights; })
@@ -73,6 +74,7 @@ void bind_products(nb::module_& m) {
       .def(
           "fill",
           [](const Products& s, std::variant<std::string, std::vector<int>> order) {
+            const CoreCall call;
             mm::Elimination e;
             if (const auto* factors = std::get_if<std::vector<int>>(&order))
               e = mm::eliminate(s.graph, checked_order(s.A, *factors), "factors");
@@ -103,6 +105,9 @@ void bind_analysis(nb::module_& m) {
           "Width of the widest supernode.")
       .def_prop_ro(
           "stored", [](const Analysis& s) { return s.symbolic.panel_size; }, "Numbers stored for L.")
+      .def_prop_ro(
+          "workspace", [](const Analysis& s) { return mm::WorkspaceBytes(s.products.A, s.symbolic, 1).total(); },
+          "Bytes that an evaluator takes: factor, inverse, products.")
       .def_prop_ro(
           "permutation", [](const Analysis& s) { return to_numpy(s.permutation()); },
           "Core position (q,) of every position in the permuted order.", nb::rv_policy::automatic);

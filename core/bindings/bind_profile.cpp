@@ -29,8 +29,7 @@ struct ProfileCurve {
     std::vector<mm::ProfileTerm> converted;
     for (const auto& t : terms) converted.push_back({t.at(0), t.at(1), t.at(2)});
     const std::vector<double> at(theta.data(), theta.data() + theta.size());
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     const Products& made = analysis.products;
     return {made.rows, made.basis, made.A, analysis.symbolic, std::move(converted), parameter, at, threads};
   }
@@ -38,8 +37,7 @@ struct ProfileCurve {
   nb::tuple solve(double at, bool thorough) {
     mm::ProfilePoint found;
     {
-      nb::gil_scoped_release release;
-      const mm::BlasThreads blas(1);
+      const CoreCall call;
       found = core.solve(at, thorough);
     }
     return to_tuple(std::move(found));

@@ -60,5 +60,6 @@ void fill_blas_table() {
   load(lapack, "dpotrf", table.dpotrf);
   load(lapack, "dpotri", table.dpotri);
   load(lapack, "dgeqrf", table.dgeqrf);
+  load(lapack, "dormqr", table.dormqr);
   load_thread_switch(table);
 }

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "arrays.hpp"
-#include "mixedmodels/blas_threads.hpp"
+#include "core_call.hpp"
 #include "mixedmodels/evaluator.hpp"
 
 namespace mm = mixedmodels;
@@ -69,8 +69,7 @@ struct Products {
     rows.y = column_of(y);
     if (w) check(w->size(), "the weights"), rows.weight = column_of(*w);
     if (offset) check(offset->size(), "the offset"), rows.offset = column_of(*offset);
-    nb::gil_scoped_release release;
-    const mm::BlasThreads blas(1);
+    const CoreCall call;
     basis = mm::orthogonalize(rows, threads);
     if (basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
     A = mm::cross_products(rows, basis, threads);
@@ -93,7 +92,7 @@ struct Analysis {
   mm::Symbolic symbolic;
 
   Analysis(const Products& made_from, std::variant<std::string, std::vector<int>> order) : products(made_from) {
-    nb::gil_scoped_release release;
+    const CoreCall call;
     const mm::LevelGraph& graph = products.graph;
     mm::Elimination e;
     if (const auto* factors = std::get_if<std::vector<int>>(&order))
@@ -119,10 +118,13 @@ struct Evaluator {
   mm::Evaluator core;
 
   Evaluator(const Analysis& made_from, std::vector<std::vector<int>> entries, int threads_)
-      : analysis(made_from),
-        threads(threads_),
-        core(made_from.products.rows, made_from.products.basis, made_from.products.A, made_from.symbolic,
-             convert(entries), threads_) {}
+      : analysis(made_from), threads(threads_), core(make(made_from, convert(entries), threads_)) {}
+
+  static mm::Evaluator make(const Analysis& analysis, std::vector<mm::ThetaEntry> entries, int threads) {
+    const CoreCall call;
+    const Products& made = analysis.products;
+    return {made.rows, made.basis, made.A, analysis.symbolic, std::move(entries), threads};
+  }
 
   static std::vector<mm::ThetaEntry> convert(const std::vector<std::vector<int>>& entries) {
     std::vector<mm::ThetaEntry> out;

@@ -4,6 +4,7 @@
 namespace nb = nanobind;
 
 void bind_codes(nb::module_& m);
+void bind_errors(nb::module_& m);
 void bind_stages(nb::module_& m);
 void bind_evaluator(nb::module_& m);
 void bind_inference(nb::module_& m);
@@ -15,6 +16,7 @@ void fill_blas_table();
 NB_MODULE(_core, m) {
   m.doc() = "Compiled core of mixedmodels: cross-products, sparse Cholesky factor, profiled criterion.";
   fill_blas_table();
+  bind_errors(m);
   bind_codes(m);
   bind_stages(m);
   bind_evaluator(m);

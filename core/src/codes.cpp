@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "mixedmodels/interrupt.hpp"
+
 namespace mixedmodels {
 
 namespace {
@@ -29,6 +31,7 @@ EncodedIntegers encode_by_hashing(const std::int64_t* values, std::int64_t n) {
     auto [where, fresh] = seen.try_emplace(values[i], static_cast<std::int32_t>(out.levels.size()));
     if (fresh) out.levels.push_back(values[i]);
     out.codes[i] = where->second;
+    check_interrupt(20);
   }
   std::vector<std::int64_t> sorted = out.levels;
   std::sort(sorted.begin(), sorted.end());
@@ -84,6 +87,7 @@ Interaction interact(const std::int32_t* a, std::int32_t n_a, const std::int32_t
   std::vector<std::int32_t> found;
   for (std::int32_t l = 0; l < n_a; ++l) {
     found.clear();
+    check_interrupt(10.0 * static_cast<double>(rows.start[l + 1] - rows.start[l]));
     for (std::int64_t k = rows.start[l]; k < rows.start[l + 1]; ++k) {
       const std::int32_t level = b[row(k)];
       if (stamp[level] == l) continue;

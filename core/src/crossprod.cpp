@@ -6,6 +6,8 @@
 
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/codes.hpp"
+#include "mixedmodels/interrupt.hpp"
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/workers.hpp"
 
 namespace mixedmodels {
@@ -106,10 +108,12 @@ PairBlock pair_range(const Rows& rows, int a, int b, const RowsByLevel& by_a, st
   std::vector<double> value_copy;
   for (std::int32_t l = first_level; l < last_level; ++l) {
     const std::size_t begin = out.level_b.size();
+    check_interrupt(static_cast<double>(by_a.start[l + 1] - by_a.start[l]) * static_cast<double>(size + 8));
     for (std::int64_t i = by_a.start[l]; i < by_a.start[l + 1]; ++i) {
       const std::int64_t row = by_a.row_order.empty() ? i : by_a.row_order[i];
       const std::int32_t m = fb.codes[row];
       if (stamp[m] != l) {
+        grow_within_memory(out.values, size, "The cross-products of two grouping factors", "blocks of pairs of levels");
         stamp[m] = l;
         where[m] = static_cast<std::int64_t>(out.values.size());
         out.level_b.push_back(m);
@@ -169,6 +173,7 @@ void add_rows(const Rows& rows, const OrthogonalBasis& basis, std::int64_t begin
   for (std::int64_t first = begin; first < end; first += kBlock) {
     const int count = static_cast<int>(std::min<std::int64_t>(kBlock, end - first));
     const double* xy = basis_rows.block(first, count);
+    check_interrupt(1.0 * count * k * k);
     for (int i = 0; i < count; ++i) {
       w[i] = rows.w(first + i);
       if (rows.weight.base) A.sum_log_weights += std::log(w[i]);
@@ -185,11 +190,27 @@ void add_to(std::vector<double>& total, const std::vector<double>& part) {
 
 }  // namespace
 
+double CrossProducts::bytes() const {
+  double numbers = static_cast<double>(ZtX.size() + XtX.size());
+  for (const FactorBlock& f : factors) numbers += static_cast<double>(f.diagonal.size());
+  for (const PairBlock& pair : pairs) numbers += static_cast<double>(pair.values.size() + pair.level_b.size());
+  return bytes_of_numbers(numbers);
+}
+
 CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis, int threads) {
   Workers workers(threads);
   const int p = basis.p(), k = p + 1;
   const RowRanges ranges(rows.n, k);
   std::vector<CrossProducts> parts(static_cast<std::size_t>(ranges.count()));
+  double q = 0, blocks = 0;
+  for (const FactorRows& f : rows.factors) {
+    q += static_cast<double>(f.levels) * f.width();
+    blocks += static_cast<double>(f.levels) * f.width() * f.width();
+  }
+  require_memory("The cross-products",
+                 {{"blocks of the levels", bytes_of_numbers(ranges.count() * blocks)},
+                  {"products of fixed and random effects", bytes_of_numbers(ranges.count() * q * k)},
+                  {"products of fixed effects", bytes_of_numbers(ranges.count() * 1.0 * k * k)}});
   workers.run(ranges.count(), [&](int part, int) {
     parts[part] = empty_blocks(rows, p);
     add_rows(rows, basis, ranges.begin(part), ranges.end(part), parts[part]);
@@ -223,6 +244,7 @@ void renew_response(const Rows& rows, OrthogonalBasis& basis, CrossProducts& A) 
     for (std::int64_t first = 0; first < rows.n; first += kBlock) {
       const int count = static_cast<int>(std::min<std::int64_t>(kBlock, rows.n - first));
       const double* xy = basis_rows.block(first, count);
+      check_interrupt(1.0 * count * k);
       std::fill(sums.begin(), sums.end(), 0.0);
       for (int i = 0; i < count; ++i) {
         const double* x = xy + static_cast<std::size_t>(i) * k;
@@ -262,6 +284,7 @@ ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, c
   for (std::int64_t first = 0; first < rows.n; first += kBlock) {
     const int count = static_cast<int>(std::min<std::int64_t>(kBlock, rows.n - first));
     const double* xy = basis_rows.block(first, count);
+    check_interrupt(3.0 * count * k);
     double rtr = 0;
     for (int i = 0; i < count; ++i) {
       const std::int64_t row = first + i;

@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/interrupt.hpp"
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/small.hpp"
 #include "mixedmodels/verdict.hpp"
 #include "mixedmodels/workers.hpp"
@@ -149,6 +151,7 @@ class Bench {
           static_cast<std::int32_t>(A_.factors[f].levels - std::count(first, first + A_.factors[f].levels, 0));
     }
     out.n[at] = rows_.n - count;
+    check_interrupt(static_cast<double>(A_.q) * A_.k());
     A_ = model_.A;
     if (subtract_rows(model_.rows, model_.basis, model_.A, which, count, left_, A_)) {
       evaluator_.response_changed();
@@ -265,6 +268,7 @@ bool subtract_rows(const Rows& rows, const OrthogonalBasis& basis, const CrossPr
   if (rows.n - count <= A.p) return false;
   BasisRows basis_rows(rows, basis, 1);
   for (std::int64_t i = 0; i < count; ++i) {
+    check_interrupt(1.0 * k * k);
     const double* xy = basis_rows.block(which[i], 1);
     const double w = rows.w(which[i]);
     subtract_factors(rows, which[i], xy, A);
@@ -281,6 +285,14 @@ Deletions fit_without(const RefitModel& model, const RowSets& sets, const std::v
                       Criterion criterion, const SearchSettings& settings, const std::vector<double>* newton,
                       int threads) {
   const auto count = static_cast<std::size_t>(sets.count()), p = static_cast<std::size_t>(model.A.p);
+  Workers workers(std::min(threads, std::max(sets.count(), 1)));
+  require_memory(
+      "Fits without some rows, by several threads",
+      {{"results", bytes_of_numbers(count * (start.size() + 2 * p + model.A.factors.size() + 5))},
+       {"cross-products and weights of every thread",
+        workers.threads() * (model.A.bytes() + bytes_of_numbers(model.rows.n))},
+       {"factor and inverse of every thread", workers.threads() * WorkspaceBytes(model.A, model.symbolic, 1).total()}},
+      model.symbolic.elimination.fill.flops);
   Deletions out;
   out.theta.assign(count * start.size(), kNaN);
   out.beta.assign(count * p, kNaN);
@@ -289,7 +301,6 @@ Deletions fit_without(const RefitModel& model, const RowSets& sets, const std::v
   out.n.assign(count, 0);
   out.levels.assign(count * model.A.factors.size(), 0);
   out.rebuilt.assign(count, 0);
-  Workers workers(std::min(threads, std::max(sets.count(), 1)));
   std::vector<std::unique_ptr<Bench>> benches(static_cast<std::size_t>(workers.threads()));
   workers.run(sets.count(), [&](int i, int thread) {
     if (!benches[thread]) benches[thread] = std::make_unique<Bench>(model);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
@@ -59,6 +60,7 @@ bool invert_positive_definite(int n, double* X, Workers& workers) {
     if (!blas::potrf('L', n, X, n) || !blas::potri('L', n, X, n)) return false;
   } else {
     const Tiles tiles{n};
+    require_memory("A dense inverse", {{"the inverse of its factor", bytes_of_numbers(1.0 * n * n)}});
     if (!factorize(tiles, X, workers)) return false;
     const auto inverse = std::make_unique_for_overwrite<double[]>(static_cast<std::size_t>(n) * n);  // of L
     workers.run(tiles.count(), [&](int j, int) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/moments.hpp"
 
 namespace mixedmodels {
@@ -26,13 +27,33 @@ std::vector<double> natural_units(const CrossProducts& A, const std::vector<Thet
   return out;
 }
 
+// The model, once it is known that factor and inverse have room; a search needs both.
+const CrossProducts& affordable(const CrossProducts& A, const Symbolic& S, int threads) {
+  const WorkspaceBytes need(A, S, threads);
+  require_memory("This model",
+                 {{"the factor", need.factor},
+                  {"its inverse", need.inverse},
+                  {"updates of the factor", need.updates},
+                  {"products of fixed and random effects", need.products}},
+                 S.elimination.fill.flops);
+  return A;
+}
+
 }  // namespace
+
+WorkspaceBytes::WorkspaceBytes(const CrossProducts& A, const Symbolic& S, int threads) {
+  constexpr double kWidest = 256;  // columns of a supernode
+  factor = bytes_of_numbers(S.panel_size);
+  inverse = bytes_of_numbers(S.panel_size + S.product_size);
+  updates = bytes_of_numbers(threads * kWidest * S.max_below);
+  products = bytes_of_numbers(static_cast<double>(A.q) * (4.0 * A.p + 8));
+}
 
 Evaluator::Evaluator(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
                      std::vector<ThetaEntry> entries, int threads)
     : rows_(rows),
       basis_(basis),
-      A_(A),
+      A_(affordable(A, symbolic, threads)),
       entries_(std::move(entries)),
       pls_(A, symbolic, entries_, threads),
       unit_(natural_units(A, entries_)),
@@ -42,12 +63,17 @@ Evaluator::Evaluator(const Rows& rows, const OrthogonalBasis& basis, const Cross
 double Evaluator::value(const double* theta, Criterion criterion) {
   if (!std::equal(theta, theta + m(), theta_.begin())) {
     ++n_value_;
+    forget();  // until the workspace is that of the new theta: the work may be interrupted
+    try {
+      pls_.update(theta);
+      // A reference at this very theta leaves nothing to cancel, so a second round is rare.
+      for (int i = 0; i < kRenewals && std::abs(pls_.cancellation()) > kCancellation; ++i)
+        pls_.set_reference(reference_point(rows_, basis_, A_, pls_.b().data(), pls_.beta().data()));
+    } catch (...) {
+      pls_.reset_reference();  // as if nothing had been computed
+      throw;
+    }
     std::copy_n(theta, m(), theta_.begin());
-    gradient_of_.reset();
-    pls_.update(theta);
-    // A reference at this very theta leaves nothing to cancel, so a second round is rare.
-    for (int i = 0; i < kRenewals && std::abs(pls_.cancellation()) > kCancellation; ++i)
-      pls_.set_reference(reference_point(rows_, basis_, A_, pls_.b().data(), pls_.beta().data()));
   }
   return pls_.criterion(criterion);
 }
@@ -55,6 +81,7 @@ double Evaluator::value(const double* theta, Criterion criterion) {
 void Evaluator::gradient(Criterion criterion, double* out) {
   if (gradient_of_ != criterion) {
     ++n_gradient_;
+    gradient_of_.reset();
     pls_.gradient(criterion, gradient_.data());
     gradient_of_ = criterion;
   }

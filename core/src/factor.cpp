@@ -7,6 +7,7 @@
 #include "factor_sizes.hpp"
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/blocks.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
@@ -48,6 +49,7 @@ void Factor::assemble_diagonal(const FactorBlock& block, const double* lam, std:
       *target = lam[0] * lam[0] * *d + 1.0;
       continue;
     }
+    check_interrupt(2.0 * s * s * s);
     blocks::left(s, lam, s, d, half);
     std::fill_n(full, s * s, 0.0);
     blocks::add_right(s, s, half, lam, full, s);
@@ -65,6 +67,7 @@ void Factor::assemble_pairs(std::size_t t, const Templates& lam, std::int32_t fi
   const double *lam_a = lam[pair.a].data(), *lam_b = lam[pair.b].data();
   const std::vector<std::int64_t>& at = S_.pair_at[t];
   if (a.width == 1 && b.width == 1) {
+    check_interrupt(static_cast<double>(pair.start[last] - pair.start[first]));
     const double scale = lam_a[0] * lam_b[0];
     for (std::int64_t e = pair.start[first]; e < pair.start[last]; ++e)
       panels_[at[e] < 0 ? ~at[e] : at[e]] = scale * pair.values[e];
@@ -72,7 +75,8 @@ void Factor::assemble_pairs(std::size_t t, const Templates& lam, std::int32_t fi
   }
   const int size = a.width * b.width;
   double *half = scratch_[thread].data(), *full = half + size;
-  for (std::int32_t l = first; l < last; ++l)
+  for (std::int32_t l = first; l < last; ++l) {
+    check_interrupt(static_cast<double>(pair.start[l + 1] - pair.start[l]) * size * (a.width + b.width));
     for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
       blocks::left(b.width, lam_b, a.width, pair.values.data() + e * size, half);
       if (at[e] >= 0) {
@@ -86,11 +90,13 @@ void Factor::assemble_pairs(std::size_t t, const Templates& lam, std::int32_t fi
       for (int r = 0; r < b.width; ++r)
         for (int c = 0; c < a.width; ++c) target[c + r * lead] += full[r + c * b.width];
     }
+  }
 }
 
 void Factor::assemble(const Templates& lam) {
   constexpr std::int64_t kStripNumbers = 1 << 18;
   workers_.run(parts(S_.panel_size, kStripNumbers), [&](int i, int) {
+    check_interrupt(kStripNumbers);
     const auto first = panels_.begin() + i * kStripNumbers;
     std::fill(first, first + std::min<std::int64_t>(kStripNumbers, panels_.end() - first), 0.0);
   });
@@ -134,7 +140,10 @@ bool Factor::renew(const Templates& lam) {
 bool Factor::eliminate(const Supernode& node) {
   const int w = node.width, ld = node.leading();
   double* P = panels_.data() + node.panel;
-  if (w <= kSmallWidth) return small::eliminate(w, ld, P);
+  if (w <= kSmallWidth) {
+    check_interrupt(1.0 * w * w * ld);
+    return small::eliminate(w, ld, P);
+  }
   if (!blas::potrf('L', w, P, ld)) return false;
   blas::trsm('R', 'L', 'T', node.below, w, P, ld, P + w, ld);
   return true;
@@ -175,6 +184,7 @@ void Factor::apply(const Supernode& node, const Update& u, int thread) {
   const double* below = panels_.data() + node.panel + w;
   const PanelBlock to = block_of(node, u, panels_.data());
   if (!by_blas(node, u)) {
+    check_interrupt(1.0 * to.count * to.width * w);
     subtract_outer(to, below + u.begin, w, ld);
     return;
   }
@@ -216,6 +226,7 @@ void Factor::solve_L(double* b, int k) {
     const int* rows = S_.rows.data() + node.rows;
     double* own = b + std::int64_t{node.first} * k;
     if (w <= kSmallWidth) {
+      check_interrupt(1.0 * k * w * ld);
       small::solve_lower(w, ld, P, own, k);
       for (int c = 0; c < w; ++c) {
         const double *column = P + w + std::int64_t{c} * ld, *x = own + c * k;
@@ -240,6 +251,7 @@ void Factor::solve_Lt(double* b, int k) {
     const int* rows = S_.rows.data() + node.rows;
     double* own = b + std::int64_t{node.first} * k;
     if (w <= kSmallWidth) {
+      check_interrupt(1.0 * k * w * ld);
       for (int c = 0; c < w; ++c) {
         const double* column = P + w + std::int64_t{c} * ld;
         for (int i = 0; i < node.below; ++i) small::axpy(k, -column[i], b + std::int64_t{rows[i]} * k, own + c * k);

@@ -5,6 +5,7 @@
 
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/blocks.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/pls.hpp"
 #include "mixedmodels/small.hpp"
 
@@ -41,7 +42,8 @@ void sharpen_residual_products(const FactorBlock& block, const double* lam, cons
 
 // The diagonal blocks G_ll = sum over l' of [M^-1]_ll' lam' [Z'WZ]_l'l, and their sums over the levels.
 void Pls::sum_trace_blocks() {
-  if (G_.empty()) {
+  if (scratch_.empty()) {
+    G_.clear(), G_sum_.clear();
     std::size_t widest = 1;
     for (const FactorBlock& f : A_.factors) {
       G_.emplace_back(f.diagonal.size());
@@ -76,6 +78,7 @@ void Pls::add_own_traces(std::size_t f) {
     }
     for (int c = 0; c < s; ++c)
       for (int r = 0; r < s; ++r) z[r + c * s] = symmetric_at(own, S_.leading[node], r, c);
+    check_interrupt(3.0 * s * size);
     blocks::left(s, lam_[f].data(), s, d, inner);
     blocks::add_product(s, s, s, z, inner, g);
   }
@@ -88,7 +91,8 @@ void Pls::add_pair_traces(std::size_t t) {
   const int sa = a.width, sb = b.width, size = sa * sb;
   const double *lam_a = lam_[pair.a].data(), *lam_b = lam_[pair.b].data();
   double *inner = scratch_.data(), *z = inner + size;
-  for (std::int32_t l = 0; l < a.levels; ++l)
+  for (std::int32_t l = 0; l < a.levels; ++l) {
+    check_interrupt(3.0 * static_cast<double>(pair.start[l + 1] - pair.start[l]) * size * (sa + sb));
     for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
       const std::int64_t at = S_.pair_at[t][e];
       const std::int32_t m = pair.level_b[e];
@@ -111,6 +115,7 @@ void Pls::add_pair_traces(std::size_t t) {
       blocks::left_transposed(sa, lam_a, sb, v, inner);
       blocks::add_product(sb, sa, sb, z, inner, gb);
     }
+  }
 }
 
 void Pls::gradient(Criterion criterion, double* out) {
@@ -189,13 +194,15 @@ void Pls::subtract_fixed_traces() {
     const FactorBlock& block = A_.factors[f];
     const int s = block.width;
     double* g = G_[f].data();
-    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s)
+    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s) {
+      check_interrupt(1.0 * s * s * p);
       for (int r = 0; r < s; ++r)
         for (int c = 0; c < s; ++c, ++g) {
           const double part = small::dot(p, AK_.data() + (at + r) * p, KR_.data() + (at + c) * p);
           *g -= part;
           G_sum_[f][c + r * s] -= part;
         }
+    }
   }
 }
 
@@ -235,6 +242,7 @@ void Pls::conditional_covariance(int f, double* out) const {
     const std::int64_t node = block.first_node + l;
     const double* z = factor_.inverse().data() + S_.diagonal_at[node];
     double* target = out + std::int64_t{l} * s * s;
+    check_interrupt(1.0 * s * s * s * s);
     for (int c = 0; c < s; ++c)
       for (int r = 0; r < s; ++r) {
         double sum = 0;

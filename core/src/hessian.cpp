@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/level_sums.hpp"
 #include "mixedmodels/small.hpp"
 
@@ -104,6 +105,7 @@ class Adder {
       const double* lam = column_of(A_, pls_, entries_[e]);
       double* out = fixed_.data() + e * size;
       for (int at = part.first; at < part.first + part.rows(); at += part.width) {
+        check_interrupt(4.0 * p * (p + part.width));
         const double *y = y_.data() + static_cast<std::size_t>(at) * p, *own = y + static_cast<std::size_t>(row) * p;
         std::fill_n(turned_.data(), p, 0.0);
         for (int r = column; r < part.width; ++r)

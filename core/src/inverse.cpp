@@ -7,18 +7,19 @@
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/dense_inverse.hpp"
 #include "mixedmodels/factor.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
 
 void Factor::invert() {
   if (inverse_.empty()) {
-    inverse_.resize(panels_.size());
     product_.resize(static_cast<std::size_t>(S_.product_size));
     std::size_t size = 0;
     for (int s : S_.top)
       size = std::max(size, static_cast<std::size_t>(S_.supernodes[s].below) * S_.supernodes[s].width);
     reserve_below(size);
+    inverse_.resize(panels_.size());  // the last, so that nothing is missing where it is there
   }
   for (auto it = S_.top.rbegin(); it != S_.top.rend(); ++it) invert_top(S_.supernodes[*it]);
   const int chunks = static_cast<int>(S_.chunks.size());
@@ -37,6 +38,7 @@ void Factor::divide_by_own(const Supernode& node) {
   double* Z = inverse_.data() + node.panel;
   std::copy_n(panels_.data() + node.panel, std::int64_t{ld} * w, Z);
   if (w <= kSmallWidth) {
+    check_interrupt(1.0 * w * w * ld);
     small::divide_lower(w, ld, Z, node.below);
     small::invert_from_factor(w, ld, Z);
   } else {
@@ -52,6 +54,7 @@ void Factor::multiply_inverse(const Supernode& node, const Update& u, const doub
   const int ld = node.leading(), m = node.below;
   const PanelBlock from = block_of(node, u, inverse_.data());
   if (!by_blas(node, u)) {
+    check_interrupt(4.0 * from.count * from.width * columns);
     multiply_symmetric(from, y + u.begin, columns, ld, out + u.begin, m);
     return;
   }
@@ -79,6 +82,7 @@ void Factor::finish_inverse(const Supernode& node, const double* product) {
   double* Z = inverse_.data() + node.panel;
   double* Y = Z + w;
   if (w <= kSmallWidth) {
+    check_interrupt(1.0 * w * w * m);
     for (int c = 0; c < w; ++c)
       for (int r = c; r < w; ++r)
         Z[r + std::int64_t{c} * ld] += small::dot(m, Y + std::int64_t{r} * ld, product + std::int64_t{c} * m);
@@ -164,6 +168,7 @@ void Factor::invert_chunk(const std::vector<int>& chunk, int thread) {
 bool Factor::inverse_has(const std::vector<int>& place, int n) const {
   std::size_t found = 0;
   for (const Supernode& node : S_.supernodes) {
+    check_interrupt(node.leading());
     std::size_t before = 0;  // columns of this supernode that are wanted
     for (int c = 0; c < node.width; ++c)
       if (place[node.first + c] >= 0) ++before, found += before;
@@ -177,6 +182,7 @@ bool Factor::inverse_has(const std::vector<int>& place, int n) const {
 void Factor::read_inverse(const std::vector<int>& place, int n, double* out) const {
   const auto lead = static_cast<std::size_t>(n);
   for (const Supernode& node : S_.supernodes) {
+    check_interrupt(1.0 * node.leading() * node.width);
     const double* column = inverse_.data() + node.panel;
     const int* below = S_.rows.data() + node.rows;
     for (int c = 0; c < node.width; ++c, column += node.leading()) {

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/level_sums.hpp"
+#include "mixedmodels/memory.hpp"
 
 namespace mixedmodels {
 
@@ -50,6 +52,7 @@ class Adder {
     of_component_.resize(block);
     T_.gather(p, H_, of_component_.data());
     for (std::size_t e = 0; e < m; ++e) {
+      check_interrupt(static_cast<double>(block));
       const Layout::Part& part = layout.parts[entries_[e].factor];
       double* EH = EH_.data() + e * block;
       for (int at = part.first; at < part.first + part.rows(); at += part.width) {
@@ -86,6 +89,7 @@ class Adder {
 KenwardRogerSums kenward_roger_sums(const CrossProducts& A, const LevelGraph& graph,
                                     const std::vector<ThetaEntry>& entries, Pls& pls) {
   const std::size_t m = entries.size();
+  require_memory("Kenward-Roger", {{"sums over the random effects", bytes_of_numbers(workspace(A, graph, m))}});
   const std::vector<double>& H = pls.renew_ZtViX();
   Sums sums(A, m);
   over_components(

@@ -6,6 +6,7 @@
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/blocks.hpp"
 #include "mixedmodels/clones.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
@@ -174,6 +175,7 @@ class Panels {
   // tr(X Y)
   static double trace_of_product(int n, const double* X, const double* Y) {
     double sum = 0;
+    check_interrupt(1.0 * n * n);
     for (int j = 0; j < n; ++j)
       for (int i = 0; i < n; ++i)
         sum += X[i + static_cast<std::size_t>(j) * n] * Y[j + static_cast<std::size_t>(i) * n];
@@ -200,9 +202,11 @@ class Panels {
     const int f = std::max(p.factor, other.factor), g = std::min(p.factor, other.factor);
     double* to = out.pairs[LevelSums::index(f, g)].data();
     const int s = width(other);
-    for (int m = other.first; m < other.last; ++m)
+    for (int m = other.first; m < other.last; ++m) {
+      check_interrupt(1.0 * (p.last - p.first) * width(p) * width(p) * s * s);
       add_pairs(width(p), s, p.last - p.first, height, values + static_cast<std::size_t>(m) * s * height,
                 p.factor < other.factor, packed, m + 1 == other.last, to);
+    }
   }
 
   // Pairs of a level of p and one before it, and every level with itself.
@@ -210,6 +214,7 @@ class Panels {
     const int s = width(p);
     double* to = out.pairs[LevelSums::index(p.factor, p.factor)].data();
     for (int m = 0; m < p.last; ++m) {
+      check_interrupt(1.0 * (p.last - p.first) * s * s * s * s);
       const int after = std::max(0, m + 1 - p.first);
       const double* column = values + static_cast<std::size_t>(m) * s * height;
       add_pairs(s, s, p.last - p.first - after, height, column + after * s, false, packed, m + 1 == p.last, to);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "mixedmodels/interrupt.hpp"
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
@@ -130,6 +132,9 @@ RowValues row_values(const Rows& rows, const OrthogonalBasis& basis, const Cross
                      Pls& pls, bool directions) {
   const int p = A.p, k = A.k();
   const auto n = static_cast<std::size_t>(rows.n);
+  require_memory("What the rows weigh",
+                 {{"modes of the fixed effects", bytes_of_numbers(2.0 * static_cast<double>(A.q) * p)},
+                  {"values of the rows", bytes_of_numbers(static_cast<double>(n) * (4 + (directions ? p : 0)))}});
   pls.ensure_inverse();
   const std::vector<double> K = fixed_modes(A, symbolic, pls);
   RowValues out;
@@ -148,6 +153,7 @@ RowValues row_values(const Rows& rows, const OrthogonalBasis& basis, const Cross
         const std::int64_t row = first + i;
         const double* own = xy + static_cast<std::size_t>(i) * k;
         const double w = rows.w(row), root = std::sqrt(w);
+        check_interrupt(2.0 * p * p + 100);
         reader.read(row);
         out.prior[row] = reader.prior();
         out.random[row] = w * reader.random();

@@ -8,6 +8,7 @@
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/blocks.hpp"
 #include "mixedmodels/dense_inverse.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
@@ -207,6 +208,7 @@ void Marginal::eliminate_lead() {
     const std::size_t block = static_cast<std::size_t>(k) * s;
     half_.resize(std::max(half_.size(), block * (batch.last - batch.first)));
     for (int i = batch.first; i < batch.last; ++i) {
+      check_interrupt(4.0 * height * s * s);
       const double* A = A_.factors[layout_.lead].diagonal.data() + std::int64_t{part.levels[i]} * size;
       double *C = links_.data() + batch.at + (i - batch.first) * block,
              *B = B_.data() + static_cast<std::size_t>(i) * size;
@@ -266,6 +268,7 @@ void Marginal::subtract_from_rest(const Batch& batch, const double* J) {
   const int* rows = index_.data() + batch.rows;
   auto column = [&](int c) { return F_.data() + static_cast<std::size_t>(rows[c]) * layout_.rest; };
   if (k <= kSmall) {
+    check_interrupt(1.0 * k * k * columns);
     for (int j = 0; j < columns; ++j, J += k)
       for (int c = 0; c < k; ++c) {
         double* to = column(c);
@@ -310,6 +313,7 @@ void Marginal::congruence(const Templates& T, double* X, Workers& workers) const
     for (int l = static_cast<int>(std::int64_t{task} * levels / tasks);
          l < static_cast<int>(std::int64_t{task + 1} * levels / tasks); ++l) {
       const auto [f, s, first] = rest_levels_[l];
+      check_interrupt(2.0 * s * s * rest);
       double* columns = X + static_cast<std::size_t>(first) * rest;
       old.assign(static_cast<std::size_t>(s) * rest, 0.0);
       for (int c = 0; c < s; ++c)

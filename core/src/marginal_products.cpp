@@ -5,6 +5,7 @@
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/blocks.hpp"
 #include "mixedmodels/clones.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/marginal.hpp"
 #include "mixedmodels/small.hpp"
 
@@ -56,6 +57,7 @@ void Marginal::rows_of_R(int first, int n, int height, double* out) const {
 }
 
 void Marginal::rows_of_Ut(int first, int n, int height, double* out) const {
+  check_interrupt(1.0 * n * layout_.rest);
   for (int i = 0; i < n; ++i)
     for (int j = 0; j < layout_.rest; ++j)
       out[i + static_cast<std::size_t>(j) * height] = U_[j + static_cast<std::size_t>(first + i) * layout_.rest];
@@ -94,6 +96,7 @@ void Marginal::divide_rows(int first, int n, int columns, int height, double* va
   const auto [f, s, at] = *level_at(first);
   const double* inverse = inverse_of_S_[f].data();
   std::vector<double> old(s);
+  check_interrupt(1.0 * n * columns * s);
   for (int c = 0; c < columns; ++c, values += height)
     for (int row = 0; row < n; row += s) {
       std::copy_n(values + row, s, old.begin());
@@ -109,6 +112,7 @@ void Marginal::times_links(int rows, const double* panel, int levels, std::vecto
     const int* index = index_.data() + batch.rows;
     double* to = out + static_cast<std::size_t>(batch.first) * s * rows;
     if (k <= kSmall || columns < kSmall) {
+      check_interrupt(1.0 * rows * k * columns);
       combine_columns(rows, k, columns, index, links_.data() + batch.at, panel, to);
       continue;
     }
@@ -130,6 +134,7 @@ void Marginal::links_product(int a, int b, int k, const double* Y, std::vector<d
     const double *of_a = links_.data() + batch.at + static_cast<std::ptrdiff_t>(a) * count,
                  *of_b = links_.data() + batch.at + static_cast<std::ptrdiff_t>(b) * count;
     if (count <= kSmall && k == 0) {
+      check_interrupt(1.0 * levels * count * count);
       for (int l = 0; l < levels; ++l)
         for (int c = 0; c < count; ++c) {
           double* column = N + static_cast<std::size_t>(rows[c]) * size;
@@ -178,6 +183,7 @@ void Marginal::own_share(const Batch& batch, int level, double* w) const {
   const int* rows = index_.data() + batch.rows;
   const double* E = links_.data() + batch.at + static_cast<std::ptrdiff_t>(level - batch.first) * s * count;
   std::fill_n(w, s * s, 0.0);
+  check_interrupt(1.0 * s * count * count);
   for (int j = 0; j < count; ++j) {
     const double* column = R_.data() + static_cast<std::size_t>(rows[j]) * layout_.rest;
     for (int a = 0; a < s; ++a) {
@@ -192,6 +198,7 @@ void Marginal::own_share(const Batch& batch, int level, double* w) const {
 void Marginal::times_blocks(const Templates& T, int k, const double* in, double* out) const {
   std::fill_n(out, static_cast<std::size_t>(k) * layout_.rest, 0.0);
   for (const auto& [f, s, first] : rest_levels_) {
+    check_interrupt(1.0 * k * s * s);
     const std::size_t at = static_cast<std::size_t>(first) * k;
     blocks::add_product(k, s, s, in + at, T[f].data(), out + at);
   }
@@ -203,6 +210,7 @@ void Marginal::multiply(int k, const double* in, double* out) {
   double* out2 = out + static_cast<std::size_t>(own) * k;
   std::fill_n(out, static_cast<std::size_t>(own) * k, 0.0);
   for (int row = 0; row < own; row += s) {
+    check_interrupt(1.0 * k * s * s);
     const std::size_t at = static_cast<std::size_t>(row) * k;
     blocks::add_product(k, s, s, in + at, B_.data() + static_cast<std::size_t>(row) * s, out + at);
   }

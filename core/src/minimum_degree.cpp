@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "mixedmodels/interrupt.hpp"
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/order.hpp"
 
 namespace mixedmodels {
@@ -124,6 +126,7 @@ class MinimumDegree {
     auto add = [&](int v) {
       if (state_[v] != kVariable || mark_[v] == stamp_) return;
       mark_[v] = stamp_;
+      grow_within_memory(pool_, 1, "The order of elimination", "levels that become neighbours");
       pool_.push_back(v);
     };
     for (int i = 0; i < elements_[p]; ++i) {
@@ -143,6 +146,7 @@ class MinimumDegree {
     for (std::int64_t t = 0; t < element_length_[p]; ++t) {
       const int v = pool_[element_start_[p] + t];
       work_ += length_[v];
+      check_interrupt(10.0 * length_[v]);
       for (int i = 0; i < elements_[v]; ++i) {
         const int e = list_[start_[v] + i];
         if (state_[e] != kElement) continue;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
@@ -67,6 +68,7 @@ CrossProducts turned(CrossProducts A, const std::vector<Square>& T) {
     const int s = block.width;
     if (s == 1) continue;
     for (std::int64_t l = 0; l < block.levels; ++l) {
+      check_interrupt(1.0 * s * s * (2 * s + A.k()));
       turn_rows(T[f], s, s, block.diagonal.data() + l * s * s, s, 1);
       turn_rows(T[f], s, s, block.diagonal.data() + l * s * s, 1, s);
       turn_rows(T[f], s, A.k(), A.ZtX.data() + (block.offset + l * s) * A.k(), 1, A.k());
@@ -76,6 +78,7 @@ CrossProducts turned(CrossProducts A, const std::vector<Square>& T) {
     const int sa = A.factors[pair.a].width, sb = A.factors[pair.b].width;
     if (sa * sb == 1) continue;
     for (std::size_t at = 0; at < pair.values.size(); at += static_cast<std::size_t>(sa) * sb) {
+      check_interrupt(1.0 * sa * sb * (sa + sb));
       turn_rows(T[pair.b], sb, sa, pair.values.data() + at, sb, 1);
       turn_rows(T[pair.a], sa, sb, pair.values.data() + at, 1, sb);
     }
@@ -126,6 +129,7 @@ class Products {
     if (c.factor == d.factor) {
       const FactorBlock& f = A_.factors[c.factor];
       const std::int64_t s = f.width;
+      check_interrupt(1.0 * f.levels * A_.p);
       for (std::int32_t l = 0; l < f.levels; ++l) add(l, l, f.diagonal[l * s * s + c.column + d.column * s]);
       return sum;
     }
@@ -134,12 +138,14 @@ class Products {
     for (const PairBlock& pair : A_.pairs) {
       if (pair.a != a.factor || pair.b != b.factor) continue;
       const std::int64_t sa = A_.factors[pair.a].width, sb = A_.factors[pair.b].width;
-      for (std::int32_t l = 0; l < A_.factors[pair.a].levels; ++l)
+      for (std::int32_t l = 0; l < A_.factors[pair.a].levels; ++l) {
+        check_interrupt(static_cast<double>(pair.start[l + 1] - pair.start[l]) * A_.p);
         for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
           const std::int32_t m = pair.level_b[t];
           const double value = pair.values[t * sa * sb + b.column + a.column * sb];
           swapped ? add(m, l, value) : add(l, m, value);
         }
+      }
     }
     return sum;
   }

@@ -4,6 +4,9 @@
 #include <numeric>
 #include <utility>
 
+#include "mixedmodels/interrupt.hpp"
+#include "mixedmodels/memory.hpp"
+
 namespace mixedmodels {
 
 LevelGraph level_graph(const CrossProducts& A) {
@@ -22,6 +25,8 @@ LevelGraph level_graph(const CrossProducts& A) {
   };
   each_pair([&](int a, int b) { ++g.start[a + 1], ++g.start[b + 1]; });
   for (int v = 0; v < g.nodes; ++v) g.start[v + 1] += g.start[v];
+  require_memory("The order of elimination",
+                 {{"the graph of the levels", 4.0 * static_cast<double>(g.start[g.nodes])}});
   g.neighbour.resize(static_cast<std::size_t>(g.start[g.nodes]));
   std::vector<std::int64_t> next(g.start.begin(), g.start.end() - 1);
   each_pair([&](int a, int b) { g.neighbour[next[a]++] = b, g.neighbour[next[b]++] = a; });
@@ -43,6 +48,7 @@ std::vector<int> elimination_tree(const LevelGraph& graph, const std::vector<int
   for (int k = 0; k < n; ++k) position[order[k]] = k;
   for (int k = 0; k < n; ++k) {
     const int v = order[k];
+    check_interrupt(10.0 * static_cast<double>(graph.start[v + 1] - graph.start[v]));
     for (std::int64_t t = graph.start[v]; t < graph.start[v + 1]; ++t) {
       int i = position[graph.neighbour[t]];
       while (i != -1 && i < k) {  // walk to the root of i's subtree, compressing the path on the way
@@ -68,10 +74,12 @@ std::vector<std::int64_t> column_counts(const LevelGraph& graph, const std::vect
     for (std::int64_t t = graph.start[v]; t < graph.start[v + 1]; ++t) {
       int j = position[graph.neighbour[t]];
       if (j >= i) continue;
-      for (; mark[j] != i; j = parent[j]) {
+      int steps = 0;
+      for (; mark[j] != i; j = parent[j], ++steps) {
         below[j] += graph.weight[v];
         mark[j] = i;
       }
+      check_interrupt(steps);
     }
   }
   return below;

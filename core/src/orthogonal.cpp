@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/interrupt.hpp"
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/workers.hpp"
 
 namespace mixedmodels {
@@ -57,6 +59,10 @@ std::vector<double> triangle_of_rows(const Rows& rows, int threads) {
   Workers workers(threads);
   const int k = rows.p() + 1;
   const RowRanges ranges(rows.n, k);
+  require_memory("The fixed effects",
+                 {{"triangles of their columns, by ranges of rows",
+                   bytes_of_numbers(ranges.count() * k * (2.0 * k + std::max(512.0, 3.0 * k)))}},
+                 2.0 * static_cast<double>(rows.n) * k * k);
   std::vector<GrowingTriangle> parts(static_cast<std::size_t>(ranges.count()), GrowingTriangle(k));
   workers.run(ranges.count(), [&](int part, int) {
     GrowingTriangle& triangle = parts[part];
@@ -99,6 +105,7 @@ class DependenceScan {
     for (int pass = 0; pass < 2; ++pass)
       for (int b = 0; b < r; ++b) {
         const double* v = basis_.data() + static_cast<std::size_t>(b) * dim_;
+        check_interrupt(2.0 * dim_);
         double dot = 0;
         for (int i = 0; i < dim_; ++i) dot += v[i] * rest_[i];
         for (int i = 0; i < dim_; ++i) rest_[i] -= dot * v[i];

@@ -7,6 +7,7 @@
 
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/blocks.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
@@ -29,6 +30,7 @@ void multiply_products(const CrossProducts& A, const double* in, double* out, in
     for (std::int32_t l = 0; l < f.levels; ++l) {
       const double* d = f.diagonal.data() + std::int64_t{l} * s * s;
       const std::int64_t at = (f.offset + std::int64_t{l} * s) * k;
+      check_interrupt(1.0 * s * s * k);
       for (int r = 0; r < s; ++r) {
         double* target = out + at + std::int64_t{r} * k;
         std::fill_n(target, k, 0.0);
@@ -39,7 +41,8 @@ void multiply_products(const CrossProducts& A, const double* in, double* out, in
   for (const PairBlock& pair : A.pairs) {
     const FactorBlock &a = A.factors[pair.a], &b = A.factors[pair.b];
     const int sa = a.width, sb = b.width;
-    for (std::int32_t l = 0; l < a.levels; ++l)
+    for (std::int32_t l = 0; l < a.levels; ++l) {
+      check_interrupt(2.0 * static_cast<double>(pair.start[l + 1] - pair.start[l]) * sa * sb * k);
       for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
         const double* v = pair.values.data() + t * sa * sb;
         const std::int64_t at_a = (a.offset + std::int64_t{l} * sa) * k;
@@ -50,6 +53,7 @@ void multiply_products(const CrossProducts& A, const double* in, double* out, in
             small::axpy(k, v[r + c * sb], in + at_b + std::int64_t{r} * k, out + at_a + std::int64_t{c} * k);
           }
       }
+    }
   }
 }
 
@@ -116,6 +120,7 @@ bool Pls::solve_fixed() {
     const FactorBlock& block = A_.factors[f];
     for (std::int32_t l = 0; l < block.levels; ++l) {
       const std::int64_t at = block.offset + std::int64_t{l} * block.width;
+      check_interrupt(1.0 * block.width * block.width * k);
       apply_template_transposed(block.width, lam_[f].data(), A_.ZtX.data() + at * k,
                                 RZX_.data() + std::int64_t{S_.permuted[at]} * k, k);
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "mixedmodels/interrupt.hpp"
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
@@ -20,12 +22,16 @@ class RowPredictor {
       total_ += f.width;
     }
     t_.resize(static_cast<std::size_t>(total_));
+    require_memory("The variances of predictions",
+                   {{"modes of the fixed effects", bytes_of_numbers(2.0 * static_cast<double>(A.q) * p_)},
+                    {"right-hand sides", bytes_of_numbers(kBatch * static_cast<double>(A.q))}});
     pls.ensure_inverse();
     make_K();
   }
 
   void run(double* random, double* variance) {
     for (std::int64_t i = 0; i < rows_.n; ++i) {
+      check_interrupt(1.0 * p_ * (p_ + total_) + 100);
       read(i);
       random[i] = modes(i);
       variance[i] = fixed(i);
@@ -171,6 +177,7 @@ class RowPredictor {
     }
     pls_.factor().solve_L(rhs_.data(), k);
     std::array<double, kBatch> sum{};
+    check_interrupt(static_cast<double>(A_.q) * k);
     for (std::int64_t r = 0; r < A_.q; ++r)
       for (int j = 0; j < k; ++j) sum[j] += rhs_[r * k + j] * rhs_[r * k + j];
     for (int j = 0; j < k; ++j) variance[waiting_[j]] += sum[j];

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/workers.hpp"
 
 namespace mixedmodels {
@@ -69,6 +70,11 @@ Refits refit(const RefitModel& model, const double* responses, int replicates, c
   out.objective.assign(count, kNaN);
   out.status.assign(count, SearchStatus::not_finite);
   Workers workers(std::min(threads, replicates));
+  require_memory(
+      "Refits by several threads",
+      {{"cross-products of every thread", workers.threads() * model.A.bytes()},
+       {"factor and inverse of every thread", workers.threads() * WorkspaceBytes(model.A, model.symbolic, 1).total()}},
+      model.symbolic.elimination.fill.flops);
   std::vector<std::unique_ptr<Bench>> benches(static_cast<std::size_t>(workers.threads()));
   workers.run(replicates, [&](int i, int thread) {
     if (!benches[thread]) benches[thread] = std::make_unique<Bench>(model);

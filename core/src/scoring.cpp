@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "mixedmodels/blocks.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/small.hpp"
 #include "mixedmodels/verdict.hpp"
 
@@ -273,6 +274,7 @@ const double* Scoring::along_axes(const std::vector<double>& G, const Square& ro
   const auto size = static_cast<std::size_t>(rows.width) * columns.width * block.levels;
   if (out.size() < size) out.resize(size);
   double* to = out.data();
+  check_interrupt(static_cast<double>(size) * columns.width);
   for (std::int32_t l = 0; l < block.levels; ++l, g += s * s)
     for (int c = 0; c < columns.width; ++c, to += rows.width) {
       for (int r = 0; r < rows.width; ++r) to[r] = W[c + c * s] * g[r + c * s];

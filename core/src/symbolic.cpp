@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "mixedmodels/interrupt.hpp"
+#include "mixedmodels/memory.hpp"
+
 namespace mixedmodels {
 
 namespace {
@@ -107,10 +110,13 @@ std::vector<std::vector<int>> rows_of_runs(const LevelGraph& graph, const Elimin
     };
     for (int k = runs[s].first; k <= runs[s].last; ++k) {
       const int v = e.order[k];
+      check_interrupt(5.0 * static_cast<double>(graph.start[v + 1] - graph.start[v]));
       for (std::int64_t t = graph.start[v]; t < graph.start[v + 1]; ++t) add(position[graph.neighbour[t]]);
     }
-    for (int child : children[s])
+    for (int child : children[s]) {
+      check_interrupt(5.0 * static_cast<double>(rows[child].size()));
       for (int k : rows[child]) add(k);
+    }
     std::sort(rows[s].begin(), rows[s].end());
     if (!rows[s].empty()) children[run_of[rows[s].front()]].push_back(static_cast<int>(s));
   }
@@ -163,10 +169,13 @@ void place_updates(const std::vector<int>& supernode_at, Symbolic& S) {
         update.contiguous = rows[node.below - 1] - rows[begin] == node.below - 1 - begin;
       } else {
         update.local = static_cast<std::int64_t>(S.local.size());
+        grow_within_memory(S.local, node.below - begin, "The pattern of the factor", "places of updates");
         for (int i = begin; i < node.below; ++i) S.local.push_back(local_row(S, target, rows[i]));
         update.contiguous = S.local.back() - S.local[update.local] == node.below - 1 - begin;
       }
+      check_interrupt(10.0 * (target.solid ? update.end - begin : node.below - begin));
       begin = update.end;
+      grow_within_memory(S.updates, 1, "The pattern of the factor", "updates");
       S.updates.push_back(update);
     }
     node.update_end = static_cast<std::int64_t>(S.updates.size());
@@ -243,12 +252,14 @@ void place_products(const CrossProducts& A, const std::vector<int>& supernode_at
     }
   for (const PairBlock& pair : A.pairs) {
     std::vector<std::int64_t> at(pair.level_b.size());
-    for (std::int32_t l = 0; l < A.factors[pair.a].levels; ++l)
+    for (std::int32_t l = 0; l < A.factors[pair.a].levels; ++l) {
+      check_interrupt(30.0 * static_cast<double>(pair.start[l + 1] - pair.start[l]));
       for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
         const int a = S.position[A.factors[pair.a].first_node + l];
         const int b = S.position[A.factors[pair.b].first_node + pair.level_b[t]];
         at[t] = b > a ? place(b, a) : ~place(a, b);
       }
+    }
     S.pair_at.push_back(std::move(at));
   }
 }
@@ -263,6 +274,9 @@ Symbolic analyze(const CrossProducts& A, const LevelGraph& graph, Elimination el
   S.supernode_of.resize(graph.nodes);
   for (std::size_t s = 0; s < runs.size(); ++s)
     for (int k = runs[s].first; k <= runs[s].last; ++k) S.supernode_of[k] = static_cast<int>(s);
+  double below = 0;
+  for (const Run& run : runs) below += static_cast<double>(run.below);
+  require_memory("The pattern of the factor", {{"rows of its columns", 8 * below}});
   const auto rows = rows_of_runs(graph, S.elimination, runs, S.supernode_of);
   place_supernodes(graph, runs, rows, S);
   std::vector<int> supernode_at(S.q);
@@ -279,17 +293,19 @@ FactorPattern factor_pattern(const LevelGraph& graph, const Symbolic& S) {
   const int n = graph.nodes;
   std::vector<int> position(n), mark(n, -1);
   for (int k = 0; k < n; ++k) position[e.order[k]] = k;
+  require_memory("The pattern of the factor", {{"rows and places", 24.0 * static_cast<double>(e.fill.nnz)}});
   std::vector<std::vector<int>> columns(n);  // nodes below, ascending because rows are visited in order
   for (int i = 0; i < n; ++i) {
     mark[i] = i;
     const int v = e.order[i];
     for (std::int64_t t = graph.start[v]; t < graph.start[v + 1]; ++t) {
-      int j = position[graph.neighbour[t]];
+      int j = position[graph.neighbour[t]], steps = 0;
       if (j >= i) continue;
-      for (; mark[j] != i; j = e.parent[j]) {
+      for (; mark[j] != i; j = e.parent[j], ++steps) {
         columns[j].push_back(i);
         mark[j] = i;
       }
+      check_interrupt(10.0 * steps);
     }
   }
   FactorPattern out;
@@ -303,6 +319,7 @@ FactorPattern factor_pattern(const LevelGraph& graph, const Symbolic& S) {
         out.row.push_back(row);
         out.place.push_back(column + local_row(S, node, row));
       };
+      check_interrupt(10.0 * static_cast<double>(columns[k].size()));
       for (int r = c; r < at + weight; ++r) add(r);
       for (int i : columns[k]) {
         const int below = S.position[e.order[i]];

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "mixedmodels/interrupt.hpp"
+
 #if defined(_WIN32)
 #include <process.h>
 #else
@@ -58,12 +60,12 @@ class Workers::Crew {
       count_ = count;
       next_.store(0, std::memory_order_relaxed);
       busy_ = static_cast<int>(threads_.size());
+      scope_ = interrupt_scope();
       ++round_;
     }
     wake_.notify_all();
     take(0);
-    std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [this] { return busy_ == 0; });
+    wait();
     if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
   }
 
@@ -72,10 +74,31 @@ class Workers::Crew {
     try {
       for (int i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) call_(task_, i, thread);
     } catch (...) {
-      next_.store(count_);
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (!thrown_) thrown_ = std::current_exception();
+      fail();
     }
+  }
+
+  // No further task is begun; what is being thrown is kept.
+  void fail() {
+    next_.store(count_);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!thrown_) thrown_ = std::current_exception();
+  }
+
+  // For the others; meanwhile the caller of the core may interrupt, which they notice themselves.
+  void wait() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    const auto done = [this] { return busy_ == 0; };
+    while (scope_ && owns_interrupt_scope() && !done_.wait_for(lock, InterruptScope::interval, done)) {
+      lock.unlock();
+      try {
+        scope_->ask();
+      } catch (...) {
+        fail();
+      }
+      lock.lock();
+    }
+    done_.wait(lock, done);
   }
 
   void work(int thread) {
@@ -87,7 +110,10 @@ class Workers::Crew {
         if (stopping_) return;
         seen = round_;
       }
-      take(thread);
+      {
+        const InterruptShare share(scope_);
+        take(thread);
+      }
       const std::lock_guard<std::mutex> lock(mutex_);
       if (--busy_ == 0) done_.notify_one();
     }
@@ -96,6 +122,7 @@ class Workers::Crew {
   std::vector<std::thread> threads_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
+  InterruptScope* scope_ = nullptr;  // of the thread that dispatched
   std::uint64_t round_ = 0;
   int busy_ = 0;
   bool stopping_ = false;

@@ -144,6 +144,21 @@ inline void dgeqrf(int* m, int* n, double* a, int* lda, double* tau, double*, in
   }
 }
 
+// C <- Q'C for the reflections that dgeqrf has left in a; from the left and transposed only.
+inline void dormqr(char*, char*, int* m, int* n, int* k, double* a, int* lda, double* tau, double* c, int* ldc, double*,
+                   int*, int* info) {
+  const View A{a, *lda}, C{c, *ldc};
+  *info = 0;
+  for (int l = 0; l < *k; ++l)
+    for (int j = 0; j < *n; ++j) {
+      double sum = C(l, j);
+      for (int i = l + 1; i < *m; ++i) sum += A(i, l) * C(i, j);
+      sum *= tau[l];
+      C(l, j) -= sum;
+      for (int i = l + 1; i < *m; ++i) C(i, j) -= sum * A(i, l);
+    }
+}
+
 inline void fill_table() {
   mixedmodels::BlasTable& table = mixedmodels::blas_table();
   table.dgemm = dgemm;
@@ -153,6 +168,7 @@ inline void fill_table() {
   table.dpotrf = dpotrf;
   table.dpotri = dpotri;
   table.dgeqrf = dgeqrf;
+  table.dormqr = dormqr;
 }
 
 }  // namespace reference_blas

@@ -1,4 +1,7 @@
 // The plain loops that stand for BLAS in these tests, against the definitions by dense matrices.
+#include <algorithm>
+#include <vector>
+
 #include "check.hpp"
 #include "dense.hpp"
 #include "random.hpp"
@@ -126,6 +129,92 @@ TEST(orthogonal_triangle) {
       for (int i = 0; i < R.rows && i <= j; ++i) R(i, j) = qr(i, j);
     CHECK_ERROR("geqrf", dense::relative_difference(dense::transpose(R) * R, dense::transpose(a) * a), kTolerance);
   }
+}
+
+// A call that would take long, in pieces, against the same call in one.
+struct InPieces {
+  InPieces() { blas::longest = 1e4; }
+  ~InPieces() { blas::longest = 1e9; }
+};
+
+constexpr double kRounding = 1e-11;  // sums of a few hundred products in another order, through a triangular solve
+
+template <typename Call>
+void check_pieces(const char* name, const Matrix& start, Call&& call) {
+  Matrix whole = start, pieces = start;
+  call(whole);
+  {
+    const InPieces in_pieces;
+    call(pieces);
+  }
+  CHECK_ERROR(name, dense::relative_difference(pieces, whole), kRounding);
+}
+
+TEST(products_in_pieces) {
+  Random random(11);
+  const int m = 150, n = 131, k = 170;
+  const Matrix c = random_matrix(random, m, n);
+  for (char ta : {'N', 'T'})
+    for (char tb : {'N', 'T'}) {
+      const Matrix a = ta == 'T' ? random_matrix(random, k, m) : random_matrix(random, m, k);
+      const Matrix b = tb == 'T' ? random_matrix(random, n, k) : random_matrix(random, k, n);
+      check_pieces("gemm in pieces", c, [&](Matrix& out) {
+        blas::gemm(ta, tb, m, n, k, 0.7, a.a.data(), a.rows, b.a.data(), b.rows, -0.3, out.a.data(), m);
+      });
+    }
+  const Matrix wide = random_matrix(random, n, n);
+  for (char uplo : {'L', 'U'}) {
+    for (char side : {'L', 'R'}) {
+      const Matrix b = side == 'L' ? random_matrix(random, n, m) : random_matrix(random, m, n);
+      check_pieces("symm in pieces", b, [&](Matrix& out) {
+        blas::symm(side, uplo, b.rows, b.cols, 2.0, wide.a.data(), n, b.a.data(), b.rows, -1.0, out.a.data(), b.rows);
+      });
+    }
+    for (char trans : {'N', 'T'}) {
+      const Matrix b = trans == 'N' ? random_matrix(random, n, k) : random_matrix(random, k, n);
+      check_pieces("syrk in pieces", wide,
+                   [&](Matrix& out) { blas::syrk(uplo, trans, n, k, -1.0, b.a.data(), b.rows, 0.5, out.a.data(), n); });
+    }
+  }
+}
+
+TEST(solves_in_pieces) {
+  Random random(12);
+  const int size = 200, others = 70;
+  Matrix a = random_matrix(random, size, size);
+  for (int i = 0; i < size; ++i) a(i, i) = 40 + std::abs(a(i, i));
+  for (char side : {'L', 'R'})
+    for (char uplo : {'L', 'U'})
+      for (char trans : {'N', 'T'}) {
+        const Matrix b = side == 'L' ? random_matrix(random, size, others) : random_matrix(random, others, size);
+        check_pieces("trsm in pieces", b, [&](Matrix& out) {
+          blas::trsm(side, uplo, trans, out.rows, out.cols, a.a.data(), size, out.a.data(), out.rows);
+        });
+      }
+}
+
+TEST(factors_in_pieces) {
+  Random random(13);
+  const int n = 210, m = 400;
+  const Matrix b = random_matrix(random, n, n + 50);
+  Matrix a = b * dense::transpose(b);
+  check_pieces("potrf in pieces", triangle('L', a), [&](Matrix& out) { CHECK(blas::potrf('L', n, out.a.data(), n)); });
+  a(150, 150) = -1;
+  {
+    const InPieces in_pieces;
+    CHECK(!blas::potrf('L', n, a.a.data(), n));
+  }
+  Matrix whole = random_matrix(random, m, n), pieces = whole;
+  std::vector<double> tau(n), work(64 * n);
+  blas::geqrf(m, n, whole.a.data(), m, tau.data(), work.data(), static_cast<int>(work.size()));
+  {
+    const InPieces in_pieces;
+    blas::geqrf(m, n, pieces.a.data(), m, tau.data(), work.data(), static_cast<int>(work.size()));
+  }
+  double worst = 0;
+  for (int j = 0; j < n; ++j)
+    for (int i = 0; i <= j; ++i) worst = std::max(worst, std::abs(std::abs(whole(i, j)) - std::abs(pieces(i, j))));
+  CHECK_ERROR("geqrf in pieces", worst, kRounding);
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         NotIdentifiedWarning,
         NotNestedWarning,
         RefitWarning,
+        ResourceError,
         SingularFitWarning,
     )
     from mixedmodels.fit.linear import LinearMixedFit
@@ -42,6 +43,7 @@ _HOMES = {
     "NotIdentifiedWarning": "errors",
     "NotNestedWarning": "errors",
     "RefitWarning": "errors",
+    "ResourceError": "errors",
     "SingularFitWarning": "errors",
     "anova": "api",
     "describe_dataset": "datasets",
@@ -65,6 +67,7 @@ __all__ = [
     "NotIdentifiedWarning",
     "NotNestedWarning",
     "RefitWarning",
+    "ResourceError",
     "SingularFitWarning",
     "__version__",
     "anova",

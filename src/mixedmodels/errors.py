@@ -51,6 +51,10 @@ class FileError(MixedModelsError):
     """A file that cannot be written, or is not a fit that can be loaded; names it and says why."""
 
 
+class ResourceError(MixedModelsError, MemoryError):
+    """A calculation that does not fit into the memory there is; names its parts and their bytes."""
+
+
 class ConvergenceWarning(UserWarning):
     """The optimiser stopped where the gradient or the Hessian says there is no optimum."""
 

@@ -32,6 +32,7 @@ struct CrossProducts {
   std::int64_t n = 0, q = 0, nodes = 0;
   int p = 0;
   int k() const { return p + 1; }
+  double bytes() const;
   std::vector<FactorBlock> factors;
   std::vector<PairBlock> pairs;
   std::vector<double> ZtX;  // q x k row-major, the last column is Z'W y

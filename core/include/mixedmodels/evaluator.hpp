@@ -10,6 +10,13 @@
 
 namespace mixedmodels {
 
+// What an evaluator takes, by its parts.
+struct WorkspaceBytes {
+  double factor, inverse, updates, products;
+  WorkspaceBytes(const CrossProducts& A, const Symbolic& symbolic, int threads);
+  double total() const { return factor + inverse + updates + products; }
+};
+
 class Evaluator {
  public:
   Evaluator(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,

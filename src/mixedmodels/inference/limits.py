@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from mixedmodels._core import StopFlag
 from mixedmodels.errors import ConvergenceWarning, NotIdentifiedWarning
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.curves import Curve, LowerDevianceError, NoLimitError
 from mixedmodels.inference.parameters import Parameter, to_value
 from mixedmodels.inference.traces import Trace
+from mixedmodels.memory import most_threads
 from mixedmodels.optimize import Request
 from mixedmodels.settings import check_level, thread_count
 
@@ -141,7 +143,7 @@ def shares(fitted: Fitted, parameters: int, threads: int | None) -> tuple[int, i
     analysis = fitted.stages.analysis
     if analysis.flops + _MEMORY * analysis.stored < _SMALL:
         return 1, 1
-    count = max(min(threads, parameters), 1)
+    count = most_threads(max(min(threads, parameters), 1), analysis.workspace)
     return count, max(threads // count, 1)
 
 
@@ -151,5 +153,16 @@ def in_parallel(
     """The results of `work`, `count` at a time, in order."""
     if count == 1:
         return [work(parameter) for parameter in parameters]
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(work, parameters))
+    # Signals do not reach the pool's threads: they stop when this one is interrupted, or one fails.
+    stop = StopFlag()
+    with ThreadPoolExecutor(count, initializer=stop.watch) as pool:
+        running = [pool.submit(work, parameter) for parameter in parameters]
+        try:
+            for ended in wait(running, return_when=FIRST_EXCEPTION).done:
+                ended.result()
+        except BaseException:
+            stop.set()
+            for waiting in running:
+                waiting.cancel()
+            raise
+        return [ended.result() for ended in running]

@@ -1,0 +1,174 @@
+"""Memory that a calculation will need against what there is: refused before anything is allocated.
+
+Callers name the parts and their bytes; the core asks through `require` too. What is available is
+read from the system only when a need is large, so that small models pay nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mixedmodels.errors import ResourceError
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+# Bytes below which nobody asks what is available.
+SMALL = 64e6
+# Share of the available memory that one calculation may take.
+SHARE = 0.8
+# Operations per second, about, for the time that a message predicts.
+_SPEED = 1e10
+_UNLIMITED = 1 << 60
+_CGROUPS = (  # (folder, limit, usage)
+    ("/sys/fs/cgroup", "memory.max", "memory.current"),
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
+
+
+def require(parts: Mapping[str, float], what: str, flops: float = 0.0, remedy: str = "") -> None:
+    """Refuse a calculation that does not fit into the memory that is available.
+
+    Args:
+        parts: What is to be allocated, and its bytes.
+        what: What is being calculated, as the subject of a sentence.
+        flops: Floating-point operations of one evaluation, if known.
+        remedy: What to do instead.
+
+    Raises:
+        ResourceError: With the bytes of every part.
+    """
+    total = math.fsum(parts.values())
+    if total < SMALL:
+        return
+    free = available()
+    if total <= SHARE * free:
+        return
+    largest = sorted(((size, name) for name, size in parts.items() if size), reverse=True)
+    listed = ", ".join(f"{name} {format_bytes(size)}" for size, name in largest)
+    work = f" One evaluation takes {flops:.2g} flops, {_duration(flops)}." if flops > 0.0 else ""
+    raise ResourceError(
+        f"{what} would need {format_bytes(total)} of memory ({listed}); {format_bytes(free)} are "
+        f"available, of which at most {SHARE:.0%} are taken.{work}"
+        f" {remedy or 'Use fewer levels, terms or columns, or a machine with more memory.'}"
+    )
+
+
+def fits(size: float) -> bool:
+    """Whether so many bytes may be taken; for a way that another one can stand in for."""
+    return size < SMALL or size <= SHARE * available()
+
+
+def most_threads(threads: int, size: float) -> int:
+    """As many of the threads as have room when each takes `size` bytes; at least one."""
+    if threads == 1 or threads * size < SMALL:
+        return threads
+    return max(1, min(threads, int(SHARE * available() / size)))
+
+
+def exhausted(what: str = "The calculation") -> ResourceError:
+    """The error for an allocation that failed although nothing had predicted it."""
+    return ResourceError(
+        f"{what} needs more memory than there is ({format_bytes(available())} are available). "
+        "Use fewer levels, terms, columns, rows or threads, or a machine with more memory."
+    )
+
+
+@contextlib.contextmanager
+def guarded(what: str) -> Iterator[None]:
+    """Allocations that fail inside raise `ResourceError`.
+
+    Raises:
+        ResourceError: Instead of MemoryError.
+    """
+    try:
+        yield
+    except ResourceError:
+        raise
+    except MemoryError as error:
+        raise exhausted(what) from error
+
+
+def available() -> float:
+    """Bytes that this process may still take; infinite where the system does not say."""
+    return max(0.0, min(_machine(), _address_space(), *_cgroups()))
+
+
+def format_bytes(size: float) -> str:
+    """`size` with a unit: 11.7 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1e3
+    return f"{size:.3g} TB" if size < 999.5 else f"{size / 1e3:.3g} PB"
+
+
+def _duration(flops: float) -> str:
+    amount, unit = flops / _SPEED, "second"
+    for larger, size in (("minute", 60.0), ("hour", 60.0), ("day", 24.0), ("year", 365.0)):
+        if amount < size:
+            break
+        amount, unit = amount / size, larger
+    number = max(1, round(amount))
+    return f"about {number} {unit}{'s' if number > 1 else ''} on one processor"
+
+
+def _machine() -> float:
+    """Memory that the machine has left."""
+    for line in _read("/proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            return 1024.0 * int(line.split()[1])
+    try:  # elsewhere all there is
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, OSError, ValueError):
+        return math.inf
+
+
+def _address_space() -> float:
+    """What the limit of the process's address space leaves (`ulimit -v`)."""
+    if resource is None:
+        return math.inf
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY or limit > _UNLIMITED:
+        return math.inf
+    mapped = _read("/proc/self/statm").split()
+    used = int(mapped[0]) * resource.getpagesize() if mapped else 0
+    return float(limit - used)
+
+
+def _cgroups() -> Iterator[float]:
+    """What the control groups of the process leave, from its own up to the root."""
+    yield math.inf
+    paths = {line.rsplit(":", 1)[-1].strip("/") for line in _read("/proc/self/cgroup").splitlines()}
+    for folder, limit_name, usage_name in _CGROUPS:
+        for path in paths | {""}:
+            place = Path(folder, path)
+            for group in (place, *place.parents):
+                if not group.is_relative_to(folder):
+                    break
+                limit = _read(group / limit_name).strip()
+                usage = _read(group / usage_name).strip()
+                if limit.isdigit() and usage.isdigit() and int(limit) < _UNLIMITED:
+                    yield float(int(limit) - int(usage) + _reclaimable(group))
+
+
+def _reclaimable(group: Path) -> int:
+    """Bytes of files in memory that count as used but are given up when needed."""
+    for line in _read(group / "memory.stat").splitlines():
+        name, _, value = line.partition(" ")
+        if name in ("inactive_file", "total_inactive_file"):
+            return int(value)
+    return 0
+
+
+def _read(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeError):
+        return ""
