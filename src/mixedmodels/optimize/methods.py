@@ -22,8 +22,6 @@ from mixedmodels.typing import FloatArray
 DECREMENT = 1e-11
 # Where a factorization has as many flops as this, a promise further below what data can tell.
 _DEAR, _COARSE = 2e9, 1e-7
-# Seconds after which a search that nobody watches lets Python see to interrupts.
-_HEARTBEAT = 0.2
 # Diagonal entries below this, in their natural units, are tried at zero.
 ZERO = 1e-3
 
@@ -46,8 +44,8 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
         spent + problem.control.max_evaluations,
         _COARSE if dear else DECREMENT,
         ZERO,
-        progress,
-        watch.every if watch else _HEARTBEAT,
+        progress if watch else None,
+        watch.every if watch else 0.0,
     )
     values, thetas = found["trace"]
     problem.trace.extend(zip(values.tolist(), thetas, strict=True))
@@ -132,7 +130,7 @@ def _nelder_mead_options(problem: Problem) -> dict[str, Any]:
     return {
         "maxfev": problem.control.max_evaluations * max(problem.m, 1),
         "xatol": problem.control.xtol,
-        "fatol": problem.control.ftol * (1.0 + abs(problem.best[0] if problem.best else 0.0)),
+        "fatol": problem.control.ftol,
         "adaptive": problem.m > 3,
     }
 
@@ -221,12 +219,23 @@ def _ended(problem: Problem, found: scipy.optimize.OptimizeResult) -> Ended:
 
 Method = Callable[[Problem, FloatArray], Ended]
 
+
+def _from_start(method: Method) -> Method:
+    """The method with the start as iteration 0 of its trace; its own callbacks begin after that."""
+
+    def run(problem: Problem, start: FloatArray) -> Ended:
+        problem.report(problem.value(start), start)
+        return method(problem, start)
+
+    return run
+
+
 METHODS: dict[OptimizerName, Method] = {
-    "quasi-newton": quasi_newton,
-    "L-BFGS-B": lbfgsb,
-    "COBYQA": _scaled("COBYQA", _cobyqa_options),
-    "Nelder-Mead": _scaled("Nelder-Mead", _nelder_mead_options),
-    "Powell": _scaled("Powell", _powell_options),
-    "brent": brent,
-    "BOBYQA": bobyqa,
+    "quasi-newton": quasi_newton,  # its trace has the start already
+    "L-BFGS-B": _from_start(lbfgsb),
+    "COBYQA": _from_start(_scaled("COBYQA", _cobyqa_options)),
+    "Nelder-Mead": _from_start(_scaled("Nelder-Mead", _nelder_mead_options)),
+    "Powell": _from_start(_scaled("Powell", _powell_options)),
+    "brent": _from_start(brent),
+    "BOBYQA": _from_start(bobyqa),
 }

@@ -35,8 +35,9 @@ def nlopt_bobyqa(problem: Problem, start: FloatArray, size: FloatArray) -> Ended
         )
 
     def value(x: FloatArray, _: Any) -> float:
+        before = problem.best
         found = problem.value(x * size)
-        if problem.best is not None and found <= problem.best[0]:
+        if before is None or found < before[0]:
             problem.report(found, x * size)
         return found if np.isfinite(found) else 1e300
 
