@@ -11,13 +11,16 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mixedmodels.errors import ResourceError
 
 try:
-    import resource
+    import resource as _resource
 except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
+    _resource = None  # type: ignore[assignment]
+
+resource: Any = _resource
 
 # Bytes below which nobody asks what is available.
 SMALL = 64e6

@@ -30,6 +30,7 @@ from mixedmodels.estimates.solution import Solution
 from mixedmodels.estimates.stages import Fitted, Stages
 from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.formula import parse_formula
+from mixedmodels.memory import guarded, require
 from mixedmodels.optimize import Request
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.plots.structure import plot_structure
@@ -83,14 +84,15 @@ class LinearMixedModel:
         threads: int | None = None,
     ) -> None:
         count = thread_count(threads)
-        design = build_design(
-            parse_formula(formula),
-            data,
-            weights=weights,
-            offset=offset,
-            contrasts=contrasts,
-            na_action=na_action,
-        )
+        with guarded("The design"):
+            design = build_design(
+                parse_formula(formula),
+                data,
+                weights=weights,
+                offset=offset,
+                contrasts=contrasts,
+                na_action=na_action,
+            )
         self._begin(Stages(design, count))
 
     @classmethod
@@ -175,6 +177,8 @@ class LinearMixedModel:
     @property
     def Zt(self) -> sparse.csc_array:
         """Z' (q, n): term by term, within a term level by level, the term's columns adjacent."""
+        width = sum(self.templates.sizes)
+        require({f"{self.nobs} rows of {width} numbers": 48.0 * self.nobs * width}, "Z'")
         rows, values = [], []
         starts = self.templates.term_starts
         for start, term in zip(starts, self.design.terms, strict=False):
@@ -183,7 +187,6 @@ class LinearMixedModel:
             rows.append(first[:, None] + np.arange(size))
             values.append(term.z)
         indices = np.concatenate(rows, axis=1)
-        width = indices.shape[1]
         data = np.concatenate(values, axis=1)
         indptr = width * np.arange(self.nobs + 1)
         return sparse.csc_array(
@@ -192,6 +195,14 @@ class LinearMixedModel:
 
     def Lambda(self, theta: npt.ArrayLike) -> sparse.csc_array:
         """Relative covariance factor (q, q) at theta, public order."""
+        sizes = self.templates.sizes
+        numbers = sum(
+            (end - begin) * (size + 1) / 2.0
+            for size, begin, end in zip(
+                sizes, self.templates.term_starts, self.templates.term_starts[1:], strict=False
+            )
+        )
+        require({f"{self.templates.q} columns": 32.0 * numbers}, "Lambda")
         parts = self.templates.lambda_csc(self._stages.objective.theta(theta))
         return sparse.csc_array(parts, shape=(self.templates.q, self.templates.q))
 

@@ -19,6 +19,7 @@ from mixedmodels._core import Analysis, Evaluator, derivatives
 from mixedmodels.covariance import Templates
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.lazy import cached_property
+from mixedmodels.memory import fits
 from mixedmodels.typing import FloatArray
 
 # Numbers that exact second derivatives may need room for: most of a gigabyte.
@@ -45,7 +46,8 @@ class HessianCost:
 
     def exact_pays(self, gradients: float = 1.0) -> bool:
         """Whether the exact ones cost less than so large a part of the 2m gradients."""
-        return self.exact <= gradients * self.differences and self.numbers <= _MOST_NUMBERS
+        pays = self.exact <= gradients * self.differences and self.numbers <= _MOST_NUMBERS
+        return pays and fits(8.0 * self.numbers)
 
 
 class Objective:

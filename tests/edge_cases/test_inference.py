@@ -12,14 +12,14 @@ import pytest
 from mixedmodels import (
     LinearMixedModel,
     MixedModelsError,
-    ModelError,
     RefitWarning,
+    ResourceError,
     SingularFitWarning,
     load_dataset,
+    memory,
 )
 from mixedmodels.api import lmer
 from mixedmodels.fit.linear import LinearMixedFit
-from mixedmodels.inference import kenward_roger
 from mixedmodels.inference.information import variance_information
 from mixedmodels.settings import DF_METHODS, DfMethod
 
@@ -179,8 +179,9 @@ def test_maximum_likelihood_is_refitted_once_and_that_is_said() -> None:
 
 def test_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", load_dataset("penicillin"))
-    monkeypatch.setattr(kenward_roger, "_MOST_BYTES", 1e3)
-    with pytest.raises(ModelError, match=r"would need .* Use df='satterthwaite'"):
+    monkeypatch.setattr(memory, "SMALL", 0.0)
+    monkeypatch.setattr(memory, "available", lambda: 1e3)
+    with pytest.raises(ResourceError, match=r"would need .* Use df='satterthwaite'"):
         fit.coef_table("kenward-roger")
 
 

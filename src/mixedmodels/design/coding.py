@@ -15,6 +15,7 @@ import pandas as pd
 
 from mixedmodels.design.columns import level_labels
 from mixedmodels.errors import DataError, did_you_mean
+from mixedmodels.memory import require
 from mixedmodels.settings import CONTRASTS
 from mixedmodels.typing import FloatArray
 
@@ -163,6 +164,11 @@ def check_contrast_name(contrast: str, factor: str) -> None:
 def _named(contrast: str, labels: Sequence[str], factor: str) -> Coding:
     check_contrast_name(contrast, factor)
     n_levels = len(labels)
+    require(
+        {f"{n_levels} levels by {n_levels - 1} columns": 16.0 * n_levels * n_levels},
+        f"The contrast of '{factor}'",
+        remedy="Use the treatment contrast, or a random-effects term, (1 | factor).",
+    )
     numbered = tuple(str(column + 1) for column in range(n_levels - 1))
     if contrast == "sum":
         return Coding(numbered, contr_sum(n_levels))

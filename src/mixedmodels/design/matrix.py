@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -19,11 +20,19 @@ from mixedmodels.design.names import INTERCEPT, Choice, column_names
 from mixedmodels.design.rank import TooManyParts, scope_terms
 from mixedmodels.errors import ModelError
 from mixedmodels.formula import Term
+from mixedmodels.memory import require
 from mixedmodels.typing import FloatArray
 
 ColumnPlan: TypeAlias = tuple[Choice, ...]
 
 _SHOWN = 60
+
+# Bytes that the name and the plan of a column take, about.
+_PLANNED = 400.0
+_REMEDY = (
+    "A factor with so many levels belongs into a random-effects term, (1 | factor); "
+    "or use fewer columns."
+)
 
 _ONE = np.ones(1)
 _ONE.flags.writeable = False
@@ -95,6 +104,8 @@ def _planned(
                 ]
                 for factor, reduced in product
             ]
+            size = _PLANNED * math.prod(len(one) for one in choices)
+            require({"names of columns": size}, "The model matrix", remedy=_REMEDY)
             # The first factor varies fastest, as in R.
             for reversed_column in itertools.product(*reversed(choices)):
                 column = reversed_column[::-1]
@@ -112,7 +123,9 @@ def ones(n_rows: int) -> FloatArray:
 
 def build_matrix(plan: PartPlan, blocks: Mapping[str, Block], n_rows: int) -> FloatArray:
     """(n, p) columns of a plan, in Fortran order."""
-    matrix = np.empty((n_rows, len(plan.columns)), order="F")
+    p = len(plan.columns)
+    require({f"{n_rows} rows of {p} columns": 8.0 * n_rows * p}, "The model matrix", remedy=_REMEDY)
+    matrix = np.empty((n_rows, p), order="F")
     for position, column in enumerate(plan.columns):
         _fill(matrix[:, position], column, blocks)
     return matrix

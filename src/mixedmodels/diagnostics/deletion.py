@@ -33,9 +33,6 @@ from mixedmodels.settings import (
 )
 from mixedmodels.typing import AnyArray, FloatArray, LongArray
 
-# Deletions handed to the core at a time, per thread: between two the user can interrupt.
-_CHUNK = 32
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowSets:
@@ -131,36 +128,29 @@ def influence(
         found = rows_by_one_step(fitted, sets.rows)
     else:
         newton = newton_matrix(fitted) if method == "one-step" else None
-        found = _fits(fitted, sets, control, newton, count)
+        found = _fits(fitted, sets, control, newton, fitted.stages.affordable_threads(count))
     return _result(fitted, sets, method, found, control)
 
 
 def _fits(
     fitted: Fitted, sets: RowSets, control: Control, newton: FloatArray | None, threads: int
 ) -> dict[str, Any]:
-    """The core's fits, a chunk of deletions at a time."""
-    solution, stages = fitted.solution, fitted.stages
-    chunk = _CHUNK * threads
-    parts = []
-    # The core reads no more of it than the model, which does not change: no lock is needed.
-    evaluator = stages.objective.evaluator
-    for first in range(0, max(len(sets.labels), 1), chunk):
-        start = sets.start[first : first + chunk + 1]
-        parts.append(
-            _core.fit_without(
-                evaluator,
-                np.ascontiguousarray(start - start[0]),
-                np.ascontiguousarray(sets.rows[start[0] : start[-1]]),
-                np.ascontiguousarray(solution.theta),
-                solution.reml,
-                control.max_evaluations,
-                DECREMENT,
-                ZERO,
-                newton,
-                threads,
-            )
-        )
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    """The core's fits."""
+    solution = fitted.solution
+    found: dict[str, Any] = _core.fit_without(
+        # The core reads no more of it than the model, which does not change: no lock is needed.
+        fitted.stages.objective.evaluator,
+        np.ascontiguousarray(sets.start),
+        np.ascontiguousarray(sets.rows),
+        np.ascontiguousarray(solution.theta),
+        solution.reml,
+        control.max_evaluations,
+        DECREMENT,
+        ZERO,
+        newton,
+        threads,
+    )
+    return found
 
 
 def _result(

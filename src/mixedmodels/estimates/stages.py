@@ -22,6 +22,7 @@ from mixedmodels.estimates.identified import Identification, identify
 from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.lazy import cached_property
+from mixedmodels.memory import most_threads
 from mixedmodels.objective import Objective
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.problem import Watch
@@ -78,6 +79,11 @@ class Stages:
     def own_objective(self, threads: int | None = None) -> Objective:
         """The criterion with a workspace of its own, for work in parallel."""
         return Objective(self.analysis, self.templates, threads or self.threads)
+
+    def affordable_threads(self, threads: int | None = None) -> int:
+        """As many of the threads as have room when each takes a workspace of its own."""
+        size = self.analysis.workspace + self.products.nbytes
+        return most_threads(threads or self.threads, size)
 
     def twin(self) -> Stages:
         """The same stages with a workspace of their own, for work beside that of a fit."""

@@ -12,7 +12,13 @@ from mixedmodels.fit.values import Values
 from mixedmodels.prediction.bootstrap import Plan, bootstrap, bootstrap_statistic
 from mixedmodels.prediction.intervals import Wanted, prediction_table
 from mixedmodels.prediction.replicates import Bootstrap
-from mixedmodels.prediction.simulate import Seed, check_count, random_generator, simulator
+from mixedmodels.prediction.simulate import (
+    Seed,
+    check_count,
+    random_generator,
+    responses,
+    simulator,
+)
 from mixedmodels.prediction.target import chosen_terms, new_target, training_target
 from mixedmodels.progress import Tally
 from mixedmodels.settings import BootstrapKind, IntervalKind, SimulationKind, Uncertainty
@@ -154,7 +160,8 @@ class Prediction(Values):
         """
         count = check_count("nsim", nsim)
         rng, _ = random_generator(seed)
-        drawn = simulator(self._fitted, random).draw(rng, count)
+        source = simulator(self._fitted, random)
+        drawn = responses(source, rng, count, self._design.n, self._stages.templates.q)
         return pd.DataFrame(drawn.T, index=self._design.index)
 
     def bootstrap(

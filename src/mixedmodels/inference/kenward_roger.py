@@ -15,15 +15,13 @@ from scipy.linalg import lapack
 
 from mixedmodels._core import kenward_roger_sums, kenward_roger_workspace
 from mixedmodels.covariance import Templates
-from mixedmodels.errors import ModelError
 from mixedmodels.estimates.stages import Fitted, Stages
 from mixedmodels.estimates.tails import f_tail
 from mixedmodels.inference.degrees import Degrees, FTest, estimates, principal_axes
+from mixedmodels.memory import require
 from mixedmodels.settings import DfMethod
 from mixedmodels.typing import FloatArray
 
-# Bytes that the work may take.
-_MOST_BYTES = 4e9
 # Information on a variance parameter, relative to the largest, that counts as none.
 _FLAT = 1e-10
 # Denominators that are zero but for rounding, and degrees of freedom that are two.
@@ -54,8 +52,8 @@ class KenwardRoger(Degrees):
         note: What the user should know.
 
     Raises:
-        ModelError: The random effects are so many, and so connected, that too much memory would be
-            needed.
+        ResourceError: The random effects are so many, and so connected, that too much memory would
+            be needed.
     """
 
     method: DfMethod = "kenward-roger"
@@ -120,15 +118,15 @@ def check_size(stages: Stages) -> None:
     """Refuse what would not fit into memory.
 
     Raises:
-        ModelError: With the numbers, and what to use instead.
+        ResourceError: With the numbers, and what to use instead.
     """
     size = 8.0 * kenward_roger_workspace(stages.products, stages.templates.m)
-    if size > _MOST_BYTES:
-        raise ModelError(
-            f"Kenward-Roger would need {size / 1e9:.1f} GB for {stages.templates.q} random effects "
-            f"and {stages.products.p} columns of X; at most {_MOST_BYTES / 1e9:.0f} GB are taken. "
-            "Use df='satterthwaite', which comes to the same in large samples."
-        )
+    sums = f"sums over {stages.templates.q} random effects and {stages.products.p} columns of X"
+    require(
+        {sums: size},
+        "Kenward-Roger",
+        remedy="Use df='satterthwaite', which comes to the same in large samples.",
+    )
 
 
 def _parts(fitted: Fitted, phi: FloatArray) -> _Parts:

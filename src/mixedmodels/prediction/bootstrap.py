@@ -20,16 +20,21 @@ import pandas as pd
 from mixedmodels.errors import ConvergenceWarning, MixedModelsError, SingularFitWarning
 from mixedmodels.estimates.parameters import all_names, all_values, to_sd_cor
 from mixedmodels.estimates.stages import Fitted
+from mixedmodels.memory import require
 from mixedmodels.naming import distinct
 from mixedmodels.optimize import Request
 from mixedmodels.optimize.methods import DECREMENT, ZERO
 from mixedmodels.prediction.replicates import Bootstrap
-from mixedmodels.prediction.simulate import Seed, check_count, random_generator, simulator
+from mixedmodels.prediction.simulate import (
+    MOST_NUMBERS,
+    Seed,
+    check_count,
+    random_generator,
+    simulator,
+)
 from mixedmodels.settings import BootstrapKind, SimulationKind, thread_count
 from mixedmodels.typing import BoolArray, FloatArray
 
-# Numbers of simulated response held at a time.
-_MOST_NUMBERS = 4_000_000
 # Chunks grow until one takes this long, so that progress shows and an interrupt is heard.
 _SECONDS = 0.5
 
@@ -92,6 +97,7 @@ def bootstrap(fitted: Fitted, plan: Plan) -> Bootstrap:
         MixedModelsError: An unknown option, or an unusable seed.
     """
     templates = fitted.stages.templates
+    _require_results(fitted, plan, len(all_names(fitted)))
     rng, entropy = random_generator(plan.seed)
     parts = [_refits(fitted, responses, plan) for responses in _chunks(fitted, plan, rng)]
     found = _Refits(*(np.concatenate(values) for values in zip(*map(_fields, parts), strict=True)))
@@ -123,6 +129,7 @@ def bootstrap_statistic(
         MixedModelsError: The statistic gives something else, or other names than before.
     """
     expected = as_series(estimates)
+    _require_results(fitted, plan, len(expected))
     rng, entropy = random_generator(plan.seed)
     nsim, m = plan.nsim, len(fitted.solution.theta)
     drawn = _Drawn(
@@ -160,6 +167,17 @@ def as_series(value: Any) -> pd.Series[float]:
     )
 
 
+def _require_results(fitted: Fitted, plan: Plan, names: int) -> None:
+    """Refuse replicates whose results do not fit into memory.
+
+    Raises:
+        ResourceError: With the bytes.
+    """
+    m = fitted.stages.templates.m
+    size = 24.0 * plan.nsim * (names + m + 1)
+    require({f"{plan.nsim} replicates": size}, "The bootstrap", remedy="Use a smaller nsim.")
+
+
 def _told_apart(index: pd.Index) -> pd.Index:
     """Labels of which no two are equal."""
     return index if index.is_unique else pd.Index(distinct([str(label) for label in index]))
@@ -185,7 +203,7 @@ def _chunks(fitted: Fitted, plan: Plan, rng: np.random.Generator) -> Iterator[Fl
     """Responses (count, n), chunk by chunk."""
     draw = simulator(fitted, plan.random, plan.kind).draw
     q, n = fitted.stages.templates.q, fitted.stages.design.n
-    most = max(1, _MOST_NUMBERS // (n + q))
+    most = max(1, MOST_NUMBERS // (n + q))
     size = min(most, 4 * thread_count(plan.threads, fitted.stages.threads))
     done = 0
     while done < plan.nsim:
@@ -201,6 +219,8 @@ def _chunks(fitted: Fitted, plan: Plan, rng: np.random.Generator) -> Iterator[Fl
 
 def _refits(fitted: Fitted, responses: FloatArray, plan: Plan) -> _Refits:
     solution, control = fitted.solution, fitted.optsum.control
+    threads = thread_count(plan.threads, fitted.stages.threads)
+    threads = fitted.stages.affordable_threads(threads)
     found = fitted.stages.objective.evaluator.refit(
         responses,
         np.ascontiguousarray(solution.theta),
@@ -208,7 +228,7 @@ def _refits(fitted: Fitted, responses: FloatArray, plan: Plan) -> _Refits:
         control.max_evaluations,
         DECREMENT,
         ZERO,
-        thread_count(plan.threads, fitted.stages.threads),
+        threads,
     )
     fits = _Refits(found["theta"], found["beta"], found["sigma"], found["objective"])
     for i in np.flatnonzero(found["status"]).tolist():

@@ -24,6 +24,7 @@ from mixedmodels.prediction.simulate import (
     check_count,
     fixed_mean,
     random_generator,
+    responses,
 )
 from mixedmodels.typing import FloatArray
 
@@ -57,8 +58,9 @@ def simulate_design(
         spelled=lambda: by_spelling(list(map(labels.spellings, plan.columns))),
     )
     relative = values_by_name("theta", theta, templates.names)
-    draw = Gaussian(design, templates, fixed_mean(design, coefficients), relative, sigma).draw
-    return pd.DataFrame(draw(rng, count).T, index=design.index)
+    source = Gaussian(design, templates, fixed_mean(design, coefficients), relative, sigma)
+    drawn = responses(source, rng, count, design.n, templates.q)
+    return pd.DataFrame(drawn.T, index=design.index)
 
 
 def theta_from_sd(

@@ -11,6 +11,7 @@ from scipy.linalg import solve_triangular
 from mixedmodels._core import Products, predict_rows
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tables import term_modes
+from mixedmodels.memory import require
 from mixedmodels.objective import Objective
 from mixedmodels.prediction.target import Target
 from mixedmodels.typing import BoolArray, FloatArray
@@ -69,6 +70,8 @@ class RowSolver:
     @classmethod
     def of(cls, products: Products, target: Target) -> RowSolver:
         """Prepare the rows; those with a missing value give NaN."""
+        width = 3 * len(products.kept) + sum(z.shape[1] for z in target.z)
+        require({f"{target.n} rows of {width} numbers": 8.0 * target.n * width}, "The prediction")
         X = np.ascontiguousarray(target.X[:, products.kept])
         if X.shape[1] and len(X):
             basis = solve_triangular(products.R, X.T, trans="T", check_finite=False).T

@@ -16,6 +16,7 @@ from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tables import random_part, term_modes
+from mixedmodels.memory import require
 from mixedmodels.settings import (
     BOOTSTRAPS,
     SIMULATIONS,
@@ -24,6 +25,8 @@ from mixedmodels.settings import (
     check_option,
 )
 from mixedmodels.typing import FloatArray
+
+_FEWER = "Draw fewer at a time, from one numpy.random.Generator."
 
 Seed: TypeAlias = int | Sequence[int] | np.random.SeedSequence | np.random.Generator | None
 
@@ -152,6 +155,26 @@ class Residuals:
 
 
 Simulator: TypeAlias = Gaussian | Residuals
+
+# Numbers drawn at a time.
+MOST_NUMBERS = 4_000_000
+
+
+def responses(
+    source: Simulator, rng: np.random.Generator, count: int, n: int, q: int
+) -> FloatArray:
+    """(count, n) responses, drawn some at a time; q is the number of random effects.
+
+    Raises:
+        ResourceError: So many do not fit into memory.
+    """
+    require({f"{count} responses of {n} rows": 8.0 * count * n}, "The simulation", remedy=_FEWER)
+    out = np.empty((count, n))
+    some = max(1, MOST_NUMBERS // (n + q))
+    for first in range(0, count, some):
+        last = min(count, first + some)
+        out[first:last] = source.draw(rng, last - first)
+    return out
 
 
 def simulator(
