@@ -240,6 +240,7 @@ def solution(
     root = np.linalg.inv(pls.R22)
     return Solution(
         theta=np.array(theta, dtype=np.float64),
+        axes_theta=np.array(theta, dtype=np.float64),
         relative_theta=np.array(theta, dtype=np.float64),
         reml=reml,
         objective=criterion(problem, theta, reml),
@@ -288,6 +289,7 @@ def minimise(
         max_gradient=float(np.abs(np.where(at_bound, 0.0, best.jac)).max()),
         decrement=0.0,
         hessian=None,
+        axes_hessian=None,
         hessian_exact=False,
         hessian_products=0,
         hessian_ok=True,

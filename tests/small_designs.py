@@ -116,6 +116,7 @@ def design_of(case: Case) -> Any:
         )
     return SimpleNamespace(
         formula=SimpleNamespace(text=f"{case.response} ~ {case.fixed} + ..."),
+        freeze=lambda: None,
         y=data[case.response].to_numpy(dtype=np.float64),
         X=X,
         x_names=tuple(x_names),

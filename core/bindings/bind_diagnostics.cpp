@@ -20,7 +20,7 @@ nb::dict row_values(Evaluator& evaluator, bool directions) {
   out["random"] = to_numpy(std::move(r.random));
   out["fixed"] = to_numpy(std::move(r.fixed));
   out["prior"] = to_numpy(std::move(r.prior));
-  out["residual"] = to_numpy(std::move(r.residual));
+  out["residual"] = in_unit(products.A, std::move(r.residual));
   const std::size_t p = directions ? static_cast<std::size_t>(products.A.p) : 0;
   out["direction"] = to_numpy(std::move(r.direction), {static_cast<std::size_t>(products.rows.n), p});
   return out;

@@ -141,6 +141,7 @@ Array<double> Evaluator::conditional_covariance(int factor) {
     const CoreCall call;
     core.pls().ensure_inverse();
     core.pls().conditional_covariance(factor, out.data());
+    mm::covariance_from_axes(block, out.data());
   }
   const auto s = static_cast<std::size_t>(block.width);
   return to_numpy(std::move(out), {static_cast<std::size_t>(block.levels), s, s});
@@ -170,14 +171,28 @@ Array<double> Evaluator::RX() const {
   return to_numpy(std::move(out), {p, p});
 }
 
-// Of X = Q R: (RX R)^-1 times its transpose, with RX of the basis Q.
-Array<double> Evaluator::unscaled_vcov() const {
+double Evaluator::sigma(bool reml) const {
+  return A().unit * std::sqrt(core.pls().pwrss() / core.pls().scale_df(criterion(reml)));
+}
+
+// Theta or slopes, a row each, to or from the axes.
+Array<double> Evaluator::map(Table values, void (mm::ThetaAxes::*along)(double*) const) const {
+  const auto m = static_cast<std::size_t>(core.m());
+  if (values.shape(1) != m) throw nb::value_error("theta has the wrong length");
+  std::vector<double> out(values.data(), values.data() + values.size());
+  const mm::ThetaAxes axes(A(), core.entries());
+  for (std::size_t row = 0; row < values.shape(0); ++row) (axes.*along)(out.data() + row * m);
+  return to_numpy(std::move(out), {values.shape(0), m});
+}
+
+// Of X = Q R: sigma^2 (RX R)^-1 times its transpose, with RX of the basis Q.
+Array<double> Evaluator::vcov(bool reml) const {
   const Products& products = analysis.products;
   const int p = products.A.p;
   std::vector<double> inverse(static_cast<std::size_t>(p) * p, 0.0), out(inverse.size());
   {
     const CoreCall call;
-    for (int i = 0; i < p; ++i) inverse[i * (static_cast<std::size_t>(p) + 1)] = 1;
+    for (int i = 0; i < p; ++i) inverse[i * (static_cast<std::size_t>(p) + 1)] = sigma(reml);
     mm::blas::trsm('L', 'L', 'T', p, p, core.pls().RX().data(), p + 1, inverse.data(), p);
     mm::blas::trsm('L', 'U', 'N', p, p, products.basis.R.data(), p, inverse.data(), p);
     mm::blas::gemm('N', 'T', p, p, p, 1.0, inverse.data(), p, inverse.data(), p, 0.0, out.data(), p);
@@ -188,7 +203,9 @@ Array<double> Evaluator::unscaled_vcov() const {
 
 Array<double> Evaluator::RZX() const {
   const auto q = static_cast<std::size_t>(analysis.products.A.q), k = static_cast<std::size_t>(analysis.products.A.k());
-  return to_numpy(std::vector<double>(core.pls().RZX()), {q, k});
+  std::vector<double> out(core.pls().RZX());
+  for (std::size_t i = k - 1; i < out.size(); i += k) out[i] *= A().unit;
+  return to_numpy(std::move(out), {q, k});
 }
 
 // Coefficients of the kept columns of X.
@@ -196,6 +213,14 @@ Array<double> Evaluator::beta() const {
   std::vector<double> out(core.pls().beta().size());
   analysis.products.basis.to_original(core.pls().beta().data(), out.data());
   return to_numpy(std::move(out));
+}
+
+Array<double> Evaluator::u() const { return in_unit(A(), core.pls().u()); }
+
+Array<double> Evaluator::b() const {
+  std::vector<double> out(core.pls().b());
+  mm::modes_from_axes(A(), out.data());
+  return in_unit(A(), std::move(out));
 }
 
 void bind_evaluator(nb::module_& m) {
@@ -238,9 +263,11 @@ void bind_evaluator(nb::module_& m) {
       .def(
           "identifiability",
           [](const Evaluator& s, bool reml) {
-            const mm::BlasThreads blas(1);
-            const mm::Identifiability found =
-                mm::identifiability(s.analysis.products.A, s.core.entries(), criterion(reml));
+            mm::Identifiability found;
+            {
+              const CoreCall call;
+              found = mm::identifiability(s.analysis.products.A, s.core.entries(), criterion(reml));
+            }
             return nb::make_tuple(found.pivot, found.share);
           },
           nb::arg("reml"),
@@ -267,20 +294,29 @@ void bind_evaluator(nb::module_& m) {
       .def("factor_csc", &Evaluator::factor_csc, "Data, row indices and column starts of L.")
       .def_prop_ro("RX", &Evaluator::RX, "(p, p) upper, of the basis: that of X is this times Products.R.",
                    nb::rv_policy::automatic)
-      .def_prop_ro("unscaled_vcov", &Evaluator::unscaled_vcov,
-                   "(p, p) covariance of the kept coefficients over sigma^2.", nb::rv_policy::automatic)
+      .def("vcov", &Evaluator::vcov, nb::arg("reml"), "(p, p) covariance of the kept coefficients.")
+      .def("sigma", &Evaluator::sigma, nb::arg("reml"), "Residual standard deviation.")
       .def_prop_ro(
           "RZX", &Evaluator::RZX,
           "(q, p + 1), of the basis (RZX of X is this times Products.R); the last column is c_u. Permuted order.",
           nb::rv_policy::automatic)
       .def_prop_ro("beta", &Evaluator::beta, "Coefficients (p,) of the kept columns.", nb::rv_policy::automatic)
-      .def_prop_ro(
-          "u", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.pls().u())); }, "(q,), core order.",
-          nb::rv_policy::automatic)
-      .def_prop_ro(
-          "b", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.pls().b())); }, "(q,), core order.",
-          nb::rv_policy::automatic)
-      .def_prop_ro("pwrss", [](const Evaluator& s) { return s.core.pls().pwrss(); })
+      .def_prop_ro("u", &Evaluator::u, "(q,), core order.", nb::rv_policy::automatic)
+      .def_prop_ro("b", &Evaluator::b, "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
+      .def_prop_ro("pwrss", [](const Evaluator& s) { return s.A().unit * s.A().unit * s.core.pls().pwrss(); })
+      .def(
+          "to_axes", [](const Evaluator& s, Table theta) { return s.map(theta, &mm::ThetaAxes::to_axes); },
+          nb::arg("theta"), "Theta (k, m) along the axes of the terms, which all else here takes and gives.")
+      .def(
+          "from_axes", [](const Evaluator& s, Table theta) { return s.map(theta, &mm::ThetaAxes::from_axes); },
+          nb::arg("theta"), "Theta (k, m) of the caller's columns of Z.")
+      .def(
+          "slope_to_axes", [](const Evaluator& s, Table slope) { return s.map(slope, &mm::ThetaAxes::slope_to_axes); },
+          nb::arg("slope"), "Derivatives (k, m) by theta along the axes from those by theta.")
+      .def(
+          "slope_from_axes",
+          [](const Evaluator& s, Table slope) { return s.map(slope, &mm::ThetaAxes::slope_from_axes); },
+          nb::arg("slope"), "The other way.")
       .def_prop_ro("logdet_L2", [](const Evaluator& s) { return s.core.pls().logdet_L2(); })
       .def_prop_ro(
           "logdet_RX2", [](const Evaluator& s) { return s.core.pls().logdet_RX2(); }, "Of the kept columns of X.")

@@ -4,7 +4,7 @@
 
 namespace {
 
-// Of X'V^-1X (m, p, p) and of pwrss (m,) at the theta of the last value().
+// Of X'V^-1X (m, p, p) and of log pwrss (m,) at the theta of the last value().
 nb::tuple derivatives(Evaluator& evaluator) {
   mm::Pls& pls = evaluator.core.pls();
   const auto m = static_cast<std::size_t>(evaluator.core.m()),
@@ -14,6 +14,7 @@ nb::tuple derivatives(Evaluator& evaluator) {
     const CoreCall call;
     pls.fixed_derivatives(fixed.data());
     pls.pwrss_gradient(pwrss.data());
+    for (double& slope : pwrss) slope /= pls.pwrss();
   }
   return nb::make_tuple(to_numpy(std::move(fixed), {m, p, p}), to_numpy(std::move(pwrss)));
 }
@@ -36,7 +37,7 @@ nb::tuple kenward_roger_sums(Evaluator& evaluator) {
 
 void bind_inference(nb::module_& m) {
   m.def("derivatives", &derivatives, nb::arg("evaluator"),
-        "Derivatives at the theta of the last value(): of X'V^-1X of the basis (m, p, p), and of pwrss (m,).");
+        "Derivatives at the theta of the last value(): of X'V^-1X of the basis (m, p, p), and of log pwrss (m,).");
   m.def("kenward_roger_sums", &kenward_roger_sums, nb::arg("evaluator"),
         "With T = Z'V^-1Z, H = Z'V^-1X of the basis and E the derivatives of the covariance of b with respect to its\n"
         "entries: tr(E_e T) (m,), tr(E_e T E_f T) (m, m), H'E_e H (m, p, p), the transposes of H'E_e T E_f H\n"

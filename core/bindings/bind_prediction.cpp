@@ -4,8 +4,6 @@
 
 namespace {
 
-using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
 nb::tuple predict_rows(Evaluator& evaluator, const std::vector<nb::object>& given, const std::vector<Table>& z,
                        Table x) {
   const Products& products = evaluator.analysis.products;
@@ -31,7 +29,7 @@ nb::tuple predict_rows(Evaluator& evaluator, const std::vector<nb::object>& give
     mm::predict_rows(evaluator.core.pls(), products.A, evaluator.analysis.symbolic, rows, random.data(),
                      variance.data());
   }
-  return nb::make_tuple(to_numpy(std::move(random)), to_numpy(std::move(variance)));
+  return nb::make_tuple(in_unit(products.A, std::move(random)), to_numpy(std::move(variance)));
 }
 
 }  // namespace
@@ -39,5 +37,5 @@ nb::tuple predict_rows(Evaluator& evaluator, const std::vector<nb::object>& give
 void bind_prediction(nb::module_& m) {
   m.def("predict_rows", &predict_rows, nb::arg("evaluator"), nb::arg("codes"), nb::arg("z"), nb::arg("x"),
         "z'b (n,), and the variance (n,) of x'beta + z'b over sigma^2, at the theta of the last value(). Per factor "
-        "codes (n,), -1 for an unknown level, and z (n, s); x (n, p) in coordinates of the basis.");
+        "codes (n,), -1 for an unknown level, and z (n, s) along the axes; x (n, p) in coordinates of the basis.");
 }

@@ -32,7 +32,32 @@ void bind_products(nb::module_& m) {
           "Triangle (p, p) with sqrt(W) X = Q R.", nb::rv_policy::automatic)
       .def_prop_ro("nbytes", [](const Products& s) { return s.A.bytes(); })
       .def_prop_ro("fits_exactly", [](const Products& s) { return s.basis.fits_exactly; })
-      .def_prop_ro("residual_norm", [](const Products& s) { return s.basis.residual_norm; })
+      .def_prop_ro("residual_norm", [](const Products& s) { return s.basis.unit * s.basis.residual_norm; })
+      .def(
+          "within",
+          [](const Products& s, double least, double most) {
+            const auto inside = [&](double size) { return least < size && size < most; };
+            bool all = inside(s.A.unit);
+            for (int j = 0; j < s.basis.p(); ++j)
+              all =
+                  all && inside(s.A.unit * std::sqrt(static_cast<double>(s.rows.n)) / s.basis.R[j * (s.basis.p() + 1)]);
+            for (const mm::FactorBlock& f : s.A.factors)
+              for (int c = 0; c < f.width && !f.T.empty(); ++c) all = all && inside(f.T[c * (f.width + 1)]);
+            return all;
+          },
+          nb::arg("least"), nb::arg("most"),
+          "Whether sigma, the coefficients and theta are of sizes between these, by the units of their columns.")
+      .def(
+          "axes",
+          [](const Products& s, int f) -> std::optional<Array<double>> {
+            const mm::FactorBlock& b = s.A.factors.at(f);
+            const auto w = static_cast<std::size_t>(b.width);
+            if (b.T.empty()) return {};
+            return to_numpy(std::vector<double>(b.T), {w, w}, 'F');
+          },
+          nb::arg("factor"), "T (s, s) of one factor, lower triangular, None for the identity: Z stands for Z T here.")
+      .def_prop_ro(
+          "unit", [](const Products& s) { return s.A.unit; }, "Unit of the response, a power of two.")
       .def_prop_ro("sum_log_weights", [](const Products& s) { return s.A.sum_log_weights; })
       .def_prop_ro(
           "ZtX",
@@ -40,7 +65,7 @@ void bind_products(nb::module_& m) {
             return to_numpy(std::vector<double>(s.A.ZtX),
                             {static_cast<std::size_t>(s.A.q), static_cast<std::size_t>(s.A.k())});
           },
-          "Z'W [Q, y - X beta_ls] (q, p + 1), core order.", nb::rv_policy::automatic)
+          "Z'W [Q, y - X beta_ls] (q, p + 1), core order; the response in units of `unit`.", nb::rv_policy::automatic)
       .def_prop_ro(
           "XtX",
           [](const Products& s) {

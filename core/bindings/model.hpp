@@ -31,6 +31,14 @@ inline mm::Column column_of(const Matrix& matrix, std::size_t j) {
 
 inline mm::Column column_of(const Vector& v) { return {v.data(), v.stride(0)}; }
 
+using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// Numbers in the unit of the products, in the caller's.
+inline Array<double> in_unit(const mm::CrossProducts& A, std::vector<double> values) {
+  for (double& v : values) v *= A.unit;
+  return to_numpy(std::move(values));
+}
+
 struct Products {
   std::vector<Codes> codes;
   std::vector<std::vector<Matrix>> z;
@@ -38,6 +46,7 @@ struct Products {
   Vector y;
   std::optional<Vector> w, offset;
   mm::Rows rows;
+  std::vector<std::vector<double>> along_axes;  // numbers of the columns of Z that rows points into
   mm::OrthogonalBasis basis;
   mm::CrossProducts A;
   mm::LevelGraph graph;
@@ -52,6 +61,7 @@ struct Products {
       if (length != n) throw nb::value_error((std::string(what) + " and the response differ in length").c_str());
     };
     rows.n = static_cast<std::int64_t>(n);
+    std::vector<std::vector<int>> widths(codes_.size());
     for (std::size_t f = 0; f < codes_.size(); ++f) {
       codes.push_back(checked_codes(codes_[f], levels[f]));
       check(codes[f].size(), "the codes of a grouping factor");
@@ -60,6 +70,7 @@ struct Products {
       factor.levels = levels[f];
       for (const Matrix& term : z[f]) {
         check(term.shape(0), "a random-effects model matrix");
+        widths[f].push_back(static_cast<int>(term.shape(1)));
         for (std::size_t j = 0; j < term.shape(1); ++j) factor.z.push_back(column_of(term, j));
       }
       rows.factors.push_back(std::move(factor));
@@ -70,8 +81,10 @@ struct Products {
     if (w) check(w->size(), "the weights"), rows.weight = column_of(*w);
     if (offset) check(offset->size(), "the offset"), rows.offset = column_of(*offset);
     const CoreCall call;
+    along_axes = mm::orthogonalize_terms(rows, widths, threads);
     basis = mm::orthogonalize(rows, threads);
     if (basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
+    basis.choose_unit(rows);
     A = mm::cross_products(rows, basis, threads);
     graph = mm::level_graph(A);
   }
@@ -132,6 +145,8 @@ struct Evaluator {
     return out;
   }
 
+  const mm::CrossProducts& A() const { return analysis.products.A; }
+
   const double* checked(const Dense& theta) const {
     if (static_cast<int>(theta.size()) != core.m()) throw nb::value_error("theta has the wrong length");
     return theta.data();
@@ -151,7 +166,11 @@ struct Evaluator {
   Array<double> conditional_covariance(int factor);
   nb::tuple factor_csc() const;
   Array<double> RX() const;
-  Array<double> unscaled_vcov() const;
+  Array<double> vcov(bool reml) const;
   Array<double> RZX() const;
   Array<double> beta() const;
+  Array<double> b() const;
+  Array<double> u() const;
+  double sigma(bool reml) const;
+  Array<double> map(Table values, void (mm::ThetaAxes::*along)(double*) const) const;
 };

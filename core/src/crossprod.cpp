@@ -20,10 +20,12 @@ CrossProducts empty_blocks(const Rows& rows, int p) {
   CrossProducts A;
   A.n = rows.n;
   A.p = p;
+  A.unit = 1 / rows.scale;
   for (const FactorRows& f : rows.factors) {
     FactorBlock block;
     block.levels = f.levels;
     block.width = f.width();
+    block.T = f.T;
     block.offset = A.q;
     block.first_node = A.nodes;
     block.diagonal.assign(static_cast<std::size_t>(f.levels) * f.width() * f.width(), 0.0);

@@ -218,7 +218,7 @@ class Bench {
     out.objective[at] = value;
     const Pls& pls = evaluator.pls();
     const auto df = static_cast<double>(criterion == Criterion::reml ? A.n - A.p : A.n);
-    out.sigma[at] = std::sqrt(pls.pwrss() / df);
+    out.sigma[at] = A.unit * std::sqrt(pls.pwrss() / df);
     fixed_part(pls, basis, A, out.sigma[at], at, out);
   }
 

@@ -19,46 +19,75 @@ struct Component {
   int factor, column;
 };
 
-// A column of Z whose part of its own, beside those before it, is below this is one of them again.
+// What is left of a column of Z beside those before it, squared and relative to the terms that it is the sum of, below
+// which it is taken for a combination of them.
 constexpr double kSame = 1e-10;
 // By how much other columns of its factor may inflate the variance of a coefficient before a second start is tried.
 constexpr double kCoupled = 4;
 
 using Square = std::vector<double>;  // width x width, column-major
 
-// T unit lower triangular: the columns T z of a factor are orthogonal over all rows. With an intercept it centres the
-// others; moments of columns that are nearly the same would be noise.
+// Rows: the caller's columns of Z as combinations of those in the products, which are T' times them; the scale of a
+// single column does not matter.
+Square columns_of_caller(const FactorBlock& f) {
+  const int s = f.width;
+  Square U(static_cast<std::size_t>(s) * s, 0.0);
+  for (int i = 0; i < s; ++i) U[i * (s + 1)] = 1;
+  if (f.T.empty() || s == 1) return U;
+  Square inverse(f.T);
+  small::invert_lower(s, s, inverse.data());
+  for (int c = 0; c < s; ++c)
+    for (int r = 0; r <= c; ++r) U[r + c * s] = inverse[c + r * s];
+  return U;
+}
+
+// v' S w, or the sum of the sizes of its terms.
+double product(int s, const Square& S, const double* v, const double* w, bool sizes = false) {
+  double sum = 0;
+  for (int c = 0; c < s; ++c)
+    for (int d = 0; d < s; ++d) {
+      const double term = v[c] * S[c + d * s] * w[d];
+      sum += sizes ? std::abs(term) : term;
+    }
+  return sum;
+}
+
+// Rows: combinations of the columns of a factor that are orthogonal over all rows, each of the caller's columns less
+// what those before it have of it. With an intercept this centres the others; moments of columns that are nearly the
+// same would be noise. Twice for each, so that large parts that cancel leave nothing behind.
 Square orthogonal_axes(const FactorBlock& f) {
   const int s = f.width;
-  Square S(static_cast<std::size_t>(s) * s, 0.0), T(S);
+  Square S(static_cast<std::size_t>(s) * s, 0.0), out(S);
   for (std::int32_t l = 0; l < f.levels; ++l)
     small::axpy(s * s, 1.0, f.diagonal.data() + std::int64_t{l} * s * s, S.data());
-  std::vector<double> size(s);  // of the columns so far, 0 for those that are left as they are
+  const Square own = columns_of_caller(f);
+  std::vector<double> size(s), rows(static_cast<std::size_t>(s) * s);  // size 0: a column left as it is
   for (int j = 0; j < s; ++j) {
-    T[j + j * s] = 1;
-    for (int i = 0; i < j; ++i) {
-      if (size[i] == 0) continue;
-      double along = 0;
-      for (int c = 0; c <= i; ++c) along += T[i + c * s] * S[c + j * s];
-      for (int c = 0; c <= i; ++c) T[j + c * s] -= along / size[i] * T[i + c * s];
+    double* row = rows.data() + j * s;
+    for (int c = 0; c < s; ++c) row[c] = own[j + c * s];
+    for (int pass = 0; pass < 2; ++pass)
+      for (int i = 0; i < j; ++i)
+        if (size[i] > 0) small::axpy(s, -product(s, S, rows.data() + i * s, row) / size[i], rows.data() + i * s, row);
+    size[j] = product(s, S, row, row);
+    if (!(size[j] > kSame * product(s, S, row, row, true))) {
+      size[j] = 0;
+      for (int c = 0; c < s; ++c) row[c] = own[j + c * s];
     }
-    for (int c = 0; c <= j; ++c)
-      for (int d = 0; d <= j; ++d) size[j] += T[j + c * s] * S[c + d * s] * T[j + d * s];
-    if (size[j] > kSame * S[j + j * s]) continue;
-    size[j] = 0;
-    for (int c = 0; c < j; ++c) T[j + c * s] = 0;
+    for (int c = 0; c < s; ++c) out[j + c * s] = row[c];
   }
-  return T;
+  return out;
 }
 
 // block (rows x columns, column-major) = T block.
 void turn_rows(const Square& T, int rows, int columns, double* block, std::int64_t lead, std::int64_t step) {
-  for (int c = 0; c < columns; ++c)
-    for (int r = rows - 1; r >= 0; --r) {
-      double sum = 0;
-      for (int i = 0; i <= r; ++i) sum += T[r + i * rows] * block[i * step + c * lead];
-      block[r * step + c * lead] = sum;
+  std::vector<double> turned(rows);
+  for (int c = 0; c < columns; ++c) {
+    for (int r = 0; r < rows; ++r) {
+      turned[r] = 0;
+      for (int i = 0; i < rows; ++i) turned[r] += T[r + i * rows] * block[i * step + c * lead];
     }
+    for (int r = 0; r < rows; ++r) block[r * step + c * lead] = turned[r];
+  }
 }
 
 // The products with columns T z in the place of z.
@@ -91,7 +120,7 @@ Square turned_back(int s, const Square& T, const double* variances) {
   Square out(T.size());
   for (int c = 0; c < s; ++c)
     for (int r = 0; r < s; ++r)
-      for (int i = std::max(r, c); i < s; ++i) out[r + c * s] += T[i + r * s] * variances[i] * T[i + c * s];
+      for (int i = 0; i < s; ++i) out[r + c * s] += T[i + r * s] * variances[i] * T[i + c * s];
   return out;
 }
 
@@ -303,8 +332,16 @@ bool coupled(const std::vector<ThetaEntry>& entries, const FactorBlock& block, i
   for (const ThetaEntry& e : entries)
     if (e.factor == factor) diagonal += e.row == e.column, ++all;
   if (2 * all == diagonal * (diagonal + 1)) return false;  // one term
-  for (int j = 0; j < block.width; ++j)
-    if (C[j * (block.width + 1)] > kCoupled * own[j]) return true;
+  const int s = block.width;
+  for (int j = 0; j < s; ++j) {
+    double variance = C[j * (s + 1)];
+    if (!block.T.empty()) {
+      variance = 0;
+      for (int c = 0; c <= j; ++c)
+        for (int d = 0; d <= j; ++d) variance += block.T[j + c * s] * C[c + d * s] * block.T[j + d * s];
+    }
+    if (variance > kCoupled * own[j]) return true;
+  }
   return false;
 }
 
@@ -325,14 +362,14 @@ std::vector<std::vector<double>> moment_starts(const CrossProducts& A, const std
   }
   std::vector<std::vector<double>> out{theta_of(A, entries, std::move(covariances))};
   if (!twice) return out;
-  const std::vector<double> raw = all_ratios(A);
-  std::vector<Square> diagonal;
+  axes.clear();
+  for (const FactorBlock& block : A.factors) axes.push_back(columns_of_caller(block));
+  const std::vector<double> raw = all_ratios(turned(A, axes));
+  std::vector<Square> uncorrelated;
   own = raw.data();
-  for (const FactorBlock& block : A.factors) {
-    diagonal.emplace_back(static_cast<std::size_t>(block.width) * block.width, 0.0);
-    for (int j = 0; j < block.width; ++j) diagonal.back()[j * (block.width + 1)] = *own++;
-  }
-  out.push_back(theta_of(A, entries, std::move(diagonal)));
+  for (std::size_t f = 0; f < A.factors.size(); own += A.factors[f].width, ++f)
+    uncorrelated.push_back(turned_back(A.factors[f].width, axes[f], own));
+  out.push_back(theta_of(A, entries, std::move(uncorrelated)));
   return out;
 }
 

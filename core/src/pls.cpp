@@ -104,7 +104,8 @@ bool Pls::update(const double* theta) {
 double Pls::criterion(Criterion criterion) const {
   if (!solved_ || !(pwrss_ > 0)) return std::numeric_limits<double>::quiet_NaN();
   const double df = scale_df(criterion);
-  const double fit = df * (1 + std::log(2 * std::numbers::pi * pwrss_ / df)) - A_.sum_log_weights;
+  const double fit =
+      df * (1 + std::log(2 * std::numbers::pi * pwrss_ / df) + 2 * std::log(A_.unit)) - A_.sum_log_weights;
   return logdet_L2_ + fit + (criterion == Criterion::reml ? logdet_RX2_ : 0.0);
 }
 

@@ -44,6 +44,13 @@ int variables(const std::vector<ProfileTerm>& terms, Held kind) {
   return kind == Held::correlation ? m - 1 : m;
 }
 
+// out = a b for n x n matrices, column-major.
+void multiply(int n, const double* a, const double* b, double* out) {
+  std::fill_n(out, n * n, 0.0);
+  for (int c = 0; c < n; ++c)
+    for (int i = 0; i < n; ++i) small::axpy(n, b[i + c * n], a + i * n, out + c * n);
+}
+
 double largest(const std::vector<double>& v) {
   double out = 0;
   for (double x : v) out = std::max(out, std::abs(x));
@@ -65,23 +72,67 @@ ProfileCurve::ProfileCurve(const Rows& rows, const OrthogonalBasis& basis, const
       theta_(templates_.size()),
       entry_gradient_(templates_.size()),
       model_(variables(terms_, parameter.kind)) {
+  if (has_extra()) turn_effects();
+  if (parameter_.kind == Held::sigma) shift_at_ = std::log(A.unit);
+  if (parameter_.kind == Held::sd || parameter_.kind == Held::coefficient) unit_at_ *= A.unit;
   choose_variables();
   set_optimum(theta);
   learn_curvature();
+}
+
+// Orthonormal rows q of which the effects held are combinations, the first q_0, the second c q_0 + d q_1: the turned
+// template has the effects over their lengths, then the other q.
+void ProfileCurve::turn_effects() {
+  const ProfileTerm& term = terms_[parameter_.term];
+  const FactorBlock& block = A_.factors[term.factor];
+  const int s = term.size, held = parameter_.kind == Held::correlation ? 2 : 1;
+  const auto size = static_cast<std::size_t>(s) * s;
+  rotation_.resize(size);
+  turn_.assign(size, 0.0);
+  turn_back_.assign(size, 0.0);
+  std::vector<double> q(size, 0.0), row(s);  // q row by row
+  double along = 0, beside = 1;
+  for (int i = 0, next = 0; i < s; ++next) {
+    std::fill(row.begin(), row.end(), 0.0);
+    const int effect = next == 0 ? parameter_.first : parameter_.second;
+    if (next >= held)
+      row[next - held] = 1;
+    else if (block.T.empty())
+      row[effect] = 1;
+    else
+      for (int c = 0; c <= effect; ++c)
+        row[c] = block.T[term.offset + effect + static_cast<std::size_t>(term.offset + c) * block.width];
+    const double length = std::sqrt(small::dot(s, row.data(), row.data()));
+    for (double& entry : row) entry /= length;
+    if (next == 0) unit_at_ = length;
+    if (next == 1 && held == 2) along = small::dot(s, q.data(), row.data());
+    for (int pass = 0; pass < 2; ++pass)
+      for (int j = 0; j < i; ++j)
+        small::axpy(s, -small::dot(s, q.data() + j * s, row.data()), q.data() + j * s, row.data());
+    const double rest = std::sqrt(small::dot(s, row.data(), row.data()));
+    if (next >= held && rest < 0.5 / std::sqrt(static_cast<double>(s))) continue;  // another axis has more of its own
+    if (next == 1 && held == 2) beside = rest;
+    for (int c = 0; c < s; ++c) q[i * s + c] = row[c] / rest;
+    ++i;
+  }
+  if (held == 1) unit_at_ = std::max(unit_at_, std::numeric_limits<double>::min());
+  for (int i = 0; i < s; ++i)
+    for (int c = 0; c < s; ++c) {
+      turn_[i + c * s] = q[i * s + c];
+      turn_back_[c + i * s] = q[i * s + c];
+    }
+  for (int c = 0; c < s && held == 2; ++c) {
+    turn_[1 + c * s] = along * q[c] + beside * q[s + c];
+    turn_back_[c] = q[c] - along / beside * q[s + c];
+    turn_back_[c + s] = q[s + c] / beside;
+  }
+  if (held == 2) unit_at_ = 1;
 }
 
 // The entries of the templates that are free, then log sigma, or the roots of the entry (0, 0) and of the length of
 // row 1: squares of these keep the two from changing sign, which would turn the correlation's.
 void ProfileCurve::choose_variables() {
   const bool turned = has_extra();
-  if (turned) {
-    const int s = terms_[parameter_.term].size;
-    rotation_.resize(static_cast<std::size_t>(s) * s);
-    order_ = {parameter_.first};
-    if (parameter_.kind == Held::correlation) order_.push_back(parameter_.second);
-    for (int i = 0; i < s; ++i)
-      if (std::find(order_.begin(), order_.end(), i) == order_.end()) order_.push_back(i);
-  }
   for (int t = 0; t < static_cast<int>(terms_.size()); ++t)
     for (int c = 0; c < terms_[t].size; ++c)
       for (int r = c; r < terms_[t].size; ++r) {
@@ -89,11 +140,11 @@ void ProfileCurve::choose_variables() {
         if (special && parameter_.kind == Held::sd && r == 0) continue;
         if (special && parameter_.kind == Held::correlation && (r == 1 || (r == 0 && c == 0))) continue;
         slot_.push_back(place(t, r, c));
-        unit_.push_back(f_.unit()[place(t, special ? order_[r] : r, c)]);
+        unit_.push_back(f_.unit()[place(t, r, c)]);
       }
   if (parameter_.kind == Held::sd) unit_.push_back(1);
   if (parameter_.kind == Held::correlation)
-    for (int i : {0, 1}) unit_.push_back(f_.unit()[place(parameter_.term, order_[i], 0)]);
+    for (int i : {0, 1}) unit_.push_back(f_.unit()[place(parameter_.term, i, 0)]);
   const std::size_t k = unit_.size();
   for (auto* v : {&gradient_, &step_, &trial_, &trial_gradient_, &change_, &direction_}) v->resize(k);
   if (parameter_.kind != Held::coefficient) return;
@@ -117,8 +168,7 @@ void ProfileCurve::set_optimum(const std::vector<double>& theta) {
   if (has_extra()) {
     const int s = terms_[parameter_.term].size;
     double* T = templates_.data() + first_[parameter_.term];
-    for (int i = 0; i < s; ++i)
-      for (int c = 0; c < s; ++c) T[i + c * s] = theta_[place(parameter_.term, order_[i], c)];
+    multiply(s, turn_.data(), theta_.data() + first_[parameter_.term], T);
     small::rotate_to_lower(s, T, rotation_.data());
     for (int c = 0; c < s; ++c)
       if (T[c * (s + 1)] < 0)
@@ -145,7 +195,7 @@ void ProfileCurve::set_optimum(const std::vector<double>& theta) {
     case Held::coefficient: {
       std::vector<double> beta(f_.pls().beta());
       basis_.to_original(f_.pls().beta().data(), beta.data());
-      at_ = beta[parameter_.first];
+      at_ = beta[parameter_.first] / A_.unit;
       break;
     }
   }
@@ -159,29 +209,29 @@ void ProfileCurve::set_optimum(const std::vector<double>& theta) {
 void ProfileCurve::learn_curvature() {
   const auto k = static_cast<int>(unit_.size());
   std::vector<double> free = solved_[0].free;
+  const double at = at_, sigma = sigma_;
   const double size = std::max(largest(free), 0.1), slope = slope_;
   std::vector<double> hessian(static_cast<std::size_t>(k) * k), cross(k);
   for (int j = 0; j < k; ++j) {
     const double h = kDifference * std::max(std::abs(free[j]), 0.1 * size), before = free[j];
     free[j] += h;
-    deviance(free, optimum_.at);
+    deviance(free, at);
     gradient(trial_gradient_);
     free[j] = before;
     for (int i = 0; i < k; ++i) hessian[i + j * k] = (trial_gradient_[i] - gradient_[i]) / h;
   }
   double unit = 1;
-  if (parameter_.kind == Held::sd)
-    unit = std::max(optimum_.at, 0.1 * optimum_.sigma * f_.unit()[place(parameter_.term, parameter_.first, 0)]);
-  if (parameter_.kind == Held::coefficient) unit = optimum_.sigma * std::sqrt(f_.pls().held_variance());
+  if (parameter_.kind == Held::sd) unit = std::max(at, 0.1 * sigma * f_.unit()[place(parameter_.term, 0, 0)]);
+  if (parameter_.kind == Held::coefficient) unit = sigma * std::sqrt(f_.pls().held_variance());
   const double h = kDifference * unit;
-  deviance(free, optimum_.at + h);
+  deviance(free, at + h);
   gradient(trial_gradient_);
   const double own = (slope_ - slope) / h;
   for (int i = 0; i < k; ++i) cross[i] = (trial_gradient_[i] - gradient_[i]) / h;
   for (int j = 0; j < k; ++j)
     for (int i = 0; i < k; ++i) model_.data()[i + j * k] = 0.5 * (hessian[i + j * k] + hessian[j + i * k]);
   model_.step(cross, direction_);
-  curvature_ = own + small::dot(k, cross.data(), direction_.data());
+  curvature_ = (own + small::dot(k, cross.data(), direction_.data())) / (unit_at_ * unit_at_);
   solved_[0].hessian = model_.hessian();
 }
 
@@ -205,8 +255,7 @@ void ProfileCurve::fill_templates(const std::vector<double>& free, double at) {
   if (!has_extra()) return;
   const int s = terms_[parameter_.term].size;
   double* L = theta_.data() + first_[parameter_.term];
-  for (int i = 0; i < s; ++i)
-    for (int c = 0; c < s; ++c) L[order_[i] + c * s] = templates_[place(parameter_.term, i, c)];
+  multiply(s, turn_back_.data(), templates_.data() + first_[parameter_.term], L);
   small::rotate_to_lower(s, L, rotation_.data());
 }
 
@@ -222,8 +271,8 @@ double ProfileCurve::deviance(const std::vector<double>& free, double at) {
   }
   const double variance = sigma_ * sigma_;
   if (!std::isfinite(profiled)) return profiled;
-  return f_.pls().logdet_L2() + n * std::log(2 * std::numbers::pi * variance) + f_.pls().pwrss() / variance -
-         A_.sum_log_weights;
+  return f_.pls().logdet_L2() + n * (std::log(2 * std::numbers::pi * variance) + 2 * std::log(A_.unit)) +
+         f_.pls().pwrss() / variance - A_.sum_log_weights;
 }
 
 // By the variables, and by `at` into slope_; at the point of the last `deviance`.
@@ -231,14 +280,15 @@ void ProfileCurve::gradient(std::vector<double>& out) {
   const double variance = sigma_ * sigma_;
   f_.pls().gradient_at_scale(1 / variance, entry_gradient_.data());
   if (has_extra()) {
-    // By the entries of the turned template: those of L times the rotation's transpose, rows in the order in use.
+    // By the entries of the turned template: those of L times the rotation's transpose, then the turn's on the left.
     const int s = terms_[parameter_.term].size;
     std::vector<double> turned(static_cast<std::size_t>(s) * s, 0.0);
     double* g = entry_gradient_.data() + first_[parameter_.term];
     for (int i = 0; i < s; ++i)
       for (int c = 0; c < s; ++c)
-        for (int j = 0; j < s; ++j) turned[i + c * s] += g[order_[i] + j * s] * rotation_[c + j * s];
-    std::copy(turned.begin(), turned.end(), g);
+        for (int j = 0; j < s; ++j) turned[i + c * s] += g[i + j * s] * rotation_[c + j * s];
+    for (int c = 0; c < s; ++c)
+      for (int i = 0; i < s; ++i) g[i + c * s] = small::dot(s, turn_back_.data() + i * s, turned.data() + c * s);
   }
   for (std::size_t i = 0; i < slot_.size(); ++i) out[i] = entry_gradient_[slot_[i]] * unit_[i];
   const double by_log_sigma = 2 * static_cast<double>(A_.n) - 2 * f_.pls().pwrss() / variance;
@@ -269,7 +319,8 @@ void ProfileCurve::gradient(std::vector<double>& out) {
   }
 }
 
-ProfilePoint ProfileCurve::solve(double at, bool thorough) {
+ProfilePoint ProfileCurve::solve(double outer, bool thorough) {
+  const double at = (outer - shift_at_) / unit_at_;
   std::vector<double> free = predict(at);
   leave_zeros(free);
   const Solved& close = nearest(at);
@@ -435,14 +486,19 @@ void ProfileCurve::leave_zeros(std::vector<double>& free) const {
 
 ProfilePoint ProfileCurve::point(double at, bool converged) const {
   ProfilePoint out;
-  out.at = at;
+  out.at = shift_at_ + unit_at_ * at;
   out.deviance = value_;
-  out.slope = slope_;
-  out.sigma = sigma_;
+  out.slope = slope_ / unit_at_;
+  out.sigma = A_.unit * sigma_;
   out.converged = converged;
   for (int t = 0; t < static_cast<int>(terms_.size()); ++t)
     for (int c = 0; c < terms_[t].size; ++c)
       for (int r = c; r < terms_[t].size; ++r) out.theta.push_back(theta_[place(t, r, c)]);
+  std::vector<ThetaEntry> entries;
+  for (const ProfileTerm& t : terms_)
+    for (int c = 0; c < t.size; ++c)
+      for (int r = c; r < t.size; ++r) entries.push_back({t.factor, t.offset + r, t.offset + c});
+  ThetaAxes(A_, entries).from_axes(out.theta.data());
   out.beta.resize(f_.pls().beta().size());
   basis_.to_original(f_.pls().beta().data(), out.beta.data());
   return out;

@@ -36,7 +36,7 @@ class Bench {
     if (found.status == SearchStatus::not_finite) return;
     evaluator_.value(found.theta.data(), criterion);
     const auto df = static_cast<double>(criterion == Criterion::reml ? A_.n - A_.p : A_.n);
-    out.sigma[at] = std::sqrt(evaluator_.pls().pwrss() / df);
+    out.sigma[at] = A_.unit * std::sqrt(evaluator_.pls().pwrss() / df);
     basis_.to_original(evaluator_.pls().beta().data(), out.beta.data() + std::ptrdiff_t{at} * A_.p);
   }
 

@@ -6,10 +6,18 @@ handed over and what the core finds impossible is said in the user's words.
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from mixedmodels._core import Products
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.errors import ModelError
+
+# What coefficients, standard deviations and theta may be of the order of: their squares, and sums
+# of these, are numbers.
+_LEAST, _MOST = 1e-153, 1e153
 
 
 def templates_of(design: Design) -> Templates:
@@ -35,7 +43,8 @@ def cross_products(design: Design, threads: int = 1) -> Products:
         The products, by grouping factor in core order (see `covariance`).
 
     Raises:
-        ModelError: The fixed part fits the response exactly, so nothing is left to explain.
+        ModelError: The fixed part fits the response exactly, so nothing is left to explain; or
+            columns, response or weights so large or small that variances overflow.
     """
     design.freeze()
     products = Products(
@@ -54,4 +63,32 @@ def cross_products(design: Design, threads: int = 1) -> Products:
             f"({products.p} independent columns, {design.n} rows): the residual variance would be "
             "zero. Leave out fixed effects, or the one that is the response under another name."
         )
+    if not products.within(_LEAST, _MOST):
+        raise ModelError(_too_far_from_one(design, products))
     return products
+
+
+def _too_far_from_one(design: Design, products: Products) -> str:
+    """What has a variance beyond double precision; the core's own numbers are of unit size."""
+    unit = products.unit
+    steps = unit * math.sqrt(design.n) / np.abs(np.diag(products.R))
+    sizes = [
+        (f"the coefficient of '{design.x_names[j]}'", float(step))
+        for j, step in zip(products.kept, steps, strict=True)
+    ]
+    sizes.append(("the residual standard deviation (times the root of the weights)", unit))
+    used = [0] * len(design.groups)
+    for term in design.terms:
+        axes = products.axes(term.group)
+        for name in term.columns:
+            at = used[term.group]
+            used[term.group] += 1
+            if axes is not None:
+                what = f"theta of '{name}' by '{design.groups[term.group].name}'"
+                sizes.append((what, float(axes[at, at])))
+    what, size = next((w, s) for w, s in sizes if not _LEAST < s < _MOST)
+    return (
+        f"{what[0].upper()}{what[1:]} is of the order of {size:.0e}, and double precision cannot "
+        "hold its square. Multiply the column, the response or the weights by a power of ten that "
+        "brings their values nearer to 1."
+    )

@@ -214,7 +214,7 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        return self._stages.objective.value(theta, reml=reml)
+        return self._stages.objective.value(self._along_axes(theta), reml=reml)
 
     def gradient(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
         """Exact gradient (m,) of the criterion at theta.
@@ -222,7 +222,8 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        return self._stages.objective.gradient(theta, reml=reml)
+        objective = self._stages.objective
+        return objective.slope_from_axes(objective.gradient(self._along_axes(theta), reml=reml))
 
     def hessian(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
         """Second derivatives (m, m) of the criterion at theta.
@@ -233,7 +234,8 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        return self._stages.objective.hessian(theta, reml=reml)
+        objective = self._stages.objective
+        return objective.hessian_from_axes(objective.hessian(self._along_axes(theta), reml=reml))
 
     def pls(self, theta: npt.ArrayLike) -> PLS:
         """The penalized least squares problem solved at theta: L, perm, RZX, RX, u, b, beta."""
@@ -243,7 +245,11 @@ class LinearMixedModel:
 
     def conditional_covariance(self, theta: npt.ArrayLike) -> tuple[FloatArray, ...]:
         """Per group (levels, S, S): covariance of the random effects given y, over sigma^2."""
-        return self._stages.objective.conditional_covariance(theta)
+        return self._stages.objective.conditional_covariance(self._along_axes(theta))
+
+    def _along_axes(self, theta: npt.ArrayLike) -> FloatArray:
+        objective = self._stages.objective
+        return objective.to_axes(objective.theta(theta))
 
     # -- the fit ------------------------------------------------------------------------
 

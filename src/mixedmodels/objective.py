@@ -2,6 +2,11 @@
 
 One workspace serves one evaluation at a time, so a lock guards it; whoever needs evaluations of his
 own makes another `Objective` from the same analysis. How theta is chosen is `optimize`'s.
+
+The core works along the axes of the terms: their columns of Z made orthogonal by a fixed lower
+triangle T, so that the origin and the scale of a covariate cost no digits. Templates along the axes
+are T^-1 times those of theta, and lower triangular too. Whatever searches, differentiates or
+inverts does so in theta along the axes; here is the door to theta, linear in both directions.
 """
 
 from __future__ import annotations
@@ -10,10 +15,12 @@ import math
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import lapack
 
 from mixedmodels._core import Analysis, Evaluator, derivatives
 from mixedmodels.covariance import Templates
@@ -116,39 +123,58 @@ class Objective:
             raise MixedModelsError(f"theta is {theta}; every value must be finite ({names}).")
         return theta
 
-    def value(self, theta: npt.ArrayLike, *, reml: bool) -> float:
-        """The criterion at theta; NaN where it cannot be computed in floating point."""
-        at = self.theta(theta)
+    # -- the door between theta and theta along the axes -----------------------------------
+
+    def to_axes(self, theta: FloatArray) -> FloatArray:
+        """(..., m) along the axes from theta of the columns of Z as the user has them."""
+        return _by_rows(self.evaluator.to_axes, theta)
+
+    def from_axes(self, theta: FloatArray) -> FloatArray:
+        """(..., m) of the columns of Z as the user has them."""
+        return _by_rows(self.evaluator.from_axes, theta)
+
+    def slope_to_axes(self, slope: FloatArray) -> FloatArray:
+        """(..., m) derivatives by theta along the axes from derivatives by theta."""
+        return _by_rows(self.evaluator.slope_to_axes, slope)
+
+    def slope_from_axes(self, slope: FloatArray) -> FloatArray:
+        """(..., m) derivatives by theta from derivatives by theta along the axes."""
+        return _by_rows(self.evaluator.slope_from_axes, slope)
+
+    def hessian_from_axes(self, hessian: FloatArray) -> FloatArray:
+        """(m, m) second derivatives by theta."""
+        return _symmetric(self.slope_from_axes(self.slope_from_axes(hessian).T))
+
+    def covariance_from_axes(self, covariance: FloatArray) -> FloatArray:
+        """(m, m) covariance of theta."""
+        return _symmetric(self.from_axes(self.from_axes(covariance).T))
+
+    # -- at a theta along the axes ---------------------------------------------------------
+
+    def value(self, at: FloatArray, *, reml: bool) -> float:
+        """The criterion; NaN where it cannot be computed in floating point."""
         with self.lock:
             return self.evaluator.value(at, reml)
 
-    def gradient(self, theta: npt.ArrayLike, *, reml: bool) -> FloatArray:
-        """Exact gradient (m,) of the criterion at theta."""
-        at = self.theta(theta)
+    def gradient(self, at: FloatArray, *, reml: bool) -> FloatArray:
+        """Exact gradient (m,) of the criterion."""
         with self.lock:
             self.evaluator.value(at, reml)
             gradient: FloatArray = self.evaluator.gradient(reml)
         return gradient
 
-    def hessian(
-        self,
-        theta: npt.ArrayLike,
-        *,
-        reml: bool,
-        budget: float = math.inf,
-    ) -> FloatArray:
-        """Second derivatives (m, m) of the criterion at theta.
+    def hessian(self, at: FloatArray, *, reml: bool, budget: float = math.inf) -> FloatArray:
+        """Second derivatives (m, m) of the criterion.
 
         Exact, unless differences of the gradient are cheaper or better: where templates are so
         large that the exact ones would lose their digits.
 
         Args:
-            theta: (m,) where.
+            at: (m,) where.
             reml: Which criterion.
             budget: Flops from which on m gradients have to do: differences on one side with a
                 smaller step, good to about 1e-5 instead of 1e-6.
         """
-        at = self.theta(theta)
         with self.lock:
             self.evaluator.value(at, reml)
             if self.hessian_cost.exact_pays():
@@ -178,20 +204,27 @@ class Objective:
         """What second derivatives cost."""
         return HessianCost(*self.evaluator.hessian_cost())
 
-    def derivatives(self, theta: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Derivatives with respect to theta of X'V^-1X of the basis (m, p, p), and of pwrss (m,).
-
-        V is the covariance of the response over sigma^2; the basis is X R^-1 (see `_core`).
-        """
-        at = self.theta(theta)
+    def fixed_covariance(self, at: FloatArray) -> FloatArray:
+        """(p, p) (X'V^-1X)^-1 of the basis X R^-1; V is the covariance of y over sigma^2."""
         with self.lock:
             self.evaluator.value(at, False)
-            fixed, pwrss = derivatives(self.evaluator)
-        return fixed, pwrss
+            RX: FloatArray = self.evaluator.RX
+        root, _ = lapack.dtrtri(RX)
+        covariance: FloatArray = root @ root.T
+        return covariance
 
-    def conditional_covariance(self, theta: npt.ArrayLike) -> tuple[FloatArray, ...]:
-        """Per group (levels, S, S): lam [M^-1]_ll lam', the conditional covariance over sigma^2."""
-        at = self.theta(theta)
+    def derivatives(self, at: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Derivatives of X'V^-1X of the basis (m, p, p), and of log pwrss (m,)."""
+        with self.lock:
+            self.evaluator.value(at, False)
+            fixed, log_pwrss = derivatives(self.evaluator)
+        return fixed, log_pwrss
+
+    def conditional_covariance(self, at: FloatArray) -> tuple[FloatArray, ...]:
+        """Per group (levels, S, S): lam [M^-1]_ll lam', the conditional covariance over sigma^2.
+
+        Of the random effects of the columns of Z as the user has them.
+        """
         with self.lock:
             self.evaluator.value(at, False)
             groups = range(len(self.templates.group_names))
@@ -205,3 +238,14 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def _symmetric(matrix: FloatArray) -> FloatArray:
+    mean: FloatArray = 0.5 * (matrix + matrix.T)
+    return mean
+
+
+def _by_rows(along: Callable[[FloatArray], FloatArray], values: FloatArray) -> FloatArray:
+    rows = np.ascontiguousarray(values).reshape(-1, values.shape[-1])
+    out: FloatArray = along(rows).reshape(values.shape)
+    return out

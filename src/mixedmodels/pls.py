@@ -58,12 +58,13 @@ def penalized_least_squares(objective: Objective, products: Products, theta: Flo
         FloatingPointError: M or X'V^-1X is not positive definite in floating point at this theta.
     """
     at = objective.theta(theta)
+    axes = objective.to_axes(at)
     evaluator = objective.evaluator
     to_core = objective.templates.public_to_core
     to_public = np.empty_like(to_core)
     to_public[to_core] = np.arange(len(to_core))
     with objective.lock:
-        if np.isnan(evaluator.value(at, False)):
+        if np.isnan(evaluator.value(axes, False)):
             raise FloatingPointError(
                 f"theta = {at}: the penalized least squares system is not positive definite in "
                 "double precision; theta is too large for these data."

@@ -205,9 +205,9 @@ def test_large_fit_reuses_the_verdicts_hessian(insteval: LinearMixedFit) -> None
     fitted = insteval._fitted
     assert fitted.optsum.hessian_exact
     objective = fitted.stages.objective
-    exact = objective.hessian(insteval.theta, reml=True)
+    exact = objective.hessian(fitted.solution.axes_theta, reml=True)
     evaluator = objective.evaluator
-    evaluator.value(insteval.theta, True)
+    evaluator.value(fitted.solution.axes_theta, True)
     evaluator.reset_counts()
     found = variance_information(fitted)
     assert evaluator.n_value <= 1

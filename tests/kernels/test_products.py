@@ -27,7 +27,8 @@ def core_Z(data: Data) -> np.ndarray:
 @settings(max_examples=60)
 def test_blocks_are_the_dense_products(recipe: Recipe) -> None:
     data = build(recipe)
-    products, Z = cross_products(data.design), core_Z(data)
+    products = cross_products(data.design)
+    Z = core_Z(data.along_axes(data.model))
     w = np.ones(data.n) if data.w is None else data.w
     dense = Z.T @ (w[:, None] * Z)
     widths = data.model.templates.group_sizes
@@ -51,8 +52,10 @@ def test_blocks_are_the_dense_products(recipe: Recipe) -> None:
     r = r - Q @ (Q.T @ r)
     Qr = np.column_stack([Q, r])
     scale = max(1.0, float(np.abs(Z).max())) * max(1.0, float(np.linalg.norm(r)))
-    np.testing.assert_allclose(products.ZtX, (root * Z).T @ Qr, rtol=0.0, atol=1e-11 * scale)
-    np.testing.assert_allclose(products.XtX, Qr.T @ Qr, rtol=0.0, atol=1e-11 * scale**2)
+    unit = np.append(np.ones(data.X.shape[1]), products.unit)
+    ZtX, XtX = products.ZtX * unit, products.XtX * np.outer(unit, unit)
+    np.testing.assert_allclose(ZtX, (root * Z).T @ Qr, rtol=0.0, atol=1e-11 * scale)
+    np.testing.assert_allclose(XtX, Qr.T @ Qr, rtol=0.0, atol=1e-11 * scale**2)
     assert (products.n, products.q, products.p) == (data.n, Z.shape[1], data.X.shape[1])
 
 
@@ -169,7 +172,8 @@ def test_the_core_keeps_what_it_points_to() -> None:
     alone = evaluator()
     gc.collect()
     waste = [np.full(60, np.nan) for _ in range(50)]
-    assert alone.value(np.array([0.7, 0.1, 0.4, 0.9]), False) == expected
+    at = alone.to_axes(np.array([[0.7, 0.1, 0.4, 0.9]]))[0]
+    assert alone.value(at, False) == expected
     # Large effects make the evaluator read the rows again.
     assert np.isfinite(alone.value(np.array([1e5, 0.0, 1e5, 1e5]), False))
     assert len(waste) == 50

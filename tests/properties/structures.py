@@ -111,6 +111,7 @@ class Data:
         ]
         return SimpleNamespace(
             formula=SimpleNamespace(text="y ~ random structure"),
+            freeze=lambda: None,
             y=self.y,
             X=self.X,
             x_names=tuple(f"x{j}" for j in range(self.X.shape[1])),
@@ -129,6 +130,16 @@ class Data:
     @property
     def model(self) -> LinearMixedModel:
         return LinearMixedModel.from_design(self.design)
+
+    def along_axes(self, model: LinearMixedModel) -> Data:
+        """The data with columns of Z along the axes of a model of them, as its core has them."""
+        terms, used = [], [0] * len(self.codes)
+        for group, z in self.terms:
+            T = model._stages.products.axes(group)
+            own = slice(used[group], used[group] + z.shape[1])
+            used[group] += z.shape[1]
+            terms.append((group, z if T is None else z @ T[own, own]))
+        return self.replace(terms=tuple(terms))
 
 
 def build(recipe: Recipe) -> Data:

@@ -18,6 +18,7 @@ struct FactorBlock {
   std::int64_t offset = 0;       // position of the factor's first random effect; level l starts at offset + l * width
   std::int64_t first_node = 0;   // position of its first level in the graph of all levels
   std::vector<double> diagonal;  // levels x width x width, each block symmetric
+  std::vector<double> T = {};    // as in FactorRows
 };
 
 // Z_b'W Z_a for two factors a before b: levels of a in order, each with the ascending levels of b that it meets.
@@ -38,6 +39,7 @@ struct CrossProducts {
   std::vector<double> ZtX;  // q x k row-major, the last column is Z'W y
   std::vector<double> XtX;  // k x k symmetric, the last row and column are those of y
   double sum_log_weights = 0;
+  double unit = 1;       // of the response as it is in the products, and so of coefficients, modes and sigma
   double logdet_R2 = 0;  // log |R|^2 of the basis: log |X'V^-1X| of the columns kept is that of the basis plus this
 };
 

@@ -14,10 +14,14 @@ struct OrthogonalBasis {
   std::vector<int> kept;      // columns of X kept; of a dependent set the first ones stay
   std::vector<double> R;      // p x p upper, column-major, over the kept columns: sqrt(W) X_kept = Q R, Q'Q = I
   std::vector<double> c;      // Q' sqrt(W) (y - offset)
+  double unit = 1;            // in which c and the norms are: 1 / rows.scale
   double response_norm = 0;   // |sqrt(W) (y - offset)|
   double residual_norm = 0;   // |sqrt(W) (y - offset - X beta_ls)|
   bool fits_exactly = false;  // the residual is rounding error only
   int p() const { return static_cast<int>(kept.size()); }
+
+  // Takes the size of the residuals, to a power of two, for the unit, here and in `rows`.
+  void choose_unit(Rows& rows);
 
   // Coefficients of the kept columns from coefficients of the basis that are relative to the least-squares fit.
   void to_original(const double* beta_basis, double* beta) const;

@@ -13,16 +13,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "mixedmodels/axes.hpp"
 #include "mixedmodels/crossprod.hpp"
 #include "mixedmodels/factor.hpp"
 #include "mixedmodels/symbolic.hpp"
 
 namespace mixedmodels {
-
-// Which entry of which factor's template an element of theta is.
-struct ThetaEntry {
-  int factor, row, column;
-};
 
 enum class Criterion { ml, reml };
 

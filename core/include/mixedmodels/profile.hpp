@@ -4,12 +4,13 @@
 // correlation, or a coefficient. In terms of these the deviance is smooth over the whole line, so that a standard
 // deviation of zero and a correlation of one are ordinary points.
 //   sigma        the deviance at sigma, minimised over theta;
-//   sd           the term's template is taken in an order of effects that puts this one first: its entry (0, 0) is
-//                at / sigma, and log sigma is free beside the others;
+//   sd           the term's template is turned so that this effect is its first row: its entry (0, 0) is at / sigma
+//                over the effect's length along the axes, and log sigma is free beside the others;
 //   correlation  the two effects come first: row 1 is b (sin at, cos at) with b >= 0, and sigma is profiled out;
 //   coefficient  the best coefficients with this one held (`Pls::hold_coefficients`), and sigma is profiled out.
-// A template in another order of effects is turned into a lower triangle by rotations, which the gradient goes through
-// backwards. The derivative by `at` comes with every point, by the envelope theorem.
+// The effects are those of the caller's columns of Z, combinations of the axes; the other rows of a turned template are
+// orthogonal to them. It is made a lower triangle by rotations, which the gradient goes through backwards. The
+// derivative by `at` comes with every point, by the envelope theorem.
 // Reference: Bates, Maechler, Bolker, Walker (2015), J. Stat. Soft. 67(1), section 5.1.
 #pragma once
 
@@ -36,7 +37,7 @@ struct ProfileParameter {
 struct ProfilePoint {
   double at = 0, deviance = 0;
   double slope = 0;           // derivative of the minimised deviance by `at`
-  std::vector<double> theta;  // lower triangles by columns, term by term
+  std::vector<double> theta;  // lower triangles by columns, term by term; not along the axes
   std::vector<double> beta;   // of the columns kept
   double sigma = 0;
   bool converged = false;
@@ -44,7 +45,7 @@ struct ProfilePoint {
 
 class ProfileCurve {
  public:
-  // `theta` is where the ML deviance is least.
+  // `theta`, along the axes, is where the ML deviance is least.
   ProfileCurve(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
                std::vector<ProfileTerm> terms, ProfileParameter parameter, const std::vector<double>& theta,
                int threads = 1);
@@ -55,7 +56,7 @@ class ProfileCurve {
   int n_value() const { return f_.n_value(); }
 
   // Starts from what the points solved before say of this one; `thorough`, or where that fails, from other places too.
-  ProfilePoint solve(double at, bool thorough = false);
+  ProfilePoint solve(double outer, bool thorough = false);
 
  private:
   struct Solved {
@@ -63,6 +64,7 @@ class ProfileCurve {
     std::vector<double> free, hessian;
   };
 
+  void turn_effects();
   void choose_variables();
   void set_optimum(const std::vector<double>& theta);
   void learn_curvature();
@@ -87,9 +89,11 @@ class ProfileCurve {
   ProfileParameter parameter_;
   std::vector<int> first_;  // where a term's square of entries begins
   Evaluator f_;
-  std::vector<int> order_;    // effects of the parameter's term in the order in use
-  std::vector<int> slot_;     // the entry that each variable is
-  std::vector<double> unit_;  // of every variable
+  // Rows of the turned template from those along the axes, and back; column-major squares of the parameter's term.
+  std::vector<double> turn_, turn_back_;
+  double unit_at_ = 1, shift_at_ = 0;  // `at` is shift + unit times what it is in the units of the products
+  std::vector<int> slot_;              // the entry that each variable is
+  std::vector<double> unit_;           // of every variable
   std::vector<double> held_row_;
   double held_offset_ = 0;
   std::vector<double> templates_, theta_, rotation_, entry_gradient_;

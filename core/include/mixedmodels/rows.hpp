@@ -17,7 +17,8 @@ struct Column {
 struct FactorRows {
   const std::int32_t* codes = nullptr;
   std::int32_t levels = 0;
-  std::vector<Column> z;  // the columns of all terms on this factor, side by side
+  std::vector<Column> z;       // the columns of all terms on this factor, side by side
+  std::vector<double> T = {};  // z is T' times the caller's columns (see axes.hpp); width x width, or empty: identity
   int width() const { return static_cast<int>(z.size()); }
 };
 
@@ -26,12 +27,13 @@ struct Rows {
   std::vector<FactorRows> factors;
   std::vector<Column> x;
   Column y;
-  Column weight;  // base == nullptr: all ones
-  Column offset;  // base == nullptr: all zeros
+  Column weight;     // base == nullptr: all ones
+  Column offset;     // base == nullptr: all zeros
+  double scale = 1;  // of the response, a power of two that makes what the fixed part leaves of it about 1 in size
 
   int p() const { return static_cast<int>(x.size()); }
   double w(std::int64_t i) const { return weight.base ? weight[i] : 1.0; }
-  double response(std::int64_t i) const { return offset.base ? y[i] - offset[i] : y[i]; }
+  double response(std::int64_t i) const { return scale * (offset.base ? y[i] - offset[i] : y[i]); }
 };
 
 // The rows in a few ranges for as many tasks. The ranges depend on the problem and not on the number of threads, so

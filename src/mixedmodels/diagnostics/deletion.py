@@ -142,7 +142,7 @@ def _fits(
         fitted.stages.objective.evaluator,
         np.ascontiguousarray(sets.start),
         np.ascontiguousarray(sets.rows),
-        np.ascontiguousarray(solution.theta),
+        solution.axes_theta,
         solution.reml,
         control.max_evaluations,
         DECREMENT,
@@ -166,6 +166,7 @@ def _result(
     refused = np.array([note.startswith("refused") for note in notes], dtype=np.bool_)
     for name in ("beta", "std_error", "theta", "sigma", "objective"):
         found[name][refused] = np.nan
+    found["theta"] = fitted.stages.objective.from_axes(found["theta"])
     converged = np.isfinite(found["objective"])
     if method == "exact":
         converged &= found["decrement"] <= control.gtol

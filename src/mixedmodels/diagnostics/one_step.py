@@ -32,8 +32,8 @@ _STEP = 1e-4
 def newton_matrix(fitted: Fitted) -> FloatArray:
     """(m, m) inverse Hessian at the optimum, zero for entries of theta that stand at zero."""
     solution, objective = fitted.solution, fitted.stages.objective
-    hessian = objective.hessian(solution.theta, reml=solution.reml)
-    unit = np.where(solution.theta == 0.0, 0.0, objective.evaluator.unit)
+    hessian = objective.hessian(solution.axes_theta, reml=solution.reml)
+    unit = np.where(solution.axes_theta == 0.0, 0.0, objective.evaluator.unit)
     values, vectors = np.linalg.eigh(hessian * np.outer(unit, unit))
     curved = values > _FLAT * values.max(initial=0.0)
     inverse = np.divide(1.0, values, out=np.zeros_like(values), where=curved)
@@ -61,7 +61,7 @@ class _Without:
 def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
     """What `_core.fit_without` gives for the exact fits, for these single rows."""
     solution, stages = fitted.solution, fitted.stages
-    theta, n, p = solution.theta, len(rows), solution.p
+    theta, n, p = solution.axes_theta, len(rows), solution.p
     objective = stages.objective
     with objective.lock:
         at = _without(fitted, objective, theta, rows)
@@ -112,7 +112,7 @@ def _size(objective: Objective, theta: FloatArray) -> FloatArray:
 
 def _slope(fitted: Fitted, objective: Objective, k: int, rows: LongArray, step: float) -> _Without:
     """Derivatives of `_without` with respect to theta_k, by central differences."""
-    theta = fitted.solution.theta
+    theta = fitted.solution.axes_theta
     move = np.zeros_like(theta)
     move[k] = step
     up = _without(fitted, objective, theta + move, rows)

@@ -21,7 +21,8 @@ class GroupComponents:
         table: (components by 4) `sd` on the response's scale (of the correlation matrix, when that
             was asked for), `relative_sd` over the residual's (what lme4's rePCA calls "Standard
             deviation"), `proportion` and `cumulative` of the variance; NaN when it is zero.
-        loadings: (effects by components) directions of unit length, the largest entry positive.
+        loadings: (effects by components) directions of unit length, the largest entry positive; by
+            scale "orthogonal" the effects that belong to a direction of unit length.
     """
 
     table: pd.DataFrame
@@ -53,16 +54,23 @@ def random_effects_pca(fitted: Fitted, scale: PcaScale) -> RandomEffectsPCA:
     check_option("scale", scale, PCA_SCALES)
     templates, solution = fitted.stages.templates, fitted.solution
     out = RandomEffectsPCA({}, GroupNames(fitted.stages.design.groups))
-    for g, lam in enumerate(templates.group_lam(solution.theta)):
+    orthogonal = scale == "orthogonal"
+    theta = solution.axes_theta if orthogonal else solution.theta
+    for g, lam in enumerate(templates.group_lam(theta)):
         names = list(templates.effects[g])
         relative = _unit_rows(lam) if scale == "correlation" else lam
         sigma = 1.0 if scale == "correlation" else solution.sigma
-        out[templates.group_names[g]] = _components(relative, sigma, names)
+        axes = fitted.stages.products.axes(g) if orthogonal else None
+        effects = np.eye(len(lam)) if axes is None else axes
+        out[templates.group_names[g]] = _components(relative, sigma, names, effects)
     return out
 
 
-def _components(root: FloatArray, sigma: float, names: list[str]) -> GroupComponents:
+def _components(
+    root: FloatArray, sigma: float, names: list[str], effects: FloatArray
+) -> GroupComponents:
     left, sd, _ = np.linalg.svd(root)
+    left = effects @ left
     largest = left[np.argmax(np.abs(left), axis=0), np.arange(len(sd))]
     left = left * np.where(largest < 0.0, -1.0, 1.0)
     total = float(sd @ sd)

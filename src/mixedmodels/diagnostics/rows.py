@@ -64,7 +64,7 @@ class RowValues:
 def row_values(
     objective: Objective, theta: FloatArray, *, reml: bool, directions: bool = False
 ) -> RowValues:
-    """The values at theta; `directions` asks for those too."""
+    """The values at theta along the axes; `directions` asks for those too."""
     with objective.lock:
         objective.evaluator.value(np.ascontiguousarray(theta), reml)
         return RowValues(**_core.row_values(objective.evaluator, directions))
@@ -73,7 +73,7 @@ def row_values(
 def rows_of(fitted: Fitted) -> RowValues:
     """The values at the optimum."""
     solution = fitted.solution
-    return row_values(fitted.stages.objective, solution.theta, reml=solution.reml)
+    return row_values(fitted.stages.objective, solution.axes_theta, reml=solution.reml)
 
 
 def row_labels(design: Design) -> pd.Index:

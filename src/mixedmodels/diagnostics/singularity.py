@@ -67,7 +67,8 @@ def singularity(fitted: Fitted) -> Singularity:
     relative = fitted.solution.relative_theta
     lams = templates.lam(relative)
     found = {
-        t: _finding(design.terms[t], lams[t], tol) for t in singular_terms(templates, relative, tol)
+        t: _finding(design.terms[t], _axes(fitted, t), lams[t], tol)
+        for t in singular_terms(templates, relative, tol)
     }
     problems = fitted.identification.problems
     if not found:
@@ -85,14 +86,30 @@ def singularity(fitted: Fitted) -> Singularity:
     return Singularity(True, _table(design, findings), advice, formula, problems)
 
 
-def _finding(term: TermDesign, lam: FloatArray, tol: float) -> _Finding:
-    size = np.sqrt(np.einsum("ij,ij->i", lam, lam))
-    alive = np.flatnonzero(size >= tol)
-    gone = tuple(term.columns[j] for j in np.flatnonzero(size < tol))
-    left, sd, _ = np.linalg.svd(lam[alive])
+def _axes(fitted: Fitted, t: int) -> FloatArray:
+    """(s, s) the effects of a term along its axes, a row each."""
+    templates = fitted.stages.templates
+    size, first = templates.sizes[t], templates.term_offsets[t]
+    axes: FloatArray | None = fitted.stages.products.axes(templates.groups[t])
+    own = slice(first, first + size)
+    return np.eye(size) if axes is None else axes[own, own]
+
+
+def _finding(term: TermDesign, axes: FloatArray, lam: FloatArray, tol: float) -> _Finding:
+    """What vanishes of a template along the axes, where the origin of a covariate has no part."""
+    length = np.linalg.norm(axes, axis=1)
+    is_gone = np.linalg.norm(axes @ lam, axis=1) < tol * length
+    left, sd, _ = np.linalg.svd(lam)
+    null = left[:, sd < tol]
+    # Of the directions without variance those that are not among the effects without.
+    turn, _, _ = np.linalg.svd(null.T @ (axes[is_gone] / length[is_gone, None]).T)
+    null = null @ turn[:, np.count_nonzero(is_gone) :]
+    weights = np.linalg.solve(axes.T, null) * length[:, None]
+    alive = np.flatnonzero(~is_gone)
     names = tuple(term.columns[j] for j in alive)
-    null = [left[:, k] for k in range(len(alive)) if k >= len(sd) or sd[k] < tol]
-    return _Finding(term, gone, tuple((vector, names) for vector in null))
+    vectors = [vector / np.linalg.norm(vector) for vector in weights[alive].T]
+    gone = tuple(term.columns[j] for j in np.flatnonzero(is_gone))
+    return _Finding(term, gone, tuple((vector, names) for vector in vectors))
 
 
 def _sentences(finding: _Finding) -> list[str]:

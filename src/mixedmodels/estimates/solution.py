@@ -21,8 +21,9 @@ class Solution:
 
     Attributes:
         theta: (m,) entries of the templates.
-        relative_theta: (m,) theta in its natural units: times the root mean square of the column of
-            Z that its row multiplies.
+        axes_theta: (m,) theta along the axes of the terms (see `objective`).
+        relative_theta: (m,) that in its natural units: times the root mean square of the axis that
+            its row multiplies.
         reml: Whether `objective` is the REML criterion.
         objective: The criterion optimised.
         deviance: The ML criterion (-2 log-likelihood) at `theta`.
@@ -40,6 +41,7 @@ class Solution:
     """
 
     theta: FloatArray
+    axes_theta: FloatArray
     relative_theta: FloatArray
     reml: bool
     objective: float

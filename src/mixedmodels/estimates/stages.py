@@ -7,7 +7,6 @@ kept together, for the model that users see and for whatever has to fit a relati
 from __future__ import annotations
 
 import dataclasses
-import math
 import warnings
 from dataclasses import dataclass
 
@@ -104,42 +103,39 @@ class Stages:
         """
         with self.objective.lock:
             identified = self.identification(reml=bool(request.reml))
-            theta, optsum = minimize(self.objective, self.products, request, watch, identified.idle)
-            return Fitted(self, self.solution(theta, reml=request.reml), optsum)
+            at, optsum = minimize(self.objective, self.products, request, watch, identified.idle)
+            return Fitted(self, self.solution(at, reml=request.reml), optsum)
 
-    def solution(self, theta: FloatArray, *, reml: bool) -> Solution:
-        """The penalized least squares problem solved at theta."""
+    def solution(self, at: FloatArray, *, reml: bool) -> Solution:
+        """The penalized least squares problem solved at theta along the axes."""
         with self.objective.lock:
-            return self._solution(theta, reml)
+            return self._solution(at, reml)
 
-    def _solution(self, theta: FloatArray, reml: bool) -> Solution:
+    def _solution(self, at: FloatArray, reml: bool) -> Solution:
         evaluator, products = self.objective.evaluator, self.products
-        objective = evaluator.value(theta, reml)
-        n, p = self.design.n, products.p
-        pwrss, logdet_L2 = evaluator.pwrss, evaluator.logdet_L2
-        variance = pwrss / (n - p if reml else n)
-        ml = logdet_L2 + n * (1.0 + math.log(2.0 * math.pi * pwrss / n)) - products.sum_log_weights
+        objective = evaluator.value(at, reml)
         kept = products.kept
         beta = np.full(self.design.X.shape[1], np.nan)
         beta[kept] = evaluator.beta
         to_core = self.templates.public_to_core
         return Solution(
-            theta=theta,
-            relative_theta=theta / evaluator.unit,
+            theta=self.objective.from_axes(at),
+            axes_theta=at,
+            relative_theta=at / evaluator.unit,
             reml=reml,
             objective=objective,
-            deviance=ml if reml else objective,
-            logdet_L2=logdet_L2,
+            deviance=evaluator.value(at, False) if reml else objective,
+            logdet_L2=evaluator.logdet_L2,
             logdet_RX2=evaluator.logdet_RX2,
-            pwrss=pwrss,
-            sigma=math.sqrt(variance),
+            pwrss=evaluator.pwrss,
+            sigma=evaluator.sigma(reml),
             beta=beta,
             kept=kept,
-            vcov=variance * evaluator.unscaled_vcov,
+            vcov=evaluator.vcov(reml),
             u=evaluator.u[to_core],
             b=evaluator.b[to_core],
-            n=n,
-            p=p,
+            n=self.design.n,
+            p=products.p,
         )
 
 

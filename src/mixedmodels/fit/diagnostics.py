@@ -208,7 +208,10 @@ class Diagnostics(Values):
 
         Args:
             scale: Components of the "covariance" matrix, as lme4's `rePCA`, or of the
-                "correlation" matrix, which does not depend on the scales of the covariates.
+                "correlation" matrix, which does not depend on the scales of the covariates; or
+                "orthogonal", of the covariance along orthogonal combinations of each term's columns
+                with mean square 1, which does not depend on the origins of covariates either. Its
+                loadings are the effects that go with one unit of a component.
 
         Returns:
             Grouping factor to a `table` (sd, relative_sd, proportion, cumulative) and `loadings`.

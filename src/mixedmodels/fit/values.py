@@ -61,7 +61,11 @@ class Values:
 
     @property
     def is_singular(self) -> bool:
-        """Whether a diagonal of theta, for columns of Z of unit size, is below `singular_tol`."""
+        """Whether a diagonal of theta is below `singular_tol`.
+
+        Measured along orthogonal combinations of each term's columns of Z, of unit size: neither
+        the origin nor the scale of a covariate makes a fit singular.
+        """
         tol = self._optsum.control.singular_tol
         return bool(singular_terms(self._stages.templates, self._solution.relative_theta, tol))
 
@@ -243,7 +247,7 @@ class Values:
     @cached_property
     def _condvar(self) -> dict[str, FloatArray]:
         found = {}
-        blocks = self._stages.objective.conditional_covariance(self.theta)
+        blocks = self._stages.objective.conditional_covariance(self._solution.axes_theta)
         for group, block in zip(self._design.groups, blocks, strict=True):
             scaled = self.sigma**2 * block
             scaled.flags.writeable = False

@@ -72,7 +72,11 @@ def _table_order(templates: Templates) -> list[int]:
 
 def _errors(slopes: list[FloatArray], information: Information) -> FloatArray:
     rows = np.array(slopes)
-    errors = np.sqrt(np.einsum("ki,ij,kj->k", rows, information.vcov, rows))
+    rows[:, :-1] = information.objective.slope_to_axes(rows[:, :-1])
+    # Scaled, so that squares of very large or small derivatives are numbers.
+    most = np.abs(rows).max(axis=1, initial=0.0)
+    scaled = rows / np.where(most > 0.0, most, 1.0)[:, None]
+    errors = most * np.sqrt(np.einsum("ki,ij,kj->k", scaled, information.vcov, scaled))
     size = np.abs(rows[:, :-1]) @ np.abs(information.flat)
     moves = np.abs(rows[:, :-1] @ information.flat) > _FLAT * size
     return np.where(moves.any(axis=1), np.nan, errors)

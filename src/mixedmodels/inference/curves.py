@@ -109,7 +109,7 @@ class Curve:
     Attributes:
         parameter: As given.
         minimum: The ML deviance at the optimum.
-        unit: A standard deviation s is unit sinh(w).
+        unit: A standard deviation s is unit sinh(w), a coefficient unit w.
         optimum: The point there.
         trouble: Why a path ends early; empty if none does.
     """
@@ -119,7 +119,7 @@ class Curve:
         terms = list(
             map(list, zip(templates.groups, templates.term_offsets, templates.sizes, strict=True))
         )
-        theta = np.ascontiguousarray(fitted.solution.theta)
+        theta = fitted.solution.axes_theta
 
         def core(kind: Kind, place: list[int]) -> ProfileCurve:
             return ProfileCurve(fitted.stages.analysis, terms, kind, place, theta, threads)
@@ -128,7 +128,7 @@ class Curve:
         self._core = core(parameter.kind, list(parameter.place))
         at, self.minimum, _, theta, sigma, beta, _ = self._core.optimum
         curvature = max(self._core.curvature, 0.0)
-        self.unit = self._unit(fitted, at, curvature, sigma)
+        self.unit = self._unit(fitted, at, curvature)
         w = self.to_w(at)
         slope = sqrt(0.5 * curvature) * self._stretch(w)
         self.optimum = Point(w, at, self.minimum, 0.0, slope, theta, sigma, beta)
@@ -139,31 +139,45 @@ class Curve:
             term, *effects = parameter.place
             without = (core("sd", [term, effect, 0]).solve(0.0) for effect in effects)
             self._ceiling = min(without, key=lambda solved: solved[1])
+        if not fitted.optsum.converged:
+            self.point(self.optimum.w)  # refuses a fit that is not at its minimum
 
-    def _unit(self, fitted: Fitted, at: float, curvature: float, sigma: float) -> float:
-        """Scale of the asinh of a standard deviation.
+    def _unit(self, fitted: Fitted, at: float, curvature: float) -> float:
+        """Scale of a coefficient, or of the asinh of a standard deviation.
 
-        For one that cannot be told from zero, the step that zeta of 1 takes, unless the curvature
-        there is rounding.
+        For a standard deviation that cannot be told from zero, the step that zeta of 1 takes,
+        unless the curvature there is rounding.
         """
+        step = sqrt(2.0 / curvature) if curvature > 0.0 else None
+        if self.parameter.kind == "beta":
+            return 1.0 if step is None else step
         if self.parameter.kind != "sd":
-            return sigma
-        natural = sigma * float(fitted.stages.objective.evaluator.unit[self.parameter.position])
-        by_curvature = sqrt(2.0 / curvature) if curvature > 0.0 else natural
-        return max(at, min(by_curvature, _LARGEST_UNIT * natural))
+            return 1.0
+        natural = self._natural(fitted)
+        return max(at, natural if step is None else min(step, _LARGEST_UNIT * natural))
+
+    def _natural(self, fitted: Fitted) -> float:
+        """Standard deviation of an effect whose size along the axes is the unit of theta there."""
+        stages, (term, effect, _) = fitted.stages, self.parameter.place
+        unit = float(stages.objective.evaluator.unit[self.parameter.position])
+        axes: FloatArray | None = stages.products.axes(stages.templates.groups[term])
+        length = 1.0
+        if axes is not None:
+            length = float(np.linalg.norm(axes[stages.templates.term_offsets[term] + effect]))
+        return fitted.solution.sigma * unit * length
 
     # -- coordinates --------------------------------------------------------------------
 
     def to_w(self, held: float) -> float:
-        """A standard deviation s as asinh(s / unit), straight near zero and a logarithm far out."""
-        return asinh(held / self.unit) if self.parameter.kind == "sd" else held
+        """In units; a standard deviation as asinh(s / unit), a logarithm far out."""
+        return asinh(held / self.unit) if self.parameter.kind == "sd" else held / self.unit
 
     def _to_held(self, w: float) -> float:
-        return self.unit * sinh(min(w, _FARTHEST)) if self.parameter.kind == "sd" else w
+        return self.unit * (sinh(min(w, _FARTHEST)) if self.parameter.kind == "sd" else w)
 
     def _stretch(self, w: float) -> float:
         """D held / d w."""
-        return self.unit * cosh(w) if self.parameter.kind == "sd" else 1.0
+        return self.unit * (cosh(w) if self.parameter.kind == "sd" else 1.0)
 
     def bound(self, side: Side) -> float:
         """How far w goes: to a standard deviation of 0, a correlation of 1 or -1."""

@@ -99,8 +99,8 @@ class Residual(Degrees):
 class Satterthwaite(Degrees):
     """Degrees of freedom that match the variance of an estimated variance.
 
-    df = 2 v^2 / (g'A g) with v = l'vcov l, g its gradient with respect to theta and log sigma,
-    A their covariance (Giesbrecht and Burns, 1985; Kuznetsova et al., 2017).
+    df = 2 / (g'A g), g being the gradient of log(l'vcov l) with respect to theta and log sigma, A
+    their covariance (Giesbrecht and Burns, 1985; Kuznetsova et al., 2017).
     """
 
     method: DfMethod = "satterthwaite"
@@ -108,13 +108,15 @@ class Satterthwaite(Degrees):
     def __init__(self, fitted: Fitted, information: Information) -> None:
         super().__init__(*estimates(fitted))
         self._information = information
+        if information.problem:
+            self.note = f"No degrees of freedom by Satterthwaite: {information.problem}."
 
     def of_rows(self, L: FloatArray) -> FloatArray:
         """By the formula above."""
-        variance, slopes = self._information.slopes(L, self.vcov)
+        slopes = self._information.slopes(L)
         spread = np.einsum("ki,ki->k", slopes @ self._information.vcov, slopes)
         with np.errstate(divide="ignore", invalid="ignore"):
-            df: FloatArray = 2.0 * variance**2 / spread
+            df: FloatArray = 2.0 / spread
         return df
 
 

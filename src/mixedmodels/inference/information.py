@@ -7,6 +7,9 @@ var(log sigma) = 1 / (2 df) + dlambda'A dlambda.
 
 Entries of theta on their bound have no standard error: all else is conditional on them. Nor has
 what the data leave open, such as how a template of deficient rank divides between its columns.
+
+Theta is here theta along the axes of the terms (see `objective`), where the information keeps its
+digits whatever the origin of a covariate; results are turned into theta's at the end.
 """
 
 from __future__ import annotations
@@ -14,16 +17,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import lapack
 
 from mixedmodels.covariance import Templates
 from mixedmodels.estimates.stages import Fitted
+from mixedmodels.objective import Objective
 from mixedmodels.typing import BoolArray, FloatArray
 
 # Flops that differences on both sides may cost.
 _BUDGET = 3e7
-# Curvature, relative to that of each entry alone, that differences cannot tell from none.
+# Curvature, relative to that of each entry alone, that differences cannot tell from none, and from
+# which on a negative one is not rounding.
 _FLAT = 1e-6
-# Length, relative to theta, of a step along which differences are good derivatives.
+_NEGATIVE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,71 +41,94 @@ class Information:
         flat: (m, k) directions along which the criterion has no curvature; `vcov` leaves them out.
         vcov: (m + 1, m + 1) covariance of theta and log sigma.
         fixed: (m, p, p) derivatives of X'V^-1X, V for sigma = 1, of the basis X R^-1.
+        phi: (p, p) covariance of the coefficients of the basis, over sigma^2.
         R: (p, p) upper triangle that takes coefficients to those of the basis.
         sigma: Residual standard deviation.
+        objective: For the way from the axes to theta.
+        problem: Why there is no information, `vcov` being NaN; or "".
     """
 
     held: BoolArray
     flat: FloatArray
     vcov: FloatArray
     fixed: FloatArray
+    phi: FloatArray
     R: FloatArray
     sigma: float
+    objective: Objective
+    problem: str = ""
 
     @property
     def unknown(self) -> BoolArray:
         """(m,) entries of theta that have no standard error."""
-        moving = np.abs(self.flat) > _FLAT * np.abs(self.flat).max(axis=0, initial=0.0)
+        flat = np.abs(self.objective.from_axes(self.flat.T).T)
+        moving = flat > _FLAT * flat.max(axis=0, initial=0.0)
         unknown: BoolArray = self.held | moving.any(axis=1)
         return unknown
 
     @property
     def parameters(self) -> FloatArray:
         """(m + 1, m + 1) covariance of theta and sigma, NaN where there is no standard error."""
-        scale = np.ones(len(self.vcov))
-        scale[-1] = self.sigma
-        out = self.vcov * np.outer(scale, scale)
+        out = np.empty_like(self.vcov)
+        out[:-1, :-1] = self.objective.covariance_from_axes(self.vcov[:-1, :-1])
+        out[:-1, -1] = out[-1, :-1] = self.sigma * self.objective.from_axes(self.vcov[-1, :-1])
+        out[-1, -1] = self.sigma**2 * self.vcov[-1, -1]
         unknown = np.append(self.unknown, False)
         out[unknown] = out[:, unknown] = np.nan
         return out
 
-    def slopes(self, L: FloatArray, vcov: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Variances of linear functions of beta and their derivatives.
+    def slopes(self, L: FloatArray) -> FloatArray:
+        """Derivatives of the logarithms of the variances of linear functions of beta.
 
         Args:
             L: (k, p) functions.
-            vcov: (p, p) covariance of beta.
 
         Returns:
-            (k,) the diagonal of L vcov L', and (k, m + 1) its derivatives with respect to theta
-            and log sigma.
+            (k, m + 1) derivatives with respect to theta and log sigma.
         """
-        directions = L @ vcov
-        variance = np.einsum("ki,ki->k", directions, L)
-        rows = directions @ self.R.T / self.sigma
+        in_basis = to_basis(L, self.R)
+        rows = in_basis @ self.phi
+        variance = np.einsum("ki,ki->k", rows, in_basis)
         out = np.empty((len(L), len(self.vcov)))
-        for entry, derivative in enumerate(self.fixed):
-            out[:, entry] = -np.einsum("ki,ki->k", rows @ derivative, rows)
-        out[:, -1] = 2.0 * variance
-        return variance, out
+        with np.errstate(invalid="ignore"):
+            for entry, derivative in enumerate(self.fixed):
+                out[:, entry] = -np.einsum("ki,ki->k", rows @ derivative, rows) / variance
+        out[:, -1] = 2.0
+        return out
+
+
+def to_basis(L: FloatArray, R: FloatArray) -> FloatArray:
+    """Rows (k, p) over coefficients as rows over those of the basis, each of unit length."""
+    # LAPACK itself: SciPy's solve_triangular wakes threads that take longer than the solve.
+    inverse, _ = lapack.dtrtri(R)
+    size = np.abs(L).max(axis=1, keepdims=True, initial=0.0)
+    rows: FloatArray = (L / np.where(size > 0.0, size, 1.0)) @ inverse
+    size = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+    rows /= np.where(size > 0.0, size, 1.0)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(length > 0.0, length, 1.0)
 
 
 def variance_information(fitted: Fitted) -> Information:
     """The information at the optimum of a fit."""
     solution, stages = fitted.solution, fitted.stages
-    theta, objective = solution.theta, stages.objective
+    theta, objective = solution.axes_theta, stages.objective
     fixed, slope = objective.derivatives(theta)
     held = _on_bound(stages.templates, theta)
-    hessian = _hessian(fitted)
-    inverse, flat = _inverse(hessian, ~held)
+    inverse, flat, problem = _inverse(_hessian(fitted), ~held)
     df = solution.n - solution.p if solution.reml else solution.n
-    drift = slope / (2.0 * solution.pwrss)
+    drift = 0.5 * slope
     m = len(theta)
     vcov = np.empty((m + 1, m + 1))
     vcov[:m, :m] = 2.0 * inverse
     vcov[:m, m] = vcov[m, :m] = 2.0 * inverse @ drift
     vcov[m, m] = 0.5 / df + drift @ vcov[:m, m]
-    return Information(held, flat, vcov, fixed, stages.products.R, solution.sigma)
+    if not problem and not np.isfinite(vcov).all():
+        problem = "the derivatives of the criterion are not finite"
+    if problem:
+        vcov[:] = np.nan
+    phi, R, sigma = objective.fixed_covariance(theta), stages.products.R, solution.sigma
+    return Information(held, flat, vcov, fixed, phi, R, sigma, objective, problem)
 
 
 def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
@@ -115,17 +144,23 @@ def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
 
 def _hessian(fitted: Fitted) -> FloatArray:
     """Second derivatives of the criterion; the verdict's, where making them again would be dear."""
-    theta, objective, optsum = fitted.solution.theta, fitted.stages.objective, fitted.optsum
+    theta, objective, optsum = fitted.solution.axes_theta, fitted.stages.objective, fitted.optsum
     dear = objective.gradients_work > _BUDGET
-    if dear and optsum.hessian_exact and optsum.hessian is not None:
-        return optsum.hessian
+    if dear and optsum.hessian_exact and optsum.axes_hessian is not None:
+        return optsum.axes_hessian
     return objective.hessian(theta, reml=fitted.solution.reml, budget=_BUDGET)
 
 
-def _inverse(hessian: FloatArray, free: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Inverse over the free entries and the directions with curvature; (m, k) those without."""
+def _inverse(hessian: FloatArray, free: BoolArray) -> tuple[FloatArray, FloatArray, str]:
+    """Inverse over the free entries and the directions with curvature; (m, k) those without.
+
+    And what is wrong with the Hessian, or "".
+    """
     entries = np.flatnonzero(free)
     part = hessian[np.ix_(entries, entries)]
+    if not np.isfinite(part).all():
+        problem = "the second derivatives of the criterion are not finite"
+        return np.full_like(hessian, np.nan), np.zeros((len(hessian), 0)), problem
     size = np.abs(np.diag(part))
     scale = 1.0 / np.sqrt(np.where(size > 0.0, size, 1.0))
     values, vectors = np.linalg.eigh(part * np.outer(scale, scale))
@@ -133,11 +168,15 @@ def _inverse(hessian: FloatArray, free: BoolArray) -> tuple[FloatArray, FloatArr
     directions = np.zeros((len(hessian), len(entries)))
     directions[entries] = vectors * scale[:, None]
     kept = directions[:, curved]
-    return (kept / values[curved]) @ kept.T, directions[:, ~curved]
+    downhill = values.min(initial=0.0) < -_NEGATIVE
+    problem = "the criterion falls from theta, which is not a minimum" if downhill else ""
+    return (kept / values[curved]) @ kept.T, directions[:, ~curved], problem
 
 
 def unknown_message(templates: Templates, information: Information) -> str:
     """What has no standard error and why; empty when all have one."""
+    if information.problem:
+        return f"No standard errors of theta and sigma: {information.problem}."
     parts = []
     if information.held.any():
         names = _names(templates, information.held)

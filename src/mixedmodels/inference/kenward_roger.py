@@ -18,6 +18,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.estimates.stages import Fitted, Stages
 from mixedmodels.estimates.tails import f_tail
 from mixedmodels.inference.degrees import Degrees, FTest, estimates, principal_axes
+from mixedmodels.inference.information import to_basis
 from mixedmodels.memory import require
 from mixedmodels.settings import DfMethod
 from mixedmodels.typing import FloatArray
@@ -59,25 +60,28 @@ class KenwardRoger(Degrees):
     method: DfMethod = "kenward-roger"
 
     def __init__(self, fitted: Fitted, note: str = "") -> None:
-        beta, vcov, sigma = estimates(fitted)
+        beta, _, sigma = estimates(fitted)
         check_size(fitted.stages)
         R = fitted.stages.products.R
         self.note = note
         # LAPACK itself: SciPy's solve_triangular wakes threads that take longer than the solve.
         self._R_inverse, _ = lapack.dtrtri(R)
-        self._phi = R @ vcov @ R.T / sigma**2
+        self._R = R
+        self._phi = fitted.stages.objective.fixed_covariance(fitted.solution.axes_theta)
         self._parts = _parts(fitted, self._phi)
         whole = np.diag(self._parts.traces)
         self._W = 2.0 * _pseudo_inverse(_information(self._parts, self._phi), whole)
-        adjusted = sigma**2 * _adjusted(self._parts, self._phi, self._W)
-        super().__init__(beta, self._R_inverse @ adjusted @ self._R_inverse.T, sigma)
+        adjusted = _adjusted(self._parts, self._phi, self._W)
+        scaled = sigma * self._R_inverse
+        super().__init__(beta, scaled @ adjusted @ scaled.T, sigma)
 
     def of_rows(self, L: FloatArray) -> FloatArray:
         """2 / A2 of every row; the F of one row needs no scaling."""
-        rows = self._in_basis(L) @ self._phi
+        in_basis = to_basis(L, self._R)
+        rows = in_basis @ self._phi
         shares = np.stack([np.einsum("ki,ki->k", rows @ P, rows) for P in self._parts.P])
-        shares /= np.einsum("ki,ki->k", rows, self._in_basis(L))
         with np.errstate(divide="ignore", invalid="ignore"):
+            shares /= np.einsum("ki,ki->k", rows, in_basis)
             df: FloatArray = 2.0 / np.einsum("ik,ij,jk->k", shares, self._W, shares)
         return df
 
@@ -131,7 +135,7 @@ def check_size(stages: Stages) -> None:
 
 def _parts(fitted: Fitted, phi: FloatArray) -> _Parts:
     """Those of the entries of the templates from the core, and the residual's as the rest."""
-    stages, theta = fitted.stages, fitted.solution.theta
+    stages, theta = fitted.stages, fitted.solution.axes_theta
     with stages.objective.lock:
         evaluator = stages.objective.evaluator
         evaluator.value(theta, True)
@@ -157,7 +161,7 @@ def _parts(fitted: Fitted, phi: FloatArray) -> _Parts:
 
 
 def _ratios(templates: Templates, theta: FloatArray) -> FloatArray:
-    """(m,) covariances of the random effects over sigma^2, in the places of theta."""
+    """(m,) covariances along the axes of the random effects over sigma^2, in theta's places."""
     return templates.theta_of([lam @ lam.T for lam in templates.lam(theta)])
 
 

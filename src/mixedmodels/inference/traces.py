@@ -27,7 +27,7 @@ class Trace:
 
     Attributes:
         parameter: Which.
-        unit: A standard deviation s is unit sinh(w).
+        unit: A standard deviation s is unit sinh(w), a coefficient unit w.
         w: (k,) coordinate of the search, ascending.
         zeta: (k,) signed root of the deviance above its minimum, ascending; flat where a
             correlation has lost one of its effects.
@@ -70,7 +70,7 @@ class Trace:
     def value_at(self, zeta: FloatArray) -> FloatArray:
         """Values of the parameter at signed roots; NaN beyond the points."""
         w = self.w_at(zeta)
-        held = self.unit * np.sinh(w) if self.parameter.kind == "sd" else w
+        held = self.unit * (np.sinh(w) if self.parameter.kind == "sd" else w)
         return to_value(self.parameter.kind, held)
 
     def density_at(self, values: FloatArray) -> FloatArray:
@@ -84,6 +84,7 @@ class Trace:
                 by_value = 1.0 / values
             else:
                 by_value = 1.0 / np.cos(w) if self.parameter.kind == "cor" else np.ones_like(w)
+                by_value = by_value / self.unit
             normal = np.exp(-0.5 * spline(w) ** 2) / np.sqrt(2.0 * np.pi)
             density: FloatArray = normal * spline(w, nu=1) * by_value
         return density
@@ -105,7 +106,7 @@ class Trace:
 
     def _to_w(self, values: FloatArray) -> FloatArray:
         held = from_value(self.parameter.kind, values)
-        w = np.arcsinh(held / self.unit) if self.parameter.kind == "sd" else held
+        w = np.arcsinh(held / self.unit) if self.parameter.kind == "sd" else held / self.unit
         # The way there and back may end a rounding error outside.
         inside: FloatArray = np.clip(w, self.w[0], self.w[-1])
         return np.where(np.abs(w - inside) <= _ROUNDING * (1.0 + np.abs(w)), inside, w)

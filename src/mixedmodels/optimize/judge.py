@@ -82,22 +82,28 @@ def _without(verdict: Verdict, problem: Problem, dead: BoolArray) -> Verdict:
     alive = np.flatnonzero(~dead)
     if not alive.size:
         return dataclasses.replace(verdict, decrement=0.0, max_gradient=0.0, downhill=None)
-    diagonal = problem.objective.templates.diagonal[alive]
-    held = diagonal & (verdict.theta[alive] == 0.0) & (verdict.gradient[alive] >= 0.0)
-    gradient = np.where(held, 0.0, verdict.gradient[alive])
-    part = verdict.hessian[np.ix_(alive, alive)]
+    # The entries are those of theta as users know it.
+    objective = problem.objective
+    theta = objective.from_axes(verdict.theta)[alive]
+    gradient = objective.slope_from_axes(verdict.gradient)[alive]
+    held = objective.templates.diagonal[alive] & (theta == 0.0) & (gradient >= 0.0)
+    gradient = np.where(held, 0.0, gradient)
+    part = objective.hessian_from_axes(verdict.hessian)[np.ix_(alive, alive)]
     size = np.abs(np.diag(part))
     scale = 1.0 / np.sqrt(np.maximum(size, max(1e-8 * size.max(), 1e-300)))
     values, vectors = np.linalg.eigh(part * np.outer(scale, scale))
     along = vectors.T @ (scale * gradient)
     downhill = None
     if values[0] < -_ROUNDING:
-        downhill = np.zeros(len(verdict.theta))
+        downhill = np.zeros(len(dead))
         downhill[alive] = np.sqrt(2.0) * scale * vectors[:, 0]
+        downhill = objective.to_axes(downhill)
+    slope = np.zeros(len(dead))
+    slope[alive] = gradient
     return dataclasses.replace(
         verdict,
         decrement=float(0.5 * np.sum(along**2 / np.maximum(np.abs(values), _ROUNDING))),
-        max_gradient=float(np.abs(gradient).max()),
+        max_gradient=float(np.abs(objective.slope_to_axes(slope)).max()),
         downhill=downhill,
     )
 

@@ -35,7 +35,7 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
 
     def progress(iteration: int, value: float, theta: FloatArray) -> bool:
         if watch is not None:
-            watch(done + iteration, value, theta)
+            watch(done + iteration, value, problem.objective.from_axes(theta))
         return True
 
     found = evaluator.quasi_newton(
@@ -52,7 +52,8 @@ def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
     endings: dict[str, Ending] = {"converged": "done", "max_evaluations": "max_evaluations"}
     if found["status"] == "not_finite":
         raise MixedModelsError(
-            f"The criterion cannot be computed at the start theta = {start}. Give another start=; "
+            "The criterion cannot be computed at the start theta = "
+            f"{problem.objective.from_axes(start)}. Give another start=; "
             "or fixed and random effects fit the response exactly, which leaves no residual."
         )
     value = found["value"]

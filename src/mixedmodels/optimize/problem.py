@@ -38,13 +38,13 @@ class Idle(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Problem:
-    """The criterion of one fit; the caller holds the objective's lock.
+    """The criterion of one fit over theta along the axes; the caller holds the objective's lock.
 
     Attributes:
         objective: Criterion and workspace.
         reml: Which criterion.
         control: Limits and tolerances.
-        watch: Is told of iterations, or None.
+        watch: Is told of iterations, with theta as users know it, or None.
         trace: Criterion and theta of every iteration.
         best: Lowest criterion seen and its theta.
         idle: Entries of theta without influence on the criterion, or None.
@@ -85,8 +85,15 @@ class Problem:
     def report(self, value: float, theta: FloatArray) -> None:
         """Note one iteration."""
         if self.watch is not None:
-            self.watch(len(self.trace), value, theta)
+            self.watch(len(self.trace), value, self.objective.from_axes(theta))
         self.trace.append((value, theta.copy()))
+
+    def told(self) -> tuple[tuple[float, FloatArray], ...]:
+        """The trace, of theta as users know it."""
+        if not self.trace:
+            return ()
+        values, thetas = zip(*self.trace, strict=True)
+        return tuple(zip(values, self.objective.from_axes(np.array(thetas)), strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -64,6 +64,9 @@ def minimize(
 ) -> tuple[FloatArray, OptSummary]:
     """Find theta; the evaluator is left at it.
 
+    The search and the verdict work along the axes of the terms (see `objective`); the summary is
+    of theta as users know it.
+
     Args:
         objective: The criterion.
         products: Cross-products, for the choice of a method.
@@ -72,7 +75,7 @@ def minimize(
         idle: Entries of theta without influence on the criterion, or None.
 
     Returns:
-        theta (m,) with nonnegative diagonal entries, and how it was found.
+        theta along the axes (m,) with nonnegative diagonal entries, and how it was found.
 
     Raises:
         MixedModelsError: Unknown or unavailable method, or a start that cannot be used.
@@ -89,12 +92,12 @@ def minimize(
         evaluator.reset_counts()
         starts = []
         if request.start is not None:
-            starts.append(objective.templates.rectify(objective.theta(request.start)))
+            given = objective.to_axes(objective.theta(request.start))
+            starts.append(objective.templates.rectify(given))
         if request.start is None or request.moments:
             starts += evaluator.starts()
         problem = Problem(objective, request.reml, request.control, watch, idle=idle)
-        if idle is not None:
-            starts = [idle.settled(start) for start in starts]
+        starts = [_without_idle(problem, start) for start in starts]
         start, ended = _search(problem, name, starts)
         ended, verdict = _settle(problem, ended, restart=request.optimizer == "auto")
         problem.value(verdict.theta)  # leaves the workspace at the optimum
@@ -107,11 +110,12 @@ def minimize(
             n_gradient=evaluator.n_gradient,
             message=ended.message,
             status=status,
-            trace=tuple(problem.trace),
-            theta_start=start,
+            trace=problem.told(),
+            theta_start=objective.from_axes(start),
             max_gradient=verdict.max_gradient,
             decrement=verdict.decrement,
-            hessian=verdict.hessian,
+            hessian=objective.hessian_from_axes(verdict.hessian),
+            axes_hessian=verdict.hessian,
             hessian_exact=verdict.exact,
             hessian_products=verdict.products,
             hessian_ok=verdict.downhill is None,
@@ -143,8 +147,15 @@ def _settled(problem: Problem, ended: Ended) -> Ended:
     """The end with zero for what has no influence: the criterion is the same there."""
     if problem.idle is None:
         return ended
-    theta = problem.idle.settled(ended.theta)
+    theta = _without_idle(problem, ended.theta)
     return dataclasses.replace(ended, theta=theta, model=None, confirmed=False, tidied=False)
+
+
+def _without_idle(problem: Problem, at: FloatArray) -> FloatArray:
+    """Theta along the axes with zero for what has no influence in theta as users know it."""
+    if problem.idle is None:
+        return at
+    return problem.objective.to_axes(problem.idle.settled(problem.objective.from_axes(at)))
 
 
 def _settle(problem: Problem, ended: Ended, *, restart: bool) -> tuple[Ended, Verdict]:

@@ -26,10 +26,12 @@ class OptSummary:
             "stalled" or "max_evaluations".
         trace: Criterion and theta (m,) of every iteration.
         theta_start: (m,) where the search began.
-        max_gradient: Largest projected gradient at the optimum, absolute value.
+        max_gradient: Largest projected gradient at the optimum, absolute value, along the axes of
+            the terms.
         decrement: What exact gradient and exact Hessian still promise at the optimum, in units of
             the criterion; this decides whether the search has converged.
         hessian: (m, m) second derivatives of the criterion at the optimum, or None.
+        axes_hessian: (m, m) the same along the axes of the terms (see `objective`), or None.
         hessian_exact: Whether none of `hessian` was learnt by the search: it is exact, or made from
             differences of the exact gradient. Where both are expensive, only the part that could
             hide a saddle is.
@@ -51,6 +53,7 @@ class OptSummary:
     max_gradient: float
     decrement: float
     hessian: FloatArray | None
+    axes_hessian: FloatArray | None
     hessian_exact: bool
     hessian_products: int
     hessian_ok: bool

@@ -72,7 +72,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Refits:
-    """Fits to the responses of a chunk; a row of NaN where one failed."""
+    """Fits to the responses of a chunk, theta along the axes; a row of NaN where one failed."""
 
     theta: FloatArray
     beta: FloatArray
@@ -101,11 +101,12 @@ def bootstrap(fitted: Fitted, plan: Plan) -> Bootstrap:
     rng, entropy = random_generator(plan.seed)
     parts = [_refits(fitted, responses, plan) for responses in _chunks(fitted, plan, rng)]
     found = _Refits(*(np.concatenate(values) for values in zip(*map(_fields, parts), strict=True)))
-    random = to_sd_cor(templates, found.theta, found.sigma)
+    theta = fitted.stages.objective.from_axes(found.theta)
+    random = to_sd_cor(templates, theta, found.sigma)
     table = np.column_stack([random, found.sigma, found.beta])
     names = all_names(fitted)
     estimates = pd.Series(all_values(fitted), index=list(names), name="estimate")
-    drawn = _Drawn(table, found.theta, found.objective, entropy)
+    drawn = _Drawn(table, theta, found.objective, entropy)
     return _result(fitted, plan, estimates, drawn)
 
 
@@ -223,7 +224,7 @@ def _refits(fitted: Fitted, responses: FloatArray, plan: Plan) -> _Refits:
     threads = fitted.stages.affordable_threads(threads)
     found = fitted.stages.objective.evaluator.refit(
         responses,
-        np.ascontiguousarray(solution.theta),
+        solution.axes_theta,
         solution.reml,
         control.max_evaluations,
         DECREMENT,
@@ -244,7 +245,7 @@ def _fit_again(fitted: Fitted, y: FloatArray, fits: _Refits, i: int) -> None:
     values: list[Any] = [np.nan] * 4
     if again is not None and again.optsum.converged:
         other = again.solution
-        values = [other.theta, other.beta[other.kept], other.sigma, other.objective]
+        values = [other.axes_theta, other.beta[other.kept], other.sigma, other.objective]
     for array, value in zip(_fields(fits), values, strict=True):
         array[i] = value
 
@@ -266,7 +267,8 @@ def _fields(fits: _Refits) -> tuple[FloatArray, ...]:
 
 def _singular(fitted: Fitted, theta: FloatArray) -> BoolArray:
     """(nsim,) whether a replicate is singular, as for the fit itself."""
-    relative = theta / fitted.stages.objective.evaluator.unit
+    objective = fitted.stages.objective
+    relative = objective.to_axes(theta) / objective.evaluator.unit
     small = relative < fitted.optsum.control.singular_tol
     singular: BoolArray = np.asarray((small & fitted.stages.templates.diagonal).any(axis=1))
     return singular

@@ -13,6 +13,7 @@ import numpy as np
 import scipy
 from scipy.special import gammaincinv, ndtri
 
+from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.objective import Objective
 from mixedmodels.prediction.prior import Coordinates, Prior
@@ -30,7 +31,7 @@ class Draws:
     """Draws of theta.
 
     Attributes:
-        theta: (k, m).
+        theta: (k, m), along the axes of the terms (see `objective`).
         weight: (k,) adding up to one.
     """
 
@@ -65,7 +66,7 @@ def posterior_draws(fitted: Fitted, objective: Objective, rows: int) -> Draws:
     log_weight += 0.5 * (_TAILS + m) * np.log1p(np.sum(scaled**2, axis=1) / _TAILS)
     log_weight[~np.isfinite(log_weight)] = -np.inf
     weight = np.exp(log_weight - log_weight.max())
-    theta = np.array([target.coordinates.theta(row) for row in eta])
+    theta = np.array([target.at(row) for row in eta])
     return Draws(theta, weight / weight.sum())
 
 
@@ -74,18 +75,24 @@ class _LogPosterior:
 
     def __init__(self, fitted: Fitted, objective: Objective) -> None:
         self._objective = objective
-        self._start = fitted.solution.theta
         templates = objective.templates
+        self._forward = ForwardAxes.of(fitted.stages.products, templates)
+        self._start = self._forward.from_axes(fitted.solution.axes_theta)
         self.coordinates = Coordinates(templates, objective.evaluator.unit)
         self._prior = Prior(templates, fitted.stages.products, self.coordinates)
 
+    def at(self, eta: FloatArray) -> FloatArray:
+        """Theta along the axes at the coordinates, which are those of the forward axes."""
+        return self._forward.to_axes(self.coordinates.theta(eta))
+
     def value(self, eta: FloatArray) -> float:
-        theta = self.coordinates.theta(eta)
-        return -0.5 * self._objective.evaluator.value(theta, True) + self._prior.value(eta)
+        return -0.5 * self._objective.evaluator.value(self.at(eta), True) + self._prior.value(eta)
 
     def gradient(self, eta: FloatArray) -> FloatArray:
-        self._objective.evaluator.value(self.coordinates.theta(eta), True)
-        by_theta: FloatArray = self._objective.evaluator.gradient(True)
+        at = self.at(eta)
+        self._objective.evaluator.value(at, True)
+        slope: FloatArray = self._objective.evaluator.gradient(True)
+        by_theta = self._forward.slope(at, slope, self.coordinates.theta(eta))
         return -0.5 * by_theta * self.coordinates.slope(eta) + self._prior.gradient(eta)
 
     def mode(self) -> tuple[FloatArray, FloatArray]:

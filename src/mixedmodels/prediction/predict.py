@@ -59,7 +59,7 @@ class RowSolver:
         target: The rows.
         X: (n, p) the kept columns.
         basis: (n, p) their coordinates in the basis of the core.
-        z: Per grouping factor (n, S).
+        z: Per grouping factor (n, S), along the axes of its terms.
     """
 
     target: Target
@@ -77,7 +77,11 @@ class RowSolver:
             basis = solve_triangular(products.R, X.T, trans="T", check_finite=False).T
         else:
             basis = X
-        z = tuple(np.ascontiguousarray(z) for z in target.z)
+        axes = [products.axes(g) for g in range(len(target.z))]
+        z = tuple(
+            np.ascontiguousarray(z if T is None else z @ T)
+            for z, T in zip(target.z, axes, strict=True)
+        )
         return cls(target, X, np.ascontiguousarray(basis), z)
 
     def at_last(self, objective: Objective) -> tuple[FloatArray, FloatArray]:
@@ -105,7 +109,7 @@ def conditional_variance(fitted: Fitted, target: Target) -> FloatArray:
     objective = fitted.stages.objective
     solver = RowSolver.of(fitted.stages.products, target)
     with objective.lock:
-        objective.evaluator.value(np.ascontiguousarray(fitted.solution.theta), fitted.solution.reml)
+        objective.evaluator.value(fitted.solution.axes_theta, fitted.solution.reml)
         _, variance = solver.at_last(objective)
     out: FloatArray = fitted.solution.sigma**2 * variance
     out[absent_rows(target)] = np.nan

@@ -20,12 +20,15 @@ import numpy as np
 
 from mixedmodels._core import Products
 from mixedmodels.covariance import Templates
+from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.typing import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coordinates:
-    """Theta as free numbers: logarithms of diagonal entries, the others as they are, in units.
+    """Theta along the forward axes as free numbers, in units: logarithms of diagonal entries.
+
+    The other entries are as they are.
 
     Attributes:
         templates: What theta means.
@@ -65,11 +68,13 @@ class Prior:
         self._coordinates = coordinates
         blocks = [products.diagonal(g).mean(axis=0) for g in range(len(templates.group_names))]
         self.V: list[FloatArray] = []
+        turns = ForwardAxes.of(products, templates).turns
         self._power = np.zeros(templates.m)
         for t, (size, part) in enumerate(zip(templates.sizes, templates.theta_slices, strict=True)):
             first = templates.term_offsets[t]
             inside = slice(first, first + size)
-            self.V.append(np.linalg.pinv(blocks[templates.groups[t]][inside, inside]))
+            own = np.linalg.pinv(blocks[templates.groups[t]][inside, inside])
+            self.V.append(turns[t] @ own @ turns[t].T)
             rows, columns = templates.entries[part, 1], templates.entries[part, 2]
             # dSigma = 2^s prod l_ii^(s - i) dlam (i from 0), and one more for the logarithm.
             self._power[part] = np.where(rows == columns, size - rows + 1.0, 0.0)

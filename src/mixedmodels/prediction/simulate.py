@@ -14,6 +14,7 @@ import numpy as np
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.forward import forward_root
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tables import random_part, term_modes
 from mixedmodels.memory import require
@@ -94,7 +95,10 @@ class Gaussian:
         self._design = design
         self._templates = templates
         self._mean = mean
-        self._lam = None if theta is None else [sigma * lam for lam in templates.lam(theta)]
+        self._lam = None
+        if theta is not None:
+            lams = zip(design.terms, templates.lam(theta), strict=True)
+            self._lam = [sigma * forward_root(term.z, design.w, lam) for term, lam in lams]
         self._scale = sigma if design.w is None else sigma / np.sqrt(design.w)
 
     def draw(self, rng: np.random.Generator, count: int) -> FloatArray:

@@ -62,8 +62,10 @@ def check_solution(solution: Solution, design: Design) -> None:
     sizes = [len(term.columns) for term in design.terms]
     m = sum(size * (size + 1) // 2 for size in sizes)
     q = sum(len(term.columns) * design.groups[term.group].n_levels for term in design.terms)
+    thetas = (solution.theta, solution.axes_theta, solution.relative_theta)
     shapes = [
-        *((solution.theta, (m,)), (solution.relative_theta, (m,)), (solution.beta, (p_all,))),
+        *((theta, (m,)) for theta in thetas),
+        (solution.beta, (p_all,)),
         *((kept, (solution.p,)), (solution.vcov, (solution.p, solution.p))),
         *((solution.u, (q,)), (solution.b, (q,))),
     ]
@@ -76,7 +78,7 @@ def check_solution(solution: Solution, design: Design) -> None:
         bool(increasing) and (not kept.size or kept[-1] < p_all),
         "the columns that its solution keeps are not columns of X",
     )
-    numbers = [solution.theta, solution.relative_theta, solution.beta[kept], solution.u, solution.b]
+    numbers = [*thetas, solution.beta[kept], solution.u, solution.b]
     scalars = (solution.objective, solution.deviance, solution.pwrss, solution.sigma)
     _require(
         all(map(_finite, numbers)) and _finite(np.array(scalars)),
@@ -94,7 +96,10 @@ def check_search(optsum: OptSummary, m: int) -> None:
     _require(
         optsum.theta_start.shape == (m,)
         and all(theta.shape == (m,) for _, theta in optsum.trace)
-        and (optsum.hessian is None or optsum.hessian.shape == (m, m)),
+        and all(
+            hessian is None or hessian.shape == (m, m)
+            for hessian in (optsum.hessian, optsum.axes_hessian)
+        ),
         "its search is that of another model",
     )
 

@@ -20,7 +20,11 @@ def at(formula: str, name: str, theta: list[float]) -> Singularity:
     fit = model.fit(start=None) if name == "sleepstudy" else None
     optsum: Any = fit.optsum if fit is not None else _optsum()
     stages = model._stages
-    return singularity(Fitted(stages, stages.solution(np.array(theta), reml=True), optsum))
+    return singularity(
+        Fitted(
+            stages, stages.solution(stages.objective.to_axes(np.array(theta)), reml=True), optsum
+        )
+    )
 
 
 def _optsum() -> Any:

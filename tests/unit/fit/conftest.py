@@ -22,6 +22,7 @@ from oracle import (
     minimise,
     pwrss_gradient,
     solution,
+    solve,
     templates_of,
 )
 from small_designs import CASES, design_of
@@ -68,7 +69,15 @@ class FakeModel:
         return conditional_covariance(self.problem, theta)
 
     def derivatives(self, theta: NDArray[np.float64]) -> tuple[Any, Any]:
-        return fixed_derivatives(self.problem, theta), pwrss_gradient(self.problem, theta)
+        slope = pwrss_gradient(self.problem, theta) / solve(self.problem, theta).pwrss
+        return fixed_derivatives(self.problem, theta), slope
+
+    def fixed_covariance(self, theta: NDArray[np.float64]) -> Any:
+        root = np.linalg.inv(solve(self.problem, theta).R22)
+        return root @ root.T
+
+    # The columns of Z are their own axes here.
+    from_axes = slope_to_axes = covariance_from_axes = staticmethod(lambda values: values)
 
     gradients_work = 0.0
 
@@ -115,6 +124,7 @@ def summary_of(theta: NDArray[np.float64], **changes: Any) -> OptSummary:
         "max_gradient": 0.0,
         "decrement": 0.0,
         "hessian": None,
+        "axes_hessian": None,
         "hessian_exact": False,
         "hessian_products": 0,
         "hessian_ok": True,

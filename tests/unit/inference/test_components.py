@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,12 @@ def information(**changes: Any) -> Information:
         "flat": np.zeros((7, 0)),
         "vcov": 0.01 * root @ root.T,
         "fixed": np.zeros((7, 0, 0)),
+        "phi": np.zeros((0, 0)),
+        "objective": SimpleNamespace(
+            from_axes=lambda values: values,
+            slope_to_axes=lambda values: values,
+            covariance_from_axes=lambda values: values,
+        ),
         "R": np.zeros((0, 0)),
         "sigma": SIGMA,
     }
@@ -75,7 +82,8 @@ def test_directions_without_curvature() -> None:
     """Turning two columns into each other changes nothing: neither entry has an error."""
     angle = np.array([0.0, 0.6, 0.0, -0.8, 0.0, 0.0, 0.0])
     hessian = np.diag([4.0, 1.0, 3.0, 1.0, 2.0, 5.0, 6.0]) - np.outer(angle, angle)
-    inverse, flat = _inverse(hessian, np.ones(7, dtype=np.bool_))
+    inverse, flat, problem = _inverse(hessian, np.ones(7, dtype=np.bool_))
+    assert problem == ""
     assert flat.shape == (7, 1)
     np.testing.assert_allclose(hessian @ flat, 0.0, atol=1e-12)
     np.testing.assert_allclose(hessian @ inverse @ hessian, hessian, atol=1e-12)
@@ -88,6 +96,23 @@ def test_directions_without_curvature() -> None:
 
 
 def test_inverse_without_free_entries() -> None:
-    inverse, flat = _inverse(np.eye(2), np.zeros(2, dtype=np.bool_))
+    inverse, flat, problem = _inverse(np.eye(2), np.zeros(2, dtype=np.bool_))
     assert not inverse.any()
+    assert problem == ""
     assert flat.shape == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("hessian", "words"),
+    [
+        (np.array([[1.0, np.nan], [np.nan, 1.0]]), "not finite"),
+        (np.array([[1.0, np.inf], [np.inf, 1.0]]), "not finite"),
+        (np.diag([1.0, -0.5]), "not a minimum"),
+    ],
+)
+def test_a_hessian_without_information_says_why(hessian: Any, words: str) -> None:
+    *_, problem = _inverse(hessian, np.ones(2, dtype=np.bool_))
+    assert words in problem
+    about = information(problem=problem, vcov=np.full((8, 8), np.nan))
+    assert unknown_message(TEMPLATES, about) == f"No standard errors of theta and sigma: {problem}."
+    assert np.isnan(about.parameters).all()
