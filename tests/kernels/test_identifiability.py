@@ -22,14 +22,14 @@ FORMULAS = [
 
 
 def orthogonal(z: Array) -> list[Array]:
-    """Columns less their projection on those before."""
+    """Columns less their projection on those after: the axes of a term, but for their length."""
     done: list[Array] = []
-    for column in z.T:
+    for column in z.T[::-1]:
         left = np.array(column)
         for other in done:
             left -= (other @ left) / (other @ other) * other
         done.append(left)
-    return done
+    return done[::-1]
 
 
 def least_pivot(gram: Array) -> float:

@@ -115,7 +115,7 @@ def variance_information(fitted: Fitted) -> Information:
     theta, objective = solution.axes_theta, stages.objective
     fixed, slope = objective.derivatives(theta)
     held = _on_bound(stages.templates, theta)
-    inverse, flat, problem = _inverse(_hessian(fitted), ~held)
+    inverse, flat, problem = _inverse(_hessian(fitted), ~held, fitted.identification.complete)
     df = solution.n - solution.p if solution.reml else solution.n
     drift = 0.5 * slope
     m = len(theta)
@@ -151,10 +151,13 @@ def _hessian(fitted: Fitted) -> FloatArray:
     return objective.hessian(theta, reml=fitted.solution.reml, budget=_BUDGET)
 
 
-def _inverse(hessian: FloatArray, free: BoolArray) -> tuple[FloatArray, FloatArray, str]:
+def _inverse(
+    hessian: FloatArray, free: BoolArray, identified: bool
+) -> tuple[FloatArray, FloatArray, str]:
     """Inverse over the free entries and the directions with curvature; (m, k) those without.
 
-    And what is wrong with the Hessian, or "".
+    And what is wrong with the Hessian, or "". Where parameters are not identified, a negative
+    curvature is that of a flat direction, by rounding.
     """
     entries = np.flatnonzero(free)
     part = hessian[np.ix_(entries, entries)]
@@ -168,7 +171,7 @@ def _inverse(hessian: FloatArray, free: BoolArray) -> tuple[FloatArray, FloatArr
     directions = np.zeros((len(hessian), len(entries)))
     directions[entries] = vectors * scale[:, None]
     kept = directions[:, curved]
-    downhill = values.min(initial=0.0) < -_NEGATIVE
+    downhill = identified and values.min(initial=0.0) < -_NEGATIVE
     problem = "the criterion falls from theta, which is not a minimum" if downhill else ""
     return (kept / values[curved]) @ kept.T, directions[:, ~curved], problem
 

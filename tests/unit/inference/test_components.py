@@ -82,7 +82,7 @@ def test_directions_without_curvature() -> None:
     """Turning two columns into each other changes nothing: neither entry has an error."""
     angle = np.array([0.0, 0.6, 0.0, -0.8, 0.0, 0.0, 0.0])
     hessian = np.diag([4.0, 1.0, 3.0, 1.0, 2.0, 5.0, 6.0]) - np.outer(angle, angle)
-    inverse, flat, problem = _inverse(hessian, np.ones(7, dtype=np.bool_))
+    inverse, flat, problem = _inverse(hessian, np.ones(7, dtype=np.bool_), True)
     assert problem == ""
     assert flat.shape == (7, 1)
     np.testing.assert_allclose(hessian @ flat, 0.0, atol=1e-12)
@@ -96,7 +96,7 @@ def test_directions_without_curvature() -> None:
 
 
 def test_inverse_without_free_entries() -> None:
-    inverse, flat, problem = _inverse(np.eye(2), np.zeros(2, dtype=np.bool_))
+    inverse, flat, problem = _inverse(np.eye(2), np.zeros(2, dtype=np.bool_), True)
     assert not inverse.any()
     assert problem == ""
     assert flat.shape == (2, 0)
@@ -111,7 +111,7 @@ def test_inverse_without_free_entries() -> None:
     ],
 )
 def test_a_hessian_without_information_says_why(hessian: Any, words: str) -> None:
-    *_, problem = _inverse(hessian, np.ones(2, dtype=np.bool_))
+    *_, problem = _inverse(hessian, np.ones(2, dtype=np.bool_), True)
     assert words in problem
     about = information(problem=problem, vcov=np.full((8, 8), np.nan))
     assert unknown_message(TEMPLATES, about) == f"No standard errors of theta and sigma: {problem}."
