@@ -1,0 +1,147 @@
+"""Random command lines over random text files."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from fuzz import formulas
+from mixedmodels.cli import main
+
+
+class Command(NamedTuple):
+    """The bytes of the data file and the arguments; `DATA` stands for the file's path."""
+
+    content: bytes
+    name: str
+    arguments: tuple[str, ...]
+
+
+_OPTIONS: tuple[str, ...] = (
+    "--ml",
+    "--json",
+    "--verbose",
+    "--weights",
+    "--offset",
+    "--threads",
+    "--optimizer",
+    "--report",
+    "--save",
+)
+_OPTIONS += ("--sep", "--decimal", "--encoding", "--nosuch", "--ddf", "--confint", "")
+_VALUES = (
+    "",
+    "x",
+    "v",
+    "1 + v",
+    "0",
+    "-1",
+    "2",
+    "99999999999",
+    "auto",
+    "brent",
+    "DATA",
+    "nosuch/dir/f",
+    ".",
+    ";",
+    ",",
+    "latin-1",
+    "utf-99",
+)
+_NAMES = (
+    "d.csv",
+    "d.tsv",
+    "d.txt",
+    "d",
+    "d.csv.gz",
+    "d.parquet",
+    "d.feather",
+    "d.CSV",
+    "d.xlsx",
+    "é.csv",
+)
+
+
+def draw(random: Random) -> Command:
+    """A file and arguments."""
+    arguments = [
+        random.choice(
+            ("fit", "fit", "fit", "fit", "fit", "datasets", "nosuch", "predict", "compare")
+        )
+    ]
+    if arguments[0] == "fit":
+        plain = ("y ~ x + (1 | g)", "y ~ v + (1 | g)", "y ~ 1 + (1 | v)", "y ~ x + (x | g)")
+        arguments.append(
+            random.choice((*plain, *plain, formulas.draw(random)[:2000])).replace("\x00", "")
+        )
+        arguments.append(
+            random.choice(
+                ("DATA", "DATA", "DATA", "DATA", "sleepstudy", "nosuch.csv", "", "/dev/null", ".")
+            )
+        )
+    for _ in range(random.randrange(4)):
+        arguments.append(random.choice(_OPTIONS))
+        if random.random() < 0.6:
+            arguments.append(random.choice(_VALUES))
+    return Command(_content(random), random.choice(_NAMES), tuple(arguments))
+
+
+def run(command: Command) -> int:
+    """Run it in a folder of its own; the status must be one of the documented ones."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / command.name
+        path.write_bytes(command.content)
+        os.chdir(folder)
+        try:
+            status = _status([str(path) if a == "DATA" else a for a in command.arguments])
+        finally:
+            os.chdir(before)
+    if status not in (0, 1, 2):
+        raise AssertionError(f"exit status {status}")
+    return status
+
+
+def show(command: Command) -> str:
+    """The arguments and the beginning of the file."""
+    return f"{command.arguments} {command.name} {command.content[:150]!r}"
+
+
+def _status(arguments: list[str]) -> int:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            return main(arguments)
+        except SystemExit as stop:
+            return int(stop.code or 0)
+
+
+def _content(random: Random) -> bytes:
+    if random.random() < 0.08:
+        return bytes(random.randrange(256) for _ in range(random.randrange(200)))
+    separator = random.choice((",", ",", ",", ";", "\t", " ", "|"))
+    decimal = random.choice((".", ".", ","))
+    header = ["y", "x", "g", random.choice(("v", "v", "y", "", "odd name", "é", '"q"', "2020"))]
+    values = random.choice(
+        (
+            ("1", "2"),
+            ("a", "b"),
+            ("é", "ü"),
+            ("NA", "1"),
+            ("007", "012"),
+            ("9007199254740993", "9007199254740995"),
+        )
+    )
+    lines = [separator.join(header)] if random.random() < 0.95 else []
+    for row in range(random.choice((0, 1, 30, 30, 30))):
+        numbers = [f"{random.gauss(0, 1):.6f}".replace(".", decimal) for _ in range(2)]
+        lines.append(separator.join([*numbers, f"g{row % 6}", random.choice(values)]))
+        if random.random() < 0.01:
+            lines[-1] += separator + "extra"
+    text = random.choice(("\n", "\n", "\r\n", "\r")).join(lines)
+    return text.encode(random.choice(("utf-8", "utf-8", "latin-1", "utf-16", "utf-8-sig")))

@@ -1,0 +1,85 @@
+"""How a call may end: a result without unexplained NaN, or an error of the library's tree."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mixedmodels import LinearMixedFit, MixedModelsError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call ended.
+
+    Attributes:
+        kind: ``"result"``, ``"refused"`` (an error of the tree) or ``"problem"``.
+        text: What the problem is, or the message of the refusal.
+    """
+
+    kind: str
+    text: str = ""
+
+
+def outcome_of(call: Callable[[], object]) -> Outcome:
+    """Call, and judge how it ended; warnings must be of the library, too."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = call()
+        except MixedModelsError as error:
+            return _refused(error)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - also panics of other languages
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{last.filename}:{last.lineno}"
+            return Outcome("problem", f"{type(error).__name__} at {where}: {str(error)[:300]}")
+    foreign = [w for w in caught if not _is_ours(w)]
+    if foreign:
+        first = foreign[0]
+        where = f"{first.filename}:{first.lineno}"
+        return Outcome("problem", f"{first.category.__name__} at {where}: {first.message!s:.300}")
+    if isinstance(result, LinearMixedFit) and not caught:
+        silent = _unexplained(result)
+        if silent:
+            return Outcome("problem", f"{silent} is not finite and nothing says why")
+    return Outcome("result")
+
+
+def _is_ours(warning: warnings.WarningMessage) -> bool:
+    """Of the library's own categories, or a UserWarning that its code gave (here, its caller)."""
+    if warning.category.__module__.startswith("mixedmodels"):
+        return True
+    where = Path(warning.filename).parts
+    return warning.category is UserWarning and ("mixedmodels" in where or "fuzz" in where)
+
+
+def _refused(error: MixedModelsError) -> Outcome:
+    message = str(error)
+    if not message.strip() or message == "None":
+        return Outcome("problem", f"{type(error).__name__} without a message")
+    return Outcome("refused", message)
+
+
+def _unexplained(fit: LinearMixedFit) -> str:
+    """The first estimate that is not finite although the fit has no message about it."""
+    if fit.messages:
+        return ""
+    estimates = {
+        "theta": fit.theta,
+        "fixef": fit.fixef.to_numpy(),
+        "stderror": fit.stderror.to_numpy(),
+        "objective": np.array([fit.objective]),
+        "sigma": np.array([fit.sigma]),
+        "coef_table": fit.coef_table().to_numpy(dtype=np.float64),
+    }
+    for name, values in estimates.items():
+        if not np.isfinite(values).all():
+            return name
+    return ""
