@@ -112,6 +112,9 @@ class LinearMixedModel:
         stages = Stages(design, thread_count(threads))
         if not np.array_equal(stages.products.kept, solution.kept):
             raise ModelError("The solution is for other columns of X than the design determines.")
+        theta = stages.objective.from_axes(solution.axes_theta)
+        if np.abs(theta - solution.theta).max() > 1e-6 * np.abs(theta).max(initial=1e-6):
+            raise ModelError("The solution has two thetas that are not the same.")
         return LinearMixedFit(cls._of(stages), Fitted(stages, solution, optsum))
 
     @classmethod

@@ -114,7 +114,7 @@ class _Probes:
     def __init__(self, design: Design, R: FloatArray, kept: IntArray) -> None:
         self._root = None if design.w is None else np.sqrt(design.w)
         self._terms = [
-            (design.groups[term.group].codes, self._whitened(term.z)) for term in design.terms
+            (design.groups[term.group].codes, self._in_own_units(term.z)) for term in design.terms
         ]
         self._axes = [_orthogonal_axes(z) for _, z in self._terms]
         self._turned = [z @ T.T for (_, z), T in zip(self._terms, self._axes, strict=True)]
@@ -128,6 +128,12 @@ class _Probes:
         )
         self.n, self.p = design.n, len(R)
         self._basis = np.linalg.solve(R.T, self._whitened(design.X[:, kept]).T) if self.p else None
+
+    def _in_own_units(self, z: FloatArray) -> FloatArray:
+        """Whitened columns of size 1 at most, whatever the size of columns and weights."""
+        largest = np.abs(z).max(axis=0)
+        scaled: FloatArray = z / np.where(largest > 0.0, largest, 1.0)
+        return scaled if self._root is None else scaled * (self._root / self._root.max())[:, None]
 
     def _whitened(self, z: FloatArray) -> FloatArray:
         return np.array(z) if self._root is None else z * self._root[:, None]

@@ -115,7 +115,7 @@ class Inference(Values):
             >>> import mixedmodels as mm
             >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
             >>> round(fit.test("Days = 10").p_value, 4)
-            0.7663
+            0.7661
         """
         plan = self._design.fixed_spec
         labels = Labels(plan.recipes)

@@ -25,7 +25,9 @@ def predicted(fitted: Fitted, target: Target) -> FloatArray:
     design, templates, solution = fitted.stages.design, fitted.stages.templates, fitted.solution
     mean = np.zeros(target.n)
     if target.X.shape[1]:
-        mean += target.X @ np.nan_to_num(solution.beta)
+        # A covariate may be infinite here, as log(0); nothing is known of such a row.
+        with np.errstate(invalid="ignore"):
+            mean += target.X @ np.nan_to_num(solution.beta)
     if target.offset is not None:
         mean += target.offset
     for t, term in enumerate(design.terms):

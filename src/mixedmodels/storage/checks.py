@@ -78,11 +78,15 @@ def check_solution(solution: Solution, design: Design) -> None:
         bool(increasing) and (not kept.size or kept[-1] < p_all),
         "the columns that its solution keeps are not columns of X",
     )
-    numbers = [*thetas, solution.beta[kept], solution.u, solution.b]
+    numbers = [*thetas, solution.beta[kept], solution.u, solution.b, solution.vcov]
     scalars = (solution.objective, solution.deviance, solution.pwrss, solution.sigma)
     _require(
         all(map(_finite, numbers)) and _finite(np.array(scalars)),
         "its solution has numbers that are not finite",
+    )
+    _require(
+        bool((np.diag(solution.vcov) > 0).all()),
+        "a coefficient has a variance that is not positive",
     )
     _require(solution.pwrss >= 0 and solution.sigma >= 0, "its residual variance is negative")
 
