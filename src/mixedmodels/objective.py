@@ -29,8 +29,10 @@ from mixedmodels.lazy import cached_property
 from mixedmodels.memory import fits
 from mixedmodels.typing import FloatArray
 
-# Numbers that exact second derivatives may need room for: most of a gigabyte.
+# Numbers that exact second derivatives may need room for: most of a gigabyte; and up to which
+# nobody asks whether they fit, for their panels have this many whatever the size of the model.
 _MOST_NUMBERS = 1e8
+_FEW_NUMBERS = 1e7
 
 
 _ALL: weakref.WeakSet[Objective] = weakref.WeakSet()
@@ -54,7 +56,7 @@ class HessianCost:
     def exact_pays(self, gradients: float = 1.0) -> bool:
         """Whether the exact ones cost less than so large a part of the 2m gradients."""
         pays = self.exact <= gradients * self.differences and self.numbers <= _MOST_NUMBERS
-        return pays and fits(8.0 * self.numbers)
+        return pays and (self.numbers <= _FEW_NUMBERS or fits(8.0 * self.numbers))
 
 
 class Objective:

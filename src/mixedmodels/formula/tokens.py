@@ -6,6 +6,7 @@ What they mean together is decided in `grammar`.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from typing import Literal, NamedTuple, TypeAlias
@@ -101,6 +102,7 @@ def split_tokens(text: str) -> list[Token]:
     return tokens
 
 
+@functools.lru_cache(maxsize=1024)
 def quote_name(name: str) -> str:
     """A column's name as it is written in a formula: in backticks where it needs them."""
     found = _TOKEN.match(name)
