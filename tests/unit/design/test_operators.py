@@ -143,18 +143,8 @@ TRUTHS: list[tuple[str, list[Any]]] = [
 ]  # fmt: skip
 
 
-def without_c() -> bool:
-    try:
-        bind("c(1, 2)", as_table(DATA))
-    except FormulaError:
-        return True
-    return False
-
-
 @pytest.mark.parametrize(("text", "values"), [*NUMBERS, *TRUTHS])
 def test_values_of_r(text: str, values: list[Any]) -> None:
-    if "c(" in text and without_c():
-        pytest.skip("c() is not among the functions")
     found = value_of(text)
     assert np.ndim(found) == 1
     assert found.dtype in (np.dtype(float), np.dtype(bool))
