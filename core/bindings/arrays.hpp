@@ -16,6 +16,7 @@ using Codes = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::dev
 using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Vector = nb::ndarray<const double, nb::ndim<1>, nb::device::cpu>;
 using Dense = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using AnyShape = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>;
 
 // Codes as the core takes them. Nothing is converted, since that could change a code or leave the copy to nobody.
@@ -33,10 +34,9 @@ using Array = nb::ndarray<nb::numpy, T>;
 
 // The vector moves into a NumPy array that owns it.
 template <typename T>
-Array<T> to_numpy(std::vector<T> values, std::initializer_list<std::size_t> shape, char order = 'C') {
+Array<T> to_numpy(std::vector<T> values, const std::vector<std::size_t>& dims, char order = 'C') {
   auto* held = new std::vector<T>(std::move(values));
   nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  std::vector<std::size_t> dims(shape);
   std::vector<std::int64_t> strides(dims.size());
   std::int64_t stride = 1;
   for (std::size_t i = 0; i < dims.size(); ++i) {
@@ -50,5 +50,5 @@ Array<T> to_numpy(std::vector<T> values, std::initializer_list<std::size_t> shap
 template <typename T>
 Array<T> to_numpy(std::vector<T> values) {
   const std::size_t n = values.size();
-  return to_numpy(std::move(values), {n});
+  return to_numpy(std::move(values), std::vector<std::size_t>{n});
 }

@@ -175,14 +175,31 @@ double Evaluator::sigma(bool reml) const {
   return A().unit * std::sqrt(core.pls().pwrss() / core.pls().scale_df(criterion(reml)));
 }
 
-// Theta or slopes, a row each, to or from the axes.
-Array<double> Evaluator::map(Table values, void (mm::ThetaAxes::*along)(double*) const) const {
+// Theta or slopes, along the last dimension, to or from the axes.
+Array<double> Evaluator::map(AnyShape values, AlongAxes along) const {
   const auto m = static_cast<std::size_t>(core.m());
-  if (values.shape(1) != m) throw nb::value_error("theta has the wrong length");
+  std::vector<std::size_t> dims;
+  for (std::size_t i = 0; i < values.ndim(); ++i) dims.push_back(values.shape(i));
+  if (dims.empty() || dims.back() != m) throw nb::value_error("theta has the wrong length");
   std::vector<double> out(values.data(), values.data() + values.size());
   const mm::ThetaAxes axes(A(), core.entries());
-  for (std::size_t row = 0; row < values.shape(0); ++row) (axes.*along)(out.data() + row * m);
-  return to_numpy(std::move(out), {values.shape(0), m});
+  for (std::size_t at = 0; at < out.size(); at += m) (axes.*along)(out.data() + at);
+  return to_numpy(std::move(out), dims);
+}
+
+// A symmetric matrix, its rows and its columns.
+Array<double> Evaluator::map_both(Table matrix, AlongAxes along) const {
+  const auto m = static_cast<std::size_t>(core.m());
+  if (matrix.shape(0) != m || matrix.shape(1) != m) throw nb::value_error("the matrix has the wrong shape");
+  std::vector<double> half(matrix.data(), matrix.data() + matrix.size()), out(half.size());
+  const mm::ThetaAxes axes(A(), core.entries());
+  for (std::size_t r = 0; r < m; ++r) (axes.*along)(half.data() + r * m);
+  for (std::size_t r = 0; r < m; ++r)
+    for (std::size_t c = 0; c < m; ++c) out[c * m + r] = half[r * m + c];
+  for (std::size_t r = 0; r < m; ++r) (axes.*along)(out.data() + r * m);
+  for (std::size_t r = 0; r < m; ++r)
+    for (std::size_t c = 0; c < r; ++c) out[r * m + c] = out[c * m + r] = 0.5 * (out[r * m + c] + out[c * m + r]);
+  return to_numpy(std::move(out), {m, m});
 }
 
 // Of X = Q R: sigma^2 (RX R)^-1 times its transpose, with RX of the basis Q.
@@ -225,8 +242,8 @@ Array<double> Evaluator::b() const {
 
 void bind_evaluator(nb::module_& m) {
   nb::class_<Evaluator>(m, "Evaluator", "The criterion with its workspace. Not for use from two threads at a time.")
-      .def(nb::init<const Analysis&, std::vector<std::vector<int>>, int>(), nb::arg("analysis"), nb::arg("entries"),
-           nb::arg("threads") = 1, nb::keep_alive<1, 2>())
+      .def(nb::init<const Analysis&, Entries, int>(), nb::arg("analysis"), nb::arg("entries"), nb::arg("threads") = 1,
+           nb::keep_alive<1, 2>())
       .def("value", &Evaluator::value, nb::arg("theta"), nb::arg("reml"),
            "The criterion; NaN where it cannot be computed.")
       .def("gradient", &Evaluator::gradient, nb::arg("reml"), "Gradient (m,) at the theta of the last value().")
@@ -305,18 +322,27 @@ void bind_evaluator(nb::module_& m) {
       .def_prop_ro("b", &Evaluator::b, "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
       .def_prop_ro("pwrss", [](const Evaluator& s) { return s.A().unit * s.A().unit * s.core.pls().pwrss(); })
       .def(
-          "to_axes", [](const Evaluator& s, Table theta) { return s.map(theta, &mm::ThetaAxes::to_axes); },
-          nb::arg("theta"), "Theta (k, m) along the axes of the terms, which all else here takes and gives.")
+          "to_axes", [](const Evaluator& s, AnyShape theta) { return s.map(theta, &mm::ThetaAxes::to_axes); },
+          nb::arg("theta"), "Theta (..., m) along the axes of the terms, which all else here takes and gives.")
       .def(
-          "from_axes", [](const Evaluator& s, Table theta) { return s.map(theta, &mm::ThetaAxes::from_axes); },
-          nb::arg("theta"), "Theta (k, m) of the caller's columns of Z.")
+          "from_axes", [](const Evaluator& s, AnyShape theta) { return s.map(theta, &mm::ThetaAxes::from_axes); },
+          nb::arg("theta"), "Theta (..., m) of the caller's columns of Z.")
       .def(
-          "slope_to_axes", [](const Evaluator& s, Table slope) { return s.map(slope, &mm::ThetaAxes::slope_to_axes); },
-          nb::arg("slope"), "Derivatives (k, m) by theta along the axes from those by theta.")
+          "slope_to_axes",
+          [](const Evaluator& s, AnyShape slope) { return s.map(slope, &mm::ThetaAxes::slope_to_axes); },
+          nb::arg("slope"), "Derivatives (..., m) by theta along the axes from those by theta.")
       .def(
           "slope_from_axes",
-          [](const Evaluator& s, Table slope) { return s.map(slope, &mm::ThetaAxes::slope_from_axes); },
+          [](const Evaluator& s, AnyShape slope) { return s.map(slope, &mm::ThetaAxes::slope_from_axes); },
           nb::arg("slope"), "The other way.")
+      .def(
+          "hessian_from_axes",
+          [](const Evaluator& s, Table hessian) { return s.map_both(hessian, &mm::ThetaAxes::slope_from_axes); },
+          nb::arg("hessian"), "Second derivatives (m, m) by theta from those by theta along the axes.")
+      .def(
+          "covariance_from_axes",
+          [](const Evaluator& s, Table covariance) { return s.map_both(covariance, &mm::ThetaAxes::from_axes); },
+          nb::arg("covariance"), "Covariance (m, m) of theta from that of theta along the axes.")
       .def_prop_ro("logdet_L2", [](const Evaluator& s) { return s.core.pls().logdet_L2(); })
       .def_prop_ro(
           "logdet_RX2", [](const Evaluator& s) { return s.core.pls().logdet_RX2(); }, "Of the kept columns of X.")

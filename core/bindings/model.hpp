@@ -31,6 +31,7 @@ inline mm::Column column_of(const Matrix& matrix, std::size_t j) {
 
 inline mm::Column column_of(const Vector& v) { return {v.data(), v.stride(0)}; }
 
+using Entries = nb::ndarray<const std::int32_t, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 // Numbers in the unit of the products, in the caller's.
@@ -130,7 +131,7 @@ struct Evaluator {
   int threads;
   mm::Evaluator core;
 
-  Evaluator(const Analysis& made_from, std::vector<std::vector<int>> entries, int threads_)
+  Evaluator(const Analysis& made_from, Entries entries, int threads_)
       : analysis(made_from), threads(threads_), core(make(made_from, convert(entries), threads_)) {}
 
   static mm::Evaluator make(const Analysis& analysis, std::vector<mm::ThetaEntry> entries, int threads) {
@@ -139,9 +140,10 @@ struct Evaluator {
     return {made.rows, made.basis, made.A, analysis.symbolic, std::move(entries), threads};
   }
 
-  static std::vector<mm::ThetaEntry> convert(const std::vector<std::vector<int>>& entries) {
+  static std::vector<mm::ThetaEntry> convert(const Entries& entries) {
     std::vector<mm::ThetaEntry> out;
-    for (const auto& e : entries) out.push_back({e.at(0), e.at(1), e.at(2)});
+    for (const std::int32_t* e = entries.data(); out.size() < entries.shape(0); e += 3)
+      out.push_back({e[0], e[1], e[2]});
     return out;
   }
 
@@ -172,5 +174,7 @@ struct Evaluator {
   Array<double> b() const;
   Array<double> u() const;
   double sigma(bool reml) const;
-  Array<double> map(Table values, void (mm::ThetaAxes::*along)(double*) const) const;
+  using AlongAxes = void (mm::ThetaAxes::*)(double*) const;
+  Array<double> map(AnyShape values, AlongAxes along) const;
+  Array<double> map_both(Table matrix, AlongAxes along) const;
 };

@@ -41,6 +41,7 @@ void Factor::assemble_diagonal(const FactorBlock& block, const double* lam, std:
                                int thread) {
   const int s = block.width;
   double *half = scratch_[thread].data(), *full = half + s * s;
+  InterruptMeter meter;
   for (std::int32_t l = first; l < last; ++l) {
     const std::int64_t node = block.first_node + l;
     double* target = panels_.data() + S_.diagonal_at[node];
@@ -49,7 +50,7 @@ void Factor::assemble_diagonal(const FactorBlock& block, const double* lam, std:
       *target = lam[0] * lam[0] * *d + 1.0;
       continue;
     }
-    check_interrupt(2.0 * s * s * s);
+    meter.count(std::int64_t{2} * s * s * s);
     blocks::left(s, lam, s, d, half);
     std::fill_n(full, s * s, 0.0);
     blocks::add_right(s, s, half, lam, full, s);
@@ -75,8 +76,9 @@ void Factor::assemble_pairs(std::size_t t, const Templates& lam, std::int32_t fi
   }
   const int size = a.width * b.width;
   double *half = scratch_[thread].data(), *full = half + size;
+  InterruptMeter meter;
   for (std::int32_t l = first; l < last; ++l) {
-    check_interrupt(static_cast<double>(pair.start[l + 1] - pair.start[l]) * size * (a.width + b.width));
+    meter.count((pair.start[l + 1] - pair.start[l]) * size * (a.width + b.width));
     for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
       blocks::left(b.width, lam_b, a.width, pair.values.data() + e * size, half);
       if (at[e] >= 0) {
@@ -120,28 +122,31 @@ bool Factor::renew(const Templates& lam) {
   assemble(lam);
   std::atomic<bool> ok{true};
   workers_.run(static_cast<int>(S_.chunks.size()), [&](int i, int thread) {
+    InterruptMeter meter;
     for (int s : S_.chunks[i]) {
       const Supernode& node = S_.supernodes[s];
-      if (!eliminate(node)) {
+      if (!eliminate(node, meter)) {
         ok = false;
         return;
       }
       for (std::int64_t t = node.update_begin; t < node.update_end; ++t)
-        if (!S_.updates[t].deferred) apply(node, S_.updates[t], thread);
+        if (!S_.updates[t].deferred) apply(node, S_.updates[t], thread, meter);
     }
   });
   if (!ok) return false;
   workers_.run(static_cast<int>(S_.top.size()), [&](int i, int thread) {
-    for (const Pull& pull : S_.pulls[i]) apply(S_.supernodes[pull.node], S_.updates[pull.update], thread);
+    InterruptMeter meter;
+    for (const Pull& pull : S_.pulls[i]) apply(S_.supernodes[pull.node], S_.updates[pull.update], thread, meter);
   });
-  return std::all_of(S_.top.begin(), S_.top.end(), [&](int s) { return eliminate_top(S_.supernodes[s]); });
+  InterruptMeter meter;
+  return std::all_of(S_.top.begin(), S_.top.end(), [&](int s) { return eliminate_top(S_.supernodes[s], meter); });
 }
 
-bool Factor::eliminate(const Supernode& node) {
+bool Factor::eliminate(const Supernode& node, InterruptMeter& meter) {
   const int w = node.width, ld = node.leading();
   double* P = panels_.data() + node.panel;
   if (w <= kSmallWidth) {
-    check_interrupt(1.0 * w * w * ld);
+    meter.count(std::int64_t{w} * w * ld);
     return small::eliminate(w, ld, P);
   }
   if (!blas::potrf('L', w, P, ld)) return false;
@@ -149,16 +154,22 @@ bool Factor::eliminate(const Supernode& node) {
   return true;
 }
 
-bool Factor::eliminate_top(const Supernode& node) {
+bool Factor::eliminate_top(const Supernode& node, InterruptMeter& meter) {
   const int w = node.width, ld = node.leading();
   double* P = panels_.data() + node.panel;
-  if (!blas::potrf('L', w, P, ld)) return false;
-  workers_.run(parts(node.below, kStripRows), [&](int i, int) {
-    const int first = i * kStripRows, rows = std::min(kStripRows, node.below - first);
-    blas::trsm('R', 'L', 'T', rows, w, P, ld, P + w + first, ld);
+  if (node.below <= kStripRows) {
+    if (!eliminate(node, meter)) return false;
+  } else {
+    if (!blas::potrf('L', w, P, ld)) return false;
+    workers_.run(parts(node.below, kStripRows), [&](int i, int) {
+      const int first = i * kStripRows, rows = std::min(kStripRows, node.below - first);
+      blas::trsm('R', 'L', 'T', rows, w, P, ld, P + w + first, ld);
+    });
+  }
+  workers_.run(static_cast<int>(node.update_end - node.update_begin), [&](int i, int thread) {
+    InterruptMeter own;
+    apply(node, S_.updates[node.update_begin + i], thread, own);
   });
-  workers_.run(static_cast<int>(node.update_end - node.update_begin),
-               [&](int i, int thread) { apply(node, S_.updates[node.update_begin + i], thread); });
   return true;
 }
 
@@ -179,12 +190,12 @@ PanelBlock Factor::block_of(const Supernode& node, const Update& u, double* pane
 }
 
 // Takes L_R L_R' from the columns of a later supernode, R the rows below.
-void Factor::apply(const Supernode& node, const Update& u, int thread) {
+void Factor::apply(const Supernode& node, const Update& u, int thread, InterruptMeter& meter) {
   const int w = node.width, ld = node.leading();
   const double* below = panels_.data() + node.panel + w;
   const PanelBlock to = block_of(node, u, panels_.data());
   if (!by_blas(node, u)) {
-    check_interrupt(1.0 * to.count * to.width * w);
+    meter.count(std::int64_t{to.count} * to.width * w);
     subtract_outer(to, below + u.begin, w, ld);
     return;
   }
@@ -217,53 +228,64 @@ void Factor::reserve_below(std::size_t size) {
   if (below_.size() < size) below_.resize(size);
 }
 
+// Of a solve with one supernode, on average; those that are far dearer are left to BLAS, which counts its work itself.
+double Factor::solve_work(int k) const {
+  return static_cast<double>(k) * static_cast<double>(S_.panel_size) / static_cast<double>(S_.supernodes.size());
+}
+
 void Factor::solve_L(double* b, int k) {
   if (k == 0) return;
   reserve_below(static_cast<std::size_t>(k) * S_.max_below);
-  for (const Supernode& node : S_.supernodes) {
-    const int w = node.width, ld = node.leading();
-    const double* P = panels_.data() + node.panel;
-    const int* rows = S_.rows.data() + node.rows;
-    double* own = b + std::int64_t{node.first} * k;
-    if (w <= kSmallWidth) {
-      check_interrupt(1.0 * k * w * ld);
-      small::solve_lower(w, ld, P, own, k);
-      for (int c = 0; c < w; ++c) {
-        const double *column = P + w + std::int64_t{c} * ld, *x = own + c * k;
-        for (int i = 0; i < node.below; ++i) small::axpy(k, -column[i], x, b + std::int64_t{rows[i]} * k);
-      }
-      continue;
-    }
-    blas::trsm('R', 'L', 'T', k, w, P, ld, own, k);
-    blas::gemm('N', 'T', k, node.below, w, 1.0, own, k, P + w, ld, 0.0, below_.data(), k);
-    for (int i = 0; i < node.below; ++i)
-      small::axpy(k, -1.0, below_.data() + std::int64_t{i} * k, b + std::int64_t{rows[i]} * k);
-  }
+  in_strips(static_cast<std::int64_t>(S_.supernodes.size()), solve_work(k), [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t s = first; s < last; ++s) solve_own_L(S_.supernodes[s], b, k);
+  });
 }
 
 void Factor::solve_Lt(double* b, int k) {
   if (k == 0) return;
   reserve_below(static_cast<std::size_t>(k) * S_.max_below);
-  for (auto it = S_.supernodes.rbegin(); it != S_.supernodes.rend(); ++it) {
-    const Supernode& node = *it;
-    const int w = node.width, ld = node.leading();
-    const double* P = panels_.data() + node.panel;
-    const int* rows = S_.rows.data() + node.rows;
-    double* own = b + std::int64_t{node.first} * k;
-    if (w <= kSmallWidth) {
-      check_interrupt(1.0 * k * w * ld);
-      for (int c = 0; c < w; ++c) {
-        const double* column = P + w + std::int64_t{c} * ld;
-        for (int i = 0; i < node.below; ++i) small::axpy(k, -column[i], b + std::int64_t{rows[i]} * k, own + c * k);
-      }
-      small::solve_upper(w, ld, P, own, k);
-      continue;
+  const auto count = static_cast<std::int64_t>(S_.supernodes.size());
+  in_strips(count, solve_work(k), [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t s = first; s < last; ++s) solve_own_Lt(S_.supernodes[count - 1 - s], b, k);
+  });
+}
+
+inline void Factor::solve_own_L(const Supernode& node, double* b, int k) {
+  const int w = node.width, ld = node.leading();
+  const double* P = panels_.data() + node.panel;
+  const int* rows = S_.rows.data() + node.rows;
+  double* own = b + std::int64_t{node.first} * k;
+  if (w <= kSmallWidth) {
+    small::solve_lower(w, ld, P, own, k);
+    for (int c = 0; c < w; ++c) {
+      const double *column = P + w + std::int64_t{c} * ld, *x = own + c * k;
+      for (int i = 0; i < node.below; ++i) small::axpy(k, -column[i], x, b + std::int64_t{rows[i]} * k);
     }
-    for (int i = 0; i < node.below; ++i)
-      std::copy_n(b + std::int64_t{rows[i]} * k, k, below_.data() + std::int64_t{i} * k);
-    blas::gemm('N', 'N', k, w, node.below, -1.0, below_.data(), k, P + w, ld, 1.0, own, k);
-    blas::trsm('R', 'L', 'N', k, w, P, ld, own, k);
+    return;
   }
+  blas::trsm('R', 'L', 'T', k, w, P, ld, own, k);
+  blas::gemm('N', 'T', k, node.below, w, 1.0, own, k, P + w, ld, 0.0, below_.data(), k);
+  for (int i = 0; i < node.below; ++i)
+    small::axpy(k, -1.0, below_.data() + std::int64_t{i} * k, b + std::int64_t{rows[i]} * k);
+}
+
+inline void Factor::solve_own_Lt(const Supernode& node, double* b, int k) {
+  const int w = node.width, ld = node.leading();
+  const double* P = panels_.data() + node.panel;
+  const int* rows = S_.rows.data() + node.rows;
+  double* own = b + std::int64_t{node.first} * k;
+  if (w <= kSmallWidth) {
+    for (int c = 0; c < w; ++c) {
+      const double* column = P + w + std::int64_t{c} * ld;
+      for (int i = 0; i < node.below; ++i) small::axpy(k, -column[i], b + std::int64_t{rows[i]} * k, own + c * k);
+    }
+    small::solve_upper(w, ld, P, own, k);
+    return;
+  }
+  for (int i = 0; i < node.below; ++i)
+    std::copy_n(b + std::int64_t{rows[i]} * k, k, below_.data() + std::int64_t{i} * k);
+  blas::gemm('N', 'N', k, w, node.below, -1.0, below_.data(), k, P + w, ld, 1.0, own, k);
+  blas::trsm('R', 'L', 'N', k, w, P, ld, own, k);
 }
 
 }  // namespace mixedmodels

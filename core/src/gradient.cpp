@@ -67,21 +67,23 @@ void Pls::add_own_traces(std::size_t f) {
   const int s = block.width, size = s * s;
   double *inner = scratch_.data(), *z = inner + size;
   std::fill(G_[f].begin(), G_[f].end(), 0.0);
-  for (std::int32_t l = 0; l < block.levels; ++l) {
+  const auto add_level = [&](std::int64_t l) {
     const std::int64_t node = block.first_node + l;
     const double* own = factor_.inverse().data() + S_.diagonal_at[node];
-    const double* d = block.diagonal.data() + std::int64_t{l} * size;
-    double* g = G_[f].data() + std::int64_t{l} * size;
+    const double* d = block.diagonal.data() + l * size;
+    double* g = G_[f].data() + l * size;
     if (s == 1) {
       *g = *own * lam_[f][0] * *d;
-      continue;
+      return;
     }
     for (int c = 0; c < s; ++c)
       for (int r = 0; r < s; ++r) z[r + c * s] = symmetric_at(own, S_.leading[node], r, c);
-    check_interrupt(3.0 * s * size);
     blocks::left(s, lam_[f].data(), s, d, inner);
     blocks::add_product(s, s, s, z, inner, g);
-  }
+  };
+  in_strips(block.levels, 3.0 * s * size, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t l = first; l < last; ++l) add_level(l);
+  });
 }
 
 void Pls::add_pair_traces(std::size_t t) {
@@ -91,8 +93,9 @@ void Pls::add_pair_traces(std::size_t t) {
   const int sa = a.width, sb = b.width, size = sa * sb;
   const double *lam_a = lam_[pair.a].data(), *lam_b = lam_[pair.b].data();
   double *inner = scratch_.data(), *z = inner + size;
+  InterruptMeter meter;
   for (std::int32_t l = 0; l < a.levels; ++l) {
-    check_interrupt(3.0 * static_cast<double>(pair.start[l + 1] - pair.start[l]) * size * (sa + sb));
+    meter.count(3 * (pair.start[l + 1] - pair.start[l]) * size * (sa + sb));
     for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
       const std::int64_t at = S_.pair_at[t][e];
       const std::int32_t m = pair.level_b[e];
@@ -193,16 +196,18 @@ void Pls::subtract_fixed_traces() {
   for (std::size_t f = 0; f < A_.factors.size(); ++f) {
     const FactorBlock& block = A_.factors[f];
     const int s = block.width;
-    double* g = G_[f].data();
-    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s) {
-      check_interrupt(1.0 * s * s * p);
-      for (int r = 0; r < s; ++r)
-        for (int c = 0; c < s; ++c, ++g) {
-          const double part = small::dot(p, AK_.data() + (at + r) * p, KR_.data() + (at + c) * p);
-          *g -= part;
-          G_sum_[f][c + r * s] -= part;
-        }
-    }
+    in_strips(block.levels, 1.0 * s * s * p, [&](std::int64_t first, std::int64_t last) {
+      double* g = G_[f].data() + first * s * s;
+      for (std::int64_t l = first; l < last; ++l) {
+        const std::int64_t at = block.offset + l * s;
+        for (int r = 0; r < s; ++r)
+          for (int c = 0; c < s; ++c, ++g) {
+            const double part = small::dot(p, AK_.data() + (at + r) * p, KR_.data() + (at + c) * p);
+            *g -= part;
+            G_sum_[f][c + r * s] -= part;
+          }
+      }
+    });
   }
 }
 

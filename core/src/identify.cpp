@@ -12,8 +12,6 @@ namespace mixedmodels {
 namespace {
 
 constexpr int kFew = 16;  // columns of X that are multiplied without BLAS
-// Relative squared norm below which a column of a term, projected off those before it, is left as it is.
-constexpr double kSame = 1e-13;
 
 using Square = std::vector<double>;  // width x width, column-major
 
@@ -37,28 +35,6 @@ std::vector<Term> terms_of(const std::vector<ThetaEntry>& entries) {
   return out;
 }
 
-// Unit lower triangle T on the term's columns: the columns T z are orthogonal over all rows, so that the origin of a
-// covariate does not make the products of the columns look alike.
-void orthogonalise(const FactorBlock& f, const Term& term, Square& T) {
-  const int s = f.width;
-  Square S(static_cast<std::size_t>(s) * s, 0.0);
-  for (std::int64_t l = 0; l < f.levels; ++l) small::axpy(s * s, 1.0, f.diagonal.data() + l * s * s, S.data());
-  std::vector<double> size(s);  // 0: left as it is
-  for (int j = term.first; j < term.end; ++j) {
-    for (int i = term.first; i < j; ++i) {
-      if (size[i] == 0) continue;
-      double along = 0;
-      for (int c = term.first; c <= i; ++c) along += T[i + c * s] * S[c + j * s];
-      for (int c = term.first; c <= i; ++c) T[j + c * s] -= along / size[i] * T[i + c * s];
-    }
-    for (int c = term.first; c <= j; ++c)
-      for (int d = term.first; d <= j; ++d) size[j] += T[j + c * s] * S[c + d * s] * T[j + d * s];
-    if (size[j] > kSame * S[j + j * s]) continue;
-    size[j] = 0;
-    for (int c = term.first; c < j; ++c) T[j + c * s] = 0;
-  }
-}
-
 // One (co)variance: the effects `a` and `b` of a factor.
 struct Parameter {
   int factor, a, b;
@@ -67,20 +43,15 @@ struct Parameter {
 class Gram {
  public:
   Gram(const CrossProducts& A, const std::vector<Term>& terms, bool project) : A_(A), project_(project) {
-    for (const FactorBlock& f : A.factors) {
-      axes_.emplace_back(static_cast<std::size_t>(f.width) * f.width, 0.0);
-      for (int j = 0; j < f.width; ++j) axes_.back()[j * (f.width + 1)] = 1;
-      turned_.emplace_back();
-    }
+    scalar_.assign(A.factors.size(), -1);
     for (const Term& t : terms) {
-      if (t.end - t.first > 1) orthogonalise(A.factors[t.factor], t, axes_[t.factor]);
+      if (A.factors[t.factor].width == 1) scalar_[t.factor] = static_cast<int>(parameters_.size());
       for (int b = t.first; b < t.end; ++b)
         for (int a = b; a < t.end; ++a) parameters_.push_back({t.factor, a, b});
     }
     n_ = static_cast<int>(parameters_.size()) + 1;
     gram_.assign(static_cast<std::size_t>(n_) * n_, 0.0);
     scale_.assign(n_, 0.0);
-    for (std::size_t f = 0; f < A.factors.size(); ++f) turn(static_cast<int>(f));
   }
 
   Identifiability run() {
@@ -96,47 +67,9 @@ class Gram {
   }
 
  private:
-  // Rows of Z'X in the turned coordinates; the products themselves where nothing is turned.
   const double* fixed_row(int f, std::int64_t level, int column) const {
     const FactorBlock& block = A_.factors[f];
-    const std::int64_t at = level * block.width + column;
-    return turned_[f].empty() ? A_.ZtX.data() + (block.offset + at) * A_.k() : turned_[f].data() + at * A_.p;
-  }
-
-  void turn(int f) {
-    const FactorBlock& block = A_.factors[f];
-    const int s = block.width, p = A_.p;
-    if (s == 1) return;
-    turned_[f].assign(static_cast<std::size_t>(block.levels) * s * p, 0.0);
-    const Square& T = axes_[f];
-    for (std::int64_t l = 0; l < block.levels; ++l)
-      for (int r = 0; r < s; ++r)
-        for (int c = 0; c <= r; ++c)
-          if (T[r + c * s] != 0)
-            small::axpy(p, T[r + c * s], A_.ZtX.data() + (block.offset + l * s + c) * A_.k(),
-                        turned_[f].data() + (l * s + r) * p);
-  }
-
-  // out (sa x sb, column-major) = T_a block T_b', block as stored: of b's columns down, a's across.
-  void turn_block(int fa, int fb, const double* block, Square& out, Square& half) const {
-    const int sa = A_.factors[fa].width, sb = A_.factors[fb].width;
-    const Square &Ta = axes_[fa], &Tb = axes_[fb];
-    if (sa == 1 && sb == 1) {
-      out[0] = block[0];
-      return;
-    }
-    for (int a = 0; a < sa; ++a)
-      for (int r = 0; r < sb; ++r) {
-        double sum = 0;
-        for (int c = 0; c <= r; ++c) sum += Tb[r + c * sb] * block[c + a * sb];
-        half[r + a * sb] = sum;
-      }
-    for (int r = 0; r < sa; ++r)
-      for (int b = 0; b < sb; ++b) {
-        double sum = 0;
-        for (int c = 0; c <= r; ++c) sum += Ta[r + c * sa] * half[b + c * sb];
-        out[r + b * sa] = sum;
-      }
+    return A_.ZtX.data() + (block.offset + level * block.width + column) * A_.k();
   }
 
   // K = C_l C_m', sa x sb.
@@ -146,9 +79,15 @@ class Gram {
       for (int a = 0; a < sa; ++a) K[a + b * sa] = small::dot(A_.p, fixed_row(fa, l, a), fixed_row(fb, m, b));
   }
 
-  // Adds what two levels give: half of N_ac N_bd + N_ad N_bc, N = B - K, without the product of the two K.
-  void add(int fa, int fb, const Square& B, const Square& K) {
+  // Adds what two levels give: half of N_ac N_bd + N_ad N_bc, N = B - K, without the product of the two K. B is sa x
+  // sb.
+  void add(int fa, int fb, const double* B, const Square& K) {
     const int s = A_.factors[fa].width;
+    if (scalar_[fa] >= 0 && scalar_[fb] >= 0) {
+      const auto [low, high] = std::minmax(scalar_[fa], scalar_[fb]);
+      gram_[low + static_cast<std::size_t>(high) * n_] += project_ ? B[0] * (B[0] - 2 * K[0]) : B[0] * B[0];
+      return;
+    }
     auto part = [&](int r, int c, int u, int v) {
       const double x = B[r + c * s], y = B[u + v * s];
       return project_ ? x * y - x * K[u + v * s] - y * K[r + c * s] : x * y;
@@ -170,10 +109,10 @@ class Gram {
   double own(int f) {
     const FactorBlock& block = A_.factors[f];
     const int s = block.width;
-    Square B(static_cast<std::size_t>(s) * s), K(B), half(B);
+    Square K(static_cast<std::size_t>(s) * s);
     std::vector<double> all(s), left(s);
     for (std::int64_t l = 0; l < block.levels; ++l) {
-      turn_block(f, f, block.diagonal.data() + l * s * s, B, half);
+      const double* B = block.diagonal.data() + l * s * s;
       fixed_block(f, l, f, l, K);
       add(f, f, B, K);
       for (int c = 0; c < s; ++c) {
@@ -195,12 +134,14 @@ class Gram {
 
   void between(const PairBlock& pair) {
     const std::int64_t sa = A_.factors[pair.a].width, sb = A_.factors[pair.b].width;
-    Square B(static_cast<std::size_t>(sa * sb)), K(B), half(B);
+    Square B(static_cast<std::size_t>(sa * sb)), K(B);
     for (std::int64_t l = 0; l < A_.factors[pair.a].levels; ++l)
       for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
-        turn_block(pair.a, pair.b, pair.values.data() + t * sa * sb, B, half);
+        const double* stored = pair.values.data() + t * sa * sb;  // sb x sa
+        for (std::int64_t b = 0; b < sb; ++b)
+          for (std::int64_t a = 0; a < sa; ++a) B[a + b * sa] = stored[b + a * sb];
         if (project_) fixed_block(pair.a, l, pair.b, pair.level_b[t], K);
-        add(pair.a, pair.b, B, K);
+        add(pair.a, pair.b, B.data(), K);
       }
   }
 
@@ -222,17 +163,16 @@ class Gram {
 
   void fixed_gram(const Parameter& q, std::vector<double>& out) const {
     const FactorBlock& block = A_.factors[q.factor];
-    const int p = A_.p, step = block.width * (turned_[q.factor].empty() ? A_.k() : p);
+    const int p = A_.p, step = block.width * A_.k();
     if (p > kFew) {
       blas::gemm('N', 'T', p, p, block.levels, 1.0, fixed_row(q.factor, 0, q.a), step, fixed_row(q.factor, 0, q.b),
                  step, 0.0, out.data(), p);
       return;
     }
     std::fill(out.begin(), out.end(), 0.0);
-    for (std::int64_t l = 0; l < block.levels; ++l)
-      for (int c = 0; c < p; ++c)
-        small::axpy(p, fixed_row(q.factor, l, q.b)[c], fixed_row(q.factor, l, q.a),
-                    &out[static_cast<std::size_t>(c) * p]);
+    const double *a = fixed_row(q.factor, 0, q.a), *b = fixed_row(q.factor, 0, q.b);
+    for (std::int64_t l = 0; l < block.levels; ++l, a += step, b += step)
+      for (int c = 0; c < p; ++c) small::axpy(p, b[c], a, out.data() + static_cast<std::size_t>(c) * p);
   }
 
   void rescale() {
@@ -280,8 +220,7 @@ class Gram {
   bool project_;
   int n_ = 0;  // parameters, the residual variance last
   std::vector<Parameter> parameters_;
-  std::vector<Square> axes_;
-  std::vector<std::vector<double>> turned_;  // per factor of several columns: levels x width x p
+  std::vector<int> scalar_;  // per factor of one column its parameter, -1 for the others
   std::vector<double> gram_, scale_;
 };
 

@@ -21,7 +21,8 @@ void Factor::invert() {
     reserve_below(size);
     inverse_.resize(panels_.size());  // the last, so that nothing is missing where it is there
   }
-  for (auto it = S_.top.rbegin(); it != S_.top.rend(); ++it) invert_top(S_.supernodes[*it]);
+  InterruptMeter meter;
+  for (auto it = S_.top.rbegin(); it != S_.top.rend(); ++it) invert_top(S_.supernodes[*it], meter);
   const int chunks = static_cast<int>(S_.chunks.size());
   workers_.run(chunks, [&](int i, int) { start_inverse(S_.chunks[i]); });
   // What the top gives, panel by panel, to as many supernodes at a time as there can be: a panel is read from the
@@ -33,12 +34,12 @@ void Factor::invert() {
   workers_.run(chunks, [&](int i, int thread) { invert_chunk(S_.chunks[i], thread); });
 }
 
-void Factor::divide_by_own(const Supernode& node) {
+void Factor::divide_by_own(const Supernode& node, InterruptMeter& meter) {
   const int w = node.width, ld = node.leading();
   double* Z = inverse_.data() + node.panel;
   std::copy_n(panels_.data() + node.panel, std::int64_t{ld} * w, Z);
   if (w <= kSmallWidth) {
-    check_interrupt(1.0 * w * w * ld);
+    meter.count(std::int64_t{w} * w * ld);
     small::divide_lower(w, ld, Z, node.below);
     small::invert_from_factor(w, ld, Z);
   } else {
@@ -50,11 +51,11 @@ void Factor::divide_by_own(const Supernode& node) {
 // out += [M^-1]_RR y over the part of it that lies in the columns of one later supernode; y and out are `columns`
 // columns over the rows below, with the leading dimensions of the panel and of `below`.
 void Factor::multiply_inverse(const Supernode& node, const Update& u, const double* y, int columns, double* out,
-                              int thread) {
+                              int thread, InterruptMeter& meter) {
   const int ld = node.leading(), m = node.below;
   const PanelBlock from = block_of(node, u, inverse_.data());
   if (!by_blas(node, u)) {
-    check_interrupt(4.0 * from.count * from.width * columns);
+    meter.count(std::int64_t{4} * from.count * from.width * columns);
     multiply_symmetric(from, y + u.begin, columns, ld, out + u.begin, m);
     return;
   }
@@ -77,12 +78,12 @@ void Factor::multiply_inverse(const Supernode& node, const Update& u, const doub
   blas::gemm('T', 'N', from.width, columns, rest, 1.0, block + from.width, ldb, y + u.end, ld, 1.0, out + u.begin, m);
 }
 
-void Factor::finish_inverse(const Supernode& node, const double* product) {
+void Factor::finish_inverse(const Supernode& node, const double* product, InterruptMeter& meter) {
   const int w = node.width, m = node.below, ld = node.leading();
   double* Z = inverse_.data() + node.panel;
   double* Y = Z + w;
   if (w <= kSmallWidth) {
-    check_interrupt(1.0 * w * w * m);
+    meter.count(std::int64_t{w} * w * m);
     for (int c = 0; c < w; ++c)
       for (int r = c; r < w; ++r)
         Z[r + std::int64_t{c} * ld] += small::dot(m, Y + std::int64_t{r} * ld, product + std::int64_t{c} * m);
@@ -99,7 +100,7 @@ void Factor::store_product(const Supernode& node, const double* product, int fir
     for (int i = 0; i < m; ++i) below[i + std::int64_t{c} * node.leading()] = -product[i + std::int64_t{c} * m];
 }
 
-void Factor::invert_top(const Supernode& node) {
+void Factor::invert_top(const Supernode& node, InterruptMeter& meter) {
   const int w = node.width, m = node.below, ld = node.leading();
   const double* P = panels_.data() + node.panel;
   double* Z = inverse_.data() + node.panel;
@@ -107,16 +108,20 @@ void Factor::invert_top(const Supernode& node) {
   auto copy_rows = [&](int first, int rows) {
     for (int c = 0; c < w; ++c) std::copy_n(P + first + std::int64_t{c} * ld, rows, Z + first + std::int64_t{c} * ld);
   };
-  workers_.run(1 + parts(m, kStripRows), [&](int i, int) {
-    if (i == 0) {
-      copy_rows(0, w);
-      blas::potri('L', w, Z, ld);
-      return;
-    }
-    const int first = (i - 1) * kStripRows, rows = std::min(kStripRows, m - first);
-    copy_rows(w + first, rows);
-    blas::trsm('R', 'L', 'N', rows, w, P, ld, Y + first, ld);
-  });
+  if (m <= kStripRows) {
+    divide_by_own(node, meter);
+  } else {
+    workers_.run(1 + parts(m, kStripRows), [&](int i, int) {
+      if (i == 0) {
+        copy_rows(0, w);
+        blas::potri('L', w, Z, ld);
+        return;
+      }
+      const int first = (i - 1) * kStripRows, rows = std::min(kStripRows, m - first);
+      copy_rows(w + first, rows);
+      blas::trsm('R', 'L', 'N', rows, w, P, ld, Y + first, ld);
+    });
+  }
   if (m == 0) return;
   const int slice = parts(w, workers_.threads());  // a slice for every thread: each packs the whole inverse anew
   workers_.run(parts(w, slice), [&](int i, int thread) {
@@ -124,8 +129,9 @@ void Factor::invert_top(const Supernode& node) {
     const double* y = Y + std::int64_t{first} * ld;
     double* product = below_.data() + std::int64_t{first} * m;
     std::fill_n(product, std::int64_t{m} * columns, 0.0);
+    InterruptMeter own;
     for (std::int64_t t = node.update_begin; t < node.update_end; ++t)
-      multiply_inverse(node, S_.updates[t], y, columns, product, thread);
+      multiply_inverse(node, S_.updates[t], y, columns, product, thread, own);
     blas::gemm('T', 'N', w - first, columns, m, 1.0, y, ld, product, m, 1.0, Z + first + std::int64_t{first} * ld, ld);
   });
   workers_.run(parts(w, slice),
@@ -133,35 +139,39 @@ void Factor::invert_top(const Supernode& node) {
 }
 
 void Factor::start_inverse(const std::vector<int>& chunk) {
+  InterruptMeter meter;
   for (int s : chunk) {
     const Supernode& node = S_.supernodes[s];
-    divide_by_own(node);
+    divide_by_own(node, meter);
     std::fill_n(product_.data() + node.product, std::int64_t{node.below} * node.width, 0.0);
   }
 }
 
 // The part of the top in the products of the supernodes first .. last of the chunks.
 void Factor::pull_inverse(int first, int last, int thread) {
+  InterruptMeter meter;
   for (const std::vector<Pull>& pulls : S_.pulls) {
     auto it =
         std::lower_bound(pulls.begin(), pulls.end(), first, [](const Pull& pull, int s) { return pull.node < s; });
     for (; it != pulls.end() && it->node <= last; ++it) {
       const Supernode& node = S_.supernodes[it->node];
       multiply_inverse(node, S_.updates[it->update], inverse_.data() + node.panel + node.width, node.width,
-                       product_.data() + node.product, thread);
+                       product_.data() + node.product, thread, meter);
     }
   }
 }
 
 void Factor::invert_chunk(const std::vector<int>& chunk, int thread) {
+  InterruptMeter meter;
   for (auto it = chunk.rbegin(); it != chunk.rend(); ++it) {
     const Supernode& node = S_.supernodes[*it];
     if (node.below == 0) continue;
     double* product = product_.data() + node.product;
     for (std::int64_t t = node.update_begin; t < node.update_end; ++t)
       if (!S_.updates[t].deferred)
-        multiply_inverse(node, S_.updates[t], inverse_.data() + node.panel + node.width, node.width, product, thread);
-    finish_inverse(node, product);
+        multiply_inverse(node, S_.updates[t], inverse_.data() + node.panel + node.width, node.width, product, thread,
+                         meter);
+    finish_inverse(node, product, meter);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <type_traits>
 
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/blocks.hpp"
@@ -24,37 +25,59 @@ void apply_template_transposed(int s, const double* lam, const double* in, doubl
 
 }  // namespace
 
+namespace {
+
+// `Columns` is int, or the type of the constant 1: most products are with one column.
+template <typename Columns>
+void multiply_levels(const FactorBlock& f, std::int64_t first, std::int64_t last, const double* in, double* out,
+                     Columns k) {
+  const int s = f.width;
+  for (std::int64_t l = first; l < last; ++l) {
+    const double* d = f.diagonal.data() + l * s * s;
+    const std::int64_t at = (f.offset + l * s) * k;
+    for (int r = 0; r < s; ++r) {
+      double* target = out + at + std::int64_t{r} * k;
+      for (int j = 0; j < k; ++j) target[j] = 0;
+      for (int c = 0; c < s; ++c) small::axpy(k, d[r + c * s], in + at + std::int64_t{c} * k, target);
+    }
+  }
+}
+
+template <typename Columns>
+void multiply_pairs(const CrossProducts& A, const PairBlock& pair, const double* in, double* out, Columns k) {
+  const FactorBlock &a = A.factors[pair.a], &b = A.factors[pair.b];
+  const int sa = a.width, sb = b.width;
+  InterruptMeter meter;
+  for (std::int32_t l = 0; l < a.levels; ++l) {
+    meter.count(2 * (pair.start[l + 1] - pair.start[l]) * sa * sb * k);
+    for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
+      const double* v = pair.values.data() + t * sa * sb;
+      const std::int64_t at_a = (a.offset + std::int64_t{l} * sa) * k;
+      const std::int64_t at_b = (b.offset + std::int64_t{pair.level_b[t]} * sb) * k;
+      for (int c = 0; c < sa; ++c)
+        for (int r = 0; r < sb; ++r) {
+          small::axpy(k, v[r + c * sb], in + at_a + std::int64_t{c} * k, out + at_b + std::int64_t{r} * k);
+          small::axpy(k, v[r + c * sb], in + at_b + std::int64_t{r} * k, out + at_a + std::int64_t{c} * k);
+        }
+    }
+  }
+}
+
+template <typename Columns>
+void multiply(const CrossProducts& A, const double* in, double* out, Columns k) {
+  for (const FactorBlock& f : A.factors)
+    in_strips(f.levels, 1.0 * f.width * f.width * k,
+              [&](std::int64_t first, std::int64_t last) { multiply_levels(f, first, last, in, out, k); });
+  for (const PairBlock& pair : A.pairs) multiply_pairs(A, pair, in, out, k);
+}
+
+}  // namespace
+
 void multiply_products(const CrossProducts& A, const double* in, double* out, int k) {
-  for (const FactorBlock& f : A.factors) {
-    const int s = f.width;
-    for (std::int32_t l = 0; l < f.levels; ++l) {
-      const double* d = f.diagonal.data() + std::int64_t{l} * s * s;
-      const std::int64_t at = (f.offset + std::int64_t{l} * s) * k;
-      check_interrupt(1.0 * s * s * k);
-      for (int r = 0; r < s; ++r) {
-        double* target = out + at + std::int64_t{r} * k;
-        std::fill_n(target, k, 0.0);
-        for (int c = 0; c < s; ++c) small::axpy(k, d[r + c * s], in + at + std::int64_t{c} * k, target);
-      }
-    }
-  }
-  for (const PairBlock& pair : A.pairs) {
-    const FactorBlock &a = A.factors[pair.a], &b = A.factors[pair.b];
-    const int sa = a.width, sb = b.width;
-    for (std::int32_t l = 0; l < a.levels; ++l) {
-      check_interrupt(2.0 * static_cast<double>(pair.start[l + 1] - pair.start[l]) * sa * sb * k);
-      for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
-        const double* v = pair.values.data() + t * sa * sb;
-        const std::int64_t at_a = (a.offset + std::int64_t{l} * sa) * k;
-        const std::int64_t at_b = (b.offset + std::int64_t{pair.level_b[t]} * sb) * k;
-        for (int c = 0; c < sa; ++c)
-          for (int r = 0; r < sb; ++r) {
-            small::axpy(k, v[r + c * sb], in + at_a + std::int64_t{c} * k, out + at_b + std::int64_t{r} * k);
-            small::axpy(k, v[r + c * sb], in + at_b + std::int64_t{r} * k, out + at_a + std::int64_t{c} * k);
-          }
-      }
-    }
-  }
+  if (k == 1)
+    multiply(A, in, out, std::integral_constant<int, 1>{});
+  else
+    multiply(A, in, out, k);
 }
 
 Pls::Pls(const CrossProducts& A, const Symbolic& symbolic, std::vector<ThetaEntry> entries, int threads)
@@ -119,12 +142,13 @@ bool Pls::solve_fixed() {
   const int k = A_.k(), p = A_.p;
   for (std::size_t f = 0; f < A_.factors.size(); ++f) {
     const FactorBlock& block = A_.factors[f];
-    for (std::int32_t l = 0; l < block.levels; ++l) {
-      const std::int64_t at = block.offset + std::int64_t{l} * block.width;
-      check_interrupt(1.0 * block.width * block.width * k);
-      apply_template_transposed(block.width, lam_[f].data(), A_.ZtX.data() + at * k,
-                                RZX_.data() + std::int64_t{S_.permuted[at]} * k, k);
-    }
+    in_strips(block.levels, 1.0 * block.width * block.width * k, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t l = first; l < last; ++l) {
+        const std::int64_t at = block.offset + l * block.width;
+        apply_template_transposed(block.width, lam_[f].data(), A_.ZtX.data() + at * k,
+                                  RZX_.data() + std::int64_t{S_.permuted[at]} * k, k);
+      }
+    });
   }
   factor_.solve_L(RZX_.data(), k);
   std::copy(A_.XtX.begin(), A_.XtX.end(), RX_.begin());

@@ -275,6 +275,11 @@ class Templates:
             np.add(levels[:, None], np.arange(first, first + size), out=part)
         return out
 
+    @cached_property
+    def one_order(self) -> bool:
+        """Whether the public order and that of the core are the same."""
+        return list(self.groups) == list(range(len(self.groups)))
+
     def lambda_csc(self, theta: FloatArray) -> tuple[FloatArray, LongArray, LongArray]:
         """`data`, `indices`, `indptr` of the (q, q) CSC matrix Lambda(theta), public order."""
         data, indices, counts = [], [], []

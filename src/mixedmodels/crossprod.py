@@ -46,7 +46,8 @@ def cross_products(design: Design, threads: int = 1) -> Products:
         ModelError: The fixed part fits the response exactly, so nothing is left to explain; or
             columns, response or weights so large or small that variances overflow.
     """
-    design.freeze()
+    if design.y.flags.writeable:
+        design.freeze()
     products = Products(
         codes=[group.codes for group in design.groups],
         levels=[group.n_levels for group in design.groups],

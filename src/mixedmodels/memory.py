@@ -6,7 +6,6 @@ read from the system only when a need is large, so that small models pay nothing
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -83,19 +82,20 @@ def exhausted(what: str = "The calculation") -> ResourceError:
     )
 
 
-@contextlib.contextmanager
-def guarded(what: str) -> Iterator[None]:
-    """Allocations that fail inside raise `ResourceError`.
+class guarded:
+    """A context in which allocations that fail raise `ResourceError` instead of MemoryError."""
 
-    Raises:
-        ResourceError: Instead of MemoryError.
-    """
-    try:
-        yield
-    except ResourceError:
-        raise
-    except MemoryError as error:
-        raise exhausted(what) from error
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if isinstance(error, MemoryError) and not isinstance(error, ResourceError):
+            raise exhausted(self._what) from error
 
 
 def available() -> float:

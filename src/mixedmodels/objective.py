@@ -15,7 +15,6 @@ import math
 import os
 import threading
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,7 +86,7 @@ class Objective:
         return self._evaluator
 
     def _new_evaluator(self) -> Evaluator:
-        return Evaluator(self.analysis, self.templates.core_entries.tolist(), self.threads)
+        return Evaluator(self.analysis, self.templates.core_entries, self.threads)
 
     def after_fork(self) -> None:
         """In a forked process: take back what a thread of the parent was using.
@@ -129,27 +128,27 @@ class Objective:
 
     def to_axes(self, theta: FloatArray) -> FloatArray:
         """(..., m) along the axes from theta of the columns of Z as the user has them."""
-        return _by_rows(self.evaluator.to_axes, theta)
+        return self.evaluator.to_axes(theta)
 
     def from_axes(self, theta: FloatArray) -> FloatArray:
         """(..., m) of the columns of Z as the user has them."""
-        return _by_rows(self.evaluator.from_axes, theta)
+        return self.evaluator.from_axes(theta)
 
     def slope_to_axes(self, slope: FloatArray) -> FloatArray:
         """(..., m) derivatives by theta along the axes from derivatives by theta."""
-        return _by_rows(self.evaluator.slope_to_axes, slope)
+        return self.evaluator.slope_to_axes(slope)
 
     def slope_from_axes(self, slope: FloatArray) -> FloatArray:
         """(..., m) derivatives by theta from derivatives by theta along the axes."""
-        return _by_rows(self.evaluator.slope_from_axes, slope)
+        return self.evaluator.slope_from_axes(slope)
 
     def hessian_from_axes(self, hessian: FloatArray) -> FloatArray:
         """(m, m) second derivatives by theta."""
-        return _symmetric(self.slope_from_axes(self.slope_from_axes(hessian).T))
+        return self.evaluator.hessian_from_axes(hessian)
 
     def covariance_from_axes(self, covariance: FloatArray) -> FloatArray:
         """(m, m) covariance of theta."""
-        return _symmetric(self.from_axes(self.from_axes(covariance).T))
+        return self.evaluator.covariance_from_axes(covariance)
 
     # -- at a theta along the axes ---------------------------------------------------------
 
@@ -240,14 +239,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _symmetric(matrix: FloatArray) -> FloatArray:
-    mean: FloatArray = 0.5 * (matrix + matrix.T)
-    return mean
-
-
-def _by_rows(along: Callable[[FloatArray], FloatArray], values: FloatArray) -> FloatArray:
-    rows = np.ascontiguousarray(values).reshape(-1, values.shape[-1])
-    out: FloatArray = along(rows).reshape(values.shape)
-    return out

@@ -93,7 +93,10 @@ def thread_count(threads: object, default: int | None = None) -> int:
         return _processors() if default is None else default
     if isinstance(threads, bool) or not isinstance(threads, Integral):
         raise MixedModelsError(f"threads is {threads!r:.40}; it must be a whole number.")
-    threads, most = int(threads), most_threads()
+    threads = int(threads)
+    if 1 <= threads <= _MOST_THREADS:
+        return threads
+    most = most_threads()
     if not 1 <= threads <= most:
         bits = threads.bit_length()
         shown = str(threads) if bits < 64 else f"a number of {bits} bits"

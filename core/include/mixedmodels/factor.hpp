@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mixedmodels/crossprod.hpp"
+#include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/scatter.hpp"
 #include "mixedmodels/symbolic.hpp"
 #include "mixedmodels/workers.hpp"
@@ -49,16 +50,20 @@ class Factor {
   void assemble_diagonal(const FactorBlock& block, const double* lam, std::int32_t first, std::int32_t last,
                          int thread);
   void assemble_pairs(std::size_t pair, const Templates& lam, std::int32_t first, std::int32_t last, int thread);
-  bool eliminate(const Supernode& node);
-  bool eliminate_top(const Supernode& node);
-  void apply(const Supernode& node, const Update& u, int thread);
+  double solve_work(int k) const;
+  void solve_own_L(const Supernode& node, double* b, int k);
+  void solve_own_Lt(const Supernode& node, double* b, int k);
+  bool eliminate(const Supernode& node, InterruptMeter& meter);
+  bool eliminate_top(const Supernode& node, InterruptMeter& meter);
+  void apply(const Supernode& node, const Update& u, int thread, InterruptMeter& meter);
   PanelBlock block_of(const Supernode& node, const Update& u, double* panels) const;
 
-  void divide_by_own(const Supernode& node);
-  void multiply_inverse(const Supernode& node, const Update& u, const double* y, int columns, double* out, int thread);
-  void finish_inverse(const Supernode& node, const double* product);
+  void divide_by_own(const Supernode& node, InterruptMeter& meter);
+  void multiply_inverse(const Supernode& node, const Update& u, const double* y, int columns, double* out, int thread,
+                        InterruptMeter& meter);
+  void finish_inverse(const Supernode& node, const double* product, InterruptMeter& meter);
   void store_product(const Supernode& node, const double* product, int first, int last);
-  void invert_top(const Supernode& node);
+  void invert_top(const Supernode& node, InterruptMeter& meter);
   void start_inverse(const std::vector<int>& chunk);
   void pull_inverse(int first, int last, int thread);
   void invert_chunk(const std::vector<int>& chunk, int thread);

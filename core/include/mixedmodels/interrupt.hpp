@@ -4,9 +4,12 @@
 // A caller that wants to be asked opens an `InterruptScope`. Without one nothing is ever interrupted.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <exception>
+#include <utility>
 
 namespace mixedmodels {
 
@@ -65,6 +68,31 @@ inline void check_interrupt(double work) {
   interrupts::Slice& slice = interrupts::slice;
   slice.left -= work;
   if (slice.left <= 0) interrupts::look();
+}
+
+// Counts the work of a loop over small pieces that differ. What belongs to a thread takes as long to reach as such a
+// piece, so the counts are passed to `check_interrupt` together; the last ones, less than a batch, are lost.
+class InterruptMeter {
+ public:
+  void count(std::int64_t work) {
+    work_ += work;
+    if (work_ > batch_) check_interrupt(static_cast<double>(std::exchange(work_, 0)));
+  }
+
+ private:
+  std::int64_t work_ = 0;
+  std::int64_t batch_ = static_cast<std::int64_t>(interrupts::slice_size / 16);
+};
+
+// A loop over `count` small pieces of `work` operations each, in strips; body(first, last) for each strip.
+template <typename Body>
+void in_strips(std::int64_t count, double work, Body&& body) {
+  const auto strip = static_cast<std::int64_t>(std::max(1.0, interrupts::slice_size / std::max(work, 1.0)));
+  for (std::int64_t first = 0; first < count; first += strip) {
+    const std::int64_t last = std::min(count, first + strip);
+    check_interrupt(work * static_cast<double>(last - first));
+    body(first, last);
+  }
 }
 
 // The open scope of this thread, or null.

@@ -20,9 +20,10 @@ namespace mixedmodels {
 // Grows the triangle of a QR by blocks of rows: each is put under it and both are factored again.
 class GrowingTriangle {
  public:
-  explicit GrowingTriangle(int k)
+  // For `rows` rows of k columns.
+  GrowingTriangle(int k, std::int64_t rows)
       : k_(k),
-        block_(std::max(512, 3 * k)),
+        block_(static_cast<int>(std::min<std::int64_t>(std::max(512, 3 * k), std::max<std::int64_t>(rows, k)))),
         ld_(k + block_),
         a_(static_cast<std::size_t>(ld_) * k, 0.0),
         tau_(k),
@@ -60,7 +61,9 @@ std::vector<double> triangle_of_rows(const Rows& rows, int k, int threads, Entry
                  {{"triangles of the columns, by ranges of rows",
                    bytes_of_numbers(ranges.count() * k * (2.0 * k + std::max(512.0, 3.0 * k)))}},
                  2.0 * static_cast<double>(rows.n) * k * k);
-  std::vector<GrowingTriangle> parts(static_cast<std::size_t>(ranges.count()), GrowingTriangle(k));
+  std::vector<GrowingTriangle> parts;
+  parts.reserve(static_cast<std::size_t>(ranges.count()));
+  for (int part = 0; part < ranges.count(); ++part) parts.emplace_back(k, ranges.end(part) - ranges.begin(part));
   workers.run(ranges.count(), [&](int part, int) {
     GrowingTriangle& triangle = parts[part];
     std::vector<double> root(triangle.block());

@@ -95,7 +95,7 @@ def build_design(
     _check_contrasts(contrasts, rows.table)
     given_offset = read_argument("offset", offset, rows)
     given_weights = read_argument("weights", weights, rows)
-    factors = list(_every_factor(spec, response=response))
+    factors = (spec.response_factor, *spec.predictors) if response else spec.predictors
     missing = MissingRows(rows, na_action)
     needed = dict.fromkeys(_columns(factors, spec, rows.table))
     needed.update(dict.fromkeys(given_offset.columns if given_offset else ()))
@@ -148,7 +148,7 @@ class _Builder:
         self.unused: dict[str, int] = {}
 
     def plan(self, terms: tuple[Term, ...]) -> PartPlan:
-        for factor in _factors(terms):
+        for factor in (factor for term in terms for factor in term.factors):
             if factor.key not in self.blocks:
                 values = self.values
                 values.check_finite(factor)
@@ -171,17 +171,17 @@ class _Builder:
     def random(
         self, fixed: PartPlan, X: FloatArray
     ) -> tuple[tuple[GroupingFactor, ...], tuple[TermDesign, ...]]:
-        groupings = {_keys(term): term.grouping for term in self.spec.random}
+        groupings = {term.keys: term.grouping for term in self.spec.random}
         names = group_names(tuple(groupings.values()))
         found = {
             keys: self.group(name, grouping)
             for name, (keys, grouping) in zip(names, groupings.items(), strict=True)
         }
-        ordered = sorted(self.spec.random, key=lambda term: -found[_keys(term)].n_levels)
-        places = list(dict.fromkeys(map(_keys, ordered)))
+        ordered = sorted(self.spec.random, key=lambda term: -found[term.keys].n_levels)
+        places = list(dict.fromkeys(term.keys for term in ordered))
         where = {column: position for position, column in enumerate(fixed.columns)}
         designs = [
-            TermDesign(places.index(_keys(term)), plan.names, self.z(plan, where, X), plan, term)
+            TermDesign(places.index(term.keys), plan.names, self.z(plan, where, X), plan, term)
             for term in ordered
             for plan in _split(self.plan(term.terms), term)
         ]
@@ -223,11 +223,6 @@ class _Builder:
         return build_matrix(plan, self.blocks, n_rows)
 
 
-def _keys(term: RandomTerm) -> tuple[str, ...]:
-    """What tells the grouping factor of a term from others."""
-    return tuple(factor.key for factor in term.grouping)
-
-
 def _split(plan: PartPlan, term: RandomTerm) -> Iterator[PartPlan]:
     """The term itself, or each of its columns when they are to be independent."""
     if term.correlated or len(plan.columns) == 1:
@@ -235,21 +230,6 @@ def _split(plan: PartPlan, term: RandomTerm) -> Iterator[PartPlan]:
         return
     for name, column, origin in zip(plan.names, plan.columns, plan.terms, strict=True):
         yield PartPlan((name,), (column,), plan.recipes, (origin,))
-
-
-def _factors(terms: tuple[Term, ...]) -> Iterator[Factor]:
-    return (factor for term in terms for factor in term.factors)
-
-
-def _every_factor(spec: FormulaSpec, *, response: bool) -> Iterator[Factor]:
-    """The factors of all parts, with repetitions."""
-    if response:
-        yield spec.response_factor
-    yield from _factors(spec.terms)
-    yield from spec.offsets
-    for term in spec.random:
-        yield from _factors(term.terms)
-        yield from term.grouping
 
 
 def _columns(factors: Iterable[Factor], spec: FormulaSpec, table: Table) -> Iterator[str]:

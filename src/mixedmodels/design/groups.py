@@ -195,7 +195,7 @@ def combined_labels(spec: GroupSpec) -> pd.Index:
     labels = texts[0]
     for text in texts[1:]:
         labels = labels + ":" + text
-    if not any(":" in name for names in known for name in names):
+    if not any(":" in "\n".join(names) for names in known):
         return pd.Index(labels, dtype=object)
     told_apart = interaction_labels(labels.tolist(), lambda level: [text[level] for text in texts])
     return pd.Index(told_apart, dtype=object)

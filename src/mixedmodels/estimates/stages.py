@@ -117,7 +117,6 @@ class Stages:
         kept = products.kept
         beta = np.full(self.design.X.shape[1], np.nan)
         beta[kept] = evaluator.beta
-        to_core = self.templates.public_to_core
         return Solution(
             theta=self.objective.from_axes(at),
             axes_theta=at,
@@ -132,11 +131,16 @@ class Stages:
             beta=beta,
             kept=kept,
             vcov=evaluator.vcov(reml),
-            u=evaluator.u[to_core],
-            b=evaluator.b[to_core],
+            u=self._public(evaluator.u),
+            b=self._public(evaluator.b),
             n=self.design.n,
             p=products.p,
         )
+
+    def _public(self, effects: FloatArray) -> FloatArray:
+        """(q,) from the core's order."""
+        templates = self.templates
+        return effects if templates.one_order else effects[templates.public_to_core]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

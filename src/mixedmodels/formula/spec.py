@@ -5,7 +5,7 @@ No text is parsed here and no data is seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mixedmodels.formula.tokens import quote_name
 
@@ -19,22 +19,22 @@ class Factor:
         source: As typed, exactly: `text[start:end]` of the formula.
         is_column: True for a plain column, False for an expression to be evaluated.
         start: Where `source` begins in the formula.
+        key: Tells factors apart: a column called ``log(x)`` is not the expression.
     """
 
     name: str
     source: str
     is_column: bool
     start: int
+    key: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"`{self.name}`" if self.is_column else self.name)
 
     @property
     def end(self) -> int:
         """One past the last character of `source` in the formula."""
         return self.start + len(self.source)
-
-    @property
-    def key(self) -> str:
-        """Tells factors apart: a column called ``log(x)`` is not the expression."""
-        return f"`{self.name}`" if self.is_column else self.name
 
     @property
     def code(self) -> str:
@@ -66,6 +66,7 @@ class RandomTerm:
         end: One past its last character.
         terms: The parsed left-hand side.
         grouping: The parsed grouping factors, parallel to `factors`.
+        keys: The keys of these, which tell the group from others.
     """
 
     lhs: str
@@ -75,6 +76,10 @@ class RandomTerm:
     end: int
     terms: tuple[Term, ...]
     grouping: tuple[Factor, ...]
+    keys: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", tuple(factor.key for factor in self.grouping))
 
     @property
     def group(self) -> str:
@@ -100,6 +105,7 @@ class FormulaSpec:
         response_factor: The parsed left-hand side.
         terms: The parsed fixed part, by degree as R orders it.
         offsets: The arguments of ``offset(...)`` in the fixed part; they add up.
+        predictors: The factors of all parts but the response, each once.
     """
 
     text: str
@@ -109,6 +115,18 @@ class FormulaSpec:
     response_factor: Factor
     terms: tuple[Term, ...]
     offsets: tuple[Factor, ...]
+    predictors: tuple[Factor, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found = [factor for term in self.terms for factor in term.factors]
+        found += self.offsets
+        for random in self.random:
+            found += [factor for term in random.terms for factor in term.factors]
+            found += random.grouping
+        distinct: dict[str, Factor] = {}
+        for factor in found:
+            distinct.setdefault(factor.key, factor)
+        object.__setattr__(self, "predictors", tuple(distinct.values()))
 
 
 def write_terms(terms: tuple[Term, ...]) -> str:

@@ -103,7 +103,7 @@ class Writer:
                 f"The fit holds a {kind.__module__}.{kind.__qualname__} ({value!r:.80}), which "
                 "cannot be saved."
             )
-        fields = {f.name: self.value(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {name: self.value(getattr(value, name)) for name in _given(type(value))}
         return {"class": name, "fields": fields}
 
     def _array(self, array: AnyArray) -> dict[str, Any]:
@@ -245,13 +245,18 @@ class Reader:
         kind = self._classes.get(name)
         if kind is None:
             raise FileError(f"it holds a {name}, which this version does not have")
-        known = {f.name for f in dataclasses.fields(kind)}
+        known = set(_given(kind))
         if not set(fields) <= known:
             stray = ", ".join(sorted(set(fields) - known))
             raise FileError(f"its {name} has fields that this version does not have ({stray})")
         made = kind(**{field: self.value(value) for field, value in fields.items()})
         check_fields(made)
         return made
+
+
+def _given(kind: Any) -> list[str]:
+    """The fields of a dataclass that its constructor takes; the others follow from these."""
+    return [field.name for field in dataclasses.fields(kind) if field.init]
 
 
 def _text(array: AnyArray, order: str = "C") -> str:
