@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.linalg import lapack
 
 from mixedmodels._core import Products
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.errors import ModelError
+from mixedmodels.typing import FloatArray
 
 # What coefficients, standard deviations and theta may be of the order of: their squares, and sums
 # of these, are numbers.
@@ -67,6 +69,15 @@ def cross_products(design: Design, threads: int = 1) -> Products:
     if not products.within(_LEAST, _MOST):
         raise ModelError(_too_far_from_one(design, products))
     return products
+
+
+def triangle_inverse(R: FloatArray) -> FloatArray:
+    """Inverse (p, p) of an upper triangle, such as that of X or of the factor of X'V^-1X."""
+    if not R.size:  # LAPACK prints that an argument of an empty matrix is invalid
+        return np.zeros(R.shape)
+    # LAPACK itself: SciPy's solve_triangular wakes threads that take longer than the solve.
+    inverse: FloatArray = lapack.dtrtri(R)[0]
+    return inverse
 
 
 def _too_far_from_one(design: Design, products: Products) -> str:

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack
 
 from mixedmodels._core import Analysis, Evaluator, derivatives
 from mixedmodels.covariance import Templates
+from mixedmodels.crossprod import triangle_inverse
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.lazy import cached_property
 from mixedmodels.memory import fits
@@ -210,7 +210,7 @@ class Objective:
         with self.lock:
             self.evaluator.value(at, False)
             RX: FloatArray = self.evaluator.RX
-        root, _ = lapack.dtrtri(RX)
+        root = triangle_inverse(RX)
         covariance: FloatArray = root @ root.T
         return covariance
 

@@ -13,6 +13,7 @@ from edge_cases.shared import INTERCEPTS, SLOPES, quiet, sleepstudy
 
 from mixedmodels import MixedModelsError, load_dataset
 from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.settings import DF_METHODS
 
 
 def with_missing() -> pd.DataFrame:
@@ -85,6 +86,27 @@ def test_every_method(kind: str) -> None:
     assert len(fit.augment()) == fit.nobs
     assert fit.singularity().is_singular == fit.is_singular
     assert group in repr(fit.influence(group))
+
+
+@pytest.mark.parametrize("reml", [False, True])
+@pytest.mark.parametrize("random", ["(Days | Subject)", "(1 | Subject) + (1 | b)"])
+def test_lapack_is_not_called_on_nothing(
+    random: str, reml: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of a matrix without columns LAPACK prints that an argument is invalid."""
+    fit = quiet(f"Reaction ~ 0 + {random}", sleepstudy(b=lambda d: d.index % 7), reml=reml)
+    for name, method in METHODS.items():
+        if ("p = 0", name) not in REFUSED:
+            method(fit, "Subject")
+    for df in DF_METHODS:
+        assert fit.coef_table(df).empty
+        assert fit.anova(df=df).empty
+    assert fit.vcov_kr.empty
+    assert all(map(len, (fit.vcov_full, fit.varcorr_table(), fit.stderror_theta, fit.confint())))
+    fit.predict(interval="prediction", uncertainty="full")
+    fit.bootstrap(2, seed=1)
+    str(fit)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_constant_added_to_the_response_changes_no_diagnostic() -> None:

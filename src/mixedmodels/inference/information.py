@@ -17,9 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
 
 from mixedmodels.covariance import Templates
+from mixedmodels.crossprod import triangle_inverse
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.objective import Objective
 from mixedmodels.typing import BoolArray, FloatArray
@@ -99,10 +99,8 @@ class Information:
 
 def to_basis(L: FloatArray, R: FloatArray) -> FloatArray:
     """Rows (k, p) over coefficients as rows over those of the basis, each of unit length."""
-    # LAPACK itself: SciPy's solve_triangular wakes threads that take longer than the solve.
-    inverse, _ = lapack.dtrtri(R)
     size = np.abs(L).max(axis=1, keepdims=True, initial=0.0)
-    rows: FloatArray = (L / np.where(size > 0.0, size, 1.0)) @ inverse
+    rows: FloatArray = (L / np.where(size > 0.0, size, 1.0)) @ triangle_inverse(R)
     size = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
     rows /= np.where(size > 0.0, size, 1.0)
     length = np.linalg.norm(rows, axis=1, keepdims=True)

@@ -11,10 +11,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
 
 from mixedmodels._core import kenward_roger_sums, kenward_roger_workspace
 from mixedmodels.covariance import Templates
+from mixedmodels.crossprod import triangle_inverse
 from mixedmodels.estimates.stages import Fitted, Stages
 from mixedmodels.estimates.tails import f_tail
 from mixedmodels.inference.degrees import Degrees, FTest, estimates, principal_axes
@@ -64,8 +64,7 @@ class KenwardRoger(Degrees):
         check_size(fitted.stages)
         R = fitted.stages.products.R
         self.note = note
-        # LAPACK itself: SciPy's solve_triangular wakes threads that take longer than the solve.
-        self._R_inverse, _ = lapack.dtrtri(R)
+        self._R_inverse = triangle_inverse(R)
         self._R = R
         self._phi = fitted.stages.objective.fixed_covariance(fitted.solution.axes_theta)
         self._parts = _parts(fitted, self._phi)
