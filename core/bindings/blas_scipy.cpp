@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "checked_blas.hpp"
 #include "mixedmodels/blas.hpp"
 
 namespace nb = nanobind;
@@ -62,4 +63,7 @@ void fill_blas_table() {
   load(lapack, "dgeqrf", table.dgeqrf);
   load(lapack, "dormqr", table.dormqr);
   load_thread_switch(table);
+#if defined(__SANITIZE_ADDRESS__)
+  checked_blas::install(table);
+#endif
 }
