@@ -263,14 +263,16 @@ class _Parser:
         token = self.token
         before = self.tokens[self.position - 1] if self.position else None
         closed = token.kind in ("close", "end")
-        if closed and before is not None and before.kind == "operator":
+        bar = token.text in BARS and not self.computing
+        alone = before is not None and before.kind == "operator"
+        if before is not None and alone and (closed or (bar and before.text not in BARS)):
             start, end = before.start, before.end
             if before.text in BARS and not self.computing:
                 message = "The grouping factor is missing right of the bar."
             else:
                 message = f"Nothing stands right of '{before.text}'."
             return self.error(message, start, end)
-        if token.text in BARS and not self.computing:
+        if bar:
             if before is None or before.kind == "open":
                 message = (
                     "Nothing stands left of the bar; write (1 | group) for a random intercept."

@@ -18,7 +18,7 @@ from mixedmodels.formula.limits import MAX_RANDOM_TERMS
 from mixedmodels.formula.spec import Factor, FormulaSpec, RandomTerm, Term, write_terms
 from mixedmodels.formula.terms import make_factor, parse_terms, summands_of
 from mixedmodels.formula.tokens import Token, split_tokens
-from mixedmodels.formula.tree import BARS, Bracket, Call, Chain, Node, Prefix
+from mixedmodels.formula.tree import BARS, SUM, Bracket, Call, Chain, Node, Prefix
 
 
 def parse_formula(text: str) -> FormulaSpec:
@@ -50,6 +50,8 @@ def _parse(text: str) -> FormulaSpec:
     left, right = _sides(text, split_tokens(text))
     response = make_factor(text, parse_tokens(text, left, computing=True))
     tree = parse_tokens(text, right, computing=False)
+    if isinstance(tree, Chain) and tree.operators[0] in SUM:
+        _check_operands(text, tree)
     fixed: list[tuple[str, Node]] = []
     chunks: list[_Chunk] = []
     for sign, node in summands_of(tree):
@@ -177,8 +179,32 @@ def _check_without_bars(text: str, node: Node) -> None:
             continue
         if isinstance(node, Chain) and node.operators[0] in BARS:
             raise _misplaced(text, node, outer)
+        if isinstance(node, Chain):
+            _check_operands(text, node)
         if not (isinstance(node, Bracket) and node.braces):
             waiting.extend((inner, node) for inner in inner_nodes(node))
+
+
+def _check_operands(text: str, node: Chain) -> None:
+    """Refuse an operator without an operand beside a random-effects term.
+
+    In ``a * + (1 | g)`` the grammar takes the plus for a sign of what ``*`` multiplies. Two pluses
+    are R's and mean one.
+    """
+    for i, (operator, place) in enumerate(zip(node.operators, node.places, strict=True)):
+        first, signed = _first_of(node.operands[i + 1])
+        if signed and operator != "+" and (_chunk(first) or _chunk(node.operands[i])):
+            message = f"Nothing stands right of '{operator}'."
+            raise FormulaError(message, text, place, place + len(operator))
+
+
+def _first_of(node: Node) -> tuple[Node, bool]:
+    """The leftmost operand of an expression, and whether a sign stands before it."""
+    signed = False
+    while isinstance(node, (Chain, Prefix)):
+        signed = signed or isinstance(node, Prefix)
+        node = node.operand if isinstance(node, Prefix) else node.operands[0]
+    return node, signed
 
 
 def _check_call(text: str, node: Call) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from mixedmodels.errors import FormulaError
@@ -195,6 +197,32 @@ def test_refusals_point_at_the_piece(text: str, piece: str, message: str) -> Non
     line, carets = str(error).splitlines()[-2:]
     assert line[4:] == text
     assert carets.index("^") - 4 == error.start
+
+
+@pytest.mark.parametrize("operator", ["^", "**", "*", "/", ":", "%in%", "&", "==", "<", "-"])
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "y ~ x {} + (1|g)",
+        "y ~ x {} - (1|g)",
+        "y ~ x{}+((1|g))",
+        "y ~ z + x {} + (x||g) + (1|h)",
+        "y ~ (1|g) + x {} + (1|h)",
+        "y ~ (x {} + (1|g))",
+        "y ~ x {}",
+        "y ~ (1|g) + x {}",
+        "y ~ (x {} | g)",
+        "y ~ x + (x {} || g)",
+    ],
+)
+def test_a_lonely_operator_is_named_and_not_the_random_term_beside_it(
+    operator: str, formula: str
+) -> None:
+    text = formula.format(operator)
+    with pytest.raises(FormulaError, match=re.escape(f"Nothing stands right of '{operator}'")) as e:
+        parse_formula(text)
+    assert e.value.start == formula.index("{}")
+    assert e.value.end == e.value.start + len(operator)
 
 
 @pytest.mark.parametrize("text", ["y ~ `x + (1|g)", "y ~ log(x + (1|g)", "", "   ", "y ~ ~", "~"])
