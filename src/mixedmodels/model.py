@@ -299,8 +299,9 @@ class LinearMixedModel:
         bad = np.flatnonzero(~np.isfinite(response))
         if bad.size:
             raise DataError(
-                f"The new response is {response[bad[0]]} in row {bad[0]}; "
-                "every value must be finite."
+                f"The new response is {response[bad[0]]} in row {bad[0]} ({bad.size} of "
+                f"{response.size} rows are not finite); every value must be finite. To leave rows "
+                "out, fit a new model to the data without them."
             )
         check_response(self.design.response_name, response)
         model = LinearMixedModel._of(self._stages.with_response(response))

@@ -16,16 +16,15 @@ from mixedmodels.design.codes import TRUTH_LEVELS, drop_unused
 from mixedmodels.design.coding import check_contrast_name
 from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.design import Design, TermDesign
-from mixedmodels.design.evaluate import bind_factor
+from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.evaluated import Evaluated
 from mixedmodels.design.factors import (
     Block,
     NumericBlock,
     Recipe,
-    check_finite,
-    check_finite_levels,
     train_factor,
 )
+from mixedmodels.design.finite import Columns, check_finite, check_finite_levels, sources
 from mixedmodels.design.frame import Table, as_table
 from mixedmodels.design.groups import GroupingFactor, build_group, code_column, code_value
 from mixedmodels.design.levels import kind_of_times
@@ -166,7 +165,7 @@ class _Builder:
 
     def fixed(self) -> tuple[PartPlan, FloatArray]:
         plan = self.plan(self.spec.terms)
-        return plan, build_matrix(plan, self.blocks, self.rows.n_rows)
+        return plan, self.matrix(plan)
 
     def random(
         self, fixed: PartPlan, X: FloatArray
@@ -200,7 +199,8 @@ class _Builder:
             else:
                 column = code_value(factor, self.spec.text, self.values.value(factor))
             self.codes[factor.key] = used = drop_unused(column)
-            check_finite_levels(factor.name, used, self.rows)
+            needed = sources(factor, self.spec.text, self.rows)
+            check_finite_levels(factor.name, used, self.rows, needed)
             self.unused[factor.name] = len(column.levels) - len(used.levels)
         return self.codes[factor.key]
 
@@ -220,7 +220,13 @@ class _Builder:
             where.get(column) == first + shift for shift, column in enumerate(plan.columns)
         ):
             return X[:, first : first + width]
-        return build_matrix(plan, self.blocks, n_rows)
+        return self.matrix(plan)
+
+    def matrix(self, plan: PartPlan) -> FloatArray:
+        matrix = build_matrix(plan, self.blocks, self.rows.n_rows)
+        for j in plan.products():
+            check_finite(plan.names[j], matrix[:, j], self.rows, plan.sources(j, self.rows))
+        return matrix
 
 
 def _split(plan: PartPlan, term: RandomTerm) -> Iterator[PartPlan]:
@@ -239,8 +245,7 @@ def _columns(factors: Iterable[Factor], spec: FormulaSpec, table: Table) -> Iter
         FormulaError: a name is not a column of the table.
     """
     for factor in factors:
-        bound = bind_factor(factor, spec.text, table)
-        yield from (factor.name,) if bound is None else bound.names
+        yield from columns_of(factor, spec.text, table)
 
 
 def _evaluate(
@@ -290,15 +295,24 @@ def _offset(
     spec: FormulaSpec, argument: Argument | None, given: FloatArray | None, values: Evaluated
 ) -> tuple[FloatArray | None, OffsetSpec]:
     """The argument plus every ``offset(...)`` of the formula."""
-    parts = [] if given is None else [("offset", given)]
+    rows = values.rows
+    needed = argument.columns if argument is not None and argument.is_computed else ()
+    parts: list[tuple[str, FloatArray, Columns]] = []
+    if given is not None:
+        parts.append(("offset", given, lambda: needed))
     recipes = []
     for factor in spec.offsets:
         recipe = Recipe(factor, spec.text, values.states(factor))
         recipes.append(recipe)
-        parts.append((factor.name, offset_values(recipe, values.value(factor))))
-    for name, part in parts:
-        check_finite(name, part, values.rows)
-    total = np.sum([part for _, part in parts], axis=0) if parts else None
+        part = offset_values(recipe, values.value(factor))
+        parts.append((factor.name, part, sources(factor, spec.text, rows)))
+    for name, part, columns in parts:
+        check_finite(name, part, rows, columns)
+    if not parts:
+        return None, OffsetSpec(argument, ())
+    with np.errstate(over="ignore"):
+        total = np.sum([part for _, part, _ in parts], axis=0)
+    check_finite(" + ".join(name for name, _, _ in parts), total, rows)
     return total, OffsetSpec(argument, tuple(recipes))
 
 

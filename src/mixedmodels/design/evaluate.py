@@ -20,7 +20,7 @@ from mixedmodels.formula import Factor
 from mixedmodels.formula.expression import parse_expression
 from mixedmodels.formula.tokens import shorten
 
-__all__ = ["Bound", "bind", "bind_factor", "evaluate"]
+__all__ = ["Bound", "bind", "bind_factor", "columns_of", "evaluate"]
 
 
 def bind(text: str, table: Table) -> Bound:
@@ -67,6 +67,12 @@ def bind_factor(factor: Factor, formula: str, table: Table) -> Bound | None:
         factor.start,
         factor.end,
     )
+
+
+def columns_of(factor: Factor, formula: str, table: Table) -> tuple[str, ...]:
+    """The columns that a factor of `formula` needs; raises as `bind_factor`."""
+    bound = bind_factor(factor, formula, table)
+    return (factor.name,) if bound is None else bound.names
 
 
 def evaluate(bound: Bound, rows: Rows, states: dict[str, Any]) -> Any:

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mixedmodels.design.columns import CategoricalColumn, all_finite
-from mixedmodels.design.factors import NumericBlock, check_finite, factor_values
+from mixedmodels.design.factors import NumericBlock, factor_values
+from mixedmodels.design.finite import check_finite, sources
 from mixedmodels.design.functions import CodedColumn
 from mixedmodels.design.rows import Rows
 from mixedmodels.formula import Factor
@@ -85,8 +86,9 @@ class Evaluated:
             return
         value = self.value(factor)
         if isinstance(value, NumericBlock):
+            needed = sources(factor, self.formula, self.rows)
             for name, numbers in zip(value.names, value.values, strict=True):
-                check_finite(name, numbers, self.rows)
+                check_finite(name, numbers, self.rows, needed)
 
 
 def missing_rows(value: FactorValue) -> BoolArray | None:

@@ -20,10 +20,10 @@ from mixedmodels.design.columns import (
     CategoricalColumn,
     Column,
     NumericColumn,
-    all_finite,
     level_labels,
 )
 from mixedmodels.design.evaluate import bind_factor, evaluate
+from mixedmodels.design.finite import check_finite_levels, sources
 from mixedmodels.design.functions import CodedColumn
 from mixedmodels.design.levels import kind_of_times, times_remedy
 from mixedmodels.design.rows import Rows
@@ -152,7 +152,7 @@ def train_factor(
     if times is not None:
         raise DataError(f"'{factor.name}' has {times}; {times_remedy(times, factor.source)}.")
     column = drop_unused(value)
-    check_finite_levels(factor.name, column, rows)
+    check_finite_levels(factor.name, column, rows, sources(factor, formula, rows))
     if len(column.levels) < 2:
         listed = ", ".join(level_labels(column.levels))
         raise DataError(
@@ -215,30 +215,6 @@ def factor_values(
         return _normalise(factor.name, value, rows.n_rows)
     except FormulaError as error:
         raise FormulaError(error.message, formula, factor.start, factor.end) from None
-
-
-def check_finite(name: str, values: AnyArray, rows: Rows) -> None:
-    """Refuse infinity; rows with missing values are gone.
-
-    Raises:
-        DataError: with the first rows and values.
-    """
-    if values.dtype.kind == "f" and not all_finite(values):
-        where = rows.describe(~np.isfinite(values), values)
-        raise DataError(f"'{name}' is not finite in {where}.")
-
-
-def check_finite_levels(name: str, column: CategoricalColumn, rows: Rows) -> None:
-    """Refuse levels that are infinite numbers.
-
-    Raises:
-        DataError: with the first rows and values.
-    """
-    levels = column.levels
-    if levels.dtype.kind != "f" or np.isfinite(levels.to_numpy(dtype=np.float64)).all():
-        return
-    values = levels.to_numpy(dtype=np.float64)[column.codes]
-    raise DataError(f"'{name}' is not finite in {rows.describe(~np.isfinite(values), values)}.")
 
 
 def _plain(name: str, column: Column, rows: Rows) -> NumericBlock | CategoricalColumn:

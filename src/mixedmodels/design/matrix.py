@@ -9,15 +9,18 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
+from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.factors import Block, Recipe
+from mixedmodels.design.finite import Columns
 from mixedmodels.design.names import INTERCEPT, Choice, column_names
 from mixedmodels.design.rank import TooManyParts, scope_terms
+from mixedmodels.design.rows import Rows
 from mixedmodels.errors import ModelError
 from mixedmodels.formula import Term
 from mixedmodels.memory import require
@@ -53,6 +56,23 @@ class PartPlan:
     columns: tuple[ColumnPlan, ...]
     recipes: Mapping[str, Recipe]
     terms: tuple[int, ...]
+
+    def products(self) -> Iterator[int]:
+        """Numbers of the columns that are products of numbers, so that they may overflow."""
+        for j, column in enumerate(self.columns):
+            if sum(self.recipes[key].levels is None for key, _, _ in column) > 1:
+                yield j
+
+    def sources(self, j: int, rows: Rows) -> Columns:
+        """The columns of the data that column `j` is computed from, when they are asked for."""
+        own = [self.recipes[key] for key, _, _ in self.columns[j]]
+        return lambda: list(
+            dict.fromkeys(
+                name
+                for recipe in own
+                for name in columns_of(recipe.factor, recipe.formula, rows.table)
+            )
+        )
 
 
 def plan_part(
@@ -140,4 +160,5 @@ def _fill(out: FloatArray, column: ColumnPlan, blocks: Mapping[str, Block]) -> N
     for key, reduced, which in others:
         factor = np.empty_like(out)
         blocks[key].write(which, reduced, factor)
-        out *= factor
+        with np.errstate(over="ignore", invalid="ignore"):
+            out *= factor

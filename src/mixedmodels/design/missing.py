@@ -189,8 +189,8 @@ def read_weights(
     bad = ~(np.isfinite(w) & (w >= 0))
     if bad.any():
         raise DataError(
-            f"weights must be finite and not negative: {rows.describe(bad, w)}. Mend or drop these "
-            "rows; a weight of zero leaves a row out."
+            f"weights must be finite and not negative: {rows.describe(bad, w)} ({bad.sum()} of "
+            f"{len(w)} rows). Correct or drop these rows; a weight of zero leaves a row out."
         )
     zero = w == 0
     if not zero.any():

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 
 from mixedmodels.design.design import Design, TermDesign
-from mixedmodels.design.evaluate import bind_factor
+from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.factors import CategoricalBlock, factor_values, replay_factor
+from mixedmodels.design.finite import Columns, infinite_in_new_rows, sources
 from mixedmodels.design.frame import as_table
 from mixedmodels.design.groups import GroupingFactor, group_labels, match_group
 from mixedmodels.design.matrix import PartPlan, build_matrix
 from mixedmodels.design.missing import offset_values, read_argument
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError
-from mixedmodels.typing import BoolArray, FloatArray, IntArray
+from mixedmodels.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 
 def new_rows(data: Any) -> Rows:
@@ -113,23 +114,38 @@ def rebuild_offset(design: Design, rows: Rows) -> FloatArray | None:
             "The model was fitted with an offset given as an array, which says nothing about new "
             "data; give the offset as a column or an expression of columns."
         )
-    parts = [] if argument is None else [argument.on(rows)]
+    parts: list[FloatArray] = []
+    if argument is not None:
+        needed = argument.columns if argument.is_computed else ()
+        parts.append(_finite("offset", argument.on(rows), rows, lambda: needed))
     for recipe in design.offset_spec.recipes:
         value = factor_values(recipe.factor, recipe.formula, rows, recipe.states)
-        parts.append(offset_values(recipe, value))
+        values = offset_values(recipe, value)
+        found = sources(recipe.factor, recipe.formula, rows)
+        parts.append(_finite(recipe.factor.name, values, rows, found))
     return np.sum(parts, axis=0) if parts else None
 
 
+def _finite(name: str, values: AnyArray, rows: Rows, columns: Columns) -> AnyArray:
+    """The values, NaN where they are infinite, which is said."""
+    bad = infinite_in_new_rows(name, values, rows, columns)
+    return values if bad is None else np.where(bad, np.nan, values)
+
+
 def _rebuild(plan: PartPlan, rows: Rows) -> FloatArray:
-    """The columns of a part; a row is NaN where one of its factors is missing."""
+    """The columns of a part; a row is NaN where one of its factors is missing or infinite."""
     blocks = {key: replay_factor(recipe, rows) for key, recipe in plan.recipes.items()}
     matrix = build_matrix(plan, blocks, rows.n_rows)
-    for block in blocks.values():
+    for key, block in blocks.items():
         if isinstance(block, CategoricalBlock):
             matrix[block.codes < 0] = np.nan
-        else:
-            for values in block.values:
-                matrix[np.isnan(values)] = np.nan
+            continue
+        needed = sources(plan.recipes[key].factor, plan.recipes[key].formula, rows)
+        for name, values in zip(block.names, block.values, strict=True):
+            matrix[~np.isfinite(_finite(name, values, rows, needed))] = np.nan
+    for j in plan.products():
+        column = _finite(plan.names[j], matrix[:, j], rows, plan.sources(j, rows))
+        matrix[np.isnan(column)] = np.nan
     for name in dict.fromkeys(_columns(plan, rows)):
         absent = rows.column(name).missing()
         if absent is not None:
@@ -139,5 +155,4 @@ def _rebuild(plan: PartPlan, rows: Rows) -> FloatArray:
 
 def _columns(plan: PartPlan, rows: Rows) -> Iterable[str]:
     for recipe in plan.recipes.values():
-        bound = bind_factor(recipe.factor, recipe.formula, rows.table)
-        yield from (recipe.factor.name,) if bound is None else bound.names
+        yield from columns_of(recipe.factor, recipe.formula, rows.table)

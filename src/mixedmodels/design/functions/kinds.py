@@ -220,9 +220,10 @@ def learnt_range(values: FloatArray) -> tuple[float, float]:
         raise DataError("has no value to learn from: all are missing.")
     for edge in (low, high):
         if np.isinf(edge):
+            count = int(np.isinf(values).sum())
             raise DataError(
-                f"cannot learn from a value that is {edge}; drop its rows, or change what is "
-                "computed inside."
+                f"cannot learn from a value that is {edge} ({count} of {values.size} values are "
+                "infinite); drop their rows, or change what is computed inside."
             )
     return float(low), float(high)
 
