@@ -164,6 +164,7 @@ void ProfileCurve::set_optimum(const std::vector<double>& theta) {
   value_ = f_.value(theta_.data(), kMl);
   const double variance = f_.pls().pwrss() / static_cast<double>(A_.n);
   sigma_ = std::sqrt(variance);
+  reference_ = sigma_;
   templates_ = theta_;
   if (has_extra()) {
     const int s = terms_[parameter_.term].size;
@@ -236,12 +237,13 @@ void ProfileCurve::learn_curvature() {
 }
 
 void ProfileCurve::fill_templates(const std::vector<double>& free, double at) {
-  for (std::size_t i = 0; i < slot_.size(); ++i) templates_[slot_[i]] = free[i] * unit_[i];
   if (parameter_.kind == Held::sigma) sigma_ = std::exp(at);
   if (parameter_.kind == Held::sd) {
     sigma_ = std::exp(free.back());
     templates_[place(parameter_.term, 0, 0)] = at / sigma_;
   }
+  const double scale = in_residuals();
+  for (std::size_t i = 0; i < slot_.size(); ++i) templates_[slot_[i]] = free[i] * unit_[i] * scale;
   if (parameter_.kind == Held::correlation) {
     const std::size_t k = unit_.size();
     roots_[0] = free[k - 2];
@@ -290,8 +292,11 @@ void ProfileCurve::gradient(std::vector<double>& out) {
     for (int c = 0; c < s; ++c)
       for (int i = 0; i < s; ++i) g[i + c * s] = small::dot(s, turn_back_.data() + i * s, turned.data() + c * s);
   }
-  for (std::size_t i = 0; i < slot_.size(); ++i) out[i] = entry_gradient_[slot_[i]] * unit_[i];
-  const double by_log_sigma = 2 * static_cast<double>(A_.n) - 2 * f_.pls().pwrss() / variance;
+  const double scale = in_residuals();
+  for (std::size_t i = 0; i < slot_.size(); ++i) out[i] = entry_gradient_[slot_[i]] * unit_[i] * scale;
+  double by_log_sigma = 2 * static_cast<double>(A_.n) - 2 * f_.pls().pwrss() / variance;
+  if (explicit_sigma())
+    for (int slot : slot_) by_log_sigma -= entry_gradient_[slot] * templates_[slot];
   switch (parameter_.kind) {
     case Held::sigma:
       slope_ = by_log_sigma;

@@ -80,6 +80,9 @@ class ProfileCurve {
   const Solved& nearest(double at) const;
   ProfilePoint point(double at, bool converged) const;
   bool explicit_sigma() const { return parameter_.kind == Held::sigma || parameter_.kind == Held::sd; }
+  // Where sigma is a variable, or held, the other variables are templates times sigma over that of the fit: an effect
+  // of large variance keeps its size when sigma changes, and the way to a sigma of zero is straight.
+  double in_residuals() const { return explicit_sigma() ? reference_ / sigma_ : 1.0; }
   bool has_extra() const { return parameter_.kind == Held::sd || parameter_.kind == Held::correlation; }
   int place(int term, int row, int column) const { return first_[term] + row + column * terms_[term].size; }
 
@@ -97,7 +100,7 @@ class ProfileCurve {
   std::vector<double> held_row_;
   double held_offset_ = 0;
   std::vector<double> templates_, theta_, rotation_, entry_gradient_;
-  double sigma_ = 0, value_ = 0, at_ = 0, slope_ = 0;
+  double sigma_ = 0, reference_ = 1, value_ = 0, at_ = 0, slope_ = 0;
   double roots_[2] = {0, 0};
   QuadraticModel model_;
   std::vector<double> gradient_, step_, trial_, trial_gradient_, change_;

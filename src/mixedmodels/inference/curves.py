@@ -47,6 +47,9 @@ _MOST_MINIMA = 8
 _NO_WAY, _JUMP = 1e-6, 1e-3
 # Largest unit of a standard deviation, in residual standard deviations and natural units of theta.
 _LARGEST_UNIT = 30.0
+# How far from its estimate, as a logarithm, sigma is when its profile is asked whether it stays
+# level all the way to zero, and the change of the deviance below which it does.
+_FAR, _LEVEL = 1.0, 1e-3
 # A path stops there; the step of zeta that it aims at.
 _MOST_POINTS = 60
 _STEPS_A_SIDE = 7
@@ -134,6 +137,7 @@ class Curve:
         self.optimum = Point(w, at, self.minimum, 0.0, slope, theta, sigma, beta)
         self.trouble = ""
         self._small = fitted.stages.analysis.flops < _SMALL
+        self._saturated = parameter.kind == "sigma" and _is_saturated(fitted)
         self._ceiling: Solved | None = None
         if parameter.kind == "cor":
             term, *effects = parameter.place
@@ -246,12 +250,18 @@ class Curve:
             LowerDevianceError: The deviance falls below that of the fit.
             NoLimitError: The deviance never rises so far, or cannot be followed.
         """
-        side: Side = 1 if zeta > 0.0 else -1
-        bound = self.bound(side)
         wanted = self.minimum + zeta * zeta
         tolerance = max(_TOLERANCE, _ROUNDING * abs(wanted))
         if self._ceiling is not None and self._ceiling[1] <= wanted + tolerance:
-            return bound
+            return self.bound(1 if zeta > 0.0 else -1)
+        if zeta < 0.0 and self._starts_level():
+            return -inf
+        return self._search(zeta, wanted, tolerance, guess)
+
+    def _search(self, zeta: float, wanted: float, tolerance: float, guess: float | None) -> float:
+        """The limit at a deviance of `wanted`, met to the tolerance."""
+        side: Side = 1 if zeta > 0.0 else -1
+        bound = self.bound(side)
         inner, outer = self.optimum, None
         w = self._extend(inner, zeta, bound) if guess is None else guess
         widths = [inf, inf]  # of the interval, after the last two steps
@@ -261,6 +271,8 @@ class Curve:
                 w = bound
             found = self._probe(w, inner, zeta, first=outer is None)
             beyond = abs(found.zeta) > abs(zeta)
+            if not beyond and self._vanishes(found):
+                return -inf
             met = abs(found.deviance - wanted) <= tolerance
             if met or _close(inner, outer) or (found.w == bound and not beyond):
                 lower = self._lower(found) if minima else None
@@ -290,6 +302,32 @@ class Curve:
             f"deviance stays within {zeta * zeta:.3g} of its minimum as far as "
             f"{to_value(self.parameter.kind, inner.held):g}."
         )
+
+    def _vanishes(self, found: Point) -> bool:
+        """Whether a residual of zero fits as well, so that sigma has no lower limit but zero.
+
+        With as many effects as rows the covariance of the response is regular without a residual.
+        The deviance is then level for a small sigma: its derivative goes to zero as sigma squared.
+        """
+        return (
+            self._saturated
+            and found.w <= self.optimum.w - _FAR
+            and abs(2.0 * found.zeta * found.slope) < _LEVEL
+        )
+
+    def _level_note(self, last: Point) -> str:
+        return (
+            f"The deviance is level from {to_value(self.parameter.kind, last.held):.3g} down to "
+            "zero: there are as many fixed and random effects as rows, so that the model fits as "
+            "well without residuals. The lower limit is 0."
+        )
+
+    def _starts_level(self) -> bool:
+        """The same of the estimate, where the slope is zero anyway: whether a larger sigma fits."""
+        if not self._saturated:
+            return False
+        larger = self._computed(self.optimum.w + _FAR)
+        return larger is not None and larger.deviance - self.minimum < _LEVEL
 
     def _probe(self, w: float, inner: Point, zeta: float, *, first: bool) -> Point:
         """The point at w; beyond the limit for the first time, the lowest of several searches."""
@@ -341,6 +379,9 @@ class Curve:
         bent = side < 0 and self.parameter.kind == "sd"
         step = reach / (_STEPS_TO_ZERO if bent else _STEPS_A_SIDE)
         points = [self.optimum]
+        if side < 0 and self._starts_level():
+            self.trouble = self._level_note(self.optimum)
+            return []
         while len(points) < _MOST_POINTS:
             last = points[-1]
             left = reach - abs(last.zeta)
@@ -358,6 +399,9 @@ class Curve:
                 self.trouble = str(error)
                 break
             points.append(found)
+            if self._vanishes(found):
+                self.trouble = self._level_note(found)
+                break
         return points[1:]
 
     def _next(self, w: float, last: Point, step: float) -> Point:
@@ -386,6 +430,16 @@ class Curve:
         if self.parameter.kind in ("sd", "sigma"):
             move = min(move, max(_FIRST_STEP, 4.0 * way))
         return last.w + side * move
+
+
+def _is_saturated(fitted: Fitted) -> bool:
+    """Whether there are as many fixed and random effects as rows."""
+    templates = fitted.stages.templates
+    random = sum(
+        size * templates.n_levels[group]
+        for size, group in zip(templates.sizes, templates.groups, strict=True)
+    )
+    return random + fitted.solution.p >= fitted.solution.n
 
 
 def _close(inner: Point, outer: Point | None) -> bool:
