@@ -140,7 +140,7 @@ class Bench {
   }
 
   void fit(const RowSets& sets, int at, const std::vector<double>& start, Criterion criterion,
-           const SearchSettings& settings, const std::vector<double>* newton, Deletions& out) {
+           const SearchSettings& settings, const NewtonStep* newton, Deletions& out) {
     const std::int64_t* which = sets.rows.data() + sets.start[at];
     const std::int64_t count = sets.start[at + 1] - sets.start[at];
     take_out(which, count);
@@ -181,7 +181,7 @@ class Bench {
   }
 
   void fit_anew(std::int64_t count, const std::vector<double>& start, Criterion criterion,
-                const SearchSettings& settings, const std::vector<double>* newton, int at, Deletions& out) {
+                const SearchSettings& settings, const NewtonStep* newton, int at, Deletions& out) {
     const OrthogonalBasis basis = orthogonalize(rows_);
     if (basis.fits_exactly || rows_.n - count <= basis.p()) return;
     CrossProducts A = cross_products(rows_, basis);
@@ -194,17 +194,16 @@ class Bench {
   }
 
   void solve(Evaluator& evaluator, const OrthogonalBasis& basis, const CrossProducts& A, std::vector<double> theta,
-             Criterion criterion, const SearchSettings& settings, const std::vector<double>* newton, int at,
+             Criterion criterion, const SearchSettings& settings, const NewtonStep* newton, int at,
              Deletions& out) const {
     const auto m = theta.size();
     if (newton) {
-      std::vector<double> gradient(m);
+      std::vector<double> gradient(m), step(m, 0.0);
       evaluator.value(theta.data(), criterion);
       evaluator.gradient(criterion, gradient.data());
       for (std::size_t j = 0; j < m; ++j)
-        for (std::size_t i = 0; i < m; ++i) theta[i] -= (*newton)[i + j * m] * gradient[j];
-      for (std::size_t e = 0; e < m; ++e)  // beyond zero lies the mirror image
-        if (model_.entries[e].row == model_.entries[e].column) theta[e] = std::max(theta[e], 0.0);
+        for (std::size_t i = 0; i < m; ++i) step[i] -= newton->inverse[i + j * m] * gradient[j];
+      newton->axes.advance(theta.data(), step.data());
     } else {
       leave_zeros(evaluator, theta);
       SearchResult found = quasi_newton(evaluator, criterion, std::move(theta), settings, {});
@@ -282,8 +281,7 @@ bool subtract_rows(const Rows& rows, const OrthogonalBasis& basis, const CrossPr
 }
 
 Deletions fit_without(const RefitModel& model, const RowSets& sets, const std::vector<double>& start,
-                      Criterion criterion, const SearchSettings& settings, const std::vector<double>* newton,
-                      int threads) {
+                      Criterion criterion, const SearchSettings& settings, const NewtonStep* newton, int threads) {
   const auto count = static_cast<std::size_t>(sets.count()), p = static_cast<std::size_t>(model.A.p);
   Workers workers(std::min(threads, std::max(sets.count(), 1)));
   require_memory(

@@ -94,7 +94,7 @@ TEST(products_of_the_rows_left) {
     const std::vector<mm::ThetaEntry> entries = s.entries();
     const mm::RefitModel model{stages.rows, stages.basis, stages.A, stages.symbolic, entries};
     const mm::RowSets sets = sets_of(s, 0);
-    const std::vector<double> no_step(entries.size() * entries.size(), 0.0);
+    const mm::NewtonStep no_step{std::vector<double>(entries.size() * entries.size(), 0.0), {{}, {}}};
     Random random(seed + 500);
     for (structures::Point point : structures::kPoints) {
       const std::vector<double> theta = structures::theta(random, s, point);
@@ -183,7 +183,7 @@ TEST(one_step_is_newtons) {
   f.value(start.data(), mm::Criterion::ml);
   f.gradient(mm::Criterion::ml, &gradient);
   for (double factor : {0.01, -0.01, 10.0, -10.0}) {
-    const std::vector<double> newton{factor};
+    const mm::NewtonStep newton{{factor}, {{1}, {1.0}}};
     const mm::Deletions found = mm::fit_without(model, sets, start, mm::Criterion::ml, {}, &newton, 1);
     // A step beyond zero ends there.
     CHECK_ERROR("step", std::abs(found.theta[0] - std::max(0.8 - factor * gradient, 0.0)), 1e-11);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mixedmodels/forward.hpp"
 #include "mixedmodels/refit.hpp"
 
 namespace mixedmodels {
@@ -15,6 +16,12 @@ namespace mixedmodels {
 struct RowSets {
   std::vector<std::int64_t> start, rows;
   int count() const { return static_cast<int>(start.size()) - 1; }
+};
+
+// One step instead of a search: by -inverse * gradient, inverse being m x m, column-major.
+struct NewtonStep {
+  std::vector<double> inverse;
+  ForwardStep axes;
 };
 
 struct Deletions {
@@ -28,11 +35,10 @@ struct Deletions {
   std::vector<std::int32_t> rebuilt;  // whether the products were formed anew
 };
 
-// Searches start at `start`, where a diagonal entry of it is zero at moments of the rows left. With `newton` (m x m,
-// column-major) there is no search but the one step theta = start - newton * gradient.
+// Searches start at `start`, where a diagonal entry of it is zero at moments of the rows left. With `newton`
+// there is no search but that step from `start`.
 Deletions fit_without(const RefitModel& model, const RowSets& sets, const std::vector<double>& start,
-                      Criterion criterion, const SearchSettings& settings, const std::vector<double>* newton,
-                      int threads);
+                      Criterion criterion, const SearchSettings& settings, const NewtonStep* newton, int threads);
 
 // Takes the products of some rows out of A. False when what is left has lost too many digits, A being of no use then.
 // `left` holds the rows left of every level, factor after factor.

@@ -22,6 +22,7 @@ from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.diagnostics.one_step import newton_matrix, rows_by_one_step
 from mixedmodels.diagnostics.rows import row_labels
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.optimize.methods import DECREMENT, ZERO
 from mixedmodels.settings import (
@@ -148,6 +149,7 @@ def _fits(
         DECREMENT,
         ZERO,
         newton,
+        *ForwardAxes.of(fitted.stages.products, fitted.stages.templates).packed(),
         threads,
     )
     return found
@@ -190,7 +192,18 @@ def _result(
         full_vcov=pd.DataFrame(solution.vcov.copy(), names, names),
         full_theta=pd.Series(solution.theta.copy(), list(templates.names), name="theta"),
         full_sigma=solution.sigma,
+        full_root=_root_of_information(fitted),
     )
+
+
+def _root_of_information(fitted: Fitted) -> FloatArray:
+    """(p, p) RX R / sigma, of which the cross-product is the inverse covariance of beta."""
+    solution, stages = fitted.solution, fitted.stages
+    objective = stages.objective
+    with objective.lock:
+        objective.evaluator.value(solution.axes_theta, solution.reml)
+        root: FloatArray = objective.evaluator.RX @ stages.products.R
+    return root / solution.sigma
 
 
 def _notes(fitted: Fitted, found: dict[str, Any], names: list[str]) -> list[str]:

@@ -37,6 +37,8 @@ class Influence:
         full_vcov: (p, p) their covariance.
         full_theta: (m,).
         full_sigma: Residual standard deviation with all rows.
+        full_root: (p, p) a root of the inverse of `full_vcov`: root'root. It has the digits that
+            `full_vcov` has not where the origin of a covariate is far away.
     """
 
     by: str
@@ -53,6 +55,7 @@ class Influence:
     full_vcov: pd.DataFrame
     full_theta: pd.Series[float]
     full_sigma: float
+    full_root: FloatArray
 
     @property
     def dfbeta(self) -> pd.DataFrame:
@@ -82,13 +85,8 @@ class Influence:
             raise MixedModelsError(
                 "cooks_distance: the model has no fixed effects, whose change it measures."
             )
-        d = self.dfbeta.to_numpy()
-        # The scale of each coefficient is taken out first: it may differ by many powers of ten.
-        scale = np.sqrt(np.diag(self.full_vcov.to_numpy()))
-        correlation = self.full_vcov.to_numpy() / np.outer(scale, scale)
-        unit: FloatArray = d / scale
-        solved = np.linalg.solve(correlation, unit.T).T
-        distances = np.einsum("ij,ij->i", unit, solved) / p
+        d: FloatArray = self.dfbeta.to_numpy() @ self.full_root.T
+        distances = np.einsum("ij,ij->i", d, d) / p
         return pd.Series(distances, self.beta.index, name="cooks_distance")
 
     def to_frame(self) -> pd.DataFrame:

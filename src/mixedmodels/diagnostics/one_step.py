@@ -9,6 +9,9 @@ single rows all gradients come at once: without row i, with theta held,
 with h the hat value, h_Z its random share and r the weighted residual (see `rows`). What one row
 changes in the criterion is thus a smooth function of theta with known values for all rows, and its
 differences in theta cost two evaluations per parameter whatever the number of rows.
+
+Gradient and Hessian give the same step for any origin of a covariate; the templates that it leads
+to are made along the forward axes of the terms (`advance`), where this holds to all orders.
 """
 
 from __future__ import annotations
@@ -18,10 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from mixedmodels._core import advance
+from mixedmodels.covariance import Templates
 from mixedmodels.diagnostics.rows import row_values
+from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.objective import Objective
-from mixedmodels.typing import FloatArray, LongArray
+from mixedmodels.typing import BoolArray, FloatArray, LongArray
 
 # Curvature below this part of the largest is taken for flat: no step goes there.
 _FLAT = 1e-8
@@ -74,7 +80,8 @@ def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
     for k, slope in slopes.items():
         gradient[:, k] = slope.change
     step = -gradient @ newton
-    held = stages.templates.diagonal & (theta + step < 0.0)
+    # A standard deviation by itself stops at zero; what a step means for others `advance` decides.
+    held = _alone(stages.templates) & (theta + step < 0.0)
     step = np.where(held, -theta, step)
     beta, log_pwrss, log_spread = at.beta.copy(), at.log_pwrss.copy(), at.log_spread.copy()
     for k, slope in slopes.items():
@@ -82,6 +89,7 @@ def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
         beta += by[:, None] * slope.beta
         log_pwrss += by * slope.log_pwrss
         log_spread += by[:, None] * slope.log_spread
+    axes = ForwardAxes.of(stages.products, stages.templates)
     df = n_left(fitted) - (p if solution.reml else 0)
     sigma = np.sqrt(np.exp(log_pwrss) / df) if df > 0 else np.full(n, np.nan)
     levels = np.empty((n, len(stages.design.groups)), dtype=np.int32)
@@ -89,7 +97,7 @@ def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
         alone = np.bincount(group.codes, minlength=group.n_levels)[group.codes[rows]] == 1
         levels[:, g] = group.n_levels - alone
     return {
-        "theta": theta + step,
+        "theta": advance(theta, np.ascontiguousarray(step), *axes.packed()),
         "beta": beta,
         "std_error": sigma[:, None] * np.exp(log_spread),
         "sigma": sigma,
@@ -97,6 +105,11 @@ def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
         "n": np.full(n, n_left(fitted)),
         "levels": levels,
     }
+
+
+def _alone(templates: Templates) -> BoolArray:
+    """(m,) entries of theta of terms with one column."""
+    return np.array([templates.sizes[t] == 1 for t, _, _ in templates.entries.tolist()])
 
 
 def n_left(fitted: Fitted) -> int:

@@ -49,6 +49,11 @@ class ForwardAxes:
             turns.append((q * sign).T[::-1])
         return cls(templates, tuple(turns))
 
+    def packed(self) -> tuple[list[int], FloatArray]:
+        """Sizes of the terms, and their turns column by column, as the core takes them."""
+        squares = [Q.ravel(order="F") for Q in self.turns]
+        return list(self.templates.sizes), np.concatenate([np.empty(0), *squares])
+
     def from_axes(self, theta: FloatArray) -> FloatArray:
         """(m,) templates along the forward axes from those along the core's."""
         lams = zip(self.turns, self.templates.lam(theta), strict=True)
