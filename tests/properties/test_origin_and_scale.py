@@ -94,6 +94,28 @@ def searched(fit: mm.LinearMixedFit, of_t: float) -> Numbers:
     return {key: np.asarray(value, dtype=np.float64) for key, value in out.items()}
 
 
+def after_the_fit(fit: mm.LinearMixedFit, of_t: float) -> Numbers:
+    """Tests, Wald limits, inflation and influence, of an additive fixed part."""
+    out: dict[str, Any] = {"inflation": fit.vif()["gvif"]}
+    out["Wald"] = of_t * fit.confint(parameters="t", method="wald").to_numpy()
+    tests = ["num_df", "den_df", "statistic", "p_value"]
+    for kind in (1, 2, 3):
+        out[f"type {kind}"] = fit.anova(type=kind)[tests]
+    out["dropped"] = fit.drop1("F")[tests]
+    for method in ("satterthwaite", "kenward-roger", "residual"):
+        found = fit.test(f"t = {0.5 / of_t}", df=method).table
+        out[f"test {method}"] = found[["df", "statistic", "p_value"]]
+    for by in (None, "g"):
+        without = fit.influence(by, "one-step")
+        out[f"step {by}"] = np.column_stack([of_t * without.beta["t"], without.sigma])
+        out[f"step's dfbetas {by}"] = without.dfbetas["t"]
+        out[f"step's distances {by}"] = without.cooks_distance
+    exact = fit.influence("g")
+    out["dfbetas"], out["distances"] = exact.dfbetas["t"], exact.cooks_distance
+    out["outliers"] = fit.std_residuals()
+    return {key: np.asarray(value, dtype=np.float64) for key, value in out.items()}
+
+
 def same(found: Numbers, expected: Numbers, tol: float) -> None:
     for key, value in expected.items():
         size = max(float(np.nanmax(np.abs(value))), 1e-300)
@@ -111,6 +133,16 @@ def test_numbers_of_a_fit_do_not_depend_on_the_origin(name: str, seed: int, reml
         same(at_once(moved, 1.0), expected, 2e-6 + 1e5 * EPS * origin)
 
 
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("name", MODELS)
+def test_what_follows_a_fit_does_not_depend_on_the_origin(name: str, reml: bool) -> None:
+    data = table(9)
+    expected = after_the_fit(fit_of(data, name, reml=reml), 1.0)
+    for origin in (10.0, 1e3, 1e6):
+        moved = fit_of(data.assign(t=data["t"] + origin), name, reml=reml)
+        same(after_the_fit(moved, 1.0), expected, 1e-5 + 1e5 * EPS * origin)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_searches_do_not_depend_on_the_origin(name: str) -> None:
     data = table(3)
@@ -125,7 +157,7 @@ def test_searches_do_not_depend_on_the_origin(name: str) -> None:
 def test_numbers_do_not_depend_on_the_scale(name: str, scale: float) -> None:
     data = table(4)
     scaled = data.assign(t=data["t"] * scale)
-    for numbers in (at_once, searched):
+    for numbers in (at_once, searched, after_the_fit):
         one, other = (
             numbers(fit_of(d, name, reml=False), s) for d, s in [(data, 1), (scaled, scale)]
         )

@@ -19,6 +19,7 @@ from mixedmodels.design.alignment import row_column
 from mixedmodels.design.codes import categorize
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.diagnostics.influence import Influence
+from mixedmodels.diagnostics.information import information_root
 from mixedmodels.diagnostics.one_step import newton_matrix, rows_by_one_step
 from mixedmodels.diagnostics.rows import row_labels
 from mixedmodels.errors import MixedModelsError
@@ -192,18 +193,8 @@ def _result(
         full_vcov=pd.DataFrame(solution.vcov.copy(), names, names),
         full_theta=pd.Series(solution.theta.copy(), list(templates.names), name="theta"),
         full_sigma=solution.sigma,
-        full_root=_root_of_information(fitted),
+        full_root=information_root(fitted),
     )
-
-
-def _root_of_information(fitted: Fitted) -> FloatArray:
-    """(p, p) RX R / sigma, of which the cross-product is the inverse covariance of beta."""
-    solution, stages = fitted.solution, fitted.stages
-    objective = stages.objective
-    with objective.lock:
-        objective.evaluator.value(solution.axes_theta, solution.reml)
-        root: FloatArray = objective.evaluator.RX @ stages.products.R
-    return root / solution.sigma
 
 
 def _notes(fitted: Fitted, found: dict[str, Any], names: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.design.names import term_names
+from mixedmodels.diagnostics.information import information_root, log_det
 from mixedmodels.diagnostics.rows import fixed_part
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
@@ -99,17 +100,18 @@ def vif(fitted: Fitted) -> pd.DataFrame:
         raise MixedModelsError(
             f"vif: the fixed part of {design.formula.text!r} has no term besides the intercept."
         )
-    slopes = np.flatnonzero(np.isin(origin, used))
-    vcov = solution.vcov[np.ix_(slopes, slopes)]
-    scale = np.sqrt(np.diag(vcov))
-    correlation, origin = vcov / np.outer(scale, scale), origin[slopes]
-    everything = np.linalg.slogdet(correlation)[1]
+    slopes = np.isin(origin, used)
+    # The information on the slopes, the intercept being free: the inverse of their covariance.
+    order = np.argsort(slopes, kind="stable")
+    triangle = np.asarray(np.linalg.qr(information_root(fitted)[:, order], mode="r"))
+    first = int((~slopes).sum())
+    information, origin = triangle[first:, first:], origin[slopes]
+    everything = log_det(information)
     rows = []
     for t in used:
         own = origin == t
         df = int(own.sum())
-        inside = np.linalg.slogdet(correlation[np.ix_(own, own)])[1]
-        outside = np.linalg.slogdet(correlation[np.ix_(~own, ~own)])[1]
+        inside, outside = log_det(information[:, own]), log_det(information[:, ~own])
         gvif = float(np.exp(inside + outside - everything)) if df else np.nan
         rows.append((df, gvif, gvif ** (0.5 / df) if df else np.nan))
     names = term_names(terms)

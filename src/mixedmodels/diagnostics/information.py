@@ -1,0 +1,28 @@
+"""The information on the fixed effects as a root, which keeps digits that the covariance has lost.
+
+In the covariance of coefficients a covariate far from its origin leaves correlations of nearly -1,
+from which nothing can be inverted. A root of the inverse covariance has no such loss.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedmodels.estimates.stages import Fitted
+from mixedmodels.typing import FloatArray
+
+
+def information_root(fitted: Fitted) -> FloatArray:
+    """(p, p) RX R / sigma, of which the cross-product is the inverse covariance of beta."""
+    solution, stages = fitted.solution, fitted.stages
+    objective = stages.objective
+    with objective.lock:
+        objective.evaluator.value(solution.axes_theta, solution.reml)
+        root: FloatArray = objective.evaluator.RX @ stages.products.R
+    return root / solution.sigma
+
+
+def log_det(columns: FloatArray) -> float:
+    """Log determinant of the cross-product of columns (n, k) of full rank."""
+    triangle = np.asarray(np.linalg.qr(columns, mode="r"))
+    return 2.0 * float(np.log(np.abs(np.diag(triangle))).sum())
