@@ -10,7 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.design.names import Labels
-from mixedmodels.errors import NotIdentifiedWarning, RefitWarning, SingularFitWarning
+from mixedmodels.errors import (
+    ConvergenceWarning,
+    NotIdentifiedWarning,
+    RefitWarning,
+    SingularFitWarning,
+)
 from mixedmodels.estimates.parameters import SIGMA, coefficient_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
@@ -43,7 +48,8 @@ class Inference(Values):
 
         Returns:
             One row per kept column of X; columns `estimate`, `std_error`, `df`,
-            `statistic`, `p_value`.
+            `statistic`, `p_value`. Where there is no test, a `ConvergenceWarning` and
+            `attrs["notes"]` say why.
 
         Raises:
             MixedModelsError: Unknown `df`.
@@ -55,7 +61,7 @@ class Inference(Values):
             >>> fit.coef_table()["df"].round(2).tolist()
             [17.0, 17.0]
         """
-        return coef_table(self._kept_names, self._degrees(df))
+        return coef_table(self._kept_names, self._spoken_degrees(df))
 
     def anova(self, type: AnovaType = 3, *, df: DfMethod = "satterthwaite") -> pd.DataFrame:  # noqa: A002
         """F tests of the terms of the fixed part.
@@ -68,7 +74,7 @@ class Inference(Values):
         Returns:
             One row per term in the order of the formula; columns `sum_sq`, `mean_sq`, `num_df`,
             `den_df`, `statistic` (F), `p_value`. A term of which nothing is estimable has
-            `num_df` 0 and NaN.
+            `num_df` 0 and NaN; `attrs["notes"]` says by term why a number is missing.
 
         Raises:
             MixedModelsError: Unknown `type` or `df`.
@@ -81,7 +87,7 @@ class Inference(Values):
             >>> fit.anova()[["num_df", "den_df", "statistic"]].round(2).values.tolist()
             [[2.0, 10.0, 20.58]]
         """
-        return anova_table(self._stages, self._degrees(df), type)
+        return anova_table(self._stages, self._spoken_degrees(df), type)
 
     def test(
         self,
@@ -218,6 +224,13 @@ class Inference(Values):
         if note:
             warnings.warn(note, RefitWarning, stacklevel=5)
         return KenwardRoger(fitted, note)
+
+    def _spoken_degrees(self, df: DfMethod) -> Degrees:
+        """The method, with a warning where it has no degrees of freedom to give."""
+        degrees = self._degrees(df)
+        if isinstance(degrees, Satterthwaite) and degrees.note:
+            warnings.warn(degrees.note, ConvergenceWarning, stacklevel=3)
+        return degrees
 
     def _degrees(self, df: DfMethod) -> Degrees:
         check_option("df", df, DF_METHODS)

@@ -77,7 +77,7 @@ class Likelihood(Inference, Prediction):
             {'recipe': 0.249, 'temp': 94.976}
         """
         check_option("test", test, DROP_TESTS)
-        return drop1_f(self._stages, self._degrees(df)) if test == "F" else drop1(self._ml)
+        return drop1_f(self._stages, self._spoken_degrees(df)) if test == "F" else drop1(self._ml)
 
     def ranova(self, reduce: bool = True) -> pd.DataFrame:
         """Tests of the random-effects terms, left out one at a time.

@@ -6,8 +6,10 @@ The layout is `report`'s; here the values of a fit are handed to it.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from mixedmodels.fit.inference import Inference
+from mixedmodels.inference.coefficients import coef_table
 from mixedmodels.report.html import render_html
 from mixedmodels.report.sections import fit_sections
 from mixedmodels.report.text import Report, render_text
@@ -45,6 +47,8 @@ class Reports(Inference):
 
     def _values(self, *, full: bool) -> FitValues:
         design = self._design
+        table = coef_table(self._kept_names, self._degrees("satterthwaite"))
+        notes = table.attrs["notes"]
         return FitValues(
             formula=design.formula.text,
             reml=self.reml,
@@ -57,13 +61,12 @@ class Reports(Inference):
             deviance=self.deviance,
             df_residual=self.df_residual,
             variances=self.varcorr.rows,
-            coefficients=self._coefficients(correlated=full),
+            coefficients=self._coefficients(table, correlated=full),
             quantiles=self._scaled_quantiles() if full and self.sigma > 0.0 else None,
-            messages=self.messages,
+            messages=(*self.messages, *dict.fromkeys(notes.values())),
         )
 
-    def _coefficients(self, *, correlated: bool) -> CoefficientValues:
-        table = self.coef_table()
+    def _coefficients(self, table: pd.DataFrame, *, correlated: bool) -> CoefficientValues:
         std_error = table["std_error"].to_numpy()
         shown = correlated and 1 < len(table) <= MOST_CORRELATIONS
         return CoefficientValues(

@@ -12,12 +12,15 @@ from mixedmodels.inference.degrees import Degrees
 
 
 def coef_table(names: Sequence[str], degrees: Degrees) -> pd.DataFrame:
-    """Estimates, standard errors and tests of the kept coefficients, one row for each."""
+    """Estimates, standard errors and tests of the kept coefficients, one row for each.
+
+    `attrs["notes"]` has by name why a row has no test.
+    """
     std_error = np.sqrt(np.diag(degrees.vcov))
     df = degrees.of_rows(np.eye(len(names)))
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = degrees.beta / std_error
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "estimate": degrees.beta,
             "std_error": std_error,
@@ -27,3 +30,12 @@ def coef_table(names: Sequence[str], degrees: Degrees) -> pd.DataFrame:
         },
         index=list(names),
     )
+    table.attrs["notes"] = notes_of(table, "df", degrees)
+    return table
+
+
+def notes_of(table: pd.DataFrame, column: str, degrees: Degrees) -> dict[str, str]:
+    """By row the note of the method, where it gives no number in a column."""
+    if not degrees.note:
+        return {}
+    return {str(name): degrees.note for name in table.index[table[column].isna()]}

@@ -109,7 +109,10 @@ class Satterthwaite(Degrees):
         super().__init__(*estimates(fitted))
         self._information = information
         if information.problem:
-            self.note = f"No degrees of freedom by Satterthwaite: {information.problem}."
+            self.note = (
+                f"No degrees of freedom by Satterthwaite: {information.problem}. Fit again with "
+                "another start= or optimizer=, or test by df='residual' or df='none'."
+            )
 
     def of_rows(self, L: FloatArray) -> FloatArray:
         """By the formula above."""

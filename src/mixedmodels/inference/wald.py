@@ -15,6 +15,7 @@ import pandas as pd
 from mixedmodels.design.names import term_names
 from mixedmodels.estimates.stages import Stages
 from mixedmodels.estimates.tails import t_quantile, t_tail
+from mixedmodels.inference.coefficients import notes_of
 from mixedmodels.inference.degrees import Degrees, FTest
 from mixedmodels.inference.hypotheses import Hypothesis
 from mixedmodels.inference.terms import term_hypotheses
@@ -22,6 +23,10 @@ from mixedmodels.report.numbers import format_p
 from mixedmodels.settings import ANOVA_TYPES, AnovaType, DfMethod, check_level, check_option
 from mixedmodels.typing import FloatArray
 
+_NOT_ESTIMABLE = (
+    "nothing of this term is estimable: its columns depend on those of other terms, or cells of "
+    "its factors are empty. Leave it out, or test what is estimable by fit.test()."
+)
 COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "statistic", "p_value")
 
 
@@ -30,7 +35,7 @@ def anova_table(stages: Stages, degrees: Degrees, type_: AnovaType) -> pd.DataFr
 
     The mean square is the F (before Kenward and Roger's scale) times the residual variance, so that
     the table reads like one of an analysis of variance. A term of which nothing is estimable has
-    no degrees of freedom and NaN elsewhere.
+    no degrees of freedom and NaN elsewhere; `attrs["notes"]` has by term why a number is missing.
     """
     check_option("type", type_, ANOVA_TYPES)
     return f_tests(stages, degrees, term_hypotheses(stages, type_))
@@ -48,7 +53,11 @@ def f_tests(stages: Stages, degrees: Degrees, hypotheses: Mapping[int, FloatArra
             test.den_df, test.statistic, test.p_value,
         ))  # fmt: skip
     table = pd.DataFrame(rows, [names[t] for t in hypotheses], list(COLUMNS))
-    return table.astype({name: np.int64 if name == "num_df" else np.float64 for name in COLUMNS})
+    table = table.astype({name: np.int64 if name == "num_df" else np.float64 for name in COLUMNS})
+    notes = notes_of(table, "den_df", degrees)
+    notes.update(dict.fromkeys(map(str, table.index[table["num_df"] == 0]), _NOT_ESTIMABLE))
+    table.attrs["notes"] = notes
+    return table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
