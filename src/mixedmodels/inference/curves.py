@@ -48,8 +48,10 @@ _NO_WAY, _JUMP = 1e-6, 1e-3
 # Largest unit of a standard deviation, in residual standard deviations and natural units of theta.
 _LARGEST_UNIT = 30.0
 # How far from its estimate, as a logarithm, sigma is when its profile is asked whether it stays
-# level all the way to zero, and the change of the deviance below which it does.
-_FAR, _LEVEL = 1.0, 1e-3
+# level all the way to zero, and the slope of the deviance below which it nearly is.
+_FAR, _SLOPE = 1.0, 0.1
+# By how much the deviance of such a larger sigma differs if the estimate lies where it is level.
+_LEVEL = 1e-3
 # A path stops there; the step of zeta that it aims at.
 _MOST_POINTS = 60
 _STEPS_A_SIDE = 7
@@ -271,7 +273,7 @@ class Curve:
                 w = bound
             found = self._probe(w, inner, zeta, first=outer is None)
             beyond = abs(found.zeta) > abs(zeta)
-            if not beyond and self._vanishes(found):
+            if self._vanishes(found, zeta):
                 return -inf
             met = abs(found.deviance - wanted) <= tolerance
             if met or _close(inner, outer) or (found.w == bound and not beyond):
@@ -303,17 +305,17 @@ class Curve:
             f"{to_value(self.parameter.kind, inner.held):g}."
         )
 
-    def _vanishes(self, found: Point) -> bool:
-        """Whether a residual of zero fits as well, so that sigma has no lower limit but zero.
+    def _vanishes(self, found: Point, zeta: float) -> bool:
+        """Whether a residual of zero stays within `zeta`: sigma has no lower limit but zero.
 
         With as many effects as rows the covariance of the response is regular without a residual.
-        The deviance is then level for a small sigma: its derivative goes to zero as sigma squared.
+        For a small sigma the deviance is a constant plus a multiple of sigma squared, half the
+        slope above the constant.
         """
-        return (
-            self._saturated
-            and found.w <= self.optimum.w - _FAR
-            and abs(2.0 * found.zeta * found.slope) < _LEVEL
-        )
+        if not self._saturated or found.w > self.optimum.w - _FAR:
+            return False
+        slope = abs(2.0 * found.zeta * found.slope)
+        return slope < _SLOPE and found.zeta**2 + 0.5 * slope < zeta**2
 
     def _level_note(self, last: Point) -> str:
         return (
@@ -366,6 +368,8 @@ class Curve:
             step = min(abs(zeta - inner.zeta) / inner.slope, longest)
         else:
             step = way if way > 0.0 else 0.5
+        if self._saturated:
+            step = min(step, _FAR)  # not over the level part, to where nothing can be computed
         w = inner.w + side * max(step, 1e-8 * (1.0 + abs(inner.w)))
         return bound if side * (w - bound) > 0.0 else w
 
@@ -399,7 +403,7 @@ class Curve:
                 self.trouble = str(error)
                 break
             points.append(found)
-            if self._vanishes(found):
+            if self._vanishes(found, reach):
                 self.trouble = self._level_note(found)
                 break
         return points[1:]
@@ -428,7 +432,7 @@ class Curve:
         straight = abs(step) * inverse
         move = min(max(side * move, 0.3 * straight), 3.0 * straight)
         if self.parameter.kind in ("sd", "sigma"):
-            move = min(move, max(_FIRST_STEP, 4.0 * way))
+            move = min(move, _FAR if self._saturated else max(_FIRST_STEP, 4.0 * way))
         return last.w + side * move
 
 

@@ -65,7 +65,11 @@ def limits(
     def both(parameter: Parameter) -> tuple[float, float]:
         if np.isnan(parameter.estimate):
             return -1.0, 1.0
-        curve = Curve(fitted, parameter, inner)
+        try:
+            curve = Curve(fitted, parameter, inner)
+        except NoLimitError as error:  # of a fit that is not at its minimum
+            notes[parameter.name] = f"{notes.get(parameter.name, '')} {error}".strip()
+            return float("nan"), float("nan")
         trace = None if traces is None else traces[parameter.name]
         low, high = (_end(curve, end, _guess(trace, end), notes) for end in (-zeta, zeta))
         return low, high
