@@ -128,8 +128,29 @@ def test_rows_to_leave_out(start: Any, rows: Any, message: str, stages: Stages) 
             DECREMENT,
             ZERO,
             None,
+            [1],
+            np.ones(1),
             1,
         )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "turns", "message"),
+    [
+        ([0], [], "no size"),
+        ([-1], [1.0], "no size"),
+        ([2], [1.0, 0.0, 0.0, 1.0], "not of one model"),
+        ([1], [], "not of one model"),
+        ([1, 1], [1.0, 1.0], "not of one model"),
+    ],
+)
+def test_turns_of_terms(sizes: list[int], turns: list[float], message: str) -> None:
+    theta, steps = np.ones(1), np.zeros((2, 1))
+    assert np.array_equal(_core.advance(theta, steps, [1], np.ones(1)), np.ones((2, 1)))
+    with pytest.raises(ValueError, match=message):
+        _core.advance(theta, steps, sizes, np.array(turns))
+    with pytest.raises(ValueError, match="length of theta"):
+        _core.advance(theta, np.zeros((2, 3)), [1], np.ones(1))
 
 
 @pytest.mark.parametrize("order", [[], [1], [-1], [0, 0], [0, 1]])
