@@ -31,7 +31,7 @@ def large(name: str) -> Data:
 
 def evaluator(model: LinearMixedModel, order: str | list[int], threads: int = 1) -> Evaluator:
     analysis = Analysis(cross_products(model.design), order)
-    return Evaluator(analysis, model.templates.core_entries.tolist(), threads)
+    return Evaluator(analysis, model.templates.core_entries, threads)
 
 
 @pytest.mark.parametrize("name", LARGE)
@@ -87,7 +87,7 @@ def test_threads_change_nothing_but_time(name: str) -> None:
     """To rounding: how much of a block one call of BLAS sees may change its last digit."""
     data = build(HEAVY[name])
     theta = theta_at(data.model, "interior", 3)
-    entries = data.model.templates.core_entries.tolist()
+    entries = data.model.templates.core_entries
     found = []
     for threads in (1, 2, 3):
         analysis = Analysis(cross_products(data.design, threads))

@@ -167,7 +167,7 @@ def test_the_core_keeps_what_it_points_to() -> None:
     def evaluator() -> Evaluator:
         fresh = data.replace(X=data.X.copy(), y=data.y.copy(), w=np.copy(data.w))
         analysis = Analysis(cross_products(fresh.design))
-        return Evaluator(analysis, templates.core_entries.tolist())
+        return Evaluator(analysis, templates.core_entries)
 
     alone = evaluator()
     gc.collect()
