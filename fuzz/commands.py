@@ -44,7 +44,7 @@ _VALUES = (
     "2",
     "99999999999",
     "auto",
-    "brent",
+    "Powell",
     "DATA",
     "nosuch/dir/f",
     ".",

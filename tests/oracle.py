@@ -278,7 +278,6 @@ def minimise(
     at_bound = (best.x <= templates.lower_bounds) & (best.jac > 0.0)
     summary = OptSummary(
         optimizer="L-BFGS-B",
-        reason="oracle",
         control=Control(),
         n_objective=int(best.nfev),
         n_gradient=int(best.njev),
@@ -288,10 +287,6 @@ def minimise(
         theta_start=np.array(theta0),
         max_gradient=float(np.abs(np.where(at_bound, 0.0, best.jac)).max()),
         decrement=0.0,
-        hessian=None,
-        axes_hessian=None,
-        hessian_exact=False,
-        hessian_products=0,
         hessian_ok=True,
         seconds=0.0,
     )

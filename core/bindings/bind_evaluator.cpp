@@ -1,13 +1,9 @@
-// Bindings of evaluator.hpp, quasi_newton.hpp, verdict.hpp and refit.hpp.
-#include <chrono>
-
+// Bindings of evaluator.hpp, hessian.hpp and refit.hpp.
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/hessian.hpp"
 #include "mixedmodels/identify.hpp"
 #include "mixedmodels/memory.hpp"
-#include "mixedmodels/quasi_newton.hpp"
 #include "mixedmodels/refit.hpp"
-#include "mixedmodels/verdict.hpp"
 #include "model.hpp"
 
 double Evaluator::value(Dense theta, bool reml) {
@@ -36,74 +32,14 @@ std::optional<Array<double>> Evaluator::hessian(bool reml) {
   return to_numpy(std::move(out), {m, m});
 }
 
-Array<double> Evaluator::difference_hessian(Dense theta, bool reml, std::optional<Dense> gradient, Dense steps) {
-  std::vector<double> at(checked(theta), theta.data() + theta.size()), h(steps.data(), steps.data() + steps.size()), g;
-  if (gradient) g.assign(gradient->data(), gradient->data() + gradient->size());
+Array<double> Evaluator::difference_hessian(Dense theta, bool reml, bool forward) {
+  const std::vector<double> at(checked(theta), theta.data() + theta.size());
   std::vector<double> out;
   {
     const CoreCall call;
-    out = mm::difference_hessian(core, criterion(reml), std::move(at), g, h);
+    out = mm::difference_hessian(core, criterion(reml), at, forward);
   }
-  const auto m = static_cast<std::size_t>(core.m());
-  return to_numpy(std::move(out), {m, m});
-}
-
-nb::dict Evaluator::quasi_newton(Dense theta, bool reml, int max_values, double decrement, double zero,
-                                 std::optional<nb::callable> progress, double every) {
-  using Clock = std::chrono::steady_clock;
-  std::vector<double> start(checked(theta), theta.data() + theta.size()), values, thetas;
-  auto told = Clock::now();
-  auto report = [&](int iteration, double value, const std::vector<double>& at) {
-    values.push_back(value);
-    thetas.insert(thetas.end(), at.begin(), at.end());
-    const auto now = Clock::now();
-    if (!progress || std::chrono::duration<double>(now - told).count() < every) return true;
-    told = now;
-    nb::gil_scoped_acquire acquire;
-    return nb::cast<bool>((*progress)(iteration, value, to_numpy(std::vector<double>(at))));
-  };
-  mm::SearchResult r;
-  {
-    const CoreCall call;
-    r = mm::quasi_newton(core, criterion(reml), std::move(start), {max_values, decrement, zero}, report);
-  }
-  static const char* names[] = {"converged", "stalled", "max_evaluations", "not_finite", "interrupted"};
-  nb::dict out;
-  const auto m = static_cast<std::size_t>(core.m());
-  out["theta"] = to_numpy(std::move(r.theta));
-  out["value"] = r.value;
-  out["gradient"] = to_numpy(std::move(r.gradient));
-  out["model"] = r.model.empty() ? nb::none() : nb::cast(to_numpy(std::move(r.model), {m, m}));
-  out["decrement"] = r.decrement;
-  out["confirmed"] = r.confirmed;
-  out["iterations"] = r.iterations;
-  const std::size_t points = values.size();
-  out["trace"] = nb::make_tuple(to_numpy(std::move(values)), to_numpy(std::move(thetas), {points, m}));
-  out["status"] = names[static_cast<int>(r.status)];
-  return out;
-}
-
-nb::dict Evaluator::examine(Dense theta, bool reml,
-                            std::optional<nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>> learnt,
-                            bool confirmed, bool exact) {
-  const std::vector<double> at(checked(theta), theta.data() + theta.size());
-  mm::Verdict v;
-  {
-    const CoreCall call;
-    v = mm::examine(core, criterion(reml), at, learnt ? learnt->data() : nullptr, confirmed,
-                    exact ? &analysis.products.graph : nullptr);
-  }
-  nb::dict out;
-  const auto m = at.size();
-  out["value"] = v.value;
-  out["gradient"] = to_numpy(std::move(v.gradient));
-  out["hessian"] = to_numpy(std::move(v.hessian), {m, m});
-  out["exact"] = v.exact;
-  out["products"] = v.products;
-  out["decrement"] = v.decrement;
-  out["max_gradient"] = v.max_gradient;
-  out["downhill"] = v.downhill.empty() ? nb::none() : nb::cast(to_numpy(std::move(v.downhill)));
-  return out;
+  return to_numpy(std::move(out), {at.size(), at.size()});
 }
 
 // Fits to responses (replicates x n): theta, beta, sigma, objective, status.
@@ -187,18 +123,12 @@ Array<double> Evaluator::map(AnyShape values, AlongAxes along) const {
   return to_numpy(std::move(out), dims);
 }
 
-// A symmetric matrix, its rows and its columns.
+// A symmetric matrix, on both sides.
 Array<double> Evaluator::map_both(Table matrix, AlongAxes along) const {
   const auto m = static_cast<std::size_t>(core.m());
   if (matrix.shape(0) != m || matrix.shape(1) != m) throw nb::value_error("the matrix has the wrong shape");
-  std::vector<double> half(matrix.data(), matrix.data() + matrix.size()), out(half.size());
-  const mm::ThetaAxes axes(A(), core.entries());
-  for (std::size_t r = 0; r < m; ++r) (axes.*along)(half.data() + r * m);
-  for (std::size_t r = 0; r < m; ++r)
-    for (std::size_t c = 0; c < m; ++c) out[c * m + r] = half[r * m + c];
-  for (std::size_t r = 0; r < m; ++r) (axes.*along)(out.data() + r * m);
-  for (std::size_t r = 0; r < m; ++r)
-    for (std::size_t c = 0; c < r; ++c) out[r * m + c] = out[c * m + r] = 0.5 * (out[r * m + c] + out[c * m + r]);
+  std::vector<double> out(matrix.data(), matrix.data() + matrix.size());
+  (mm::ThetaAxes(A(), core.entries()).*along)(out.data());
   return to_numpy(std::move(out), {m, m});
 }
 
@@ -261,9 +191,8 @@ void bind_evaluator(nb::module_& m) {
             return nb::make_tuple(cost.exact, cost.differences, cost.numbers);
           },
           "Flops, about, of hessian() and of differences of 2 m gradients; numbers that the former needs room for.")
-      .def("difference_hessian", &Evaluator::difference_hessian, nb::arg("theta"), nb::arg("reml"),
-           nb::arg("gradient").none(), nb::arg("steps"),
-           "Differences (m, m) of the gradient: forward from `gradient`, central when it is None.")
+      .def("difference_hessian", &Evaluator::difference_hessian, nb::arg("theta"), nb::arg("reml"), nb::arg("forward"),
+           "Differences (m, m) of the gradient, forward or central.")
       .def(
           "starts",
           [](const Evaluator& s) {
@@ -294,15 +223,6 @@ void bind_evaluator(nb::module_& m) {
           "unit", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.unit())); },
           "(m,) natural unit of theta: one over the root mean square of the column of Z that its row multiplies.",
           nb::rv_policy::automatic)
-      .def("quasi_newton", &Evaluator::quasi_newton, nb::arg("theta"), nb::arg("reml"), nb::arg("max_values"),
-           nb::arg("decrement"), nb::arg("zero"), nb::arg("progress").none(), nb::arg("every"),
-           "theta, value, gradient, model, decrement, confirmed, iterations, trace (values, thetas) and status. "
-           "progress is called when `every` seconds have passed since it was last.")
-      .def("examine", &Evaluator::examine, nb::arg("theta"), nb::arg("reml"), nb::arg("learnt").none(),
-           nb::arg("confirmed"), nb::arg("exact"),
-           "Value, gradient, Hessian, exact (whether none of it was learnt), products (their number), decrement, "
-           "max_gradient and downhill (a direction of "
-           "negative curvature or None).")
       .def("refit", &Evaluator::refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("max_values"),
            nb::arg("decrement"), nb::arg("zero"), nb::arg("threads"),
            "Fits to responses (replicates, n): theta, beta, sigma, objective, status (0: converged).")
@@ -337,11 +257,13 @@ void bind_evaluator(nb::module_& m) {
           nb::arg("slope"), "The other way.")
       .def(
           "hessian_from_axes",
-          [](const Evaluator& s, Table hessian) { return s.map_both(hessian, &mm::ThetaAxes::slope_from_axes); },
+          [](const Evaluator& s, Table hessian) { return s.map_both(hessian, &mm::ThetaAxes::hessian_from_axes); },
           nb::arg("hessian"), "Second derivatives (m, m) by theta from those by theta along the axes.")
       .def(
           "covariance_from_axes",
-          [](const Evaluator& s, Table covariance) { return s.map_both(covariance, &mm::ThetaAxes::from_axes); },
+          [](const Evaluator& s, Table covariance) {
+            return s.map_both(covariance, &mm::ThetaAxes::covariance_from_axes);
+          },
           nb::arg("covariance"), "Covariance (m, m) of theta from that of theta along the axes.")
       .def_prop_ro("logdet_L2", [](const Evaluator& s) { return s.core.pls().logdet_L2(); })
       .def_prop_ro(

@@ -157,12 +157,7 @@ struct Evaluator {
   double value(Dense theta, bool reml);
   Array<double> gradient(bool reml);
   std::optional<Array<double>> hessian(bool reml);
-  Array<double> difference_hessian(Dense theta, bool reml, std::optional<Dense> gradient, Dense steps);
-  nb::dict quasi_newton(Dense theta, bool reml, int max_values, double decrement, double zero,
-                        std::optional<nb::callable> progress, double every);
-  nb::dict examine(Dense theta, bool reml,
-                   std::optional<nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>> learnt, bool confirmed,
-                   bool exact);
+  Array<double> difference_hessian(Dense theta, bool reml, bool forward);
   nb::dict refit(nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> responses, Dense start,
                  bool reml, int max_values, double decrement, double zero, int threads) const;
   Array<double> conditional_covariance(int factor);

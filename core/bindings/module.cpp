@@ -9,6 +9,7 @@ void bind_stages(nb::module_& m);
 void bind_evaluator(nb::module_& m);
 void bind_inference(nb::module_& m);
 void bind_diagnostics(nb::module_& m);
+void bind_search(nb::module_& m);
 void bind_profile(nb::module_& m);
 void bind_prediction(nb::module_& m);
 void fill_blas_table();
@@ -22,6 +23,7 @@ NB_MODULE(_core, m) {
   bind_evaluator(m);
   bind_inference(m);
   bind_diagnostics(m);
+  bind_search(m);
   bind_profile(m);
   bind_prediction(m);
 }

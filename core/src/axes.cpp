@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "mixedmodels/triangle.hpp"
 
@@ -169,6 +170,24 @@ void ThetaAxes::slope_from_axes(double* slope) const {
     }
   });
 }
+
+void ThetaAxes::both_sides(double* matrix, void (ThetaAxes::*along)(double*) const) const {
+  const std::size_t m = entries_.size();
+  for (int side = 0; side < 2; ++side) {
+    for (std::size_t r = 0; r < m; ++r) (this->*along)(matrix + r * m);
+    for (std::size_t r = 0; r < m; ++r)
+      for (std::size_t c = 0; c < r; ++c) {
+        double &one = matrix[r * m + c], &other = matrix[c * m + r];
+        if (side == 0)
+          std::swap(one, other);
+        else
+          one = other = 0.5 * (one + other);
+      }
+  }
+}
+
+void ThetaAxes::hessian_from_axes(double* hessian) const { both_sides(hessian, &ThetaAxes::slope_from_axes); }
+void ThetaAxes::covariance_from_axes(double* covariance) const { both_sides(covariance, &ThetaAxes::from_axes); }
 
 void modes_from_axes(const CrossProducts& A, double* b) {
   for (const FactorBlock& f : A.factors)

@@ -8,8 +8,8 @@
 #include "mixedmodels/blas.hpp"
 #include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/memory.hpp"
+#include "mixedmodels/search.hpp"
 #include "mixedmodels/small.hpp"
-#include "mixedmodels/verdict.hpp"
 #include "mixedmodels/workers.hpp"
 
 namespace mixedmodels {
@@ -92,34 +92,6 @@ bool fixed_part_remains(const CrossProducts& all, const CrossProducts& A) {
     if (!(pivot * pivot > kRemains * all.XtX[j + static_cast<std::size_t>(j) * k])) return false;
   }
   return L[last] * L[last] > kRemains * all.XtX[last];
-}
-
-// Goes on from a point held at a zero by symmetry; see optimize.judge, which does the same for a fit.
-void leave_saddle(Evaluator& f, Criterion criterion, SearchSettings settings, SearchResult& found) {
-  constexpr int kMost = 4;
-  constexpr double kLower = 1e-8;
-  const auto m = found.theta.size();
-  for (int round = 0; round < kMost && found.status != SearchStatus::not_finite; ++round) {
-    bool zero = false;
-    for (std::size_t e = 0; e < m; ++e)
-      zero = zero || (f.entries()[e].row == f.entries()[e].column && found.theta[e] == 0);
-    if (!zero) return;
-    const Verdict verdict = examine(f, criterion, found.theta, found.model.data());
-    if (verdict.downhill.empty()) return;
-    std::vector<double> lower;
-    for (double length : {1.0, -1.0, 0.3, -0.3, 0.1, -0.1, 0.03, -0.03, 0.01, -0.01}) {
-      std::vector<double> trial(found.theta);
-      for (std::size_t e = 0; e < m; ++e) trial[e] += length * verdict.downhill[e];
-      if (!(f.value(trial.data(), criterion) < found.value - kLower)) continue;
-      lower = std::move(trial);
-      break;
-    }
-    if (lower.empty()) return;
-    settings.max_values += f.n_value();
-    SearchResult again = quasi_newton(f, criterion, std::move(lower), settings, {});
-    if (!(again.value < found.value)) return;
-    found = std::move(again);
-  }
 }
 
 // What one thread needs to fit without one set of rows after the other.
@@ -205,9 +177,7 @@ class Bench {
         for (std::size_t i = 0; i < m; ++i) step[i] -= newton->inverse[i + j * m] * gradient[j];
       newton->axes.advance(theta.data(), step.data());
     } else {
-      leave_zeros(evaluator, theta);
-      SearchResult found = quasi_newton(evaluator, criterion, std::move(theta), settings, {});
-      leave_saddle(evaluator, criterion, settings, found);
+      SearchResult found = refit_from(evaluator, criterion, std::move(theta), settings);
       theta = std::move(found.theta);
       out.decrement[at] = found.decrement;
     }
@@ -238,16 +208,6 @@ class Bench {
       const auto target = at * static_cast<std::ptrdiff_t>(kept.size()) + place;
       out.beta[target] = beta[j];
       out.std_error[target] = sigma * std::sqrt(sum);
-    }
-  }
-
-  static void leave_zeros(const Evaluator& evaluator, std::vector<double>& theta) {
-    std::vector<double> moments;
-    for (std::size_t e = 0; e < theta.size(); ++e) {
-      const ThetaEntry& entry = evaluator.entries()[e];
-      if (entry.row != entry.column || theta[e] != 0) continue;
-      if (moments.empty()) moments = evaluator.start();
-      theta[e] = moments[e];
     }
   }
 

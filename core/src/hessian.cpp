@@ -225,4 +225,83 @@ HessianCost hessian_cost(const CrossProducts& A, const LevelGraph& graph, const 
   return out;
 }
 
+namespace {
+
+constexpr double kForward = 1e-5, kCentral = 2e-4;
+
+std::vector<double> steps(const std::vector<double>& theta, const std::vector<double>& unit, double relative) {
+  double largest = 1e-4;
+  for (std::size_t e = 0; e < theta.size(); ++e) largest = std::max(largest, std::abs(theta[e]) / unit[e]);
+  std::vector<double> out;
+  for (std::size_t e = 0; e < theta.size(); ++e)
+    out.push_back(relative * std::max(std::abs(theta[e]), 1e-2 * largest * unit[e]));
+  return out;
+}
+
+void gradient_at(Evaluator& f, Criterion criterion, const std::vector<double>& theta, std::vector<double>& out) {
+  f.value(theta.data(), criterion);
+  f.gradient(criterion, out.data());
+}
+
+}  // namespace
+
+void difference_columns(Evaluator& f, Criterion criterion, std::vector<double> theta,
+                        const std::vector<double>& gradient, const std::vector<bool>& wanted,
+                        std::vector<double>& out) {
+  const auto m = theta.size();
+  const std::vector<double> h = steps(theta, f.unit(), kForward);
+  std::vector<double> moved(m);
+  for (std::size_t j = 0; j < m; ++j) {
+    if (!wanted[j]) continue;
+    const double centre = theta[j];
+    theta[j] = centre + h[j];
+    gradient_at(f, criterion, theta, moved);
+    theta[j] = centre;
+    for (std::size_t i = 0; i < m; ++i) {
+      const double entry = (moved[i] - gradient[i]) / h[j];
+      // Of two wanted columns each pair is met twice: the mean of both differences.
+      const bool again = i < j && wanted[i];
+      out[i + j * m] = out[j + i * m] = again ? 0.5 * (out[i + j * m] + entry) : entry;
+    }
+  }
+}
+
+std::vector<double> difference_hessian(Evaluator& f, Criterion criterion, const std::vector<double>& theta,
+                                       bool forward) {
+  const auto m = theta.size();
+  std::vector<double> out(m * m), up(m), down(m), at(theta);
+  if (forward) {
+    gradient_at(f, criterion, theta, down);
+    difference_columns(f, criterion, theta, down, std::vector<bool>(m, true), out);
+    return out;
+  }
+  const std::vector<double> h = steps(theta, f.unit(), kCentral);
+  for (std::size_t j = 0; j < m; ++j) {
+    at[j] = theta[j] + h[j];
+    gradient_at(f, criterion, at, up);
+    at[j] = theta[j] - h[j];
+    gradient_at(f, criterion, at, down);
+    at[j] = theta[j];
+    for (std::size_t i = 0; i < m; ++i) out[i + j * m] = (up[i] - down[i]) / (2 * h[j]);
+  }
+  for (std::size_t j = 0; j < m; ++j)
+    for (std::size_t i = 0; i < j; ++i) out[i + j * m] = out[j + i * m] = 0.5 * (out[i + j * m] + out[j + i * m]);
+  return out;
+}
+
+std::vector<double> hessian_product(Evaluator& f, Criterion criterion, const std::vector<double>& theta,
+                                    const std::vector<double>& gradient, const std::vector<double>& d) {
+  double size = 1e-2, length = 0;
+  for (std::size_t i = 0; i < d.size(); ++i) {
+    size = std::max(size, std::abs(theta[i]) / f.unit()[i]);
+    length = std::max(length, std::abs(d[i]) / f.unit()[i]);
+  }
+  const double h = kForward * size / length;
+  std::vector<double> moved(theta), out(d.size());
+  for (std::size_t i = 0; i < d.size(); ++i) moved[i] += h * d[i];
+  gradient_at(f, criterion, moved, out);
+  for (std::size_t i = 0; i < d.size(); ++i) out[i] = (out[i] - gradient[i]) / h;
+  return out;
+}
+
 }  // namespace mixedmodels

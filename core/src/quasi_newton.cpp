@@ -17,7 +17,6 @@ constexpr std::size_t kRemembered = 5;
 constexpr double kFar = 3;
 // What it may promise where a step counts as a difference of the gradient, and what part of that may be left.
 constexpr double kNear = 1e-2, kLeft = 0.1;
-constexpr int kPolish = 3;
 
 // A step may not much more than double the largest entry: beyond that the model knows nothing. Twice the entry would
 // be the way to its mirror image, where an even function is the same, and half of that to zero, where it is flat.
@@ -53,7 +52,6 @@ class Search {
       r.status = SearchStatus::not_finite;
       return r;
     }
-    int polished = 0;  // steps in a row that changed no more than rounding does: a few polish, more would only wander
     for (r.theta = theta_, find_gradient(r), find_slope(gradient_);; ++r.iterations) {
       if (progress && !progress(r.iterations, r.value, r.theta)) {
         r.status = SearchStatus::interrupted;
@@ -73,27 +71,44 @@ class Search {
         break;
       }
       limit_step(x_, step_);
-      const double before = r.value;
-      if (polished == kPolish || !advance(r)) {
+      if (!advance(r)) {
         const bool spent = f_.n_value() >= settings_.max_values;
         r.status = r.decrement <= noise(r) ? SearchStatus::converged
                    : spent                 ? SearchStatus::max_values
                                            : SearchStatus::stalled;
         break;
       }
-      polished = before - r.value <= noise(r) ? polished + 1 : 0;
     }
     value_at(x_);
     find_gradient(r);
+    hand_out(r);
+    return r;
+  }
+
+  SearchResult stand(const std::vector<double>& theta) {
+    SearchResult r;
+    r.theta = theta;
+    scoring_.from_theta(theta.data(), x_.data());
+    r.value = value_at(x_);
+    r.status = std::isfinite(r.value) ? SearchStatus::converged : SearchStatus::not_finite;
+    if (r.status == SearchStatus::not_finite) return r;
+    r.theta = theta_;
+    find_gradient(r);
+    find_slope(gradient_);
+    hand_out(r);
+    return r;
+  }
+
+ private:
+  // What the caller is to have of the point of the last gradient.
+  void hand_out(SearchResult& r) {
     if (settings_.model) {
       renew_model(false);
       r.model = scoring_.to_theta_hessian(model_.hessian());
     }
     try_zeros(r);
-    return r;
   }
 
- private:
   // Turns x to be triangular; `rotation_` says how.
   double value_at(std::vector<double>& x) {
     scoring_.make_triangular(x.data(), rotation_.data());
@@ -234,29 +249,9 @@ SearchResult quasi_newton(Evaluator& f, Criterion criterion, std::vector<double>
   return Search(f, criterion, settings).run(theta, progress);
 }
 
-std::vector<double> difference_hessian(Evaluator& f, Criterion criterion, std::vector<double> theta,
-                                       const std::vector<double>& gradient, const std::vector<double>& h) {
-  const auto m = theta.size();
-  std::vector<double> out(m * m), up(m), down(gradient);
-  down.resize(m);
-  for (std::size_t j = 0; j < m; ++j) {
-    const double centre = theta[j];
-    theta[j] = centre + h[j];
-    f.value(theta.data(), criterion);
-    f.gradient(criterion, up.data());
-    double width = h[j];
-    if (gradient.empty()) {
-      theta[j] = centre - h[j];
-      f.value(theta.data(), criterion);
-      f.gradient(criterion, down.data());
-      width = 2 * h[j];
-    }
-    theta[j] = centre;
-    for (std::size_t i = 0; i < m; ++i) out[i + j * m] = (up[i] - down[i]) / width;
-  }
-  for (std::size_t j = 0; j < m; ++j)
-    for (std::size_t i = 0; i < j; ++i) out[i + j * m] = out[j + i * m] = 0.5 * (out[i + j * m] + out[j + i * m]);
-  return out;
+SearchResult stand_at(Evaluator& f, Criterion criterion, const std::vector<double>& theta,
+                      const SearchSettings& settings) {
+  return Search(f, criterion, settings).stand(theta);
 }
 
 }  // namespace mixedmodels

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "mixedmodels/memory.hpp"
+#include "mixedmodels/search.hpp"
 #include "mixedmodels/workers.hpp"
 
 namespace mixedmodels {
@@ -21,14 +22,12 @@ class Bench {
         A_(model.A),
         evaluator_(rows_, basis_, A_, model.symbolic, model.entries) {}
 
-  void fit(const double* response, std::vector<double> theta, Criterion criterion, SearchSettings settings, int at,
-           Refits& out) {
+  void fit(const double* response, std::vector<double> theta, Criterion criterion, const SearchSettings& settings,
+           int at, Refits& out) {
     rows_.y = {response, 1};
     renew_response(rows_, basis_, A_);
     evaluator_.response_changed();
-    leave_zeros(theta);
-    settings.model = false;
-    const SearchResult found = quasi_newton(evaluator_, criterion, std::move(theta), settings, {});
+    const SearchResult found = refit_from(evaluator_, criterion, std::move(theta), settings);
     const auto m = found.theta.size();
     std::copy(found.theta.begin(), found.theta.end(), out.theta.begin() + at * static_cast<std::ptrdiff_t>(m));
     out.status[at] = found.status;
@@ -41,16 +40,6 @@ class Bench {
   }
 
  private:
-  void leave_zeros(std::vector<double>& theta) const {
-    std::vector<double> moments;
-    for (std::size_t e = 0; e < theta.size(); ++e) {
-      const ThetaEntry& entry = evaluator_.entries()[e];
-      if (entry.row != entry.column || theta[e] != 0) continue;
-      if (moments.empty()) moments = evaluator_.start();
-      theta[e] = moments[e];
-    }
-  }
-
   Rows rows_;
   OrthogonalBasis basis_;
   CrossProducts A_;

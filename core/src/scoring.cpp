@@ -5,8 +5,8 @@
 
 #include "mixedmodels/blocks.hpp"
 #include "mixedmodels/interrupt.hpp"
+#include "mixedmodels/optimality.hpp"
 #include "mixedmodels/small.hpp"
-#include "mixedmodels/verdict.hpp"
 
 namespace mixedmodels {
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "check.hpp"
+#include "mixedmodels/hessian.hpp"
 #include "mixedmodels/quasi_newton.hpp"
 #include "reference_pls.hpp"
 #include "structures.hpp"
@@ -147,14 +148,10 @@ TEST(hessian_by_differences) {
     Random random(seed);
     const std::vector<double> theta = structures::theta(random, s, structures::Point::interior);
     const auto m = theta.size();
-    const std::vector<double> h(m, 1e-4);
     for (bool reml : {false, true}) {
       const mm::Criterion criterion = reml ? kReml : kMl;
-      const std::vector<double> central = mm::difference_hessian(found.f, criterion, theta, {}, h);
-      found.f.value(theta.data(), criterion);
-      std::vector<double> gradient(m);
-      found.f.gradient(criterion, gradient.data());
-      const std::vector<double> forward = mm::difference_hessian(found.f, criterion, theta, gradient, h);
+      const std::vector<double> central = mm::difference_hessian(found.f, criterion, theta, false);
+      const std::vector<double> forward = mm::difference_hessian(found.f, criterion, theta, true);
       double size = 0;
       for (double v : central) size = std::max(size, std::abs(v));
       for (std::size_t j = 0; j < m; ++j) {

@@ -50,8 +50,8 @@ def lmer(
         contrasts: Column to "treatment" (the default), "sum", "helmert", "poly" or a matrix.
         na_action: "omit" drops rows with a missing value in any variable used, "raise" refuses.
         start: (m,) theta to start from; by moments if None.
-        optimizer: "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "brent"
-            or "BOBYQA" (with the extra nlopt).
+        optimizer: "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell" or
+            "BOBYQA" (with the extra nlopt).
         control: Limits and tolerances.
         threads: Threads that the fit may use; None leaves the choice to the library.
         verbose: Print a line per iteration.

@@ -185,13 +185,8 @@ class Objective:
             return self._difference_hessian(at, reml, budget)
 
     def _difference_hessian(self, at: FloatArray, reml: bool, budget: float) -> FloatArray:
-        unit = self.evaluator.unit
-        largest = float(np.abs(at / unit).max(initial=1e-4))
-        size = np.maximum(np.abs(at), 1e-2 * largest * unit)
-        gradient, step = None, 2e-4
-        if self.gradients_work > budget:
-            gradient, step = self.evaluator.gradient(reml), 1e-5
-        hessian: FloatArray = self.evaluator.difference_hessian(at, reml, gradient, step * size)
+        forward = self.gradients_work > budget
+        hessian: FloatArray = self.evaluator.difference_hessian(at, reml, forward)
         return hessian
 
     @property

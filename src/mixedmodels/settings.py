@@ -18,7 +18,7 @@ _THREADS_PER_PROCESSOR = 4
 
 NaAction: TypeAlias = Literal["omit", "raise"]
 OptimizerName: TypeAlias = Literal[
-    "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "brent", "BOBYQA"
+    "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "BOBYQA"
 ]
 DfMethod: TypeAlias = Literal["satterthwaite", "kenward-roger", "residual", "none"]
 AnovaType: TypeAlias = Literal[1, 2, 3]

@@ -200,17 +200,16 @@ def insteval() -> LinearMixedFit:
     return lmer("y ~ service + (1 | s) + (1 | d)", load_dataset("insteval"))
 
 
-def test_large_fit_reuses_the_verdicts_hessian(insteval: LinearMixedFit) -> None:
-    """No evaluation more than one, and as good as central differences."""
+def test_the_information_of_a_large_fit_costs_few_evaluations(insteval: LinearMixedFit) -> None:
+    """No more than a gradient for each parameter, and as good as central differences."""
     fitted = insteval._fitted
-    assert fitted.optsum.hessian_exact
     objective = fitted.stages.objective
     exact = objective.hessian(fitted.solution.axes_theta, reml=True)
     evaluator = objective.evaluator
     evaluator.value(fitted.solution.axes_theta, True)
     evaluator.reset_counts()
     found = variance_information(fitted)
-    assert evaluator.n_value <= 1
+    assert evaluator.n_value <= 1 + len(fitted.solution.theta)
     np.testing.assert_allclose(found.vcov[:2, :2], 2.0 * np.linalg.inv(exact), rtol=1e-4)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from mixedmodels import LinearMixedModel, _core
 from mixedmodels.estimates.stages import Stages
-from mixedmodels.optimize.methods import DECREMENT, ZERO
+from mixedmodels.optimize.run import DECREMENT, ZERO
 
 N = 12
 GOOD = np.tile(np.arange(3, dtype=np.int32), 4)

@@ -23,7 +23,7 @@ from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.optimize import nlopt_extra
 from mixedmodels.settings import Control, OptimizerName
 
-OPTIMIZERS = [name for name in get_args(OptimizerName) if name not in ("brent", "BOBYQA")]
+OPTIMIZERS = [name for name in get_args(OptimizerName) if name != "BOBYQA"]
 # Optional for users; `pip install -e ".[dev]"` brings it, so that CI runs these too.
 NLOPT = pytest.mark.skipif(nlopt_extra.nlopt is None, reason="the extra nlopt is not installed")
 
@@ -95,17 +95,6 @@ def test_every_method_finds_the_optimum(case_id: str, optimizer: str) -> None:
     assert_lme4s_optimum(case_id, fit)
     assert fit.optsum.optimizer == optimizer or optimizer == "auto"
     assert fit.optsum.n_objective > 0
-    assert fit.optsum.reason
-
-
-@pytest.mark.parametrize("case_id", ["dyestuff_ml", "dyestuff2_reml", "cake_temp_reml"])
-def test_brent_for_one_theta(case_id: str) -> None:
-    assert_lme4s_optimum(case_id, fit_case(case_id, optimizer="brent"))
-
-
-def test_brent_refuses_more() -> None:
-    with pytest.raises(MixedModelsError, match=r"'brent' is for one parameter.* has 2.*'auto'"):
-        fit_case("pastes_ml", optimizer="brent")
 
 
 def test_bobyqa_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,10 +34,14 @@ class ThetaAxes {
   // A slope is a row of derivatives by theta (or by theta~).
   void slope_to_axes(double* slope) const;
   void slope_from_axes(double* slope) const;
+  // Symmetric matrices (m x m), in place: second derivatives by theta, and the covariance of theta.
+  void hessian_from_axes(double* hessian) const;
+  void covariance_from_axes(double* covariance) const;
 
  private:
   template <typename Call>
   void for_each_column(Call&& call) const;
+  void both_sides(double* matrix, void (ThetaAxes::*along)(double*) const) const;
 
   const CrossProducts& A_;
   const std::vector<ThetaEntry>& entries_;

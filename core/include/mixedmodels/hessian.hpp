@@ -15,6 +15,19 @@ namespace mixedmodels {
 // would have lost their digits (see `keeps_digits`): differences of the gradient are better then.
 std::vector<double> hessian(Evaluator& f, Criterion criterion, const LevelGraph& graph);
 
+// Differences of the exact gradient. All take the same steps, relative to theta or, where that is small, to the largest
+// entry, in natural units; the evaluator ends at another theta.
+
+// The columns `wanted` of `out` (m x m, symmetric), forward from the gradient at theta.
+void difference_columns(Evaluator& f, Criterion criterion, std::vector<double> theta,
+                        const std::vector<double>& gradient, const std::vector<bool>& wanted, std::vector<double>& out);
+// All of the Hessian at theta (m x m): forward, good to about 1e-5, or central, to 1e-6, for twice as many gradients.
+std::vector<double> difference_hessian(Evaluator& f, Criterion criterion, const std::vector<double>& theta,
+                                       bool forward);
+// H d at theta, where the gradient is known.
+std::vector<double> hessian_product(Evaluator& f, Criterion criterion, const std::vector<double>& theta,
+                                    const std::vector<double>& gradient, const std::vector<double>& d);
+
 // What it costs, against differences of 2 m gradients; both in flops of a dense factorization, about.
 struct HessianCost {
   double exact = 0, differences = 0;

@@ -3,7 +3,7 @@
 // The criterion is a smooth function of every square factor of the covariances, whatever the sign of a column, so the
 // bounds at zero of the diagonal entries are only a choice of representative: the search runs without them, along the
 // coordinates of `scoring.hpp`, and hands out columns turned. A diagonal entry that ends next to zero and does as well
-// there is set to zero exactly. Whether a zero is a saddle is for the caller to judge, with the Hessian.
+// there is set to zero exactly. Whether a zero is a saddle is told by the Hessian (optimality.hpp).
 // The model is the scoring Hessian, renewed at every point and corrected by BFGS updates for what it has missed along
 // the last steps; steps are halved on an interpolated line until the criterion falls. Reference: Nocedal and Wright
 // (2006), ch. 3, 6 and 7.
@@ -41,9 +41,9 @@ using Progress = std::function<bool(int iteration, double value, const std::vect
 SearchResult quasi_newton(Evaluator& f, Criterion criterion, std::vector<double> theta, const SearchSettings& settings,
                           const Progress& progress);
 
-// Differences of the gradient at theta with steps h: forward from `gradient`, or central when that is empty;
-// symmetrised, m x m. The evaluator ends at another theta.
-std::vector<double> difference_hessian(Evaluator& f, Criterion criterion, std::vector<double> theta,
-                                       const std::vector<double>& gradient, const std::vector<double>& h);
+// No step: value, gradient and model at theta, as a search that ends there would hand them out, small diagonal entries
+// tried at zero.
+SearchResult stand_at(Evaluator& f, Criterion criterion, const std::vector<double>& theta,
+                      const SearchSettings& settings);
 
 }  // namespace mixedmodels

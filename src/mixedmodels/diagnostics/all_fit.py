@@ -28,7 +28,7 @@ def all_fit(
     """
     names: list[OptimizerName]
     if optimizers is None:
-        names = available(fitted)
+        names = available()
     elif isinstance(optimizers, str):
         names = [optimizers]
     else:
@@ -43,11 +43,9 @@ def all_fit(
     return table.set_index(pd.Index(names, name="optimizer"))
 
 
-def available(fitted: Fitted) -> list[OptimizerName]:
+def available() -> list[OptimizerName]:
     """The optimizers that can be used for this model on this machine."""
     absent = {"auto"}
-    if fitted.stages.templates.m != 1:
-        absent.add("brent")
     if not has_nlopt():
         absent.add("BOBYQA")
     return [name for name in OPTIMIZERS if name not in absent]

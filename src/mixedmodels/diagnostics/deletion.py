@@ -25,7 +25,7 @@ from mixedmodels.diagnostics.rows import row_labels
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.stages import Fitted
-from mixedmodels.optimize.methods import DECREMENT, ZERO
+from mixedmodels.optimize.run import DECREMENT, ZERO
 from mixedmodels.settings import (
     INFLUENCE_METHODS,
     Control,

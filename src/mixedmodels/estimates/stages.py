@@ -103,7 +103,7 @@ class Stages:
         """
         with self.objective.lock:
             identified = self.identification(reml=bool(request.reml))
-            at, optsum = minimize(self.objective, self.products, request, watch, identified.idle)
+            at, optsum = minimize(self.objective, request, watch, identified.idle)
             return Fitted(self, self.solution(at, reml=request.reml), optsum)
 
     def solution(self, at: FloatArray, *, reml: bool) -> Solution:

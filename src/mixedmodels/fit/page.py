@@ -73,11 +73,11 @@ class Page(Reports, Pictures):
         found = self._optsum
         hessian = "positive definite" if found.hessian_ok else "not positive definite"
         rows = (
-            ("Optimizer", f"{found.optimizer} ({found.reason})"),
+            ("Optimizer", found.optimizer),
             ("Status", found.status),
             ("Evaluations", f"{found.n_objective} of the criterion, {found.n_gradient} gradients"),
             ("Largest gradient", f"{found.max_gradient:.3g}"),
-            ("Hessian", hessian if found.hessian is not None else "not computed"),
+            ("Hessian", hessian),
             ("theta", ", ".join(f"{name} {at:.5g}" for name, at in self._theta_items())),
         )
         return Table("", ("", ""), rows, "<<")

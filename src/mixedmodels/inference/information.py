@@ -141,11 +141,8 @@ def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
 
 
 def _hessian(fitted: Fitted) -> FloatArray:
-    """Second derivatives of the criterion; the verdict's, where making them again would be dear."""
-    theta, objective, optsum = fitted.solution.axes_theta, fitted.stages.objective, fitted.optsum
-    dear = objective.gradients_work > _BUDGET
-    if dear and optsum.hessian_exact and optsum.axes_hessian is not None:
-        return optsum.axes_hessian
+    """Second derivatives of the criterion along the axes."""
+    theta, objective = fitted.solution.axes_theta, fitted.stages.objective
     return objective.hessian(theta, reml=fitted.solution.reml, budget=_BUDGET)
 
 

@@ -1,4 +1,4 @@
-"""From a criterion to theta: methods, their choice, and the judgement of where they stop."""
+"""From a criterion to theta: what is asked of the search, and methods beside the core's own."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Methods of minimisation by name: the core's quasi-Newton search, SciPy's, and NLopt's BOBYQA.
+"""Methods of minimisation by name: SciPy's, and NLopt's BOBYQA, beside the core's own search.
 
-Each takes a problem and a start and says where it stopped; whether that is an optimum is `judge`'s
+Each takes a problem and a start and says where it stopped; whether that is an optimum is the core's
 to say. Derivative-free methods work on theta over its typical size, so that one radius fits all.
 """
 
@@ -17,63 +17,6 @@ from mixedmodels.optimize.nlopt_extra import nlopt_bobyqa
 from mixedmodels.optimize.problem import Ended, Ending, Problem
 from mixedmodels.settings import OptimizerName
 from mixedmodels.typing import FloatArray
-
-# The quadratic model's promise below which the core's search stops, in units of the criterion.
-DECREMENT = 1e-11
-# Where a factorization has as many flops as this, a promise further below what data can tell.
-_DEAR, _COARSE = 2e9, 1e-7
-# Diagonal entries below this, in their natural units, are tried at zero.
-ZERO = 1e-3
-
-
-def quasi_newton(problem: Problem, start: FloatArray) -> Ended:
-    """Scoring steps with the exact gradient, corrected by BFGS, without bounds."""
-    evaluator = problem.objective.evaluator
-    spent = evaluator.n_value
-    dear = problem.objective.analysis.flops > _DEAR
-    watch, done = problem.watch, len(problem.trace)
-
-    def progress(iteration: int, value: float, theta: FloatArray) -> bool:
-        if watch is not None:
-            watch(done + iteration, value, problem.objective.from_axes(theta))
-        return True
-
-    found = evaluator.quasi_newton(
-        start,
-        problem.reml,
-        spent + problem.control.max_evaluations,
-        _COARSE if dear else DECREMENT,
-        ZERO,
-        progress if watch else None,
-        watch.every if watch else 0.0,
-    )
-    values, thetas = found["trace"]
-    problem.trace.extend(zip(values.tolist(), thetas, strict=True))
-    endings: dict[str, Ending] = {"converged": "done", "max_evaluations": "max_evaluations"}
-    if found["status"] == "not_finite":
-        raise MixedModelsError(
-            "The criterion cannot be computed at the start theta = "
-            f"{problem.objective.from_axes(start)}. Give another start=; "
-            "or fixed and random effects fit the response exactly, which leaves no residual."
-        )
-    value = found["value"]
-    if problem.best is None or value <= problem.best[0]:
-        problem.best = (value, found["theta"])
-    messages = {
-        "converged": f"predicted decrease {found['decrement']:.2g}",
-        "stalled": f"no lower value along the step, predicted decrease {found['decrement']:.2g}",
-        "max_evaluations": f"{problem.control.max_evaluations} evaluations spent",
-    }
-    status = found["status"]
-    ending = endings.get(status, "stalled")
-    return Ended(
-        theta=found["theta"],
-        ending=ending,
-        message=messages.get(status, status),
-        model=found["model"],
-        confirmed=found["confirmed"],
-        tidied=True,
-    )
 
 
 def lbfgsb(problem: Problem, start: FloatArray) -> Ended:
@@ -100,7 +43,7 @@ def lbfgsb(problem: Problem, start: FloatArray) -> Ended:
             "gtol": 1e-8,
         },
     )
-    return _ended(problem, found)
+    return _ended(problem, found, start)
 
 
 def _scaled(method: str, options: Callable[[Problem], dict[str, Any]]) -> Method:
@@ -114,7 +57,7 @@ def _scaled(method: str, options: Callable[[Problem], dict[str, Any]]) -> Method
             callback=_reporter(problem, size),
             options=options(problem),
         )
-        return _ended(problem, found)
+        return _ended(problem, found, start)
 
     return run
 
@@ -142,33 +85,6 @@ def _powell_options(problem: Problem) -> dict[str, Any]:
         "xtol": problem.control.xtol,
         "ftol": problem.control.ftol,
     }
-
-
-def brent(problem: Problem, start: FloatArray) -> Ended:
-    """Golden section and parabolas for a single theta (Brent 1973), upper end found first.
-
-    The criterion changes with the square of the distance from the optimum, so theta need not be
-    closer than the root of the tolerance; the last steps are parabolas, and the verdict looks on.
-    """
-    if problem.m != 1:
-        raise MixedModelsError(
-            f"optimizer 'brent' is for one parameter; this model has {problem.m}. Use 'auto'."
-        )
-    low, high = 0.0, 2.0 * float(start[0])
-    value = problem.value(start)
-    while (beyond := problem.value(np.array([high]))) < value:
-        low, value, high = high / 2.0, beyond, 2.0 * high
-    found = scipy.optimize.minimize_scalar(
-        lambda x: _finite(problem.value(np.array([x]))),
-        bounds=(low, high),
-        method="bounded",
-        options={
-            "xatol": np.sqrt(problem.control.xtol) * high,
-            "maxiter": problem.control.max_evaluations,
-        },
-    )
-    problem.report(float(found.fun), np.array([found.x]))
-    return _ended(problem, found)
 
 
 def bobyqa(problem: Problem, start: FloatArray) -> Ended:
@@ -207,15 +123,15 @@ def _reporter(problem: Problem, size: FloatArray) -> Callable[..., None]:
     return report
 
 
-def _ended(problem: Problem, found: scipy.optimize.OptimizeResult) -> Ended:
-    """SciPy's verdict, at the best point that was seen rather than the last."""
+def _ended(problem: Problem, found: scipy.optimize.OptimizeResult, start: FloatArray) -> Ended:
+    """What SciPy says, at the best point that was seen rather than the last."""
     if problem.best is None:
         raise MixedModelsError("The criterion could not be computed anywhere; give another start=.")
     message = str(found.get("message", ""))
     spent = problem.objective.evaluator.n_value
     full = not found.success and spent >= problem.control.max_evaluations
     ending: Ending = "done" if found.success else "max_evaluations" if full else "stalled"
-    return Ended(problem.best[1], ending, message)
+    return Ended(problem.best[1], ending, message, start)
 
 
 Method = Callable[[Problem, FloatArray], Ended]
@@ -232,11 +148,9 @@ def _from_start(method: Method) -> Method:
 
 
 METHODS: dict[OptimizerName, Method] = {
-    "quasi-newton": quasi_newton,  # its trace has the start already
     "L-BFGS-B": _from_start(lbfgsb),
     "COBYQA": _from_start(_scaled("COBYQA", _cobyqa_options)),
     "Nelder-Mead": _from_start(_scaled("Nelder-Mead", _nelder_mead_options)),
     "Powell": _from_start(_scaled("Powell", _powell_options)),
-    "brent": _from_start(brent),
     "BOBYQA": _from_start(bobyqa),
 }

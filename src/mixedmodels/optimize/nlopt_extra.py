@@ -55,4 +55,4 @@ def nlopt_bobyqa(problem: Problem, start: FloatArray, size: FloatArray) -> Ended
         raise MixedModelsError("The criterion could not be computed anywhere; give another start=.")
     code = search.last_optimize_result()
     ending: Ending = "max_evaluations" if code == nlopt.MAXEVAL_REACHED else "done"
-    return Ended(problem.best[1], ending, f"NLopt result {code}")
+    return Ended(problem.best[1], ending, f"NLopt result {code}", start)

@@ -13,6 +13,9 @@ from mixedmodels.typing import BoolArray, FloatArray
 
 Ending: TypeAlias = Literal["done", "stalled", "max_evaluations"]
 
+Trace: TypeAlias = tuple[tuple[float, FloatArray], ...]
+"""Criterion and theta (m,) of every iteration."""
+
 
 class Watch(Protocol):
     """Is told of iterations while a search runs."""
@@ -47,7 +50,6 @@ class Problem:
         watch: Is told of iterations, with theta as users know it, or None.
         trace: Criterion and theta of every iteration.
         best: Lowest criterion seen and its theta.
-        idle: Entries of theta without influence on the criterion, or None.
     """
 
     objective: Objective
@@ -56,7 +58,11 @@ class Problem:
     watch: Watch | None = None
     trace: list[tuple[float, FloatArray]] = field(default_factory=list)
     best: tuple[float, FloatArray] | None = None
-    idle: Idle | None = None
+
+    def begin(self) -> None:
+        """Forget the search before."""
+        self.trace = []
+        self.best = None
 
     @property
     def m(self) -> int:
@@ -88,13 +94,6 @@ class Problem:
             self.watch(len(self.trace), value, self.objective.from_axes(theta))
         self.trace.append((value, theta.copy()))
 
-    def told(self) -> tuple[tuple[float, FloatArray], ...]:
-        """The trace, of theta as users know it."""
-        if not self.trace:
-            return ()
-        values, thetas = zip(*self.trace, strict=True)
-        return tuple(zip(values, self.objective.from_axes(np.array(thetas)), strict=True))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ended:
@@ -104,15 +103,10 @@ class Ended:
         theta: (m,) its best point.
         ending: Whether it thinks it is done.
         message: In its own words.
-        model: (m, m) the Hessian as the method has learnt it, or None.
-        confirmed: Whether its last step was a product of the exact Hessian with the direction that
-            the gradient pointed to, and left little.
-        tidied: Whether no diagonal entry is negative and small ones have been tried at zero.
+        start: (m,) where it began.
     """
 
     theta: FloatArray
     ending: Ending
     message: str
-    model: FloatArray | None = None
-    confirmed: bool = False
-    tidied: bool = False
+    start: FloatArray

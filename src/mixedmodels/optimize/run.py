@@ -1,30 +1,32 @@
-"""A search from start to verdict: choose, minimise, judge, and go on from a saddle.
+"""A search from start to optimum: the core's, or one of SciPy or NLopt that the core judges.
 
-The best point seen is kept whatever a method ends at, and only its gradient and Hessian decide
-whether the search has converged.
+Wherever a search ends, the core tries small diagonal entries at zero, examines gradient and
+Hessian, and goes on from a saddle; only that decides whether the search has converged.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from mixedmodels._core import Products
+from mixedmodels._core import Found, SearchOptions, fit, settle
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.objective import Objective
-from mixedmodels.optimize.choose import choose_optimizer
-from mixedmodels.optimize.judge import Verdict, escape, judge
-from mixedmodels.optimize.methods import METHODS, quasi_newton
-from mixedmodels.optimize.problem import Ended, Idle, Problem, Watch
+from mixedmodels.optimize.methods import METHODS
+from mixedmodels.optimize.problem import Ended, Idle, Problem, Trace, Watch
 from mixedmodels.optimize.summary import OptSummary, Status
 from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option
 from mixedmodels.typing import FloatArray
 
-_MOST_RESTARTS = 4
+# The quadratic model's promise below which the core's search stops, in units of the criterion.
+DECREMENT = 1e-11
+# Where a factorization has as many flops as this, a promise further below what data can tell.
+_DEAR, _COARSE = 2e9, 1e-7
+# Diagonal entries below this, in their natural units, are tried at zero.
+ZERO = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Request:
         moments: Whether to search from the starts by moments too when `start` is given.
 
     Raises:
-        MixedModelsError: `reml` is no truth value, or `control` no Control.
+        MixedModelsError: `reml` is not a truth value, or `control` not a Control.
     """
 
     reml: bool
@@ -57,19 +59,17 @@ class Request:
 
 def minimize(
     objective: Objective,
-    products: Products,
     request: Request,
     watch: Watch | None = None,
     idle: Idle | None = None,
 ) -> tuple[FloatArray, OptSummary]:
     """Find theta; the evaluator is left at it.
 
-    The search and the verdict work along the axes of the terms (see `objective`); the summary is
-    of theta as users know it.
+    The search works along the axes of the terms (see `objective`); the summary is of theta as users
+    know it.
 
     Args:
         objective: The criterion.
-        products: Cross-products, for the choice of a method.
         request: Criterion, method, start and limits.
         watch: Is told of iterations.
         idle: Entries of theta without influence on the criterion, or None.
@@ -81,111 +81,110 @@ def minimize(
         MixedModelsError: Unknown or unavailable method, or a start that cannot be used.
     """
     check_option("optimizer", request.optimizer, OPTIMIZERS)
-    name, reason = request.optimizer, "asked for"
-    if name == "auto":
-        name, reason = choose_optimizer(
-            objective.analysis, products, objective.templates.m, reml=request.reml
-        )
     began = time.perf_counter()
     with objective.lock:
         evaluator = objective.evaluator
         evaluator.reset_counts()
-        starts = []
+        start = None
         if request.start is not None:
             given = objective.to_axes(objective.theta(request.start))
-            starts.append(objective.templates.rectify(given))
-        if request.start is None or request.moments:
-            starts += evaluator.starts()
-        problem = Problem(objective, request.reml, request.control, watch, idle=idle)
-        starts = [_without_idle(problem, start) for start in starts]
-        start, ended = _search(problem, name, starts)
-        ended, verdict = _settle(problem, ended, restart=request.optimizer == "auto")
-        problem.value(verdict.theta)  # leaves the workspace at the optimum
-        status = _status(problem, ended, verdict)
+            start = objective.templates.rectify(given)
+        moments = start is None or request.moments
+        ended: Ended | None = None
+        before: Trace = ()
+        if request.optimizer in METHODS:
+            starts = [] if start is None else [start]
+            starts += evaluator.starts() if moments else []
+            found, ended, before = _by_method(objective, request, starts, watch, idle)
+        else:
+            found = fit(evaluator, _options(objective, request, watch, idle), start, moments)
+        if found.ended == "not_finite":
+            raise MixedModelsError(
+                f"The criterion cannot be computed at the start theta = {found.start}. Give "
+                "another start=; or fixed and random effects fit the response exactly, which "
+                "leaves no residual."
+            )
+        at = found.axes_theta
+        values, thetas = found.trace
         summary = OptSummary(
-            optimizer=name,
-            reason=reason,
+            optimizer="quasi-newton" if request.optimizer == "auto" else request.optimizer,
             control=request.control,
             n_objective=evaluator.n_value,
             n_gradient=evaluator.n_gradient,
-            message=ended.message,
-            status=status,
-            trace=problem.told(),
-            theta_start=objective.from_axes(start),
-            max_gradient=verdict.max_gradient,
-            decrement=verdict.decrement,
-            hessian=objective.hessian_from_axes(verdict.hessian),
-            axes_hessian=verdict.hessian,
-            hessian_exact=verdict.exact,
-            hessian_products=verdict.products,
-            hessian_ok=verdict.downhill is None,
+            message=_message(found, request.control) if ended is None else ended.message,
+            status=_status(objective, found, at, request.control),
+            trace=(*before, *zip(values.tolist(), thetas, strict=True)),
+            theta_start=found.start if ended is None else objective.from_axes(ended.start),
+            max_gradient=found.max_gradient,
+            decrement=found.decrement,
+            hessian_ok=not found.saddle,
             seconds=time.perf_counter() - began,
         )
-    return verdict.theta, summary
+    return at, summary
 
 
-def _search(
-    problem: Problem, name: OptimizerName, starts: list[FloatArray]
-) -> tuple[FloatArray, Ended]:
-    """The lowest end of searches from every start; its trace comes last."""
-    found = []
+def _options(
+    objective: Objective, request: Request, watch: Watch | None, idle: Idle | None, done: int = 0
+) -> SearchOptions:
+    def report(iteration: int, value: float, theta: FloatArray) -> None:
+        if watch is not None:
+            watch(done + iteration, value, theta)
+
+    return SearchOptions(
+        reml=bool(request.reml),
+        max_values=request.control.max_evaluations,
+        decrement=_COARSE if objective.analysis.flops > _DEAR else DECREMENT,
+        zero=ZERO,
+        gtol=request.control.gtol,
+        restart=request.optimizer == "auto",
+        progress=None if watch is None else report if done else watch,
+        every=0.0 if watch is None else watch.every,
+        dead=None if idle is None else idle.dead,
+        settled=None if idle is None else idle.settled,
+    )
+
+
+def _by_method(
+    objective: Objective,
+    request: Request,
+    starts: list[FloatArray],
+    watch: Watch | None,
+    idle: Idle | None,
+) -> tuple[Found, Ended, Trace]:
+    """The lowest end of searches from every start, judged; the trace of that search comes last."""
+    problem = Problem(objective, bool(request.reml), request.control, watch)
+    ends: list[tuple[float, Ended, list[tuple[float, FloatArray]]]] = []
     for start in starts:
-        before = problem.trace
-        problem.trace = []
-        ended = _settled(problem, METHODS[name](problem, start))
-        value = problem.value(ended.theta) if len(starts) > 1 else 0.0
-        found.append((value, start, ended, problem.trace))
-        problem.trace = before
-    found.sort(key=lambda one: -one[0])
-    for *_, trace in found:
-        problem.trace.extend(trace)
-    _, start, ended, _ = found[-1]
-    return start, ended
+        problem.begin()
+        ended = METHODS[request.optimizer](problem, _without_idle(objective, idle, start))
+        ends.append((problem.value(ended.theta), ended, problem.trace))
+    ends.sort(key=lambda end: -end[0])
+    points = [point for *_, trace in ends for point in trace]
+    thetas = objective.from_axes(np.array([theta for _, theta in points]))
+    trace = tuple((value, theta) for (value, _), theta in zip(points, thetas, strict=True))
+    _, ended, own = ends[-1]
+    options = _options(objective, request, watch, idle, len(own))
+    found = settle(objective.evaluator, options, ended.theta, ended.ending == "max_evaluations")
+    return found, ended, trace
 
 
-def _settled(problem: Problem, ended: Ended) -> Ended:
-    """The end with zero for what has no influence: the criterion is the same there."""
-    if problem.idle is None:
-        return ended
-    theta = _without_idle(problem, ended.theta)
-    return dataclasses.replace(ended, theta=theta, model=None, confirmed=False, tidied=False)
-
-
-def _without_idle(problem: Problem, at: FloatArray) -> FloatArray:
+def _without_idle(objective: Objective, idle: Idle | None, at: FloatArray) -> FloatArray:
     """Theta along the axes with zero for what has no influence in theta as users know it."""
-    if problem.idle is None:
+    if idle is None:
         return at
-    return problem.objective.to_axes(problem.idle.settled(problem.objective.from_axes(at)))
+    return objective.to_axes(idle.settled(objective.from_axes(at)))
 
 
-def _settle(problem: Problem, ended: Ended, *, restart: bool) -> tuple[Ended, Verdict]:
-    """Judge a point; leave saddles, and with `restart` also points that are no optimum yet."""
-    verdict = judge(problem, ended)
-    for _ in range(_MOST_RESTARTS):
-        if ended.ending == "max_evaluations" and not _small(problem, verdict):
-            break  # not an optimum and not a saddle: a point on the way
-        lower = escape(problem, verdict)
-        if verdict.downhill is not None and lower is None:
-            # The curvature has been tried and is rounding.
-            return ended, dataclasses.replace(verdict, downhill=None)
-        if lower is None and (not restart or _small(problem, verdict)):
-            break
-        start = verdict.theta if lower is None else lower
-        again = _settled(problem, quasi_newton(problem, start))
-        found = judge(problem, again)
-        if not found.value < verdict.value:
-            break
-        ended, verdict = again, found
-    return ended, verdict
+def _message(found: Found, control: Control) -> str:
+    if found.ended == "converged":
+        return f"predicted decrease {found.promised:.2g}"
+    if found.ended == "stalled":
+        return f"no lower value along the step, predicted decrease {found.promised:.2g}"
+    return f"{control.max_evaluations} evaluations spent"
 
 
-def _small(problem: Problem, verdict: Verdict) -> bool:
-    return verdict.decrement <= problem.control.gtol
-
-
-def _status(problem: Problem, ended: Ended, verdict: Verdict) -> Status:
-    if _small(problem, verdict) and verdict.downhill is None:
-        diagonal = problem.objective.templates.diagonal
-        held = not verdict.theta.all() and (diagonal & (verdict.theta == 0.0)).any()
+def _status(objective: Objective, found: Found, at: FloatArray, control: Control) -> Status:
+    if found.decrement <= control.gtol and not found.saddle:
+        held = not at.all() and (objective.templates.diagonal & (at == 0.0)).any()
         return "boundary" if held else "converged"
-    return "max_evaluations" if ended.ending == "max_evaluations" else "stalled"
+    return "max_evaluations" if found.ended == "max_evaluations" else "stalled"

@@ -17,7 +17,6 @@ class OptSummary:
 
     Attributes:
         optimizer: The method that ran.
-        reason: Why it was chosen.
         control: The limits and tolerances it was given.
         n_objective: Evaluations of the criterion.
         n_gradient: Evaluations of its gradient.
@@ -28,21 +27,13 @@ class OptSummary:
         theta_start: (m,) where the search began.
         max_gradient: Largest projected gradient at the optimum, absolute value, along the axes of
             the terms.
-        decrement: What exact gradient and exact Hessian still promise at the optimum, in units of
-            the criterion; this decides whether the search has converged.
-        hessian: (m, m) second derivatives of the criterion at the optimum, or None.
-        axes_hessian: (m, m) the same along the axes of the terms (see `objective`), or None.
-        hessian_exact: Whether none of `hessian` was learnt by the search: it is exact, or made from
-            differences of the exact gradient. Where both are expensive, only the part that could
-            hide a saddle is.
-        hessian_products: How many products of the exact Hessian with a direction the decrement
-            comes from where `hessian` is not exact; a last step of the search that was one counts.
+        decrement: What gradient and Hessian still promise at the optimum, in units of the
+            criterion; this decides whether the search has converged.
         hessian_ok: Whether the Hessian has no direction of descent.
         seconds: Wall time of the search.
     """
 
     optimizer: OptimizerName
-    reason: str
     control: Control
     n_objective: int
     n_gradient: int
@@ -52,10 +43,6 @@ class OptSummary:
     theta_start: FloatArray
     max_gradient: float
     decrement: float
-    hessian: FloatArray | None
-    axes_hessian: FloatArray | None
-    hessian_exact: bool
-    hessian_products: int
     hessian_ok: bool
     seconds: float
 
@@ -65,15 +52,15 @@ class OptSummary:
         return self.status in ("converged", "boundary")
 
     def __str__(self) -> str:
-        """A few lines for reading; the trace and the Hessian are left out."""
+        """A few lines for reading; the trace is left out."""
         hessian = "positive definite" if self.hessian_ok else "not positive definite"
         return "\n".join(
             (
-                f"Optimizer:    {self.optimizer} ({self.reason})",
+                f"Optimizer:    {self.optimizer}",
                 f"Status:       {self.status}: {self.message}",
                 f"Evaluations:  {self.n_objective} of the criterion, {self.n_gradient} gradients",
                 f"Max gradient: {self.max_gradient:.3g}",
-                f"Hessian:      {hessian if self.hessian is not None else 'not computed'}",
+                f"Hessian:      {hessian}",
                 f"Seconds:      {self.seconds:.3g}",
             )
         )

@@ -23,7 +23,7 @@ from mixedmodels.estimates.stages import Fitted
 from mixedmodels.memory import require
 from mixedmodels.naming import distinct
 from mixedmodels.optimize import Request
-from mixedmodels.optimize.methods import DECREMENT, ZERO
+from mixedmodels.optimize.run import DECREMENT, ZERO
 from mixedmodels.prediction.replicates import Bootstrap
 from mixedmodels.prediction.simulate import (
     MOST_NUMBERS,

@@ -98,12 +98,7 @@ def check_search(optsum: OptSummary, m: int) -> None:
         FileError: What is wrong.
     """
     _require(
-        optsum.theta_start.shape == (m,)
-        and all(theta.shape == (m,) for _, theta in optsum.trace)
-        and all(
-            hessian is None or hessian.shape == (m, m)
-            for hessian in (optsum.hessian, optsum.axes_hessian)
-        ),
+        optsum.theta_start.shape == (m,) and all(theta.shape == (m,) for _, theta in optsum.trace),
         "its search is that of another model",
     )
 

@@ -113,7 +113,6 @@ class FakeModel:
 def summary_of(theta: NDArray[np.float64], **changes: Any) -> OptSummary:
     values: dict[str, Any] = {
         "optimizer": "none",
-        "reason": "theta is the reference's",
         "control": Control(),
         "n_objective": 1,
         "n_gradient": 1,
@@ -123,10 +122,6 @@ def summary_of(theta: NDArray[np.float64], **changes: Any) -> OptSummary:
         "theta_start": theta,
         "max_gradient": 0.0,
         "decrement": 0.0,
-        "hessian": None,
-        "axes_hessian": None,
-        "hessian_exact": False,
-        "hessian_products": 0,
         "hessian_ok": True,
         "seconds": 0.0,
     }

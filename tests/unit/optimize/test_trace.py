@@ -15,22 +15,18 @@ from mixedmodels.progress import trace_line
 from mixedmodels.settings import OptimizerName
 
 CLASSROOM = "mathgain ~ mathkind + minority + ses + (1 | classid) + (1 | schoolid)"
-ONE = "Yield ~ 1 + (1 | Batch)"
 SLIDES = (0.836158, 0.489669)
 
 needs_nlopt = pytest.mark.skipif(importlib.util.find_spec("nlopt") is None, reason="needs NLopt")
 METHOD_NAMES = [
     pytest.param(name, marks=needs_nlopt) if name == "BOBYQA" else name
-    for name in (*METHODS, "auto")
+    for name in (*METHODS, "quasi-newton", "auto")
 ]
 
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, LinearMixedModel]:
-    data = {CLASSROOM: "classroom", ONE: "dyestuff"}
-    return {
-        formula: LinearMixedModel(formula, load_dataset(name)) for formula, name in data.items()
-    }
+    return {CLASSROOM: LinearMixedModel(CLASSROOM, load_dataset("classroom"))}
 
 
 @pytest.mark.parametrize("reml", [False, True])
@@ -43,7 +39,7 @@ def test_the_start_is_iteration_0(
     reml: bool,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    model = models[ONE if name == "brent" else CLASSROOM]
+    model = models[CLASSROOM]
     wanted = np.array(SLIDES[: model.templates.m]) if given else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where a method ends is not what is tested
@@ -66,8 +62,6 @@ def test_the_start_is_iteration_0(
 def test_the_line_of_the_slides(
     models: dict[str, LinearMixedModel], name: OptimizerName, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if name == "brent":
-        pytest.skip("for one parameter")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         models[CLASSROOM].fit(False, start=SLIDES, optimizer=name, verbose=True)

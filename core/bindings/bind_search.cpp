@@ -1,0 +1,193 @@
+// Bindings of search.hpp: a fit from start to judged optimum in one call.
+#include <chrono>
+
+#include "mixedmodels/search.hpp"
+#include "model.hpp"
+
+namespace {
+
+using Settled = nb::callable;
+using Mask = nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// What a search is asked for and how it reports.
+struct SearchOptions {
+  bool reml = true, restart = true;
+  int max_values = 1000;
+  double decrement = 1e-11, zero = 1e-3, gtol = 1e-6, every = 0;
+  std::optional<nb::callable> progress;
+  std::optional<Mask> dead;
+  std::optional<nb::callable> settled;
+
+  mm::FitSettings settings() const { return {{max_values, decrement, zero}, gtol, restart}; }
+};
+
+struct Found {
+  mm::Fit core;
+  std::vector<double> theta, start;  // of the caller's columns of Z
+};
+
+std::vector<double> of_numpy(nb::handle given) {
+  const auto values = nb::cast<Dense>(given);
+  return {values.data(), values.data() + values.size()};
+}
+
+class Run {
+ public:
+  Run(Evaluator& evaluator, const SearchOptions& options)
+      : evaluator_(evaluator), options_(options), settings_(options.settings()), told_(Clock::now()) {
+    if (!options.dead || !options.settled) return;
+    if (static_cast<int>(options.dead->size()) != evaluator.core.m())
+      throw nb::value_error("dead has the wrong length");
+    idle_.emplace();
+    idle_->dead.assign(options.dead->data(), options.dead->data() + options.dead->size());
+    idle_->settled = [this](std::vector<double> theta) {
+      nb::gil_scoped_acquire acquire;
+      return of_numpy((*options_.settled)(to_numpy(std::move(theta))));
+    };
+  }
+
+  Found fit(std::vector<std::vector<double>> starts, bool moments) {
+    mm::Fit found;
+    {
+      const CoreCall call;
+      if (moments)
+        for (std::vector<double>& start : evaluator_.core.starts()) starts.push_back(std::move(start));
+      for (std::vector<double>& start : starts) without_idle(start);
+      found = mm::fit(evaluator_.core, which(), starts, settings_, idle(), progress());
+    }
+    return handed_out(std::move(found));
+  }
+
+  Found settle(const std::vector<double>& theta, bool spent) {
+    mm::Fit found;
+    {
+      const CoreCall call;
+      found = mm::settle(evaluator_.core, which(), theta, spent, settings_, idle(), progress());
+    }
+    return handed_out(std::move(found));
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  mm::Criterion which() const { return criterion(options_.reml); }
+  const mm::Idle* idle() const { return idle_ ? &*idle_ : nullptr; }
+  mm::ThetaAxes axes() const { return {evaluator_.A(), evaluator_.core.entries()}; }
+
+  mm::Progress progress() {
+    if (!options_.progress) return {};
+    return [this](int iteration, double value, const std::vector<double>& at) {
+      const auto now = Clock::now();
+      if (std::chrono::duration<double>(now - told_).count() < options_.every) return true;
+      told_ = now;
+      std::vector<double> theta(at);
+      axes().from_axes(theta.data());
+      nb::gil_scoped_acquire acquire;
+      (*options_.progress)(iteration, value, to_numpy(std::move(theta)));
+      return true;
+    };
+  }
+
+  void without_idle(std::vector<double>& theta) const {
+    if (!idle_) return;
+    axes().from_axes(theta.data());
+    theta = idle_->settled(std::move(theta));
+    axes().to_axes(theta.data());
+  }
+
+  Found handed_out(mm::Fit found) const {
+    Found out{std::move(found), {}, {}};
+    out.theta = out.core.theta;
+    out.start = out.core.start;
+    axes().from_axes(out.theta.data());
+    axes().from_axes(out.start.data());
+    const auto m = static_cast<std::size_t>(evaluator_.core.m());
+    for (std::size_t at = 0; at < out.core.thetas.size(); at += m) axes().from_axes(out.core.thetas.data() + at);
+    return out;
+  }
+
+  Evaluator& evaluator_;
+  const SearchOptions& options_;
+  mm::FitSettings settings_;
+  std::optional<mm::Idle> idle_;
+  Clock::time_point told_;
+};
+
+const char* name_of(mm::SearchStatus status) {
+  static const char* names[] = {"converged", "stalled", "max_evaluations", "not_finite", "interrupted"};
+  return names[static_cast<int>(status)];
+}
+
+void bind_found(nb::module_& m) {
+  nb::class_<Found>(m, "Found", "The end of a search, judged.")
+      .def_prop_ro(
+          "axes_theta", [](const Found& s) { return to_numpy(std::vector<double>(s.core.theta)); },
+          "(m,) along the axes of the terms.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "theta", [](const Found& s) { return to_numpy(std::vector<double>(s.theta)); },
+          "(m,) of the caller's columns of Z.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "start", [](const Found& s) { return to_numpy(std::vector<double>(s.start)); },
+          "(m,) where the search that counts began, of the caller's columns.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "ended", [](const Found& s) { return name_of(s.core.ended); },
+          "How the last search ended: converged, stalled, max_evaluations, not_finite or interrupted.")
+      .def_prop_ro(
+          "promised", [](const Found& s) { return s.core.promised; }, "What the model of the search promised there.")
+      .def_prop_ro(
+          "value", [](const Found& s) { return s.core.optimality.value; }, "The criterion.")
+      .def_prop_ro(
+          "decrement", [](const Found& s) { return s.core.optimality.decrement; },
+          "What gradient and Hessian still promise, in units of the criterion.")
+      .def_prop_ro(
+          "max_gradient", [](const Found& s) { return s.core.optimality.max_gradient; },
+          "Largest absolute gradient over the entries that may move.")
+      .def_prop_ro(
+          "saddle", [](const Found& s) { return !s.core.optimality.downhill.empty(); },
+          "Whether a direction of negative curvature is left.")
+      .def_prop_ro(
+          "trace",
+          [](const Found& s) {
+            const std::size_t points = s.core.values.size(), m = s.theta.size();
+            return nb::make_tuple(to_numpy(std::vector<double>(s.core.values)),
+                                  to_numpy(std::vector<double>(s.core.thetas), {points, m}));
+          },
+          "Criterion (k,) and theta (k, m) of every iteration; those of the search that counts come last.");
+}
+
+}  // namespace
+
+void bind_search(nb::module_& m) {
+  nb::class_<SearchOptions>(m, "SearchOptions", "How to search, judge and report.")
+      .def(
+          "__init__",
+          [](SearchOptions* self, bool reml, int max_values, double decrement, double zero, double gtol, bool restart,
+             std::optional<nb::callable> progress, double every, std::optional<Mask> dead,
+             std::optional<nb::callable> settled) {
+            new (self) SearchOptions{reml, restart, max_values,          decrement,       zero,
+                                     gtol, every,   std::move(progress), std::move(dead), std::move(settled)};
+          },
+          nb::arg("reml"), nb::arg("max_values"), nb::arg("decrement"), nb::arg("zero"), nb::arg("gtol"),
+          nb::arg("restart"), nb::arg("progress").none(), nb::arg("every"), nb::arg("dead").none(),
+          nb::arg("settled").none(),
+          "progress(iteration, criterion, theta) is called when `every` seconds have passed since it was last. dead\n"
+          "(m,) are entries without influence on the criterion, settled(theta) a theta with zero there.");
+  bind_found(m);
+  m.def(
+      "fit",
+      [](Evaluator& evaluator, const SearchOptions& options, std::optional<Dense> start, bool moments) {
+        std::vector<std::vector<double>> starts;
+        if (start) starts.emplace_back(evaluator.checked(*start), start->data() + start->size());
+        if (!start && !moments) throw nb::value_error("a fit needs a start");
+        return Run(evaluator, options).fit(std::move(starts), moments);
+      },
+      nb::arg("evaluator"), nb::arg("options"), nb::arg("start").none(), nb::arg("moments"),
+      "The optimum, searched from a start along the axes, from starts by moments, or from both.");
+  m.def(
+      "settle",
+      [](Evaluator& evaluator, const SearchOptions& options, Dense theta, bool spent) {
+        return Run(evaluator, options).settle({evaluator.checked(theta), theta.data() + theta.size()}, spent);
+      },
+      nb::arg("evaluator"), nb::arg("options"), nb::arg("theta"), nb::arg("spent"),
+      "The end of a search by another method, judged; left where it is a saddle or not an optimum yet.");
+}
