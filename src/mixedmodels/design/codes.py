@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mixedmodels import _core
+from mixedmodels._core import compact, encode_integers
 from mixedmodels.design.columns import CategoricalColumn, Column, NumericColumn, level_labels
 from mixedmodels.design.levels import level_positions, merge_alike
 from mixedmodels.errors import DataError, did_you_mean
@@ -46,7 +46,7 @@ def categorize(column: Column) -> CategoricalColumn:
 def drop_unused(column: CategoricalColumn) -> CategoricalColumn:
     """The column with int32 codes and only the levels that occur."""
     codes = np.ascontiguousarray(column.codes, dtype=np.int32)
-    codes, kept = _core.compact(codes, len(column.levels))
+    codes, kept = compact(codes, len(column.levels))
     levels = column.levels if len(kept) == len(column.levels) else column.levels.take(kept)
     return CategoricalColumn(codes, levels, column.ordered)
 
@@ -88,7 +88,7 @@ def _with_gaps(column: NumericColumn, present: AnyArray) -> CategoricalColumn:
 
 
 def _integers(values: AnyArray) -> CategoricalColumn:
-    codes, levels = _core.encode_integers(np.ascontiguousarray(values, dtype=np.int64))
+    codes, levels = encode_integers(np.ascontiguousarray(values, dtype=np.int64))
     return CategoricalColumn(codes, pd.Index(levels))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedmodels import _core
+from mixedmodels._core import interact
 from mixedmodels.design.codes import categorize, match_levels
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, level_labels
 from mixedmodels.design.factors import NumericBlock, factor_values
@@ -110,7 +110,7 @@ def build_group(
     codes = used[0].codes
     parts: tuple[IntArray, ...] = (np.arange(len(used[0].levels), dtype=np.int32),)
     for column in used[1:]:
-        codes, before, last = _core.interact(codes, len(parts[0]), column.codes, len(column.levels))
+        codes, before, last = interact(codes, len(parts[0]), column.codes, len(column.levels))
         parts = (*(part[before] for part in parts), last)
     levels = tuple(column.levels for column in used)
     spec = GroupSpec(factors, formula, levels, parts, states)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mixedmodels import _core
+from mixedmodels._core import fit_without
 from mixedmodels.design.alignment import row_column
 from mixedmodels.design.codes import categorize
 from mixedmodels.design.lookup import GroupNames
@@ -139,7 +139,7 @@ def _fits(
 ) -> dict[str, Any]:
     """The core's fits."""
     solution = fitted.solution
-    found: dict[str, Any] = _core.fit_without(
+    found: dict[str, Any] = fit_without(
         # The core reads no more of it than the model, which does not change: no lock is needed.
         fitted.stages.objective.evaluator,
         np.ascontiguousarray(sets.start),

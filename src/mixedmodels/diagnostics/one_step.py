@@ -23,7 +23,7 @@ import numpy as np
 
 from mixedmodels._core import advance
 from mixedmodels.covariance import Templates
-from mixedmodels.diagnostics.rows import row_values
+from mixedmodels.diagnostics.rows import values_at
 from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.objective import Objective
@@ -140,7 +140,7 @@ def _slope(fitted: Fitted, objective: Objective, k: int, rows: LongArray, step: 
 
 def _without(fitted: Fitted, objective: Objective, theta: FloatArray, rows: LongArray) -> _Without:
     reml, n, p = fitted.solution.reml, fitted.solution.n, fitted.solution.p
-    values = row_values(objective, theta, reml=reml, directions=True)
+    values = values_at(objective, theta, reml=reml, directions=True)
     evaluator, products = objective.evaluator, fitted.stages.products
     spare, residual = values.spare[rows], values.residual[rows]
     direction = values.direction[rows]

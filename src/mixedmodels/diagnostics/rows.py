@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mixedmodels import _core
+from mixedmodels._core import row_values
 from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.solution import Solution
@@ -61,19 +61,19 @@ class RowValues:
         return np.where(spare > _DETERMINED, spare, np.nan)
 
 
-def row_values(
+def values_at(
     objective: Objective, theta: FloatArray, *, reml: bool, directions: bool = False
 ) -> RowValues:
     """The values at theta along the axes; `directions` asks for those too."""
     with objective.lock:
         objective.evaluator.value(np.ascontiguousarray(theta), reml)
-        return RowValues(**_core.row_values(objective.evaluator, directions))
+        return RowValues(**row_values(objective.evaluator, directions))
 
 
 def rows_of(fitted: Fitted) -> RowValues:
     """The values at the optimum."""
     solution = fitted.solution
-    return row_values(fitted.stages.objective, solution.axes_theta, reml=solution.reml)
+    return values_at(fitted.stages.objective, solution.axes_theta, reml=solution.reml)
 
 
 def row_labels(design: Design) -> pd.Index:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedmodels import _core
+from mixedmodels._core import interact
 from mixedmodels.design.codes import match_levels
 from mixedmodels.design.codes import relevel as put_levels
 from mixedmodels.design.coding import Contrast
@@ -135,7 +135,7 @@ def interaction(
     for part in slowest_first[1:]:
         n_levels = len(part.levels)
         others = part.codes[present].astype(np.int32)
-        codes, before, last = _core.interact(codes, len(chosen[0]), others, n_levels)
+        codes, before, last = interact(codes, len(chosen[0]), others, n_levels)
         chosen = (*(which[before] for which in chosen), last)
     if slowest_first is not parts:
         chosen = chosen[::-1]
