@@ -7,8 +7,14 @@ Here lives what is raised and how it is worded for display (the caret under a pi
 from __future__ import annotations
 
 import difflib
+import inspect
+import os
+import warnings
 from collections.abc import Iterable
+from pathlib import Path
 
+# What the file name of every module of the package begins with.
+_PACKAGE = str(Path(__file__).parent) + os.sep
 _LONGEST_NAME = 200
 _LONGEST_PICTURE = 400
 
@@ -73,6 +79,17 @@ class RefitWarning(UserWarning):
 
 class NotNestedWarning(UserWarning):
     """A likelihood ratio of models of which neither is a special case of the other."""
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, at the line of the user's code that called the package.
+
+    However deep in the package this is called, the warning names the innermost frame outside of it.
+    """
+    depth, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=depth)  # noqa: TID251 (the only place)
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

@@ -5,7 +5,6 @@ The stages themselves are elsewhere (`estimates.stages` keeps them); `api.lmer` 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from mixedmodels.errors import (
     ModelError,
     NotIdentifiedWarning,
     SingularFitWarning,
+    warn,
 )
 from mixedmodels.estimates.messages import convergence_message, singular_message, singular_terms
 from mixedmodels.estimates.solution import Solution
@@ -315,15 +315,13 @@ class LinearMixedModel:
     def _warn(self, fit: LinearMixedFit) -> None:
         identified = self._stages.identification(reml=fit.reml)
         if not identified.complete:
-            warnings.warn("\n".join(identified.problems), NotIdentifiedWarning, stacklevel=4)
+            warn("\n".join(identified.problems), NotIdentifiedWarning)
         tol = fit.optsum.control.singular_tol
         singular = singular_terms(self.templates, fit.solution.relative_theta, tol)
         if singular:
-            warnings.warn(
-                singular_message(self.templates, singular), SingularFitWarning, stacklevel=4
-            )
+            warn(singular_message(self.templates, singular), SingularFitWarning)
         if not fit.converged:
-            warnings.warn(convergence_message(fit.optsum), ConvergenceWarning, stacklevel=4)
+            warn(convergence_message(fit.optsum), ConvergenceWarning)
 
     # -- structure made visible ---------------------------------------------------------
 

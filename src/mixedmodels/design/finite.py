@@ -5,7 +5,6 @@ Missing values are dealt with elsewhere; NaN passes here.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
@@ -14,7 +13,7 @@ import numpy as np
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, all_finite
 from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.rows import Rows
-from mixedmodels.errors import DataError
+from mixedmodels.errors import DataError, warn
 from mixedmodels.formula import Factor
 from mixedmodels.typing import AnyArray, BoolArray
 
@@ -70,10 +69,8 @@ def infinite_in_new_rows(
     bad: BoolArray = np.isinf(values)
     if not bad.any():
         return None
-    warnings.warn(
+    warn(
         f"{infinite(name, values, rows, columns())} What depends on it is NaN in these rows.",
-        UserWarning,
-        stacklevel=2,
     )
     return bad
 

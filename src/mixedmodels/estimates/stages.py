@@ -7,7 +7,6 @@ kept together, for the model that users see and for whatever has to fit a relati
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ from mixedmodels._core import Analysis, Products
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import cross_products, templates_of
 from mixedmodels.design import Design
-from mixedmodels.errors import ConvergenceWarning
+from mixedmodels.errors import ConvergenceWarning, warn
 from mixedmodels.estimates.identified import Identification, identify
 from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.estimates.solution import Solution
@@ -182,10 +181,9 @@ def judged(found: Fitted, by: str, of: str = "the model") -> Fitted:
     better = again.solution.objective < solution.objective + _ROUNDING
     found = again if again.optsum.converged and better else found
     if not found.optsum.converged:
-        warnings.warn(
+        warn(
             f"The refit of {of} by {by} is not to be relied on. "
             f"{convergence_message(found.optsum)}",
             ConvergenceWarning,
-            stacklevel=5,
         )
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from mixedmodels.errors import (
     NotIdentifiedWarning,
     RefitWarning,
     SingularFitWarning,
+    warn,
 )
 from mixedmodels.estimates.parameters import SIGMA, coefficient_names
 from mixedmodels.fit.values import Values
@@ -201,12 +201,12 @@ class Inference(Values):
         """The information, with one message when part of theta has no standard error."""
         message = unknown_message(self._stages.templates, self._information)
         if message:
-            warnings.warn(message, SingularFitWarning, stacklevel=4)
+            warn(message, SingularFitWarning)
         identified = self._fitted.identification
         if not identified.complete:
             reason = "No standard errors for parameters that are not identified:"
             listed = "\n".join((reason, *identified.problems))
-            warnings.warn(listed, NotIdentifiedWarning, stacklevel=4)
+            warn(listed, NotIdentifiedWarning)
         return self._information
 
     @property
@@ -222,14 +222,14 @@ class Inference(Values):
     def _kenward_roger(self) -> KenwardRoger:
         fitted, note = by_reml(self._fitted)
         if note:
-            warnings.warn(note, RefitWarning, stacklevel=5)
+            warn(note, RefitWarning)
         return KenwardRoger(fitted, note)
 
     def _spoken_degrees(self, df: DfMethod) -> Degrees:
         """The method, with a warning where it has no degrees of freedom to give."""
         degrees = self._degrees(df)
         if isinstance(degrees, Satterthwaite) and degrees.note:
-            warnings.warn(degrees.note, ConvergenceWarning, stacklevel=3)
+            warn(degrees.note, ConvergenceWarning)
         return degrees
 
     def _degrees(self, df: DfMethod) -> Degrees:

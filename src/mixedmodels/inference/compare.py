@@ -6,7 +6,6 @@ to find out.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.design import Design
-from mixedmodels.errors import MixedModelsError, NotNestedWarning
+from mixedmodels.errors import MixedModelsError, NotNestedWarning, warn
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.inference.drop import chi_square_tail
 from mixedmodels.inference.nesting import fixed_part_nested, random_part_nested
@@ -188,10 +187,9 @@ def _warn_where_not_nested(ordered: Sequence[Candidate]) -> None:
             part = f"random part '{terms}'"
         else:
             continue
-        warnings.warn(
+        warn(
             f"'{small.name}' is not nested in '{large.name}': its {part} is no special case of the "
             "larger model's. Their likelihood ratio has no chi-square distribution; compare AIC, "
             "AICc or BIC.",
             NotNestedWarning,
-            stacklevel=4,
         )

@@ -6,7 +6,6 @@ compared with the whole.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from mixedmodels.design.names import term_names
-from mixedmodels.errors import ConvergenceWarning
+from mixedmodels.errors import ConvergenceWarning, warn
 from mixedmodels.estimates.stages import Fitted, Stages
 from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.relatives import (
@@ -116,12 +115,11 @@ def _ratio(fitted: Fitted, reduced: Fitted | None, objective: float) -> float:
         return np.nan
     ratio = objective - fitted.solution.objective
     if ratio < -_LOCAL:
-        warnings.warn(
+        warn(
             f"A model with fewer terms fits better than the whole (criterion {objective:.6f} and "
             f"{fitted.solution.objective:.6f}), so the fit is a local optimum. Fit again with "
             "another start= or optimizer=.",
             ConvergenceWarning,
-            stacklevel=5,
         )
     return max(ratio, 0.0)
 

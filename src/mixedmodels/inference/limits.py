@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
@@ -12,7 +11,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from mixedmodels._core import StopFlag
-from mixedmodels.errors import ConvergenceWarning, NotIdentifiedWarning
+from mixedmodels.errors import ConvergenceWarning, NotIdentifiedWarning, warn
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.curves import Curve, LowerDevianceError, NoLimitError
 from mixedmodels.inference.parameters import Parameter, to_value
@@ -80,7 +79,7 @@ def limits(
     table.attrs["notes"] = {name: notes[name] for name in names if name in notes}
     if table.attrs["notes"]:
         listed = "\n".join(f"{name}: {note}" for name, note in table.attrs["notes"].items())
-        warnings.warn(listed, NotIdentifiedWarning, stacklevel=4)
+        warn(listed, NotIdentifiedWarning)
     return table
 
 
@@ -114,12 +113,11 @@ def from_optimum(fitted: Fitted, work: Callable[[Fitted], T], refits: int = _MOS
         better = fitted.stages.twin().solve(request)
         if not better.solution.objective < fitted.solution.objective:
             raise
-    warnings.warn(
+    warn(
         f"A profile found a deviance {better.solution.objective:.6f} below that of the fit by ML "
         f"({fitted.solution.objective:.6f}), which was a local optimum; the results are those of "
         "the better one.",
         ConvergenceWarning,
-        stacklevel=5,
     )
     return from_optimum(better, work, refits - 1)
 

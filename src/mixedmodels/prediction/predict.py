@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedmodels._core import Products, predict_rows
+from mixedmodels.errors import warn
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tables import term_modes
 from mixedmodels.memory import require
@@ -136,10 +136,8 @@ def _warn_unidentified(fitted: Fitted, target: Target) -> None:
     rows = (gap > _DEPENDENT * (size + np.abs(target.X[:, kept]) @ np.abs(C))).any(axis=1)
     if rows.any():
         names = ", ".join(design.x_names[j] for j in aliased)
-        warnings.warn(
+        warn(
             f"{rows.sum()} of {target.n} rows cannot be predicted: {names} was dropped because it "
             "depended on earlier columns, which it does not do in these rows; its coefficient is "
             "taken as zero.",
-            UserWarning,
-            stacklevel=4,
         )
