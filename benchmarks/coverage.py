@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 import mixedmodels as mm
-from mixedmodels.typing import FloatArray
+from mixedmodels.arrays import FloatArray
 
 SEED = 20240611
 REPLICATES = 400

@@ -31,11 +31,11 @@ from benchmarks.data import thinned
 from benchmarks.generated import load
 from benchmarks.tables import seconds
 from mixedmodels._core import Analysis
+from mixedmodels.arrays import FloatArray
 from mixedmodels.crossprod import cross_products, templates_of
 from mixedmodels.design import build_design
 from mixedmodels.formula import parse_formula
 from mixedmodels.objective import Objective
-from mixedmodels.typing import FloatArray
 
 _DGEMM = """
 import time, numpy

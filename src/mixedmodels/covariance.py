@@ -18,9 +18,9 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
+from mixedmodels.arrays import BoolArray, FloatArray, IntArray, LongArray
 from mixedmodels.lazy import cached_property
 from mixedmodels.naming import backticked, distinct
-from mixedmodels.typing import BoolArray, FloatArray, IntArray, LongArray
 
 RESIDUAL = "Residual"
 """What the residual is called among the terms."""

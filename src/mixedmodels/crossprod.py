@@ -12,10 +12,10 @@ import numpy as np
 from scipy.linalg import lapack
 
 from mixedmodels._core import Products
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.errors import ModelError
-from mixedmodels.typing import FloatArray
 
 # What coefficients, standard deviations and theta may be of the order of: their squares, and sums
 # of these, are numbers.

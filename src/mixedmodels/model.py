@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from mixedmodels._core import Analysis
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.alignment import row_numbers
@@ -38,7 +39,6 @@ from mixedmodels.pls import PLS, penalized_least_squares
 from mixedmodels.progress import Watcher
 from mixedmodels.settings import Control, NaAction, OptimizerName, thread_count
 from mixedmodels.structure import BlockPlan, block_plan, fill_in_table
-from mixedmodels.typing import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,12 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mixedmodels._core import Analysis, Evaluator, derivatives
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import triangle_inverse
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.lazy import cached_property
 from mixedmodels.memory import fits
-from mixedmodels.typing import FloatArray
 
 # Numbers that exact second derivatives may need room for: most of a gigabyte; and up to which
 # nobody asks whether they fit, for their panels have this many whatever the size of the model.

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import sparse
 
 from mixedmodels._core import Products
+from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.objective import Objective
-from mixedmodels.typing import FloatArray, LongArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

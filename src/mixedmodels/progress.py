@@ -12,7 +12,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from mixedmodels.typing import FloatArray
+from mixedmodels.arrays import FloatArray
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -13,9 +13,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import IntArray, LongArray
 from mixedmodels.covariance import Templates
 from mixedmodels.report.numbers import align
-from mixedmodels.typing import IntArray, LongArray
 
 Storage: TypeAlias = Literal["diagonal", "block diagonal", "sparse", "dense"]
 SI_PREFIXES = ("", "k", "M", "G", "T")

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.columns import Column, NumericColumn
 from mixedmodels.design.convert import column_of_values
 from mixedmodels.errors import DataError
-from mixedmodels.typing import FloatArray
 
 
 def row_column(role: str, given: Any, n_rows: int, index: pd.Index | None, which: str) -> Column:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.design.checks import check_identifiable, check_response
 from mixedmodels.design.codes import TRUTH_LEVELS, drop_unused
 from mixedmodels.design.coding import check_contrast_name
@@ -42,7 +43,6 @@ from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
 from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
-from mixedmodels.typing import BoolArray, FloatArray
 
 
 def build_design(

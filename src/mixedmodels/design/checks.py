@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.columns import level_labels
 from mixedmodels.design.design import TermDesign
 from mixedmodels.design.groups import GroupingFactor
 from mixedmodels.errors import DataError, ModelError
 from mixedmodels.formula import RandomTerm
-from mixedmodels.typing import FloatArray
 
 
 def check_response(name: str, y: FloatArray) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels._core import compact, encode_integers
+from mixedmodels.arrays import AnyArray, IntArray
 from mixedmodels.design.columns import CategoricalColumn, Column, NumericColumn, level_labels
 from mixedmodels.design.levels import level_positions, merge_alike
 from mixedmodels.errors import DataError, did_you_mean
-from mixedmodels.typing import AnyArray, IntArray
 
 TRUTH_LEVELS = pd.Index([False, True])
 """Levels of every column of truth values."""

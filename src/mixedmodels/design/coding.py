@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.columns import level_labels
 from mixedmodels.errors import DataError, did_you_mean
 from mixedmodels.memory import require
 from mixedmodels.settings import CONTRASTS
-from mixedmodels.typing import FloatArray
 
 _POLY_NAMES = (".L", ".Q", ".C")
 

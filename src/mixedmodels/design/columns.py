@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from mixedmodels.typing import AnyArray, BoolArray, LongArray
+from mixedmodels.arrays import AnyArray, BoolArray, LongArray
 
 DIGITS = 15
 """Significant digits of a level that is not a whole number, as in R."""

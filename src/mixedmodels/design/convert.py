@@ -13,6 +13,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import AnyArray
 from mixedmodels.design.columns import CategoricalColumn, Column, NumericColumn, level_labels
 from mixedmodels.design.levels import merge_alike
 from mixedmodels.design.objects import (
@@ -22,7 +23,6 @@ from mixedmodels.design.objects import (
     refusal_of_bytes,
 )
 from mixedmodels.errors import DataError
-from mixedmodels.typing import AnyArray
 
 _NUMBERS = "fiub"
 _PLAIN = frozenset("fdbBhHiIlLqQ")

@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design.groups import GroupingFactor
 from mixedmodels.design.matrix import PartPlan
 from mixedmodels.design.missing import OffsetSpec
 from mixedmodels.formula import FormulaSpec, RandomTerm
-from mixedmodels.typing import FloatArray, LongArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

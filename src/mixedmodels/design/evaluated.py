@@ -13,13 +13,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from mixedmodels.arrays import BoolArray, LongArray
 from mixedmodels.design.columns import CategoricalColumn, all_finite
 from mixedmodels.design.factors import NumericBlock, factor_values
 from mixedmodels.design.finite import check_finite, sources
 from mixedmodels.design.functions import CodedColumn
 from mixedmodels.design.rows import Rows
 from mixedmodels.formula import Factor
-from mixedmodels.typing import BoolArray, LongArray
 
 FactorValue: TypeAlias = NumericBlock | CategoricalColumn | CodedColumn
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from formulaic.materializers.types import FactorValues
 
+from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.codes import categorize, drop_unused, match_levels
 from mixedmodels.design.coding import Coding, full_coding, make_coding
 from mixedmodels.design.columns import (
@@ -29,7 +30,6 @@ from mixedmodels.design.levels import kind_of_times, times_remedy
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula import Factor
-from mixedmodels.typing import AnyArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,12 +10,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from mixedmodels.arrays import AnyArray, BoolArray
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, all_finite
 from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, warn
 from mixedmodels.formula import Factor
-from mixedmodels.typing import AnyArray, BoolArray
 
 _SHOWN = 5
 

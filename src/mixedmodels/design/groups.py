@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels._core import interact
+from mixedmodels.arrays import BoolArray, IntArray, LongArray
 from mixedmodels.design.codes import categorize, match_levels
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, level_labels
 from mixedmodels.design.factors import NumericBlock, factor_values
@@ -18,7 +19,6 @@ from mixedmodels.design.names import interaction_labels
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import FormulaError
 from mixedmodels.formula import Factor
-from mixedmodels.typing import BoolArray, IntArray, LongArray
 
 # Largest number that combinations of levels are counted to.
 _LARGEST = 2**62

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixedmodels.arrays import BoolArray, FloatArray, IntArray
 from mixedmodels.design.design import Design
-from mixedmodels.typing import BoolArray, FloatArray, IntArray
 
 # Pivots and shares (see the core's `Identifiability`) below which the rows are looked at. A larger
 # value costs time, not correctness: information of 1e-6 is far more than rounding leaves.

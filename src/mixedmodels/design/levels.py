@@ -12,13 +12,13 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import AnyArray
 from mixedmodels.design.columns import (
     DIGITS_SINGLE,
     CategoricalColumn,
     level_label,
     level_labels,
 )
-from mixedmodels.typing import AnyArray
 
 # Relative distance above which two numbers never print alike: one unit in the last digit, twice.
 _APART = {np.dtype(np.float64): 2e-14, np.dtype(np.float32): 2e-6}

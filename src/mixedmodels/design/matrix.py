@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.factors import Block, Recipe
 from mixedmodels.design.finite import Columns
@@ -24,7 +25,6 @@ from mixedmodels.design.rows import Rows
 from mixedmodels.errors import ModelError
 from mixedmodels.formula import Term
 from mixedmodels.memory import require
-from mixedmodels.typing import FloatArray
 
 ColumnPlan: TypeAlias = tuple[Choice, ...]
 

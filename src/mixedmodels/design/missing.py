@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.codes import TRUTH_LEVELS
 from mixedmodels.design.columns import CategoricalColumn
@@ -19,7 +20,6 @@ from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula.tokens import quote_name
 from mixedmodels.settings import NaAction
-from mixedmodels.typing import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

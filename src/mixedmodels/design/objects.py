@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import AnyArray, BoolArray
 from mixedmodels.design.columns import (
     DIGITS,
     CategoricalColumn,
@@ -22,7 +23,6 @@ from mixedmodels.design.columns import (
     level_label,
 )
 from mixedmodels.errors import DataError
-from mixedmodels.typing import AnyArray, BoolArray
 
 _LEVELS = frozenset(
     {"string", "date", "datetime", "datetime64", "time", "timedelta", "timedelta64"}

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import AnyArray, BoolArray
 from mixedmodels.design.codes import TRUTH_LEVELS, match_levels
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, level_label, level_labels
 from mixedmodels.design.functions import CodedColumn
 from mixedmodels.formula.limits import MAX_SEQUENCE
-from mixedmodels.typing import AnyArray, BoolArray
 
 _EXACT = 2.0**53
 _Truth: TypeAlias = "tuple[BoolArray, BoolArray | None]"

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mixedmodels.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from mixedmodels.design.design import Design, TermDesign
 from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.factors import CategoricalBlock, factor_values, replay_factor
@@ -23,7 +24,6 @@ from mixedmodels.design.matrix import PartPlan, build_matrix
 from mixedmodels.design.missing import offset_values, read_argument
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError
-from mixedmodels.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 
 def new_rows(data: Any) -> Rows:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import AnyArray, BoolArray, LongArray
 from mixedmodels.design.columns import CategoricalColumn, Column, NumericColumn, all_finite
 from mixedmodels.design.frame import Table
 from mixedmodels.design.levels import kind_of_times, times_remedy
 from mixedmodels.errors import DataError
-from mixedmodels.typing import AnyArray, BoolArray, LongArray
 
 _SHOWN = 5
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels._core import fit_without
+from mixedmodels.arrays import AnyArray, FloatArray, LongArray
 from mixedmodels.design.alignment import row_column
 from mixedmodels.design.codes import categorize
 from mixedmodels.design.lookup import GroupNames
@@ -33,7 +34,6 @@ from mixedmodels.settings import (
     check_option,
     thread_count,
 )
-from mixedmodels.typing import AnyArray, FloatArray, LongArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

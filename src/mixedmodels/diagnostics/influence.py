@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.parameters import coefficient_names
 from mixedmodels.settings import InfluenceMethod
-from mixedmodels.typing import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

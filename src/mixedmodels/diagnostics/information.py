@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.stages import Fitted
-from mixedmodels.typing import FloatArray
 
 
 def information_root(fitted: Fitted) -> FloatArray:

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from mixedmodels._core import advance
+from mixedmodels.arrays import BoolArray, FloatArray, LongArray
 from mixedmodels.covariance import Templates
 from mixedmodels.diagnostics.rows import values_at
 from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.objective import Objective
-from mixedmodels.typing import BoolArray, FloatArray, LongArray
 
 # Curvature below this part of the largest is taken for flat: no step goes there.
 _FLAT = 1e-8

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.lookup import ByGroup, GroupNames
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.settings import PCA_SCALES, PcaScale, check_option
-from mixedmodels.typing import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels._core import row_values
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.solution import Solution
@@ -24,7 +25,6 @@ from mixedmodels.settings import (
     ResidualLevel,
     check_option,
 )
-from mixedmodels.typing import FloatArray
 
 # Where less than this of a row is left to the residual, the row determines a coefficient by itself:
 # its residual is rounding error and no ratio to it means anything.

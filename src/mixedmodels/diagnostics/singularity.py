@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design, TermDesign
 from mixedmodels.errors import FormulaError
 from mixedmodels.estimates.messages import singular_terms
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.formula import FormulaSpec, RandomTerm, Term, parse_formula
 from mixedmodels.formula.spec import write_terms
-from mixedmodels.typing import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

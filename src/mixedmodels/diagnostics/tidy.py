@@ -12,6 +12,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.frame import as_table
 from mixedmodels.diagnostics.rows import RowValues, cooks_by_row, fixed_part, row_labels
 from mixedmodels.errors import DataError, MixedModelsError
@@ -20,7 +21,6 @@ from mixedmodels.estimates.tails import t_quantile
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.naming import backticked, distinct
 from mixedmodels.settings import TIDY_EFFECTS, TidyEffect, check_option
-from mixedmodels.typing import FloatArray
 
 COLUMNS = (
     "effect",

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.names import term_names
 from mixedmodels.diagnostics.information import information_root, log_det
 from mixedmodels.diagnostics.rows import fixed_part
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.naming import distinct
-from mixedmodels.typing import FloatArray
 
 ALL = "all"
 """What all grouping factors together are called."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedmodels._core import Products
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
-from mixedmodels.typing import FloatArray
 
 # A column of which less is left beside those before it has no direction of its own.
 _DEPENDENT = 1e-13

@@ -13,11 +13,11 @@ from functools import cached_property
 import numpy as np
 
 from mixedmodels._core import Products
+from mixedmodels.arrays import BoolArray, FloatArray, IntArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.identify import SUSPICIOUS, Confounded, Findings, examine_rows
 from mixedmodels.objective import Objective
-from mixedmodels.typing import BoolArray, FloatArray, IntArray
 
 # Rows beyond the random effects of a term up to which its variances are hardly determined.
 _FEW_ROWS = 3

@@ -5,12 +5,12 @@ The decisions (converged or not, columns kept) were taken by the stages before.
 
 from __future__ import annotations
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.estimates.identified import Identification
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.optimize.summary import OptSummary
-from mixedmodels.typing import FloatArray
 
 
 def singular_terms(templates: Templates, relative: FloatArray, tol: float) -> list[int]:

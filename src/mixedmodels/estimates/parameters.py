@@ -11,12 +11,12 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.lookup import group_spellings
 from mixedmodels.design.names import Labels
 from mixedmodels.estimates.stages import Fitted
-from mixedmodels.typing import FloatArray
 
 SIGMA = "sigma"
 

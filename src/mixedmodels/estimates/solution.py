@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixedmodels.typing import FloatArray
+from mixedmodels.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

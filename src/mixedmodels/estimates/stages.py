@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedmodels._core import Analysis, Products
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import cross_products, templates_of
 from mixedmodels.design import Design
@@ -25,7 +26,6 @@ from mixedmodels.objective import Objective
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.problem import Watch
 from mixedmodels.optimize.summary import OptSummary
-from mixedmodels.typing import FloatArray
 
 # Difference of two values of the criterion that is rounding of the searches.
 _ROUNDING = 1e-6

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import GroupingFactor, TermDesign
 from mixedmodels.design.names import Effect
 from mixedmodels.naming import distinct
-from mixedmodels.typing import FloatArray
 
 
 def term_modes(templates: Templates, b: FloatArray, term: int) -> FloatArray:

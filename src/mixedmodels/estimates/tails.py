@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtrc, fdtrc, ndtr, ndtri, stdtr, stdtrit
 
-from mixedmodels.typing import FloatArray
+from mixedmodels.arrays import FloatArray
 
 
 def t_tail(df: FloatArray, statistic: FloatArray) -> FloatArray:

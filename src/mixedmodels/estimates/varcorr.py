@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import RESIDUAL, Templates
 from mixedmodels.lazy import cached_property
 from mixedmodels.report.html import render_html
 from mixedmodels.report.sections import variance_table
 from mixedmodels.report.text import render_text
 from mixedmodels.report.values import VarianceRow
-from mixedmodels.typing import FloatArray
 
 
 class TermCovariance(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray, IntArray
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tables import random_part
-from mixedmodels.typing import FloatArray, IntArray
 
 # A level whose cross-product is this near to singular has no estimates of its own.
 _SINGULAR = 1e-10

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.diagnostics.all_fit import all_fit
 from mixedmodels.diagnostics.deletion import influence
 from mixedmodels.diagnostics.influence import Influence
@@ -33,7 +34,6 @@ from mixedmodels.settings import (
     ResidualKind,
     ResidualLevel,
 )
-from mixedmodels.typing import FloatArray
 
 
 class Diagnostics(Values):

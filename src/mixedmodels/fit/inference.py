@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.names import Labels
 from mixedmodels.errors import (
     ConvergenceWarning,
@@ -29,7 +30,6 @@ from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
 from mixedmodels.lazy import cached_property
 from mixedmodels.naming import by_spelling
 from mixedmodels.settings import DF_METHODS, AnovaType, DfMethod, check_option
-from mixedmodels.typing import FloatArray
 
 
 class Inference(Values):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.within import within_levels
@@ -20,7 +21,6 @@ from mixedmodels.plots.profiles import LEVELS, ProfileLike, plot_profile, plot_p
 from mixedmodels.plots.ranef import Sort, plot_qq_ranef, plot_ranef
 from mixedmodels.plots.residuals import plot_qq, plot_residuals, plot_scale_location
 from mixedmodels.plots.shrinkage import plot_shrinkage
-from mixedmodels.typing import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

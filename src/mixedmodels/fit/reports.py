@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.fit.inference import Inference
 from mixedmodels.inference.coefficients import coef_table
 from mixedmodels.report.html import render_html
 from mixedmodels.report.sections import fit_sections
 from mixedmodels.report.text import Report, render_text
 from mixedmodels.report.values import CoefficientValues, FitValues
-from mixedmodels.typing import FloatArray
 
 MOST_CORRELATIONS = 20
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.lookup import ByGroup, GroupNames
 from mixedmodels.design.names import Effect, Labels
 from mixedmodels.estimates.messages import fit_messages, singular_terms
@@ -20,7 +21,6 @@ from mixedmodels.estimates.tables import coef_tables, random_part, ranef_tables
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.lazy import cached_property
 from mixedmodels.optimize.summary import OptSummary
-from mixedmodels.typing import FloatArray
 
 if TYPE_CHECKING:
     from mixedmodels.model import LinearMixedModel

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.estimates.identified import Identification
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.inference.information import Information
-from mixedmodels.typing import FloatArray
 
 # A correlation this near to 1 is 1.
 _ONE = 1e-9

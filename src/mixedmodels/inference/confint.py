@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.limits import from_optimum, limits
 from mixedmodels.inference.parameters import Parameter, select, with_aliased
 from mixedmodels.settings import check_level
-from mixedmodels.typing import FloatArray
 
 
 def chosen_parameters(fitted: Fitted, names: str | Sequence[str] | None) -> list[Parameter]:

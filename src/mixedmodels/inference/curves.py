@@ -15,10 +15,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from mixedmodels._core import ProfileCurve
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.parameters import Kind, Parameter, to_value
-from mixedmodels.typing import FloatArray
 
 Side: TypeAlias = Literal[-1, 1]
 Solved: TypeAlias = tuple[float, float, float, FloatArray, float, FloatArray, bool]

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tails import f_tail
 from mixedmodels.inference.information import Information
 from mixedmodels.settings import DfMethod
-from mixedmodels.typing import FloatArray
 
 # Eigenvalues of the covariance of a hypothesis below this, relative to the largest, are zero.
 _RANK = 1e-10

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.naming import ambiguous, backticked
-from mixedmodels.typing import FloatArray
 
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 # A name in backticks, or up to the next operator.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mixedmodels.arrays import AnyArray, BoolArray, FloatArray
 from mixedmodels.estimates.stages import Stages
-from mixedmodels.typing import AnyArray, BoolArray, FloatArray
 
 # A function may differ from an estimable one by this, relative to its largest weight.
 _TOLERANCE = 1e-7

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.inference.equations import EquationReader
 from mixedmodels.inference.estimable import over_kept
 from mixedmodels.naming import find
-from mixedmodels.typing import AnyArray, FloatArray
 
 Spec: TypeAlias = (
     str | Mapping[str, float] | Sequence[str | Mapping[str, float]] | npt.ArrayLike | pd.DataFrame

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import triangle_inverse
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.objective import Objective
-from mixedmodels.typing import BoolArray, FloatArray
 
 # Flops that differences on both sides may cost.
 _BUDGET = 3e7

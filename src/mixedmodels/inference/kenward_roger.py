@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedmodels._core import kenward_roger_sums, kenward_roger_workspace
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import triangle_inverse
 from mixedmodels.estimates.stages import Fitted, Stages
@@ -21,7 +22,6 @@ from mixedmodels.inference.degrees import Degrees, FTest, estimates, principal_a
 from mixedmodels.inference.information import to_basis
 from mixedmodels.memory import require
 from mixedmodels.settings import DfMethod
-from mixedmodels.typing import FloatArray
 
 # Information on a variance parameter, relative to the largest, that counts as none.
 _FLAT = 1e-10

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray, IntArray
 from mixedmodels.design import Design
-from mixedmodels.typing import FloatArray, IntArray
 
 # Relative size of what the larger model leaves of the smaller one; rounding leaves 1e-12 or less.
 _LEFT = 1e-8

@@ -13,13 +13,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
 from mixedmodels.design.coding import Coding
 from mixedmodels.design.factors import Recipe
 from mixedmodels.design.matrix import ColumnPlan
 from mixedmodels.design.names import Choice
 from mixedmodels.errors import ModelError
-from mixedmodels.typing import FloatArray
 
 Atom: TypeAlias = frozenset[Choice]
 """A product of columns of factors; the empty one is the intercept."""

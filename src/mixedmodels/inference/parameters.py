@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.names import Labels
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.estimates.parameters import (
@@ -23,7 +24,6 @@ from mixedmodels.estimates.parameters import (
 )
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.naming import by_spelling, find
-from mixedmodels.typing import FloatArray
 
 Kind: TypeAlias = Literal["sd", "cor", "sigma", "beta"]
 

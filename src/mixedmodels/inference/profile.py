@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import chdtri, ndtri
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.inference.curves import Curve
@@ -21,7 +22,6 @@ from mixedmodels.inference.limits import from_optimum, in_parallel, limits, not_
 from mixedmodels.inference.parameters import Parameter, parameters_of, place_of, select
 from mixedmodels.inference.traces import Trace
 from mixedmodels.settings import check_level
-from mixedmodels.typing import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

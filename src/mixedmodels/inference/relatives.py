@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design, TermDesign
 from mixedmodels.design.matrix import PartPlan, ones
 from mixedmodels.design.names import INTERCEPT, term_names
@@ -23,7 +24,6 @@ from mixedmodels.estimates.stages import Fitted, Stages, judged
 from mixedmodels.formula import RandomTerm, Term
 from mixedmodels.formula.spec import write_terms
 from mixedmodels.optimize import Request
-from mixedmodels.typing import FloatArray
 
 Part: TypeAlias = frozenset[tuple[str, bool]]
 """A product of factors, each with whether it lacks a level."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design import Design
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.stages import Stages
@@ -28,7 +29,6 @@ from mixedmodels.inference.estimable import column_sizes, dependence
 from mixedmodels.inference.overparameterized import Overparameterized
 from mixedmodels.inference.relatives import loses_columns
 from mixedmodels.settings import AnovaType
-from mixedmodels.typing import AnyArray, FloatArray
 
 # Singular values below this, relative to the largest, are zero.
 _RANK = 1e-9

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.estimates.parameters import to_sd_cor
 from mixedmodels.inference.curves import Point
 from mixedmodels.inference.parameters import Parameter, from_value, to_value
-from mixedmodels.typing import FloatArray
 
 _HALVINGS = 60
 _ROUNDING = 1e-13

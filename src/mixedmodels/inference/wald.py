@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.names import term_names
 from mixedmodels.estimates.stages import Stages
 from mixedmodels.estimates.tails import t_quantile, t_tail
@@ -21,7 +22,6 @@ from mixedmodels.inference.hypotheses import Hypothesis
 from mixedmodels.inference.terms import term_hypotheses
 from mixedmodels.report.numbers import format_p
 from mixedmodels.settings import ANOVA_TYPES, AnovaType, DfMethod, check_level, check_option
-from mixedmodels.typing import FloatArray
 
 _NOT_ESTIMABLE = (
     "nothing of this term is estimable: its columns depend on those of other terms, or cells of "

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import scipy
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.optimize.nlopt_extra import nlopt_bobyqa
 from mixedmodels.optimize.problem import Ended, Ending, Problem
 from mixedmodels.settings import OptimizerName
-from mixedmodels.typing import FloatArray
 
 
 def lbfgsb(problem: Problem, start: FloatArray) -> Ended:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.optimize.problem import Ended, Ending, Problem
-from mixedmodels.typing import FloatArray
 
 try:
     import nlopt

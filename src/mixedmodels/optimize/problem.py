@@ -7,9 +7,9 @@ from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
+from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.objective import Objective
 from mixedmodels.settings import Control
-from mixedmodels.typing import BoolArray, FloatArray
 
 Ending: TypeAlias = Literal["done", "stalled", "max_evaluations"]
 

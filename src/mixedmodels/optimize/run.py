@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mixedmodels._core import Found, SearchOptions, fit, settle
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.objective import Objective
 from mixedmodels.optimize.methods import METHODS
 from mixedmodels.optimize.problem import Ended, Idle, Problem, Trace, Watch
 from mixedmodels.optimize.summary import OptSummary, Status
 from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option
-from mixedmodels.typing import FloatArray
 
 # The quadratic model's promise below which the core's search stops, in units of the criterion.
 DECREMENT = 1e-11

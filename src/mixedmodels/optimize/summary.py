@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.settings import Control, OptimizerName
-from mixedmodels.typing import FloatArray
 
 Status: TypeAlias = Literal["converged", "boundary", "stalled", "max_evaluations"]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
-from mixedmodels.typing import FloatArray
+from mixedmodels.arrays import FloatArray
 
 _POINTS = 241
 

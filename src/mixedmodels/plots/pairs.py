@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.contours import Trace, contour
 from mixedmodels.plots.profiles import LEVELS, Curve, ProfileLike, curves_of
 from mixedmodels.plots.style import BLUE, INK, ORANGE, grid, styled, wrap
-from mixedmodels.typing import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.contours import Trace
 from mixedmodels.plots.style import (
@@ -22,7 +23,6 @@ from mixedmodels.plots.style import (
     styled,
     wrap,
 )
-from mixedmodels.typing import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

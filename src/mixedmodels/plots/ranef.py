@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.plots.backend import pyplot
 from mixedmodels.plots.residuals import draw_qq
 from mixedmodels.plots.style import (
@@ -22,7 +23,6 @@ from mixedmodels.plots.style import (
     shorten,
     styled,
 )
-from mixedmodels.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
 
+from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.plots.smooth import local_line
 from mixedmodels.plots.style import (
     BLUE,
@@ -19,7 +20,6 @@ from mixedmodels.plots.style import (
     reference,
     styled,
 )
-from mixedmodels.typing import FloatArray, LongArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.style import (
     BLUE,
@@ -21,7 +22,6 @@ from mixedmodels.plots.style import (
     shorten,
     styled,
 )
-from mixedmodels.typing import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedmodels.typing import FloatArray
+from mixedmodels.arrays import FloatArray
 
 _BINS = 2000
 _POINTS = 100

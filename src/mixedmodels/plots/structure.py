@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.plots.backend import pyplot
-from mixedmodels.typing import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln, ndtr, stdtr, stdtrit
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.objective import Objective
 from mixedmodels.prediction.posterior import Draws, posterior_draws
 from mixedmodels.prediction.predict import RowSolver, absent_rows
 from mixedmodels.prediction.target import Target
-from mixedmodels.typing import FloatArray
 
 # Draws lighter than this part of the heaviest are left out.
 _LIGHT = 1e-6

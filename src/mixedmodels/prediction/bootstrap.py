@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.errors import ConvergenceWarning, MixedModelsError, SingularFitWarning
 from mixedmodels.estimates.parameters import all_names, all_values, to_sd_cor
 from mixedmodels.estimates.stages import Fitted
@@ -33,7 +34,6 @@ from mixedmodels.prediction.simulate import (
     simulator,
 )
 from mixedmodels.settings import BootstrapKind, SimulationKind, thread_count
-from mixedmodels.typing import BoolArray, FloatArray
 
 # Chunks grow until one takes this long, so that progress shows and an interrupt is heard.
 _SECONDS = 0.5

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.names import Labels
@@ -26,7 +27,6 @@ from mixedmodels.prediction.simulate import (
     random_generator,
     responses,
 )
-from mixedmodels.typing import FloatArray
 
 # A correlation matrix may be indefinite by rounding.
 _ROUNDING = 1e-10

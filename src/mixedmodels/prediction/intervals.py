@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.prediction.averaged import averaged_errors
 from mixedmodels.prediction.predict import conditional_variance, predicted, residual_variance
@@ -20,7 +21,6 @@ from mixedmodels.settings import (
     Uncertainty,
     check_option,
 )
-from mixedmodels.typing import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ import numpy as np
 import scipy
 from scipy.special import gammaincinv, ndtri
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.objective import Objective
 from mixedmodels.prediction.prior import Coordinates, Prior
-from mixedmodels.typing import FloatArray
 
 # Degrees of freedom of the distribution that draws come from: tails heavier than the posterior's.
 _TAILS = 5.0

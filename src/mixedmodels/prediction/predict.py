@@ -8,13 +8,13 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedmodels._core import Products, predict_rows
+from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.errors import warn
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tables import term_modes
 from mixedmodels.memory import require
 from mixedmodels.objective import Objective
 from mixedmodels.prediction.target import Target
-from mixedmodels.typing import BoolArray, FloatArray
 
 # How far a row may be from the dependency among the columns of X, relative to the columns' size.
 _DEPENDENT = 1e-6

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedmodels._core import Products
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.estimates.forward import ForwardAxes
-from mixedmodels.typing import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.settings import (
     BOOTSTRAP_INTERVALS,
     BootstrapInterval,
@@ -21,7 +22,6 @@ from mixedmodels.settings import (
     check_level,
     check_option,
 )
-from mixedmodels.typing import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

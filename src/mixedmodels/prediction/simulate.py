@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
@@ -25,7 +26,6 @@ from mixedmodels.settings import (
     SimulationKind,
     check_option,
 )
-from mixedmodels.typing import FloatArray
 
 _FEWER = "Draw fewer at a time, from one numpy.random.Generator."
 

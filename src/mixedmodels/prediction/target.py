@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, GroupingFactor
 from mixedmodels.design.columns import level_labels
@@ -28,7 +29,6 @@ from mixedmodels.design.rebuild import (
 )
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, MixedModelsError
-from mixedmodels.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 _SHOWN = 5
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.report.numbers import abbreviated, format_column, format_p
 from mixedmodels.report.values import CoefficientValues, FitValues, VarianceRow
-from mixedmodels.typing import FloatArray
 
 VARIANCE_DIGITS = 5
 COEFFICIENT_DIGITS = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mixedmodels.typing import FloatArray
+from mixedmodels.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

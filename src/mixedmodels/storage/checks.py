@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from mixedmodels.arrays import AnyArray
 from mixedmodels.design import Design, GroupingFactor, PartPlan, TermDesign
 from mixedmodels.design.coding import Coding
 from mixedmodels.design.factors import Recipe
@@ -19,7 +20,6 @@ from mixedmodels.errors import FileError
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.formula import Factor, parse_formula
 from mixedmodels.optimize.summary import OptSummary
-from mixedmodels.typing import AnyArray
 
 
 def work_bytes(design: Design) -> int:

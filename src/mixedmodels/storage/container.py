@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 
+from mixedmodels.arrays import AnyArray
 from mixedmodels.errors import FileError
-from mixedmodels.typing import AnyArray
 
 HEADER = "mixedmodels.json"
 _SEAL = b"mixedmodels sha256 "

@@ -17,8 +17,8 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import AnyArray
 from mixedmodels.errors import FileError
-from mixedmodels.typing import AnyArray
 
 Parts = dict[str, Any]
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import AnyArray
 from mixedmodels.errors import FileError
 from mixedmodels.storage.container import check_truth
 from mixedmodels.storage.labels import index_from_parts, index_to_parts
 from mixedmodels.storage.types import check_fields
-from mixedmodels.typing import AnyArray
 
 # Arrays up to this many bytes stand in the header; a member of an archive costs more.
 _INLINE = 256

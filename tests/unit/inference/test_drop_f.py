@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.typing import FloatArray
+from mixedmodels.arrays import FloatArray
 
 CONTRASTS = [None, "sum", "helmert"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.plots.smooth import density, local_line
-from mixedmodels.typing import FloatArray
 
 RNG = np.random.default_rng(20)
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.functions.kinds import constant, count, flag, numbers
 from mixedmodels.design.functions.signature import Function, function, row_wise
 from mixedmodels.errors import FormulaError
-from mixedmodels.typing import AnyArray, FloatArray
 
 _MOST_DIGITS = 300
 

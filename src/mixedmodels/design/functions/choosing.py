@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import AnyArray
 from mixedmodels.design.columns import level_label, level_labels
 from mixedmodels.design.functions.arithmetic import same_shape
 from mixedmodels.design.functions.kinds import (
@@ -22,7 +23,6 @@ from mixedmodels.design.functions.kinds import (
 )
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import FormulaError
-from mixedmodels.typing import AnyArray
 
 MAX_LIST = 10_000
 """Largest number of constants in a list."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.codes import TRUTH_LEVELS
 from mixedmodels.design.columns import CategoricalColumn, level_labels
 from mixedmodels.design.functions.factors import settled
@@ -24,7 +25,6 @@ from mixedmodels.design.functions.kinds import (
 )
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import DataError, FormulaError
-from mixedmodels.typing import FloatArray
 
 _TRUE = frozenset({"TRUE", "true", "T", "True"})
 _FALSE = frozenset({"FALSE", "false", "F", "False"})

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from formulaic.transforms import cyclic_cubic_spline, natural_cubic_spline
 
+from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.design.functions.kinds import (
     basis,
     constant,
@@ -22,7 +23,6 @@ from mixedmodels.design.functions.kinds import (
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.design.functions.splines import BEYOND, MAX_DF
 from mixedmodels.errors import DataError, FormulaError
-from mixedmodels.typing import BoolArray, FloatArray
 
 
 def _spline(name: str, transform: Callable[..., Any], least: int) -> Function:

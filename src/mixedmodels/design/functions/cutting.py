@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.columns import CategoricalColumn, level_label
 from mixedmodels.design.functions.kinds import (
     CodedColumn,
@@ -20,7 +21,6 @@ from mixedmodels.design.functions.kinds import (
 )
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import DataError, FormulaError
-from mixedmodels.typing import FloatArray
 
 MAX_BREAKS = 10_000
 """Largest number of breaks."""

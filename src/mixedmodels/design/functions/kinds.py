@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from formulaic.materializers.types import FactorValues
 
+from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.codes import TRUTH_LEVELS, categorize
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, level_labels
 from mixedmodels.errors import DataError, FormulaError
-from mixedmodels.typing import AnyArray, FloatArray
 
 _SHOWN = 3
 _REMEDY = (

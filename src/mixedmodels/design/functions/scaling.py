@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from formulaic.transforms import poly as recurrence
 
+from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.functions.kinds import (
     basis,
     count,
@@ -18,7 +19,6 @@ from mixedmodels.design.functions.kinds import (
 )
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import DataError, FormulaError
-from mixedmodels.typing import AnyArray, FloatArray
 
 MAX_POLYNOMIAL = 100
 """Highest degree of a polynomial. Orthogonal ones lose their digits far below it."""

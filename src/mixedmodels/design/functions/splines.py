@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import scipy
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.functions.kinds import (
     basis,
     constant,
@@ -24,7 +25,6 @@ from mixedmodels.design.functions.kinds import (
 )
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import DataError, FormulaError
-from mixedmodels.typing import FloatArray
 
 MAX_DF = 1000
 """Largest number of columns and of knots of a spline."""
