@@ -21,7 +21,7 @@ import mixedmodels as mm
 from benchmarks.cases import BY_NAME, CASES
 from benchmarks.generated import load
 from benchmarks.tables import seconds
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 DEFAULT = (
     "sleepstudy",

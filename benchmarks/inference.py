@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.datasets import load_dataset
-from mixedmodels.model import LinearMixedModel
+from mixedmodels.linear import LinearMixedModel
 from mixedmodels.settings import DfMethod
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import mixedmodels as mm
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 
 @dataclass(frozen=True, slots=True)

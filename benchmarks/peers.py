@@ -27,7 +27,7 @@ def mixedmodels_core(case: Case, data: pd.DataFrame, threads: int) -> Call:
     """This package: `Design` to fit."""
     spec = import_module("mixedmodels.formula").parse_formula(case.formula)
     design = import_module("mixedmodels.design").build_design(spec, data)
-    model = import_module("mixedmodels.model").LinearMixedModel
+    model = import_module("mixedmodels.linear").LinearMixedModel
     return lambda: Answer(model.from_design(design, threads).fit(reml=False).deviance)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.cases import BY_NAME, Case
-from mixedmodels.model import LinearMixedModel
+from mixedmodels.linear import LinearMixedModel
 
 TOLERANCE = 1e-3
 NAN = float("nan")

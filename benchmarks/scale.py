@@ -19,7 +19,7 @@ import pandas as pd
 from mixedmodels.crossprod import cross_products
 from mixedmodels.design import build_design
 from mixedmodels.formula import parse_formula
-from mixedmodels.model import LinearMixedModel
+from mixedmodels.linear import LinearMixedModel
 
 PAGE = 4096
 

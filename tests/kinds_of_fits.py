@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mixedmodels import SingularFitWarning, lmer, load_dataset
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 

@@ -13,12 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 
 from mixedmodels.covariance import Templates
 from mixedmodels.estimates.solution import Solution
-from mixedmodels.optimize.summary import OptSummary
-from mixedmodels.settings import Control
 
 Floats = NDArray[np.float64]
 
@@ -257,40 +255,6 @@ def solution(
         n=n,
         p=p,
     )
-
-
-def minimise(
-    problem: Problem, reml: bool, start: Floats | None = None
-) -> tuple[Floats, OptSummary]:
-    """The optimum by SciPy's L-BFGS-B with the exact gradient."""
-    templates = problem.templates
-    theta0 = templates.initial if start is None else start
-    trace: list[tuple[float, Floats]] = []
-    best = optimize.minimize(
-        lambda theta: (criterion(problem, theta, reml), gradient(problem, theta, reml)),
-        theta0,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(low, None) for low in templates.lower_bounds],
-        callback=lambda theta: trace.append((criterion(problem, theta, reml), theta.copy())),
-        options={"ftol": 1e-14, "gtol": 1e-8},
-    )
-    at_bound = (best.x <= templates.lower_bounds) & (best.jac > 0.0)
-    summary = OptSummary(
-        optimizer="L-BFGS-B",
-        control=Control(),
-        n_objective=int(best.nfev),
-        n_gradient=int(best.njev),
-        message=str(best.message),
-        status="boundary" if at_bound.any() else "converged",
-        trace=tuple(trace),
-        theta_start=np.array(theta0),
-        max_gradient=float(np.abs(np.where(at_bound, 0.0, best.jac)).max()),
-        decrement=0.0,
-        hessian_ok=True,
-        seconds=0.0,
-    )
-    return best.x, summary
 
 
 def dense_derivatives(problem: Problem, theta: Floats) -> tuple[Floats, Floats, list[Floats]]:

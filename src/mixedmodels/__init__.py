@@ -26,8 +26,7 @@ if TYPE_CHECKING:
         ResourceError,
         SingularFitWarning,
     )
-    from mixedmodels.fit.linear import LinearMixedFit
-    from mixedmodels.model import LinearMixedModel
+    from mixedmodels.linear import LinearMixedFit, LinearMixedModel
     from mixedmodels.settings import Control
 
 _HOMES = {
@@ -36,8 +35,8 @@ _HOMES = {
     "DataError": "errors",
     "FileError": "errors",
     "FormulaError": "errors",
-    "LinearMixedFit": "fit.linear",
-    "LinearMixedModel": "model",
+    "LinearMixedFit": "linear",
+    "LinearMixedModel": "linear",
     "MixedModelsError": "errors",
     "ModelError": "errors",
     "NotIdentifiedWarning": "errors",

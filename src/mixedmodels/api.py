@@ -13,10 +13,9 @@ from mixedmodels.crossprod import templates_of
 from mixedmodels.design import build_design
 from mixedmodels.errors import FileError, MixedModelsError, ModelError
 from mixedmodels.fit.likelihood import compare_fits
-from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
-from mixedmodels.model import LinearMixedModel
+from mixedmodels.linear import LinearMixedFit, LinearMixedModel
 from mixedmodels.prediction.denovo import check_sigma, simulate_design, theta_from_sd
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.settings import Control, NaAction, OptimizerName, thread_count

@@ -19,8 +19,8 @@ from typing import Any
 from mixedmodels.api import lmer
 from mixedmodels.datasets import describe_dataset, list_datasets
 from mixedmodels.errors import ConvergenceWarning, FileError, SingularFitWarning
-from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.layout import TextOptions
+from mixedmodels.linear import LinearMixedFit
 from mixedmodels.readers import read_table
 from mixedmodels.settings import thread_count
 from mixedmodels.storage.files import check_target

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels import SingularFitWarning, lmer, load_dataset
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 SLOPES = "Reaction ~ Days + (Days | Subject)"
 INTERCEPTS = "Reaction ~ Days + (1 | Subject)"

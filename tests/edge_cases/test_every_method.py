@@ -17,7 +17,7 @@ import pytest
 from kinds_of_fits import CASES, fit_case
 
 from mixedmodels import MixedModelsError, anova, lmer, load, load_dataset
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 Method = Callable[[LinearMixedFit], Any]
 

@@ -19,8 +19,8 @@ from mixedmodels import (
     memory,
 )
 from mixedmodels.api import lmer
-from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.inference.information import variance_information
+from mixedmodels.linear import LinearMixedFit
 from mixedmodels.settings import DF_METHODS, DfMethod
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"

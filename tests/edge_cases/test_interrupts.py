@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from mixedmodels import LinearMixedModel, lmer
-from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.inference.limits import in_parallel
+from mixedmodels.linear import LinearMixedFit
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
 

@@ -12,7 +12,7 @@ import pytest
 from edge_cases.shared import INTERCEPTS, SLOPES, quiet, sleepstudy
 
 from mixedmodels import MixedModelsError, load_dataset
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 from mixedmodels.settings import DF_METHODS
 
 

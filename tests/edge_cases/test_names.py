@@ -14,7 +14,7 @@ import pytest
 from mixedmodels import MixedModelsError, lmer, simulate
 from mixedmodels.covariance import Templates
 from mixedmodels.estimates.parameters import parameter_names
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 # Which variances are zero is not the point here.
 pytestmark = pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels import LinearMixedModel, SingularFitWarning, load_dataset
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 Case: TypeAlias = dict[str, Any]
 

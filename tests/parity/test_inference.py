@@ -17,7 +17,7 @@ from parity.measures import CASES, Case, fit_of, relative
 
 from mixedmodels import RefitWarning, load_dataset
 from mixedmodels.api import lmer
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 from mixedmodels.settings import AnovaType, DfMethod
 
 WITH = [name for name, case in CASES.items() if "satterthwaite" in case.get("inference", {})]

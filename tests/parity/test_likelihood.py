@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from parity.measures import CASES, fit_of
 
 import mixedmodels as mm
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 
 def cases_with(block: str) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from parity.measures import CASES, Case, at_fixed_theta, at_optimum, fit_of
 
 from mixedmodels import LinearMixedModel
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 LARGE = ("insteval", "star", "chem97")
 

@@ -19,7 +19,7 @@ from mixedmodels import (
     SingularFitWarning,
     load_dataset,
 )
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 from mixedmodels.optimize import nlopt_extra
 from mixedmodels.settings import Control, OptimizerName
 

@@ -23,7 +23,7 @@ from properties.random_frames import (
 )
 
 from mixedmodels import MixedModelsError, SingularFitWarning, lmer
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 FRAMES = int(os.environ.get("MIXEDMODELS_FRAMES", "300"))
 N = 30

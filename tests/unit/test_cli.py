@@ -235,7 +235,7 @@ def test_save_to_nowhere(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
 def test_report(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mixedmodels.fit.page.can_draw", lambda: False)
+    monkeypatch.setattr("mixedmodels.fit.mixed.can_draw", lambda: False)
     path = tmp_path / "fit.html"
     assert main(["fit", "Yield ~ 1 + (1 | Batch)", "dyestuff", "--report", str(path)]) == 0
     assert "REML" in capsys.readouterr().out

@@ -23,7 +23,7 @@ from mixedmodels import (
     memory,
     simulate,
 )
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 GB = 1e9
 

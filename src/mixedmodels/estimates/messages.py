@@ -8,6 +8,12 @@ from __future__ import annotations
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
+from mixedmodels.errors import (
+    ConvergenceWarning,
+    NotIdentifiedWarning,
+    SingularFitWarning,
+    warn,
+)
 from mixedmodels.estimates.identified import Identification
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.optimize.summary import OptSummary
@@ -40,6 +46,19 @@ def fit_messages(
         *([singular_message(templates, singular)] if singular else []),
         *([] if optsum.converged else [convergence_message(optsum)]),
     )
+
+
+def announce(
+    solution: Solution, optsum: OptSummary, templates: Templates, identified: Identification
+) -> None:
+    """Warn of what a fit found that makes its numbers other than they seem."""
+    if not identified.complete:
+        warn("\n".join(identified.problems), NotIdentifiedWarning)
+    singular = singular_terms(templates, solution.relative_theta, optsum.control.singular_tol)
+    if singular:
+        warn(singular_message(templates, singular), SingularFitWarning)
+    if not optsum.converged:
+        warn(convergence_message(optsum), ConvergenceWarning)
 
 
 def _aliased(design: Design, solution: Solution) -> list[str]:

@@ -7,7 +7,9 @@ kept together, for the model that users see and for whatever has to fit a relati
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +28,8 @@ from mixedmodels.objective import Objective
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.problem import Watch
 from mixedmodels.optimize.summary import OptSummary
+
+T = TypeVar("T")
 
 # Difference of two values of the criterion that is rounding of the searches.
 _ROUNDING = 1e-6
@@ -155,6 +159,19 @@ class Fitted:
     stages: Stages
     solution: Solution
     optsum: OptSummary
+    _kept: dict[Callable[[Fitted], Any], Any] = field(init=False, repr=False, default_factory=dict)
+
+    def once(self, make: Callable[[Fitted], T]) -> T:
+        """What a function gives for this fit, computed when it is first asked for and then kept.
+
+        As in `lazy`, two threads may both compute it, and the first result stays. A result must not
+        refer to the fit, which would then outlive its last user.
+        """
+        if make in self._kept:
+            found: T = self._kept[make]
+        else:
+            found = self._kept.setdefault(make, make(self))
+        return found
 
     def by(self, *, reml: bool) -> Fitted:
         """The fit by one criterion: itself, or a search from its theta and from moments."""
@@ -168,6 +185,26 @@ class Fitted:
     def identification(self) -> Identification:
         """Which parameters the criterion of the fit cannot tell apart."""
         return self.stages.identification(reml=self.solution.reml)
+
+
+def by_ml(fitted: Fitted) -> Fitted:
+    """The fit by maximum likelihood: itself, or a refit that is made once."""
+    return fitted.once(_refitted_by_ml) if fitted.solution.reml else fitted
+
+
+def _refitted_by_ml(fitted: Fitted) -> Fitted:
+    return fitted.by(reml=False)
+
+
+def conditional_covariances(fitted: Fitted) -> dict[str, FloatArray]:
+    """(levels, s, s) by grouping factor: covariances of the random effects given y; read-only."""
+    stages, solution = fitted.stages, fitted.solution
+    blocks = stages.objective.conditional_covariance(solution.axes_theta)
+    found = {}
+    for group, block in zip(stages.design.groups, blocks, strict=True):
+        found[group.name] = solution.sigma**2 * block
+        found[group.name].flags.writeable = False
+    return found
 
 
 def judged(found: Fitted, by: str, of: str = "the model") -> Fitted:

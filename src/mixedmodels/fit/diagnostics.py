@@ -15,7 +15,6 @@ from mixedmodels.diagnostics.deletion import influence
 from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.diagnostics.pca import RandomEffectsPCA, random_effects_pca
 from mixedmodels.diagnostics.rows import (
-    RowValues,
     cooks_by_row,
     residuals_of_kind,
     row_labels,
@@ -25,7 +24,6 @@ from mixedmodels.diagnostics.singularity import Singularity, singularity
 from mixedmodels.diagnostics.variance import icc, r_squared, vif
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
-from mixedmodels.lazy import cached_property
 from mixedmodels.settings import (
     Control,
     InfluenceMethod,
@@ -40,10 +38,6 @@ class Diagnostics(Values):
     """What the fit says of rows, groups and terms; see `LinearMixedFit`."""
 
     # -- rows ---------------------------------------------------------------------------
-
-    @cached_property
-    def _row_values(self) -> RowValues:
-        return rows_of(self._fitted)
 
     def _by_row(self, values: FloatArray, name: str) -> pd.Series[float]:
         return pd.Series(np.array(values), row_labels(self._design), name=name)
@@ -64,7 +58,7 @@ class Diagnostics(Values):
             >>> round(float(fit.leverage().sum()), 3)
             29.022
         """
-        return self._by_row(self._row_values.hat, "leverage")
+        return self._by_row(self._fitted.once(rows_of).hat, "leverage")
 
     def std_residuals(
         self, kind: ResidualKind = "standardized", level: ResidualLevel = "conditional"
@@ -103,7 +97,7 @@ class Diagnostics(Values):
             >>> fit.std_residuals().nlargest(2).round(2).to_dict()
             {56: 5.53, 5: 2.58}
         """
-        values = residuals_of_kind(self._fitted, self._row_values, kind, level)
+        values = residuals_of_kind(self._fitted, self._fitted.once(rows_of), kind, level)
         return self._by_row(values, f"{level} {kind} residual")
 
     # -- deletion -----------------------------------------------------------------------
@@ -178,7 +172,8 @@ class Diagnostics(Values):
             raise MixedModelsError(
                 "cooks_distance: the model has no fixed effects, by whose number it divides."
             )
-        return self._by_row(cooks_by_row(self._row_values, self._solution), "cooks_distance")
+        distances = cooks_by_row(self._fitted.once(rows_of), self._solution)
+        return self._by_row(distances, "cooks_distance")
 
     def dfbetas(
         self, by: str | npt.ArrayLike | None = None, method: InfluenceMethod = "exact"

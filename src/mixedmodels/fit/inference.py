@@ -8,28 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mixedmodels.arrays import FloatArray
 from mixedmodels.design.names import Labels
-from mixedmodels.errors import (
-    ConvergenceWarning,
-    NotIdentifiedWarning,
-    RefitWarning,
-    SingularFitWarning,
-    warn,
-)
 from mixedmodels.estimates.parameters import SIGMA, coefficient_names
 from mixedmodels.fit.values import Values
-from mixedmodels.inference.coefficients import coef_table
+from mixedmodels.inference.coefficients import announced_degrees, coef_table, degrees
 from mixedmodels.inference.components import component_table
-from mixedmodels.inference.degrees import Degrees, Normal, Residual, Satterthwaite, estimates
 from mixedmodels.inference.estimable import dependence
 from mixedmodels.inference.hypotheses import Coefficients, Spec, hypothesis
-from mixedmodels.inference.information import Information, unknown_message, variance_information
-from mixedmodels.inference.kenward_roger import KenwardRoger, by_reml
+from mixedmodels.inference.information import announced_information, parameter_covariance
 from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
-from mixedmodels.lazy import cached_property
 from mixedmodels.naming import by_spelling
-from mixedmodels.settings import DF_METHODS, AnovaType, DfMethod, check_option
+from mixedmodels.settings import AnovaType, DfMethod
 
 
 class Inference(Values):
@@ -61,7 +50,7 @@ class Inference(Values):
             >>> fit.coef_table()["df"].round(2).tolist()
             [17.0, 17.0]
         """
-        return coef_table(self._kept_names, self._spoken_degrees(df))
+        return coef_table(self._kept_names, announced_degrees(self._fitted, df))
 
     def anova(self, type: AnovaType = 3, *, df: DfMethod = "satterthwaite") -> pd.DataFrame:  # noqa: A002
         """F tests of the terms of the fixed part.
@@ -87,7 +76,7 @@ class Inference(Values):
             >>> fit.anova()[["num_df", "den_df", "statistic"]].round(2).values.tolist()
             [[2.0, 10.0, 20.58]]
         """
-        return anova_table(self._stages, self._spoken_degrees(df), type)
+        return anova_table(self._stages, announced_degrees(self._fitted, df), type)
 
     def test(
         self,
@@ -131,7 +120,7 @@ class Inference(Values):
             self._solution.kept,
             functools.partial(dependence, self._stages),
         )
-        return linear_test(hypothesis(L, rhs, about), self._degrees(df), level)
+        return linear_test(hypothesis(L, rhs, about), degrees(self._fitted, df), level)
 
     @property
     def vcov_kr(self) -> pd.DataFrame:
@@ -141,7 +130,8 @@ class Inference(Values):
             ModelError: It would need too much memory.
         """
         names = self._kept_names
-        return pd.DataFrame(self._degrees("kenward-roger").vcov.copy(), index=names, columns=names)
+        vcov = degrees(self._fitted, "kenward-roger").vcov
+        return pd.DataFrame(vcov.copy(), index=names, columns=names)
 
     # -- variance parameters ------------------------------------------------------------
 
@@ -160,19 +150,19 @@ class Inference(Values):
         names = [*(coefficients[j] for j in self._solution.kept), *others]
         out = np.zeros((p + m + 1, p + m + 1))
         out[:p, :p] = self._solution.vcov
-        out[p:, p:] = self._parameter_covariance
+        out[p:, p:] = parameter_covariance(self._fitted)
         return pd.DataFrame(out, index=names, columns=names)
 
     @property
     def stderror_theta(self) -> pd.Series[float]:
         """Standard errors of theta; NaN on a bound and for what is not identified."""
-        errors = np.sqrt(np.diag(self._parameter_covariance)[:-1])
+        errors = np.sqrt(np.diag(parameter_covariance(self._fitted))[:-1])
         return pd.Series(errors, index=self.theta_names, name="stderror")
 
     @property
     def stderror_sigma(self) -> float:
         """Standard error of sigma."""
-        return float(np.sqrt(self._parameter_covariance[-1, -1]))
+        return float(np.sqrt(parameter_covariance(self._fitted)[-1, -1]))
 
     def varcorr_table(self) -> pd.DataFrame:
         """Variance components with standard errors by the delta method.
@@ -186,59 +176,6 @@ class Inference(Values):
             self.varcorr,
             self._stages.templates,
             self.theta,
-            self._spoken_information,
+            self._fitted.once(announced_information),
             self._fitted.identification,
         )
-
-    # -- kept between calls -------------------------------------------------------------
-
-    @cached_property
-    def _information(self) -> Information:
-        return variance_information(self._fitted)
-
-    @cached_property
-    def _spoken_information(self) -> Information:
-        """The information, with one message when part of theta has no standard error."""
-        message = unknown_message(self._stages.templates, self._information)
-        if message:
-            warn(message, SingularFitWarning)
-        identified = self._fitted.identification
-        if not identified.complete:
-            reason = "No standard errors for parameters that are not identified:"
-            listed = "\n".join((reason, *identified.problems))
-            warn(listed, NotIdentifiedWarning)
-        return self._information
-
-    @property
-    def _parameter_covariance(self) -> FloatArray:
-        """(m + 1, m + 1) covariance of theta and sigma, NaN where there is no standard error."""
-        out = self._spoken_information.parameters
-        identified = self._fitted.identification
-        unknown = np.append(identified.unknown_theta, identified.unknown[-1])
-        out[unknown] = out[:, unknown] = np.nan
-        return out
-
-    @cached_property
-    def _kenward_roger(self) -> KenwardRoger:
-        fitted, note = by_reml(self._fitted)
-        if note:
-            warn(note, RefitWarning)
-        return KenwardRoger(fitted, note)
-
-    def _spoken_degrees(self, df: DfMethod) -> Degrees:
-        """The method, with a warning where it has no degrees of freedom to give."""
-        degrees = self._degrees(df)
-        if isinstance(degrees, Satterthwaite) and degrees.note:
-            warn(degrees.note, ConvergenceWarning)
-        return degrees
-
-    def _degrees(self, df: DfMethod) -> Degrees:
-        check_option("df", df, DF_METHODS)
-        solution = self._solution
-        if df == "none" or solution.p == 0:
-            return Normal(*estimates(self._fitted))
-        if df == "residual":
-            return Residual(*estimates(self._fitted), solution.n - solution.p)
-        if df == "kenward-roger":
-            return self._kenward_roger
-        return Satterthwaite(self._fitted, self._information)

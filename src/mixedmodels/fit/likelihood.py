@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
-from mixedmodels.estimates.stages import Fitted
-from mixedmodels.fit.inference import Inference
-from mixedmodels.fit.prediction import Prediction
+from mixedmodels.estimates.stages import Fitted, by_ml
+from mixedmodels.fit.values import Values
+from mixedmodels.inference.coefficients import announced_degrees
 from mixedmodels.inference.compare import (
     REFITTED,
     RESTRICTED,
@@ -26,8 +26,9 @@ from mixedmodels.inference.confint import (
     wald_intervals,
 )
 from mixedmodels.inference.drop import drop1, drop1_f, ranova
-from mixedmodels.inference.profile import Profile, profile
-from mixedmodels.lazy import cached_property
+from mixedmodels.inference.profile import LEVEL, Profile, profile
+from mixedmodels.prediction.bootstrap import Plan, bootstrap
+from mixedmodels.progress import Tally
 from mixedmodels.settings import (
     BOOTSTRAP_INTERVALS,
     CONFINT_METHODS,
@@ -41,12 +42,8 @@ from mixedmodels.settings import (
 )
 
 
-class Likelihood(Inference, Prediction):
+class Likelihood(Values):
     """Tests and intervals by likelihood; see `LinearMixedFit`."""
-
-    @cached_property
-    def _ml(self) -> Fitted:
-        return self._fitted.by(reml=False)
 
     def drop1(self, test: DropTest = "Chisq", *, df: DfMethod = "satterthwaite") -> pd.DataFrame:
         """Tests of the fixed terms that can be left out, one at a time.
@@ -77,7 +74,9 @@ class Likelihood(Inference, Prediction):
             {'recipe': 0.249, 'temp': 94.976}
         """
         check_option("test", test, DROP_TESTS)
-        return drop1_f(self._stages, self._spoken_degrees(df)) if test == "F" else drop1(self._ml)
+        if test == "F":
+            return drop1_f(self._stages, announced_degrees(self._fitted, df))
+        return drop1(by_ml(self._fitted))
 
     def ranova(self, reduce: bool = True) -> pd.DataFrame:
         """Tests of the random-effects terms, left out one at a time.
@@ -113,7 +112,7 @@ class Likelihood(Inference, Prediction):
     def profile(
         self,
         parameters: str | Sequence[str] | None = None,
-        level: float = 0.99,
+        level: float = LEVEL,
         threads: int | None = None,
     ) -> Profile:
         """Profile likelihood of standard deviations, correlations, sigma and coefficients.
@@ -143,7 +142,7 @@ class Likelihood(Inference, Prediction):
             >>> fit.profile("sigma").value("sigma", [-1.96, 1.96]).round(1)
             array([38.2, 67.7])
         """
-        return profile(self._ml, parameters, level, threads)
+        return profile(by_ml(self._fitted), parameters, level, threads)
 
     def confint(
         self,
@@ -189,27 +188,30 @@ class Likelihood(Inference, Prediction):
         if method == "wald":
             return wald_intervals(self._fitted, parameters, level)
         if method == "profile":
-            return profile_intervals(self._ml, parameters, level, threads)
+            return profile_intervals(by_ml(self._fitted), parameters, level, threads)
         check_option("boot_type", boot_type, BOOTSTRAP_INTERVALS)
         chosen_parameters(self._fitted, parameters)  # refuses names before the work
-        table = self.bootstrap(nsim, seed=seed, threads=threads).confint(boot_type, level)
+        with Tally("replicates") as tally:
+            plan = Plan(nsim, seed, threads=threads, report=tally)
+            table = bootstrap(self._fitted, plan).confint(boot_type, level)
         return bootstrap_intervals(self._fitted, parameters, table)
 
 
-def compare_fits(fits: Sequence[Likelihood], names: Sequence[str], refit: bool) -> Comparison:
+def compare_fits(fits: Sequence[Values], names: Sequence[str], refit: bool) -> Comparison:
     """The table of likelihood ratios; see `anova`."""
-    given = [
-        Candidate(name, fit.model.design, fit.solution)
-        for name, fit in zip(names, fits, strict=True)
-    ]
+    every = [fit._fitted for fit in fits]  # noqa: SLF001
+    given = _candidates(names, every)
     check_comparable(given)
     if not refit:
         check_restricted(given)
         return compare(given, RESTRICTED if given[0].solution.reml else "")
     if not any(fit.reml for fit in fits):
         return compare(given, "")
-    again = [
-        Candidate(one.name, one.design, fit._ml.solution)  # noqa: SLF001
-        for one, fit in zip(given, fits, strict=True)
+    return compare(_candidates(names, map(by_ml, every)), REFITTED)
+
+
+def _candidates(names: Sequence[str], every: Iterable[Fitted]) -> list[Candidate]:
+    return [
+        Candidate(name, fitted.stages.design, fitted.solution)
+        for name, fitted in zip(names, every, strict=True)
     ]
-    return compare(again, REFITTED)

@@ -12,8 +12,11 @@ from scipy.special import ndtri, stdtrit
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.errors import DataError, MixedModelsError
+from mixedmodels.estimates.stages import by_ml
 from mixedmodels.estimates.within import within_levels
-from mixedmodels.fit.likelihood import Likelihood
+from mixedmodels.fit.values import Values
+from mixedmodels.inference.coefficients import announced_degrees, coef_table
+from mixedmodels.inference.profile import profile as profile_of
 from mixedmodels.plots.bootstrap import plot_bootstrap
 from mixedmodels.plots.coefficients import plot_coefficients
 from mixedmodels.plots.pairs import plot_profile_pairs
@@ -37,7 +40,7 @@ class _Bootstrapped(Protocol):
     def estimates(self) -> pd.Series[float]: ...
 
 
-class Pictures(Likelihood):
+class Pictures(Values):
     """Pictures of a fit; see `LinearMixedFit`.
 
     Every method returns a matplotlib Figure and raises MixedModelsError where matplotlib is not
@@ -192,7 +195,7 @@ class Pictures(Likelihood):
         Raises:
             MixedModelsError: The model has no fixed effects.
         """
-        table = self.coef_table()
+        table = coef_table(self._kept_names, announced_degrees(self._fitted, "satterthwaite"))
         if not intercept and len(table) > 1:
             columns = [self._design.fixed_spec.columns[j] for j in self._solution.kept]
             table = table[[bool(column) for column in columns]]
@@ -311,7 +314,7 @@ class Pictures(Likelihood):
     # -- what the pictures need ---------------------------------------------------------
 
     def _profile(self, profile: ProfileLike | None) -> ProfileLike:
-        return self.profile() if profile is None else profile
+        return profile_of(by_ml(self._fitted)) if profile is None else profile
 
     def _groups(self, asked: str | Sequence[str] | None) -> list[str]:
         known = GroupNames(self._design.groups)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
+import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.errors import MixedModelsError
@@ -24,7 +25,7 @@ from mixedmodels.progress import Tally
 from mixedmodels.settings import BootstrapKind, IntervalKind, SimulationKind, Uncertainty
 
 if TYPE_CHECKING:
-    from mixedmodels.fit.linear import LinearMixedFit
+    from typing_extensions import Self
 
 RandomPart: TypeAlias = "str | Iterable[str]"
 
@@ -168,7 +169,7 @@ class Prediction(Values):
         self,
         nsim: int,
         seed: Seed = None,
-        statistic: Callable[[LinearMixedFit], Any] | None = None,
+        statistic: Callable[[Self], Any] | None = None,
         *,
         random: SimulationKind = "new",
         kind: BootstrapKind = "parametric",
@@ -219,11 +220,8 @@ class Prediction(Values):
             plan = Plan(nsim, seed, random, kind, threads, tally)
             if statistic is None:
                 return bootstrap(self._fitted, plan)
-            fit = cast("LinearMixedFit", self)
-            return bootstrap_statistic(
-                self._fitted,
-                plan,
-                lambda y: self._model.refit(y, fitted=fit),
-                statistic,
-                statistic(fit),
-            )
+            return bootstrap_statistic(self._fitted, plan, self.refit, statistic, statistic(self))
+
+    def refit(self, y: npt.ArrayLike) -> Values:
+        """Fit the same model to another response; every kind of model has its own way."""
+        raise NotImplementedError

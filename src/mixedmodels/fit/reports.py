@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.fit.inference import Inference
-from mixedmodels.inference.coefficients import coef_table
+from mixedmodels.fit.values import Values
+from mixedmodels.inference.coefficients import coef_table, degrees
 from mixedmodels.report.html import render_html
 from mixedmodels.report.sections import fit_sections
 from mixedmodels.report.text import Report, render_text
@@ -19,7 +19,7 @@ from mixedmodels.report.values import CoefficientValues, FitValues
 MOST_CORRELATIONS = 20
 
 
-class Reports(Inference):
+class Reports(Values):
     """What a fit prints; see `LinearMixedFit`."""
 
     def summary(self) -> Report:
@@ -38,7 +38,7 @@ class Reports(Inference):
         """One line."""
         kind = "REML criterion" if self.reml else "deviance"
         return (
-            f"<LinearMixedFit {self._design.formula.text!r}: "
+            f"<{type(self).__name__} {self._design.formula.text!r}: "
             f"{kind} {self.objective:.3f}, {self.nobs} observations>"
         )
 
@@ -47,7 +47,7 @@ class Reports(Inference):
 
     def _values(self, *, full: bool) -> FitValues:
         design = self._design
-        table = coef_table(self._kept_names, self._degrees("satterthwaite"))
+        table = coef_table(self._kept_names, degrees(self._fitted, "satterthwaite"))
         notes = table.attrs["notes"]
         return FitValues(
             formula=design.formula.text,

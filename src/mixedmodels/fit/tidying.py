@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from mixedmodels.diagnostics.rows import rows_of
 from mixedmodels.diagnostics.tidy import (
     augmented,
     beside,
@@ -19,12 +20,12 @@ from mixedmodels.diagnostics.tidy import (
     parameter_rows,
     rows_used,
 )
-from mixedmodels.fit.diagnostics import Diagnostics
-from mixedmodels.fit.inference import Inference
+from mixedmodels.fit.values import Values
+from mixedmodels.inference.coefficients import announced_degrees, coef_table
 from mixedmodels.settings import DfMethod, TidyEffect, check_level
 
 
-class Tidying(Inference, Diagnostics):
+class Tidying(Values):
     """Tables in the manner of R's broom.mixed; see `LinearMixedFit`."""
 
     def tidy(
@@ -64,8 +65,8 @@ class Tidying(Inference, Diagnostics):
         parts = []
         for effect in check_effects(effects):
             if effect == "fixed":
-                table = self.coef_table() if df is None else self.coef_table(df)
-                parts.append(fixed_rows(table, level))
+                method = announced_degrees(self._fitted, "satterthwaite" if df is None else df)
+                parts.append(fixed_rows(coef_table(self._kept_names, method), level))
             elif effect == "ran_pars":
                 parts.append(parameter_rows(self.varcorr))
             elif effect == "ran_vals":
@@ -111,4 +112,4 @@ class Tidying(Inference, Diagnostics):
             DataError: Not an eager table, or not the one the model was fitted to.
         """
         first = model_columns(self._fitted) if data is None else rows_used(self._fitted, data)
-        return beside(first, augmented(self._fitted, self._row_values, self.fitted))
+        return beside(first, augmented(self._fitted, self._fitted.once(rows_of), self.fitted))

@@ -6,7 +6,7 @@ are in `estimates`; what costs further evaluations of the criterion belongs to t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, overload
+from typing import Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -16,33 +16,24 @@ from mixedmodels.design.lookup import ByGroup, GroupNames
 from mixedmodels.design.names import Effect, Labels
 from mixedmodels.estimates.messages import fit_messages, singular_terms
 from mixedmodels.estimates.solution import Solution
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.stages import Fitted, conditional_covariances
 from mixedmodels.estimates.tables import coef_tables, random_part, ranef_tables
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.lazy import cached_property
 from mixedmodels.optimize.summary import OptSummary
 
-if TYPE_CHECKING:
-    from mixedmodels.model import LinearMixedModel
-
 
 class Values:
     """What a fit has found; see `LinearMixedFit`."""
 
-    def __init__(self, model: LinearMixedModel, fitted: Fitted) -> None:
-        self._model = model
+    def __init__(self, fitted: Fitted) -> None:
         self._fitted = fitted
         self._stages = fitted.stages
         self._design = fitted.stages.design
         self._solution = fitted.solution
         self._optsum = fitted.optsum
 
-    # -- the model and the search -------------------------------------------------------
-
-    @property
-    def model(self) -> LinearMixedModel:
-        """The `LinearMixedModel` that was fitted."""
-        return self._model
+    # -- the search ---------------------------------------------------------------------
 
     @property
     def solution(self) -> Solution:
@@ -242,17 +233,9 @@ class Values:
         found = ranef_tables(self._stages.templates, design.groups, self._solution.b)
         names = GroupNames(design.groups)
         tables = ByGroup(found, names)
-        return (tables, ByGroup(self._condvar, names)) if condvar else tables
-
-    @cached_property
-    def _condvar(self) -> dict[str, FloatArray]:
-        found = {}
-        blocks = self._stages.objective.conditional_covariance(self._solution.axes_theta)
-        for group, block in zip(self._design.groups, blocks, strict=True):
-            scaled = self.sigma**2 * block
-            scaled.flags.writeable = False
-            found[group.name] = scaled
-        return found
+        if not condvar:
+            return tables
+        return tables, ByGroup(self._fitted.once(conditional_covariances), names)
 
     def coef(self) -> dict[str, pd.DataFrame]:
         """Fixed plus random effects: a table (levels by coefficients) per grouping factor."""

@@ -1,4 +1,4 @@
-"""The table of fixed effects with tests."""
+"""The table of fixed effects with tests, and the method of the tests by its name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,46 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from mixedmodels.errors import ConvergenceWarning, RefitWarning, warn
+from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tails import t_tail
-from mixedmodels.inference.degrees import Degrees
+from mixedmodels.inference.degrees import Degrees, Normal, Residual, Satterthwaite, estimates
+from mixedmodels.inference.information import variance_information
+from mixedmodels.inference.kenward_roger import KenwardRoger, by_reml
+from mixedmodels.settings import DF_METHODS, DfMethod, check_option
+
+
+def degrees(fitted: Fitted, df: DfMethod) -> Degrees:
+    """The method of the tests.
+
+    Raises:
+        MixedModelsError: An unknown name.
+        ResourceError: "kenward-roger" would need too much memory.
+    """
+    check_option("df", df, DF_METHODS)
+    solution = fitted.solution
+    if df == "none" or solution.p == 0:
+        return Normal(*estimates(fitted))
+    if df == "residual":
+        return Residual(*estimates(fitted), solution.n - solution.p)
+    if df == "kenward-roger":
+        return fitted.once(_kenward_roger)
+    return Satterthwaite(fitted, fitted.once(variance_information))
+
+
+def announced_degrees(fitted: Fitted, df: DfMethod) -> Degrees:
+    """The method, with a warning where it has no degrees of freedom to give."""
+    found = degrees(fitted, df)
+    if isinstance(found, Satterthwaite) and found.note:
+        warn(found.note, ConvergenceWarning)
+    return found
+
+
+def _kenward_roger(fitted: Fitted) -> KenwardRoger:
+    restricted, note = by_reml(fitted)
+    if note:
+        warn(note, RefitWarning)
+    return KenwardRoger(restricted, note)
 
 
 def coef_table(names: Sequence[str], degrees: Degrees) -> pd.DataFrame:

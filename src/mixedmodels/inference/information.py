@@ -21,6 +21,7 @@ import numpy as np
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import triangle_inverse
+from mixedmodels.errors import NotIdentifiedWarning, SingularFitWarning, warn
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.objective import Objective
 
@@ -169,6 +170,28 @@ def _inverse(
     downhill = identified and values.min(initial=0.0) < -_NEGATIVE
     problem = "the criterion falls from theta, which is not a minimum" if downhill else ""
     return (kept / values[curved]) @ kept.T, directions[:, ~curved], problem
+
+
+def parameter_covariance(fitted: Fitted) -> FloatArray:
+    """(m + 1, m + 1) covariance of theta and sigma, NaN where there is no standard error."""
+    out = fitted.once(announced_information).parameters
+    identified = fitted.identification
+    unknown = np.append(identified.unknown_theta, identified.unknown[-1])
+    out[unknown] = out[:, unknown] = np.nan
+    return out
+
+
+def announced_information(fitted: Fitted) -> Information:
+    """The information, with a warning when part of theta has no standard error."""
+    information = fitted.once(variance_information)
+    message = unknown_message(fitted.stages.templates, information)
+    if message:
+        warn(message, SingularFitWarning)
+    identified = fitted.identification
+    if not identified.complete:
+        reason = "No standard errors for parameters that are not identified:"
+        warn("\n".join((reason, *identified.problems)), NotIdentifiedWarning)
+    return information
 
 
 def unknown_message(templates: Templates, information: Information) -> str:

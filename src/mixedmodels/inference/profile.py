@@ -23,6 +23,9 @@ from mixedmodels.inference.parameters import Parameter, parameters_of, place_of,
 from mixedmodels.inference.traces import Trace
 from mixedmodels.settings import check_level
 
+# How far curves go when nothing else is asked for.
+LEVEL = 0.99
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Profile:
@@ -141,7 +144,10 @@ class Profile:
 
 
 def profile(
-    fitted: Fitted, names: str | Sequence[str] | None, level: float, threads: int | None
+    fitted: Fitted,
+    names: str | Sequence[str] | None = None,
+    level: float = LEVEL,
+    threads: int | None = None,
 ) -> Profile:
     """The curves of the named parameters (of all if None).
 

@@ -13,7 +13,7 @@ import pytest
 
 import mixedmodels as mm
 from mixedmodels.errors import DataError
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 N = 80
 

@@ -12,7 +12,7 @@ import pytest
 
 from mixedmodels import SingularFitWarning, lmer
 from mixedmodels.errors import DataError
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 N = 60
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mixedmodels import MixedModelsError, SingularFitWarning, lmer, load_dataset
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 SLOPES = "Reaction ~ Days + (Days | Subject)"
 

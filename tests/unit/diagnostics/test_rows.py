@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mixedmodels import LinearMixedModel, MixedModelsError, lmer, load_dataset
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 SLOPES = "Reaction ~ Days + (Days | Subject)"
 OPTIONS: list[dict[str, Any]] = [

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from mixedmodels import DataError, MixedModelsError, lmer, load_dataset
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 SLOPES = "Reaction ~ Days + (Days | Subject)"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +19,6 @@ from oracle import (
     from_design,
     hessian,
     independent_columns,
-    minimise,
     pwrss_gradient,
     solution,
     solve,
@@ -33,7 +32,7 @@ from mixedmodels.datasets import load_dataset
 from mixedmodels.errors import SingularFitWarning
 from mixedmodels.estimates.identified import Identification
 from mixedmodels.estimates.stages import Fitted
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import Control
 
@@ -101,13 +100,6 @@ class FakeModel:
         kept = independent_columns(X)
         found = solution(self.problem, theta, reml, p_all=X.shape[1], kept=kept)
         return LinearMixedFit(self, Fitted(self, found, optsum))
-
-    def refit(self, y: Any, *, fitted: LinearMixedFit) -> LinearMixedFit:
-        y = np.asarray(y, dtype=np.float64)
-        design = SimpleNamespace(**{**vars(self.design), "y": y})
-        other = FakeModel(design, replace(self.problem, y=y))
-        theta, optsum = minimise(other.problem, fitted.reml, fitted.theta)
-        return other.at(theta, fitted.reml, optsum)
 
 
 def summary_of(theta: NDArray[np.float64], **changes: Any) -> OptSummary:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -11,8 +13,9 @@ import pytest
 
 from mixedmodels import lmer, load_dataset
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.varcorr import VarCorr
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 MakeFit: TypeAlias = Callable[..., LinearMixedFit]
 
@@ -67,8 +70,8 @@ def test_information_criteria(make_fit: MakeFit) -> None:
     assert fit.loglik == -fit.objective / 2
 
 
-def test_refit_gives_a_new_fit(make_fit: MakeFit) -> None:
-    fit = make_fit("sleepstudy_slope_reml")
+def test_refit_gives_a_new_fit() -> None:
+    fit = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
     y = fit.model.design.y
     other = fit.refit(3.0 * y + 1.0)
     assert other is not fit
@@ -128,3 +131,38 @@ def test_correlation_with_a_zero_variance_is_undefined(make_fit: MakeFit) -> Non
     np.testing.assert_array_equal(varcorr.corr["Subject"], [[1.0, np.nan], [np.nan, 1.0]])
     np.testing.assert_array_equal(varcorr.cov["Subject"], [[0.0, 0.0], [0.0, 1.0]])
     assert "nan" in str(varcorr)
+
+
+TABLES: dict[str, Callable[[LinearMixedFit], Any]] = {
+    "coef_table": lambda fit: fit.coef_table(),
+    "coef_table, kr": lambda fit: fit.coef_table("kenward-roger"),
+    "varcorr_table": lambda fit: fit.varcorr_table(),
+    "ranef": lambda fit: fit.ranef(condvar=True),
+    "leverage": lambda fit: fit.leverage(),
+    "drop1": lambda fit: fit.drop1(),
+    "confint": lambda fit: fit.confint(),
+}
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.filterwarnings("ignore::mixedmodels.RefitWarning")
+def test_what_a_fit_keeps_does_not_keep_the_fit(table: str, reml: bool) -> None:
+    """Its memory is free again with its last user, without the garbage collector."""
+    fit = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"), reml=reml)
+    stages = weakref.ref(fit._stages)
+    gc.disable()
+    try:
+        TABLES[table](fit)
+        del fit
+        assert stages() is None
+    finally:
+        gc.enable()
+
+
+def test_a_value_that_is_kept_is_made_once() -> None:
+    fit = lmer("Yield ~ 1 + (1 | Batch)", load_dataset("dyestuff"))
+    made: list[Fitted] = []
+    for _ in range(2):
+        assert fit._fitted.once(made.append) is None
+    assert made == [fit._fitted]

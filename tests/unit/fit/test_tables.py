@@ -14,8 +14,8 @@ from mixedmodels.design.factors import Recipe
 from mixedmodels.design.names import Effect
 from mixedmodels.estimates.stages import Fitted
 from mixedmodels.estimates.tables import coef_tables, random_part, ranef_tables
-from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.formula import Factor
+from mixedmodels.linear import LinearMixedFit
 from mixedmodels.settings import Control
 
 RNG = np.random.default_rng(20090701)

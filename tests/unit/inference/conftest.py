@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 
 @pytest.fixture(scope="session")

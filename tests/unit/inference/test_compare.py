@@ -10,8 +10,8 @@ import pytest
 
 import mixedmodels as mm
 from mixedmodels import MixedModelsError, NotNestedWarning
-from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.inference.nesting import fixed_part_nested, random_part_nested
+from mixedmodels.linear import LinearMixedFit
 
 SLEEP = mm.load_dataset("sleepstudy")
 MACHINES = mm.load_dataset("machines")

@@ -8,7 +8,7 @@ import pytest
 
 import mixedmodels as mm
 from mixedmodels import MixedModelsError
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 
 def test_limits_without_curves_are_those_of_the_curves(slopes: LinearMixedFit) -> None:
@@ -51,24 +51,11 @@ def test_aliased_coefficients_keep_their_places() -> None:
         fit.profile("twice")
 
 
-def test_bootstrap_is_asked_for_its_intervals(
-    slopes: LinearMixedFit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-
-    class Replicates:
-        def confint(self, kind: str, level: float) -> pd.DataFrame:
-            asked.append((kind, level))
-            names = slopes.profile().parameters
-            return pd.DataFrame({"lower": 0.0, "upper": np.arange(6.0)}, index=list(names))
-
-    def bootstrap(_: LinearMixedFit, nsim: int, *, seed: int, threads: int) -> Replicates:
-        asked.append((nsim, seed, threads))
-        return Replicates()
-
-    monkeypatch.setattr(mm.LinearMixedFit, "bootstrap", bootstrap, raising=False)
+def test_intervals_of_the_bootstrap_are_those_of_its_replicates(slopes: LinearMixedFit) -> None:
     table = slopes.confint(
         "boot", 0.9, ["Days", "sigma"], boot_type="basic", nsim=50, seed=1, threads=2
     )
-    assert asked == [(50, 1, 2), ("basic", 0.9)]
-    assert table["upper"].to_dict() == {"sigma": 3.0, "Days": 5.0}
+    every = slopes.bootstrap(50, seed=1, threads=2).confint("basic", 0.9)
+    assert list(table.index) == ["sigma", "Days"]
+    assert list(table.columns) == ["lower", "upper"]
+    np.testing.assert_array_equal(table, every.loc[["sigma", "Days"]])

@@ -11,9 +11,9 @@ from scipy.stats import chi2
 
 import mixedmodels as mm
 from mixedmodels import MixedModelsError, ModelError
-from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.inference.drop import mixture_tail
 from mixedmodels.inference.relatives import random_deletions, without_fixed_term
+from mixedmodels.linear import LinearMixedFit
 
 MACHINES = mm.load_dataset("machines")
 

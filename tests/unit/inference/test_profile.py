@@ -9,9 +9,9 @@ from scipy.optimize import minimize
 
 import mixedmodels as mm
 from mixedmodels import MixedModelsError
-from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.inference.curves import Curve
 from mixedmodels.inference.parameters import from_value, parameters_of, to_value
+from mixedmodels.linear import LinearMixedFit
 
 NAMES = (
     "sd(Subject.(Intercept))",

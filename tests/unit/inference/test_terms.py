@@ -10,8 +10,8 @@ import pytest
 
 from mixedmodels import ModelError
 from mixedmodels.api import lmer
-from mixedmodels.fit.linear import LinearMixedFit
 from mixedmodels.inference.terms import term_hypotheses
+from mixedmodels.linear import LinearMixedFit
 
 RNG = np.random.default_rng(20251001)
 N = 150

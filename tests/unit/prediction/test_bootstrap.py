@@ -11,7 +11,7 @@ import pytest
 from kinds_of_fits import CASES, fit_case
 
 from mixedmodels import MixedModelsError, SingularFitWarning
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 from mixedmodels.prediction.bootstrap import _fit_again, _Refits
 from mixedmodels.prediction.replicates import Bootstrap
 

@@ -11,7 +11,7 @@ from kinds_of_fits import CASES, fit_case
 
 from mixedmodels import DataError, FormulaError, MixedModelsError, lmer, load_dataset
 from mixedmodels.arrays import FloatArray
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.linear import LinearMixedFit
 
 SUBJECTS = {"Days": [0, 4, 9], "Subject": ["308", "372", "335"]}
 

@@ -1,4 +1,9 @@
-"""The fit as one HTML page: summary, search, pictures. The layout is `report.page`'s."""
+"""The roles of a fit put together, and what takes all of them: files and the page.
+
+Every role is a class in a file of its own and derives from `Values` alone; the mathematics is in
+the packages of the same names below. The format of files is `storage`'s, the page's layout
+`report.page`'s.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,18 @@ from dataclasses import replace
 from importlib.metadata import version
 
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.fit.diagnostics import Diagnostics
+from mixedmodels.fit.inference import Inference
+from mixedmodels.fit.likelihood import Likelihood
 from mixedmodels.fit.pictures import Pictures
+from mixedmodels.fit.prediction import Prediction
 from mixedmodels.fit.reports import Reports
+from mixedmodels.fit.tidying import Tidying
 from mixedmodels.plots.backend import as_svg, can_draw
 from mixedmodels.report.page import Chapter, Picture, render_page
 from mixedmodels.report.sections import Paragraph, Table, fit_sections
 from mixedmodels.storage.files import check_target, write_whole
+from mixedmodels.storage.fits import save_fit
 
 _CAPTIONS = {
     "plot_coefficients": "Fixed effects with 95 % Wald intervals.",
@@ -30,8 +41,32 @@ _CAPTIONS = {
 }
 
 
-class Page(Reports, Pictures):
-    """The fit as a page; see `LinearMixedFit`."""
+class MixedFit(Inference, Likelihood, Prediction, Diagnostics, Tidying, Reports, Pictures):
+    """A fit with all its roles, of whichever kind of model; see `LinearMixedFit`."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit to one file, replacing one that is there; `mixedmodels.load` reads it.
+
+        The file is a zip archive of a JSON header and .npy arrays, without pickled objects. It
+        holds the model matrices, so it is about as large as the columns of the data that the
+        formula uses, and everything that predictions, profiles and refits need.
+
+        Args:
+            path: Where to write; by custom it ends in .mm.
+
+        Raises:
+            FileError: The file cannot be written there.
+
+        Examples:
+            >>> import tempfile, pathlib
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> path = pathlib.Path(tempfile.mkdtemp()) / "dyestuff.mm"
+            >>> fit.save(path)
+            >>> bool((mm.load(path).residuals == fit.residuals).all())
+            True
+        """
+        save_fit(self._fitted, path)
 
     def report(self, path: str | os.PathLike[str], *, pictures: bool = True) -> None:
         """Write the fit as one HTML file that needs no other: summary, search and pictures.

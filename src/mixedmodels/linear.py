@@ -1,48 +1,47 @@
-"""The linear mixed model that is not fitted yet: its stages shown to the user, and its fit.
+"""The linear mixed model and its fit, as users hold them.
 
-The stages themselves are elsewhere (`estimates.stages` keeps them); `api.lmer` takes all at once.
+`LinearMixedModel` shows the stages, which `estimates` keeps, and makes fits. `LinearMixedFit` adds
+the model to the roles of a fit, which are in `fit`. Each class makes objects of the other, so both
+are in one module. `api.lmer` takes all stages at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from mixedmodels import blocks
 from mixedmodels._core import Analysis
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.checks import check_response
-from mixedmodels.errors import (
-    ConvergenceWarning,
-    DataError,
-    ModelError,
-    NotIdentifiedWarning,
-    SingularFitWarning,
-    warn,
-)
-from mixedmodels.estimates.messages import convergence_message, singular_message, singular_terms
+from mixedmodels.errors import DataError, ModelError
+from mixedmodels.estimates.matrices import covariance_factor, transposed_z
+from mixedmodels.estimates.messages import announce
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.estimates.stages import Fitted, Stages
-from mixedmodels.fit.linear import LinearMixedFit
+from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.formula import parse_formula
-from mixedmodels.memory import guarded, require
+from mixedmodels.memory import guarded
 from mixedmodels.optimize import Request
 from mixedmodels.optimize.summary import OptSummary
-from mixedmodels.plots.structure import plot_structure
 from mixedmodels.pls import PLS, penalized_least_squares
 from mixedmodels.progress import Watcher
 from mixedmodels.settings import Control, NaAction, OptimizerName, thread_count
-from mixedmodels.structure import BlockPlan, block_plan, fill_in_table
+from mixedmodels.storage.fits import fit_from_bytes, fit_to_bytes
+from mixedmodels.storage.pickles import kept_threads, usable_threads
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from typing_extensions import Self
 
 _DEFAULT = Control()
 
@@ -93,7 +92,7 @@ class LinearMixedModel:
                 contrasts=contrasts,
                 na_action=na_action,
             )
-        self._begin(Stages(design, count))
+        self._stages = Stages(design, count)
 
     @classmethod
     def from_design(cls, design: Design, threads: int | None = None) -> LinearMixedModel:
@@ -120,11 +119,8 @@ class LinearMixedModel:
     @classmethod
     def _of(cls, stages: Stages) -> LinearMixedModel:
         model = cls.__new__(cls)
-        cls._begin(model, stages)
+        model._stages = stages  # noqa: SLF001 (of this class)
         return model
-
-    def _begin(self, stages: Stages) -> None:
-        self._stages = stages
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles and deep copies hold the stages, which hold the design."""
@@ -180,34 +176,11 @@ class LinearMixedModel:
     @property
     def Zt(self) -> sparse.csc_array:
         """Z' (q, n): term by term, within a term level by level, the term's columns adjacent."""
-        width = sum(self.templates.sizes)
-        require({f"{self.nobs} rows of {width} numbers": 48.0 * self.nobs * width}, "Z'")
-        rows, values = [], []
-        starts = self.templates.term_starts
-        for start, term in zip(starts, self.design.terms, strict=False):
-            size = len(term.columns)
-            first = start + size * self.design.groups[term.group].codes.astype(np.int64)
-            rows.append(first[:, None] + np.arange(size))
-            values.append(term.z)
-        indices = np.concatenate(rows, axis=1)
-        data = np.concatenate(values, axis=1)
-        indptr = width * np.arange(self.nobs + 1)
-        return sparse.csc_array(
-            (data.ravel(), indices.ravel(), indptr), shape=(self.templates.q, self.nobs)
-        )
+        return transposed_z(self._stages)
 
     def Lambda(self, theta: npt.ArrayLike) -> sparse.csc_array:
         """Relative covariance factor (q, q) at theta, public order."""
-        sizes = self.templates.sizes
-        numbers = sum(
-            (end - begin) * (size + 1) / 2.0
-            for size, begin, end in zip(
-                sizes, self.templates.term_starts, self.templates.term_starts[1:], strict=False
-            )
-        )
-        require({f"{self.templates.q} columns": 32.0 * numbers}, "Lambda")
-        parts = self.templates.lambda_csc(self._stages.objective.theta(theta))
-        return sparse.csc_array(parts, shape=(self.templates.q, self.templates.q))
+        return covariance_factor(self._stages, self._stages.objective.theta(theta))
 
     # -- the criterion ------------------------------------------------------------------
 
@@ -282,19 +255,65 @@ class LinearMixedModel:
         """
         request = Request(reml, optimizer, start, control or _DEFAULT)
         with Watcher(verbose=verbose) as watcher:
-            fit = LinearMixedFit(self, self._stages.solve(request, watcher))
-        self._warn(fit)
-        return fit
+            fitted = self._stages.solve(request, watcher)
+        announce(fitted.solution, fitted.optsum, self.templates, fitted.identification)
+        return LinearMixedFit(self, fitted)
 
-    def refit(self, y: npt.ArrayLike, *, fitted: LinearMixedFit) -> LinearMixedFit:
-        """Fit the same model to another response (n,) as `fitted` was, starting at its theta.
+    # -- structure made visible ---------------------------------------------------------
+
+    def block_plan(self) -> blocks.BlockPlan:
+        """Which blocks the factor has, how they are stored, its fill and its flops; printable."""
+        return blocks.plan_of(self._stages)
+
+    def fill_in(self) -> pd.DataFrame:
+        """Nonzeros of L, flops and supernodes for four orders of elimination.
+
+        The factors in the order of the formula and in reverse, a minimum degree order of their
+        levels, and the order chosen.
+        """
+        return blocks.fill_in(self._stages)
+
+    def plot_structure(self, theta: npt.ArrayLike | None = None) -> Figure:
+        """Pictures of Z', U'U + I and L at theta (identity templates if None), as in the slides.
+
+        Raises:
+            MixedModelsError: matplotlib is not installed.
+        """
+        at = None if theta is None else self._stages.objective.theta(theta)
+        return blocks.picture(self._stages, at)
+
+
+class LinearMixedFit(MixedFit):
+    """A fitted linear mixed model.
+
+    Made by `lmer` or `LinearMixedModel.fit`. Arrays are read-only; tables are made anew on
+    every call and may be changed freely.
+    """
+
+    def __init__(self, model: LinearMixedModel, fitted: Fitted) -> None:
+        super().__init__(fitted)
+        self._model = model
+
+    @property
+    def model(self) -> LinearMixedModel:
+        """The `LinearMixedModel` that was fitted."""
+        return self._model
+
+    def refit(self, y: npt.ArrayLike) -> LinearMixedFit:
+        """Fit the same model to another response, starting at this fit's theta.
+
+        Args:
+            y: (nobs,) response on the rows used.
+
+        Returns:
+            A new fit; this one is unchanged.
 
         Raises:
             DataError: The response is not numeric, has the wrong length, is a Series with labels of
                 other rows or in another order, is not finite, or is constant.
         """
         response = row_numbers(
-            "The new response", y, self.nobs, self.design.index, "rows of the model"
+            "The new response", y, self.nobs, self._design.index, "rows of the model"
         )
         bad = np.flatnonzero(~np.isfinite(response))
         if bad.size:
@@ -303,98 +322,25 @@ class LinearMixedModel:
                 f"{response.size} rows are not finite); every value must be finite. To leave rows "
                 "out, fit a new model to the data without them."
             )
-        check_response(self.design.response_name, response)
-        model = LinearMixedModel._of(self._stages.with_response(response))
+        check_response(self._design.response_name, response)
+        design = replace(self._design, y=response)
+        model = LinearMixedModel.from_design(design, self._stages.threads)
         return model.fit(
-            fitted.reml,
-            start=np.array(fitted.theta),
-            optimizer=fitted.optsum.optimizer,
-            control=fitted.optsum.control,
+            self.reml,
+            start=np.array(self.theta),
+            optimizer=self.optsum.optimizer,
+            control=self.optsum.control,
         )
 
-    def _warn(self, fit: LinearMixedFit) -> None:
-        identified = self._stages.identification(reml=fit.reml)
-        if not identified.complete:
-            warn("\n".join(identified.problems), NotIdentifiedWarning)
-        tol = fit.optsum.control.singular_tol
-        singular = singular_terms(self.templates, fit.solution.relative_theta, tol)
-        if singular:
-            warn(singular_message(self.templates, singular), SingularFitWarning)
-        if not fit.converged:
-            warn(convergence_message(fit.optsum), ConvergenceWarning)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles, and with them deep copies and other processes, hold what a file holds."""
+        content = fit_to_bytes(self._fitted)
+        return _restore, (type(self._model), content, kept_threads(self._stages))
 
-    # -- structure made visible ---------------------------------------------------------
+    def __copy__(self) -> Self:
+        """A fit that shares everything with this one: neither ever changes."""
+        return type(self)(self._model, self._fitted)
 
-    def block_plan(self) -> BlockPlan:
-        """Which blocks the factor has, how they are stored, its fill and its flops; printable."""
-        factor = self.pls(self.templates.initial)
-        return block_plan(
-            self.templates,
-            self._pattern(),
-            factor.L,
-            factor.perm,
-            order=self.analysis.order,
-            supernodes=self.analysis.supernodes,
-            flops=self.analysis.flops,
-            p=self._stages.products.p,
-        )
 
-    def fill_in(self) -> pd.DataFrame:
-        """Nonzeros of L, flops and supernodes for four orders of elimination.
-
-        The factors in the order of the formula and in reverse, a minimum degree order of their
-        levels, and the order chosen.
-        """
-        sequence = list(dict.fromkeys(term.group for term in self.design.formula.random))
-        names = [group.name for group in self.design.groups]
-        given = [names.index(name) for name in sequence]
-        orders: list[tuple[str, str | list[int]]] = [
-            ("as given", given),
-            ("reversed", given[::-1]),
-            ("minimum degree", "minimum degree"),
-            (f"chosen ({self.analysis.order})", "cheapest"),
-        ]
-        rows = []
-        for label, order in orders:
-            analysis = (
-                self.analysis if order == "cheapest" else Analysis(self._stages.products, order)
-            )
-            rows.append(
-                {
-                    "order": label,
-                    "nnz_L": analysis.nnz,
-                    "flops": analysis.flops,
-                    "supernodes": analysis.supernodes,
-                }
-            )
-        return fill_in_table(rows)
-
-    def plot_structure(self, theta: npt.ArrayLike | None = None) -> Figure:
-        """Pictures of Z', U'U + I and L at theta (identity templates if None), as in the slides.
-
-        Raises:
-            MixedModelsError: matplotlib is not installed.
-        """
-        at = self.templates.initial if theta is None else self._stages.objective.theta(theta)
-        starts = self.templates.term_starts
-        groups = [
-            (self.templates.group_names[term.group], end - begin)
-            for term, begin, end in zip(self.design.terms, starts, starts[1:], strict=False)
-        ]
-        return plot_structure(
-            self.Zt, self._precision(at), self.pls(at).L, groups=groups, order=self.analysis.order
-        )
-
-    def _precision(self, theta: FloatArray) -> sparse.csc_array:
-        """M = Lambda'Z'WZ Lambda + I (q, q), public order."""
-        U = self.Lambda(theta).T @ self.Zt
-        weighted = U if self.design.w is None else U.multiply(self.design.w[None, :])
-        identity = sparse.eye_array(self.templates.q, format="csc")
-        return sparse.csc_array(weighted @ U.T + identity)
-
-    def _pattern(self) -> sparse.csc_array:
-        """Positive numbers in the pattern that M has for a general theta: nothing cancels."""
-        Zt = self.Zt
-        Zt.data = np.ones_like(Zt.data)
-        U = self.Lambda(np.ones(self.templates.m)).T @ Zt
-        return sparse.csc_array(U @ U.T + sparse.eye_array(self.templates.q, format="csc"))
+def _restore(model: type[LinearMixedModel], content: bytes, threads: int | None) -> LinearMixedFit:
+    return model.restore(*fit_from_bytes(content), threads=usable_threads(threads))

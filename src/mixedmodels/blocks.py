@@ -1,40 +1,36 @@
-"""The block structure of a factor as tables: which blocks, how full, at what cost.
+"""The block structure of a factor, for looking at: which blocks, how full, at what cost.
 
 Counts are taken from patterns that exist already; ordering and symbolic analysis are the
-core's, pictures are `plots`'s.
+core's, drawing is `plots`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import IntArray, LongArray
+from mixedmodels._core import Analysis
+from mixedmodels.arrays import FloatArray, IntArray, LongArray
 from mixedmodels.covariance import Templates
+from mixedmodels.estimates.matrices import (
+    general_pattern,
+    penalized_cross_product,
+    transposed_z,
+)
+from mixedmodels.estimates.stages import Stages
+from mixedmodels.plots.structure import plot_structure
+from mixedmodels.pls import penalized_least_squares
 from mixedmodels.report.numbers import align
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Storage: TypeAlias = Literal["diagonal", "block diagonal", "sparse", "dense"]
 SI_PREFIXES = ("", "k", "M", "G", "T")
-
-
-def fill_in_table(orders: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Nonzeros of L, flops and supernodes by order of elimination.
-
-    Args:
-        orders: One mapping per order, with keys `order`, `nnz_L`, `flops`, `supernodes`.
-
-    Returns:
-        One row per order, in the order given; columns `nnz_L`, `flops`, `supernodes`.
-    """
-    frame = pd.DataFrame(
-        [(o["order"], o["nnz_L"], o["flops"], o["supernodes"]) for o in orders],
-        columns=["order", "nnz_L", "flops", "supernodes"],
-    )
-    return frame.set_index("order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +119,74 @@ class BlockPlan:
         )
 
     __repr__ = __str__
+
+
+def plan_of(stages: Stages) -> BlockPlan:
+    """The plan of a model's factor."""
+    analysis, templates = stages.analysis, stages.templates
+    factor = penalized_least_squares(stages.objective, stages.products, templates.initial)
+    return block_plan(
+        templates,
+        general_pattern(stages),
+        factor.L,
+        factor.perm,
+        order=analysis.order,
+        supernodes=analysis.supernodes,
+        flops=analysis.flops,
+        p=stages.products.p,
+    )
+
+
+def fill_in(stages: Stages) -> pd.DataFrame:
+    """Four orders of elimination of a model compared, as `fill_in_table`.
+
+    The factors in the order of the formula and in reverse, a minimum degree order of their levels,
+    and the order chosen.
+    """
+    chosen = stages.analysis
+    sequence = list(dict.fromkeys(term.group for term in stages.design.formula.random))
+    names = [group.name for group in stages.design.groups]
+    given = [names.index(name) for name in sequence]
+    analyses = {
+        "as given": Analysis(stages.products, given),
+        "reversed": Analysis(stages.products, given[::-1]),
+        "minimum degree": Analysis(stages.products, "minimum degree"),
+        f"chosen ({chosen.order})": chosen,
+    }
+    return fill_in_table(
+        {"order": label, "nnz_L": one.nnz, "flops": one.flops, "supernodes": one.supernodes}
+        for label, one in analyses.items()
+    )
+
+
+def picture(stages: Stages, theta: FloatArray | None) -> Figure:
+    """Pictures of Z', U'U + I and L at theta (identity templates if None)."""
+    templates = stages.templates
+    at = templates.initial if theta is None else theta
+    starts = templates.term_starts
+    groups = [
+        (templates.group_names[term.group], end - begin)
+        for term, begin, end in zip(stages.design.terms, starts, starts[1:], strict=False)
+    ]
+    L = penalized_least_squares(stages.objective, stages.products, at).L
+    M = penalized_cross_product(stages, at)
+    return plot_structure(transposed_z(stages), M, L, groups=groups, order=stages.analysis.order)
+
+
+def fill_in_table(orders: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Nonzeros of L, flops and supernodes by order of elimination.
+
+    Args:
+        orders: One mapping per order, with keys `order`, `nnz_L`, `flops`, `supernodes`.
+
+    Returns:
+        One row per order, in the order given; columns `nnz_L`, `flops`, `supernodes`.
+    """
+    frame = pd.DataFrame(
+        [(o["order"], o["nnz_L"], o["flops"], o["supernodes"]) for o in orders],
+        columns=["order", "nnz_L", "flops", "supernodes"],
+    )
+    return frame.set_index("order")
 
 
 def block_plan(

@@ -1,0 +1,62 @@
+"""Sparse matrices of a model as lme4 shows them, random effects in public order.
+
+The core makes none of these; they are for looking at.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.estimates.stages import Stages
+from mixedmodels.memory import require
+
+
+def transposed_z(stages: Stages) -> sparse.csc_array:
+    """Z' (q, n): term by term, within a term level by level, the term's columns adjacent."""
+    design, templates = stages.design, stages.templates
+    width = sum(templates.sizes)
+    require({f"{design.n} rows of {width} numbers": 48.0 * design.n * width}, "Z'")
+    rows, values = [], []
+    for start, term in zip(templates.term_starts, design.terms, strict=False):
+        size = len(term.columns)
+        first = start + size * design.groups[term.group].codes.astype(np.int64)
+        rows.append(first[:, None] + np.arange(size))
+        values.append(term.z)
+    indices = np.concatenate(rows, axis=1)
+    data = np.concatenate(values, axis=1)
+    indptr = width * np.arange(design.n + 1)
+    return sparse.csc_array((data.ravel(), indices.ravel(), indptr), shape=(templates.q, design.n))
+
+
+def covariance_factor(stages: Stages, theta: FloatArray) -> sparse.csc_array:
+    """The relative covariance factor Lambda (q, q) at theta."""
+    templates = stages.templates
+    starts = templates.term_starts
+    numbers = sum(
+        (end - begin) * (size + 1) / 2.0
+        for size, begin, end in zip(templates.sizes, starts, starts[1:], strict=False)
+    )
+    require({f"{templates.q} columns": 32.0 * numbers}, "Lambda")
+    return sparse.csc_array(templates.lambda_csc(theta), shape=(templates.q, templates.q))
+
+
+def penalized_cross_product(stages: Stages, theta: FloatArray) -> sparse.csc_array:
+    """M = Lambda'Z'WZ Lambda + I (q, q)."""
+    U = covariance_factor(stages, theta).T @ transposed_z(stages)
+    w = stages.design.w
+    weighted = U if w is None else U.multiply(w[None, :])
+    return sparse.csc_array(weighted @ U.T + _identity(stages))
+
+
+def general_pattern(stages: Stages) -> sparse.csc_array:
+    """Positive numbers in the pattern that M has for a general theta: nothing cancels."""
+    Zt = transposed_z(stages)
+    Zt.data = np.ones_like(Zt.data)
+    U = covariance_factor(stages, np.ones(stages.templates.m)).T @ Zt
+    return sparse.csc_array(U @ U.T + _identity(stages))
+
+
+def _identity(stages: Stages) -> sparse.csc_array:
+    return sparse.eye_array(stages.templates.q, format="csc")

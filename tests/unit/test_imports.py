@@ -1,0 +1,44 @@
+"""The modules of the package form no circle, neither by imports nor by those for type checkers."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import mixedmodels
+from mixedmodels.fit.mixed import MixedFit
+from mixedmodels.fit.values import Values
+
+ROOT = Path(mixedmodels.__file__).parent
+
+
+def modules() -> dict[str, Path]:
+    """Every module but the package itself, whose typing imports name all that is public."""
+    found = {}
+    for path in ROOT.rglob("*.py"):
+        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = path
+    del found["mixedmodels"]
+    return found
+
+
+def test_no_circle_of_imports() -> None:
+    every = modules()
+    graph = {}
+    for name, path in every.items():
+        targets = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    module = f"{node.module}.{alias.name}"
+                    targets.add(module if module in every else node.module)
+        graph[name] = (targets & every.keys()) - {name}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(every)  # or CycleError
+
+
+def test_roles_of_a_fit_derive_from_its_values_alone() -> None:
+    assert len(MixedFit.__bases__) > 5
+    for role in MixedFit.__bases__:
+        assert role.__bases__ == (Values,)
