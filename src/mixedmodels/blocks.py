@@ -21,7 +21,7 @@ from mixedmodels.estimates.matrices import (
     penalized_cross_product,
     transposed_z,
 )
-from mixedmodels.estimates.stages import Stages
+from mixedmodels.estimates.model import Model
 from mixedmodels.plots.structure import plot_structure
 from mixedmodels.pls import penalized_least_squares
 from mixedmodels.report.numbers import align
@@ -121,36 +121,36 @@ class BlockPlan:
     __repr__ = __str__
 
 
-def plan_of(stages: Stages) -> BlockPlan:
+def plan_of(model: Model) -> BlockPlan:
     """The plan of a model's factor."""
-    analysis, templates = stages.analysis, stages.templates
-    factor = penalized_least_squares(stages.objective, stages.products, templates.initial)
+    analysis, templates = model.analysis, model.templates
+    factor = penalized_least_squares(model.objective, model.products, templates.initial)
     return block_plan(
         templates,
-        general_pattern(stages),
+        general_pattern(model),
         factor.L,
         factor.perm,
         order=analysis.order,
         supernodes=analysis.supernodes,
         flops=analysis.flops,
-        p=stages.products.p,
+        p=model.products.p,
     )
 
 
-def fill_in(stages: Stages) -> pd.DataFrame:
+def fill_in(model: Model) -> pd.DataFrame:
     """Four orders of elimination of a model compared, as `fill_in_table`.
 
     The factors in the order of the formula and in reverse, a minimum degree order of their levels,
     and the order chosen.
     """
-    chosen = stages.analysis
-    sequence = list(dict.fromkeys(term.group for term in stages.design.formula.random))
-    names = [group.name for group in stages.design.groups]
+    chosen = model.analysis
+    sequence = list(dict.fromkeys(term.group for term in model.design.formula.random))
+    names = [group.name for group in model.design.groups]
     given = [names.index(name) for name in sequence]
     analyses = {
-        "as given": Analysis(stages.products, given),
-        "reversed": Analysis(stages.products, given[::-1]),
-        "minimum degree": Analysis(stages.products, "minimum degree"),
+        "as given": Analysis(model.products, given),
+        "reversed": Analysis(model.products, given[::-1]),
+        "minimum degree": Analysis(model.products, "minimum degree"),
         f"chosen ({chosen.order})": chosen,
     }
     return fill_in_table(
@@ -159,18 +159,18 @@ def fill_in(stages: Stages) -> pd.DataFrame:
     )
 
 
-def picture(stages: Stages, theta: FloatArray | None) -> Figure:
+def picture(model: Model, theta: FloatArray | None) -> Figure:
     """Pictures of Z', U'U + I and L at theta (identity templates if None)."""
-    templates = stages.templates
+    templates = model.templates
     at = templates.initial if theta is None else theta
     starts = templates.term_starts
     groups = [
         (templates.group_names[term.group], end - begin)
-        for term, begin, end in zip(stages.design.terms, starts, starts[1:], strict=False)
+        for term, begin, end in zip(model.design.terms, starts, starts[1:], strict=False)
     ]
-    L = penalized_least_squares(stages.objective, stages.products, at).L
-    M = penalized_cross_product(stages, at)
-    return plot_structure(transposed_z(stages), M, L, groups=groups, order=stages.analysis.order)
+    L = penalized_least_squares(model.objective, model.products, at).L
+    M = penalized_cross_product(model, at)
+    return plot_structure(transposed_z(model), M, L, groups=groups, order=model.analysis.order)
 
 
 def fill_in_table(orders: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -25,8 +25,8 @@ from mixedmodels.design.checks import check_response
 from mixedmodels.errors import DataError, ModelError
 from mixedmodels.estimates.matrices import covariance_factor, transposed_z
 from mixedmodels.estimates.messages import announce
+from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.estimates.solution import Solution
-from mixedmodels.estimates.stages import Fitted, Stages
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.formula import parse_formula
 from mixedmodels.memory import guarded
@@ -92,12 +92,12 @@ class LinearMixedModel:
                 contrasts=contrasts,
                 na_action=na_action,
             )
-        self._stages = Stages(design, count)
+        self._model = Model(design, count)
 
     @classmethod
     def from_design(cls, design: Design, threads: int | None = None) -> LinearMixedModel:
         """The model of a design that exists already."""
-        return cls._of(Stages(design, thread_count(threads)))
+        return cls._of(Model(design, thread_count(threads)))
 
     @classmethod
     def restore(
@@ -108,40 +108,40 @@ class LinearMixedModel:
         Raises:
             ModelError: The design does not determine such a solution.
         """
-        stages = Stages(design, thread_count(threads))
-        if not np.array_equal(stages.products.kept, solution.kept):
+        model = Model(design, thread_count(threads))
+        if not np.array_equal(model.products.kept, solution.kept):
             raise ModelError("The solution is for other columns of X than the design determines.")
-        theta = stages.objective.from_axes(solution.axes_theta)
+        theta = model.objective.from_axes(solution.axes_theta)
         if np.abs(theta - solution.theta).max() > 1e-6 * np.abs(theta).max(initial=1e-6):
             raise ModelError("The solution has two thetas that are not the same.")
-        return LinearMixedFit(cls._of(stages), Fitted(stages, solution, optsum))
+        return LinearMixedFit(cls._of(model), Fitted(model, solution, optsum))
 
     @classmethod
-    def _of(cls, stages: Stages) -> LinearMixedModel:
-        model = cls.__new__(cls)
-        model._stages = stages  # noqa: SLF001 (of this class)
-        return model
+    def _of(cls, model: Model) -> LinearMixedModel:
+        made = cls.__new__(cls)
+        made._model = model  # noqa: SLF001 (of this class)
+        return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles and deep copies hold the stages, which hold the design."""
-        return self._of, (self._stages,)
+        """Pickles and deep copies hold what is below, which holds the design."""
+        return self._of, (self._model,)
 
     # -- the stages ---------------------------------------------------------------------
 
     @property
     def design(self) -> Design:
         """Model matrices, response, weights and offset; frozen."""
-        return self._stages.design
+        return self._model.design
 
     @property
     def templates(self) -> Templates:
         """The covariance templates: names, bounds and meaning of theta."""
-        return self._stages.templates
+        return self._model.templates
 
     @property
     def analysis(self) -> Analysis:
         """Order of elimination and pattern of the factor."""
-        return self._stages.analysis
+        return self._model.analysis
 
     @property
     def formula(self) -> str:
@@ -176,11 +176,11 @@ class LinearMixedModel:
     @property
     def Zt(self) -> sparse.csc_array:
         """Z' (q, n): term by term, within a term level by level, the term's columns adjacent."""
-        return transposed_z(self._stages)
+        return transposed_z(self._model)
 
     def Lambda(self, theta: npt.ArrayLike) -> sparse.csc_array:
         """Relative covariance factor (q, q) at theta, public order."""
-        return covariance_factor(self._stages, self._stages.objective.theta(theta))
+        return covariance_factor(self._model, self._model.objective.theta(theta))
 
     # -- the criterion ------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        return self._stages.objective.value(self._along_axes(theta), reml=reml)
+        return self._model.objective.value(self._along_axes(theta), reml=reml)
 
     def gradient(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
         """Exact gradient (m,) of the criterion at theta.
@@ -198,7 +198,7 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        objective = self._stages.objective
+        objective = self._model.objective
         return objective.slope_from_axes(objective.gradient(self._along_axes(theta), reml=reml))
 
     def hessian(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
@@ -210,21 +210,21 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        objective = self._stages.objective
+        objective = self._model.objective
         return objective.hessian_from_axes(objective.hessian(self._along_axes(theta), reml=reml))
 
     def pls(self, theta: npt.ArrayLike) -> PLS:
         """The penalized least squares problem solved at theta: L, perm, RZX, RX, u, b, beta."""
         return penalized_least_squares(
-            self._stages.objective, self._stages.products, self._stages.objective.theta(theta)
+            self._model.objective, self._model.products, self._model.objective.theta(theta)
         )
 
     def conditional_covariance(self, theta: npt.ArrayLike) -> tuple[FloatArray, ...]:
         """Per group (levels, S, S): covariance of the random effects given y, over sigma^2."""
-        return self._stages.objective.conditional_covariance(self._along_axes(theta))
+        return self._model.objective.conditional_covariance(self._along_axes(theta))
 
     def _along_axes(self, theta: npt.ArrayLike) -> FloatArray:
-        objective = self._stages.objective
+        objective = self._model.objective
         return objective.to_axes(objective.theta(theta))
 
     # -- the fit ------------------------------------------------------------------------
@@ -255,7 +255,7 @@ class LinearMixedModel:
         """
         request = Request(reml, optimizer, start, control or _DEFAULT)
         with Watcher(verbose=verbose) as watcher:
-            fitted = self._stages.solve(request, watcher)
+            fitted = self._model.solve(request, watcher)
         announce(fitted.solution, fitted.optsum, self.templates, fitted.identification)
         return LinearMixedFit(self, fitted)
 
@@ -263,7 +263,7 @@ class LinearMixedModel:
 
     def block_plan(self) -> blocks.BlockPlan:
         """Which blocks the factor has, how they are stored, its fill and its flops; printable."""
-        return blocks.plan_of(self._stages)
+        return blocks.plan_of(self._model)
 
     def fill_in(self) -> pd.DataFrame:
         """Nonzeros of L, flops and supernodes for four orders of elimination.
@@ -271,7 +271,7 @@ class LinearMixedModel:
         The factors in the order of the formula and in reverse, a minimum degree order of their
         levels, and the order chosen.
         """
-        return blocks.fill_in(self._stages)
+        return blocks.fill_in(self._model)
 
     def plot_structure(self, theta: npt.ArrayLike | None = None) -> Figure:
         """Pictures of Z', U'U + I and L at theta (identity templates if None), as in the slides.
@@ -279,8 +279,8 @@ class LinearMixedModel:
         Raises:
             MixedModelsError: matplotlib is not installed.
         """
-        at = None if theta is None else self._stages.objective.theta(theta)
-        return blocks.picture(self._stages, at)
+        at = None if theta is None else self._model.objective.theta(theta)
+        return blocks.picture(self._model, at)
 
 
 class LinearMixedFit(MixedFit):
@@ -324,7 +324,7 @@ class LinearMixedFit(MixedFit):
             )
         check_response(self._design.response_name, response)
         design = replace(self._design, y=response)
-        model = LinearMixedModel.from_design(design, self._stages.threads)
+        model = LinearMixedModel.from_design(design, self._fitted.model.threads)
         return model.fit(
             self.reml,
             start=np.array(self.theta),
@@ -335,7 +335,7 @@ class LinearMixedFit(MixedFit):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles, and with them deep copies and other processes, hold what a file holds."""
         content = fit_to_bytes(self._fitted)
-        return _restore, (type(self._model), content, kept_threads(self._stages))
+        return _restore, (type(self._model), content, kept_threads(self._fitted.model))
 
     def __copy__(self) -> Self:
         """A fit that shares everything with this one: neither ever changes."""

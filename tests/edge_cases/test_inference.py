@@ -203,7 +203,7 @@ def insteval() -> LinearMixedFit:
 def test_the_information_of_a_large_fit_costs_few_evaluations(insteval: LinearMixedFit) -> None:
     """No more than a gradient for each parameter, and as good as central differences."""
     fitted = insteval._fitted
-    objective = fitted.stages.objective
+    objective = fitted.model.objective
     exact = objective.hessian(fitted.solution.axes_theta, reml=True)
     evaluator = objective.evaluator
     evaluator.value(fitted.solution.axes_theta, True)

@@ -11,7 +11,7 @@ import pytest
 
 import mixedmodels as mm
 from mixedmodels import NotIdentifiedWarning, SingularFitWarning
-from mixedmodels.estimates import stages as stages_module
+from mixedmodels.estimates import model as model_module
 from mixedmodels.inference.curves import Curve
 from mixedmodels.inference.parameters import parameters_of
 
@@ -230,7 +230,7 @@ def test_a_refit_that_stalls_is_not_used_in_silence(monkeypatch: pytest.MonkeyPa
     """drop1 has NaN for it and a warning names the term."""
     data = two_optima(1)
     fit = quietly("y ~ kind + x + (1 | unit)", data, reml=False)
-    honest = stages_module.minimize
+    honest = model_module.minimize
 
     def stalled(*args: Any) -> Any:
         theta, summary = honest(*args)
@@ -238,7 +238,7 @@ def test_a_refit_that_stalls_is_not_used_in_silence(monkeypatch: pytest.MonkeyPa
             **{name: getattr(summary, name) for name in summary.__slots__} | {"status": "stalled"}
         )
 
-    monkeypatch.setattr(stages_module, "minimize", stalled)
+    monkeypatch.setattr(model_module, "minimize", stalled)
     with pytest.warns(mm.ConvergenceWarning, match=r"the model without '(kind|x)' by ML"):
         table = fit.drop1()
     assert np.isnan(table.loc["x", "LRT"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mixedmodels import LinearMixedModel, _core
-from mixedmodels.estimates.stages import Stages
+from mixedmodels.estimates.model import Model
 from mixedmodels.optimize.run import DECREMENT, ZERO
 
 N = 12
@@ -44,12 +44,12 @@ BAD_CODES: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def stages() -> Stages:
+def model() -> Model:
     rng = np.random.default_rng(3)
     data = {"y": rng.normal(size=N), "x": rng.normal(size=N), "g": GOOD}
     model = LinearMixedModel("y ~ x + (1 | g)", data, threads=1)
     model.objective([1.0])
-    return model._stages
+    return model._model
 
 
 def products(codes: Any, levels: int = 3) -> Any:
@@ -57,32 +57,32 @@ def products(codes: Any, levels: int = 3) -> Any:
     return _core.Products([codes], [levels], [[ones]], ones, np.arange(float(N)))
 
 
-ENTRIES: dict[str, Callable[[Any, Stages], Any]] = {
+ENTRIES: dict[str, Callable[[Any, Model], Any]] = {
     "Products": lambda codes, _: products(codes),
     "interact, first": lambda codes, _: _core.interact(codes, 3, GOOD, 3),
     "interact, second": lambda codes, _: _core.interact(GOOD, 3, codes, 3),
     "compact": lambda codes, _: _core.compact(codes, 3),
-    "predict_rows": lambda codes, stages: _core.predict_rows(
-        stages.objective.evaluator, [codes], [np.ones((N, 1))], np.ones((N, 2))
+    "predict_rows": lambda codes, model: _core.predict_rows(
+        model.objective.evaluator, [codes], [np.ones((N, 1))], np.ones((N, 2))
     ),
 }
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
 @pytest.mark.parametrize("kind", BAD_CODES)
-def test_bad_codes_are_refused(entry: str, kind: str, stages: Stages) -> None:
+def test_bad_codes_are_refused(entry: str, kind: str, model: Model) -> None:
     if (entry == "predict_rows" and kind == "missing") or (
         entry == "compact" and kind in ("short", "long")
     ):
-        ENTRIES[entry](BAD_CODES[kind], stages)  # what -1 and the length mean there
+        ENTRIES[entry](BAD_CODES[kind], model)  # what -1 and the length mean there
         return
     with pytest.raises(ValueError, match=r"code|differ in length"):
-        ENTRIES[entry](BAD_CODES[kind], stages)
+        ENTRIES[entry](BAD_CODES[kind], model)
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_good_codes_are_taken(entry: str, stages: Stages) -> None:
-    ENTRIES[entry](GOOD, stages)
+def test_good_codes_are_taken(entry: str, model: Model) -> None:
+    ENTRIES[entry](GOOD, model)
 
 
 @pytest.mark.parametrize("levels", [2, 0, -1, -(2**31)])
@@ -116,10 +116,10 @@ def test_as_many_codes_as_levels_and_matrices() -> None:
         ([], [], "divide the rows"),
     ],
 )
-def test_rows_to_leave_out(start: Any, rows: Any, message: str, stages: Stages) -> None:
+def test_rows_to_leave_out(start: Any, rows: Any, message: str, model: Model) -> None:
     with pytest.raises(ValueError, match=message):
         _core.fit_without(
-            stages.objective.evaluator,
+            model.objective.evaluator,
             np.array(start, dtype=np.int64),
             np.array(rows, dtype=np.int64),
             np.ones(1),
@@ -154,8 +154,8 @@ def test_turns_of_terms(sizes: list[int], turns: list[float], message: str) -> N
 
 
 @pytest.mark.parametrize("order", [[], [1], [-1], [0, 0], [0, 1]])
-def test_orders_of_factors(order: list[int], stages: Stages) -> None:
+def test_orders_of_factors(order: list[int], model: Model) -> None:
     with pytest.raises(ValueError, match="every factor once"):
-        _core.Analysis(stages.products, order)
+        _core.Analysis(model.products, order)
     with pytest.raises(ValueError, match="every factor once"):
-        stages.products.fill(order)
+        model.products.fill(order)

@@ -33,11 +33,11 @@ def test_derivatives(recipe: Recipe, point: Point) -> None:
     model = data.model
     problem = oracle.from_design(data.along_axes(model).design)
     theta = theta_at(model, point, 3)
-    stages = model._stages
-    fixed, log_pwrss = stages.objective.derivatives(theta)
-    R = stages.products.R
+    inner = model._model
+    fixed, log_pwrss = inner.objective.derivatives(theta)
+    R = inner.products.R
     close(R.T @ fixed @ R, oracle.fixed_derivatives(problem, theta))
-    pwrss = stages.objective.evaluator.pwrss
+    pwrss = inner.objective.evaluator.pwrss
     close(log_pwrss * pwrss, oracle.pwrss_gradient(problem, theta))
     assert (fixed == fixed.transpose(0, 2, 1)).all()
 
@@ -49,8 +49,8 @@ def test_sums_of_kenward_and_roger(recipe: Recipe, point: Point) -> None:
     model = data.model
     problem = oracle.from_design(data.along_axes(model).design)
     theta = theta_at(model, point, 4)
-    stages = model._stages
-    evaluator, R = stages.objective.evaluator, stages.products.R
+    inner = model._model
+    evaluator, R = inner.objective.evaluator, inner.products.R
     evaluator.value(theta, True)
     trace, traces, P, Q = kenward_roger_sums(evaluator)
     inverse, _, _ = oracle.dense_derivatives(problem, theta)
@@ -71,7 +71,7 @@ def test_workspace_is_that_of_one_component_and_of_all_factors_but_the_largest()
     crossed = build(Recipe((("crossed", 80), ("crossed", 20)), ((0, 1), (1, 1)), n=400))
     one = build(Recipe((("crossed", 80),), ((0, 1),), n=400))
     sizes = [
-        kenward_roger_workspace(data.replace(X=X).model._stages.products, m)
+        kenward_roger_workspace(data.replace(X=X).model._model.products, m)
         for data, m in ((schools, 2), (crossed, 2), (one, 1))
     ]
     assert sizes[0] < sizes[1] / 20

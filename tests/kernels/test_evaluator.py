@@ -163,7 +163,7 @@ def test_hessian_is_the_slope_of_the_gradient() -> None:
 
 def test_exact_hessian_is_taken_where_it_pays_and_keeps_its_digits() -> None:
     model = build(Recipe((("crossed", 30), ("crossed", 12)), ((0, 2), (1, 1)), n=300)).model
-    objective = model._stages.objective
+    objective = model._model.objective
     evaluator, theta = objective.evaluator, theta_at(model, "interior", 1)
     assert objective.hessian_cost.exact_pays()
     for reml in (False, True):
@@ -183,7 +183,7 @@ def test_exact_hessian_is_taken_where_it_pays_and_keeps_its_digits() -> None:
 def test_hessian_of_one_wide_factor_is_exact() -> None:
     model = build(Recipe((("crossed", 12),), ((0, 5),), n=200)).model
     theta = theta_at(model, "interior", 3)
-    evaluator = model._stages.objective.evaluator
+    evaluator = model._model.objective.evaluator
     evaluator.reset_counts()
     model.hessian(theta)
     assert (evaluator.n_value, evaluator.n_gradient) == (1, 0)

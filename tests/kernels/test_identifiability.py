@@ -74,7 +74,7 @@ def test_the_least_pivot_is_that_of_dense_matrices(
                 matrices.append(Q @ (same * (product + product.T) / 2.0) @ Q)
                 sizes.append(np.sqrt(norms[a] * norms[b]))
     rows = np.array([V.ravel() for V in [*matrices, Q]]) / np.array([*sizes, np.sqrt(n)])[:, None]
-    objective = model._stages.objective
+    objective = model._model.objective
     pivot, share = objective.evaluator.identifiability(reml)
     gram = rows @ rows.T
     assert np.linalg.eigvalsh(gram)[0] - 1e-9 <= pivot <= 1.0 + 1e-9

@@ -135,7 +135,7 @@ class Data:
         """The data with columns of Z along the axes of a model of them, as its core has them."""
         terms, used = [], [0] * len(self.codes)
         for group, z in self.terms:
-            T = model._stages.products.axes(group)
+            T = model._model.products.axes(group)
             own = slice(used[group], used[group] + z.shape[1])
             used[group] += z.shape[1]
             terms.append((group, z if T is None else z @ T[own, own]))

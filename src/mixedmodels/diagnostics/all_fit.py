@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.optimize import Request
 from mixedmodels.optimize.nlopt_extra import has_nlopt
 from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option
@@ -52,19 +52,19 @@ def available() -> list[OptimizerName]:
 
 
 def _row(fitted: Fitted, name: OptimizerName, control: Control) -> dict[str, Any]:
-    stages, reml = fitted.stages, fitted.solution.reml
+    model, reml = fitted.model, fitted.solution.reml
     began = time.perf_counter()
     try:
-        found = stages.twin().solve(Request(reml, name, None, control))
+        found = model.twin().solve(Request(reml, name, None, control))
         theta, value = found.solution.theta, found.solution.objective
         converged, spent = found.optsum.converged, found.optsum.n_objective
         message = "" if converged else found.optsum.message
     except MixedModelsError as error:
-        theta = np.full(stages.templates.m, np.nan)
+        theta = np.full(model.templates.m, np.nan)
         value, converged, spent, message = np.nan, False, 0, str(error)
     return {
         "objective": value,
-        **dict(zip(stages.templates.names, theta.tolist(), strict=True)),
+        **dict(zip(model.templates.names, theta.tolist(), strict=True)),
         "evaluations": spent,
         "seconds": time.perf_counter() - began,
         "converged": converged,

@@ -25,7 +25,7 @@ from mixedmodels.diagnostics.one_step import newton_matrix, rows_by_one_step
 from mixedmodels.diagnostics.rows import row_labels
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.forward import ForwardAxes
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.optimize.run import DECREMENT, ZERO
 from mixedmodels.settings import (
     INFLUENCE_METHODS,
@@ -82,7 +82,7 @@ def row_sets(fitted: Fitted, by: str | npt.ArrayLike | None) -> RowSets:
     Raises:
         MixedModelsError: No grouping factor of that name, or labels of another length.
     """
-    design = fitted.stages.design
+    design = fitted.model.design
     if by is None:
         return RowSets("row", row_labels(design), np.arange(design.n + 1), np.arange(design.n))
     if isinstance(by, str):
@@ -123,14 +123,14 @@ def influence(
             threads.
     """
     check_option("method", method, INFLUENCE_METHODS)
-    count = thread_count(threads, fitted.stages.threads)
+    count = thread_count(threads, fitted.model.threads)
     sets = row_sets(fitted, by).chosen(only)
     control = control or fitted.optsum.control
     if method == "one-step" and by is None:
         found = rows_by_one_step(fitted, sets.rows)
     else:
         newton = newton_matrix(fitted) if method == "one-step" else None
-        found = _fits(fitted, sets, control, newton, fitted.stages.affordable_threads(count))
+        found = _fits(fitted, sets, control, newton, fitted.model.affordable_threads(count))
     return _result(fitted, sets, method, found, control)
 
 
@@ -141,7 +141,7 @@ def _fits(
     solution = fitted.solution
     found: dict[str, Any] = fit_without(
         # The core reads no more of it than the model, which does not change: no lock is needed.
-        fitted.stages.objective.evaluator,
+        fitted.model.objective.evaluator,
         np.ascontiguousarray(sets.start),
         np.ascontiguousarray(sets.rows),
         solution.axes_theta,
@@ -150,7 +150,7 @@ def _fits(
         DECREMENT,
         ZERO,
         newton,
-        *ForwardAxes.of(fitted.stages.products, fitted.stages.templates).packed(),
+        *ForwardAxes.of(fitted.model.products, fitted.model.templates).packed(),
         threads,
     )
     return found
@@ -163,13 +163,13 @@ def _result(
     found: dict[str, Any],
     control: Control,
 ) -> Influence:
-    solution, templates, design = fitted.solution, fitted.stages.templates, fitted.stages.design
+    solution, templates, design = fitted.solution, fitted.model.templates, fitted.model.design
     names = [design.x_names[j] for j in solution.kept]
     notes = _notes(fitted, found, names)
     refused = np.array([note.startswith("refused") for note in notes], dtype=np.bool_)
     for name in ("beta", "std_error", "theta", "sigma", "objective"):
         found[name][refused] = np.nan
-    found["theta"] = fitted.stages.objective.from_axes(found["theta"])
+    found["theta"] = fitted.model.objective.from_axes(found["theta"])
     converged = np.isfinite(found["objective"])
     if method == "exact":
         converged &= found["decrement"] <= control.gtol
@@ -199,7 +199,7 @@ def _result(
 
 def _notes(fitted: Fitted, found: dict[str, Any], names: list[str]) -> list[str]:
     """For every deletion why its fit is refused, or which columns it has lost; else ""."""
-    design, templates = fitted.stages.design, fitted.stages.templates
+    design, templates = fitted.model.design, fitted.model.templates
     n, levels = found["n"], found["levels"]
     notes: AnyArray = np.full(len(n), "", dtype=object)
     lost = np.isnan(found["beta"])

@@ -9,16 +9,16 @@ from __future__ import annotations
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 
 
 def information_root(fitted: Fitted) -> FloatArray:
     """(p, p) RX R / sigma, of which the cross-product is the inverse covariance of beta."""
-    solution, stages = fitted.solution, fitted.stages
-    objective = stages.objective
+    solution, model = fitted.solution, fitted.model
+    objective = model.objective
     with objective.lock:
         objective.evaluator.value(solution.axes_theta, solution.reml)
-        root: FloatArray = objective.evaluator.RX @ stages.products.R
+        root: FloatArray = objective.evaluator.RX @ model.products.R
     return root / solution.sigma
 
 

@@ -26,7 +26,7 @@ from mixedmodels.arrays import BoolArray, FloatArray, LongArray
 from mixedmodels.covariance import Templates
 from mixedmodels.diagnostics.rows import values_at
 from mixedmodels.estimates.forward import ForwardAxes
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.objective import Objective
 
 # Curvature below this part of the largest is taken for flat: no step goes there.
@@ -37,7 +37,7 @@ _STEP = 1e-4
 
 def newton_matrix(fitted: Fitted) -> FloatArray:
     """(m, m) inverse Hessian at the optimum, zero for entries of theta that stand at zero."""
-    solution, objective = fitted.solution, fitted.stages.objective
+    solution, objective = fitted.solution, fitted.model.objective
     hessian = objective.hessian(solution.axes_theta, reml=solution.reml)
     unit = np.where(solution.axes_theta == 0.0, 0.0, objective.evaluator.unit)
     values, vectors = np.linalg.eigh(hessian * np.outer(unit, unit))
@@ -66,9 +66,9 @@ class _Without:
 
 def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
     """What `_core.fit_without` gives for the exact fits, for these single rows."""
-    solution, stages = fitted.solution, fitted.stages
+    solution, model = fitted.solution, fitted.model
     theta, n, p = solution.axes_theta, len(rows), solution.p
-    objective = stages.objective
+    objective = model.objective
     with objective.lock:
         at = _without(fitted, objective, theta, rows)
         newton = newton_matrix(fitted)
@@ -81,7 +81,7 @@ def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
         gradient[:, k] = slope.change
     step = -gradient @ newton
     # A standard deviation by itself stops at zero; what a step means for others `advance` decides.
-    held = _alone(stages.templates) & (theta + step < 0.0)
+    held = _alone(model.templates) & (theta + step < 0.0)
     step = np.where(held, -theta, step)
     beta, log_pwrss, log_spread = at.beta.copy(), at.log_pwrss.copy(), at.log_spread.copy()
     for k, slope in slopes.items():
@@ -89,11 +89,11 @@ def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
         beta += by[:, None] * slope.beta
         log_pwrss += by * slope.log_pwrss
         log_spread += by[:, None] * slope.log_spread
-    axes = ForwardAxes.of(stages.products, stages.templates)
+    axes = ForwardAxes.of(model.products, model.templates)
     df = n_left(fitted) - (p if solution.reml else 0)
     sigma = np.sqrt(np.exp(log_pwrss) / df) if df > 0 else np.full(n, np.nan)
-    levels = np.empty((n, len(stages.design.groups)), dtype=np.int32)
-    for g, group in enumerate(stages.design.groups):
+    levels = np.empty((n, len(model.design.groups)), dtype=np.int32)
+    for g, group in enumerate(model.design.groups):
         alone = np.bincount(group.codes, minlength=group.n_levels)[group.codes[rows]] == 1
         levels[:, g] = group.n_levels - alone
     return {
@@ -141,7 +141,7 @@ def _slope(fitted: Fitted, objective: Objective, k: int, rows: LongArray, step: 
 def _without(fitted: Fitted, objective: Objective, theta: FloatArray, rows: LongArray) -> _Without:
     reml, n, p = fitted.solution.reml, fitted.solution.n, fitted.solution.p
     values = values_at(objective, theta, reml=reml, directions=True)
-    evaluator, products = objective.evaluator, fitted.stages.products
+    evaluator, products = objective.evaluator, fitted.model.products
     spare, residual = values.spare[rows], values.residual[rows]
     direction = values.direction[rows]
     df = n - (p if reml else 0)
@@ -151,8 +151,8 @@ def _without(fitted: Fitted, objective: Objective, theta: FloatArray, rows: Long
         log_det = np.log(spare if reml else 1.0 - values.random[rows])
     change = log_det + (df - 1) * (1.0 + np.log(2.0 * np.pi / max(df - 1, 1)) + log_pwrss)
     change -= df * (1.0 + np.log(2.0 * np.pi * evaluator.pwrss / df))
-    if fitted.stages.design.w is not None:
-        change += np.log(fitted.stages.design.w[rows])
+    if fitted.model.design.w is not None:
+        change += np.log(fitted.model.design.w[rows])
     root = np.linalg.inv(evaluator.RX @ products.R)
     spread = np.einsum("ij,ij->i", root, root) + direction**2 / spare[:, None]
     return _Without(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.lookup import ByGroup, GroupNames
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.settings import PCA_SCALES, PcaScale, check_option
 
 
@@ -52,15 +52,15 @@ def random_effects_pca(fitted: Fitted, scale: PcaScale) -> RandomEffectsPCA:
         MixedModelsError: Unknown `scale`.
     """
     check_option("scale", scale, PCA_SCALES)
-    templates, solution = fitted.stages.templates, fitted.solution
-    out = RandomEffectsPCA({}, GroupNames(fitted.stages.design.groups))
+    templates, solution = fitted.model.templates, fitted.solution
+    out = RandomEffectsPCA({}, GroupNames(fitted.model.design.groups))
     orthogonal = scale == "orthogonal"
     theta = solution.axes_theta if orthogonal else solution.theta
     for g, lam in enumerate(templates.group_lam(theta)):
         names = list(templates.effects[g])
         relative = _unit_rows(lam) if scale == "correlation" else lam
         sigma = 1.0 if scale == "correlation" else solution.sigma
-        axes = fitted.stages.products.axes(g) if orthogonal else None
+        axes = fitted.model.products.axes(g) if orthogonal else None
         effects = np.eye(len(lam)) if axes is None else axes
         out[templates.group_names[g]] = _components(relative, sigma, names, effects)
     return out

@@ -15,8 +15,8 @@ from mixedmodels._core import row_values
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.solution import Solution
-from mixedmodels.estimates.stages import Fitted
 from mixedmodels.objective import Objective
 from mixedmodels.settings import (
     RESIDUAL_KINDS,
@@ -73,7 +73,7 @@ def values_at(
 def rows_of(fitted: Fitted) -> RowValues:
     """The values at the optimum."""
     solution = fitted.solution
-    return values_at(fitted.stages.objective, solution.axes_theta, reml=solution.reml)
+    return values_at(fitted.model.objective, solution.axes_theta, reml=solution.reml)
 
 
 def row_labels(design: Design) -> pd.Index:
@@ -85,7 +85,7 @@ def row_labels(design: Design) -> pd.Index:
 
 def fixed_part(fitted: Fitted) -> FloatArray:
     """(n,) X beta, without the offset."""
-    design = fitted.stages.design
+    design = fitted.model.design
     part: FloatArray = design.X @ np.nan_to_num(fitted.solution.beta)
     return part
 
@@ -122,7 +122,7 @@ def residuals_of_kind(
     """
     check_option("kind", kind, RESIDUAL_KINDS)
     check_option("level", level, RESIDUAL_LEVELS)
-    design, solution = fitted.stages.design, fitted.solution
+    design, solution = fitted.model.design, fitted.solution
     root = 1.0 if design.w is None else np.sqrt(design.w)
     if level == "conditional":
         pearson = values.residual
@@ -161,7 +161,7 @@ def _variance(
     if kind == "scaled":
         return variance
     kept, vcov = fitted.solution.kept, fitted.solution.vcov
-    X = fitted.stages.design.X[:, kept]
+    X = fitted.model.design.X[:, kept]
     taken = np.einsum("ij,ij->i", X @ vcov, X) / fitted.solution.sigma**2
     spare = variance - w * taken
     return np.where(spare > _DETERMINED * variance, spare, np.nan)

@@ -17,7 +17,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design, TermDesign
 from mixedmodels.errors import FormulaError
 from mixedmodels.estimates.messages import singular_terms
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.formula import FormulaSpec, RandomTerm, Term, parse_formula
 from mixedmodels.formula.spec import write_terms
 
@@ -62,7 +62,7 @@ class _Finding:
 
 def singularity(fitted: Fitted) -> Singularity:
     """Advice on a fit; see `LinearMixedFit.singularity`."""
-    design, templates = fitted.stages.design, fitted.stages.templates
+    design, templates = fitted.model.design, fitted.model.templates
     tol = fitted.optsum.control.singular_tol
     relative = fitted.solution.relative_theta
     lams = templates.lam(relative)
@@ -88,9 +88,9 @@ def singularity(fitted: Fitted) -> Singularity:
 
 def _axes(fitted: Fitted, t: int) -> FloatArray:
     """(s, s) the effects of a term along its axes, a row each."""
-    templates = fitted.stages.templates
+    templates = fitted.model.templates
     size, first = templates.sizes[t], templates.term_offsets[t]
-    axes: FloatArray | None = fitted.stages.products.axes(templates.groups[t])
+    axes: FloatArray | None = fitted.model.products.axes(templates.groups[t])
     own = slice(first, first + size)
     return np.eye(size) if axes is None else axes[own, own]
 

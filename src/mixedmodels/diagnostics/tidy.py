@@ -16,7 +16,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design.frame import as_table
 from mixedmodels.diagnostics.rows import RowValues, cooks_by_row, fixed_part, row_labels
 from mixedmodels.errors import DataError, MixedModelsError
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tails import t_quantile
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.naming import backticked, distinct
@@ -158,7 +158,7 @@ def _kind(name: str) -> type:
 
 def augmented(fitted: Fitted, values: RowValues, fit_values: FloatArray) -> pd.DataFrame:
     """The columns that `augment` adds, on the rows used."""
-    design, solution = fitted.stages.design, fitted.solution
+    design, solution = fitted.model.design, fitted.solution
     offset = np.zeros(design.n) if design.offset is None else design.offset
     w = np.ones(design.n) if design.w is None else design.w
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -181,7 +181,7 @@ def augmented(fitted: Fitted, values: RowValues, fit_values: FloatArray) -> pd.D
 
 def model_columns(fitted: Fitted) -> pd.DataFrame:
     """The response and the grouping factors, which is what a fit keeps of its data."""
-    design = fitted.stages.design
+    design = fitted.model.design
     names = [design.response_name, *(group.name for group in design.groups)]
     columns = [
         design.y,
@@ -203,7 +203,7 @@ def rows_used(fitted: Fitted, data: Any) -> pd.DataFrame:
     Raises:
         DataError: Not an eager table, or not the one the model was fitted to.
     """
-    design = fitted.stages.design
+    design = fitted.model.design
     frame = _to_pandas(data)
     least = design.n if design.rows is None else int(design.rows[-1]) + 1
     if len(frame) < least or (design.rows is None and len(frame) != design.n):

@@ -18,7 +18,7 @@ from mixedmodels.design.names import term_names
 from mixedmodels.diagnostics.information import information_root, log_det
 from mixedmodels.diagnostics.rows import fixed_part
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.naming import distinct
 
 ALL = "all"
@@ -47,7 +47,7 @@ class VarianceParts:
 
 def variance_parts(fitted: Fitted) -> VarianceParts:
     """The parts at the estimates."""
-    design, solution, templates = fitted.stages.design, fitted.solution, fitted.stages.templates
+    design, solution, templates = fitted.model.design, fitted.solution, fitted.model.templates
     random = np.zeros(len(design.groups))
     for term, lam in zip(design.terms, templates.lam(solution.theta), strict=True):
         root = solution.sigma * (np.asarray(term.z) @ lam)
@@ -62,7 +62,7 @@ def variance_parts(fitted: Fitted) -> VarianceParts:
 def icc(fitted: Fitted) -> pd.DataFrame:
     """Intraclass correlations by grouping factor and of all; see `LinearMixedFit.icc`."""
     parts = variance_parts(fitted)
-    groups = [group.name for group in fitted.stages.design.groups]
+    groups = [group.name for group in fitted.model.design.groups]
     names = distinct(groups, lambda g: f"group({groups[g]})", taken=(ALL,))
     variance = pd.Series([*parts.random, parts.all_random], [*names, ALL], name="variance")
     unexplained = parts.all_random + parts.residual
@@ -92,7 +92,7 @@ def vif(fitted: Fitted) -> pd.DataFrame:
     Raises:
         MixedModelsError: No term besides the intercept.
     """
-    design, solution = fitted.stages.design, fitted.solution
+    design, solution = fitted.model.design, fitted.solution
     terms = design.formula.terms
     origin = np.array([design.fixed_spec.terms[j] for j in solution.kept], dtype=np.int64)
     used = [t for t, term in enumerate(terms) if term.factors]

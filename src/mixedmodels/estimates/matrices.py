@@ -9,13 +9,13 @@ import numpy as np
 from scipy import sparse
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.stages import Stages
+from mixedmodels.estimates.model import Model
 from mixedmodels.memory import require
 
 
-def transposed_z(stages: Stages) -> sparse.csc_array:
+def transposed_z(model: Model) -> sparse.csc_array:
     """Z' (q, n): term by term, within a term level by level, the term's columns adjacent."""
-    design, templates = stages.design, stages.templates
+    design, templates = model.design, model.templates
     width = sum(templates.sizes)
     require({f"{design.n} rows of {width} numbers": 48.0 * design.n * width}, "Z'")
     rows, values = [], []
@@ -30,9 +30,9 @@ def transposed_z(stages: Stages) -> sparse.csc_array:
     return sparse.csc_array((data.ravel(), indices.ravel(), indptr), shape=(templates.q, design.n))
 
 
-def covariance_factor(stages: Stages, theta: FloatArray) -> sparse.csc_array:
+def covariance_factor(model: Model, theta: FloatArray) -> sparse.csc_array:
     """The relative covariance factor Lambda (q, q) at theta."""
-    templates = stages.templates
+    templates = model.templates
     starts = templates.term_starts
     numbers = sum(
         (end - begin) * (size + 1) / 2.0
@@ -42,21 +42,21 @@ def covariance_factor(stages: Stages, theta: FloatArray) -> sparse.csc_array:
     return sparse.csc_array(templates.lambda_csc(theta), shape=(templates.q, templates.q))
 
 
-def penalized_cross_product(stages: Stages, theta: FloatArray) -> sparse.csc_array:
+def penalized_cross_product(model: Model, theta: FloatArray) -> sparse.csc_array:
     """M = Lambda'Z'WZ Lambda + I (q, q)."""
-    U = covariance_factor(stages, theta).T @ transposed_z(stages)
-    w = stages.design.w
+    U = covariance_factor(model, theta).T @ transposed_z(model)
+    w = model.design.w
     weighted = U if w is None else U.multiply(w[None, :])
-    return sparse.csc_array(weighted @ U.T + _identity(stages))
+    return sparse.csc_array(weighted @ U.T + _identity(model))
 
 
-def general_pattern(stages: Stages) -> sparse.csc_array:
+def general_pattern(model: Model) -> sparse.csc_array:
     """Positive numbers in the pattern that M has for a general theta: nothing cancels."""
-    Zt = transposed_z(stages)
+    Zt = transposed_z(model)
     Zt.data = np.ones_like(Zt.data)
-    U = covariance_factor(stages, np.ones(stages.templates.m)).T @ Zt
-    return sparse.csc_array(U @ U.T + _identity(stages))
+    U = covariance_factor(model, np.ones(model.templates.m)).T @ Zt
+    return sparse.csc_array(U @ U.T + _identity(model))
 
 
-def _identity(stages: Stages) -> sparse.csc_array:
-    return sparse.eye_array(stages.templates.q, format="csc")
+def _identity(model: Model) -> sparse.csc_array:
+    return sparse.eye_array(model.templates.q, format="csc")

@@ -16,7 +16,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.lookup import group_spellings
 from mixedmodels.design.names import Labels
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 
 SIGMA = "sigma"
 
@@ -81,8 +81,8 @@ def to_sd_cor(templates: Templates, theta: FloatArray, sigma: npt.ArrayLike) -> 
 
 def all_names(fitted: Fitted) -> tuple[str, ...]:
     """`parameter_names`, then the coefficients of the columns of X that are kept."""
-    random = parameter_names(fitted.stages.templates)
-    coefficients = coefficient_names(fitted.stages.design.x_names, random)
+    random = parameter_names(fitted.model.templates)
+    coefficients = coefficient_names(fitted.model.design.x_names, random)
     return (*random, *(coefficients[j] for j in fitted.solution.kept))
 
 
@@ -100,5 +100,5 @@ def coefficient_names(x_names: Sequence[str], others: Collection[str]) -> tuple[
 def all_values(fitted: Fitted) -> FloatArray:
     """The values that `all_names` names."""
     solution = fitted.solution
-    random = to_sd_cor(fitted.stages.templates, solution.theta, solution.sigma)
+    random = to_sd_cor(fitted.model.templates, solution.theta, solution.sigma)
     return np.concatenate([random, [solution.sigma], solution.beta[solution.kept]])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray, IntArray
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tables import random_part
 
 # A level whose cross-product is this near to singular has no estimates of its own.
@@ -28,7 +28,7 @@ def within_levels(fitted: Fitted, group: int) -> pd.DataFrame:
     Returns:
         Levels by effects, as `ranef` has them; NaN where a level's rows do not determine them.
     """
-    design = fitted.stages.design
+    design = fitted.model.design
     factor = design.groups[group]
     own = [term for term in design.terms if term.group == group]
     columns = [term.z[:, j] for term in own for j in range(len(term.columns))]
@@ -42,7 +42,7 @@ def within_levels(fitted: Fitted, group: int) -> pd.DataFrame:
         for j in range(i + 1):
             sums = _sums(factor.codes, weighted[i] * columns[j], factor.n_levels)
             cross[:, i, j] = cross[:, j, i] = sums
-    names = list(fitted.stages.templates.effects[group])
+    names = list(fitted.model.templates.effects[group])
     return pd.DataFrame(
         _solve(cross, right), index=factor.levels.rename(factor.name), columns=names
     )
@@ -50,8 +50,8 @@ def within_levels(fitted: Fitted, group: int) -> pd.DataFrame:
 
 def _without_group(fitted: Fitted, group: int) -> FloatArray:
     """(n,) the response less all that is not this group's: fixed part, offset, other groups."""
-    stages, solution = fitted.stages, fitted.solution
-    design, templates = stages.design, stages.templates
+    model, solution = fitted.model, fitted.solution
+    design, templates = model.design, model.templates
     b = solution.b.copy()
     for t, term in enumerate(design.terms):
         if term.group == group:

@@ -76,7 +76,7 @@ class Inference(Values):
             >>> fit.anova()[["num_df", "den_df", "statistic"]].round(2).values.tolist()
             [[2.0, 10.0, 20.58]]
         """
-        return anova_table(self._stages, announced_degrees(self._fitted, df), type)
+        return anova_table(self._fitted.model, announced_degrees(self._fitted, df), type)
 
     def test(
         self,
@@ -118,7 +118,7 @@ class Inference(Values):
             self._design.x_names,
             functools.cache(lambda: by_spelling(list(map(labels.spellings, plan.columns)))),
             self._solution.kept,
-            functools.partial(dependence, self._stages),
+            functools.partial(dependence, self._fitted.model),
         )
         return linear_test(hypothesis(L, rhs, about), degrees(self._fitted, df), level)
 
@@ -174,7 +174,7 @@ class Inference(Values):
         """
         return component_table(
             self.varcorr,
-            self._stages.templates,
+            self._fitted.model.templates,
             self.theta,
             self._fitted.once(announced_information),
             self._fitted.identification,

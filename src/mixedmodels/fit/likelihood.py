@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mixedmodels.estimates.stages import Fitted, by_ml
+from mixedmodels.estimates.model import Fitted, by_ml
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees
 from mixedmodels.inference.compare import (
@@ -75,7 +75,7 @@ class Likelihood(Values):
         """
         check_option("test", test, DROP_TESTS)
         if test == "F":
-            return drop1_f(self._stages, announced_degrees(self._fitted, df))
+            return drop1_f(self._fitted.model, announced_degrees(self._fitted, df))
         return drop1(by_ml(self._fitted))
 
     def ranova(self, reduce: bool = True) -> pd.DataFrame:
@@ -212,6 +212,6 @@ def compare_fits(fits: Sequence[Values], names: Sequence[str], refit: bool) -> C
 
 def _candidates(names: Sequence[str], every: Iterable[Fitted]) -> list[Candidate]:
     return [
-        Candidate(name, fitted.stages.design, fitted.solution)
+        Candidate(name, fitted.model.design, fitted.solution)
         for name, fitted in zip(names, every, strict=True)
     ]

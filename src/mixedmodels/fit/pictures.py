@@ -12,7 +12,7 @@ from scipy.special import ndtri, stdtrit
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.errors import DataError, MixedModelsError
-from mixedmodels.estimates.stages import by_ml
+from mixedmodels.estimates.model import by_ml
 from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, coef_table

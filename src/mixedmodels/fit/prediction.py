@@ -116,7 +116,7 @@ class Prediction(Values):
             0       251.4  237.9  264.9
         """
         wanted = Wanted(interval, level, uncertainty, std_error)
-        design, templates = self._design, self._stages.templates
+        design, templates = self._design, self._fitted.model.templates
         terms = chosen_terms(design, random)
         if data is None:
             if weights is not None:
@@ -162,7 +162,7 @@ class Prediction(Values):
         count = check_count("nsim", nsim)
         rng, _ = random_generator(seed)
         source = simulator(self._fitted, random)
-        drawn = responses(source, rng, count, self._design.n, self._stages.templates.q)
+        drawn = responses(source, rng, count, self._design.n, self._fitted.model.templates.q)
         return pd.DataFrame(drawn.T, index=self._design.index)
 
     def bootstrap(

@@ -15,8 +15,8 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design.lookup import ByGroup, GroupNames
 from mixedmodels.design.names import Effect, Labels
 from mixedmodels.estimates.messages import fit_messages, singular_terms
+from mixedmodels.estimates.model import Fitted, conditional_covariances
 from mixedmodels.estimates.solution import Solution
-from mixedmodels.estimates.stages import Fitted, conditional_covariances
 from mixedmodels.estimates.tables import coef_tables, random_part, ranef_tables
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.lazy import cached_property
@@ -28,8 +28,7 @@ class Values:
 
     def __init__(self, fitted: Fitted) -> None:
         self._fitted = fitted
-        self._stages = fitted.stages
-        self._design = fitted.stages.design
+        self._design = fitted.model.design
         self._solution = fitted.solution
         self._optsum = fitted.optsum
 
@@ -58,14 +57,16 @@ class Values:
         the origin nor the scale of a covariate makes a fit singular.
         """
         tol = self._optsum.control.singular_tol
-        return bool(singular_terms(self._stages.templates, self._solution.relative_theta, tol))
+        return bool(
+            singular_terms(self._fitted.model.templates, self._solution.relative_theta, tol)
+        )
 
     @property
     def messages(self) -> tuple[str, ...]:
         """What the user should know: rows and columns dropped, singularity, convergence."""
         return fit_messages(
             self._design,
-            self._stages.templates,
+            self._fitted.model.templates,
             self._solution,
             self.optsum,
             self._fitted.identification,
@@ -81,7 +82,7 @@ class Values:
     @property
     def theta_names(self) -> list[str]:
         """Names of theta, as lme4's: `Subject.(Intercept)`, `Subject.Days.(Intercept)`."""
-        return list(self._stages.templates.names)
+        return list(self._fitted.model.templates.names)
 
     @property
     def beta(self) -> FloatArray:
@@ -112,7 +113,7 @@ class Values:
     @cached_property
     def varcorr(self) -> VarCorr:
         """Standard deviations and correlations of the random effects."""
-        return VarCorr.from_theta(self._stages.templates, self.theta, self.sigma)
+        return VarCorr.from_theta(self._fitted.model.templates, self.theta, self.sigma)
 
     @property
     def _kept_names(self) -> list[str]:
@@ -186,7 +187,7 @@ class Values:
         """(n,) offset + X beta + Z b on the rows used."""
         design = self._design
         mean = random_part(
-            self._stages.templates, design.groups, design.terms, self._solution.b, design.n
+            self._fitted.model.templates, design.groups, design.terms, self._solution.b, design.n
         )
         if design.X.shape[1]:
             mean += design.X @ np.nan_to_num(self.beta)
@@ -230,7 +231,7 @@ class Values:
             one grouping factor have is called by its term too, `(Intercept) [term 2]`.
         """
         design = self._design
-        found = ranef_tables(self._stages.templates, design.groups, self._solution.b)
+        found = ranef_tables(self._fitted.model.templates, design.groups, self._solution.b)
         names = GroupNames(design.groups)
         tables = ByGroup(found, names)
         if not condvar:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.errors import ConvergenceWarning, RefitWarning, warn
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tails import t_tail
 from mixedmodels.inference.degrees import Degrees, Normal, Residual, Satterthwaite, estimates
 from mixedmodels.inference.information import variance_information

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.limits import from_optimum, limits
 from mixedmodels.inference.parameters import Parameter, select, with_aliased
 from mixedmodels.settings import check_level

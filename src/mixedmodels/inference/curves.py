@@ -17,7 +17,7 @@ import numpy as np
 from mixedmodels._core import ProfileCurve
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.parameters import Kind, Parameter, to_value
 
 Side: TypeAlias = Literal[-1, 1]
@@ -120,14 +120,14 @@ class Curve:
     """
 
     def __init__(self, fitted: Fitted, parameter: Parameter, threads: int) -> None:
-        templates = fitted.stages.templates
+        templates = fitted.model.templates
         terms = list(
             map(list, zip(templates.groups, templates.term_offsets, templates.sizes, strict=True))
         )
         theta = fitted.solution.axes_theta
 
         def core(kind: Kind, place: list[int]) -> ProfileCurve:
-            return ProfileCurve(fitted.stages.analysis, terms, kind, place, theta, threads)
+            return ProfileCurve(fitted.model.analysis, terms, kind, place, theta, threads)
 
         self.parameter = parameter
         self._core = core(parameter.kind, list(parameter.place))
@@ -138,7 +138,7 @@ class Curve:
         slope = sqrt(0.5 * curvature) * self._stretch(w)
         self.optimum = Point(w, at, self.minimum, 0.0, slope, theta, sigma, beta)
         self.trouble = ""
-        self._small = fitted.stages.analysis.flops < _SMALL
+        self._small = fitted.model.analysis.flops < _SMALL
         self._saturated = parameter.kind == "sigma" and _is_saturated(fitted)
         self._ceiling: Solved | None = None
         if parameter.kind == "cor":
@@ -164,12 +164,12 @@ class Curve:
 
     def _natural(self, fitted: Fitted) -> float:
         """Standard deviation of an effect whose size along the axes is the unit of theta there."""
-        stages, (term, effect, _) = fitted.stages, self.parameter.place
-        unit = float(stages.objective.evaluator.unit[self.parameter.position])
-        axes: FloatArray | None = stages.products.axes(stages.templates.groups[term])
+        model, (term, effect, _) = fitted.model, self.parameter.place
+        unit = float(model.objective.evaluator.unit[self.parameter.position])
+        axes: FloatArray | None = model.products.axes(model.templates.groups[term])
         length = 1.0
         if axes is not None:
-            length = float(np.linalg.norm(axes[stages.templates.term_offsets[term] + effect]))
+            length = float(np.linalg.norm(axes[model.templates.term_offsets[term] + effect]))
         return fitted.solution.sigma * unit * length
 
     # -- coordinates --------------------------------------------------------------------
@@ -438,7 +438,7 @@ class Curve:
 
 def _is_saturated(fitted: Fitted) -> bool:
     """Whether there are as many fixed and random effects as rows."""
-    templates = fitted.stages.templates
+    templates = fitted.model.templates
     random = sum(
         size * templates.n_levels[group]
         for size, group in zip(templates.sizes, templates.groups, strict=True)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tails import f_tail
 from mixedmodels.inference.information import Information
 from mixedmodels.settings import DfMethod

@@ -14,7 +14,7 @@ from scipy.special import chdtrc
 
 from mixedmodels.design.names import term_names
 from mixedmodels.errors import ConvergenceWarning, warn
-from mixedmodels.estimates.stages import Fitted, Stages
+from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.relatives import (
     droppable,
@@ -35,10 +35,10 @@ _ROUNDING = 1e-6
 _LOCAL = 1e-3
 
 
-def drop1_f(stages: Stages, degrees: Degrees) -> pd.DataFrame:
+def drop1_f(model: Model, degrees: Degrees) -> pd.DataFrame:
     """F tests of the fixed terms that no other contains, each after all others."""
-    numbers = droppable(stages.design.formula.terms)
-    return f_tests(stages, degrees, dropped_hypotheses(stages, numbers))
+    numbers = droppable(model.design.formula.terms)
+    return f_tests(model, degrees, dropped_hypotheses(model, numbers))
 
 
 def drop1(fitted: Fitted) -> pd.DataFrame:
@@ -50,7 +50,7 @@ def drop1(fitted: Fitted) -> pd.DataFrame:
     Raises:
         ModelError: A term cannot be left out without changing how others are coded.
     """
-    design = fitted.stages.design
+    design = fitted.model.design
     terms = design.formula.terms
     names = term_names(terms, taken=(NONE,))
     found = {
@@ -73,7 +73,7 @@ def ranova(fitted: Fitted, *, reduce: bool) -> pd.DataFrame:
         fitted: The fit.
         reduce: `(x | g)` becomes `(1 | g)`; otherwise it is left out as a whole.
     """
-    deletions = random_deletions(fitted.stages.design, reduce=reduce)
+    deletions = random_deletions(fitted.model.design, reduce=reduce)
     names = distinct([deletion.label for deletion in deletions])
     rows = {NONE: _row(fitted.solution.objective, _npar(fitted))}
     for name, deletion in zip(names, deletions, strict=True):
@@ -100,7 +100,7 @@ def _best(fitted: Fitted, reduced: Iterable[Fitted]) -> Fitted:
         if part.solution.objective < fitted.solution.objective - _ROUNDING:
             control = fitted.optsum.control
             request = Request(fitted.solution.reml, start=part.solution.theta, control=control)
-            again = fitted.stages.twin().solve(request)
+            again = fitted.model.twin().solve(request)
             if again.solution.objective < fitted.solution.objective:
                 fitted = again
     return fitted
@@ -143,13 +143,13 @@ def mixture_tail(ratio: float, df: int) -> float:
 
 def _without_random_effects(fitted: Fitted) -> float:
     """The criterion of the linear regression: that of the model at theta = 0."""
-    objective = fitted.stages.own_objective()
-    zero = np.zeros(fitted.stages.templates.m)
+    objective = fitted.model.own_objective()
+    zero = np.zeros(fitted.model.templates.m)
     return objective.value(zero, reml=fitted.solution.reml)
 
 
 def _npar(fitted: Fitted) -> int:
-    return fitted.solution.p + fitted.stages.templates.m + 1
+    return fitted.solution.p + fitted.model.templates.m + 1
 
 
 def _aic(fitted: Fitted) -> float:

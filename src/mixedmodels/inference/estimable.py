@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray
-from mixedmodels.estimates.stages import Stages
+from mixedmodels.estimates.model import Model
 
 # A function may differ from an estimable one by this, relative to its largest weight.
 _TOLERANCE = 1e-7
@@ -13,9 +13,9 @@ _TOLERANCE = 1e-7
 _ROUNDING = 1e-10
 
 
-def dependence(stages: Stages) -> FloatArray:
+def dependence(model: Model) -> FloatArray:
     """D (p, p_all) with X = X_kept D: the identity, and what aliased columns are made of."""
-    X, kept = stages.design.X, stages.products.kept
+    X, kept = model.design.X, model.products.kept
     D = np.zeros((len(kept), X.shape[1]))
     D[np.arange(len(kept)), kept] = 1.0
     aliased = np.setdiff1d(np.arange(X.shape[1]), kept)

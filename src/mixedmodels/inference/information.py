@@ -22,7 +22,7 @@ from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import triangle_inverse
 from mixedmodels.errors import NotIdentifiedWarning, SingularFitWarning, warn
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.objective import Objective
 
 # Flops that differences on both sides may cost.
@@ -110,10 +110,10 @@ def to_basis(L: FloatArray, R: FloatArray) -> FloatArray:
 
 def variance_information(fitted: Fitted) -> Information:
     """The information at the optimum of a fit."""
-    solution, stages = fitted.solution, fitted.stages
-    theta, objective = solution.axes_theta, stages.objective
+    solution, model = fitted.solution, fitted.model
+    theta, objective = solution.axes_theta, model.objective
     fixed, slope = objective.derivatives(theta)
-    held = _on_bound(stages.templates, theta)
+    held = _on_bound(model.templates, theta)
     inverse, flat, problem = _inverse(_hessian(fitted), ~held, fitted.identification.complete)
     df = solution.n - solution.p if solution.reml else solution.n
     drift = 0.5 * slope
@@ -126,7 +126,7 @@ def variance_information(fitted: Fitted) -> Information:
         problem = "the derivatives of the criterion are not finite"
     if problem:
         vcov[:] = np.nan
-    phi, R, sigma = objective.fixed_covariance(theta), stages.products.R, solution.sigma
+    phi, R, sigma = objective.fixed_covariance(theta), model.products.R, solution.sigma
     return Information(held, flat, vcov, fixed, phi, R, sigma, objective, problem)
 
 
@@ -143,7 +143,7 @@ def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
 
 def _hessian(fitted: Fitted) -> FloatArray:
     """Second derivatives of the criterion along the axes."""
-    theta, objective = fitted.solution.axes_theta, fitted.stages.objective
+    theta, objective = fitted.solution.axes_theta, fitted.model.objective
     return objective.hessian(theta, reml=fitted.solution.reml, budget=_BUDGET)
 
 
@@ -184,7 +184,7 @@ def parameter_covariance(fitted: Fitted) -> FloatArray:
 def announced_information(fitted: Fitted) -> Information:
     """The information, with a warning when part of theta has no standard error."""
     information = fitted.once(variance_information)
-    message = unknown_message(fitted.stages.templates, information)
+    message = unknown_message(fitted.model.templates, information)
     if message:
         warn(message, SingularFitWarning)
     identified = fitted.identification

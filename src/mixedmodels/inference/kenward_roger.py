@@ -16,7 +16,7 @@ from mixedmodels._core import kenward_roger_sums, kenward_roger_workspace
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import triangle_inverse
-from mixedmodels.estimates.stages import Fitted, Stages
+from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.estimates.tails import f_tail
 from mixedmodels.inference.degrees import Degrees, FTest, estimates, principal_axes
 from mixedmodels.inference.information import to_basis
@@ -61,12 +61,12 @@ class KenwardRoger(Degrees):
 
     def __init__(self, fitted: Fitted, note: str = "") -> None:
         beta, _, sigma = estimates(fitted)
-        check_size(fitted.stages)
-        R = fitted.stages.products.R
+        check_size(fitted.model)
+        R = fitted.model.products.R
         self.note = note
         self._R_inverse = triangle_inverse(R)
         self._R = R
-        self._phi = fitted.stages.objective.fixed_covariance(fitted.solution.axes_theta)
+        self._phi = fitted.model.objective.fixed_covariance(fitted.solution.axes_theta)
         self._parts = _parts(fitted, self._phi)
         whole = np.diag(self._parts.traces)
         self._W = 2.0 * _pseudo_inverse(_information(self._parts, self._phi), whole)
@@ -117,14 +117,14 @@ def by_reml(fitted: Fitted) -> tuple[Fitted, str]:
     return fitted.by(reml=True), note
 
 
-def check_size(stages: Stages) -> None:
+def check_size(model: Model) -> None:
     """Refuse what would not fit into memory.
 
     Raises:
         ResourceError: With the numbers, and what to use instead.
     """
-    size = 8.0 * kenward_roger_workspace(stages.products, stages.templates.m)
-    sums = f"sums over {stages.templates.q} random effects and {stages.products.p} columns of X"
+    size = 8.0 * kenward_roger_workspace(model.products, model.templates.m)
+    sums = f"sums over {model.templates.q} random effects and {model.products.p} columns of X"
     require(
         {sums: size},
         "Kenward-Roger",
@@ -134,12 +134,12 @@ def check_size(stages: Stages) -> None:
 
 def _parts(fitted: Fitted, phi: FloatArray) -> _Parts:
     """Those of the entries of the templates from the core, and the residual's as the rest."""
-    stages, theta = fitted.stages, fitted.solution.axes_theta
-    with stages.objective.lock:
-        evaluator = stages.objective.evaluator
+    model, theta = fitted.model, fitted.solution.axes_theta
+    with model.objective.lock:
+        evaluator = model.objective.evaluator
         evaluator.value(theta, True)
         trace, traces, P, Q = kenward_roger_sums(evaluator)
-    gamma = _ratios(stages.templates, theta)
+    gamma = _ratios(model.templates, theta)
     cross_trace = trace - traces @ gamma
     total = fitted.solution.n - gamma @ trace
     S = np.linalg.inv(phi)

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from mixedmodels._core import StopFlag
 from mixedmodels.errors import ConvergenceWarning, NotIdentifiedWarning, warn
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.curves import Curve, LowerDevianceError, NoLimitError
 from mixedmodels.inference.parameters import Parameter, to_value
 from mixedmodels.inference.traces import Trace
@@ -110,7 +110,7 @@ def from_optimum(fitted: Fitted, work: Callable[[Fitted], T], refits: int = _MOS
         if refits == 0 or not fitted.optsum.converged:
             raise
         request = Request(False, start=error.theta, control=fitted.optsum.control)
-        better = fitted.stages.twin().solve(request)
+        better = fitted.model.twin().solve(request)
         if not better.solution.objective < fitted.solution.objective:
             raise
     warn(
@@ -141,8 +141,8 @@ def _guess(trace: Trace | None, zeta: float) -> float | None:
 
 def shares(fitted: Fitted, parameters: int, threads: int | None) -> tuple[int, int]:
     """Parameters at a time, and threads of an evaluation."""
-    threads = thread_count(threads, fitted.stages.threads)
-    analysis = fitted.stages.analysis
+    threads = thread_count(threads, fitted.model.threads)
+    analysis = fitted.model.analysis
     if analysis.flops + _MEMORY * analysis.stored < _SMALL:
         return 1, 1
     count = most_threads(max(min(threads, parameters), 1), analysis.workspace)

@@ -15,6 +15,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.names import Labels
 from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.parameters import (
     all_names,
     all_values,
@@ -22,7 +23,6 @@ from mixedmodels.estimates.parameters import (
     parameter_names,
     random_spellings,
 )
-from mixedmodels.estimates.stages import Fitted
 from mixedmodels.naming import by_spelling, find
 
 Kind: TypeAlias = Literal["sd", "cor", "sigma", "beta"]
@@ -57,7 +57,7 @@ class Parameter:
 
 def parameters_of(fitted: Fitted) -> tuple[Parameter, ...]:
     """All parameters: random effects in the order of theta, sigma, coefficients kept."""
-    entries = fitted.stages.templates.entries.tolist()
+    entries = fitted.model.templates.entries.tolist()
     kinds: list[tuple[Kind, tuple[int, int, int]]] = [
         ("sd", (term, row, 0)) if row == column else ("cor", (term, column, row))
         for term, row, column in entries
@@ -76,8 +76,8 @@ def parameters_of(fitted: Fitted) -> tuple[Parameter, ...]:
 
 def with_aliased(fitted: Fitted) -> list[Parameter]:
     """All parameters, and the coefficients that the data do not determine, in column order."""
-    random = parameter_names(fitted.stages.templates)
-    names = coefficient_names(fitted.stages.design.x_names, random)
+    random = parameter_names(fitted.model.templates)
+    names = coefficient_names(fitted.model.design.x_names, random)
     known = parameters_of(fitted)
     by_column = {parameter.column: parameter for parameter in known if parameter.kind == "beta"}
     return [
@@ -132,8 +132,8 @@ def place_of(
 
 def _spellings(fitted: Fitted, parameters: Sequence[Parameter]) -> list[set[str]]:
     """What a user may call each parameter."""
-    design = fitted.stages.design
-    random = random_spellings(design, fitted.stages.templates)
+    design = fitted.model.design
+    random = random_spellings(design, fitted.model.templates)
     labels = Labels(design.fixed_spec.recipes)
     out: list[set[str]] = []
     for parameter in parameters:

@@ -16,7 +16,7 @@ from scipy.special import chdtri, ndtri
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.curves import Curve
 from mixedmodels.inference.limits import from_optimum, in_parallel, limits, not_identified, shares
 from mixedmodels.inference.parameters import Parameter, parameters_of, place_of, select
@@ -188,7 +188,7 @@ def _profile(
         points = curve.path(reach)
         if curve.trouble:
             notes[parameter.name] = f"{notes.get(parameter.name, '')} {curve.trouble}".strip()
-        return Trace.of(parameter, curve.unit, points, fitted.stages.templates)
+        return Trace.of(parameter, curve.unit, points, fitted.model.templates)
 
     traces = in_parallel(trace, chosen, count)
     return Profile(

@@ -20,7 +20,7 @@ from mixedmodels.design.matrix import PartPlan, ones
 from mixedmodels.design.names import INTERCEPT, term_names
 from mixedmodels.design.rank import scope_terms
 from mixedmodels.errors import ModelError
-from mixedmodels.estimates.stages import Fitted, Stages, judged
+from mixedmodels.estimates.model import Fitted, Model, judged
 from mixedmodels.formula import RandomTerm, Term
 from mixedmodels.formula.spec import write_terms
 from mixedmodels.optimize import Request
@@ -42,9 +42,9 @@ def fit_design(fitted: Fitted, design: Design, what: str) -> Fitted:
         what: What was left out, for a warning where the search does not converge.
     """
     reml, theta = fitted.solution.reml, fitted.solution.theta
-    start = theta if design.terms is fitted.stages.design.terms else None
+    start = theta if design.terms is fitted.model.design.terms else None
     request = Request(reml, start=start, control=fitted.optsum.control, moments=True)
-    found = Stages(design, fitted.stages.threads).solve(request)
+    found = Model(design, fitted.model.threads).solve(request)
     return judged(found, "REML" if reml else "ML", f"the model without '{what}'")
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design import Design
 from mixedmodels.errors import ModelError
-from mixedmodels.estimates.stages import Stages
+from mixedmodels.estimates.model import Model
 from mixedmodels.formula import Term
 from mixedmodels.inference.estimable import column_sizes, dependence
 from mixedmodels.inference.overparameterized import Overparameterized
@@ -38,7 +38,7 @@ _SHARE = 1e-7
 _ADDED = -1
 
 
-def term_hypotheses(stages: Stages, type_: AnovaType) -> dict[int, FloatArray]:
+def term_hypotheses(model: Model, type_: AnovaType) -> dict[int, FloatArray]:
     """Hypothesis matrix L (k, p) over the kept columns, by number of term, the intercept left out.
 
     A term that adds no column to those before it, or of which nothing is estimable, has no rows.
@@ -46,16 +46,16 @@ def term_hypotheses(stages: Stages, type_: AnovaType) -> dict[int, FloatArray]:
     Raises:
         ModelError: Type III of a formula whose columns do not span those of its terms.
     """
-    design = stages.design
-    return _type_three(design, dependence(stages)) if type_ == 3 else _by_triangle(stages, type_)
+    design = model.design
+    return _type_three(design, dependence(model)) if type_ == 3 else _by_triangle(model, type_)
 
 
 # -- types I and II -------------------------------------------------------------------------
 
 
-def _by_triangle(stages: Stages, type_: AnovaType) -> dict[int, FloatArray]:
-    terms, categorical = stages.design.formula.terms, _categorical(stages.design)
-    columns = _Columns.of(stages)
+def _by_triangle(model: Model, type_: AnovaType) -> dict[int, FloatArray]:
+    terms, categorical = model.design.formula.terms, _categorical(model.design)
+    columns = _Columns.of(model)
     found = {}
     for t, term in enumerate(terms):
         if not term.factors:
@@ -70,14 +70,14 @@ def _by_triangle(stages: Stages, type_: AnovaType) -> dict[int, FloatArray]:
     return found
 
 
-def dropped_hypotheses(stages: Stages, numbers: Sequence[int]) -> dict[int, FloatArray]:
+def dropped_hypotheses(model: Model, numbers: Sequence[int]) -> dict[int, FloatArray]:
     """What leaving out single terms says of the coefficients, by number of term.
 
     The rows are those that are zero for all columns of the model without the term. Its other terms
     may stand for more there than they do in X: in `0 + f + g` the levels of f carry the constant,
     without f those of g do.
     """
-    design, columns = stages.design, _Columns.of(stages)
+    design, columns = model.design, _Columns.of(model)
     terms = design.formula.terms
     found = {}
     for t in numbers:
@@ -123,11 +123,11 @@ class _Columns:
     kept: AnyArray
 
     @classmethod
-    def of(cls, stages: Stages) -> _Columns:
-        design, kept = stages.design, stages.products.kept
-        D, size = dependence(stages), column_sizes(design.X)
+    def of(cls, model: Model) -> _Columns:
+        design, kept = model.design, model.products.kept
+        D, size = dependence(model), column_sizes(design.X)
         origin = np.array(design.fixed_spec.terms, dtype=np.int32)
-        return cls(_triangle(stages), D, origin, size[kept, None] * D / size, size, kept)
+        return cls(_triangle(model), D, origin, size[kept, None] * D / size, size, kept)
 
     def and_others(self, others: FloatArray) -> _Columns:
         """With further combinations (p, k) of the kept columns."""
@@ -166,13 +166,13 @@ class _Columns:
         return L
 
 
-def _triangle(stages: Stages) -> FloatArray:
+def _triangle(model: Model) -> FloatArray:
     """R (p, p) of the kept columns of X, without weights."""
-    if stages.design.w is None:
-        R: FloatArray = stages.products.R
+    if model.design.w is None:
+        R: FloatArray = model.products.R
         return R
     triangle: FloatArray = np.asarray(
-        np.linalg.qr(stages.design.X[:, stages.products.kept], mode="r"), dtype=np.float64
+        np.linalg.qr(model.design.X[:, model.products.kept], mode="r"), dtype=np.float64
     )
     return triangle
 

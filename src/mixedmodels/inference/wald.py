@@ -14,7 +14,7 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.names import term_names
-from mixedmodels.estimates.stages import Stages
+from mixedmodels.estimates.model import Model
 from mixedmodels.estimates.tails import t_quantile, t_tail
 from mixedmodels.inference.coefficients import notes_of
 from mixedmodels.inference.degrees import Degrees, FTest
@@ -30,7 +30,7 @@ _NOT_ESTIMABLE = (
 COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "statistic", "p_value")
 
 
-def anova_table(stages: Stages, degrees: Degrees, type_: AnovaType) -> pd.DataFrame:
+def anova_table(model: Model, degrees: Degrees, type_: AnovaType) -> pd.DataFrame:
     """F tests of the terms, in the order of the formula.
 
     The mean square is the F (before Kenward and Roger's scale) times the residual variance, so that
@@ -38,12 +38,12 @@ def anova_table(stages: Stages, degrees: Degrees, type_: AnovaType) -> pd.DataFr
     no degrees of freedom and NaN elsewhere; `attrs["notes"]` has by term why a number is missing.
     """
     check_option("type", type_, ANOVA_TYPES)
-    return f_tests(stages, degrees, term_hypotheses(stages, type_))
+    return f_tests(model, degrees, term_hypotheses(model, type_))
 
 
-def f_tests(stages: Stages, degrees: Degrees, hypotheses: Mapping[int, FloatArray]) -> pd.DataFrame:
+def f_tests(model: Model, degrees: Degrees, hypotheses: Mapping[int, FloatArray]) -> pd.DataFrame:
     """F tests of hypotheses by number of term, one row each."""
-    names = term_names(stages.design.formula.terms)
+    names = term_names(model.design.formula.terms)
     rows = []
     for L in hypotheses.values():
         test = degrees.joint(L, L @ degrees.beta)

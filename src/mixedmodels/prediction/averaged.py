@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import gammaln, ndtr, stdtr, stdtrit
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.objective import Objective
 from mixedmodels.prediction.posterior import Draws, posterior_draws
 from mixedmodels.prediction.predict import RowSolver, absent_rows
@@ -44,7 +44,7 @@ def averaged_errors(
     Returns:
         (n,) root mean squared errors and (2, n) limits; NaN where a value is missing.
     """
-    objective = fitted.stages.own_objective()
+    objective = fitted.model.own_objective()
     draws = posterior_draws(fitted, objective, target.n)
     heavy = draws.weight > _LIGHT * draws.weight.max()
     weight = draws.weight[heavy] / draws.weight[heavy].sum()
@@ -68,7 +68,7 @@ def _at_draws(
     fitted: Fitted, objective: Objective, target: Target, draws: Draws, *, noise: bool
 ) -> tuple[FloatArray, FloatArray]:
     """(k, n) predictions and scales of their errors at every theta."""
-    solver = RowSolver.of(fitted.stages.products, target)
+    solver = RowSolver.of(fitted.model.products, target)
     df = fitted.solution.n - fitted.solution.p
     means = np.empty((len(draws.theta), target.n))
     scales = np.empty_like(means)

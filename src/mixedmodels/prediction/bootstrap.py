@@ -19,8 +19,8 @@ import pandas as pd
 
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.errors import ConvergenceWarning, MixedModelsError, SingularFitWarning
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.parameters import all_names, all_values, to_sd_cor
-from mixedmodels.estimates.stages import Fitted
 from mixedmodels.memory import require
 from mixedmodels.naming import distinct
 from mixedmodels.optimize import Request
@@ -96,12 +96,12 @@ def bootstrap(fitted: Fitted, plan: Plan) -> Bootstrap:
     Raises:
         MixedModelsError: An unknown option, or an unusable seed.
     """
-    templates = fitted.stages.templates
+    templates = fitted.model.templates
     _require_results(fitted, plan, len(all_names(fitted)))
     rng, entropy = random_generator(plan.seed)
     parts = [_refits(fitted, responses, plan) for responses in _chunks(fitted, plan, rng)]
     found = _Refits(*(np.concatenate(values) for values in zip(*map(_fields, parts), strict=True)))
-    theta = fitted.stages.objective.from_axes(found.theta)
+    theta = fitted.model.objective.from_axes(found.theta)
     random = to_sd_cor(templates, theta, found.sigma)
     table = np.column_stack([random, found.sigma, found.beta])
     names = all_names(fitted)
@@ -174,7 +174,7 @@ def _require_results(fitted: Fitted, plan: Plan, names: int) -> None:
     Raises:
         ResourceError: With the bytes.
     """
-    m = fitted.stages.templates.m
+    m = fitted.model.templates.m
     size = 24.0 * plan.nsim * (names + m + 1)
     require({f"{plan.nsim} replicates": size}, "The bootstrap", remedy="Use a smaller nsim.")
 
@@ -203,9 +203,9 @@ def _result(fitted: Fitted, plan: Plan, estimates: pd.Series[float], drawn: _Dra
 def _chunks(fitted: Fitted, plan: Plan, rng: np.random.Generator) -> Iterator[FloatArray]:
     """Responses (count, n), chunk by chunk."""
     draw = simulator(fitted, plan.random, plan.kind).draw
-    q, n = fitted.stages.templates.q, fitted.stages.design.n
+    q, n = fitted.model.templates.q, fitted.model.design.n
     most = max(1, MOST_NUMBERS // (n + q))
-    size = min(most, 4 * thread_count(plan.threads, fitted.stages.threads))
+    size = min(most, 4 * thread_count(plan.threads, fitted.model.threads))
     done = 0
     while done < plan.nsim:
         began = time.perf_counter()
@@ -220,9 +220,9 @@ def _chunks(fitted: Fitted, plan: Plan, rng: np.random.Generator) -> Iterator[Fl
 
 def _refits(fitted: Fitted, responses: FloatArray, plan: Plan) -> _Refits:
     solution, control = fitted.solution, fitted.optsum.control
-    threads = thread_count(plan.threads, fitted.stages.threads)
-    threads = fitted.stages.affordable_threads(threads)
-    found = fitted.stages.objective.evaluator.refit(
+    threads = thread_count(plan.threads, fitted.model.threads)
+    threads = fitted.model.affordable_threads(threads)
+    found = fitted.model.objective.evaluator.refit(
         responses,
         solution.axes_theta,
         solution.reml,
@@ -241,7 +241,7 @@ def _fit_again(fitted: Fitted, y: FloatArray, fits: _Refits, i: int) -> None:
     """The whole search, with its restarts, for a response where the short one did not settle."""
     solution = fitted.solution
     request = Request(solution.reml, "auto", np.array(solution.theta), fitted.optsum.control)
-    again = _attempt(lambda y: fitted.stages.with_response(y).solve(request), y)
+    again = _attempt(lambda y: fitted.model.with_response(y).solve(request), y)
     values: list[Any] = [np.nan] * 4
     if again is not None and again.optsum.converged:
         other = again.solution
@@ -267,10 +267,10 @@ def _fields(fits: _Refits) -> tuple[FloatArray, ...]:
 
 def _singular(fitted: Fitted, theta: FloatArray) -> BoolArray:
     """(nsim,) whether a replicate is singular, as for the fit itself."""
-    objective = fitted.stages.objective
+    objective = fitted.model.objective
     relative = objective.to_axes(theta) / objective.evaluator.unit
     small = relative < fitted.optsum.control.singular_tol
-    singular: BoolArray = np.asarray((small & fitted.stages.templates.diagonal).any(axis=1))
+    singular: BoolArray = np.asarray((small & fitted.model.templates.diagonal).any(axis=1))
     return singular
 
 

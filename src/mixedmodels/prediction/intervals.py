@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.prediction.averaged import averaged_errors
 from mixedmodels.prediction.predict import conditional_variance, predicted, residual_variance
 from mixedmodels.prediction.replicates import interval_tails

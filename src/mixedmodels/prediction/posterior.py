@@ -15,7 +15,7 @@ from scipy.special import gammaincinv, ndtri
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.forward import ForwardAxes
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.objective import Objective
 from mixedmodels.prediction.prior import Coordinates, Prior
 
@@ -76,10 +76,10 @@ class _LogPosterior:
     def __init__(self, fitted: Fitted, objective: Objective) -> None:
         self._objective = objective
         templates = objective.templates
-        self._forward = ForwardAxes.of(fitted.stages.products, templates)
+        self._forward = ForwardAxes.of(fitted.model.products, templates)
         self._start = self._forward.from_axes(fitted.solution.axes_theta)
         self.coordinates = Coordinates(templates, objective.evaluator.unit)
-        self._prior = Prior(templates, fitted.stages.products, self.coordinates)
+        self._prior = Prior(templates, fitted.model.products, self.coordinates)
 
     def at(self, eta: FloatArray) -> FloatArray:
         """Theta along the axes at the coordinates, which are those of the forward axes."""

@@ -10,7 +10,7 @@ from scipy.linalg import solve_triangular
 from mixedmodels._core import Products, predict_rows
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.errors import warn
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tables import term_modes
 from mixedmodels.memory import require
 from mixedmodels.objective import Objective
@@ -22,7 +22,7 @@ _DEPENDENT = 1e-6
 
 def predicted(fitted: Fitted, target: Target) -> FloatArray:
     """(n,) offset + x'beta + z'b, nothing for new levels; NaN in rows with a missing value."""
-    design, templates, solution = fitted.stages.design, fitted.stages.templates, fitted.solution
+    design, templates, solution = fitted.model.design, fitted.model.templates, fitted.solution
     mean = np.zeros(target.n)
     if target.X.shape[1]:
         # A covariate may be infinite here, as log(0); nothing is known of such a row.
@@ -108,8 +108,8 @@ def conditional_variance(fitted: Fitted, target: Target) -> FloatArray:
     References:
         Henderson (1975), Biometrics 31, 423-447.
     """
-    objective = fitted.stages.objective
-    solver = RowSolver.of(fitted.stages.products, target)
+    objective = fitted.model.objective
+    solver = RowSolver.of(fitted.model.products, target)
     with objective.lock:
         objective.evaluator.value(fitted.solution.axes_theta, fitted.solution.reml)
         _, variance = solver.at_last(objective)
@@ -126,7 +126,7 @@ def residual_variance(fitted: Fitted, target: Target) -> FloatArray | float:
 
 def _warn_unidentified(fitted: Fitted, target: Target) -> None:
     """Rows whose aliased columns do not depend on the others as they did in training."""
-    design, kept = fitted.stages.design, fitted.solution.kept
+    design, kept = fitted.model.design, fitted.solution.kept
     if len(kept) == design.X.shape[1] or target.X is design.X:
         return
     aliased = np.setdiff1d(np.arange(design.X.shape[1]), kept)

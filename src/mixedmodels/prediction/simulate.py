@@ -16,7 +16,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.forward import forward_root
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tables import random_part, term_modes
 from mixedmodels.memory import require
 from mixedmodels.settings import (
@@ -130,8 +130,8 @@ class Residuals:
     """
 
     def __init__(self, fitted: Fitted, *, new: bool) -> None:
-        design, solution = fitted.stages.design, fitted.solution
-        templates = fitted.stages.templates
+        design, solution = fitted.model.design, fitted.solution
+        templates = fitted.model.templates
         mean = fixed_mean(design, solution.beta)
         modes = random_part(templates, design.groups, design.terms, solution.b, design.n)
         self._root_w = None if design.w is None else np.sqrt(design.w)
@@ -193,8 +193,8 @@ def simulator(
     check_option("kind", kind, BOOTSTRAPS)
     if kind == "residual":
         return Residuals(fitted, new=random == "new")
-    design, solution = fitted.stages.design, fitted.solution
-    templates = fitted.stages.templates
+    design, solution = fitted.model.design, fitted.solution
+    templates = fitted.model.templates
     mean = fixed_mean(design, solution.beta)
     if random == "new":
         return Gaussian(design, templates, mean, solution.theta, solution.sigma)
@@ -214,7 +214,7 @@ def _add_effects(design: Design, t: int, effects: FloatArray, y: FloatArray) -> 
 
 def _inflated(fitted: Fitted) -> list[FloatArray]:
     """Per term (levels, s): modes with mean zero and covariance sigma^2 lam lam'."""
-    templates, solution = fitted.stages.templates, fitted.solution
+    templates, solution = fitted.model.templates, fitted.solution
     out = []
     for t, lam in enumerate(templates.lam(solution.theta)):
         u = term_modes(templates, solution.u, t)

@@ -17,8 +17,8 @@ from mixedmodels.design.factors import Recipe
 from mixedmodels.design.groups import GroupSpec
 from mixedmodels.design.missing import Argument, OffsetSpec
 from mixedmodels.errors import FileError
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.solution import Solution
-from mixedmodels.estimates.stages import Fitted
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import Control
@@ -86,7 +86,7 @@ def fit_to_bytes(fitted: Fitted) -> bytes:
     Raises:
         FileError: The design holds something that files do not have.
     """
-    return _to_bytes(LINEAR, Saved(fitted.stages.design, fitted.solution, fitted.optsum))
+    return _to_bytes(LINEAR, Saved(fitted.model.design, fitted.solution, fitted.optsum))
 
 
 def fit_from_bytes(content: bytes) -> Saved:

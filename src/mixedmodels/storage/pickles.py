@@ -9,7 +9,7 @@ from __future__ import annotations
 import copyreg
 from typing import Any
 
-from mixedmodels.estimates.stages import Fitted, Stages
+from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.settings import most_threads, thread_count
 from mixedmodels.storage.fits import (
     design_from_bytes,
@@ -19,9 +19,9 @@ from mixedmodels.storage.fits import (
 )
 
 
-def kept_threads(stages: Stages) -> int | None:
+def kept_threads(model: Model) -> int | None:
     """The number of threads that was asked for; None for the library's choice."""
-    return None if stages.threads == thread_count(None) else stages.threads
+    return None if model.threads == thread_count(None) else model.threads
 
 
 def usable_threads(threads: int | None) -> int | None:
@@ -29,22 +29,22 @@ def usable_threads(threads: int | None) -> int | None:
     return None if threads is None else min(threads, most_threads())
 
 
-def _keep_stages(stages: Stages) -> tuple[Any, ...]:
-    return _make_stages, (design_to_bytes(stages.design), kept_threads(stages))
+def _keep_model(model: Model) -> tuple[Any, ...]:
+    return _make_model, (design_to_bytes(model.design), kept_threads(model))
 
 
-def _make_stages(content: bytes, threads: int | None) -> Stages:
-    return Stages(design_from_bytes(content), thread_count(usable_threads(threads)))
+def _make_model(content: bytes, threads: int | None) -> Model:
+    return Model(design_from_bytes(content), thread_count(usable_threads(threads)))
 
 
 def _keep_fitted(fitted: Fitted) -> tuple[Any, ...]:
-    return _make_fitted, (fit_to_bytes(fitted), kept_threads(fitted.stages))
+    return _make_fitted, (fit_to_bytes(fitted), kept_threads(fitted.model))
 
 
 def _make_fitted(content: bytes, threads: int | None) -> Fitted:
     design, solution, optsum = fit_from_bytes(content)
-    return Fitted(Stages(design, thread_count(usable_threads(threads))), solution, optsum)
+    return Fitted(Model(design, thread_count(usable_threads(threads))), solution, optsum)
 
 
-copyreg.pickle(Stages, _keep_stages)
+copyreg.pickle(Model, _keep_model)
 copyreg.pickle(Fitted, _keep_fitted)

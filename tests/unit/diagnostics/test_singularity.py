@@ -10,7 +10,7 @@ import pytest
 
 from mixedmodels import LinearMixedModel, lmer, load_dataset
 from mixedmodels.diagnostics.singularity import Singularity, singularity
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 
 
 def at(formula: str, name: str, theta: list[float]) -> Singularity:
@@ -19,11 +19,9 @@ def at(formula: str, name: str, theta: list[float]) -> Singularity:
     model = LinearMixedModel(formula, data)
     fit = model.fit(start=None) if name == "sleepstudy" else None
     optsum: Any = fit.optsum if fit is not None else _optsum()
-    stages = model._stages
+    inner = model._model
     return singularity(
-        Fitted(
-            stages, stages.solution(stages.objective.to_axes(np.array(theta)), reml=True), optsum
-        )
+        Fitted(inner, inner.solution(inner.objective.to_axes(np.array(theta)), reml=True), optsum)
     )
 
 

@@ -31,7 +31,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.datasets import load_dataset
 from mixedmodels.errors import SingularFitWarning
 from mixedmodels.estimates.identified import Identification
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import Control
@@ -55,7 +55,7 @@ CONTRASTS = {
 
 @dataclass(frozen=True)
 class FakeModel:
-    """A model, and its stages, whose numbers come from the oracle."""
+    """A model whose numbers come from the oracle."""
 
     design: Any
     problem: Problem

@@ -13,7 +13,7 @@ import pytest
 
 from mixedmodels import lmer, load_dataset
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.stages import Fitted
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.linear import LinearMixedFit
 
@@ -150,12 +150,12 @@ TABLES: dict[str, Callable[[LinearMixedFit], Any]] = {
 def test_what_a_fit_keeps_does_not_keep_the_fit(table: str, reml: bool) -> None:
     """Its memory is free again with its last user, without the garbage collector."""
     fit = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"), reml=reml)
-    stages = weakref.ref(fit._stages)
+    model = weakref.ref(fit._fitted.model)
     gc.disable()
     try:
         TABLES[table](fit)
         del fit
-        assert stages() is None
+        assert model() is None
     finally:
         gc.enable()
 

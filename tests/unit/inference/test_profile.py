@@ -176,5 +176,5 @@ def test_scales_of_parameters_turn_back() -> None:
 def test_ml_fit_is_not_fitted_again(machines: LinearMixedFit, slopes: LinearMixedFit) -> None:
     assert machines._fitted.by(reml=False) is machines._fitted
     again = slopes._fitted.by(reml=False)
-    assert again.stages.analysis is slopes._fitted.stages.analysis
-    assert again.stages.objective is not slopes._fitted.stages.objective
+    assert again.model.analysis is slopes._fitted.model.analysis
+    assert again.model.objective is not slopes._fitted.model.objective

@@ -88,9 +88,9 @@ def test_covariate_is_tested_at_the_mean_of_the_slopes() -> None:
 
 
 def test_shape_of_hypotheses() -> None:
-    stages = fit_of("a*b + x").model._stages
+    model = fit_of("a*b + x").model._model
     for type_ in (1, 2, 3):
-        found = term_hypotheses(stages, type_)  # type: ignore[arg-type]
+        found = term_hypotheses(model, type_)  # type: ignore[arg-type]
         assert list(found) == [1, 2, 3, 4]
         assert [L.shape for L in found.values()] == [(2, 7), (1, 7), (1, 7), (2, 7)]
 

@@ -80,4 +80,4 @@ def test_every_start_of_several_is_iteration_0_of_its_search(
         warnings.simplefilter("ignore")
         model.fit(optimizer="L-BFGS-B", verbose=True)
     starts = [line for line in capsys.readouterr().out.splitlines() if line.startswith("0: ")]
-    assert len(starts) == len(model._stages.objective.evaluator.starts())
+    assert len(starts) == len(model._model.objective.evaluator.starts())

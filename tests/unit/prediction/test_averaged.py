@@ -16,10 +16,10 @@ from mixedmodels.prediction.prior import Coordinates, Prior
 @pytest.mark.parametrize("name", ["slopes", "zero correlation", "nested"])
 def test_gradient_of_the_prior(name: str) -> None:
     fit = fit_case(name)
-    stages = fit._fitted.stages
-    coordinates = Coordinates(stages.templates, stages.objective.evaluator.unit)
-    prior = Prior(stages.templates, stages.products, coordinates)
-    eta = np.random.default_rng(3).normal(size=stages.templates.m)
+    model = fit._fitted.model
+    coordinates = Coordinates(model.templates, model.objective.evaluator.unit)
+    prior = Prior(model.templates, model.products, coordinates)
+    eta = np.random.default_rng(3).normal(size=model.templates.m)
     for j in range(len(eta)):
         h = 1e-5 * np.eye(len(eta))[j]
         difference = (prior.value(eta + h) - prior.value(eta - h)) / 2e-5
@@ -31,8 +31,8 @@ def test_gradient_of_the_prior(name: str) -> None:
 @pytest.mark.parametrize("name", ["one term", "singular"])
 def test_draws_against_quadrature(name: str) -> None:
     fit = fit_case(name)
-    stages = fit._fitted.stages
-    draws = posterior_draws(fit._fitted, stages.own_objective(), rows=1)
+    model = fit._fitted.model
+    draws = posterior_draws(fit._fitted, model.own_objective(), rows=1)
 
     def density(theta: float) -> float:
         # Five rows in each batch: V is 1/5; the prior of the variance ratio 1 / (theta^2 + 1/5).
@@ -52,7 +52,7 @@ def test_draws_against_quadrature(name: str) -> None:
 def test_draws_are_worth_something_and_repeat(name: str) -> None:
     fit = fit_case(name)
     one, two = (
-        posterior_draws(fit._fitted, fit._fitted.stages.own_objective(), rows=9) for _ in range(2)
+        posterior_draws(fit._fitted, fit._fitted.model.own_objective(), rows=9) for _ in range(2)
     )
     assert one.effective > 100
     np.testing.assert_array_equal(one.theta, two.theta)

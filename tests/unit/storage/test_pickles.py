@@ -108,7 +108,7 @@ def results(fit: mm.LinearMixedFit) -> dict[str, Any]:
             "icc": fit.icc(),
             "r2": fit.r2(),
             "control": fit.optsum.control,
-            "stages": fit._stages,
+            "inner model": fit._fitted.model,
             "fitted": fit._fitted,
         }
 
@@ -118,7 +118,7 @@ def test_results_are_the_same(fit: mm.LinearMixedFit, tmp_path: Path) -> None:
         for kind in ("pickle 5", "deepcopy", "cloudpickle"):
             again = WAYS[kind](value, tmp_path)
             assert type(again) is type(value), name
-            if name not in ("stages", "fitted", "design", "templates", "pls", "solution"):
+            if name not in ("inner model", "fitted", "design", "templates", "pls", "solution"):
                 assert str(again) == str(value), (name, kind)
 
 
@@ -143,11 +143,13 @@ def test_errors_and_warnings_travel() -> None:
 
 def test_threads_that_were_asked_for_are_kept() -> None:
     one = mm.lmer(FORMULA, SLEEP, threads=1)
-    assert pickle.loads(pickle.dumps(one))._stages.threads == 1
-    assert pickle.loads(pickle.dumps(one.model))._stages.threads == 1
-    assert pickle.loads(pickle.dumps(one._fitted)).stages.threads == 1
+    assert pickle.loads(pickle.dumps(one))._fitted.model.threads == 1
+    assert pickle.loads(pickle.dumps(one.model))._model.threads == 1
+    assert pickle.loads(pickle.dumps(one._fitted)).model.threads == 1
     default = mm.lmer(FORMULA, SLEEP)
-    assert pickle.loads(pickle.dumps(default))._stages.threads == default._stages.threads
+    assert (
+        pickle.loads(pickle.dumps(default))._fitted.model.threads == default._fitted.model.threads
+    )
 
 
 def test_a_shallow_copy_shares_and_a_deep_one_does_not(fit: mm.LinearMixedFit) -> None:
@@ -287,5 +289,7 @@ print("done")
 
 
 def test_a_fork_by_the_thread_that_holds_the_lock() -> None:
-    script = FORKS + "with fit._stages.objective.lock:\n    in_child(use)\nuse()\nprint('done')\n"
+    script = (
+        FORKS + "with fit._fitted.model.objective.lock:\n    in_child(use)\nuse()\nprint('done')\n"
+    )
     assert run(script).endswith("done\n")

@@ -35,8 +35,8 @@ T = TypeVar("T")
 _ROUNDING = 1e-6
 
 
-class Stages:
-    """The stages of one linear mixed model.
+class Model:
+    """A linear mixed model: all stages from its design to the criterion.
 
     Args:
         design: Model matrices and response.
@@ -65,7 +65,7 @@ class Stages:
 
     @cached_property
     def objective(self) -> Objective:
-        """The criterion, with a workspace that all users of these stages share under its lock."""
+        """The criterion, with a workspace that all users of the model share under its lock."""
         return self.own_objective()
 
     @cached_property
@@ -87,16 +87,16 @@ class Stages:
         size = self.analysis.workspace + self.products.nbytes
         return most_threads(threads or self.threads, size)
 
-    def twin(self) -> Stages:
-        """The same stages with a workspace of their own, for work beside that of a fit."""
-        twin = Stages.__new__(Stages)
+    def twin(self) -> Model:
+        """The same model with a workspace of their own, for work beside that of a fit."""
+        twin = Model.__new__(Model)
         twin.__dict__.update(self.__dict__)
         twin.__dict__.pop("objective", None)
         return twin
 
-    def with_response(self, y: FloatArray) -> Stages:
+    def with_response(self, y: FloatArray) -> Model:
         """The same model for another response (n,)."""
-        return Stages(dataclasses.replace(self.design, y=y), self.threads)
+        return Model(dataclasses.replace(self.design, y=y), self.threads)
 
     def solve(self, request: Request, watch: Watch | None = None) -> Fitted:
         """Search the optimum and solve there.
@@ -151,12 +151,12 @@ class Fitted:
     """A model at its optimum: what tables, inference, prediction and diagnostics start from.
 
     Attributes:
-        stages: The model.
+        model: What was fitted.
         solution: The numbers at the optimum.
         optsum: How it was found.
     """
 
-    stages: Stages
+    model: Model
     solution: Solution
     optsum: OptSummary
     _kept: dict[Callable[[Fitted], Any], Any] = field(init=False, repr=False, default_factory=dict)
@@ -179,12 +179,12 @@ class Fitted:
             return self
         control = self.optsum.control
         request = Request(reml, start=self.solution.theta, control=control, moments=True)
-        return judged(self.stages.twin().solve(request), "REML" if reml else "ML")
+        return judged(self.model.twin().solve(request), "REML" if reml else "ML")
 
     @property
     def identification(self) -> Identification:
         """Which parameters the criterion of the fit cannot tell apart."""
-        return self.stages.identification(reml=self.solution.reml)
+        return self.model.identification(reml=self.solution.reml)
 
 
 def by_ml(fitted: Fitted) -> Fitted:
@@ -198,10 +198,10 @@ def _refitted_by_ml(fitted: Fitted) -> Fitted:
 
 def conditional_covariances(fitted: Fitted) -> dict[str, FloatArray]:
     """(levels, s, s) by grouping factor: covariances of the random effects given y; read-only."""
-    stages, solution = fitted.stages, fitted.solution
-    blocks = stages.objective.conditional_covariance(solution.axes_theta)
+    model, solution = fitted.model, fitted.solution
+    blocks = model.objective.conditional_covariance(solution.axes_theta)
     found = {}
-    for group, block in zip(stages.design.groups, blocks, strict=True):
+    for group, block in zip(model.design.groups, blocks, strict=True):
         found[group.name] = solution.sigma**2 * block
         found[group.name].flags.writeable = False
     return found
@@ -211,10 +211,10 @@ def judged(found: Fitted, by: str, of: str = "the model") -> Fitted:
     """A refit that has converged: from identity templates if need be, else with a warning."""
     if found.optsum.converged:
         return found
-    stages, solution = found.stages, found.solution
-    start = stages.templates.initial * stages.objective.evaluator.unit
+    model, solution = found.model, found.solution
+    start = model.templates.initial * model.objective.evaluator.unit
     request = Request(solution.reml, start=start, control=found.optsum.control)
-    again = stages.solve(request)
+    again = model.solve(request)
     better = again.solution.objective < solution.objective + _ROUNDING
     found = again if again.optsum.converged and better else found
     if not found.optsum.converged:
