@@ -5,6 +5,8 @@
 #include <cstddef>
 
 #include "mixedmodels/blas.hpp"
+#include "mixedmodels/interrupt.hpp"
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/small.hpp"
 
 namespace mixedmodels {
@@ -44,10 +46,11 @@ class Gram {
  public:
   Gram(const CrossProducts& A, const std::vector<Term>& terms, bool project) : A_(A), project_(project) {
     scalar_.assign(A.factors.size(), -1);
+    count_.assign(A.factors.size(), 0);
     for (const Term& t : terms) {
       if (A.factors[t.factor].width == 1) scalar_[t.factor] = static_cast<int>(parameters_.size());
       for (int b = t.first; b < t.end; ++b)
-        for (int a = b; a < t.end; ++a) parameters_.push_back({t.factor, a, b});
+        for (int a = b; a < t.end; ++a) parameters_.push_back({t.factor, a, b}), ++count_[t.factor];
     }
     n_ = static_cast<int>(parameters_.size()) + 1;
     gram_.assign(static_cast<std::size_t>(n_) * n_, 0.0);
@@ -105,13 +108,21 @@ class Gram {
     }
   }
 
+  // Operations for a pair of levels, about: the products of the fixed part and those of all pairs of parameters.
+  std::int64_t work(int fa, int fb) const {
+    const std::int64_t blocks = std::int64_t{A_.factors[fa].width} * A_.factors[fb].width;
+    return blocks * (2 * std::int64_t{A_.p} + 1) + 4 * count_[fa] * count_[fb];
+  }
+
   // The levels of one factor, and the traces with the residual; the least part of a column that X leaves over.
   double own(int f) {
     const FactorBlock& block = A_.factors[f];
     const int s = block.width;
     Square K(static_cast<std::size_t>(s) * s);
     std::vector<double> all(s), left(s);
+    InterruptMeter meter;
     for (std::int64_t l = 0; l < block.levels; ++l) {
+      meter.count(work(f, f));
       const double* B = block.diagonal.data() + l * s * s;
       fixed_block(f, l, f, l, K);
       add(f, f, B, K);
@@ -135,7 +146,9 @@ class Gram {
   void between(const PairBlock& pair) {
     const std::int64_t sa = A_.factors[pair.a].width, sb = A_.factors[pair.b].width;
     Square B(static_cast<std::size_t>(sa * sb)), K(B);
-    for (std::int64_t l = 0; l < A_.factors[pair.a].levels; ++l)
+    InterruptMeter meter;
+    for (std::int64_t l = 0; l < A_.factors[pair.a].levels; ++l) {
+      meter.count((pair.start[l + 1] - pair.start[l]) * work(pair.a, pair.b));
       for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
         const double* stored = pair.values.data() + t * sa * sb;  // sb x sa
         for (std::int64_t b = 0; b < sb; ++b)
@@ -143,6 +156,7 @@ class Gram {
         if (project_) fixed_block(pair.a, l, pair.b, pair.level_b[t], K);
         add(pair.a, pair.b, B.data(), K);
       }
+    }
   }
 
   // The products of the two K over all pairs of levels: <H_j, H_k>, H the symmetric part of the sum of C_a C_b'.
@@ -150,6 +164,8 @@ class Gram {
     const int p = A_.p;
     if (p == 0) return;
     const std::size_t pp = static_cast<std::size_t>(p) * p;
+    require_memory("Whether the variances can be told apart",
+                   {{"products of fixed effects for every variance", bytes_of_numbers(pp * n_)}});
     std::vector<double> H(pp * (n_ - 1), 0.0), sum(pp);
     for (int j = 0; j < n_ - 1; ++j) {
       fixed_gram(parameters_[j], sum);
@@ -157,8 +173,10 @@ class Gram {
         for (int r = 0; r < p; ++r) H[j * pp + r + c * p] = 0.5 * (sum[r + c * p] + sum[c + r * p]);
     }
     for (int j = 0; j < n_ - 1; ++j)
-      for (int i = 0; i <= j; ++i)
+      for (int i = 0; i <= j; ++i) {
+        check_interrupt(2.0 * static_cast<double>(pp));
         gram_[i + static_cast<std::size_t>(j) * n_] += small::dot(static_cast<int>(pp), &H[i * pp], &H[j * pp]);
+      }
   }
 
   void fixed_gram(const Parameter& q, std::vector<double>& out) const {
@@ -171,8 +189,10 @@ class Gram {
     }
     std::fill(out.begin(), out.end(), 0.0);
     const double *a = fixed_row(q.factor, 0, q.a), *b = fixed_row(q.factor, 0, q.b);
-    for (std::int64_t l = 0; l < block.levels; ++l, a += step, b += step)
-      for (int c = 0; c < p; ++c) small::axpy(p, b[c], a, out.data() + static_cast<std::size_t>(c) * p);
+    in_strips(block.levels, 2.0 * p * p, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t l = first; l < last; ++l, a += step, b += step)
+        for (int c = 0; c < p; ++c) small::axpy(p, b[c], a, out.data() + static_cast<std::size_t>(c) * p);
+    });
   }
 
   void rescale() {
@@ -220,7 +240,8 @@ class Gram {
   bool project_;
   int n_ = 0;  // parameters, the residual variance last
   std::vector<Parameter> parameters_;
-  std::vector<int> scalar_;  // per factor of one column its parameter, -1 for the others
+  std::vector<int> scalar_;          // per factor of one column its parameter, -1 for the others
+  std::vector<std::int64_t> count_;  // parameters of every factor
   std::vector<double> gram_, scale_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "check.hpp"
 #include "mixedmodels/evaluator.hpp"
+#include "mixedmodels/identify.hpp"
 #include "mixedmodels/interrupt.hpp"
 #include "mixedmodels/workers.hpp"
 #include "structures.hpp"
@@ -198,6 +199,31 @@ TEST(an_interrupted_evaluation_leaves_nothing_behind) {
       f.response_changed();
     }
     CHECK(interrupted > 3);
+  }
+}
+
+// Also where the fixed part is so small that nothing goes through BLAS.
+TEST(the_test_for_confounded_parameters_is_interrupted_in_each_of_its_loops) {
+  const EveryCheckAsks every;
+  for (std::uint64_t seed : {1, 7, 12, 33}) {
+    const Structure s = structures::random(seed);
+    const Stages stages(s);
+    const auto test = [&] { return mm::identifiability(stages.A, s.entries(), mm::Criterion::reml); };
+    const mm::Identifiability expected = test();
+    int interrupted = 0;
+    for (int n = 1; n < 100000; ++n) {
+      left = n;
+      try {
+        const InterruptScope scope(countdown);
+        const mm::Identifiability found = test();
+        CHECK(found.pivot == expected.pivot && found.share == expected.share);
+        break;
+      } catch (const Interrupted&) {
+        ++interrupted;
+      }
+    }
+    left = 0;
+    CHECK(interrupted > static_cast<int>(stages.A.factors.size() + stages.A.pairs.size()));
   }
 }
 
