@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "mixedmodels/interrupt.hpp"
+#include "mixedmodels/memory.hpp"
 #include "mixedmodels/triangle.hpp"
 
 namespace mixedmodels {
@@ -68,15 +70,18 @@ std::vector<double> along_axes(const Rows& rows, Column* z, int s, const double*
     z[0] = {out.data(), 0};
     return out;
   }
+  require_memory("A random-effects term", {{"its columns along their axes", bytes_of_numbers(n * s)}});
   std::vector<double> out(static_cast<std::size_t>(n) * s);
   for (int c = 0; c < s; ++c) {
     double* target = out.data() + c * n;
     const double own = T[c + c * s];
+    check_interrupt(static_cast<double>(n));
     for (std::int64_t i = 0; i < n; ++i) target[i] = own * z[c][i];
     for (int r = c + 1; r < s; ++r) {
       const double factor = T[r + c * s];
-      if (factor != 0)
-        for (std::int64_t i = 0; i < n; ++i) target[i] += factor * z[r][i];
+      if (factor == 0) continue;
+      check_interrupt(2.0 * static_cast<double>(n));
+      for (std::int64_t i = 0; i < n; ++i) target[i] += factor * z[r][i];
     }
   }
   for (int c = 0; c < s; ++c) z[c] = {out.data() + c * n, 1};
@@ -190,13 +195,19 @@ void ThetaAxes::hessian_from_axes(double* hessian) const { both_sides(hessian, &
 void ThetaAxes::covariance_from_axes(double* covariance) const { both_sides(covariance, &ThetaAxes::from_axes); }
 
 void modes_from_axes(const CrossProducts& A, double* b) {
+  InterruptMeter meter;
   for (const FactorBlock& f : A.factors)
-    for (std::int64_t l = 0; l < f.levels && !f.T.empty(); ++l) multiply(f, b + f.offset + l * f.width, 1);
+    for (std::int64_t l = 0; l < f.levels && !f.T.empty(); ++l) {
+      meter.count(std::int64_t{f.width} * f.width);
+      multiply(f, b + f.offset + l * f.width, 1);
+    }
 }
 
 void covariance_from_axes(const FactorBlock& f, double* C) {
   const std::int64_t s = f.width;
+  InterruptMeter meter;
   for (std::int64_t l = 0; l < f.levels && !f.T.empty(); ++l, C += s * s) {
+    meter.count(2 * s * s * s);
     for (std::int64_t c = 0; c < s; ++c) multiply(f, C + c * s, 1);
     for (std::int64_t r = 0; r < s; ++r) multiply(f, C + r, s);
   }

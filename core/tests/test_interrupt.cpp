@@ -227,4 +227,23 @@ TEST(the_test_for_confounded_parameters_is_interrupted_in_each_of_its_loops) {
   }
 }
 
+TEST(turning_the_blocks_of_many_levels_is_interrupted) {
+  const EveryCheckAsks every;
+  mm::FactorBlock block;
+  block.levels = 50;
+  block.width = 3;
+  block.T = {2, 0.5, 0.1, 0, 1, 0.3, 0, 0, 4};
+  std::vector<double> covariances(50 * 9, 1.0);
+  left = 1;
+  bool thrown = false;
+  try {
+    const InterruptScope scope(countdown);
+    mm::covariance_from_axes(block, covariances.data());
+  } catch (const Interrupted&) {
+    thrown = true;
+  }
+  left = 0;
+  CHECK(thrown);
+}
+
 }  // namespace
