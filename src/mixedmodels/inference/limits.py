@@ -15,6 +15,7 @@ from mixedmodels.errors import ConvergenceWarning, NotIdentifiedWarning, warn
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.curves import Curve, LowerDevianceError, NoLimitError
 from mixedmodels.inference.parameters import Parameter, to_value
+from mixedmodels.inference.search import limit
 from mixedmodels.inference.traces import Trace
 from mixedmodels.memory import most_threads
 from mixedmodels.optimize import Request
@@ -67,7 +68,7 @@ def limits(
         try:
             curve = Curve(fitted, parameter, inner)
         except NoLimitError as error:  # of a fit that is not at its minimum
-            notes[parameter.name] = f"{notes.get(parameter.name, '')} {error}".strip()
+            add_note(notes, parameter, str(error))
             return float("nan"), float("nan")
         trace = None if traces is None else traces[parameter.name]
         low, high = (_end(curve, end, _guess(trace, end), notes) for end in (-zeta, zeta))
@@ -99,6 +100,11 @@ def not_identified(fitted: Fitted, parameters: Sequence[Parameter]) -> dict[str,
     }
 
 
+def add_note(notes: dict[str, str], parameter: Parameter, text: str) -> None:
+    """Put a sentence after those that `notes` has for a parameter."""
+    notes[parameter.name] = f"{notes.get(parameter.name, '')} {text}".strip()
+
+
 def from_optimum(fitted: Fitted, work: Callable[[Fitted], T], refits: int = _MOST_REFITS) -> T:
     """The result of `work` on a fit, fitted again where a profile finds a lower deviance.
 
@@ -126,9 +132,9 @@ def _end(curve: Curve, zeta: float, guess: float | None, notes: dict[str, str]) 
     """One limit; NaN, with a note, where there is none."""
     parameter = curve.parameter
     try:
-        return float(to_value(parameter.kind, curve.limit(zeta, guess)))
+        return float(to_value(parameter.kind, limit(curve, zeta, guess)))
     except NoLimitError as error:
-        notes[parameter.name] = f"{notes.get(parameter.name, '')} {error}".strip()
+        add_note(notes, parameter, str(error))
         return float("nan")
 
 

@@ -1,7 +1,7 @@
 """The profile likelihood of a fit: all its curves, and what one reads off them.
 
-How a point is found is `curves`'s and the core's, how one goes between points `traces`'. The
-criterion is always ML, as in lme4.
+Points come from `curves` and `paths`, values between them from `traces`. The criterion is always
+ML, as in lme4.
 """
 
 from __future__ import annotations
@@ -18,8 +18,16 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.curves import Curve
-from mixedmodels.inference.limits import from_optimum, in_parallel, limits, not_identified, shares
+from mixedmodels.inference.limits import (
+    add_note,
+    from_optimum,
+    in_parallel,
+    limits,
+    not_identified,
+    shares,
+)
 from mixedmodels.inference.parameters import Parameter, parameters_of, place_of, select
+from mixedmodels.inference.paths import path
 from mixedmodels.inference.traces import Trace
 from mixedmodels.settings import check_level
 
@@ -158,8 +166,8 @@ def profile(
         threads: Curves computed at a time; None leaves the choice to the library.
 
     Raises:
-        MixedModelsError: Unknown names, a level or number of threads that is none, or a profile
-            that cannot be computed.
+        MixedModelsError: Unknown names, an invalid level or number of threads, or a profile that
+            cannot be computed.
     """
     check_level(level)
     return from_optimum(fitted, lambda fit: _profile(fit, names, level, threads))
@@ -185,9 +193,9 @@ def _profile(
 
     def trace(parameter: Parameter) -> Trace:
         curve = Curve(fitted, parameter, inner)
-        points = curve.path(reach)
-        if curve.trouble:
-            notes[parameter.name] = f"{notes.get(parameter.name, '')} {curve.trouble}".strip()
+        points, trouble = path(curve, reach)
+        if trouble:
+            add_note(notes, parameter, trouble)
         return Trace.of(parameter, curve.unit, points, fitted.model.templates)
 
     traces = in_parallel(trace, chosen, count)

@@ -1,0 +1,97 @@
+"""The points of a whole curve, about evenly spaced in the signed root of the deviance."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mixedmodels.inference.curves import FAR, FARTHEST, Curve, NoLimitError, Point, Side
+
+# Points of one side of a curve at most, and those that are wanted.
+_MOST_POINTS = 60
+_STEPS_A_SIDE = 7
+# Those towards a standard deviation of zero, where zeta bends.
+_STEPS_TO_ZERO = 14
+# Steps of zeta that two neighbours may be apart, and halvings to come to that.
+_LONGEST = 2.5
+_MOST_HALVINGS = 12
+# First step outwards of a logarithmic coordinate where the curvature at the optimum sets no limit.
+_FIRST_STEP = 3.0
+
+
+class Path(NamedTuple):
+    """The points of a curve, from one end to the other.
+
+    Attributes:
+        points: Ascending in w.
+        trouble: Why the curve ends early; empty if it does not.
+    """
+
+    points: list[Point]
+    trouble: str
+
+
+def path(curve: Curve, reach: float) -> Path:
+    """Points about evenly spaced in zeta up to +- `reach`."""
+    below, above = _half(curve, -1, reach), _half(curve, 1, reach)
+    points = [*reversed(below.points), curve.optimum, *above.points]
+    return Path(points, " ".join(text for text in (below.trouble, above.trouble) if text))
+
+
+def _half(curve: Curve, side: Side, reach: float) -> Path:
+    """The points on one side of the optimum, from there outwards."""
+    if side < 0 and curve.starts_level():
+        return Path([], curve.level_note(curve.optimum))
+    bound = curve.bound(side)
+    bent = side < 0 and curve.parameter.kind == "sd"
+    step = reach / (_STEPS_TO_ZERO if bent else _STEPS_A_SIDE)
+    points, trouble = [curve.optimum], ""
+    while len(points) < _MOST_POINTS:
+        last = points[-1]
+        left = reach - abs(last.zeta)
+        far = curve.parameter.kind == "sd" and last.w >= FARTHEST
+        if left <= 1e-3 * step or last.w == bound or far:
+            break
+        if last.deviance == curve.ceiling:
+            points.append(curve.point(bound))
+            break
+        # The last step is a little longer, so that the end lies beyond `reach`.
+        w = _onward(curve, points, side * (step if left > 1.2 * step else 1.02 * left))
+        try:
+            found = _next(curve, bound if side * (w - bound) >= 0.0 else w, last, step)
+        except NoLimitError as error:
+            trouble = str(error)
+            break
+        points.append(found)
+        if curve.vanishes(found, reach):
+            trouble = curve.level_note(found)
+            break
+    return Path(points[1:], trouble)
+
+
+def _next(curve: Curve, w: float, last: Point, step: float) -> Point:
+    """The point at w, or a nearer one where zeta would rise by much more than a step."""
+    found = curve.near(w, last)
+    for _ in range(_MOST_HALVINGS):
+        if abs(found.zeta - last.zeta) <= _LONGEST * step:
+            break
+        found = curve.near(0.5 * (last.w + found.w), last)
+    return found
+
+
+def _onward(curve: Curve, points: list[Point], step: float) -> float:
+    """Where zeta is about `step` further, by the slope at the last point and its change."""
+    last = points[-1]
+    side = 1.0 if step > 0.0 else -1.0
+    way = abs(last.w - curve.optimum.w)
+    if not last.slope > 0.0:
+        return last.w + side * (way if way > 0.0 else 0.5)
+    inverse = 1.0 / last.slope
+    move = step * inverse
+    if len(points) > 1 and points[-2].slope > 0.0 and last.zeta != points[-2].zeta:
+        bend = (inverse - 1.0 / points[-2].slope) / (last.zeta - points[-2].zeta)
+        move += 0.5 * bend * step * step
+    straight = abs(step) * inverse
+    move = min(max(side * move, 0.3 * straight), 3.0 * straight)
+    if curve.parameter.kind in ("sd", "sigma"):
+        move = min(move, FAR if curve.saturated else max(_FIRST_STEP, 4.0 * way))
+    return last.w + side * move
