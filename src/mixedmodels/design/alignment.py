@@ -13,7 +13,7 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.columns import Column, NumericColumn
-from mixedmodels.design.convert import column_of_values
+from mixedmodels.design.convert import column_of_values, has_no_order
 from mixedmodels.errors import DataError
 
 
@@ -35,6 +35,12 @@ def row_column(role: str, given: Any, n_rows: int, index: pd.Index | None, which
         raise DataError(
             f"{role} is a Series whose index differs from that of the data, so it is not clear "
             "which value belongs to which row; use .reindex(data.index) or .to_numpy()."
+        )
+    if has_no_order(given):
+        raise DataError(
+            f"{role} is a {type(given).__name__}, so it is not clear which value belongs to which "
+            "row; give a list or an array in the order of the rows, or a pandas Series with their "
+            "index."
         )
     shape = _shape(given)
     if shape != (n_rows,):

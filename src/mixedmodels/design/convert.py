@@ -7,6 +7,7 @@ are refused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import narwhals as nw
@@ -36,6 +37,11 @@ def column_of_values(name: str, values: Any) -> Column:
     Raises:
         DataError: Values that cannot be modelled.
     """
+    if has_no_order(values):
+        raise DataError(
+            f"Column '{name}' is a {type(values).__name__}, whose values belong to no rows; a "
+            "column is a sequence of values."
+        )
     if isinstance(values, np.ndarray):
         return column_of_array(name, values)
     if isinstance(values, (pd.Series, pd.Index)):
@@ -51,6 +57,11 @@ def column_of_values(name: str, values: Any) -> Column:
     objects = np.empty(len(listed), dtype=object)
     objects[:] = listed
     return column_of_objects(name, objects)
+
+
+def has_no_order(values: Any) -> bool:
+    """Whether this is a dict or a set: its elements would be taken in an order of its own."""
+    return isinstance(values, (Mapping, set, frozenset))
 
 
 def column_of_array(name: str, values: AnyArray) -> Column:

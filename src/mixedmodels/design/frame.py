@@ -19,6 +19,7 @@ from mixedmodels.design.convert import (
     column_of_narwhals,
     column_of_pandas,
     column_of_values,
+    has_no_order,
     of_stored,
 )
 from mixedmodels.errors import DataError, MixedModelsError
@@ -192,7 +193,8 @@ def _common_index(data: Mapping[Any, Any]) -> pd.Index | None:
 
 
 def _length(name: Hashable, values: Any) -> int:
-    if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__len__"):
+    sequence = hasattr(values, "__len__") and not isinstance(values, (str, bytes))
+    if not sequence or has_no_order(values):
         raise DataError(f"Column '{name}' is {values!r:.80}; a column is a sequence of values.")
     if isinstance(values, np.ndarray) and values.ndim == 0:
         raise DataError(f"Column '{name}' has 0 dimensions; it must have one.")

@@ -100,6 +100,25 @@ def test_values_without_labels_are_taken_in_order(
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
+    "unordered",
+    [
+        lambda values: dict(zip(range(len(values)), values, strict=True)),
+        lambda values: dict(zip(values, range(len(values)), strict=False)),
+        lambda values: set(range(1, len(values) + 1)),
+        lambda values: frozenset(range(1, len(values) + 1)),
+    ],
+    ids=["dict by row", "dict by value", "set", "frozenset"],
+)
+def test_dicts_and_sets_have_no_order_of_rows(
+    place: str, unordered: Callable[[list[Any]], Any], fit: LinearMixedFit
+) -> None:
+    call, column = PLACES[place]
+    with pytest.raises(DataError, match=r"is a (dict|set|frozenset), so it is not clear which"):
+        call(fit, unordered(data()[column].tolist()))
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
     "bad", [np.ones(N - 1), np.ones((N, 2)), np.ones((N, 1)), 3.0, [], "text"], ids=str
 )
 def test_one_value_for_each_row(place: str, bad: Any, fit: LinearMixedFit) -> None:

@@ -196,3 +196,10 @@ def test_repeated_column_names(table: pd.DataFrame, design: Callable[..., Design
 )
 def test_labels(level: object, label: str) -> None:
     assert level_label(level) == label
+
+
+@pytest.mark.parametrize("unordered", [set, frozenset, dict.fromkeys])
+def test_a_column_is_a_sequence(unordered: Callable[..., Any]) -> None:
+    table = {"y": [1.0, 2.0, 4.0], "x": unordered([3.0, 1.0, 2.0])}
+    with pytest.raises(DataError, match="a column is a sequence of values"):
+        as_table(table)
