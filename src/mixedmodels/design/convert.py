@@ -7,6 +7,7 @@ are refused.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -229,7 +230,7 @@ def _of_foreign_objects(name: str, values: AnyArray, dtype: Any) -> Column:
 def _check_distinct(name: str, levels: pd.Index) -> None:
     labels = level_labels(levels)
     if len(set(labels)) < len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
+        twice, _ = Counter(labels).most_common(1)[0]
         raise DataError(
             f"Column '{name}' has several categories that print as '{twice}'; rename them."
         )

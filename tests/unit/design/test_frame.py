@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -203,3 +204,12 @@ def test_a_column_is_a_sequence(unordered: Callable[..., Any]) -> None:
     table = {"y": [1.0, 2.0, 4.0], "x": unordered([3.0, 1.0, 2.0])}
     with pytest.raises(DataError, match="a column is a sequence of values"):
         as_table(table)
+
+
+def test_two_of_many_categories_that_print_alike_are_found_soon() -> None:
+    categories = pd.Index([*map(str, range(100_000)), 99_999], dtype=object)
+    values = pd.Categorical.from_codes(np.arange(4), categories)
+    began = time.perf_counter()
+    with pytest.raises(DataError, match="several categories that print as '99999'"):
+        as_table({"f": values}).column("f")
+    assert time.perf_counter() - began < 5.0
