@@ -188,8 +188,8 @@ def _warn_where_not_nested(ordered: Sequence[Candidate]) -> None:
         else:
             continue
         warn(
-            f"'{small.name}' is not nested in '{large.name}': its {part} is no special case of the "
-            "larger model's. Their likelihood ratio has no chi-square distribution; compare AIC, "
-            "AICc or BIC.",
+            f"'{small.name}' is not nested in '{large.name}': its {part} is not a special case of "
+            "the larger model's. Their likelihood ratio has no chi-square distribution; compare "
+            "AIC, AICc or BIC.",
             NotNestedWarning,
         )

@@ -105,27 +105,29 @@ def add_note(notes: dict[str, str], parameter: Parameter, text: str) -> None:
     notes[parameter.name] = f"{notes.get(parameter.name, '')} {text}".strip()
 
 
-def from_optimum(fitted: Fitted, work: Callable[[Fitted], T], refits: int = _MOST_REFITS) -> T:
+def from_optimum(fitted: Fitted, work: Callable[[Fitted], T]) -> T:
     """The result of `work` on a fit, fitted again where a profile finds a lower deviance.
 
     A search that has not converged is not mended here: its fit says so.
     """
-    try:
-        return work(fitted)
-    except LowerDevianceError as error:
-        if refits == 0 or not fitted.optsum.converged:
-            raise
-        request = Request(False, start=error.theta, control=fitted.optsum.control)
-        better = fitted.model.twin().solve(request)
-        if not better.solution.objective < fitted.solution.objective:
-            raise
-    warn(
-        f"A profile found a deviance {better.solution.objective:.6f} below that of the fit by ML "
-        f"({fitted.solution.objective:.6f}), which was a local optimum; the results are those of "
-        "the better one.",
-        ConvergenceWarning,
-    )
-    return from_optimum(better, work, refits - 1)
+    for _ in range(_MOST_REFITS):
+        try:
+            return work(fitted)
+        except LowerDevianceError as error:
+            if not fitted.optsum.converged:
+                raise
+            request = Request(False, start=error.theta, control=fitted.optsum.control)
+            better = fitted.model.twin().solve(request)
+            if not better.solution.objective < fitted.solution.objective:
+                raise
+        warn(
+            f"A profile found a deviance {better.solution.objective:.6f} below that of the fit by "
+            f"ML ({fitted.solution.objective:.6f}), which was a local optimum; the results are "
+            "those of the better one.",
+            ConvergenceWarning,
+        )
+        fitted = better
+    return work(fitted)
 
 
 def _end(curve: Curve, zeta: float, guess: float | None, notes: dict[str, str]) -> float:

@@ -86,7 +86,7 @@ def test_models_that_are_not_nested() -> None:
     data = SLEEP.assign(x=np.sin(np.arange(180)))
     one = mm.lmer("Reaction ~ x + (1 | Subject)", data, reml=False)
     two = mm.lmer("Reaction ~ Days + (Days | Subject)", data, reml=False)
-    with pytest.warns(NotNestedWarning, match=r"its fixed part '1 \+ x' is no special case"):
+    with pytest.warns(NotNestedWarning, match=r"its fixed part '1 \+ x' is not a special case"):
         mm.anova(one, two)
     half = SLEEP.assign(half=SLEEP["Days"] // 5)
     one = mm.lmer("Reaction ~ Days + (1 | Subject:half)", half, reml=False)
