@@ -74,6 +74,8 @@ _MARKS += (
     "e\u0301",
     "∞",
 )
+_MARKS += ("&&", "::", "?", "<-", ":=", "..", "and", "if", "[0]", "1_000", "1e999", "9**9**9")
+_MARKS += ("__import__('os')", "x.mean()", "\u2212", "\u200b", "\u212b", "(1|g)", "(x||g)")
 
 
 @functools.cache
@@ -222,6 +224,7 @@ def _mutated(random: Random, text: str) -> str:
             text[:at] + text[end:],
             text[:at] + text[at:end] * random.choice((2, 3, 30)) + text[end:],
             text[:at] + random.choice(_MARKS) + text[end:],
+            text[:at] + text[at:][::-1],
         )
     )
 
