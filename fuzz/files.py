@@ -1,13 +1,16 @@
-"""Damaged files of saved fits: changed bytes, and changed contents under a seal that is right."""
+"""Saved fits that are damaged: in their bytes, and in what these mean under a right seal."""
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import copy
 import functools
 import hashlib
 import io
-import json
 import tempfile
-import zipfile
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,52 +18,49 @@ from typing import Any
 import numpy as np
 
 import mixedmodels as mm
+from mixedmodels.storage import container
 
-_SEAL = b"mixedmodels sha256 "
-_STRANGE: tuple[Any, ...] = (
-    None,
-    -1,
-    0,
-    1,
-    2**31,
-    2**63,
-    -(2**64),
-    1e308,
-    float("nan"),
-    "",
-    "x",
-    [],
-    {},
-    [[]],
-    True,
-    "\ud800",
-)
+_SLEEP = mm.load_dataset("sleepstudy")
+_ODD: list[Any] = [
+    *(None, True, False, 0, 1, -1, 2, 7, 179, 180, 181, 2**31, -(2**31), 2**63, 2**64, 10**99),
+    *("", "a", "Days", "Subject", "`", "os.system('true')", "\ud800", "x" * 2000),
+    *({"float": "nan"}, {"float": "inf"}, {"float": "-0x1p+0"}, {"float": "0x1p+1023"}),
+    *({"object": 0}, {"object": 3}, {"object": 10**6}, {"object": -1}, {"number": ["<f8", ""]}),
+    *({"tuple": []}, {"list": []}, {"dict": []}, {"tuple": [1, "a"]}, [], {}, [[[[]]]], {"a": 1}),
+]
 
 
 @functools.cache
 def originals() -> tuple[bytes, ...]:
-    """The bytes of a few small saved fits."""
-    sleep, cake = mm.load_dataset("sleepstudy"), mm.load_dataset("cake")
-    fits = (
-        mm.lmer("Reaction ~ Days + (Days | Subject)", sleep),
-        mm.lmer("Reaction ~ scale(Days) + offset(Days) + (1 | Subject)", sleep, weights="1 + Days"),
-        mm.lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", cake),
-    )
+    """Saved fits of several kinds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gaps = _SLEEP.assign(Reaction=_SLEEP["Reaction"].mask(_SLEEP.index.isin([3, 50])), w=1.5)
+        gaps["f"] = np.array(["a", "b", "c"])[_SLEEP.index % 3]
+        fits = [
+            mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"), threads=1),
+            mm.lmer("Reaction ~ poly(Days, 2) + (Days | Subject)", _SLEEP, threads=1),
+            mm.lmer(
+                "Reaction ~ Days * f + scale(Days) + offset(2 * Days) + (Days || Subject)"
+                " + (1 | f:Subject)",
+                gaps.set_axis([f"r{i}" for i in range(180)], axis=0),
+                weights="w",
+                threads=1,
+            ),
+            mm.lmer("strength ~ 1 + (1 | batch/cask)", mm.load_dataset("pastes"), threads=1),
+        ]
+    found = []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "fit.mm"
-        contents = []
         for fit in fits:
+            path = Path(folder) / "fit.mm"
             fit.save(path)
-            contents.append(path.read_bytes())
-    return tuple(contents)
+            found.append(path.read_bytes())
+    return tuple(found)
 
 
 def draw(random: Random) -> bytes:
     """A file that is damaged somehow."""
-    content = random.choice(originals())
-    return random.choice((_cut, _flipped, _flipped, _spliced, _edited, _edited, _edited, _edited))(
-        random, content
-    )
+    return random.choice(_DAMAGE)(random.choice(originals()), random)
 
 
 def run(content: bytes) -> mm.LinearMixedFit:
@@ -69,10 +69,7 @@ def run(content: bytes) -> mm.LinearMixedFit:
         path = Path(folder) / "fit.mm"
         path.write_bytes(content)
         fit = mm.load(path, threads=1)
-    str(fit)
-    fit.ranef()
-    fit.predict()
-    fit.leverage()
+        use(fit, Path(folder) / "again.mm")
     return fit
 
 
@@ -81,144 +78,203 @@ def show(content: bytes) -> str:
     return f"{len(content)} bytes"
 
 
-def _cut(random: Random, content: bytes) -> bytes:
-    at = random.randrange(len(content))
-    return random.choice(
-        (
-            content[:at],
-            content[at:],
-            content[:at] + content[at + random.randrange(9) :],
-            content * 2,
-        )
-    )
+def use(fit: mm.LinearMixedFit, again: Path) -> None:
+    """Call what reads each part of a fit; our own errors are an answer."""
+    data = _SLEEP[:5].assign(f="a", w=1.0, Batch="A", batch="A", cask="a")
+    calls: list[Callable[[], Any]] = [
+        lambda: str(fit.summary()),
+        lambda: repr(fit),
+        lambda: (fit.messages, fit.aic, str(fit.optsum), fit.theta_names),
+        fit.predict,
+        lambda: fit.predict(data),
+        lambda: fit.predict(data, allow_new_levels=True),
+        lambda: fit.ranef(condvar=True),
+        fit.leverage,
+        fit.coef,
+        fit.augment,
+        lambda: fit.model.objective(fit.theta),
+        fit.singularity,
+        lambda: fit.save(again),
+    ]
+    for call in calls:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with contextlib.suppress(mm.MixedModelsError):
+                call()
 
 
-def _flipped(random: Random, content: bytes) -> bytes:
+def sealed(content: bytes) -> bytes:
+    """The content with the digest of what it has become."""
+    body = content[: -len(_seal(b""))]
+    return body + _seal(body)
+
+
+def _seal(body: bytes) -> bytes:
+    return b"mixedmodels sha256 " + hashlib.sha256(body).hexdigest().encode()
+
+
+# -- damage to bytes -----------------------------------------------------------------------------
+
+
+def _flip(content: bytes, random: Random) -> bytes:
     changed = bytearray(content)
-    for _ in range(random.choice((1, 1, 2, 10, 200))):
-        changed[random.randrange(len(changed))] = random.randrange(256)
-    return _sealed(bytes(changed)) if random.random() < 0.5 else bytes(changed)
+    for _ in range(random.choice([1, 1, 2, 10])):
+        changed[random.randrange(len(changed))] ^= 1 << random.randrange(8)
+    return bytes(changed)
 
 
-def _spliced(random: Random, content: bytes) -> bytes:
-    other = random.choice(originals())
-    return _sealed(
-        content[: random.randrange(len(content))] + other[random.randrange(len(other)) :]
+def _cut(content: bytes, random: Random) -> bytes:
+    at = random.randrange(len(content))
+    return random.choice((content[:at], content[at:], content * 2))
+
+
+def _extend(content: bytes, random: Random) -> bytes:
+    return content + random.randbytes(random.randrange(1, 300))
+
+
+def _splice(content: bytes, random: Random) -> bytes:
+    i, j = sorted(random.randrange(len(content)) for _ in range(2))
+    return (
+        content[:i] + random.choice([b"", content[i:j] * 2, random.randbytes(j - i)]) + content[j:]
     )
 
 
-def _sealed(content: bytes) -> bytes:
-    """The content with a seal that is right."""
-    length = len(_SEAL) + 64
-    body = content[:-length]
-    return body + _SEAL + hashlib.sha256(body).hexdigest().encode()
+def _sealed_flip(content: bytes, random: Random) -> bytes:
+    return sealed(_flip(content[:-90], random) + content[-90:])
 
 
-def _edited(random: Random, content: bytes) -> bytes:
-    """Header or arrays changed, then packed again as `save` packs them."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    header_name = next(iter(members))
-    for _ in range(random.choice((1, 1, 1, 2, 4))):
-        name = random.choice(list(members))
-        if name == header_name or random.random() < 0.5:
-            members[header_name] = _edited_header(random, members[header_name])
+def _sealed_splice(content: bytes, random: Random) -> bytes:
+    return sealed(_splice(content[:-90], random) + content[-90:])
+
+
+def _sealed_directory(content: bytes, random: Random) -> bytes:
+    """Bytes of the central directory changed: sizes, offsets, methods, flags."""
+    start = content.rindex(b"PK\x01\x02", 0, content.rindex(b"PK\x05\x06"))
+    at = random.randrange(start, len(content) - 90)
+    width = random.choice([1, 2, 4])
+    return sealed(
+        content[:at] + random.choice([b"\xff", b"\x00", b"\x7f"]) * width + content[at + width :]
+    )
+
+
+# -- damage to what the bytes mean -----------------------------------------------------------------
+
+
+def unpacked(content: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and arrays of a file, to be changed and packed again."""
+    file = container.unpack("it", io.BytesIO(content))
+    return copy.deepcopy(file.header), {name: np.array(a) for name, a in file.arrays.items()}
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every container and key in a JSON value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in list(items):
+        yield value, key
+        if isinstance(item, (dict, list)):
+            yield from _places(item)
+
+
+def _edit(content: bytes, random: Random) -> bytes:
+    header, arrays = unpacked(content)
+    for _ in range(random.choice([1, 1, 1, 2, 5])):
+        holder, key = random.choice(list(_places(header)))
+        _change(holder, key, random)
+    return container.pack(header, arrays)
+
+
+def _change(holder: Any, key: Any, random: Random) -> None:
+    old = holder[key]
+    kind = random.randrange(4)
+    if kind == 0:
+        holder[key] = copy.deepcopy(random.choice(_ODD))
+    elif kind == 1 and isinstance(old, int):
+        holder[key] = old + random.choice([-1, 1, 1000, -1000, 2**40])
+    elif kind == 2 and isinstance(holder, list):
+        if random.random() < 0.5:
+            holder.pop(key)
         else:
-            members[name] = _edited_array(random, members[name])
-        if random.random() < 0.1:
-            members.pop(random.choice(list(members)[1:] or [header_name]), None)
-        if random.random() < 0.1 and len(members) > 2:
-            a, b = random.sample(list(members)[1:], 2)
-            members[a], members[b] = members[b], members[a]
-    return _packed(members)
-
-
-def _packed(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-        archive.comment = bytes(len(_SEAL) + 64)
-    return _sealed(buffer.getvalue())
-
-
-def _edited_header(random: Random, text: bytes) -> bytes:
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError):  # an earlier edit may have made it unreadable
-        return text
-    place, key = _place(random, header)
-    if place is None:
-        return text
-    other, other_key = _place(random, header)
-    value = random.choice((*_STRANGE, other[other_key] if other is not None else None))
-    if random.random() < 0.15:
-        del place[key]
+            holder.insert(key, copy.deepcopy(old))
+    elif isinstance(holder, dict):
+        del holder[key]
     else:
-        place[key] = value
-    if random.random() < 0.02:
-        return b"[" * 100_000
-    return json.dumps(header).encode("utf-8", "replace")
+        holder[key] = copy.deepcopy(random.choice(_ODD))
 
 
-def _place(random: Random, value: Any) -> tuple[Any, Any]:
-    """A random container inside `value` and a key of it."""
-    for _ in range(random.randrange(1, 12)):
-        if isinstance(value, dict) and value:
-            inside = [key for key, item in value.items() if isinstance(item, (dict, list)) and item]
-        elif isinstance(value, list) and value:
-            inside = [
-                key for key, item in enumerate(value) if isinstance(item, (dict, list)) and item
-            ]
-        else:
-            return None, None
-        if not inside:
-            break
-        value = value[random.choice(inside)]
-    if isinstance(value, dict) and value:
-        return value, random.choice(list(value))
-    if isinstance(value, list) and value:
-        return value, random.randrange(len(value))
-    return None, None
+def _swap(content: bytes, random: Random) -> bytes:
+    """Two objects change places, or their contents do."""
+    header, arrays = unpacked(content)
+    objects = header["objects"]
+    i, j = random.randrange(len(objects)), random.randrange(len(objects))
+    objects[i], objects[j] = objects[j], objects[i]
+    return container.pack(header, arrays)
 
 
-def _edited_array(random: Random, data: bytes) -> bytes:
-    try:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
-    except Exception:  # noqa: BLE001 - an earlier edit may have made it unreadable
-        return data
-    way = random.randrange(8)
-    if way == 0 and array.size:
-        array = np.array(array)
-        array.flat[random.randrange(array.size)] = (
-            random.choice((0, 1, 100))
-            if array.dtype.kind in "SU"
-            else random.choice((0, -1, 1, 127))
-        )
-    elif way == 1 and array.dtype.kind == "f" and array.size:
-        array = np.array(array)
-        array.flat[random.randrange(array.size)] = random.choice(
-            (np.nan, np.inf, -1.0, 1e300, 5e-324)
-        )
-    elif way == 2:
-        array = array[: random.randrange(len(array) + 1)] if array.ndim else array
-    elif way == 3:
-        array = (
-            array.astype(random.choice(("f4", "i8", "i4", "u1", "?", "S2")), casting="unsafe")
-            if array.dtype.kind in "fiub"
-            else array
-        )
-    elif way == 4:
-        array = array.reshape(-1)
-    elif way == 5:
-        array = np.concatenate([array, array]) if array.ndim else array
-    elif way == 6:
-        return data[: random.randrange(len(data))]
+def _edit_array(content: bytes, random: Random) -> bytes:
+    """Another length, type or value of an array."""
+    header, arrays = unpacked(content)
+    for written in header["objects"]:
+        if "array" in written and random.random() < 0.3:
+            member = f"x{len(arrays)}.npy"
+            arrays[member] = _decoded(written["array"])
+            written.clear()
+            written["member"] = member
+    if not arrays:
+        return container.pack(header, arrays)
+    name = random.choice(list(arrays))
+    array = arrays[name].copy()
+    ways: tuple[Callable[[], Any], ...] = (
+        lambda: array[: random.randrange(len(array) + 1)] if array.ndim else array,
+        lambda: np.concatenate([array, array]) if array.ndim else array,
+        lambda: _cast(array, random.choice(["f4", "i1", "u8", "f8", "i4", "?", ">f8"])),
+        lambda: _spoilt(array, random),
+        lambda: _spoilt(array, random),
+        lambda: array.reshape(-1),
+        lambda: np.zeros((0, 5)),
+        lambda: array.T,
+        lambda: np.full_like(array, random.choice([0, 1, 100])),
+    )
+    arrays[name] = random.choice(ways)()
+    return container.pack(header, arrays)
+
+
+def _decoded(written: list[Any]) -> Any:
+    dtype, shape, order, text = written
+    return np.frombuffer(base64.b64decode(text), dtype).reshape(shape, order=order)
+
+
+def _cast(array: Any, dtype: str) -> Any:
+    with np.errstate(all="ignore"):
+        return array.astype(dtype)
+
+
+def _spoilt(array: Any, random: Random) -> Any:
+    if array.size and array.dtype.kind in "fiu":
+        odd: list[Any] = [0, -1, 1, 10**9]
+        if array.dtype.kind == "f":
+            odd += [np.nan, np.inf, -np.inf, 1e300, -1e-300]
+        value = random.choice(odd)
+        with np.errstate(all="ignore"):
+            array.flat[random.randrange(array.size)] = np.array(value).astype(array.dtype)
+    return array
+
+
+def _mix(content: bytes, random: Random) -> bytes:
+    """Parts of two files."""
+    header, arrays = unpacked(content)
+    header2, arrays2 = unpacked(random.choice(originals()))
+    if random.random() < 0.5:
+        key = random.choice(list(header))
+        header[key] = header2[key]
     else:
-        shape = random.choice(("(1000000000,)", "(99999999999999,)", "(-1,)", "()", "(3, 1000000)"))
-        at = data.find(b"'shape': ") + 9
-        end = data.find(b")", at) + 1
-        return data[:at] + shape.encode().ljust(end - at) + data[end:] if at > 9 else data
-    out = io.BytesIO()
-    np.save(out, array, allow_pickle=False)
-    return out.getvalue()
+        name = random.choice(list(header["content"]))
+        header["content"][name] = header2["content"][name]
+    if random.random() < 0.5:
+        arrays = arrays2
+    return container.pack(header, arrays)
+
+
+_DAMAGE: tuple[Callable[[bytes, Random], bytes], ...] = (
+    *(_flip, _cut, _extend, _splice, _sealed_flip, _sealed_splice, _sealed_directory, _mix),
+    *(2 * (_edit, _edit, _edit, _swap, _edit_array, _edit_array)),
+)

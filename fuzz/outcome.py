@@ -68,16 +68,20 @@ def _refused(error: MixedModelsError) -> Outcome:
 
 
 def _unexplained(fit: LinearMixedFit) -> str:
-    """The first estimate that is not finite although the fit has no message about it."""
+    """The first estimate that is not finite although neither fit nor table has a note about it."""
     if fit.messages:
         return ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = fit.coef_table()
+    table = table.drop(index=list(table.attrs["notes"]))
     estimates = {
         "theta": fit.theta,
         "fixef": fit.fixef.to_numpy(),
         "stderror": fit.stderror.to_numpy(),
         "objective": np.array([fit.objective]),
         "sigma": np.array([fit.sigma]),
-        "coef_table": fit.coef_table().to_numpy(dtype=np.float64),
+        "coef_table": table.to_numpy(dtype=np.float64),
     }
     for name, values in estimates.items():
         if not np.isfinite(values).all():

@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
+from fuzz import files
+from unit.storage import hostile
 
 import mixedmodels as mm
 from mixedmodels.errors import FileError
 from mixedmodels.storage import container
 
-HERE = Path(__file__).with_name("damaged.py")
-
-
-def load_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("damaged", HERE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-damaged = load_module()
-GOOD: list[bytes] = damaged.sources()
-HOSTILE: dict[str, bytes] = damaged.hostile()
+GOOD = files.originals()
+HOSTILE = hostile.hostile()
 
 
 @pytest.mark.parametrize("first", range(0, 100, 25))
 def test_damaged_files(first: int, tmp_path: Path) -> None:
     outcomes = set()
     for seed in range(first, first + 25):
-        _, content = damaged.damaged(seed, GOOD)
-        outcomes.add(damaged.outcome(content, tmp_path / "fit.mm"))
+        content = files.draw(Random(seed))
+        outcomes.add(hostile.outcome(content, tmp_path / "fit.mm"))
     assert "refused" in outcomes
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_files(kind: str, tmp_path: Path) -> None:
-    assert damaged.outcome(HOSTILE[kind], tmp_path / "fit.mm") == "refused"
+    assert hostile.outcome(HOSTILE[kind], tmp_path / "fit.mm") == "refused"
 
 
 def test_hostile_files_take_little_memory(tmp_path: Path) -> None:
@@ -71,7 +59,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, "MB
 
 
 def changed(content: bytes, change: Any) -> bytes:
-    header, arrays = damaged.unpacked(content)
+    header, arrays = files.unpacked(content)
     by_class: dict[str, list[Any]] = {}
     for written in header["objects"]:
         if "class" in written:
@@ -124,7 +112,7 @@ def test_parts_that_do_not_belong_together(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite(value: float, tmp_path: Path) -> None:
-    header, arrays = damaged.unpacked(GOOD[1])
+    header, arrays = files.unpacked(GOOD[1])
     refused = 0
     for name, array in arrays.items():
         if array.dtype == np.float64:
