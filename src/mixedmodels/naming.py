@@ -13,6 +13,9 @@ from mixedmodels.errors import MixedModelsError
 
 Spelling = Callable[[int], str]
 
+# Longest name that a list in a message shows whole.
+_LONGEST = 80
+
 
 def distinct(
     names: Sequence[str], *spellings: Spelling, taken: Collection[str] = ()
@@ -88,6 +91,12 @@ def ambiguous(asked: str, choices: Sequence[str]) -> MixedModelsError:
     """The error for a name that several things have."""
     listed = " or ".join(repr(choice) for choice in choices)
     return MixedModelsError(f"{asked!r} can mean more than one here; write {listed}.")
+
+
+def first_few(names: Sequence[str], most: int) -> str:
+    """The first `most` names for a message, ``a, b, ...``; long ones are cut."""
+    shown = [n if len(n) <= _LONGEST else f"{n[: _LONGEST - 3]}..." for n in names[:most]]
+    return ", ".join([*shown, "..."] if len(names) > most else shown)
 
 
 def backticked(name: str) -> str:

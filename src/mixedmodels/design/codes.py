@@ -7,7 +7,13 @@ import pandas as pd
 
 from mixedmodels._core import compact, encode_integers
 from mixedmodels.arrays import AnyArray, IntArray
-from mixedmodels.design.columns import CategoricalColumn, Column, NumericColumn, level_labels
+from mixedmodels.design.columns import (
+    CategoricalColumn,
+    Column,
+    NumericColumn,
+    first_levels,
+    level_labels,
+)
 from mixedmodels.design.levels import level_positions, merge_alike
 from mixedmodels.errors import DataError, did_you_mean
 
@@ -61,11 +67,10 @@ def relevel(column: CategoricalColumn, levels: pd.Index, name: str) -> Categoric
     lost = (codes < 0) & (column.codes >= 0)
     if lost.any():
         stray = column.levels.take(np.unique(column.codes[lost]))
-        listed = ", ".join(level_labels(stray[:5]))
         hint = did_you_mean(level_labels(stray)[0], level_labels(levels)) if len(stray) else ""
         raise DataError(
-            f"{name} has values that are not among its levels: {listed}. "
-            f"The levels are {', '.join(level_labels(levels[:10]))}.{hint}"
+            f"{name} has values that are not among its levels: {first_levels(stray, 5)}. "
+            f"The levels are {first_levels(levels, 10)}.{hint}"
         )
     return CategoricalColumn(codes, levels, column.ordered)
 

@@ -17,8 +17,11 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design.columns import level_labels
 from mixedmodels.errors import DataError, did_you_mean
 from mixedmodels.memory import require
+from mixedmodels.naming import first_few
 from mixedmodels.settings import CONTRASTS
 
+# Levels that a message lists.
+_SHOWN = 10
 _POLY_NAMES = (".L", ".Q", ".C")
 
 
@@ -89,13 +92,13 @@ class Contrast:
         labels = level_labels(levels)
         if self.n_levels not in (None, len(labels)):
             raise DataError(
-                f"{factor} has {len(labels)} levels in use ({', '.join(labels[:10])}), not the "
+                f"{factor} has {len(labels)} levels in use ({first_few(labels, _SHOWN)}), not the "
                 f"{self.n_levels} that its contrast is written for."
             )
         if self.position is not None:
             if self.position > len(labels):
                 raise DataError(
-                    f"{factor} has {len(labels)} levels in use ({', '.join(labels[:10])}), so "
+                    f"{factor} has {len(labels)} levels in use ({first_few(labels, _SHOWN)}), so "
                     f"number {self.position} cannot be the reference."
                 )
             return _treatment(labels, self.position - 1 if self.position else len(labels) - 1)
@@ -105,7 +108,7 @@ class Contrast:
         if wanted not in labels:
             raise DataError(
                 f"{factor} has no level '{wanted}' to be the reference; it has "
-                f"{', '.join(labels[:10])}.{did_you_mean(wanted, labels)}"
+                f"{first_few(labels, _SHOWN)}.{did_you_mean(wanted, labels)}"
             )
         return _treatment(labels, labels.index(wanted))
 
@@ -194,7 +197,7 @@ def _in_order_of(levels: pd.Index, contrast: pd.DataFrame, factor: str) -> pd.Da
     problem = f"no row for the level '{absent[0]}'" if absent else "several rows for one level"
     raise DataError(
         f"The contrast matrix of '{factor}' has {problem}; its rows are labelled "
-        f"{', '.join(rows[:10])}. Label each row with a level, or give an array in their order."
+        f"{first_few(rows, _SHOWN)}. Label each row with a level, or give an array in their order."
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import AnyArray, BoolArray, LongArray
+from mixedmodels.naming import first_few
 
 DIGITS = 15
 """Significant digits of a level that is not a whole number, as in R."""
@@ -131,6 +132,11 @@ def level_labels(levels: pd.Index) -> list[str]:
     if levels.dtype == np.float32:
         return [_float_label(np.float32(value)) for value in values]
     return [level if type(level) is str else level_label(level) for level in values]
+
+
+def first_levels(levels: pd.Index, most: int) -> str:
+    """The labels of the first `most` levels for a message, ``a, b, ...``."""
+    return first_few(level_labels(levels[: most + 1]), most)
 
 
 def _float_label(value: Any) -> str:

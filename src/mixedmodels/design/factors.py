@@ -21,6 +21,7 @@ from mixedmodels.design.columns import (
     CategoricalColumn,
     Column,
     NumericColumn,
+    first_levels,
     level_labels,
 )
 from mixedmodels.design.evaluate import bind_factor, evaluate
@@ -189,11 +190,11 @@ def replay_factor(recipe: Recipe, rows: Rows) -> Block:
     codes = match_levels(value, recipe.levels)
     unknown = (codes < 0) & (value.codes >= 0)
     if unknown.any():
-        stray = level_labels(value.levels.take(np.unique(value.codes[unknown])))
+        stray = value.levels.take(np.unique(value.codes[unknown]))
         raise DataError(
             f"'{factor.name}' has levels that were not there when the model was fitted: "
-            f"{', '.join(stray[:5])} ({rows.describe(unknown)}). "
-            f"Known levels: {', '.join(level_labels(recipe.levels[:10]))}."
+            f"{first_levels(stray, 5)} ({rows.describe(unknown)}). "
+            f"Known levels: {first_levels(recipe.levels, 10)}."
         )
     full = full_coding(level_labels(recipe.levels))
     return CategoricalBlock(factor.name, codes, recipe.contrast, full)

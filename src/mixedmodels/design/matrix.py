@@ -24,11 +24,11 @@ from mixedmodels.design.rank import TooManyParts, scope_terms
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import ModelError
 from mixedmodels.formula import Term
+from mixedmodels.formula.tokens import shorten
 from mixedmodels.memory import require
 
 ColumnPlan: TypeAlias = tuple[Choice, ...]
 
-_SHOWN = 60
 
 # Bytes that the name and the plan of a column take, about.
 _PLANNED = 400.0
@@ -94,7 +94,7 @@ def plan_part(
     except TooManyParts as error:
         name = terms[error.term].name
         raise ModelError(
-            f"'{name[:_SHOWN]}{'...' * (len(name) > _SHOWN)}' is an interaction of {error.factors} "
+            f"'{shorten(name)}' is an interaction of {error.factors} "
             "categorical factors, which is more than can be handled (8, or 10 with all lower "
             "terms in the formula). Make one factor of several."
         ) from None

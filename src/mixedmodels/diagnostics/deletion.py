@@ -26,6 +26,7 @@ from mixedmodels.diagnostics.rows import row_labels
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.naming import first_few
 from mixedmodels.optimize.run import DECREMENT, ZERO
 from mixedmodels.settings import (
     INFLUENCE_METHODS,
@@ -66,7 +67,7 @@ class RowSets:
             absent = [label for label in wanted if label not in self.labels]
             raise MixedModelsError(
                 f"influence: only={absent[0]!r} is not among the {len(self.labels)} labels of "
-                f"{self.by!r}, which begin {', '.join(map(repr, self.labels[:5].tolist()))}."
+                f"{self.by!r}: {first_few(list(map(repr, self.labels[:6].tolist())), 5)}."
                 if absent
                 else f"influence: the labels of {self.by!r} are not unique, so only= cannot choose."
             )

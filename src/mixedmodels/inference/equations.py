@@ -14,7 +14,7 @@ import numpy as np
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError, did_you_mean
-from mixedmodels.naming import ambiguous, backticked
+from mixedmodels.naming import ambiguous, backticked, first_few
 
 _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 # A name in backticks, or up to the next operator.
@@ -166,11 +166,10 @@ class EquationReader:
         word = _WORD.match(rest)
         if not why:
             why = f"'{rest}' is not understood" if rest else "it ends too early"
-        listed = ", ".join(self._names[:12]) + (", ..." if len(self._names) > 12 else "")
         hint = did_you_mean(word[0].strip("`"), self._names) if word else ""
         return MixedModelsError(
             f"The hypothesis '{self._text}' is not a linear equation of coefficients: {why}. "
-            f"Coefficients are: {listed}.{hint}"
+            f"Coefficients are: {first_few(self._names, 12)}.{hint}"
         )
 
 

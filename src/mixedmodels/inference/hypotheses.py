@@ -17,7 +17,7 @@ from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.inference.equations import EquationReader
 from mixedmodels.inference.estimable import over_kept
-from mixedmodels.naming import find
+from mixedmodels.naming import find, first_few
 
 Spec: TypeAlias = (
     str | Mapping[str, float] | Sequence[str | Mapping[str, float]] | npt.ArrayLike | pd.DataFrame
@@ -65,9 +65,8 @@ class Coefficients:
         found = find(name, self.names, self.spelled)
         if found is not None:
             return found
-        listed = ", ".join(self.names[:12]) + (", ..." if len(self.names) > 12 else "")
         raise MixedModelsError(
-            f"'{name}' is not a coefficient of the model; there are: {listed}."
+            f"'{name}' is not a coefficient of the model; there are: {first_few(self.names, 12)}."
             f"{did_you_mean(name, self.names)}"
         )
 
@@ -76,8 +75,8 @@ def hypothesis(spec: Spec, rhs: npt.ArrayLike | None, about: Coefficients) -> Hy
     """The hypothesis that a user means.
 
     Raises:
-        MixedModelsError: A name that is no coefficient, an equation that is not linear, weights of
-            the wrong shape, rows that contradict each other, a function that is not estimable.
+        MixedModelsError: A name that is not a coefficient, an equation that is not linear, weights
+            of the wrong shape, rows that contradict each other, a function that is not estimable.
     """
     if not len(about.kept):
         raise MixedModelsError("The model has no fixed effects, so there is nothing to test.")

@@ -1,7 +1,7 @@
 """The parameters of a profile: their names, places and scales.
 
 What the core holds of a parameter (log sigma, the arcsine of a correlation) is here turned into the
-parameter and back. Values of all parameters at once are `estimates.parameters`'.
+parameter and back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mixedmodels.estimates.parameters import (
     parameter_names,
     random_spellings,
 )
-from mixedmodels.naming import by_spelling, find
+from mixedmodels.naming import by_spelling, find, first_few
 
 Kind: TypeAlias = Literal["sd", "cor", "sigma", "beta"]
 
@@ -124,7 +124,7 @@ def place_of(
     if place is None:
         hint = did_you_mean(name, printed) if isinstance(name, str) else ""
         raise MixedModelsError(
-            f"{where} has no parameter {name!r}; it has {', '.join(printed)} "
+            f"{where} has no parameter {name!r}; it has {first_few(printed, 20)} "
             f"('theta_' and 'beta_' stand for all of a kind).{hint}"
         )
     return place

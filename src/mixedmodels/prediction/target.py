@@ -1,6 +1,6 @@
 """The rows to predict: X, z, levels and offset, of the training data or made on new data.
 
-Also which random-effects terms take part. Nothing of a fit is known here.
+Also which random-effects terms take part. Independent of a fit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, GroupingFactor
-from mixedmodels.design.columns import level_labels
+from mixedmodels.design.columns import first_levels
 from mixedmodels.design.lookup import find_terms
 from mixedmodels.design.rebuild import (
     new_rows,
@@ -29,6 +29,7 @@ from mixedmodels.design.rebuild import (
 )
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, MixedModelsError
+from mixedmodels.naming import first_few
 
 _SHOWN = 5
 
@@ -134,7 +135,7 @@ def chosen_terms(design: Design, random: Any) -> tuple[int, ...]:
             terms as one writes them ("(Days | Subject)"), in any order, spacing and backticks.
 
     Raises:
-        MixedModelsError: Something else, or a name that is none of the model's.
+        MixedModelsError: Something else, or a name that the model does not have.
     """
     everything = tuple(range(len(design.terms)))
     if isinstance(random, str):
@@ -186,11 +187,9 @@ def _refuse_new(
     if not new.any():
         return
     labels = [label for label in unknown_levels(group, rows, codes) if label != "NA"]
-    shown = ", ".join(labels[:_SHOWN]) + (", ..." if len(labels) > _SHOWN else "")
-    known = ", ".join(level_labels(group.levels[:_SHOWN]))
     raise DataError(
-        f"'{group.name}' has levels that were not there when the model was fitted: {shown} "
-        f"({rows.describe(new)}). Known are {group.n_levels} levels: {known}"
-        f"{', ...' if group.n_levels > _SHOWN else ''}. With allow_new_levels=True they get the "
-        "population value; random='none' leaves random effects out."
+        f"'{group.name}' has levels that were not there when the model was fitted: "
+        f"{first_few(labels, _SHOWN)} ({rows.describe(new)}). Known are {group.n_levels} levels: "
+        f"{first_levels(group.levels, _SHOWN)}. With allow_new_levels=True they get the population "
+        "value; random='none' leaves random effects out."
     )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.codes import TRUTH_LEVELS
-from mixedmodels.design.columns import CategoricalColumn, level_labels
+from mixedmodels.design.columns import CategoricalColumn, first_levels, level_labels
 from mixedmodels.design.functions.factors import settled
 from mixedmodels.design.functions.kinds import (
     CodedColumn,
@@ -52,7 +52,7 @@ def as_numeric(x: Any, *, _state: dict[str, Any]) -> FloatArray:
         )
     column, levels = settled(x, _state)
     if len(column.levels) > len(levels):
-        stray = ", ".join(level_labels(column.levels[len(levels) :])[:5])
+        stray = first_levels(column.levels[len(levels) :], 5)
         raise DataError(f"has levels that were not there when the model was fitted: {stray}.")
     return np.where(column.codes < 0, np.nan, column.codes + 1.0)
 

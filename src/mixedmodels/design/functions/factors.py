@@ -14,7 +14,12 @@ from mixedmodels._core import interact
 from mixedmodels.design.codes import match_levels
 from mixedmodels.design.codes import relevel as put_levels
 from mixedmodels.design.coding import Contrast
-from mixedmodels.design.columns import CategoricalColumn, level_label, level_labels
+from mixedmodels.design.columns import (
+    CategoricalColumn,
+    first_levels,
+    level_label,
+    level_labels,
+)
 from mixedmodels.design.functions.kinds import (
     CodedColumn,
     basis,
@@ -27,6 +32,7 @@ from mixedmodels.design.functions.kinds import (
 )
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import DataError, FormulaError, did_you_mean
+from mixedmodels.naming import first_few
 
 MAX_LEVELS = 10_000
 """Largest number of levels or labels that a formula may list."""
@@ -213,7 +219,7 @@ def _position(wanted: Any, levels: pd.Index) -> int:
         if wanted in labels:
             return labels.index(wanted)
         raise DataError(
-            f"has no level '{wanted}'; it has {', '.join(labels[:_SHOWN])}."
+            f"has no level '{wanted}'; it has {first_few(labels, _SHOWN)}."
             f"{did_you_mean(wanted, labels)}"
         )
     return count(wanted, "ref", 1, max(len(labels), 1)) - 1
@@ -228,15 +234,15 @@ def _relabelled(
     if learnt:
         column, levels = settled(CodedColumn(column, compact=True), state)
         if len(column.levels) > len(levels):
-            stray = ", ".join(level_labels(column.levels[len(levels) :])[:_SHOWN])
+            stray = first_levels(column.levels[len(levels) :], _SHOWN)
             raise DataError(f"has values that were not there when the model was fitted: {stray}.")
     if len(names) != len(levels):
         raise DataError(
             f"needs a label for each of the {len(levels)} levels "
-            f"({', '.join(level_labels(levels[:_SHOWN]))}), not {len(names)}."
+            f"({first_levels(levels, _SHOWN)}), not {len(names)}."
         )
-    distinct = list(dict.fromkeys(names))
-    position = np.array([*(distinct.index(name) for name in names), -1], dtype=np.int32)
+    codes, distinct = pd.factorize(np.array(names, dtype=object))
+    position = np.append(codes, -1).astype(np.int32)
     return CategoricalColumn(
         position[column.codes], pd.Index(distinct, dtype=object), column.ordered
     )

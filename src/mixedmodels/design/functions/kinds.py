@@ -17,7 +17,7 @@ from formulaic.materializers.types import FactorValues
 
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.codes import TRUTH_LEVELS, categorize
-from mixedmodels.design.columns import CategoricalColumn, NumericColumn, level_labels
+from mixedmodels.design.columns import CategoricalColumn, NumericColumn, first_levels
 from mixedmodels.errors import DataError, FormulaError
 
 _SHOWN = 3
@@ -259,8 +259,7 @@ def describe(value: Any) -> str:
 def _describe_levels(levels: pd.Index) -> str:
     if levels.dtype.kind in "mM":
         return "dates or times (make a number of them, say, days since the first)"
-    more = ", ..." if len(levels) > _SHOWN else ""
-    return f"categories ({', '.join(level_labels(levels[:_SHOWN]))}{more})"
+    return f"categories ({first_levels(levels, _SHOWN)})"
 
 
 def _is_truth(levels: pd.Index) -> bool:
