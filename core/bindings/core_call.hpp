@@ -10,7 +10,7 @@
 #include "mixedmodels/blas_threads.hpp"
 #include "mixedmodels/interrupt.hpp"
 
-// Whether the user, or who has the flag of this thread, wants to stop. Takes Python's lock.
+// Whether the user, or the owner of this thread's flag, wants to stop. Takes Python's lock.
 bool stop_wanted();
 
 // Throws `Interrupted` if the flag of this thread is set.
@@ -18,7 +18,7 @@ void check_stop_flag();
 
 class CoreCall {
  public:
-  CoreCall() { check_stop_flag(); }  // of many short calls none may last until somebody asks
+  CoreCall() { check_stop_flag(); }  // many short calls may pass without a question to the caller
   CoreCall(const CoreCall&) = delete;
   CoreCall& operator=(const CoreCall&) = delete;
 

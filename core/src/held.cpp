@@ -13,7 +13,7 @@ namespace mixedmodels {
 namespace {
 
 constexpr Criterion kMl = Criterion::ml;
-// A column of a template below the first is held at zero by symmetry alone, and is started at the second.
+// Size of a column of a template below which only symmetry holds it at zero, and the size that it is started at then.
 constexpr double kZero = 1e-3, kAway = 0.03;
 
 std::vector<ThetaEntry> squares(const std::vector<ProfileTerm>& terms) {

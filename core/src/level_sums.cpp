@@ -62,7 +62,8 @@ class Panels {
     for (int first = 0; first < levels; first += step) out.push_back({f, first, std::min(levels, first + step)});
   }
 
-  // Panels in so many tasks, each with sums of its own that are added in order: no matter which thread took which.
+  // Panels are dealt to a fixed number of tasks. Each has sums of its own, which are added in the order of the tasks,
+  // so that results do not depend on the threads.
   template <typename Take>
   void run(Take take) {
     const std::vector<Panel>& panels = space_.panels;

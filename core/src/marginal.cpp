@@ -15,13 +15,13 @@ namespace mixedmodels {
 
 namespace {
 
-// A template whose pivots are beyond this, squared and in units of what a level knows, has an inverse that is safe.
+// Squared pivot of a template, in units of a level's information, above which its inverse is accurate.
 constexpr double kSafe = 1e-2;
-// Where all have one, none may be larger than the first of these; else than the second.
+// Largest squared template in these units for which Z'V^-1Z is computed: kLargest if all are invertible, else kLarge.
 constexpr double kLargest = 1e10, kLarge = 1e5;
-constexpr int kSmall = 12;      // beyond it BLAS is worth its call
+constexpr int kSmall = 12;      // columns above which BLAS is called
 constexpr int kColumns = 64;    // of U in one task
-constexpr int kReadable = 200;  // rows of the rest from which on it pays to share work and to read M^-1 where it is
+constexpr int kReadable = 200;  // rows of the rest from which on work is shared and M^-1 read in place
 
 std::vector<double> inverse_template(int s, std::vector<double> lam) {
   small::invert_lower(s, s, lam.data());

@@ -19,8 +19,8 @@ struct Component {
   int factor, column;
 };
 
-// What is left of a column of Z beside those before it, squared and relative to the terms that it is the sum of, below
-// which it is taken for a combination of them.
+// Squared norm of a column of Z projected off the columns before it, relative to the terms of its sum, below which the
+// column counts as linearly dependent.
 constexpr double kSame = 1e-10;
 // By how much other columns of its factor may inflate the variance of a coefficient before a second start is tried.
 constexpr double kCoupled = 4;
@@ -236,7 +236,7 @@ class Products {
   std::vector<std::vector<double>> weights_, gram_, weighted_;
 };
 
-// What the components share may be said of them once only: where another one has done it, an unknown is left at zero.
+// Relative pivot below which a variance component is confounded with earlier ones; it is set to zero.
 constexpr double kConfounded = 1e-12;
 
 // Solves a x = b for an n x n matrix of (weighted) inner products, row by row the sizes squared of their unprojected

@@ -14,7 +14,7 @@ namespace {
 constexpr double kDecrement = 1e-11, kGoodEnough = 1e-7;
 constexpr int kMostSteps = 200;
 constexpr double kDifference = 1e-4;
-// Sizes of templates that a thorough search starts from, and by how much another minimum must be lower to count.
+// Sizes of templates that a thorough search starts from, and decrease of the deviance by which another minimum counts.
 constexpr double kSizes[] = {1, 0.1};
 constexpr double kLower = 1e-7;
 

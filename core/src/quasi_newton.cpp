@@ -12,13 +12,15 @@ namespace mixedmodels {
 
 namespace {
 
-// Steps that the model remembers, and what it may have promised where they set out: far away the curvature is another.
+// Number of step pairs kept for BFGS updates. Pairs that start where the predicted decrease is above kFar are dropped:
+// the curvature there differs.
 constexpr std::size_t kRemembered = 5;
 constexpr double kFar = 3;
-// What it may promise where a step counts as a difference of the gradient, and what part of that may be left.
+// A full step counts as a Hessian-vector product if the predicted decrease was at most kNear before it and at most
+// kLeft of that remains.
 constexpr double kNear = 1e-2, kLeft = 0.1;
 
-// A step may not much more than double the largest entry: beyond that the model knows nothing. Twice the entry would
+// A step may not much more than double the largest entry: beyond that the model is unreliable. Twice the entry would
 // be the way to its mirror image, where an even function is the same, and half of that to zero, where it is flat.
 void limit_step(const std::vector<double>& theta, std::vector<double>& step) {
   double size = 0.1, longest = 0;
@@ -59,9 +61,9 @@ class Search {
       }
       renew_model(true);
       model_.step(gradient_, step_);
-      const double promised = r.decrement;
+      const double predicted = r.decrement;
       r.decrement = -0.5 * small::dot(n_, step_.data(), gradient_.data());
-      r.confirmed = confirms(promised, r.decrement);
+      r.confirmed = confirms(predicted, r.decrement);
       if (r.decrement <= settings_.decrement) {
         r.status = SearchStatus::converged;
         break;
@@ -144,9 +146,9 @@ class Search {
   }
 
   // A step and how the gradient changed along it, of which the scoring Hessians at both ends, the mean of the two, have
-  // missed a part. Steps that set out where the model still promised much tell little of the curvature here.
-  void remember(double promised) {
-    if (promised > kFar) return seen_.clear();
+  // missed a part. Steps that start where the predicted decrease is large say little of the curvature here.
+  void remember(double predicted) {
+    if (predicted > kFar) return seen_.clear();
     if (seen_.size() == kRemembered) seen_.erase(seen_.begin());
     for (auto& [step, missed] : seen_) {
       scoring_.rotate(rotation_.data(), step.data());
@@ -156,10 +158,11 @@ class Search {
     fresh_ = true;
   }
 
-  // Whether the last step was all that the model wanted, from where it promised little, and has found the curvature
-  // that was promised: a product of the exact Hessian with the direction that the gradient pointed to.
-  bool confirms(double promised, double left) const {
-    return full_ && promised <= kNear && left <= kLeft * promised && std::abs(curvature_ - 2 * promised) <= promised;
+  // Whether the last step was a full one from a small predicted decrease and has confirmed the predicted curvature: a
+  // product of the exact Hessian with the Newton direction.
+  bool confirms(double predicted, double left) const {
+    return full_ && predicted <= kNear && left <= kLeft * predicted &&
+           std::abs(curvature_ - 2 * predicted) <= predicted;
   }
 
   // Rounding error of a difference of two values of the criterion.
@@ -173,7 +176,7 @@ class Search {
       for (int i = 0; i < n_; ++i) trial_[i] = x_[i] + t * step_[i];
       value = value_at(trial_);
       if (value <= r.value + 1e-4 * t * slope_along + noise(r)) break;
-      // What is promised on so short a way cannot be told from rounding any more.
+      // The predicted decrease of so short a step is within rounding.
       if (-t * slope_along <= noise(r) || halvings == 30 || f_.n_value() >= settings_.max_values) return false;
       const double curve = value - r.value - t * slope_along;
       const double best = std::isfinite(curve) && curve > 0 ? -0.5 * slope_along * t * t / curve : 0.0;

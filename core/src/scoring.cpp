@@ -12,11 +12,11 @@ namespace mixedmodels {
 
 namespace {
 
-// Variance ratios below this, times the rows of a level, show no curvature in G; nor do those that are so much smaller
-// than all together.
+// Ridge added to x x' before inversion, absolute (kSilent, per row of a level) and relative to its trace (kCondition):
+// smaller variances leave G without information.
 constexpr double kSilent = 1e-10;
 constexpr double kCondition = 1e-12;
-// A pivot of Z'WZ below this says that columns are the same to rounding.
+// Pivot of Z'WZ below which a column counts as equal to another one up to rounding.
 constexpr double kSame = 1e-12;
 
 // W = R'^-1 for S = R R' with R upper, in place of S; both n x n with leading dimension lead.
@@ -337,8 +337,8 @@ void Scoring::clip(int w, const double* size) {
   }
 }
 
-// The part of G step that is not symmetric, summed over the levels, has no business in a step: in half its square, as
-// much again as a symmetric part would have.
+// Penalises the antisymmetric part of G step, which only rotates the factor, with the curvature that a symmetric step
+// of the same size would have.
 void Scoring::add_rotations(const Square& q, double* out) {
   const int w = q.width;
   const double per_level = 2.0 / A_.factors[q.factor].levels, *g = q.G.data();

@@ -1,8 +1,8 @@
 """Relative covariance templates: theta to and from the lower-triangular factors lambda.
 
 Here live the order, names, bounds and starting values of theta, the templates it fills and
-the index arrays that tell the core where each entry goes. No data, no criterion, no
-variance on the response's scale: those are `fit.varcorr`'s and the core's.
+the index arrays that tell the core where each entry goes. Data, the criterion and variances
+on the scale of the response are elsewhere.
 
 Two orders of the random effects occur. *Public*: term by term, within a term level by
 level, the term's columns adjacent. *Core*: group by group, level by level, the columns of
@@ -65,7 +65,7 @@ class Templates:
         columns: Sequence[Sequence[str]],
         n_levels: Sequence[int],
     ) -> Templates:
-        """Describe the templates of terms already in order (see API, "Order of theta").
+        """Describe the templates of terms already in order (by decreasing number of levels).
 
         Args:
             sizes: Number of columns of each term.

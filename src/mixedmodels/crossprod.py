@@ -39,7 +39,7 @@ def cross_products(design: Design, threads: int = 1) -> Products:
     Args:
         design: Model matrices and response; its arrays are made read-only, for the core keeps
             pointers into them.
-        threads: Threads that BLAS may use.
+        threads: Threads of the core; BLAS is held to one.
 
     Returns:
         The products, by grouping factor in core order (see `covariance`).

@@ -21,7 +21,7 @@ except ImportError:  # Windows
 
 resource: Any = _resource
 
-# Bytes below which nobody asks what is available.
+# Bytes below which the available memory is not looked up.
 SMALL = 64e6
 # Share of the available memory that one calculation may take.
 SHARE = 0.8

@@ -1,12 +1,12 @@
 """The profiled criterion of one model as a function of theta, with its gradient and workspace.
 
-One workspace serves one evaluation at a time, so a lock guards it; whoever needs evaluations of his
-own makes another `Objective` from the same analysis. How theta is chosen is `optimize`'s.
+One workspace serves one evaluation at a time, so a lock guards it; callers that evaluate
+concurrently create their own `Objective` from the same analysis. No theta is chosen here.
 
 The core works along the axes of the terms: their columns of Z made orthogonal by a fixed lower
 triangle T, so that the origin and the scale of a covariate cost no digits. Templates along the axes
 are T^-1 times those of theta, and lower triangular too. Whatever searches, differentiates or
-inverts does so in theta along the axes; here is the door to theta, linear in both directions.
+inverts does so in theta along the axes; the maps to and from theta, which are linear, are here.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Objective:
     Args:
         analysis: Order and pattern of the factor.
         templates: What theta means.
-        threads: Threads that BLAS may use.
+        threads: Threads of the core; BLAS is held to one.
 
     Attributes:
         lock: Held during every evaluation.

@@ -70,7 +70,7 @@ def check_option(kind: str, value: object, options: tuple[str | int, ...]) -> No
 
 
 def check_level(level: float) -> None:
-    """Refuse what is no confidence level.
+    """Refuse what is not a confidence level.
 
     Raises:
         MixedModelsError: `level` is not a number between 0 and 1.
@@ -125,7 +125,7 @@ class Control:
 
     Attributes:
         max_evaluations: Most evaluations of the criterion that the optimiser may spend.
-        gtol: What gradient and Hessian may still promise at convergence, in units of the criterion.
+        gtol: Largest decrease of the criterion that gradient and Hessian predict at convergence.
         ftol: Relative change of the criterion at which SciPy's and NLopt's methods stop.
         xtol: Relative change of theta at which derivative-free methods stop.
         singular_tol: A diagonal of theta below this is reported as zero (singular fit).

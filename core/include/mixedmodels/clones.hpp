@@ -1,7 +1,7 @@
-// Purpose: one binary for all processors of a kind. Functions marked so are compiled for several instruction sets and
-// the loader picks the widest that the machine can run; elsewhere the mark means nothing, nor under ThreadSanitizer,
-// which is not ready when the loader picks. A sum marked so may be added up in several strands, which is what lets
-// the compiler use vectors for it; where the mark is not understood it is added up in order.
+// Purpose: one binary for all processors of a kind. A marked function is compiled for several instruction sets, of
+// which the dynamic loader selects one (GNU ifunc). The mark expands to nothing where ifuncs are unavailable, and under
+// ThreadSanitizer, which is not initialised when ifuncs resolve. A marked sum may be added up in several strands, so
+// that the compiler can use vectors; where the mark is not understood it is added up in order.
 #pragma once
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \

@@ -40,7 +40,7 @@ class Evaluator {
   // Forgets everything that depends on the response.
   void response_changed();
 
-  // Diagonal entries of theta by moments (MINQUE with all prior ratios zero); 0 elsewhere.
+  // Starting values of theta by moments, one or two where terms are coupled (see moments.hpp).
   std::vector<std::vector<double>> starts() const;
   std::vector<double> start() const { return starts().front(); }
 

@@ -11,8 +11,8 @@
 
 namespace mixedmodels {
 
-// m x m at the theta of the last value of f; NaN where the criterion cannot be computed there, and nothing where they
-// would have lost their digits (see `keeps_digits`): differences of the gradient are better then.
+// m x m at the theta of the last value of f. NaN if the criterion is not finite there. Empty if cancellation would make
+// the result inaccurate (see `keeps_digits`); differences of the gradient are better then.
 std::vector<double> hessian(Evaluator& f, Criterion criterion, const LevelGraph& graph);
 
 // Differences of the exact gradient. All take the same steps, relative to theta or, where that is small, to the largest

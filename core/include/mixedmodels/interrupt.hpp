@@ -70,8 +70,8 @@ inline void check_interrupt(double work) {
   if (slice.left <= 0) interrupts::look();
 }
 
-// Counts the work of a loop over small pieces that differ. What belongs to a thread takes as long to reach as such a
-// piece, so the counts are passed to `check_interrupt` together; the last ones, less than a batch, are lost.
+// Counts the work of a loop over small pieces of different sizes. Access to a thread-local variable takes as long as
+// such a piece, so counts are passed to `check_interrupt` in batches; the last ones, less than a batch, are lost.
 class InterruptMeter {
  public:
   void count(std::int64_t work) {

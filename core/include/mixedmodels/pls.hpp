@@ -46,7 +46,8 @@ class Pls {
   // Derivatives (m times p x p, symmetric) of X'V^-1X of the basis at the theta of the last `update`; NaN when that
   // failed.
   void fixed_derivatives(double* out);
-  // Z'V^-1X (q x p row-major, order of the cross-products, and room behind it) at the theta of the last `update`.
+  // Z'V^-1X (q x p, row-major, order of the cross-products; the buffer may be longer) at the theta of the last
+  // `update`.
   const std::vector<double>& renew_ZtViX();
   // Gradient (m) of log|L|^2 + scale * pwrss at the theta of the last `update`: that of the ML deviance at sigma =
   // scale^-1/2, or profiled over sigma with scale = n / pwrss.

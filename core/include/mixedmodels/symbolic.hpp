@@ -3,10 +3,10 @@
 //
 // A supernode is a run of columns of L with the same rows below; its numbers form one dense column-major panel of
 // (width + below) x width. Rows are positions of single coefficients in the permuted order. A wide run is cut into
-// supernodes of bounded width, so that a dense corner is work for many hands like everything else.
+// supernodes of bounded width, so that a dense trailing block can be processed in parallel.
 //
 // Supernodes whose subtree holds a good part of all the work are the *top*; what hangs below them falls apart into
-// subtrees that know nothing of each other, grouped in chunks of similar work. Updates from a chunk to the top wait
+// subtrees that are independent of each other, grouped in chunks of similar work. Updates from a chunk to the top wait
 // until all chunks are done and are then taken target by target (`pulls`). The division is one of the model, not of
 // the number of threads, so the numbers agree for any count up to rounding.
 #pragma once

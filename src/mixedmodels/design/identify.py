@@ -4,7 +4,7 @@ The covariance of the response is linear in the variances and covariances phi of
 V = sum of phi_j V_j + phi_0 I, and for REML only Q V Q matters, Q = I - X X^+. Two values of phi
 give the same likelihood exactly where the matrices V_j are linearly dependent. Their null space is
 found from their values x'V_j y at random pairs of vectors, without forming any of them. The core
-decides beforehand whether this work is needed (`identify.hpp`); the words are `identify_words`'.
+decides beforehand whether this work is needed (`identify.hpp`); no messages are made here.
 """
 
 from __future__ import annotations

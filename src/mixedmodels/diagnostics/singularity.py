@@ -152,7 +152,7 @@ def _table(design: Design, findings: Sequence[_Finding]) -> pd.DataFrame:
 
 
 def _simpler(design: Design, findings: Sequence[_Finding]) -> str | None:
-    """The formula without what vanishes, or None when that is no formula, or the same one."""
+    """The formula without what vanishes, or None when that is not a formula, or the same one."""
     spec = design.formula
     singular = {id(finding.term.source) for finding in findings}
     kept: dict[tuple[int, int], list[str]] = {}

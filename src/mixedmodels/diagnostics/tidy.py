@@ -226,6 +226,6 @@ def _to_pandas(data: Any) -> pd.DataFrame:
         return data
     if isinstance(data, Mapping):
         return pd.DataFrame(dict(data))
-    as_table(data)  # refuses what is no table, in words
+    as_table(data)  # refuses what is not a table, in words
     frame = nw.from_native(data, eager_only=True)
     return pd.DataFrame({name: frame[name].to_numpy() for name in frame.columns})

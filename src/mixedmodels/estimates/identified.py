@@ -1,7 +1,7 @@
 """What the data leave open of one model and criterion: parameters, theta, and the words for it.
 
-How the confounded parameters are found is `design.identify`'s; here they are named, and theta is
-put where it belongs when part of it has no influence.
+The confounded parameters are found in `design.identify`. Here they are named, and the part of theta
+that has no influence is set to zero.
 """
 
 from __future__ import annotations

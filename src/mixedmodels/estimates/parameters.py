@@ -1,6 +1,6 @@
 """The parameters of a model as users read them: standard deviations, correlations, sigma, beta.
 
-Names and values, for one fit or for many at once. The table of variances is `varcorr`'s.
+Names and values, for one fit or for many at once.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Trace:
     """The points of one curve.
 
     Attributes:
-        parameter: Which.
+        parameter: The parameter of the curve.
         unit: A standard deviation s is unit sinh(w), a coefficient unit w.
         w: (k,) coordinate of the search, ascending.
         zeta: (k,) signed root of the deviance above its minimum, ascending; flat where a

@@ -55,7 +55,7 @@ class Plan:
         report: Called with replicates done and all of them.
 
     Raises:
-        MixedModelsError: A number of replicates or threads that is none.
+        MixedModelsError: An invalid number of replicates or threads.
     """
 
     nsim: int

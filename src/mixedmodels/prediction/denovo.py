@@ -1,6 +1,6 @@
 """Parameters given by users, by name or in order, to what a simulator takes.
 
-For simulation from a formula and a design without a fit; drawing is `simulate`'s.
+For simulation from a formula and a design without a fit. Nothing is drawn here.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Wanted:
         std_error: Whether standard errors are shown.
 
     Raises:
-        MixedModelsError: An unknown option, or a level that is none.
+        MixedModelsError: An unknown option, or an invalid level.
     """
 
     interval: IntervalKind | None = None

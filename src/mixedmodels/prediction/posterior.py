@@ -50,7 +50,7 @@ def posterior_draws(fitted: Fitted, objective: Objective, rows: int) -> Draws:
     Args:
         fitted: The fit.
         objective: A criterion with a workspace that is not shared.
-        rows: Rows to predict, which make a draw dear when they are many.
+        rows: Rows to predict; many of them make a draw expensive.
     """
     target = _LogPosterior(fitted, objective)
     mode, root = target.mode()

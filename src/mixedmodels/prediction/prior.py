@@ -4,7 +4,7 @@ For a balanced term whose levels' own least-squares estimates have covariance V 
 the data know of Sigma = lam lam' is what draws from N(0, Sigma + V) know. The prior |Sigma + V|^-s,
 with V the inverse of a level's average Z'WZ, gives there every combination z'b of a new level the t
 distribution, with the degrees of freedom between levels, that it has over repeated samples. At zero
-it is finite in Sigma, so that a variance estimated as zero is no certainty. For s = 1 it is
+it is finite in Sigma, so that a variance estimated as zero is not a certainty. For s = 1 it is
 Jeffreys' prior and the uniform one of the shrinkage.
 
 References:

@@ -82,7 +82,7 @@ class Bootstrap:
             One row per name; columns `lower`, `upper`.
 
         Raises:
-            MixedModelsError: Unknown type, or a level that is none.
+            MixedModelsError: Unknown type, or an invalid level.
 
         References:
             Davison and Hinkley (1997), Bootstrap Methods and their Application, chapter 5; Efron

@@ -1,6 +1,6 @@
 """Numbers as text: columns with common decimals, p-values, short names.
 
-Strings only; which numbers go where is `report.sections`'s.
+Strings only, independent of what the numbers are.
 """
 
 from __future__ import annotations
