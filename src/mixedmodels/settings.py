@@ -96,7 +96,7 @@ def thread_count(threads: object, default: int | None = None) -> int:
     threads = int(threads)
     if 1 <= threads <= _MOST_THREADS:
         return threads
-    most = most_threads()
+    most = thread_limit()
     if not 1 <= threads <= most:
         bits = threads.bit_length()
         shown = str(threads) if bits < 64 else f"a number of {bits} bits"
@@ -107,7 +107,7 @@ def thread_count(threads: object, default: int | None = None) -> int:
     return threads
 
 
-def most_threads() -> int:
+def thread_limit() -> int:
     """The largest number of threads that may be asked for in this process."""
     return max(_MOST_THREADS, _THREADS_PER_PROCESSOR * _processors())
 

@@ -10,7 +10,7 @@ import copyreg
 from typing import Any
 
 from mixedmodels.estimates.model import Fitted, Model
-from mixedmodels.settings import most_threads, thread_count
+from mixedmodels.settings import thread_count, thread_limit
 from mixedmodels.storage.fits import (
     design_from_bytes,
     design_to_bytes,
@@ -26,7 +26,7 @@ def kept_threads(model: Model) -> int | None:
 
 def usable_threads(threads: int | None) -> int | None:
     """The number of threads that was kept, as far as it is allowed in this process."""
-    return None if threads is None else min(threads, most_threads())
+    return None if threads is None else min(threads, thread_limit())
 
 
 def _keep_model(model: Model) -> tuple[Any, ...]:
