@@ -21,7 +21,7 @@ from mixedmodels.design.functions.kinds import (
     one_column,
 )
 from mixedmodels.design.functions.signature import Function, function
-from mixedmodels.design.functions.splines import BEYOND, MAX_DF
+from mixedmodels.design.functions.splines import MAX_DF, check_beyond
 from mixedmodels.errors import DataError, FormulaError
 
 
@@ -41,8 +41,7 @@ def _spline(name: str, transform: Callable[..., Any], least: int) -> Function:
     ) -> Any:
         values = one_column(x)
         finite = np.isfinite(values)
-        if not isinstance(extrapolation, str) or extrapolation not in BEYOND:
-            raise FormulaError(f"takes {', '.join(BEYOND)} as 'extrapolation'.")
+        check_beyond(extrapolation)
         options: dict[str, Any] = {}
         if "knots" not in _state:
             centred = isinstance(constraints, str) and constraints == "center"

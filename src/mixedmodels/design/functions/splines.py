@@ -94,7 +94,10 @@ def bs(
     values = one_column(x)
     whole = flag(intercept, "intercept") or flag(include_intercept, "include_intercept")
     order = count(degree, "degree", 0, MAX_DEGREE)
-    beyond = _choice(extrapolation, boundary_knots is not None)
+    beyond = extrapolation
+    if beyond is None:  # R goes on where the boundary was given
+        beyond = "raise" if boundary_knots is None else "extend"
+    check_beyond(beyond)
     if "knots" not in _state:
         bounds = _two_bounds(values, boundary_knots, lower_bound, upper_bound)
         low, high = _boundary(values, bounds, "Boundary.knots")
@@ -137,14 +140,15 @@ def _extended(spline: Any, values: FloatArray, knots: FloatArray, beyond: str) -
     return columns
 
 
-def _choice(extrapolation: Any, bounded: bool) -> str:
-    """How values beyond the boundary are treated; R goes on where the boundary was given."""
-    if extrapolation is None:
-        return "extend" if bounded else "raise"
+def check_beyond(extrapolation: Any) -> None:
+    """Refuse a way to treat values beyond the boundary that is not one of `BEYOND`.
+
+    Raises:
+        FormulaError: Anything else.
+    """
     if not isinstance(extrapolation, str) or extrapolation not in BEYOND:
         listed = ", ".join(repr(option) for option in BEYOND)
         raise FormulaError(f"takes {listed} as 'extrapolation', not {describe(extrapolation)}.")
-    return extrapolation
 
 
 def _two_bounds(values: FloatArray, given: Any, lower: Any, upper: Any) -> Any:
