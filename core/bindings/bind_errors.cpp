@@ -8,6 +8,10 @@
 #include "core_call.hpp"
 #include "mixedmodels/memory.hpp"
 
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
 namespace nb = nanobind;
 namespace mm = mixedmodels;
 
@@ -69,6 +73,10 @@ void StopFlag::watch() const { flag_of_thread = flag_; }
 
 void bind_errors(nb::module_& m) {
   main_thread = nb::cast<unsigned long>(nb::module_::import_("threading").attr("main_thread")().attr("ident"));
+#if !defined(_WIN32)
+  // The thread that forked is the main thread of the new process.
+  pthread_atfork(nullptr, nullptr, [] { main_thread = PyThread_get_thread_ident(); });
+#endif
   nb::register_exception_translator(translate);
   mm::memory_check() = check_memory;
   nb::class_<StopFlag>(m, "StopFlag", "Stops calls of the core that other threads make; signals do not reach these.")

@@ -293,3 +293,30 @@ def test_a_fork_by_the_thread_that_holds_the_lock() -> None:
         FORKS + "with fit._fitted.model.objective.lock:\n    in_child(use)\nuse()\nprint('done')\n"
     )
     assert run(script).endswith("done\n")
+
+
+def test_signals_reach_the_core_in_a_child_that_another_thread_forked() -> None:
+    script = (
+        FORKS
+        + """
+def stop(*_):
+    raise InterruptedError
+
+def interrupted():
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(1)
+    began = time.perf_counter()
+    try:
+        fit.influence(threads=1)
+    except InterruptedError:
+        assert time.perf_counter() - began < 8.0
+    else:
+        raise AssertionError("the call was done before the signal")
+
+thread = threading.Thread(target=in_child, args=(interrupted,))
+thread.start()
+thread.join()
+print("done")
+"""
+    )
+    assert run(script) == "done\n"
