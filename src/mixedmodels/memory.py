@@ -67,7 +67,7 @@ def fits(size: float) -> bool:
     return size < SMALL or size <= SHARE * available()
 
 
-def most_threads(threads: int, size: float) -> int:
+def threads_that_fit(threads: int, size: float) -> int:
     """As many of the threads as have room when each takes `size` bytes; at least one."""
     if threads == 1 or threads * size < SMALL:
         return threads

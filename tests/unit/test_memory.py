@@ -56,7 +56,7 @@ def test_nobody_looks_for_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda: pytest.fail("asked"))
     memory.require({"one": 6e7}, "A test")
     assert memory.fits(6e7)
-    assert memory.most_threads(8, 1e6) == 8
+    assert memory.threads_that_fit(8, 1e6) == 8
     lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy")).summary()
 
 
@@ -101,8 +101,8 @@ def test_time(flops: float, text: str) -> None:
 
 def test_threads_that_have_room(little: Callable[[float], None]) -> None:
     little(GB)
-    assert memory.most_threads(8, 0.3 * GB) == 2
-    assert memory.most_threads(8, 3 * GB) == 1
+    assert memory.threads_that_fit(8, 0.3 * GB) == 2
+    assert memory.threads_that_fit(8, 3 * GB) == 1
 
 
 def test_limits_of_control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from mixedmodels.estimates.identified import Identification, identify
 from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.lazy import cached_property
-from mixedmodels.memory import most_threads
+from mixedmodels.memory import threads_that_fit
 from mixedmodels.objective import Objective
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.problem import Watch
@@ -85,7 +85,7 @@ class Model:
     def affordable_threads(self, threads: int | None = None) -> int:
         """As many of the threads as have room when each takes a workspace of its own."""
         size = self.analysis.workspace + self.products.nbytes
-        return most_threads(threads or self.threads, size)
+        return threads_that_fit(threads or self.threads, size)
 
     def twin(self) -> Model:
         """The same model with a workspace of their own, for work beside that of a fit."""

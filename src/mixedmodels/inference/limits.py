@@ -17,7 +17,7 @@ from mixedmodels.inference.curves import Curve, LowerDevianceError, NoLimitError
 from mixedmodels.inference.parameters import Parameter, to_value
 from mixedmodels.inference.search import limit
 from mixedmodels.inference.traces import Trace
-from mixedmodels.memory import most_threads
+from mixedmodels.memory import threads_that_fit
 from mixedmodels.optimize import Request
 from mixedmodels.settings import check_level, thread_count
 
@@ -153,7 +153,7 @@ def shares(fitted: Fitted, parameters: int, threads: int | None) -> tuple[int, i
     analysis = fitted.model.analysis
     if analysis.flops + _MEMORY * analysis.stored < _SMALL:
         return 1, 1
-    count = most_threads(max(min(threads, parameters), 1), analysis.workspace)
+    count = threads_that_fit(max(min(threads, parameters), 1), analysis.workspace)
     return count, max(threads // count, 1)
 
 
