@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -42,3 +44,22 @@ def test_roles_of_a_fit_derive_from_its_values_alone() -> None:
     assert len(MixedFit.__bases__) > 5
     for role in MixedFit.__bases__:
         assert role.__bases__ == (Values,)
+
+
+PLAIN = """
+import sys
+import mixedmodels as mm
+fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+str(fit.summary())
+late = {"formulaic", "matplotlib", "scipy.optimize", "scipy.interpolate", "polars"}
+print(sorted(late & set(sys.modules)))
+mm.lmer("Reaction ~ poly(Days, 2) + (1 | Subject)", mm.load_dataset("sleepstudy"))
+print("formulaic" in sys.modules)
+"""
+
+
+def test_a_plain_formula_imports_nothing_that_it_does_not_need() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", PLAIN], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split("\n")[:2] == ["[]", "True"]

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from formulaic.materializers.types import FactorValues
 
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.codes import categorize, drop_unused, match_levels
@@ -26,7 +25,7 @@ from mixedmodels.design.columns import (
 )
 from mixedmodels.design.evaluate import bind_factor, evaluate
 from mixedmodels.design.finite import check_finite_levels, sources
-from mixedmodels.design.functions import CodedColumn
+from mixedmodels.design.functions import Basis, CodedColumn
 from mixedmodels.design.levels import kind_of_times, times_remedy
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, FormulaError
@@ -232,10 +231,8 @@ def _normalise(
 ) -> NumericBlock | CategoricalColumn | CodedColumn:
     spans = False
     suffixes: tuple[Any, ...] | None = None
-    if isinstance(value, FactorValues):
-        metadata = value.__formulaic_metadata__
-        spans, suffixes = metadata.spans_intercept, metadata.column_names
-        value = value.__wrapped__
+    if isinstance(value, Basis):
+        spans, suffixes, value = value.spans, value.names, value.columns
     if isinstance(value, dict):
         value = np.column_stack([np.asarray(column) for column in value.values()])
     if isinstance(value, CodedColumn):

@@ -17,7 +17,7 @@ import pandas as pd
 from mixedmodels.arrays import AnyArray, BoolArray
 from mixedmodels.design.codes import TRUTH_LEVELS, match_levels
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, level_label, level_labels
-from mixedmodels.design.functions import CodedColumn
+from mixedmodels.design.functions import Basis, CodedColumn
 from mixedmodels.formula.limits import MAX_SEQUENCE
 
 _EXACT = 2.0**53
@@ -177,7 +177,7 @@ def _scalar(value: Any) -> int | float:
 
 def _plain(value: Any) -> Any:
     """A transform's result without what it says about itself."""
-    value = getattr(value, "__wrapped__", value)
+    value = value.columns if isinstance(value, Basis) else value
     if isinstance(value, dict) and value:
         return np.column_stack([np.asarray(column) for column in value.values()])
     return value

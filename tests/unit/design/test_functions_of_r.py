@@ -12,7 +12,7 @@ import pytest
 from mixedmodels.design.columns import CategoricalColumn, level_labels
 from mixedmodels.design.evaluate import bind, evaluate
 from mixedmodels.design.frame import as_table
-from mixedmodels.design.functions import CodedColumn
+from mixedmodels.design.functions import Basis, CodedColumn
 from mixedmodels.design.rows import Rows
 
 REFERENCE = json.loads(
@@ -29,7 +29,7 @@ def value(text: str, data: dict[str, Any], states: dict[str, Any]) -> Any:
     rows = Rows(as_table(data))
     found = evaluate(bind(text, rows.table), rows, states)
     found = found.column if isinstance(found, CodedColumn) else found
-    return getattr(found, "__wrapped__", found)
+    return found.columns if isinstance(found, Basis) else found
 
 
 def columns(reference: list[list[float | None]]) -> np.ndarray:

@@ -7,7 +7,7 @@ depends on all rows is refused, because predictions would silently change with i
 
 from __future__ import annotations
 
-from mixedmodels.design.functions.kinds import CodedColumn, NotNumeric
+from mixedmodels.design.functions.kinds import Basis, CodedColumn, NotNumeric
 from mixedmodels.design.functions.table import (
     CATEGORICAL,
     CONSTANTS,
@@ -21,6 +21,7 @@ __all__ = [
     "CONSTANTS",
     "FUNCTIONS",
     "STATEFUL",
+    "Basis",
     "CodedColumn",
     "NotNumeric",
     "find_function",

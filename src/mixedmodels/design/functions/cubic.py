@@ -5,11 +5,9 @@ The arguments are checked here, so that what formulaic gets can be computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from formulaic.transforms import cyclic_cubic_spline, natural_cubic_spline
 
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.design.functions.kinds import (
@@ -22,10 +20,11 @@ from mixedmodels.design.functions.kinds import (
 )
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.design.functions.splines import MAX_DF, check_beyond
+from mixedmodels.design.functions.transforms import transform
 from mixedmodels.errors import DataError, FormulaError
 
 
-def _spline(name: str, transform: Callable[..., Any], least: int) -> Function:
+def _spline(name: str, made_by: str, least: int) -> Function:
     """The function `name`, which needs `least` degrees of freedom."""
 
     def compute(
@@ -51,7 +50,9 @@ def _spline(name: str, transform: Callable[..., Any], least: int) -> Function:
             options = _knots(values, df, knots, lower_bound, upper_bound, fewest)
             options["constraints"] = constraints
         try:
-            made = transform(values[finite], extrapolation=extrapolation, _state=_state, **options)
+            made = transform(made_by)(
+                values[finite], extrapolation=extrapolation, _state=_state, **options
+            )
         except ValueError as error:
             raise DataError(f"cannot make a basis: {error}") from None
         columns = made.__wrapped__
@@ -108,10 +109,10 @@ def _spread(columns: FloatArray, finite: BoolArray) -> Any:
     return basis(spread)
 
 
-_NATURAL = _spline("cr", natural_cubic_spline, 3)
+_NATURAL = _spline("cr", "natural_cubic_spline", 3)
 
 FUNCTIONS: dict[str, Function] = {
     "cr": _NATURAL,
     "cs": _NATURAL,
-    "cc": _spline("cc", cyclic_cubic_spline, 1),
+    "cc": _spline("cc", "cyclic_cubic_spline", 1),
 }

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic.materializers.types import FactorValues
 
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.codes import TRUTH_LEVELS, categorize
@@ -48,6 +47,25 @@ class TextColumn(CategoricalColumn):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Basis:
+    """Columns with names of their own; an array for whoever computes with them.
+
+    Attributes:
+        columns: (n, k) numbers.
+        names: What follows the name of the factor in the names of its columns.
+        spans: Whether the columns add up to a constant.
+    """
+
+    columns: FloatArray
+    names: tuple[str, ...]
+    spans: bool
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        """The columns, for NumPy."""
+        return np.array(self.columns, dtype=dtype, copy=copy)
+
+
 class NotNumeric(FormulaError):
     """An argument that should be numbers and is not; the message follows the function's name."""
 
@@ -58,7 +76,7 @@ def numbers(value: Any) -> FloatArray:
     Raises:
         NotNumeric: it is text, categorical, a list, or has dates.
     """
-    array = value.__wrapped__ if isinstance(value, FactorValues) else value
+    array = value.columns if isinstance(value, Basis) else value
     if isinstance(array, NumericColumn):
         plain = array.values
         array = plain if array.absent is None else np.where(array.absent, np.nan, plain)
@@ -233,7 +251,7 @@ def basis(columns: FloatArray, *, spans: bool = False, names: Sequence[str] | No
     if columns.shape[1] == 1 and not spans:
         return columns[:, 0]
     suffixes = tuple(names) if names else tuple(str(k + 1) for k in range(columns.shape[1]))
-    return FactorValues(columns, column_names=suffixes, spans_intercept=spans)
+    return Basis(columns, suffixes, spans)
 
 
 def describe(value: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from formulaic.transforms import poly as recurrence
 
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.functions.kinds import (
@@ -18,6 +17,7 @@ from mixedmodels.design.functions.kinds import (
     one_column,
 )
 from mixedmodels.design.functions.signature import Function, function
+from mixedmodels.design.functions.transforms import transform
 from mixedmodels.errors import DataError, FormulaError
 
 MAX_POLYNOMIAL = 100
@@ -131,7 +131,7 @@ def poly(
     if training:
         _check_distinct(values, highest)
     values = np.where(np.isfinite(values), values, np.nan)
-    found = np.asarray(recurrence(values, highest, False, _state=_state).__wrapped__)
+    found = np.asarray(transform("poly")(values, highest, False, _state=_state).__wrapped__)
     if training and highest > 1:
         _check_orthogonal(found, highest)
     return basis(found)
