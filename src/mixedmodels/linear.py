@@ -20,7 +20,7 @@ from mixedmodels._core import Analysis
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, build_design
-from mixedmodels.design.alignment import row_numbers
+from mixedmodels.design.alignment import at_rows_used, row_numbers
 from mixedmodels.design.checks import check_response
 from mixedmodels.errors import DataError, ModelError
 from mixedmodels.estimates.matrices import covariance_factor, transposed_z
@@ -303,7 +303,7 @@ class LinearMixedFit(MixedFit):
         """Fit the same model to another response, starting at this fit's theta.
 
         Args:
-            y: (nobs,) response on the rows used.
+            y: (nobs,) response on the rows used, or a Series with the rows of the data.
 
         Returns:
             A new fit; this one is unchanged.
@@ -312,8 +312,11 @@ class LinearMixedFit(MixedFit):
             DataError: The response is not numeric, has the wrong length, is a Series with labels of
                 other rows or in another order, is not finite, or is constant.
         """
+        design = self._design
+        dropped = f" ({design.n_dropped} rows of the data were dropped)" if design.n_dropped else ""
+        given = at_rows_used(y, design.rows, design.index)
         response = row_numbers(
-            "The new response", y, self.nobs, self._design.index, "rows of the model"
+            "The new response", given, self.nobs, design.index, f"rows of the model{dropped}"
         )
         bad = np.flatnonzero(~np.isfinite(response))
         if bad.size:
@@ -322,9 +325,10 @@ class LinearMixedFit(MixedFit):
                 f"{response.size} rows are not finite); every value must be finite. To leave rows "
                 "out, fit a new model to the data without them."
             )
-        check_response(self._design.response_name, response)
-        design = replace(self._design, y=response)
-        model = LinearMixedModel.from_design(design, self._fitted.model.threads)
+        check_response(design.response_name, response)
+        model = LinearMixedModel.from_design(
+            replace(design, y=response), self._fitted.model.threads
+        )
         return model.fit(
             self.reml,
             start=np.array(self.theta),

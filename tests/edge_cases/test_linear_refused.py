@@ -5,6 +5,7 @@ Every error names what is wrong (column, term, rows, value) and what to do.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from mixedmodels import (
     MixedModelsError,
     ModelError,
     lmer,
+    load_dataset,
 )
 
 
@@ -268,7 +270,7 @@ def test_weight_negative_or_missing(value: float, shown: str) -> None:
 def test_weight_of_the_wrong_length_or_kind() -> None:
     with pytest.raises(DataError, match=r"weights has shape \(179,\).* 180 rows"):
         lmer(SLOPES, sleepstudy(), weights=np.ones(179))
-    with pytest.raises(DataError, match="weights 'Subject' does not give one number"):
+    with pytest.raises(DataError, match="weights 'Subject' must be numbers, not categories"):
         lmer(SLOPES, sleepstudy(), weights="Subject")
     with pytest.raises(FormulaError, match=r"weights: 'Day' is not a column.*Did you mean 'Days'"):
         lmer(SLOPES, sleepstudy(), weights="1 / Day")
@@ -327,3 +329,25 @@ def test_unused_levels_of_a_fixed_factor() -> None:
     fit = lmer("Reaction ~ half + (1 | Subject)", data)
     assert list(fit.fixef.index) == ["(Intercept)", "halfsecond"]
     assert fit.messages == ("1 unused level of 'half' dropped.",)
+
+
+def test_refit_takes_a_column_of_the_data_whose_rows_were_dropped() -> None:
+    data = load_dataset("sleepstudy")
+    data["Reaction"] = data["Reaction"].where(data.index % 7 > 0)
+    fit = lmer("Reaction ~ Days + (Days | Subject)", data)
+    assert fit.nobs < len(data)
+    again = fit.refit(data["Reaction"])
+    assert again.objective == pytest.approx(fit.objective, rel=1e-9)
+    other = fit.refit(2.0 * data["Reaction"])
+    np.testing.assert_allclose(other.beta, 2.0 * fit.beta, rtol=1e-6)
+    for wrong in (data["Reaction"].iloc[::-1], data["Reaction"].to_numpy()):
+        with pytest.raises(DataError, match="The new response"):
+            fit.refit(wrong)
+    with pytest.raises(DataError, match="26 rows of the data were dropped"):
+        fit.refit(np.zeros(len(data)))
+
+
+@pytest.mark.parametrize("given", ["plots.csv", Path("plots.csv")])
+def test_a_path_is_not_a_table(given: object) -> None:
+    with pytest.raises(DataError, match=r"plots\.csv.*Read the file first"):
+        lmer("y ~ 1 + (1 | g)", given)

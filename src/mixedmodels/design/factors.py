@@ -183,7 +183,10 @@ def replay_factor(recipe: Recipe, rows: Rows) -> Block:
     if recipe.levels is None or recipe.contrast is None:
         if isinstance(value, NumericBlock):
             return NumericBlock(recipe.names, value.values, value.spans)
-        raise DataError(f"'{factor.name}' was numeric when the model was fitted; here it is not.")
+        raise DataError(
+            f"'{factor.name}' was numeric when the model was fitted; here it has categories "
+            f"({first_levels(value.levels, 3)}). Give numbers."
+        )
     if isinstance(value, NumericBlock):
         value = categorize(NumericColumn(value.values[0]))
     codes = match_levels(value, recipe.levels)

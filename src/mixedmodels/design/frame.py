@@ -6,6 +6,7 @@ type becomes is in `convert`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -55,6 +56,11 @@ def as_table(data: Any) -> Table:
         return _PandasTable(data)
     if isinstance(data, Mapping):
         return _MappingTable(data)
+    if isinstance(data, (str, os.PathLike)):
+        raise DataError(
+            f"data is {data!r:.80}; it must be a table. Read the file first, for example with "
+            "pandas.read_csv."
+        )
     try:
         frame = nw.from_native(data, eager_only=True)
     except TypeError:

@@ -230,7 +230,8 @@ def _expression_values(argument: Argument, text: str, rows: Rows) -> FloatArray:
     try:
         values = np.asarray(as_numbers(value), dtype=np.float64)
     except Unsuitable:
-        values = np.empty(0)
+        shown = text.strip("`")
+        raise DataError(f"{argument.role} '{shown}' must be numbers, not categories.") from None
     if values.ndim == 0:
         values = np.full(rows.n_rows, values)
     if values.shape != (rows.n_rows,):

@@ -206,8 +206,8 @@ def test_offsets_add_up(design: Callable[..., Design], table: pd.DataFrame) -> N
         (3, r"shape \(\)"),
         (["a"] * 48, "weights is not numeric"),
         (pd.Series(np.ones(48), index=range(1, 49)), "index differs"),
-        ("f", "'f' does not give one number"),
-        ("s", "'s' does not give one number"),
+        ("f", "'f' must be numbers"),
+        ("s", "'s' must be numbers"),
     ],
 )
 def test_refused_weights(weights: Any, message: str, design: Callable[..., Design]) -> None:
