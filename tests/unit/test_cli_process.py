@@ -71,7 +71,9 @@ def test_letters_that_the_output_does_not_have(tmp_path: Path) -> None:
 
 def test_an_interrupt() -> None:
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        # A shell may have started the tests with the signal ignored, which children inherit.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from mixedmodels import cli, commands\n"
         "def slow(arguments):\n    print('slow', flush=True)\n    time.sleep(100)\n"
         "commands.datasets = slow\n"
