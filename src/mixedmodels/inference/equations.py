@@ -21,6 +21,8 @@ _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WORD = re.compile(r"`[^`]*`?|[^\s=*/]+")
 _OPERATORS = re.compile(r"[-+*/]")
 _INTERCEPT = "(Intercept)"
+# What no name begins with, but that of the intercept.
+_PUNCTUATION = "=*/+-()"
 
 
 class EquationReader:
@@ -164,11 +166,14 @@ class EquationReader:
     def _error(self, why: str = "") -> MixedModelsError:
         rest = self._rest()
         word = _WORD.match(rest)
-        if not why:
-            why = f"'{rest}' is not understood" if rest else "it ends too early"
         hint = did_you_mean(word[0].strip("`"), self._names) if word else ""
+        if not why and word and word[0][0] not in _PUNCTUATION:
+            found = f"names '{word[0]}', which is not a coefficient"
+        else:
+            why = why or (f"'{rest}' is not understood" if rest else "it ends too early")
+            found = f"is not a linear equation of coefficients: {why}"
         return MixedModelsError(
-            f"The hypothesis '{self._text}' is not a linear equation of coefficients: {why}. "
+            f"The hypothesis '{self._text}' {found}. "
             f"Coefficients are: {first_few(self._names, 12)}.{hint}"
         )
 
