@@ -6,7 +6,6 @@
 
 namespace {
 
-using Settled = nb::callable;
 using Mask = nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 // What a search is asked for and how it reports.
@@ -52,8 +51,7 @@ class Run {
       const CoreCall call;
       if (moments)
         for (std::vector<double>& start : evaluator_.core.starts()) starts.push_back(std::move(start));
-      for (std::vector<double>& start : starts) without_idle(start);
-      found = mm::fit(evaluator_.core, which(), starts, settings_, idle(), progress());
+      found = mm::fit(evaluator_.core, which(), std::move(starts), settings_, idle(), progress());
     }
     return handed_out(std::move(found));
   }
@@ -86,13 +84,6 @@ class Run {
       (*options_.progress)(iteration, value, to_numpy(std::move(theta)));
       return true;
     };
-  }
-
-  void without_idle(std::vector<double>& theta) const {
-    if (!idle_) return;
-    axes().from_axes(theta.data());
-    theta = idle_->settled(std::move(theta));
-    axes().to_axes(theta.data());
   }
 
   Found handed_out(mm::Fit found) const {

@@ -91,6 +91,16 @@ class Driver {
     return out;
   }
 
+  // Zero for what has no influence: the criterion is the same there.
+  std::vector<double> without_idle(std::vector<double> theta) const {
+    if (!idle_) return theta;
+    const ThetaAxes axes(f_.cross_products(), f_.entries());
+    axes.from_axes(theta.data());
+    theta = idle_->settled(std::move(theta));
+    axes.to_axes(theta.data());
+    return theta;
+  }
+
   // Iterations are counted from each start; those after a saddle go on from its search's.
   int counted() const { return counted_; }
   void count_from(int counted) { counted_ = counted; }
@@ -104,14 +114,9 @@ class Driver {
   }
 
  private:
-  // The end with zero for what has no influence: the criterion is the same there.
   SearchResult without_idle(SearchResult found) {
     if (!idle_ || found.status == SearchStatus::not_finite) return found;
-    const ThetaAxes axes(f_.cross_products(), f_.entries());
-    std::vector<double> theta(found.theta);
-    axes.from_axes(theta.data());
-    theta = idle_->settled(std::move(theta));
-    axes.to_axes(theta.data());
+    const std::vector<double> theta = without_idle(found.theta);
     const SearchStatus status = found.status;
     const double promised = found.decrement;
     found = stand_at(f_, criterion_, theta, settings_.search);
@@ -133,9 +138,10 @@ class Driver {
 
 }  // namespace
 
-Fit fit(Evaluator& f, Criterion criterion, const std::vector<std::vector<double>>& starts, const FitSettings& settings,
+Fit fit(Evaluator& f, Criterion criterion, std::vector<std::vector<double>> starts, const FitSettings& settings,
         const Idle* idle, const Progress& progress) {
   Driver driver(f, criterion, settings, idle, progress);
+  for (std::vector<double>& start : starts) start = driver.without_idle(std::move(start));
   std::size_t lowest = 0;
   SearchResult found = driver.search(starts[0]);
   int counted = driver.counted();
@@ -153,7 +159,7 @@ Fit fit(Evaluator& f, Criterion criterion, const std::vector<std::vector<double>
     }
   }
   driver.count_from(counted);
-  return driver.finish(std::move(found), starts[lowest]);
+  return driver.finish(std::move(found), std::move(starts[lowest]));
 }
 
 Fit settle(Evaluator& f, Criterion criterion, const std::vector<double>& theta, bool spent, const FitSettings& settings,

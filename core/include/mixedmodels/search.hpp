@@ -25,7 +25,7 @@ struct Fit {
 };
 
 // `starts` has at least one; `idle` may be null. Not finite where no start has a criterion.
-Fit fit(Evaluator& f, Criterion criterion, const std::vector<std::vector<double>>& starts, const FitSettings& settings,
+Fit fit(Evaluator& f, Criterion criterion, std::vector<std::vector<double>> starts, const FitSettings& settings,
         const Idle* idle, const Progress& progress);
 
 // The same from the end of a search by another method; `spent` when that has no evaluations left.

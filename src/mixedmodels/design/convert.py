@@ -307,7 +307,7 @@ def column_of_arrow_values(name: str, native: Any) -> Column:
         raise DataError(refusal_of_bytes(name))
     try:
         series = native.to_pandas()
-    except (TypeError, ValueError, NotImplementedError):
+    except (TypeError, ValueError, NotImplementedError):  # pandas has no such type
         raise DataError(refusal_of_type(name, native.type)) from None
     if series.dtype == object and kind not in _TEXT:
         return _of_foreign_objects(name, series.to_numpy(), native.type)

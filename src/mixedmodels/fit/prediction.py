@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
-import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.errors import MixedModelsError
@@ -221,7 +220,3 @@ class Prediction(Values):
             if statistic is None:
                 return bootstrap(self._fitted, plan)
             return bootstrap_statistic(self._fitted, plan, self.refit, statistic, statistic(self))
-
-    def refit(self, y: npt.ArrayLike) -> Values:
-        """Fit the same model to another response; every kind of model has its own way."""
-        raise NotImplementedError

@@ -6,9 +6,11 @@ are in `estimates`; what costs further evaluations of the criterion belongs to t
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal, overload
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
@@ -23,7 +25,7 @@ from mixedmodels.lazy import cached_property
 from mixedmodels.optimize.summary import OptSummary
 
 
-class Values:
+class Values(ABC):
     """What a fit has found; see `LinearMixedFit`."""
 
     def __init__(self, fitted: Fitted) -> None:
@@ -31,6 +33,10 @@ class Values:
         self._design = fitted.model.design
         self._solution = fitted.solution
         self._optsum = fitted.optsum
+
+    @abstractmethod
+    def refit(self, y: npt.ArrayLike) -> Values:
+        """Fit the same model to another response; every kind of model has its own way."""
 
     # -- the search ---------------------------------------------------------------------
 
@@ -41,12 +47,12 @@ class Values:
 
     @property
     def optsum(self) -> OptSummary:
-        """How the optimum was found: optimizer, evaluations, trace, gradient, Hessian."""
+        """How the optimum was found: optimizer, evaluations, trace, gradient."""
         return self._optsum
 
     @property
     def converged(self) -> bool:
-        """Whether the search ended at an optimum, by exact gradient and Hessian."""
+        """Whether the search ended at an optimum, by its gradient and Hessian."""
         return self._optsum.converged
 
     @property
