@@ -347,7 +347,13 @@ def test_refit_takes_a_column_of_the_data_whose_rows_were_dropped() -> None:
         fit.refit(np.zeros(len(data)))
 
 
-@pytest.mark.parametrize("given", ["plots.csv", Path("plots.csv")])
+@pytest.mark.parametrize("given", ["plots.csv", b"plots.csv", Path("plots.csv")])
 def test_a_path_is_not_a_table(given: object) -> None:
     with pytest.raises(DataError, match=r"plots\.csv.*Read the file first"):
         lmer("y ~ 1 + (1 | g)", given)
+
+
+@pytest.mark.parametrize("given", [{"y": [1.0, 2.0]}, sleepstudy()], ids=["dict", "frame"])
+def test_a_table_is_not_a_formula(given: object) -> None:
+    with pytest.raises(FormulaError, match="The formula comes first, then the data"):
+        lmer(given, "y ~ 1 + (1 | g)")  # type: ignore[arg-type]

@@ -56,7 +56,7 @@ def as_table(data: Any) -> Table:
         return _PandasTable(data)
     if isinstance(data, Mapping):
         return _MappingTable(data)
-    if isinstance(data, (str, os.PathLike)):
+    if isinstance(data, (str, bytes, os.PathLike)):
         raise DataError(
             f"data is {data!r:.80}; it must be a table. Read the file first, for example with "
             "pandas.read_csv."

@@ -7,7 +7,7 @@ and what is left is the fixed part.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from mixedmodels.errors import FormulaError
@@ -41,8 +41,17 @@ def parse_formula(text: str) -> FormulaSpec:
         ('1 + Days', ['(1 + Days | Subject)'])
     """
     if not isinstance(text, str):
-        raise FormulaError(f"A formula is a string; this is {type(text).__name__}: {text!r:.80}.")
+        raise _not_text(text)
     return _parse(text)
+
+
+def _not_text(given: object) -> FormulaError:
+    kind = type(given).__name__
+    if hasattr(given, "columns") or isinstance(given, Mapping):
+        return FormulaError(
+            f"A formula is a string; this is a {kind}. The formula comes first, then the data."
+        )
+    return FormulaError(f"A formula is a string; this is {kind}: {given!r:.80}.")
 
 
 @functools.lru_cache(maxsize=256)
