@@ -313,11 +313,14 @@ class LinearMixedFit(MixedFit):
                 other rows or in another order, is not finite, or is constant.
         """
         design = self._design
-        dropped = f" ({design.n_dropped} rows of the data were dropped)" if design.n_dropped else ""
+        which = "rows of the model"
+        if design.rows is not None:
+            which += (
+                ", which leaves rows of the data out (a pandas Series with the data's index is taken "
+                "at the rows used)"
+            )
         given = at_rows_used(y, design.rows, design.index)
-        response = row_numbers(
-            "The new response", given, self.nobs, design.index, f"rows of the model{dropped}"
-        )
+        response = row_numbers("The new response", given, self.nobs, design.index, which)
         bad = np.flatnonzero(~np.isfinite(response))
         if bad.size:
             raise DataError(

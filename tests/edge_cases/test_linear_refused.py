@@ -343,7 +343,7 @@ def test_refit_takes_a_column_of_the_data_whose_rows_were_dropped() -> None:
     for wrong in (data["Reaction"].iloc[::-1], data["Reaction"].to_numpy()):
         with pytest.raises(DataError, match="The new response"):
             fit.refit(wrong)
-    with pytest.raises(DataError, match="26 rows of the data were dropped"):
+    with pytest.raises(DataError, match="154 rows of the model, which leaves rows of the data out"):
         fit.refit(np.zeros(len(data)))
 
 
