@@ -316,8 +316,8 @@ class LinearMixedFit(MixedFit):
         which = "rows of the model"
         if design.rows is not None:
             which += (
-                ", which leaves rows of the data out (a pandas Series with the data's index is taken "
-                "at the rows used)"
+                ", which leaves rows of the data out (a pandas Series with the data's index is "
+                "taken at the rows used)"
             )
         given = at_rows_used(y, design.rows, design.index)
         response = row_numbers("The new response", given, self.nobs, design.index, which)

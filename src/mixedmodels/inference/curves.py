@@ -30,6 +30,8 @@ _LOWER = 1e-4
 _MOST_FAILURES = 12
 # Largest w of a standard deviation: beyond it sinh overflows.
 FARTHEST = 700.0
+# First step outwards of a logarithmic coordinate where the curvature at the optimum sets no limit.
+FIRST_STEP = 3.0
 # Flops of a factorization below which a search from other starts is affordable: with few data the
 # deviance of the other parameters may have several minima.
 _SMALL = 1e6

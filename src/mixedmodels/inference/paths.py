@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mixedmodels.inference.curves import FAR, FARTHEST, Curve, NoLimitError, Point, Side
+from mixedmodels.inference.curves import FAR, FARTHEST, FIRST_STEP, Curve, NoLimitError, Point, Side
 
 # Points of one side of a curve at most, and those that are wanted.
 _MOST_POINTS = 60
@@ -14,8 +14,6 @@ _STEPS_TO_ZERO = 14
 # Steps of zeta that two neighbours may be apart, and halvings to come to that.
 _LONGEST = 2.5
 _MOST_HALVINGS = 12
-# First step outwards of a logarithmic coordinate where the curvature at the optimum sets no limit.
-_FIRST_STEP = 3.0
 
 
 class Path(NamedTuple):
@@ -93,5 +91,5 @@ def _onward(curve: Curve, points: list[Point], step: float) -> float:
     straight = abs(step) * inverse
     move = min(max(side * move, 0.3 * straight), 3.0 * straight)
     if curve.parameter.kind in ("sd", "sigma"):
-        move = min(move, FAR if curve.saturated else max(_FIRST_STEP, 4.0 * way))
+        move = min(move, FAR if curve.saturated else max(FIRST_STEP, 4.0 * way))
     return last.w + side * move

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import inf, isfinite
 
-from mixedmodels.inference.curves import FAR, FARTHEST, Curve, NoLimitError, Point, Side
+from mixedmodels.inference.curves import FAR, FARTHEST, FIRST_STEP, Curve, NoLimitError, Point, Side
 from mixedmodels.inference.parameters import to_value
 
 # Absolute difference from the wanted deviance at which a limit is met, and a relative one, its
@@ -19,14 +19,12 @@ _ROUNDING = 1e-12
 # Relative width of an interval of w that holds no further number.
 _CLOSE = 1e-15
 _MOST_STEPS = 400
-# First step outwards of a logarithmic coordinate where the curvature at the optimum sets no limit.
-_FIRST_STEP = 3.0
 # Decrease of the deviance by which a search from other starts has found another minimum, and the
 # number of times that it may.
 _OTHER_MINIMUM = 1e-6
 _MOST_MINIMA = 8
 # Length of w over which a rise of the deviance by _JUMP is a jump to another minimum.
-_NO_WAY, _JUMP = 1e-6, 1e-3
+_SHORT, _JUMP = 1e-6, 1e-3
 
 
 def limit(curve: Curve, zeta: float, guess: float | None = None) -> float:
@@ -121,7 +119,7 @@ def _extend(curve: Curve, inner: Point, zeta: float) -> float:
     side: Side = 1 if zeta > 0.0 else -1
     bound = curve.bound(side)
     way = abs(inner.w - curve.optimum.w)
-    first = _FIRST_STEP if curve.parameter.kind in ("sd", "sigma") else inf
+    first = FIRST_STEP if curve.parameter.kind in ("sd", "sigma") else inf
     longest = 4.0 * way if way > 0.0 else first
     if inner.slope > 0.0:
         step = min(abs(zeta - inner.zeta) / inner.slope, longest)
@@ -139,8 +137,8 @@ def _close(inner: Point, outer: Point | None) -> bool:
 
 
 def _jumps(inner: Point, outer: Point) -> bool:
-    """Whether the deviance rises by much over next to no way, which a minimum cannot."""
-    near = abs(outer.w - inner.w) <= _NO_WAY * (1.0 + abs(inner.w))
+    """Whether the deviance rises by much over a very short interval, which one minimum cannot."""
+    near = abs(outer.w - inner.w) <= _SHORT * (1.0 + abs(inner.w))
     return near and outer.deviance - inner.deviance > _JUMP
 
 
