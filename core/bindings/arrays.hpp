@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "mixedmodels/codes.hpp"
+#include "products/codes.hpp"
 
 namespace nb = nanobind;
 

@@ -1,7 +1,7 @@
 // Bindings of codes.hpp.
 #include "arrays.hpp"
 #include "core_call.hpp"
-#include "mixedmodels/codes.hpp"
+#include "products/codes.hpp"
 
 namespace mm = mixedmodels;
 

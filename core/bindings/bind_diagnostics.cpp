@@ -1,8 +1,8 @@
 // Bindings of leverage.hpp and deletion.hpp.
 #include <algorithm>
 
-#include "mixedmodels/deletion.hpp"
-#include "mixedmodels/leverage.hpp"
+#include "after/deletion.hpp"
+#include "after/leverage.hpp"
 #include "model.hpp"
 
 namespace {
@@ -81,7 +81,7 @@ nb::dict fit_without(const Evaluator& evaluator, Integers start, Integers rows, 
   mm::Deletions r;
   {
     const CoreCall call;
-    r = mm::fit_without(model, sets, from, criterion(reml), {max_values, decrement, zero}, step ? &*step : nullptr,
+    r = mm::fit_without(model, sets, from, likelihood(reml), {max_values, decrement, zero}, step ? &*step : nullptr,
                         threads);
   }
   const auto count = static_cast<std::size_t>(sets.count()), p = static_cast<std::size_t>(products.A.p);

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "core_call.hpp"
-#include "mixedmodels/memory.hpp"
+#include "kernels/memory.hpp"
 
 #if !defined(_WIN32)
 #include <pthread.h>

@@ -1,22 +1,22 @@
-// Bindings of evaluator.hpp, hessian.hpp and refit.hpp.
-#include "mixedmodels/blas.hpp"
-#include "mixedmodels/hessian.hpp"
-#include "mixedmodels/identify.hpp"
-#include "mixedmodels/memory.hpp"
-#include "mixedmodels/refit.hpp"
+// Bindings of criterion.hpp, hessian.hpp and refit.hpp.
+#include "after/refit.hpp"
+#include "criterion/hessian.hpp"
+#include "criterion/identify.hpp"
+#include "kernels/blas.hpp"
+#include "kernels/memory.hpp"
 #include "model.hpp"
 
 double Evaluator::value(Dense theta, bool reml) {
   const double* at = checked(theta);
   const CoreCall call;
-  return core.value(at, criterion(reml));
+  return core.value(at, likelihood(reml));
 }
 
 Array<double> Evaluator::gradient(bool reml) {
   std::vector<double> out(core.m());
   {
     const CoreCall call;
-    core.gradient(criterion(reml), out.data());
+    core.gradient(likelihood(reml), out.data());
   }
   return to_numpy(std::move(out));
 }
@@ -25,7 +25,7 @@ std::optional<Array<double>> Evaluator::hessian(bool reml) {
   std::vector<double> out;
   {
     const CoreCall call;
-    out = mm::hessian(core, criterion(reml), analysis.products.graph);
+    out = mm::hessian(core, likelihood(reml), analysis.products.graph);
   }
   if (out.empty()) return {};
   const auto m = static_cast<std::size_t>(core.m());
@@ -37,7 +37,7 @@ Array<double> Evaluator::difference_hessian(Dense theta, bool reml, bool forward
   std::vector<double> out;
   {
     const CoreCall call;
-    out = mm::difference_hessian(core, criterion(reml), at, forward);
+    out = mm::difference_hessian(core, likelihood(reml), at, forward);
   }
   return to_numpy(std::move(out), {at.size(), at.size()});
 }
@@ -54,7 +54,7 @@ nb::dict Evaluator::refit(nb::ndarray<const double, nb::ndim<2>, nb::c_contig, n
   mm::Refits r;
   {
     const CoreCall call;
-    r = mm::refit(model, responses.data(), static_cast<int>(count), from, criterion(reml),
+    r = mm::refit(model, responses.data(), static_cast<int>(count), from, likelihood(reml),
                   {max_values, decrement, zero}, threads);
   }
   std::vector<std::int32_t> status(r.status.size());
@@ -108,7 +108,7 @@ Array<double> Evaluator::RX() const {
 }
 
 double Evaluator::sigma(bool reml) const {
-  return A().unit * std::sqrt(core.pls().pwrss() / core.pls().scale_df(criterion(reml)));
+  return A().unit * std::sqrt(core.pls().pwrss() / core.pls().scale_df(likelihood(reml)));
 }
 
 // Theta or slopes, along the last dimension, to or from the axes.
@@ -212,7 +212,7 @@ void bind_evaluator(nb::module_& m) {
             mm::Identifiability found;
             {
               const CoreCall call;
-              found = mm::identifiability(s.analysis.products.A, s.core.entries(), criterion(reml));
+              found = mm::identifiability(s.analysis.products.A, s.core.entries(), likelihood(reml));
             }
             return nb::make_tuple(found.pivot, found.share);
           },

@@ -1,5 +1,5 @@
 // Bindings of what inference needs beyond the criterion: derivatives (pls.hpp) and kenward_roger.hpp.
-#include "mixedmodels/kenward_roger.hpp"
+#include "after/kenward_roger.hpp"
 #include "model.hpp"
 
 namespace {
@@ -46,7 +46,7 @@ void bind_inference(nb::module_& m) {
       "kenward_roger_workspace",
       [](const Products& products, std::size_t m) {
         const CoreCall call;
-        return mm::workspace(products.A, products.graph, m);
+        return mm::kenward_roger_workspace(products.A, products.graph, m);
       },
       nb::arg("products"), nb::arg("m"), "Numbers that kenward_roger_sums() needs room for.");
 }

@@ -1,5 +1,5 @@
 // Bindings of prediction.hpp.
-#include "mixedmodels/prediction.hpp"
+#include "after/prediction.hpp"
 #include "model.hpp"
 
 namespace {

@@ -1,5 +1,5 @@
 // Bindings of profile.hpp. A curve holds (through keep_alive) the analysis it was made from.
-#include "mixedmodels/profile.hpp"
+#include "after/profile.hpp"
 #include "model.hpp"
 
 namespace {

@@ -1,8 +1,8 @@
 // Bindings of search.hpp: a fit from start to judged optimum in one call.
 #include <chrono>
 
-#include "mixedmodels/search.hpp"
 #include "model.hpp"
+#include "search/search.hpp"
 
 namespace {
 
@@ -68,7 +68,7 @@ class Run {
  private:
   using Clock = std::chrono::steady_clock;
 
-  mm::Criterion which() const { return criterion(options_.reml); }
+  mm::Likelihood which() const { return likelihood(options_.reml); }
   const mm::Idle* idle() const { return idle_ ? &*idle_ : nullptr; }
   mm::ThetaAxes axes() const { return {evaluator_.A(), evaluator_.core.entries()}; }
 

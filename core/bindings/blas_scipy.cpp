@@ -9,7 +9,7 @@
 #include <string>
 
 #include "checked_blas.hpp"
-#include "mixedmodels/blas.hpp"
+#include "kernels/blas.hpp"
 
 namespace nb = nanobind;
 

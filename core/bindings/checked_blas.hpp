@@ -12,7 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "mixedmodels/blas.hpp"
+#include "kernels/blas.hpp"
 
 namespace checked_blas {
 

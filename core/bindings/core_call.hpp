@@ -7,8 +7,8 @@
 #include <atomic>
 #include <memory>
 
-#include "mixedmodels/blas_threads.hpp"
-#include "mixedmodels/interrupt.hpp"
+#include "kernels/blas_threads.hpp"
+#include "kernels/interrupt.hpp"
 
 // Whether the user, or the owner of this thread's flag, wants to stop. Takes Python's lock.
 bool stop_wanted();

@@ -19,11 +19,11 @@
 
 #include "arrays.hpp"
 #include "core_call.hpp"
-#include "mixedmodels/evaluator.hpp"
+#include "criterion/criterion.hpp"
 
 namespace mm = mixedmodels;
 
-inline mm::Criterion criterion(bool reml) { return reml ? mm::Criterion::reml : mm::Criterion::ml; }
+inline mm::Likelihood likelihood(bool reml) { return reml ? mm::Likelihood::reml : mm::Likelihood::ml; }
 
 inline mm::Column column_of(const Matrix& matrix, std::size_t j) {
   return {matrix.data() + static_cast<std::int64_t>(j) * matrix.stride(1), matrix.stride(0)};
@@ -129,12 +129,12 @@ struct Analysis {
 struct Evaluator {
   const Analysis& analysis;
   int threads;
-  mm::Evaluator core;
+  mm::Criterion core;
 
   Evaluator(const Analysis& made_from, Entries entries, int threads_)
       : analysis(made_from), threads(threads_), core(make(made_from, convert(entries), threads_)) {}
 
-  static mm::Evaluator make(const Analysis& analysis, std::vector<mm::ThetaEntry> entries, int threads) {
+  static mm::Criterion make(const Analysis& analysis, std::vector<mm::ThetaEntry> entries, int threads) {
     const CoreCall call;
     const Products& made = analysis.products;
     return {made.rows, made.basis, made.A, analysis.symbolic, std::move(entries), threads};

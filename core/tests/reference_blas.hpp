@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstddef>
 
-#include "mixedmodels/blas.hpp"
+#include "kernels/blas.hpp"
 
 namespace reference_blas {
 

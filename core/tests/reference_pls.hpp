@@ -45,7 +45,7 @@ Matrix<T> marginal(const Structure& s, const std::vector<T>& theta) {
 }
 
 template <typename T>
-T criterion(const Structure& s, const std::vector<int>& kept, const std::vector<T>& theta, bool reml) {
+T likelihood(const Structure& s, const std::vector<int>& kept, const std::vector<T>& theta, bool reml) {
   const int p = static_cast<int>(kept.size());
   const Matrix<T> L = dense::cholesky(marginal(s, theta));
   const Matrix<T> xy = dense::solve_lower(L, fixed_and_response<T>(s, kept));
@@ -66,7 +66,7 @@ inline std::vector<double> gradient(const Structure& s, const std::vector<int>& 
   std::vector<double> out;
   for (std::size_t k = 0; k < theta.size(); ++k) {
     at[k] = {theta[k], step};
-    out.push_back(criterion(s, kept, at, reml).imag() / step);
+    out.push_back(likelihood(s, kept, at, reml).imag() / step);
     at[k] = theta[k];
   }
   return out;

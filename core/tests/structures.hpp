@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "criterion/criterion.hpp"
 #include "dense.hpp"
-#include "mixedmodels/evaluator.hpp"
 #include "random.hpp"
 
 namespace mm = mixedmodels;

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "check.hpp"
-#include "mixedmodels/blas_threads.hpp"
+#include "kernels/blas_threads.hpp"
 
 namespace mm = mixedmodels;
 

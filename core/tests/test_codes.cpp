@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "check.hpp"
-#include "mixedmodels/codes.hpp"
+#include "products/codes.hpp"
 #include "random.hpp"
 
 namespace mm = mixedmodels;

@@ -1,11 +1,11 @@
 // Fits without some rows against fits of the rows left, made from the beginning.
+#include "after/deletion.hpp"
 #include "check.hpp"
-#include "mixedmodels/deletion.hpp"
 #include "structures.hpp"
 
 namespace {
 
-mm::Criterion criterion_of(bool reml) { return reml ? mm::Criterion::reml : mm::Criterion::ml; }
+mm::Likelihood criterion_of(bool reml) { return reml ? mm::Likelihood::reml : mm::Likelihood::ml; }
 
 // The rows left, levels that vanish dropped.
 Structure without(const Structure& s, const std::vector<std::int64_t>& rows) {
@@ -61,7 +61,7 @@ void check_set(const Structure& s, const mm::RowSets& sets, int i, const mm::Del
   const Stages own(left);
   const std::vector<mm::ThetaEntry> entries = s.entries();
   const std::size_t m = entries.size(), p = s.x.size();
-  mm::Evaluator f(own.rows, own.basis, own.A, own.symbolic, entries);
+  mm::Criterion f(own.rows, own.basis, own.A, own.symbolic, entries);
   CHECK(found.n[i] == left.n);
   for (std::size_t g = 0; g < s.factors.size(); ++g)
     CHECK(found.levels[i * s.factors.size() + g] == left.factors[g].levels);
@@ -119,7 +119,7 @@ TEST(fits_of_the_rows_left) {
     const mm::RefitModel model{stages.rows, stages.basis, stages.A, stages.symbolic, entries};
     const mm::RowSets sets = sets_of(s, 0);
     for (bool reml : {false, true}) {
-      mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, entries);
+      mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, entries);
       const mm::SearchResult full = mm::quasi_newton(f, criterion_of(reml), f.start(), {}, {});
       const mm::Deletions found = mm::fit_without(model, sets, full.theta, criterion_of(reml), {}, nullptr, 1);
       const mm::Deletions again = mm::fit_without(model, sets, full.theta, criterion_of(reml), {}, nullptr, 3);
@@ -165,7 +165,7 @@ TEST(nothing_left) {
     for (int i = left; i < s.n; ++i) sets.rows.push_back(i);
     sets.start.push_back(static_cast<std::int64_t>(sets.rows.size()));
   }
-  const mm::Deletions found = mm::fit_without(model, sets, {1.0}, mm::Criterion::reml, {}, nullptr, 1);
+  const mm::Deletions found = mm::fit_without(model, sets, {1.0}, mm::Likelihood::reml, {}, nullptr, 1);
   for (int i = 0; i < 3; ++i) CHECK(std::isnan(found.objective[i]) && found.n[i] == i);
 }
 
@@ -178,13 +178,13 @@ TEST(one_step_is_newtons) {
   const std::vector<double> start{0.8};
   const Structure left = without(s, {3});
   const Stages own(left);
-  mm::Evaluator f(own.rows, own.basis, own.A, own.symbolic, entries);
+  mm::Criterion f(own.rows, own.basis, own.A, own.symbolic, entries);
   double gradient = 0;
-  f.value(start.data(), mm::Criterion::ml);
-  f.gradient(mm::Criterion::ml, &gradient);
+  f.value(start.data(), mm::Likelihood::ml);
+  f.gradient(mm::Likelihood::ml, &gradient);
   for (double factor : {0.01, -0.01, 10.0, -10.0}) {
     const mm::NewtonStep newton{{factor}, {{1}, {1.0}}};
-    const mm::Deletions found = mm::fit_without(model, sets, start, mm::Criterion::ml, {}, &newton, 1);
+    const mm::Deletions found = mm::fit_without(model, sets, start, mm::Likelihood::ml, {}, &newton, 1);
     // A step beyond zero ends there.
     CHECK_ERROR("step", std::abs(found.theta[0] - std::max(0.8 - factor * gradient, 0.0)), 1e-11);
   }

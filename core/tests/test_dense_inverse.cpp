@@ -1,7 +1,7 @@
 // The inverse of a positive definite matrix of any size, in tiles, against the textbook's.
 #include "check.hpp"
 #include "dense.hpp"
-#include "mixedmodels/dense_inverse.hpp"
+#include "kernels/dense_inverse.hpp"
 #include "random.hpp"
 
 namespace mm = mixedmodels;

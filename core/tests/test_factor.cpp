@@ -274,16 +274,16 @@ TEST(a_criterion_that_overflows_is_not_a_number) {
   for (int threads : {1, 2}) {
     mm::Pls pls(stages.A, stages.symbolic, s.entries(), threads);
     std::vector<double> gradient(theta.size());
-    const double before = pls.value(theta.data(), mm::Criterion::reml);
+    const double before = pls.value(theta.data(), mm::Likelihood::reml);
     for (std::size_t place : {std::size_t{0}, theta.size() - 1}) {
       std::vector<double> spoiled = theta;
       spoiled[place] = 1e200;
-      CHECK(std::isnan(pls.value(spoiled.data(), mm::Criterion::reml)));
-      pls.gradient(mm::Criterion::reml, gradient.data());
+      CHECK(std::isnan(pls.value(spoiled.data(), mm::Likelihood::reml)));
+      pls.gradient(mm::Likelihood::reml, gradient.data());
       for (double g : gradient) CHECK(std::isnan(g));
     }
-    CHECK(pls.value(theta.data(), mm::Criterion::reml) == before);
-    pls.gradient(mm::Criterion::reml, gradient.data());
+    CHECK(pls.value(theta.data(), mm::Likelihood::reml) == before);
+    pls.gradient(mm::Likelihood::reml, gradient.data());
     for (double g : gradient) CHECK(std::isfinite(g));
   }
 }

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "check.hpp"
-#include "mixedmodels/forward.hpp"
+#include "search/forward.hpp"
 #include "structures.hpp"
 
 namespace {

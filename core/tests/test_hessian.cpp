@@ -3,15 +3,15 @@
 #include <algorithm>
 
 #include "check.hpp"
-#include "mixedmodels/hessian.hpp"
-#include "mixedmodels/quasi_newton.hpp"
+#include "criterion/hessian.hpp"
 #include "reference_pls.hpp"
+#include "search/quasi_newton.hpp"
 
 namespace {
 
 using structures::Point;
 
-constexpr mm::Criterion kCriteria[] = {mm::Criterion::ml, mm::Criterion::reml};
+constexpr mm::Likelihood kCriteria[] = {mm::Likelihood::ml, mm::Likelihood::reml};
 
 dense::Matrix<double> matrix(std::vector<double> a) {
   const int m = static_cast<int>(std::lround(std::sqrt(static_cast<double>(a.size()))));
@@ -20,10 +20,10 @@ dense::Matrix<double> matrix(std::vector<double> a) {
   return out;
 }
 
-dense::Matrix<double> hessian_at(mm::Evaluator& f, const Stages& stages, const std::vector<double>& theta,
-                                 mm::Criterion criterion) {
-  f.value(theta.data(), criterion);
-  return matrix(mm::hessian(f, criterion, stages.graph));
+dense::Matrix<double> hessian_at(mm::Criterion& f, const Stages& stages, const std::vector<double>& theta,
+                                 mm::Likelihood likelihood) {
+  f.value(theta.data(), likelihood);
+  return matrix(mm::hessian(f, likelihood, stages.graph));
 }
 
 // Entries are measured in those of a unit diagonal: the scale of a column of Z is no matter of digits.
@@ -45,15 +45,15 @@ TEST(random_structures) {
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
-    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
     Random random(seed + 900);
     for (Point point : structures::kPoints) {
       const std::vector<double> theta = structures::theta(random, s, point);
       check::at("seed " + std::to_string(seed) + s.kind + " point " + std::to_string(static_cast<int>(point)));
-      for (mm::Criterion criterion : kCriteria)
+      for (mm::Likelihood likelihood : kCriteria)
         CHECK_ERROR("against V",
-                    difference(hessian_at(f, stages, theta, criterion),
-                               reference::hessian(s, stages.basis.kept, theta, criterion == mm::Criterion::reml)),
+                    difference(hessian_at(f, stages, theta, likelihood),
+                               reference::hessian(s, stages.basis.kept, theta, likelihood == mm::Likelihood::reml)),
                     1e-10);
     }
   }
@@ -63,14 +63,14 @@ TEST(small_and_large_templates) {
   for (std::uint64_t seed = 0; seed < 12; ++seed) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
-    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
     Random random(seed + 70);
     for (double scale : {1e-4, 1e-2, 30.0, 1e3}) {
       std::vector<double> theta = structures::theta(random, s, Point::interior);
       for (double& t : theta) t *= scale;
       check::at("seed " + std::to_string(seed) + s.kind + " scale " + std::to_string(scale));
       CHECK_ERROR("scaled",
-                  difference(hessian_at(f, stages, theta, mm::Criterion::ml),
+                  difference(hessian_at(f, stages, theta, mm::Likelihood::ml),
                              reference::hessian(s, stages.basis.kept, theta, false)),
                   1e-7);
     }
@@ -89,15 +89,15 @@ TEST(larger_designs) {
     const Stages stages(s);
     Random random(11);
     const std::vector<double> theta = structures::theta(random, s, Point::interior);
-    for (mm::Criterion criterion : kCriteria) {
+    for (mm::Likelihood likelihood : kCriteria) {
       dense::Matrix<double> first;
       for (int threads : {1, 3}) {
-        mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), threads);
-        const dense::Matrix<double> found = hessian_at(f, stages, theta, criterion);
+        mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), threads);
+        const dense::Matrix<double> found = hessian_at(f, stages, theta, likelihood);
         if (threads == 1) {
           first = found;
           CHECK_ERROR("against differences",
-                      dense::relative_difference(found, matrix(mm::difference_hessian(f, criterion, theta, false))),
+                      dense::relative_difference(found, matrix(mm::difference_hessian(f, likelihood, theta, false))),
                       1e-6);
         }
         CHECK_ERROR("threads", dense::relative_difference(found, first), 1e-12);
@@ -118,11 +118,11 @@ TEST(large_rest) {
     for (Point point : {Point::interior, Point::zero_template}) {
       const std::vector<double> theta = structures::theta(random, s, point);
       check::at(std::to_string(s.n) + " rows, point " + std::to_string(static_cast<int>(point)));
-      mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), 2);
-      const dense::Matrix<double> found = hessian_at(f, stages, theta, mm::Criterion::reml);
+      mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), 2);
+      const dense::Matrix<double> found = hessian_at(f, stages, theta, mm::Likelihood::reml);
       CHECK_ERROR(
           "against differences",
-          dense::relative_difference(found, matrix(mm::difference_hessian(f, mm::Criterion::reml, theta, false))),
+          dense::relative_difference(found, matrix(mm::difference_hessian(f, mm::Likelihood::reml, theta, false))),
           1e-6);
     }
   }
@@ -131,19 +131,19 @@ TEST(large_rest) {
 TEST(digits_are_not_lost_in_silence) {
   const Structure s = structures::crossed(9, 300, {{20, {2}}, {12, {1}}});
   const Stages stages(s);
-  mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
-  CHECK(hessian_at(f, stages, {3000, 100, 2000, 4000}, mm::Criterion::ml).a.size() == 16);
-  CHECK(hessian_at(f, stages, {3000, 100, 0, 4000}, mm::Criterion::ml).a.empty());
-  CHECK(hessian_at(f, stages, {1, 0.1, 0, 4000}, mm::Criterion::ml).a.empty());
-  CHECK(hessian_at(f, stages, {1e5, 100, 1e5, 1e5}, mm::Criterion::ml).a.empty());
+  mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+  CHECK(hessian_at(f, stages, {3000, 100, 2000, 4000}, mm::Likelihood::ml).a.size() == 16);
+  CHECK(hessian_at(f, stages, {3000, 100, 0, 4000}, mm::Likelihood::ml).a.empty());
+  CHECK(hessian_at(f, stages, {1, 0.1, 0, 4000}, mm::Likelihood::ml).a.empty());
+  CHECK(hessian_at(f, stages, {1e5, 100, 1e5, 1e5}, mm::Likelihood::ml).a.empty());
 }
 
 TEST(nothing_to_be_said) {
   const Structure s = structures::crossed(5, 60, {{6, {3}}, {5, {2}}});
   const Stages stages(s);
-  mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+  mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
   const dense::Matrix<double> found =
-      hessian_at(f, stages, std::vector<double>(s.entries().size(), 1e200), mm::Criterion::ml);
+      hessian_at(f, stages, std::vector<double>(s.entries().size(), 1e200), mm::Likelihood::ml);
   for (double value : found.a) CHECK(std::isnan(value));
 }
 

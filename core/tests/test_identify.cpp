@@ -1,20 +1,20 @@
 // The suspicion that covariance parameters are confounded: none in crossed designs, always for a repeated factor.
 #include "check.hpp"
-#include "mixedmodels/identify.hpp"
+#include "criterion/identify.hpp"
 #include "structures.hpp"
 
 namespace {
 
-mm::Identifiability found(const Structure& s, mm::Criterion criterion) {
+mm::Identifiability found(const Structure& s, mm::Likelihood likelihood) {
   const Stages stages(s);
-  return mm::identifiability(stages.A, s.entries(), criterion);
+  return mm::identifiability(stages.A, s.entries(), likelihood);
 }
 
 TEST(crossed_factors_are_told_apart) {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     const Structure s = structures::crossed(seed, 200, {{12, {2, 1}}, {8, {1}}}, 3);
-    for (auto criterion : {mm::Criterion::ml, mm::Criterion::reml}) {
-      const mm::Identifiability f = found(s, criterion);
+    for (auto likelihood : {mm::Likelihood::ml, mm::Likelihood::reml}) {
+      const mm::Identifiability f = found(s, likelihood);
       CHECK(f.pivot > 1e-3 && f.pivot <= 1 + 1e-12);
       CHECK(f.share > 0.1 && f.share <= 1 + 1e-12);
     }
@@ -27,14 +27,14 @@ TEST(a_factor_under_two_names_is_not) {
     Structure::Factor again = s.factors[0];
     for (auto& code : again.codes) code = 11 - code;
     s.factors.push_back(again);
-    for (auto criterion : {mm::Criterion::ml, mm::Criterion::reml}) CHECK(found(s, criterion).pivot < 1e-10);
+    for (auto likelihood : {mm::Likelihood::ml, mm::Likelihood::reml}) CHECK(found(s, likelihood).pivot < 1e-10);
   }
 }
 
 TEST(a_column_in_two_terms_is_not) {
   Structure s = structures::crossed(4, 200, {{12, {2, 1}}}, 2);
   s.factors[0].z[2] = s.factors[0].z[1];
-  for (auto criterion : {mm::Criterion::ml, mm::Criterion::reml}) CHECK(found(s, criterion).pivot < 1e-10);
+  for (auto likelihood : {mm::Likelihood::ml, mm::Likelihood::reml}) CHECK(found(s, likelihood).pivot < 1e-10);
 }
 
 // An indicator in X for every level: nothing of Z is left.
@@ -46,9 +46,9 @@ TEST(a_factor_in_the_fixed_part_has_no_share) {
     s.x.emplace_back(s.n);
     for (int i = 0; i < s.n; ++i) s.x.back()[i] = s.factors[0].codes[i] == l;
   }
-  CHECK(std::abs(found(s, mm::Criterion::ml).share) < 1e-12);
-  CHECK(found(s, mm::Criterion::ml).pivot > 1e-3);
-  CHECK(found(s, mm::Criterion::reml).pivot < 1e-10);
+  CHECK(std::abs(found(s, mm::Likelihood::ml).share) < 1e-12);
+  CHECK(found(s, mm::Likelihood::ml).pivot > 1e-3);
+  CHECK(found(s, mm::Likelihood::reml).pivot < 1e-10);
 }
 
 }  // namespace

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "check.hpp"
-#include "mixedmodels/evaluator.hpp"
-#include "mixedmodels/identify.hpp"
-#include "mixedmodels/interrupt.hpp"
-#include "mixedmodels/workers.hpp"
+#include "criterion/criterion.hpp"
+#include "criterion/identify.hpp"
+#include "kernels/interrupt.hpp"
+#include "kernels/workers.hpp"
 #include "structures.hpp"
 
 namespace {
@@ -158,12 +158,12 @@ struct EveryCheckAsks {
 };
 
 // Value and gradient at two thetas, one after the other.
-std::vector<double> evaluate(mm::Evaluator& f, const std::vector<double>& one, const std::vector<double>& two) {
+std::vector<double> evaluate(mm::Criterion& f, const std::vector<double>& one, const std::vector<double>& two) {
   std::vector<double> out;
   for (const std::vector<double>& theta : {one, two}) {
-    out.push_back(f.value(theta.data(), mm::Criterion::reml));
+    out.push_back(f.value(theta.data(), mm::Likelihood::reml));
     std::vector<double> gradient(theta.size());
-    f.gradient(mm::Criterion::reml, gradient.data());
+    f.gradient(mm::Likelihood::reml, gradient.data());
     out.insert(out.end(), gradient.begin(), gradient.end());
   }
   return out;
@@ -178,9 +178,9 @@ TEST(an_interrupted_evaluation_leaves_nothing_behind) {
     Random random(seed);
     const std::vector<double> one = structures::theta(random, s, structures::kPoints[0]),
                               two = structures::theta(random, s, structures::kPoints[0]);
-    mm::Evaluator fresh(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion fresh(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
     const std::vector<double> expected = evaluate(fresh, one, two);
-    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
     int interrupted = 0;
     for (int n = 1; n < 100000; n += 1 + n / 8) {
       check::at("seed " + std::to_string(seed) + " check " + std::to_string(n));
@@ -208,7 +208,7 @@ TEST(the_test_for_confounded_parameters_is_interrupted_in_each_of_its_loops) {
   for (std::uint64_t seed : {1, 7, 12, 33}) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
-    const auto test = [&] { return mm::identifiability(stages.A, s.entries(), mm::Criterion::reml); };
+    const auto test = [&] { return mm::identifiability(stages.A, s.entries(), mm::Likelihood::reml); };
     const mm::Identifiability expected = test();
     int interrupted = 0;
     for (int n = 1; n < 100000; ++n) {

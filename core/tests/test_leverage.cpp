@@ -1,6 +1,6 @@
 // Values of rows against the hat matrix made densely, and against fits without a row at the same theta.
+#include "after/leverage.hpp"
 #include "check.hpp"
-#include "mixedmodels/leverage.hpp"
 #include "reference_pls.hpp"
 
 namespace {
@@ -35,12 +35,12 @@ TEST(random_structures) {
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
-    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
     Random random(seed + 500);
     for (structures::Point point : structures::kPoints) {
       const std::vector<double> theta = structures::theta(random, s, point);
       check::at("seed " + std::to_string(seed) + s.kind + " point " + std::to_string(static_cast<int>(point)));
-      f.value(theta.data(), mm::Criterion::ml);
+      f.value(theta.data(), mm::Likelihood::ml);
       const mm::RowValues found = mm::row_values(stages.rows, stages.basis, stages.A, stages.symbolic, f.pls(), true);
       const Truth truth = truth_of(stages, theta);
       const Matrix<Real> xy = reference::fixed_and_response<Real>(s, stages.basis.kept);
@@ -70,8 +70,8 @@ TEST(threads_change_nothing) {
   const std::vector<double> theta{0.7, -0.3, 0.5, 1.1};
   std::vector<double> first;
   for (int threads : {1, 2, 3}) {
-    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), threads);
-    f.value(theta.data(), mm::Criterion::ml);
+    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), threads);
+    f.value(theta.data(), mm::Likelihood::ml);
     const mm::RowValues found = mm::row_values(stages.rows, stages.basis, stages.A, stages.symbolic, f.pls(), false);
     if (threads == 1) first = found.fixed;
     double worst = 0;

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "check.hpp"
-#include "mixedmodels/evaluator.hpp"
-#include "mixedmodels/memory.hpp"
+#include "criterion/criterion.hpp"
+#include "kernels/memory.hpp"
 #include "structures.hpp"
 
 namespace {
@@ -75,7 +75,7 @@ TEST(factor_and_inverse_are_predicted) {
   for (const Structure& s : structures::large()) {
     const Stages stages(s);
     const mm::WorkspaceBytes need(stages.A, stages.symbolic, 1);
-    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
     f.pls().ensure_inverse();
     CHECK(need.factor >= 8.0 * static_cast<double>(f.pls().factor().panels().size()));
     CHECK(need.inverse >= 8.0 * static_cast<double>(f.pls().factor().inverse().size()));

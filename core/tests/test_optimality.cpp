@@ -2,15 +2,15 @@
 #include <algorithm>
 
 #include "check.hpp"
-#include "mixedmodels/hessian.hpp"
-#include "mixedmodels/optimality.hpp"
-#include "mixedmodels/quasi_newton.hpp"
-#include "mixedmodels/search.hpp"
+#include "criterion/hessian.hpp"
+#include "search/optimality.hpp"
+#include "search/quasi_newton.hpp"
+#include "search/search.hpp"
 #include "structures.hpp"
 
 namespace {
 
-constexpr auto kMl = mm::Criterion::ml;
+constexpr auto kMl = mm::Likelihood::ml;
 
 TEST(eigenvalues_and_vectors) {
   Random random(1);
@@ -34,12 +34,12 @@ TEST(eigenvalues_and_vectors) {
 
 struct Subject {
   Stages stages;
-  mm::Evaluator f;
+  mm::Criterion f;
   explicit Subject(const Structure& s)
       : stages(s), f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries()) {}
 };
 
-mm::Optimality exactly(mm::Evaluator& f, const std::vector<double>& theta) {
+mm::Optimality exactly(mm::Criterion& f, const std::vector<double>& theta) {
   const std::vector<double> hessian = mm::difference_hessian(f, kMl, theta, false);
   return mm::check_optimum(f, kMl, theta, hessian, true);
 }

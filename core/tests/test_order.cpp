@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "check.hpp"
-#include "mixedmodels/order.hpp"
+#include "factor/order.hpp"
 #include "random.hpp"
 #include "structures.hpp"
 

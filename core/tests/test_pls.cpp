@@ -11,7 +11,7 @@ using dense::Matrix;
 using Real = long double;
 using structures::Point;
 
-mm::Criterion criterion_of(bool reml) { return reml ? mm::Criterion::reml : mm::Criterion::ml; }
+mm::Likelihood criterion_of(bool reml) { return reml ? mm::Likelihood::reml : mm::Likelihood::ml; }
 
 double largest_difference(const std::vector<double>& actual, const Matrix<Real>& expected) {
   Matrix<double> matrix(expected.rows, 1);
@@ -19,7 +19,7 @@ double largest_difference(const std::vector<double>& actual, const Matrix<Real>&
   return dense::relative_difference(matrix, expected);
 }
 
-void check_solution(const Stages& stages, mm::Evaluator& f, const std::vector<double>& theta) {
+void check_solution(const Stages& stages, mm::Criterion& f, const std::vector<double>& theta) {
   const reference::Solution truth = reference::solve(stages.structure, stages.basis.kept, theta);
   const mm::Pls& pls = f.pls();
   CHECK_ERROR("pwrss", check::relative(pls.pwrss(), truth.pwrss), 1e-12);
@@ -51,7 +51,7 @@ TEST(random_structures) {
   for (std::uint64_t seed = 0; seed < 80; ++seed) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
-    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
     Random random(seed + 500);
     for (Point point : structures::kPoints) {
       const std::vector<double> theta = structures::theta(random, s, point);
@@ -59,7 +59,7 @@ TEST(random_structures) {
       for (bool reml : {false, true}) {
         const double value = f.value(theta.data(), criterion_of(reml));
         const auto truth = static_cast<double>(
-            reference::criterion(s, stages.basis.kept, std::vector<Real>(theta.begin(), theta.end()), reml));
+            reference::likelihood(s, stages.basis.kept, std::vector<Real>(theta.begin(), theta.end()), reml));
         CHECK_ERROR("criterion", check::relative(value, truth, s.n), 1e-13);
         std::vector<double> gradient(theta.size());
         f.gradient(criterion_of(reml), gradient.data());
@@ -77,13 +77,13 @@ TEST(random_structures) {
 TEST(large_supernodes) {
   const Structure s = structures::crossed(1, 300, {{30, {2}}, {25, {1, 1}}}, 3);
   const Stages stages(s);
-  mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+  mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
   Random random(2);
   for (Point point : {Point::interior, Point::zero_column}) {
     const std::vector<double> theta = structures::theta(random, s, point);
     for (bool reml : {false, true}) {
       const double value = f.value(theta.data(), criterion_of(reml));
-      const double truth = reference::criterion(s, stages.basis.kept, theta, reml);
+      const double truth = reference::likelihood(s, stages.basis.kept, theta, reml);
       CHECK_ERROR("criterion", check::relative(value, truth, s.n), 1e-13);
       std::vector<double> gradient(theta.size());
       f.gradient(criterion_of(reml), gradient.data());
@@ -102,7 +102,7 @@ TEST(dependent_columns_change_nothing) {
   aliased.x = {s.x[0], s.x[1], twice, s.x[2]};
   const Stages a(s), b(aliased);
   CHECK((b.basis.kept == std::vector<int>{0, 1, 3}));
-  mm::Evaluator f(a.rows, a.basis, a.A, a.symbolic, s.entries()), g(b.rows, b.basis, b.A, b.symbolic, s.entries());
+  mm::Criterion f(a.rows, a.basis, a.A, a.symbolic, s.entries()), g(b.rows, b.basis, b.A, b.symbolic, s.entries());
   const std::vector<double> theta{0.7, -0.3, 0.5, 1.1};
   for (bool reml : {false, true})
     CHECK_ERROR(
@@ -119,13 +119,13 @@ void check_effects(double ratio, double tolerance) {
     std::vector<double> b = random.normals(7);
     for (int i = 0; i < s.n; ++i) s.y[i] = random.normal() + ratio * b[s.factors[0].codes[i]];
     const Stages stages(s);
-    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
     for (double scale : {0.5, 1.0, 2.0}) {
       const std::vector<double> theta{scale * ratio, 0.5, 0.1, 0.3};
       for (bool reml : {false, true}) {
         const double value = f.value(theta.data(), criterion_of(reml));
         const auto truth = static_cast<double>(
-            reference::criterion(s, stages.basis.kept, std::vector<Real>(theta.begin(), theta.end()), reml));
+            reference::likelihood(s, stages.basis.kept, std::vector<Real>(theta.begin(), theta.end()), reml));
         CHECK_ERROR(ratio > 1 ? "criterion, large effects" : "criterion, small effects", check::relative(value, truth),
                     tolerance);
       }
@@ -143,33 +143,33 @@ TEST(large_and_small_effects) {
 TEST(nan_where_nothing_can_be_computed) {
   const Structure s = structures::crossed(1, 40, {{5, {1}}, {4, {1}}});
   const Stages stages(s);
-  mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+  mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
   const std::vector<double> good{0.5, 0.8}, overflow{1e200, 1.0}, nan{NAN, 1.0};
-  const double before = f.value(good.data(), mm::Criterion::ml);
-  CHECK(std::isnan(f.value(overflow.data(), mm::Criterion::ml)));
+  const double before = f.value(good.data(), mm::Likelihood::ml);
+  CHECK(std::isnan(f.value(overflow.data(), mm::Likelihood::ml)));
   std::vector<double> gradient(2, 0.0);
-  f.gradient(mm::Criterion::ml, gradient.data());
+  f.gradient(mm::Likelihood::ml, gradient.data());
   CHECK(std::isnan(gradient[0]) && std::isnan(gradient[1]));
-  CHECK(std::isnan(f.value(nan.data(), mm::Criterion::reml)));
-  CHECK(f.value(good.data(), mm::Criterion::ml) == before);
+  CHECK(std::isnan(f.value(nan.data(), mm::Likelihood::reml)));
+  CHECK(f.value(good.data(), mm::Likelihood::ml) == before);
 }
 
 TEST(counts_of_evaluations) {
   const Structure s = structures::crossed(1, 40, {{5, {1}}});
   const Stages stages(s);
-  mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+  mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
   const double theta = 0.5, other = 0.6;
   double slope = 0;
   for (int i = 0; i < 3; ++i) {  // one solution serves both criteria and their gradients
-    f.value(&theta, mm::Criterion::ml);
-    f.gradient(mm::Criterion::ml, &slope);
-    f.value(&theta, mm::Criterion::reml);
+    f.value(&theta, mm::Likelihood::ml);
+    f.gradient(mm::Likelihood::ml, &slope);
+    f.value(&theta, mm::Likelihood::reml);
   }
   CHECK(f.n_value() == 1 && f.n_gradient() == 1 && f.m() == 1);
   const double ml = slope;
-  f.gradient(mm::Criterion::reml, &slope);
+  f.gradient(mm::Likelihood::reml, &slope);
   CHECK(f.n_value() == 1 && f.n_gradient() == 2 && slope != ml);
-  f.value(&other, mm::Criterion::reml);
+  f.value(&other, mm::Likelihood::reml);
   CHECK(f.n_value() == 2);
   f.reset_counts();
   CHECK(f.n_value() == 0 && f.n_gradient() == 0);

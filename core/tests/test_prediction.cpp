@@ -1,7 +1,7 @@
 // Variances of predictions against the inverse of the dense mixed model equations, for combinations of levels that
 // occur and for others, for unknown levels and for rows without some factor.
+#include "after/prediction.hpp"
 #include "check.hpp"
-#include "mixedmodels/prediction.hpp"
 #include "reference_pls.hpp"
 #include "structures.hpp"
 
@@ -68,13 +68,13 @@ TEST(random_structures) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
     const int p = stages.basis.p();
-    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
     Random random(seed + 900);
     const NewRows rows(random, s, p, 70);
     for (structures::Point point : structures::kPoints) {
       check::at("seed " + std::to_string(seed) + s.kind + " point " + std::to_string(static_cast<int>(point)));
       const std::vector<double> theta = structures::theta(random, s, point);
-      f.value(theta.data(), mm::Criterion::reml);
+      f.value(theta.data(), mm::Likelihood::reml);
       std::vector<double> modes(rows.n), variance(rows.n);
       mm::predict_rows(f.pls(), stages.A, stages.symbolic, rows.rows(), modes.data(), variance.data());
 

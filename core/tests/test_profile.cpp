@@ -1,13 +1,13 @@
 // Points of a profile against models that have what is held built in, and against differences.
+#include "after/profile.hpp"
 #include "check.hpp"
-#include "mixedmodels/profile.hpp"
-#include "mixedmodels/quasi_newton.hpp"
 #include "reference_pls.hpp"
+#include "search/quasi_newton.hpp"
 #include "structures.hpp"
 
 namespace {
 
-constexpr auto kMl = mm::Criterion::ml;
+constexpr auto kMl = mm::Likelihood::ml;
 
 std::vector<mm::ProfileTerm> terms_of(const Structure& s) {
   std::vector<mm::ProfileTerm> out;
@@ -28,7 +28,7 @@ struct Subject {
   mm::SearchResult fit;
 
   explicit Subject(const Structure& structure) : s(structure), stages(s) {
-    mm::Evaluator f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
     fit = mm::quasi_newton(f, kMl, f.start(), {}, {});
   }
   mm::ProfileCurve curve(mm::ProfileParameter parameter) const {

@@ -2,14 +2,14 @@
 #include <algorithm>
 
 #include "check.hpp"
-#include "mixedmodels/hessian.hpp"
-#include "mixedmodels/quasi_newton.hpp"
+#include "criterion/hessian.hpp"
 #include "reference_pls.hpp"
+#include "search/quasi_newton.hpp"
 #include "structures.hpp"
 
 namespace {
 
-constexpr auto kMl = mm::Criterion::ml, kReml = mm::Criterion::reml;
+constexpr auto kMl = mm::Likelihood::ml, kReml = mm::Likelihood::reml;
 
 // `groups` of `size` rows with an intercept: optima in closed form.
 struct OneWay {
@@ -45,14 +45,14 @@ struct OneWay {
 // A search from `start`, or by moments when that is empty.
 struct Found {
   Stages stages;
-  mm::Evaluator f;
+  mm::Criterion f;
   mm::SearchResult r;
 
-  Found(const Structure& s, mm::Criterion criterion, std::vector<double> start = {}, mm::SearchSettings settings = {},
+  Found(const Structure& s, mm::Likelihood likelihood, std::vector<double> start = {}, mm::SearchSettings settings = {},
         const mm::Progress& progress = {})
       : stages(s),
         f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries()),
-        r(mm::quasi_newton(f, criterion, start.empty() ? f.start() : start, settings, progress)) {}
+        r(mm::quasi_newton(f, likelihood, start.empty() ? f.start() : start, settings, progress)) {}
 };
 
 TEST(balanced_one_way_designs) {
@@ -97,19 +97,19 @@ TEST(random_structures_end_at_a_stationary_point) {
     const Structure s = structures::random(seed);
     if (s.q() > s.n) continue;  // more effects than rows: the scale may run to zero
     check::at("seed " + std::to_string(seed) + s.kind);
-    for (mm::Criterion criterion : {kMl, kReml}) {
+    for (mm::Likelihood likelihood : {kMl, kReml}) {
       double last = INFINITY;
       bool descends = true;
-      Found found(s, criterion, {}, {}, [&](int, double value, const std::vector<double>&) {
+      Found found(s, likelihood, {}, {}, [&](int, double value, const std::vector<double>&) {
         descends = descends && value <= last + 1e-10 * std::abs(last);
         last = value;
         return true;
       });
       const mm::SearchResult& r = found.r;
       CHECK(descends && r.status == mm::SearchStatus::converged);
-      CHECK(found.f.value(r.theta.data(), criterion) == r.value);
+      CHECK(found.f.value(r.theta.data(), likelihood) == r.value);
       std::vector<double> gradient(r.theta.size());
-      found.f.gradient(criterion, gradient.data());
+      found.f.gradient(likelihood, gradient.data());
       for (std::size_t k = 0; k < gradient.size(); ++k) {
         CHECK_ERROR("gradient given", std::abs(gradient[k] - r.gradient[k]), 1e-7);
         CHECK_ERROR("gradient at the end", std::abs(gradient[k]), 0.05);
@@ -120,7 +120,7 @@ TEST(random_structures_end_at_a_stationary_point) {
       for (int i = 0; i < 20; ++i) {
         std::vector<double> near = r.theta;
         for (double& t : near) t += 0.01 * random.normal();
-        CHECK(found.f.value(near.data(), criterion) > r.value - 1e-6);
+        CHECK(found.f.value(near.data(), likelihood) > r.value - 1e-6);
       }
     }
   }
@@ -149,9 +149,9 @@ TEST(hessian_by_differences) {
     const std::vector<double> theta = structures::theta(random, s, structures::Point::interior);
     const auto m = theta.size();
     for (bool reml : {false, true}) {
-      const mm::Criterion criterion = reml ? kReml : kMl;
-      const std::vector<double> central = mm::difference_hessian(found.f, criterion, theta, false);
-      const std::vector<double> forward = mm::difference_hessian(found.f, criterion, theta, true);
+      const mm::Likelihood likelihood = reml ? kReml : kMl;
+      const std::vector<double> central = mm::difference_hessian(found.f, likelihood, theta, false);
+      const std::vector<double> forward = mm::difference_hessian(found.f, likelihood, theta, true);
       double size = 0;
       for (double v : central) size = std::max(size, std::abs(v));
       for (std::size_t j = 0; j < m; ++j) {

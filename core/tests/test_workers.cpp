@@ -10,7 +10,7 @@
 #include <string>
 
 #include "check.hpp"
-#include "mixedmodels/workers.hpp"
+#include "kernels/workers.hpp"
 
 namespace {
 

@@ -1,0 +1,48 @@
+// Purpose: fits one model again and again, each time without some of its rows, in parallel over these sets of rows.
+// The products of the rows left are those of all rows less those of the rows taken out; where so much goes that the
+// difference would lose its digits, or columns of X become dependent, they are formed anew. Order and pattern stay: a
+// level without rows is a block of zeros in Z'WZ, of the identity in M, and adds nothing to criterion or gradient.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "after/refit.hpp"
+#include "search/forward.hpp"
+
+namespace mixedmodels {
+
+// Sets of rows to leave out, the i-th being rows[start[i]] .. rows[start[i + 1] - 1], no row twice in a set.
+struct RowSets {
+  std::vector<std::int64_t> start, rows;
+  int count() const { return static_cast<int>(start.size()) - 1; }
+};
+
+// One step instead of a search: by -inverse * gradient, inverse being m x m, column-major.
+struct NewtonStep {
+  std::vector<double> inverse;
+  ForwardStep axes;
+};
+
+struct Deletions {
+  std::vector<double> theta;      // sets x m, row-major, as are the others; NaN where nothing can be computed
+  std::vector<double> beta;       // sets x p, coefficients of the columns kept with all rows; NaN where aliased now
+  std::vector<double> std_error;  // sets x p
+  std::vector<double> sigma, objective;
+  std::vector<double> decrement;      // what the criterion may still fall, by the search's own model
+  std::vector<std::int64_t> n;        // rows left
+  std::vector<std::int32_t> levels;   // sets x factors, levels left
+  std::vector<std::int32_t> rebuilt;  // whether the products were formed anew
+};
+
+// Searches start at `start`, where a diagonal entry of it is zero at moments of the rows left. With `newton`
+// there is no search but that step from `start`.
+Deletions fit_without(const RefitModel& model, const RowSets& sets, const std::vector<double>& start,
+                      Likelihood likelihood, const SearchSettings& settings, const NewtonStep* newton, int threads);
+
+// Takes the products of some rows out of A. False when what is left has lost too many digits, A being of no use then.
+// `left` holds the rows left of every level, factor after factor.
+bool subtract_rows(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& all, const std::int64_t* which,
+                   std::int64_t count, const std::vector<std::int64_t>& left, CrossProducts& A);
+
+}  // namespace mixedmodels

@@ -1,0 +1,109 @@
+#include "criterion/criterion.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "criterion/starts.hpp"
+#include "kernels/memory.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+// Digits of pwrss that may be lost before the reference point is renewed: three of sixteen.
+constexpr double kCancellation = 1e3;
+constexpr int kRenewals = 2;
+
+std::vector<double> natural_units(const CrossProducts& A, const std::vector<ThetaEntry>& entries) {
+  std::vector<double> out;
+  for (const ThetaEntry& e : entries) {
+    const FactorBlock& f = A.factors[e.factor];
+    const std::int64_t s = f.width;
+    double sum = 0;
+    for (std::int64_t l = 0; l < f.levels; ++l) sum += f.diagonal[l * s * s + e.row * (s + 1)];
+    out.push_back(sum > 0 ? std::sqrt(static_cast<double>(A.n) / sum) : 1.0);
+  }
+  return out;
+}
+
+// The model, once it is known that factor and inverse have room; a search needs both.
+const CrossProducts& affordable(const CrossProducts& A, const Symbolic& S, int threads) {
+  const WorkspaceBytes need(A, S, threads);
+  require_memory("This model",
+                 {{"the factor", need.factor},
+                  {"its inverse", need.inverse},
+                  {"updates of the factor", need.updates},
+                  {"products of fixed and random effects", need.products}},
+                 S.elimination.fill.flops);
+  return A;
+}
+
+}  // namespace
+
+WorkspaceBytes::WorkspaceBytes(const CrossProducts& A, const Symbolic& S, int threads) {
+  constexpr double kWidest = 256;  // columns of a supernode
+  factor = bytes_of_numbers(S.panel_size);
+  inverse = bytes_of_numbers(S.panel_size + S.product_size);
+  updates = bytes_of_numbers(threads * kWidest * S.max_below);
+  products = bytes_of_numbers(static_cast<double>(A.q) * (4.0 * A.p + 8));
+}
+
+Criterion::Criterion(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
+                     std::vector<ThetaEntry> entries, int threads)
+    : rows_(rows),
+      basis_(basis),
+      A_(affordable(A, symbolic, threads)),
+      entries_(std::move(entries)),
+      pls_(A, symbolic, entries_, threads),
+      unit_(natural_units(A, entries_)),
+      theta_(entries_.size(), std::numeric_limits<double>::quiet_NaN()),
+      gradient_(entries_.size()) {}
+
+double Criterion::value(const double* theta, Likelihood likelihood) {
+  if (!std::equal(theta, theta + m(), theta_.begin())) {
+    ++n_value_;
+    forget();  // until the workspace is that of the new theta: the work may be interrupted
+    try {
+      pls_.update(theta);
+      // A reference at this very theta leaves nothing to cancel, so a second round is rare.
+      for (int i = 0; i < kRenewals && std::abs(pls_.cancellation()) > kCancellation; ++i)
+        pls_.set_reference(reference_point(rows_, basis_, A_, pls_.b().data(), pls_.beta().data()));
+    } catch (...) {
+      pls_.reset_reference();  // as if nothing had been computed
+      throw;
+    }
+    std::copy_n(theta, m(), theta_.begin());
+  }
+  return pls_.criterion(likelihood);
+}
+
+void Criterion::gradient(Likelihood likelihood, double* out) {
+  if (gradient_of_ != likelihood) {
+    ++n_gradient_;
+    gradient_of_.reset();
+    pls_.gradient(likelihood, gradient_.data());
+    gradient_of_ = likelihood;
+  }
+  std::copy(gradient_.begin(), gradient_.end(), out);
+}
+
+void Criterion::hold_coefficients(std::vector<double> a, double value) {
+  forget();
+  pls_.hold_coefficients(std::move(a), value);
+}
+
+void Criterion::forget() {
+  std::fill(theta_.begin(), theta_.end(), std::numeric_limits<double>::quiet_NaN());
+  gradient_of_.reset();
+}
+
+void Criterion::response_changed() {
+  forget();
+  pls_.reset_reference();
+  reset_counts();
+}
+
+std::vector<std::vector<double>> Criterion::starts() const { return moment_starts(A_, entries_); }
+
+}  // namespace mixedmodels

@@ -1,0 +1,66 @@
+// Purpose: the criterion as optimisers want it: value and gradient at a theta, counted, accurate whatever the scale.
+// Keeps the residual reference of the PLS near enough (see pls.hpp), which is the one thing after the cross-products
+// that reads the rows; it happens a handful of times in a fit with very large random effects, else never.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "criterion/pls.hpp"
+
+namespace mixedmodels {
+
+// What an evaluator takes, by its parts.
+struct WorkspaceBytes {
+  double factor, inverse, updates, products;
+  WorkspaceBytes(const CrossProducts& A, const Symbolic& symbolic, int threads);
+  double total() const { return factor + inverse + updates + products; }
+};
+
+class Criterion {
+ public:
+  Criterion(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
+            std::vector<ThetaEntry> entries, int threads = 1);
+
+  int m() const { return static_cast<int>(entries_.size()); }
+  const CrossProducts& cross_products() const { return A_; }
+  const std::vector<ThetaEntry>& entries() const { return entries_; }
+  // Natural unit (m) of every entry: one over the root mean square of the column of Z that its row multiplies. What is
+  // small or large of theta is so in these units, whatever the scales of the covariates.
+  const std::vector<double>& unit() const { return unit_; }
+
+  // NaN where the criterion cannot be computed. Asked again for the theta it stands at, it computes nothing.
+  double value(const double* theta, Likelihood likelihood);
+  // At the theta of the last `value`.
+  void gradient(Likelihood likelihood, double* out);
+
+  // As `Pls::hold_coefficients`.
+  void hold_coefficients(std::vector<double> a, double value);
+
+  // Forgets everything that depends on the response.
+  void response_changed();
+
+  // Starting values of theta by moments, one or two where terms are coupled (see starts.hpp).
+  std::vector<std::vector<double>> starts() const;
+  std::vector<double> start() const { return starts().front(); }
+
+  Pls& pls() { return pls_; }
+  const Pls& pls() const { return pls_; }
+  int n_value() const { return n_value_; }
+  int n_gradient() const { return n_gradient_; }
+  void reset_counts() { n_value_ = n_gradient_ = 0; }
+
+ private:
+  void forget();
+
+  const Rows& rows_;
+  const OrthogonalBasis& basis_;
+  const CrossProducts& A_;
+  std::vector<ThetaEntry> entries_;
+  Pls pls_;
+  std::vector<double> unit_, theta_, gradient_;
+  std::optional<Likelihood> gradient_of_;  // what gradient_ is of, at theta_
+  int n_value_ = 0, n_gradient_ = 0;
+};
+
+}  // namespace mixedmodels

@@ -1,0 +1,307 @@
+#include "criterion/hessian.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include "criterion/pair_sums.hpp"
+#include "kernels/blas.hpp"
+#include "kernels/interrupt.hpp"
+#include "kernels/small_dense.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+// In flops of a dense factorization, from measurements: a component, its dense part, a number gathered from where it
+// is; an evaluation, and what it does for a level or a pair of them.
+constexpr double kComponent = 1.5e4, kElimination = 4e4, kGather = 3;
+constexpr double kEvaluation = 1e5, kLevel = 1.5e3;
+// Numbers in the panels of two threads; copies of the sums, and what they take together (see pair_sums.cpp).
+constexpr double kPanels = 8e6, kCopies = 32, kMostCopied = 2e7;
+
+// What components add.
+struct HessianSums {
+  PairSums levels;
+  std::vector<double> quadratic;  // m x m: (S_i v)'T (S_j v)
+  std::vector<double> means;      // p x m: Y S_i v
+  std::vector<double> fixed;      // p x p for every i: Y S_i Y'
+  std::vector<double> within;     // m x m: <Y S_i Y', Y S_j Y'>, component by component
+
+  HessianSums(const CrossProducts& A, std::size_t m, std::size_t p)
+      : levels(A), quadratic(m * m), means(p * m), fixed(p * p * m), within(m * m) {}
+
+  std::size_t numbers() const { return levels.numbers() + 2 * quadratic.size() + means.size() + fixed.size(); }
+
+  void add(const HessianSums& other) {
+    levels.add(other.levels);
+    const auto plus = [](const std::vector<double>& from, std::vector<double>& to) {
+      for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
+    };
+    plus(other.quadratic, quadratic);
+    plus(other.means, means);
+    plus(other.fixed, fixed);
+    plus(other.within, within);
+  }
+};
+
+// The column of Lambda that an entry is in.
+const double* column_of(const CrossProducts& A, const Pls& pls, const ThetaEntry& entry) {
+  return pls.lam()[entry.factor].data() + static_cast<std::ptrdiff_t>(entry.column) * A.factors[entry.factor].width;
+}
+
+// Adds components to sums, one at a time; Y is p x q with Y'Y = Z'V^-1X (X'V^-1X)^-1 X'V^-1Z.
+class HessianAdder {
+ public:
+  HessianAdder(const CrossProducts& A, const std::vector<ThetaEntry>& entries, Pls& pls, const std::vector<double>& Y,
+               Likelihood likelihood, bool alone)
+      : A_(A), entries_(entries), pls_(pls), Y_(Y), reml_(likelihood == Likelihood::reml), T_(A, pls, alone) {}
+
+  void add(const std::vector<int>& nodes, Workers& workers, HessianSums& sums) {
+    T_.renew(nodes, workers);
+    const int q = T_.layout().q(), p = A_.p, m = static_cast<int>(entries_.size());
+    y_.resize(static_cast<std::size_t>(p) * q);
+    if (p > 0) T_.gather(p, Y_.data(), y_.data());
+    add_level_sums(T_, reml_ ? p : 0, y_.data(), workers, space_, sums.levels);
+    moved();
+    TSv_.resize(Sv_.size());
+    T_.multiply(m, Sv_.data(), TSv_.data());
+    blas::gemm('N', 'T', m, m, q, 1.0, Sv_.data(), m, TSv_.data(), m, 1.0, sums.quadratic.data(), m);
+    blas::gemm('N', 'T', p, m, q, 1.0, y_.data(), p, Sv_.data(), m, 1.0, sums.means.data(), p);
+    if (reml_ && p > 0 && q < A_.q) add_fixed(sums);
+  }
+
+ private:
+  // S_i v = dLambda_i u + Lambda dLambda_i'v, m numbers per random effect.
+  void moved() {
+    const Layout& layout = T_.layout();
+    const std::size_t m = entries_.size();
+    Sv_.assign(m * static_cast<std::size_t>(layout.q()), 0.0);
+    for (std::size_t e = 0; e < m; ++e) {
+      const auto [f, row, column] = entries_[e];
+      const Layout::Part& part = layout.parts[f];
+      const double* lam = column_of(A_, pls_, entries_[e]);
+      double* to = Sv_.data() + static_cast<std::size_t>(part.first) * m + e;
+      for (std::int32_t l : part.levels) {
+        const std::int64_t at = Layout::effect(A_.factors[f], l);
+        for (int r = column; r < part.width; ++r) to[r * m] = lam[r] * pls_.ZtWe()[at + row];
+        to[row * m] += pls_.u()[at + column];
+        to += part.width * m;
+      }
+    }
+  }
+
+  // REML's Z'PZ is not block-diagonal over components; what their pairs share has rank p.
+  void add_fixed(HessianSums& sums) {
+    const int p = A_.p;
+    const std::size_t m = entries_.size(), size = static_cast<std::size_t>(p) * p;
+    fixed_.assign(m * size, 0.0);
+    turned_.resize(y_.size());
+    for (std::size_t e = 0; e < m; ++e) {
+      const auto [f, row, column] = entries_[e];
+      const Layout::Part& part = T_.layout().parts[f];
+      const double* lam = column_of(A_, pls_, entries_[e]);
+      double* out = fixed_.data() + e * size;
+      for (int at = part.first; at < part.first + part.rows(); at += part.width) {
+        check_interrupt(4.0 * p * (p + part.width));
+        const double *y = y_.data() + static_cast<std::size_t>(at) * p, *own = y + static_cast<std::size_t>(row) * p;
+        std::fill_n(turned_.data(), p, 0.0);
+        for (int r = column; r < part.width; ++r)
+          small::axpy(p, lam[r], y + static_cast<std::size_t>(r) * p, turned_.data());
+        for (int c = 0; c < p; ++c)
+          for (int r = 0; r < p; ++r) out[r + c * p] += own[r] * turned_[c] + turned_[r] * own[c];
+      }
+    }
+    const int count = static_cast<int>(m), numbers = static_cast<int>(size);
+    blas::gemm('T', 'N', count, count, numbers, 1.0, fixed_.data(), numbers, fixed_.data(), numbers, 1.0,
+               sums.within.data(), count);
+    for (std::size_t i = 0; i < fixed_.size(); ++i) sums.fixed[i] += fixed_[i];
+  }
+
+  const CrossProducts& A_;
+  const std::vector<ThetaEntry>& entries_;
+  const Pls& pls_;
+  const std::vector<double>& Y_;
+  bool reml_;
+  ZtViZ T_;
+  PanelSpace space_;
+  std::vector<double> y_, Sv_, TSv_, fixed_, turned_;
+};
+
+// Y = L^-1 X'V^-1Z with L L' = X'V^-1X.
+std::vector<double> fixed_part(const CrossProducts& A, Pls& pls) {
+  std::vector<double> out = pls.renew_ZtViX();
+  out.resize(static_cast<std::size_t>(A.q) * A.p);
+  if (A.p > 0) blas::trsm('L', 'L', 'N', A.p, static_cast<int>(A.q), pls.RX().data(), A.k(), out.data(), A.p);
+  return out;
+}
+
+HessianSums add_up(const CrossProducts& A, const std::vector<ThetaEntry>& entries, Pls& pls, Likelihood likelihood,
+                   const LevelGraph& graph) {
+  const std::vector<double> Y = fixed_part(A, pls);
+  HessianSums sums(A, entries.size(), A.p);
+  over_components(
+      components(graph), pls.factor().workers(),
+      [&](bool alone) { return std::make_unique<HessianAdder>(A, entries, pls, Y, likelihood, alone); }, sums);
+  return sums;
+}
+
+}  // namespace
+
+std::vector<double> hessian(Criterion& f, Likelihood likelihood, const LevelGraph& graph) {
+  const CrossProducts& A = f.cross_products();
+  const std::vector<ThetaEntry>& entries = f.entries();
+  const std::size_t m = entries.size(), p = A.p;
+  std::vector<double> out(m * m, std::numeric_limits<double>::quiet_NaN());
+  Pls& pls = f.pls();
+  if (!std::isfinite(pls.criterion(likelihood))) return out;
+  if (!keeps_digits(A, pls.lam())) return {};
+  const HessianSums sums = add_up(A, entries, pls, likelihood, graph);
+  std::vector<double> slope(m);
+  pls.pwrss_gradient(slope.data());
+  const double scale = pls.scale_df(likelihood) / pls.pwrss();
+  for (std::size_t j = 0; j < m; ++j)
+    for (std::size_t i = 0; i <= j; ++i) {
+      const ThetaEntry &one = entries[i], &other = entries[j];
+      double trace = -sums.levels.trace(one.factor, one.row, column_of(A, pls, one), other.factor, other.row,
+                                        column_of(A, pls, other));
+      if (likelihood == Likelihood::reml)
+        trace += sums.within[i + j * m] -
+                 small::dot(static_cast<int>(p * p), sums.fixed.data() + i * p * p, sums.fixed.data() + j * p * p);
+      double bend = sums.quadratic[i + j * m] -
+                    small::dot(static_cast<int>(p), sums.means.data() + i * p, sums.means.data() + j * p);
+      if (one.factor == other.factor && one.column == other.column) {  // S_ij = e_r e_s' + e_s e_r'
+        const FactorBlock& block = A.factors[one.factor];
+        trace += 2 * sums.levels.own[one.factor][one.row + other.row * block.width];
+        for (std::int32_t l = 0; l < block.levels; ++l) {
+          const std::int64_t at = Layout::effect(block, l);
+          bend -= pls.ZtWe()[at + one.row] * pls.ZtWe()[at + other.row];
+        }
+      }
+      out[i + j * m] = out[j + i * m] = trace + scale * (2 * bend - slope[i] * slope[j] / pls.pwrss());
+    }
+  return out;
+}
+
+HessianCost hessian_cost(const CrossProducts& A, const LevelGraph& graph, const Symbolic& symbolic,
+                         const std::vector<ThetaEntry>& entries) {
+  const double m = static_cast<double>(entries.size()), p = A.p, nodes = graph.nodes;
+  HessianCost out;
+  std::vector<std::vector<int>> parts;
+  if (graph.connected_pairs()) parts = components(graph);
+  Layout layout(A, {});
+  double widest = 0;
+  for (const FactorBlock& block : A.factors) {
+    const double s = block.width;
+    widest = std::max(widest, s);
+    if (!graph.connected_pairs())  // every level by itself
+      out.exact += block.levels * (kComponent + 3 * m * p * p * (m + 2) + m * s * (m + 2 * p) + 6 * s * s * s * s);
+  }
+  for (const std::vector<int>& component : parts) {
+    layout.assign(A, component);
+    const FactorBlock& lead = A.factors[layout.lead];
+    const double q = layout.q(), rest = layout.rest, own = layout.own, s = lead.width;
+    double links = 0;  // numbers of E
+    for (int node : component)
+      if (node >= lead.first_node && node < lead.first_node + lead.levels)
+        for (std::int64_t i = graph.start[node]; i < graph.start[node + 1]; ++i)
+          links += s * graph.weight[graph.neighbour[i]];
+    const LeadCost pairs = lead_cost(layout, links, A.p);
+    out.exact += kComponent + (rest > 0 ? kElimination : 0) + rest * rest * rest + kGather * links * 2 * rest +
+                 std::min(pairs.pairs, pairs.products) + 2 * rest * q * widest * widest + p * rest * q +
+                 m * q * (4 * rest + m + 2 * p);
+    if (static_cast<double>(A.q) > q) out.exact += 3 * m * p * p * (m + 2 * static_cast<double>(component.size()));
+    out.numbers = std::max(out.numbers, 3 * rest * rest + links + (2 * m + p) * q + kPanels +
+                                            (pairs.by_products() ? s * s * (rest + p) * (rest + p) : own * rest));
+  }
+  const double sums = static_cast<double>(PairSums(A).numbers()) + 2 * m * (m + p * p);
+  out.numbers += std::max(2 * sums, std::min(kCopies * sums, kMostCopied));
+  const double met = static_cast<double>(graph.neighbour.size());
+  out.differences = 2 * m *
+                    (kEvaluation + 3 * symbolic.elimination.fill.flops + 30 * static_cast<double>(symbolic.panel_size) +
+                     kLevel * (nodes + met) + static_cast<double>(A.q) * p * p);
+  return out;
+}
+
+namespace {
+
+constexpr double kForward = 1e-5, kCentral = 2e-4;
+
+std::vector<double> steps(const std::vector<double>& theta, const std::vector<double>& unit, double relative) {
+  double largest = 1e-4;
+  for (std::size_t e = 0; e < theta.size(); ++e) largest = std::max(largest, std::abs(theta[e]) / unit[e]);
+  std::vector<double> out;
+  for (std::size_t e = 0; e < theta.size(); ++e)
+    out.push_back(relative * std::max(std::abs(theta[e]), 1e-2 * largest * unit[e]));
+  return out;
+}
+
+void gradient_at(Criterion& f, Likelihood likelihood, const std::vector<double>& theta, std::vector<double>& out) {
+  f.value(theta.data(), likelihood);
+  f.gradient(likelihood, out.data());
+}
+
+}  // namespace
+
+void difference_columns(Criterion& f, Likelihood likelihood, std::vector<double> theta,
+                        const std::vector<double>& gradient, const std::vector<bool>& wanted,
+                        std::vector<double>& out) {
+  const auto m = theta.size();
+  const std::vector<double> h = steps(theta, f.unit(), kForward);
+  std::vector<double> moved(m);
+  for (std::size_t j = 0; j < m; ++j) {
+    if (!wanted[j]) continue;
+    const double centre = theta[j];
+    theta[j] = centre + h[j];
+    gradient_at(f, likelihood, theta, moved);
+    theta[j] = centre;
+    for (std::size_t i = 0; i < m; ++i) {
+      const double entry = (moved[i] - gradient[i]) / h[j];
+      // Of two wanted columns each pair is met twice: the mean of both differences.
+      const bool again = i < j && wanted[i];
+      out[i + j * m] = out[j + i * m] = again ? 0.5 * (out[i + j * m] + entry) : entry;
+    }
+  }
+}
+
+std::vector<double> difference_hessian(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
+                                       bool forward) {
+  const auto m = theta.size();
+  std::vector<double> out(m * m), up(m), down(m), at(theta);
+  if (forward) {
+    gradient_at(f, likelihood, theta, down);
+    difference_columns(f, likelihood, theta, down, std::vector<bool>(m, true), out);
+    return out;
+  }
+  const std::vector<double> h = steps(theta, f.unit(), kCentral);
+  for (std::size_t j = 0; j < m; ++j) {
+    at[j] = theta[j] + h[j];
+    gradient_at(f, likelihood, at, up);
+    at[j] = theta[j] - h[j];
+    gradient_at(f, likelihood, at, down);
+    at[j] = theta[j];
+    for (std::size_t i = 0; i < m; ++i) out[i + j * m] = (up[i] - down[i]) / (2 * h[j]);
+  }
+  for (std::size_t j = 0; j < m; ++j)
+    for (std::size_t i = 0; i < j; ++i) out[i + j * m] = out[j + i * m] = 0.5 * (out[i + j * m] + out[j + i * m]);
+  return out;
+}
+
+std::vector<double> hessian_product(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
+                                    const std::vector<double>& gradient, const std::vector<double>& d) {
+  double size = 1e-2, length = 0;
+  for (std::size_t i = 0; i < d.size(); ++i) {
+    size = std::max(size, std::abs(theta[i]) / f.unit()[i]);
+    length = std::max(length, std::abs(d[i]) / f.unit()[i]);
+  }
+  const double h = kForward * size / length;
+  std::vector<double> moved(theta), out(d.size());
+  for (std::size_t i = 0; i < d.size(); ++i) moved[i] += h * d[i];
+  gradient_at(f, likelihood, moved, out);
+  for (std::size_t i = 0; i < d.size(); ++i) out[i] = (out[i] - gradient[i]) / h;
+  return out;
+}
+
+}  // namespace mixedmodels

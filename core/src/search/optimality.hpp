@@ -1,0 +1,38 @@
+// Purpose: what gradient and Hessian say of a point: how much the criterion may still fall, and which way if the
+// point is a saddle.
+// The Hessian is the model of the search. Its columns at zeros, where symmetry hides a saddle from the gradient, are
+// made from differences of the exact gradient; what the gradient promises is confirmed by one product of the exact
+// Hessian with the direction that it points to, unless the last step of the search was such a product.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "criterion/criterion.hpp"
+
+namespace mixedmodels {
+
+struct Optimality {
+  double value = 0;
+  std::vector<double> gradient;  // m
+  std::vector<double> hessian;   // m x m, the model with its columns at zeros replaced
+  double decrement = 0;          // g'H^-1 g / 2 over the entries that may move
+  double max_gradient = 0;       // the largest of these, absolute
+  std::vector<double> downhill;  // m, a direction of negative curvature; empty when there is none
+};
+
+// Entries of theta that the criterion does not depend on, and how a theta becomes one of the same criterion that is
+// zero there. Both speak of theta of the caller's columns of Z, which the core has along the axes.
+struct Idle {
+  std::vector<char> dead;  // m
+  std::function<std::vector<double>(std::vector<double>)> settled;
+};
+
+// `model` is m x m; `idle` may be null. The evaluator may end at another theta.
+Optimality check_optimum(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
+                         const std::vector<double>& model, bool confirmed, const Idle* idle = nullptr);
+
+// Eigenvalues (ascending) and vectors (columns) of a symmetric matrix, by Jacobi rotations.
+void symmetric_eigen(int n, std::vector<double> a, std::vector<double>& values, std::vector<double>& vectors);
+
+}  // namespace mixedmodels

@@ -1,0 +1,49 @@
+// Purpose: minimises the profiled criterion over theta by a quasi-Newton method with the exact gradient.
+//
+// The criterion is a smooth function of every square factor of the covariances, whatever the sign of a column, so the
+// bounds at zero of the diagonal entries are only a choice of representative: the search runs without them, along the
+// coordinates of `coordinates.hpp`, and hands out columns turned. A diagonal entry that ends next to zero and does as
+// well there is set to zero exactly. Whether a zero is a saddle is told by the Hessian (optimality.hpp). The model is
+// the scoring Hessian, renewed at every point and corrected by BFGS updates for what it has missed along the last
+// steps; steps are halved on an interpolated line until the criterion falls. Reference: Nocedal and Wright (2006), ch.
+// 3, 6 and 7.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "criterion/criterion.hpp"
+
+namespace mixedmodels {
+
+struct SearchSettings {
+  int max_values = 1000;
+  double decrement = 1e-10;  // stop when the model promises no more than this, in units of the criterion
+  double zero = 1e-3;        // diagonal entries below this (in natural units) are tried at zero
+  bool model = true;         // whether the result is to have its model
+};
+
+enum class SearchStatus { converged, stalled, max_values, not_finite, interrupted };
+
+struct SearchResult {
+  std::vector<double> theta, gradient, model;  // model: of the Hessian, m x m
+  double value = 0;
+  double decrement = 0;  // g'H^-1 g / 2
+  // The last step was as good as a product of the exact Hessian with the direction that the gradient pointed to.
+  bool confirmed = false;
+  int iterations = 0;
+  SearchStatus status = SearchStatus::stalled;
+};
+
+// Called with every accepted point; returning false ends the search.
+using Progress = std::function<bool(int iteration, double value, const std::vector<double>& theta)>;
+
+SearchResult quasi_newton(Criterion& f, Likelihood likelihood, std::vector<double> theta,
+                          const SearchSettings& settings, const Progress& progress);
+
+// No step: value, gradient and model at theta, as a search that ends there would hand them out, small diagonal entries
+// tried at zero.
+SearchResult stand_at(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
+                      const SearchSettings& settings);
+
+}  // namespace mixedmodels

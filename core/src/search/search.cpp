@@ -1,0 +1,200 @@
+#include "search/search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <utility>
+
+namespace mixedmodels {
+
+namespace {
+
+constexpr int kMostRestarts = 4;
+// By how much a point must be lower to be a way down from a saddle.
+constexpr double kLower = 1e-8;
+
+bool on_diagonal(const ThetaEntry& entry) { return entry.row == entry.column; }
+
+// A lower point along the direction of negative curvature; empty when there is none.
+std::vector<double> lower_point(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
+                                const Optimality& at) {
+  for (double length : {1.0, -1.0, 0.3, -0.3, 0.1, -0.1, 0.03, -0.03, 0.01, -0.01}) {
+    std::vector<double> trial(theta);
+    for (std::size_t e = 0; e < trial.size(); ++e) trial[e] += length * at.downhill[e];
+    if (f.value(trial.data(), likelihood) < at.value - kLower) return trial;
+  }
+  return {};
+}
+
+class Driver {
+ public:
+  Driver(Criterion& f, Likelihood likelihood, const FitSettings& settings, const Idle* idle, const Progress& progress)
+      : f_(f), likelihood_(likelihood), settings_(settings), idle_(idle), progress_(progress) {}
+
+  SearchResult search(std::vector<double> start) {
+    SearchSettings own = settings_.search;
+    own.max_values += f_.n_value();
+    const int done = counted_;
+    return without_idle(quasi_newton(f_, likelihood_, std::move(start), own,
+                                     [&](int iteration, double value, const std::vector<double>& theta) {
+                                       values_.push_back(value);
+                                       thetas_.insert(thetas_.end(), theta.begin(), theta.end());
+                                       ++counted_;
+                                       return !progress_ || progress_(done + iteration, value, theta);
+                                     }));
+  }
+
+  SearchResult stand(const std::vector<double>& theta) {
+    return without_idle(stand_at(f_, likelihood_, theta, settings_.search));
+  }
+
+  Optimality check(const SearchResult& found) {
+    return check_optimum(f_, likelihood_, found.theta, found.model, found.confirmed, idle_);
+  }
+
+  // Leaves saddles, and points that are not an optimum yet.
+  void go_on(SearchResult& found, Optimality& at) {
+    for (int round = 0; round < kMostRestarts; ++round) {
+      const bool small = at.decrement <= settings_.gtol;
+      if (found.status == SearchStatus::max_values && !small) return;  // a point on the way
+      std::vector<double> from;
+      if (!at.downhill.empty()) {
+        from = lower_point(f_, likelihood_, found.theta, at);
+        if (from.empty()) return at.downhill.clear();  // the curvature has been tried and is rounding
+      } else if (settings_.restart && !small) {
+        from = found.theta;
+      } else {
+        return;
+      }
+      SearchResult again = search(std::move(from));
+      if (again.status == SearchStatus::not_finite) return;
+      Optimality other = check(again);
+      if (!(other.value < at.value)) return;
+      found = std::move(again);
+      at = std::move(other);
+    }
+  }
+
+  Fit finish(SearchResult found, std::vector<double> start) {
+    Fit out;
+    out.start = std::move(start);
+    if (found.status != SearchStatus::not_finite) {
+      out.optimality = check(found);
+      go_on(found, out.optimality);
+      f_.value(found.theta.data(), likelihood_);  // leaves the evaluator at the optimum
+    }
+    out.theta = std::move(found.theta);
+    out.ended = found.status;
+    out.promised = found.decrement;
+    out.values = std::move(values_);
+    out.thetas = std::move(thetas_);
+    return out;
+  }
+
+  // Zero for what has no influence: the criterion is the same there.
+  std::vector<double> without_idle(std::vector<double> theta) const {
+    if (!idle_) return theta;
+    const ThetaAxes axes(f_.cross_products(), f_.entries());
+    axes.from_axes(theta.data());
+    theta = idle_->settled(std::move(theta));
+    axes.to_axes(theta.data());
+    return theta;
+  }
+
+  // Iterations are counted from each start; those after a saddle go on from its search's.
+  int counted() const { return counted_; }
+  void count_from(int counted) { counted_ = counted; }
+
+  // What the trace has from here on comes before what it has already.
+  std::size_t traced() const { return values_.size(); }
+  void put_first(std::size_t from) {
+    const auto m = static_cast<std::size_t>(f_.m());
+    std::rotate(values_.begin(), values_.begin() + from, values_.end());
+    std::rotate(thetas_.begin(), thetas_.begin() + from * m, thetas_.end());
+  }
+
+ private:
+  SearchResult without_idle(SearchResult found) {
+    if (!idle_ || found.status == SearchStatus::not_finite) return found;
+    const std::vector<double> theta = without_idle(found.theta);
+    const SearchStatus status = found.status;
+    const double promised = found.decrement;
+    found = stand_at(f_, likelihood_, theta, settings_.search);
+    found.theta = theta;
+    found.status = status;
+    found.decrement = promised;
+    found.confirmed = false;
+    return found;
+  }
+
+  Criterion& f_;
+  Likelihood likelihood_;
+  const FitSettings& settings_;
+  const Idle* idle_;
+  const Progress& progress_;
+  std::vector<double> values_, thetas_;
+  int counted_ = 0;
+};
+
+}  // namespace
+
+Fit fit(Criterion& f, Likelihood likelihood, std::vector<std::vector<double>> starts, const FitSettings& settings,
+        const Idle* idle, const Progress& progress) {
+  Driver driver(f, likelihood, settings, idle, progress);
+  for (std::vector<double>& start : starts) start = driver.without_idle(std::move(start));
+  std::size_t lowest = 0;
+  SearchResult found = driver.search(starts[0]);
+  int counted = driver.counted();
+  for (std::size_t i = 1; i < starts.size(); ++i) {
+    const std::size_t before = driver.traced();
+    driver.count_from(0);
+    SearchResult other = driver.search(starts[i]);
+    const bool finite = other.status != SearchStatus::not_finite;
+    if (finite && (found.status == SearchStatus::not_finite || other.value < found.value)) {
+      found = std::move(other);
+      lowest = i;
+      counted = driver.counted();
+    } else {
+      driver.put_first(before);
+    }
+  }
+  driver.count_from(counted);
+  return driver.finish(std::move(found), std::move(starts[lowest]));
+}
+
+Fit settle(Criterion& f, Likelihood likelihood, const std::vector<double>& theta, bool spent,
+           const FitSettings& settings, const Idle* idle, const Progress& progress) {
+  Driver driver(f, likelihood, settings, idle, progress);
+  SearchResult found = driver.stand(theta);
+  if (spent && found.status == SearchStatus::converged) found.status = SearchStatus::max_values;
+  return driver.finish(std::move(found), theta);
+}
+
+SearchResult refit_from(Criterion& f, Likelihood likelihood, std::vector<double> start, SearchSettings settings) {
+  std::vector<double> moments;
+  for (std::size_t e = 0; e < start.size(); ++e) {
+    if (!on_diagonal(f.entries()[e]) || start[e] != 0) continue;
+    if (moments.empty()) moments = f.start();
+    start[e] = moments[e];
+  }
+  settings.model = false;
+  SearchSettings own = settings;
+  own.max_values += f.n_value();
+  SearchResult found = quasi_newton(f, likelihood, std::move(start), own, {});
+  if (found.status == SearchStatus::not_finite) return found;
+  bool zero = false;
+  for (std::size_t e = 0; e < found.theta.size(); ++e)
+    zero = zero || (on_diagonal(f.entries()[e]) && found.theta[e] == 0);
+  if (!zero) return found;
+  settings.model = true;
+  const FitSettings as_fit{settings, 0.0, false};
+  const Progress silent;
+  Driver driver(f, likelihood, as_fit, nullptr, silent);
+  const SearchResult standing = stand_at(f, likelihood, found.theta, settings);
+  found.model = standing.model;
+  Optimality at = driver.check(found);
+  driver.go_on(found, at);
+  return found;
+}
+
+}  // namespace mixedmodels

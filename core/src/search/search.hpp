@@ -1,0 +1,39 @@
+// Purpose: from starts to a judged optimum: searches, the lowest end, its optimality, saddles left. One driver for
+// fits, refits and fits without some rows.
+#pragma once
+
+#include <vector>
+
+#include "search/optimality.hpp"
+#include "search/quasi_newton.hpp"
+
+namespace mixedmodels {
+
+struct FitSettings {
+  SearchSettings search;  // max_values of every single search
+  double gtol = 1e-6;     // what gradient and Hessian may still promise at an optimum, in units of the criterion
+  bool restart = true;    // whether to go on from a point that is not an optimum, and not a saddle either
+};
+
+struct Fit {
+  std::vector<double> start, theta;  // m
+  SearchStatus ended = SearchStatus::stalled;
+  double promised = 0;  // by the model of the search where it ended
+  Optimality optimality;
+  // Criterion and theta (m each) of every iteration; those of the search that counts come last.
+  std::vector<double> values, thetas;
+};
+
+// `starts` has at least one; `idle` may be null. Not finite where no start has a criterion.
+Fit fit(Criterion& f, Likelihood likelihood, std::vector<std::vector<double>> starts, const FitSettings& settings,
+        const Idle* idle, const Progress& progress);
+
+// The same from the end of a search by another method; `spent` when that has no evaluations left.
+Fit settle(Criterion& f, Likelihood likelihood, const std::vector<double>& theta, bool spent,
+           const FitSettings& settings, const Idle* idle, const Progress& progress);
+
+// A search from one start, whose zeros on a diagonal are left for the moments of the data; an end at a zero is left
+// where that is a saddle.
+SearchResult refit_from(Criterion& f, Likelihood likelihood, std::vector<double> start, SearchSettings settings);
+
+}  // namespace mixedmodels
