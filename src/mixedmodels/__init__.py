@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import version as _version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mixedmodels.api import anova, lmer, load, simulate
     from mixedmodels.datasets import describe_dataset, list_datasets, load_dataset
     from mixedmodels.errors import (
+        ArgumentError,
         ConvergenceWarning,
         DataError,
         FileError,
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
         RefitWarning,
         ResourceError,
         SingularFitWarning,
+        UnknownNameError,
     )
     from mixedmodels.linear import LinearMixedFit, LinearMixedModel
     from mixedmodels.settings import Control
 
 _HOMES = {
+    "ArgumentError": "errors",
     "Control": "settings",
     "ConvergenceWarning": "errors",
     "DataError": "errors",
@@ -44,6 +48,7 @@ _HOMES = {
     "RefitWarning": "errors",
     "ResourceError": "errors",
     "SingularFitWarning": "errors",
+    "UnknownNameError": "errors",
     "anova": "api",
     "describe_dataset": "datasets",
     "list_datasets": "datasets",
@@ -54,6 +59,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ArgumentError",
     "Control",
     "ConvergenceWarning",
     "DataError",
@@ -68,6 +74,7 @@ __all__ = [
     "RefitWarning",
     "ResourceError",
     "SingularFitWarning",
+    "UnknownNameError",
     "__version__",
     "anova",
     "describe_dataset",
@@ -84,10 +91,27 @@ def __getattr__(name: str) -> object:
         value: object = _version("mixedmodels")
     elif name in _HOMES:
         value = getattr(import_module(f"mixedmodels.{_HOMES[name]}"), name)
+    elif name.startswith("_") or find_spec(f"mixedmodels.{name}") is not None:
+        # Modules of the package come here each time one is imported from it.
+        raise AttributeError(f"'mixedmodels.{name}' is not imported")
     else:
-        raise AttributeError(f"module 'mixedmodels' has no attribute {name!r}")
+        raise _unknown(name)
     globals()[name] = value
     return value
+
+
+def _unknown(name: str) -> Exception:
+    """What is known of fits, models and data sets is loaded for the message only."""
+    linear, calls = import_module("mixedmodels.linear"), import_module("mixedmodels.calls")
+    answer = calls.package_answer(
+        name,
+        __all__,
+        linear.LinearMixedFit,
+        linear.LinearMixedModel,
+        import_module("mixedmodels.datasets").list_datasets(),
+    )
+    error: Exception = import_module("mixedmodels.errors").UnknownNameError(answer)
+    return error
 
 
 def __dir__() -> list[str]:

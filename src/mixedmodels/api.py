@@ -9,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 import pandas as pd
 
+from mixedmodels.calls import guided
 from mixedmodels.crossprod import templates_of
 from mixedmodels.design import build_design
 from mixedmodels.errors import FileError, MixedModelsError, ModelError
@@ -23,6 +24,7 @@ from mixedmodels.storage.files import path_text
 from mixedmodels.storage.fits import load_fit
 
 
+@guided
 def lmer(
     formula: str,
     data: Any,
@@ -81,6 +83,7 @@ def lmer(
     return model.fit(reml, start=start, optimizer=optimizer, control=control, verbose=verbose)
 
 
+@guided
 def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearMixedFit:
     """Read a fit that `fit.save` wrote.
 
@@ -114,6 +117,7 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearM
         raise FileError(f"{path_text(path)} cannot be understood: {error}") from error
 
 
+@guided
 def simulate(
     formula: str,
     data: Any,
@@ -189,6 +193,7 @@ def simulate(
     )
 
 
+@guided
 def anova(
     *fits: LinearMixedFit, names: Sequence[str] | None = None, refit: bool = True
 ) -> Comparison:

@@ -61,6 +61,14 @@ class ResourceError(MixedModelsError, MemoryError):
     """A calculation that does not fit into the memory there is; names its parts and their bytes."""
 
 
+class ArgumentError(MixedModelsError, TypeError):
+    """A call with arguments that the function does not have; says what to write instead."""
+
+
+class UnknownNameError(MixedModelsError, AttributeError):
+    """A name that a fit, a model or the package does not have; says what to write instead."""
+
+
 class ConvergenceWarning(UserWarning):
     """The optimiser stopped where the gradient or the Hessian says there is no optimum."""
 

@@ -18,6 +18,7 @@ from scipy import sparse
 from mixedmodels import blocks
 from mixedmodels._core import Analysis
 from mixedmodels.arrays import FloatArray
+from mixedmodels.calls import Guided
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.alignment import at_rows_used, row_numbers
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 _DEFAULT = Control()
 
 
-class LinearMixedModel:
+class LinearMixedModel(Guided):
     """A linear mixed model that is not fitted yet.
 
     Args:

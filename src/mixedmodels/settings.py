@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal, TypeAlias, get_args
 
-from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.calls import Guided, value_hint
+from mixedmodels.errors import MixedModelsError
 
 # Threads that may be asked for: this many, or this many for each processor.
 _MOST_THREADS = 64
@@ -64,8 +65,7 @@ def check_option(kind: str, value: object, options: tuple[str | int, ...]) -> No
     if value in options and not isinstance(value, bool):
         return
     listed = ", ".join(repr(option) for option in options)
-    names = [option for option in options if isinstance(option, str)]
-    hint = did_you_mean(value, names) if isinstance(value, str) else ""
+    hint = value_hint(kind, value, options)
     raise MixedModelsError(f"{kind} is {value!r}; it must be one of {listed}.{hint}")
 
 
@@ -120,7 +120,7 @@ def _processors() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class Control(Guided):
     """Limits and tolerances of a fit.
 
     Attributes:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.calls import value_hint
 from mixedmodels.design.columns import level_labels
 from mixedmodels.errors import DataError, did_you_mean
 from mixedmodels.memory import require
@@ -160,7 +161,7 @@ def check_contrast_name(contrast: str, factor: str) -> None:
         listed = ", ".join(repr(name) for name in CONTRASTS)
         raise DataError(
             f"The contrast of '{factor}' is {contrast!r}; it must be one of {listed}, or a matrix."
-            f"{did_you_mean(contrast, CONTRASTS)}"
+            f"{value_hint('contrast', contrast, CONTRASTS)}"
         )
 
 

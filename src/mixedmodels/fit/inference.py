@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.design.names import Labels
+from mixedmodels.errors import ArgumentError
 from mixedmodels.estimates.parameters import SIGMA, coefficient_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, coef_table, degrees
@@ -76,6 +77,11 @@ class Inference(Values):
             >>> fit.anova()[["num_df", "den_df", "statistic"]].round(2).values.tolist()
             [[2.0, 10.0, 20.58]]
         """
+        if isinstance(type, Values):
+            raise ArgumentError(
+                "fit.anova() tests the terms of one fit. Fits are compared by "
+                "mixedmodels.anova(fit1, fit2)."
+            )
         return anova_table(self._fitted.model, announced_degrees(self._fitted, df), type)
 
     def test(

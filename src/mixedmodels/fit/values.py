@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.calls import Guided
 from mixedmodels.design.lookup import ByGroup, GroupNames
 from mixedmodels.design.names import Effect, Labels
 from mixedmodels.estimates.messages import fit_messages, singular_terms
@@ -25,7 +26,7 @@ from mixedmodels.lazy import cached_property
 from mixedmodels.optimize.summary import OptSummary
 
 
-class Values(ABC):
+class Values(Guided, ABC):
     """What a fit has found; see `LinearMixedFit`."""
 
     def __init__(self, fitted: Fitted) -> None:

@@ -54,7 +54,14 @@ class Request:
         if not isinstance(self.reml, (bool, np.bool_)):
             raise MixedModelsError(f"reml is {self.reml!r}; it must be True (REML) or False (ML).")
         if not isinstance(self.control, Control):
-            raise MixedModelsError(f"control is {self.control!r}; make it with Control(...).")
+            raise MixedModelsError(_not_control(self.control))
+
+
+def _not_control(given: object) -> str:
+    """What to write instead of a `control` that is not one."""
+    if isinstance(given, str):
+        return f"control is {given!r:.40}; the method is chosen by optimizer={given!r:.40}."
+    return f"control is {given!r:.80}; make it with Control(...)."
 
 
 def minimize(

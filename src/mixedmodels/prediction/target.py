@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from mixedmodels.calls import value_hint
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, GroupingFactor
 from mixedmodels.design.columns import first_levels
@@ -143,7 +144,7 @@ def chosen_terms(design: Design, random: Any) -> tuple[int, ...]:
             return everything if random == "all" else ()
         raise MixedModelsError(
             f"random is {random!r}; it must be 'all', 'none' or a list of terms, of which this "
-            f"model has {_known(design)}."
+            f"model has {_known(design)}.{value_hint('random', random, ('all', 'none'))}"
         )
     if not isinstance(random, Iterable):
         raise MixedModelsError(f"random is {random!r}; it must be 'all', 'none' or a list.")

@@ -1,0 +1,221 @@
+"""Unknown arguments, attributes and names are answered by what to write instead."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import pickle
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import mixedmodels as mm
+from mixedmodels import foreign
+from mixedmodels.calls import Guided, guided, public_names
+
+FORMULA = "Reaction ~ Days + (Days | Subject)"
+
+
+@functools.cache
+def fit() -> mm.LinearMixedFit:
+    return mm.lmer(FORMULA, mm.load_dataset("sleepstudy"))
+
+
+@functools.cache
+def model() -> mm.LinearMixedModel:
+    return mm.LinearMixedModel(FORMULA, mm.load_dataset("sleepstudy"))
+
+
+def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Every function and method that users call, by the key of the table."""
+    for name in ("lmer", "load", "simulate", "anova"):
+        yield name, getattr(mm, name)
+    yield "LinearMixedModel", mm.LinearMixedModel
+    yield "Control", mm.Control
+    for held in (fit(), model()):
+        for name in public_names(type(held)):
+            if inspect.isfunction(inspect.getattr_static(type(held), name)):
+                yield f".{name}", getattr(held, name)
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: mm.lmer(FORMULA, None, REML=False), "Write reml=False."),
+        (lambda: mm.lmer(FORMULA, None, **{"na.action": "na.omit"}), "Write na_action='omit'."),
+        (lambda: mm.lmer(FORMULA, None, family="poisson"), "glmer"),
+        (lambda: mm.lmer(FORMULA, None, groups="g"), "(1 + x | g)"),
+        (lambda: mm.lmer(FORMULA, None, re_formula="~x"), "(1 + x | g)"),
+        (lambda: mm.lmer(FORMULA, None, subset=[1]), "data[condition]"),
+        (lambda: mm.lmer(FORMULA, None, verbos=1), "Did you mean 'verbose'?"),
+        (lambda: mm.lmer(FORMULA, None, REML=True, n_jobs=3), "reml=True. Write threads=3."),
+        (lambda: mm.lmer(FORMULA, None, control="BOBYQA", zz=1), "It takes formula, data, reml"),
+        (lambda: mm.lmer(FORMULA), "missing a required argument: 'data'"),
+        (lambda: mm.lmer(FORMULA, None, False), "too many positional arguments"),
+        (lambda: mm.LinearMixedModel(FORMULA, None, REML=False), "model.fit(reml=False)"),
+        (lambda: model().fit(method="ML"), "chosen by reml="),
+        (lambda: mm.Control(maxfun=100), "Write max_evaluations=100."),
+        (lambda: fit().anova(refit=False), "mixedmodels.anova(fit1, fit2, refit=False)"),
+        (lambda: fit().anova(fit()), "mixedmodels.anova(fit1, fit2)"),
+        (lambda: fit().predict(newdata=[1]), "Write data=."),
+        (lambda: fit().predict(re_form=None), 'random="all"'),
+        (lambda: fit().predict(None, None), "Give data in this order or by name and random="),
+        (lambda: fit().ranef(condVar=True), "Write condvar=True."),
+        (lambda: fit().confint(parm="Days"), "Write parameters='Days'."),
+        (lambda: fit().simulate(nsims=3), "Did you mean 'nsim'?"),
+        (lambda: fit().summary(ddf="KR"), "fit.coef_table()"),
+        (lambda: fit().refit(newresp=1), "Write y=1."),
+    ],
+)
+def test_a_call_with_a_foreign_name(call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(mm.ArgumentError, match=re.escape(words)) as caught:
+        call()
+    assert isinstance(caught.value, TypeError)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_no_function_lets_a_bare_type_error_pass() -> None:
+    tried = 0
+    for key, function in functions():
+        known = set(foreign.KEYWORDS.get(key, {})) | set(foreign.EVERYWHERE)
+        for name in sorted(known | {name.upper() for name in parameters(function)} | {"zz"}):
+            if name not in parameters(function):
+                with pytest.raises(mm.ArgumentError, match="no argument"):
+                    function(**{name: 1})
+                tried += 1
+        with pytest.raises(mm.ArgumentError, match=r"too many|no argument|anova\(\) compares"):
+            function(*range(99), **({"zz": 1} if key == "anova" else {}))
+    assert tried > 1000
+
+
+def test_answers_about_arguments_are_arguments() -> None:
+    by_key: dict[str, set[str]] = {}
+    for key, function in functions():
+        by_key.setdefault(key, set()).update(parameters(function))
+    assert set(foreign.KEYWORDS) <= set(by_key)
+    for key in ("LinearMixedModel", ".fit"):  # they share the answers of what does both
+        by_key[key] |= by_key["lmer"]
+    for key, answers in foreign.KEYWORDS.items():
+        for answer in answers.values():
+            assert " " in answer or answer in by_key[key], (key, answer)
+    every = set().union(*by_key.values())
+    for answer in foreign.EVERYWHERE.values():
+        assert " " in answer or answer in every, answer
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("AIC", "Write .aic."),
+        ("VarCorr", "Write .varcorr."),
+        ("logLik", "Write .loglik."),
+        ("isSingular", "Write .is_singular."),
+        ("allFit", "Write .all_fit()."),
+        ("fixed_effects", "Write fit.fixef."),
+        ("random_effects", "Write fit.ranef()."),
+        ("emmeans", "Marginal means"),
+        ("X", "Write fit.model.X."),
+        ("confnt", "Did you mean 'confint'"),
+        ("zzz", "dir()"),
+    ],
+)
+def test_an_attribute_with_a_foreign_name(name: str, words: str) -> None:
+    assert not hasattr(fit(), name)
+    with pytest.raises(mm.UnknownNameError, match=re.escape(words)) as caught:
+        getattr(fit(), name)
+    assert isinstance(caught.value, AttributeError)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("glmer", "not here yet"),
+        ("emmeans", "Marginal means"),
+        ("lme", "mixedmodels.lmer("),
+        ("mixedlm", "mixedmodels.lmer("),
+        ("Lmer", "Write mixedmodels.lmer."),
+        ("VarCorr", "Write fit.varcorr."),
+        ("getME", "fit.model.X"),
+        ("predict", "Write fit.predict()."),
+        ("sleepstudy", 'mixedmodels.load_dataset("sleepstudy")'),
+        ("simulat", "Did you mean 'simulate'?"),
+    ],
+)
+def test_a_name_that_the_package_does_not_have(name: str, words: str) -> None:
+    assert not hasattr(mm, name)
+    with pytest.raises(mm.UnknownNameError, match=re.escape(words)):
+        getattr(mm, name)
+
+
+def test_what_answers_name_exists() -> None:
+    """`fit.a.b`, `model.a` and `mixedmodels.a` in every sentence and expression."""
+    tables = [*foreign.KEYWORDS.values(), foreign.EVERYWHERE, foreign.FIT, foreign.MODEL]
+    texts = [text for table in [*tables, foreign.PACKAGE] for text in table.values()]
+    owners = {"fit": fit(), "model": model(), "mixedmodels": mm}
+    found = set()
+    for text in texts:
+        for owner, path in re.findall(r"\b(fit|model|mixedmodels)((?:\.[A-Za-z_]\w*)+)", text):
+            if (owner, path) != ("fit", ".plot_"):
+                found.add((owner, path))
+                functools.reduce(getattr, path[1:].split("."), owners[owner])
+    assert len(found) > 50
+
+
+def test_no_answer_is_about_a_name_that_exists() -> None:
+    """An entry whose name has been added to the interface is to be deleted."""
+    for answers, held in ((foreign.FIT, fit()), (foreign.MODEL, model()), (foreign.PACKAGE, mm)):
+        assert not set(answers) & set(dir(held))
+    for key, function in functions():
+        assert not set(foreign.KEYWORDS.get(key, {})) & set(parameters(function)), key
+
+
+def test_errors_inside_a_function_pass_as_they_are() -> None:
+    @guided
+    def fails(value: Any) -> Any:
+        """Fails."""
+        return value + "text"
+
+    with pytest.raises(TypeError) as caught:
+        fails(1)
+    assert type(caught.value) is TypeError
+    assert list(inspect.signature(fails).parameters) == ["value"]
+    assert fails.__doc__ == "Fails."
+
+
+def test_a_property_that_fails_keeps_its_error() -> None:
+    class Held(Guided):
+        @property
+        def broken(self) -> int:
+            raise AttributeError("of the property")
+
+    with pytest.raises(AttributeError, match="of the property"):
+        _ = Held().broken
+
+
+def test_python_itself_finds_what_it_expects() -> None:
+    again = pickle.loads(pickle.dumps(fit()))
+    assert again.objective == fit().objective
+    assert copy.deepcopy(model()).nobs == model().nobs
+    assert pickle.loads(pickle.dumps(mm.lmer)) is mm.lmer
+    assert pickle.loads(pickle.dumps(fit().predict))().equals(fit().predict())
+    assert pickle.loads(pickle.dumps(mm.Control(gtol=1e-7))).gtol == 1e-7
+    with pytest.raises(AttributeError, match="_hidden"):
+        _ = fit()._hidden
+
+
+def test_modules_of_the_package_cost_no_answer() -> None:
+    code = (
+        "import sys, mixedmodels\nfrom mixedmodels import errors\n"
+        "print(hasattr(mixedmodels, '__path__'), 'mixedmodels.linear' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", "False"]
