@@ -485,7 +485,7 @@ VALUES: Mapping[str, Answers] = {
            "lme4": "none", "wald": "none", "z": "none", "asymptotic": "none", "inf": "none"},
     "test": {"chi": "Chisq", "lrt": "Chisq", "lr": "Chisq", "chi2": "Chisq", "ftest": "F"},
     "method": {"bootstrap": "boot", "parametric": "boot", "likelihood": "profile",
-               "lik": "profile", "normal": "wald", "one": "one-step", "onestep": "one-step"},
+               "normal": "wald", "one": "one-step", "onestep": "one-step"},
     "boot_type": {"perc": "percentile", "norm": "normal", "bc": "bias-corrected",
                   "bca": "bias-corrected"},
     "interval": {"predict": "prediction", "conf": "confidence", "ci": "confidence",

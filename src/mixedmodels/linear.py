@@ -23,6 +23,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.alignment import at_rows_used, row_numbers
 from mixedmodels.design.checks import check_response
+from mixedmodels.design.places import used_rows
 from mixedmodels.errors import DataError, ModelError
 from mixedmodels.estimates.matrices import covariance_factor, transposed_z
 from mixedmodels.estimates.messages import announce
@@ -325,9 +326,9 @@ class LinearMixedFit(MixedFit):
         bad = np.flatnonzero(~np.isfinite(response))
         if bad.size:
             raise DataError(
-                f"The new response is {response[bad[0]]} in row {bad[0]} ({bad.size} of "
-                f"{response.size} rows are not finite); every value must be finite. To leave rows "
-                "out, fit a new model to the data without them."
+                f"The new response is not finite in {used_rows(bad, design.rows, design.index)}: "
+                f"{bad.size} of {response.size} rows, the first of them {response[bad[0]]}. To "
+                "leave rows out, fit a new model to the data without them."
             )
         check_response(design.response_name, response)
         model = LinearMixedModel.from_design(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import LongArray
 from mixedmodels.design.columns import Column
 from mixedmodels.design.convert import (
     column_of_categories,
@@ -23,6 +24,7 @@ from mixedmodels.design.convert import (
     has_no_order,
     of_stored,
 )
+from mixedmodels.design.places import Named, Naming, by_label
 from mixedmodels.errors import DataError, MixedModelsError
 
 
@@ -45,6 +47,21 @@ class Table(Protocol):
     def column(self, name: str) -> Column:
         """One column."""
 
+    def row_names(self, positions: LongArray) -> Named:
+        """What rows are called in messages."""
+
+
+class FileTable(NamedTuple):
+    """A table that was read from a file, whose rows are called as they stand there.
+
+    Attributes:
+        table: Any table.
+        naming: Names its rows.
+    """
+
+    table: Any
+    naming: Naming
+
 
 def as_table(data: Any) -> Table:
     """Wrap `data` without touching it.
@@ -52,6 +69,8 @@ def as_table(data: Any) -> Table:
     Raises:
         DataError: not a table, a lazy table, or a dict of columns of different lengths.
     """
+    if isinstance(data, FileTable):
+        return _NamedRows(as_table(data.table), data.naming)
     if isinstance(data, pd.DataFrame):
         return _PandasTable(data)
     if isinstance(data, Mapping):
@@ -103,7 +122,29 @@ class _Names:
         return found[0]
 
 
-class _PandasTable:
+class _Labelled:
+    """Rows are called by their labels, or counted where there are none."""
+
+    index: pd.Index | None
+
+    def row_names(self, positions: LongArray) -> Named:
+        return by_label(positions, None if self.index is None else self.index.take(positions))
+
+
+class _NamedRows:
+    """A table whose rows have names from elsewhere."""
+
+    def __init__(self, table: Table, naming: Naming) -> None:
+        self._table = table
+        self.row_names = naming
+        self.n_rows, self.index = table.n_rows, table.index
+        self.names, self.column = table.names, table.column
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._table
+
+
+class _PandasTable(_Labelled):
     def __init__(self, data: pd.DataFrame) -> None:
         self._data = data
         self.n_rows = len(data)
@@ -128,7 +169,7 @@ class _PandasTable:
         )
 
 
-class _MappingTable:
+class _MappingTable(_Labelled):
     def __init__(self, data: Mapping[Any, Any]) -> None:
         self._columns = list(data.values())
         self._names = _Names(data)
@@ -150,7 +191,7 @@ class _MappingTable:
         return _read(name, lambda: column_of_values(name, values))
 
 
-class _NarwhalsTable:
+class _NarwhalsTable(_Labelled):
     def __init__(self, frame: nw.DataFrame[Any]) -> None:
         self._frame = frame
         self._names = _Names(frame.columns)

@@ -11,8 +11,10 @@ from mixedmodels.arrays import AnyArray, BoolArray, LongArray
 from mixedmodels.design.columns import CategoricalColumn, Column, NumericColumn, all_finite
 from mixedmodels.design.frame import Table
 from mixedmodels.design.levels import kind_of_times, times_remedy
+from mixedmodels.design.places import first_rows
 from mixedmodels.errors import DataError
 
+# Values that are taken for a message; it shows no more.
 _SHOWN = 5
 
 
@@ -95,14 +97,8 @@ class Rows:
         return labels if labels is None or self.kept is None else labels.take(self.kept)
 
     def describe(self, bad: BoolArray, values: AnyArray | None = None) -> str:
-        """``row 3 (-1.5), row 7 (-2) and 4 more``: the kept rows where `bad` is True."""
-        positions = np.flatnonzero(bad)
-        labels = self.index()
-        shown = []
-        for position in positions[:_SHOWN]:
-            kept = position if self.kept is None else self.kept[position]
-            label = kept if labels is None else labels[position]
-            value = "" if values is None else f" ({values[position]})"
-            shown.append(f"row {label}{value}")
-        more = len(positions) - len(shown)
-        return ", ".join(shown) + (f" and {more} more" if more else "")
+        """The kept rows where `bad` is True, as `places.first_rows` names them."""
+        which = np.flatnonzero(bad)
+        positions = which if self.kept is None else self.kept[which]
+        shown = None if values is None else list(values[which[:_SHOWN]])
+        return first_rows(positions, self.table.row_names, shown)

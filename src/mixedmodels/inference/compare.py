@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.design import Design
+from mixedmodels.design.places import used_rows
 from mixedmodels.errors import MixedModelsError, NotNestedWarning, warn
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.inference.drop import chi_square_tail
@@ -105,12 +106,13 @@ def check_comparable(candidates: Sequence[Candidate]) -> None:
             )
         changed = np.flatnonzero(first.design.y != other.design.y)
         if changed.size:
-            row = changed[0]
+            row, design = changed[0], first.design
             raise MixedModelsError(
                 f"The fits have different responses: '{first.design.response_name}' of "
                 f"'{first.name}' and '{other.design.response_name}' of '{other.name}' differ in "
-                f"{changed.size} of {first.design.n} rows, first in row {row} "
-                f"({first.design.y[row]:g} and {other.design.y[row]:g}). "
+                f"{changed.size} of {design.n} rows, the first of them "
+                f"{used_rows(changed[:1], design.rows, design.index)} "
+                f"({design.y[row]:g} and {other.design.y[row]:g}). "
                 "Fit both models to the same response and rows."
             )
 

@@ -77,7 +77,7 @@ def test_rows_are_dropped_in_every_role(role: str) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_rows_are_refused_on_demand(role: str) -> None:
     formula, options, name = ROLES[role]
-    message = re.escape(f"missing values ({name} 2): row 0, row 7.")
+    message = re.escape(f"missing values ({name} 2): row 0, row 7, counted from 0.")
     with pytest.raises(DataError, match=message):
         lmer(formula, data(), na_action="raise", **options)
 

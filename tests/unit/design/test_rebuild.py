@@ -145,7 +145,9 @@ def test_missing_values_give_nan_rows(design: Callable[..., Design]) -> None:
 
 def test_new_level_of_a_fixed_factor(design: Callable[..., Design]) -> None:
     made = design("y ~ f + (1|g)")
-    with pytest.raises(DataError, match=r"'f' has levels.*: zz \(row 1\).*Known levels: q, p, r"):
+    with pytest.raises(
+        DataError, match=r"'f' has levels.*: zz \(row 1, counted from 0\).*Known levels: q, p, r"
+    ):
         rebuild_fixed(made, new_rows({"f": ["p", "zz"]}))
 
 
