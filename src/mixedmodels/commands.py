@@ -18,6 +18,7 @@ from typing import Any
 
 from mixedmodels.api import lmer
 from mixedmodels.datasets import describe_dataset, list_datasets
+from mixedmodels.design.frame import FileTable
 from mixedmodels.errors import ConvergenceWarning, FileError, SingularFitWarning
 from mixedmodels.layout import TextOptions
 from mixedmodels.linear import LinearMixedFit
@@ -48,13 +49,13 @@ def fit(arguments: argparse.Namespace) -> int:
     thread_count(arguments.threads)
     _check_files(arguments)
     options = TextOptions(arguments.sep, arguments.decimal, arguments.encoding)
-    data, notes = read_table(arguments.data, options)
+    data, notes, naming = read_table(arguments.data, options)
     for note in notes:
         _say("note", f"{arguments.data}: {note}.")
     with _results_alone_on_stdout(arguments.json), _warnings_in_words():
         found = lmer(
             arguments.formula,
-            data,
+            FileTable(data, naming),
             reml=not arguments.ml,
             weights=arguments.weights,
             offset=arguments.offset,

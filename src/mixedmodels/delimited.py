@@ -15,6 +15,7 @@ import pandas as pd
 
 from mixedmodels.errors import DataError
 from mixedmodels.layout import Layout, TextOptions, find_layout
+from mixedmodels.lines import Lines, damage
 
 # What is missing wherever it stands, and what is missing among numbers only.
 _MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null")
@@ -50,20 +51,21 @@ class TextTable(NamedTuple):
 
     table: pd.DataFrame
     notes: list[str]
+    lines: Lines
 
 
 def read_delimited(path: Path, options: TextOptions) -> TextTable:
     """Read a text file.
 
     Raises:
-        DataError: It has no rows, or is not text.
-        Exception: Whatever pandas finds wrong with its lines.
+        DataError: It has no rows, is not text, or cannot be split into fields.
     """
     layout = find_layout(path, options)
     notes = [layout.note] if layout.note else []
-    table = _read(path, layout)
+    table = _split(path, layout)
     if not len(table):
         raise DataError("it has a header but no rows")
+    lines = Lines(path, layout, len(table))
     header = layout.header
     if len(header) != table.shape[1]:
         header = list(map(str, table.columns))
@@ -71,9 +73,36 @@ def read_delimited(path: Path, options: TextOptions) -> TextTable:
         notes.append(f"it has one column only, {header[0]!r:.40}; if that is wrong, give --sep")
     _keep_digits(table, path, layout, notes)
     for position, name in enumerate(header):
-        table.isetitem(position, _cleaned(name, table.iloc[:, position], layout, notes))
+        table.isetitem(position, _cleaned(name, table.iloc[:, position], layout, notes, lines))
+    if table.iloc[:, -1].isna().any():
+        _note_short_lines(lines, notes)
     table.columns = pd.Index(header)
-    return TextTable(table, notes)
+    return TextTable(table, notes, lines)
+
+
+def _split(path: Path, layout: Layout) -> pd.DataFrame:
+    """Read, with what is wrong in words of ours.
+
+    Raises:
+        DataError: With the line and what to do.
+    """
+    try:
+        return _read(path, layout)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        found = damage(path, layout)
+        if not found:
+            found = f"its lines cannot be split into fields ({error!s:.200})"
+        raise DataError(found) from None
+
+
+def _note_short_lines(lines: Lines, notes: list[str]) -> None:
+    short = lines.shorter()
+    if short:
+        count = "1 line has" if len(short) == 1 else f"{len(short)} lines have"
+        notes.append(
+            f"{count} fewer fields than the header (first line {short[0]}); what is absent there "
+            "is taken as missing"
+        )
 
 
 def _read(path: Path, layout: Layout, **more: Any) -> pd.DataFrame:
@@ -126,7 +155,7 @@ def _long_integers(text: pd.Series[str]) -> pd.Series[Any]:
     return pd.Series(pd.array(numbers, dtype="Int64"), index=present.index).reindex(text.index)
 
 
-def _cleaned(name: str, column: Any, layout: Layout, notes: list[str]) -> Any:
+def _cleaned(name: str, column: Any, layout: Layout, notes: list[str], lines: Lines) -> Any:
     """One column, with a note where a few values keep it from being numbers."""
     if column.dtype.kind in "iufb":
         return column
@@ -152,7 +181,8 @@ def _cleaned(name: str, column: Any, layout: Layout, notes: list[str]) -> Any:
             )
         return column
     listed = ", ".join(map(repr, distinct[:3]))
-    where = f"{len(stray)} of its values ({listed}; first in row {stray[0] + 1})"
+    first = lines(np.array(stray[:1])).names[0]
+    where = f"{len(stray)} of its values ({listed}; first in {first})"
     if set(distinct) <= _MISSING_NUMBERS:
         notes.append(f"column {name!r}: {where} taken as missing")
         return pd.Series(numbers, index=column.index)

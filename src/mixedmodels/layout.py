@@ -31,6 +31,8 @@ _BOMS = (
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", r"\s+": "blanks"}
 _SAMPLE = 1 << 18
 _SAMPLE_LINES = 100
+# Part of the lines that a separator must split alike, where none splits all.
+_MOST = 0.75
 _CHUNK = 1 << 22
 
 _COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
@@ -124,7 +126,8 @@ def _suffix(path: Path) -> str:
     return inner.suffix.lower()
 
 
-def _open(path: Path) -> Any:
+def open_file(path: Path) -> Any:
+    """The bytes of a file, decompressed."""
     return COMPRESSED.get(path.suffix.lower(), open)(path, "rb")
 
 
@@ -150,7 +153,7 @@ class _Survey(NamedTuple):
 
 def _survey(path: Path, given: str | None) -> _Survey:
     """Find the encoding by the mark at the start, by null bytes, by whether all of it is UTF-8."""
-    with _open(path) as file:
+    with open_file(path) as file:
         piece = file.read(_SAMPLE)
         wide = next((name for mark, name in _BOMS if piece.startswith(mark)), None)
         if given is not None or wide not in (None, "utf-8-sig") or b"\0" in piece:
@@ -158,6 +161,8 @@ def _survey(path: Path, given: str | None) -> _Survey:
         decoder = codecs.getincrementaldecoder("utf-8")()
         encoding, western, zeros, last = wide or "utf-8", "cp1252", False, b"\n"
         while piece:
+            if b"\0" in piece:
+                raise DataError("it has null bytes, so it is not text, or is damaged")
             zeros = zeros or bool(_ZEROS.search(last + piece))
             last = piece[-4:]
             try:
@@ -183,13 +188,17 @@ def _wide_encoding(start: bytes) -> str:
 
 def _first_lines(path: Path, encoding: str) -> list[str]:
     """The first lines that are not empty; the last one may be cut off and is left out."""
-    with _open(path) as file:
+    with open_file(path) as file:
         sample = file.read(_SAMPLE)
         more = bool(file.read(1))
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(sample, final=not more)
     except UnicodeDecodeError as error:
-        raise DataError(f"it is not encoded as {encoding}: {error}") from None
+        line = sample[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"it is not encoded as {encoding}: the byte 0x{sample[error.start]:02x} in line "
+            f"{line}; give the right --encoding, such as latin-1"
+        ) from None
     lines = text.splitlines()
     if more and len(lines) > 1:
         lines.pop()
@@ -211,7 +220,17 @@ def _separator(lines: list[str], usual: str) -> str:
         fields = len(_split(lines[0], sep))
         if _agree(lines, sep) and (fields > most or (fields > 1 and not _agree(lines, best))):
             best, most = sep, fields
-    return best
+    return best if most > 1 else _mostly(lines, usual)
+
+
+def _mostly(lines: list[str], usual: str) -> str:
+    """The one that splits most lines into as many fields as the header: a few may be damaged."""
+    for sep in _SEPARATORS:
+        wanted = len(_split(lines[0], sep))
+        alike = sum(len(_split(line, sep)) == wanted for line in lines[1:])
+        if wanted > 1 and alike >= _MOST * (len(lines) - 1):
+            return sep
+    return usual
 
 
 def _agree(lines: list[str], sep: str) -> bool:

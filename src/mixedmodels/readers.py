@@ -7,6 +7,7 @@ installed: optional packages, imported here alone.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,10 +18,18 @@ import pandas as pd
 
 from mixedmodels.datasets import list_datasets, load_dataset
 from mixedmodels.delimited import read_delimited
+from mixedmodels.design.places import Naming
 from mixedmodels.errors import DataError, did_you_mean
 from mixedmodels.layout import COMPRESSED, SUFFIXES, TextOptions
+from mixedmodels.lines import counted_from_one
 
+# What files begin and end with.
+_MARK = 8
+_MARKS = (b"PAR1", b"PARE")
 _STREAM_OF_ARROW = b"\xff\xff\xff\xff"
+_SPREADSHEETS = (".xlsx", ".xls", ".ods", ".xlsm", ".xlsb")
+_SHEETS = " Save the sheet as CSV."
+_MARKS_OF_ARROW = (b"ARROW1", b"FEA1", _STREAM_OF_ARROW)
 _AS_FOUND = TextOptions()
 
 
@@ -30,10 +39,12 @@ class Loaded(NamedTuple):
     Attributes:
         table: A pandas or Polars DataFrame or a PyArrow table.
         notes: Assumptions, in words.
+        naming: Names its rows by the lines of the file, or counted from 1.
     """
 
     table: Any
     notes: list[str]
+    naming: Naming = counted_from_one
 
 
 def read_table(source: str, options: TextOptions = _AS_FOUND) -> Loaded:
@@ -58,7 +69,7 @@ def read_table(source: str, options: TextOptions = _AS_FOUND) -> Loaded:
         known = ", ".join((*SUFFIXES, *_READERS))
         raise DataError(
             f"{source}: files that end in {path.suffix or 'nothing'!r} are not read;"
-            f" give one of {known}."
+            f" give one of {known}.{_SHEETS if kind in _SPREADSHEETS else ''}"
         )
     if kind in _READERS and options != _AS_FOUND:
         raise DataError(f"{source} is not a text file; --sep, --decimal, --encoding are for those.")
@@ -68,9 +79,10 @@ def read_table(source: str, options: TextOptions = _AS_FOUND) -> Loaded:
         return Loaded(_READERS[kind](path), [])
     except _PackageMissing:
         raise
+    except MemoryError:
+        raise
     except Exception as error:  # each reader has its own tree of errors
-        reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise DataError(f"{source} cannot be read: {reason}.") from error
+        raise DataError(f"{source} cannot be read: {_reason(path, kind, error)}.") from error
 
 
 class _PackageMissing(DataError):
@@ -90,6 +102,44 @@ def _kind(path: Path) -> str:
     if len(suffixes) == 2 and suffixes[0] in SUFFIXES and suffixes[1] in COMPRESSED:
         return suffixes[0]
     return suffixes[-1] if suffixes else ""
+
+
+def _reason(path: Path, kind: str, error: Exception) -> str:
+    """Why a file cannot be read, and what to do, whatever library found it out."""
+    if isinstance(error, DataError):
+        return str(error).rstrip(".")
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if kind in SUFFIXES:
+        # What is left is decompression.
+        return f"its compressed content is damaged or cut off ({_brief(error)}); make the file anew"
+    name = "Parquet" if kind in (".parquet", ".pq") else "Arrow or Feather"
+    return _damage_of(path, name) or (
+        f"its content is damaged ({_brief(error)}); write the {name} file anew"
+    )
+
+
+def _brief(error: Exception) -> str:
+    """The first line of what another library says."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")[:200]
+
+
+def _damage_of(path: Path, name: str) -> str:
+    """What the first and last bytes tell of a file that should be Parquet or Arrow; or ""."""
+    with path.open("rb") as file:
+        start = file.read(_MARK)
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(size - _MARK, 0))
+        end = file.read()
+    if not start:
+        return "it is empty"
+    whole = start.startswith(_MARKS) if name == "Parquet" else start.startswith(_MARKS_OF_ARROW)
+    if not whole:
+        text = " It looks like text: give it the ending .csv" if start.isascii() else ""
+        return f"it does not begin as {name} files do.{text or ' Look at what wrote it'}"
+    if not end.endswith((*_MARKS, *_MARKS_OF_ARROW)) and not start.startswith(_STREAM_OF_ARROW):
+        return f"it is cut off: it does not end as {name} files do; copy or write it anew"
+    return ""
 
 
 def _bundled(source: str) -> pd.DataFrame:

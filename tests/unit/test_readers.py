@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 from pathlib import Path
@@ -59,7 +60,7 @@ ENCODINGS = {
 def test_the_same_table(encoding: str, sep: str, decimal: str, end: str, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(written(sep, decimal, end).encode(encoding))
-    table, notes = read_table(str(path))
+    table, notes, _ = read_table(str(path))
     same(table)
     assumed = ", ".join(filter(None, (ENCODINGS[encoding], SEPARATORS[sep, decimal])))
     assert notes == ([f"read with {assumed}"] if assumed else [])
@@ -71,7 +72,7 @@ def test_names_of_files(name: str, tmp_path: Path) -> None:
     content = written("\t", ".").encode()
     pack: Any = {".gz": gzip.compress, ".xz": lzma.compress}.get(path.suffix, bytes)
     path.write_bytes(pack(content))
-    table, notes = read_table(str(path))
+    table, notes, _ = read_table(str(path))
     same(table)
     assert bool(notes) == (".t" not in name.lower() or name == "a.txt")
 
@@ -80,7 +81,7 @@ def test_names_of_files(name: str, tmp_path: Path) -> None:
 def test_options_say_it(sep: str, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(written("\t", ",").encode("latin-1"))
-    table, notes = read_table(str(path), TextOptions(sep, ",", "latin-1"))
+    table, notes, _ = read_table(str(path), TextOptions(sep, ",", "latin-1"))
     same(table)
     assert notes == []
 
@@ -136,7 +137,7 @@ def test_the_wrong_encoding(tmp_path: Path) -> None:
 def column(content: str, tmp_path: Path, name: str = "x") -> tuple[list[Any], list[str]]:
     path = tmp_path / "a.csv"
     path.write_text(content, encoding="utf-8")
-    table, notes = read_table(str(path))
+    table, notes, _ = read_table(str(path))
     return table[name].tolist(), notes
 
 
@@ -152,7 +153,7 @@ def column(content: str, tmp_path: Path, name: str = "x") -> tuple[list[Any], li
         (["123456789012345678901", "1"], ["123456789012345678901", "1"], "too many digits"),
         (["9007199254740993", "", "3"], [9007199254740993, None, 3], ""),
         (["01", "", "3"], ["01", None, "3"], "leading zeros"),
-        (["1.5", ".", "2", "3"], [1.5, None, 2.0, 3.0], "'.'; first in row 2) taken as missing"),
+        (["1.5", ".", "2", "3"], [1.5, None, 2.0, 3.0], "'.'; first in line 3) taken as missing"),
         (["1.5", "?", "-", "3"], [1.5, None, None, 3.0], "taken as missing"),
         (["1", "2", "NA", "n/a"], [1.0, 2.0, None, None], ""),
         (["1", "2", "3", "4x"], ["1", "2", "3", "4x"], "because of 1 of its values ('4x'; first"),
@@ -185,7 +186,7 @@ def test_odd_headers(tmp_path: Path) -> None:
     content = 'row," my y ",`p(%)`,"a,b",x,x\n1,2,3,4,5,6\n2,3,4,5,6,7\n'
     path = tmp_path / "a.csv"
     path.write_text(content, encoding="utf-8")
-    table, notes = read_table(str(path))
+    table, notes, _ = read_table(str(path))
     assert list(table.columns) == ["row", "my y", "`p(%)`", "a,b", "x", "x"]
     assert table.iloc[1].tolist() == [2, 3, 4, 5, 6, 7]
     assert notes == []
@@ -194,12 +195,97 @@ def test_odd_headers(tmp_path: Path) -> None:
 def test_names_of_rows_and_one_column(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("y g\nr1 1.5 a\nr2 2.5 b\n", encoding="utf-8")
-    table, _ = read_table(str(path))
+    table, _, _ = read_table(str(path))
     assert table["y"].tolist() == [1.5, 2.5]
     assert table.index.tolist() == ["r1", "r2"]
     path.write_text("y\n1\n2\n", encoding="utf-8")
-    _, notes = read_table(str(path))
+    _, notes, _ = read_table(str(path))
     assert notes == ["it has one column only, 'y'; if that is wrong, give --sep"]
+
+
+LINES = ["y,x,g", *(f"{k / 8},{k % 5},{'abc'[k % 3]}" for k in range(12))]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.xz", ".tsv", ".txt"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({7: "1,2,a,9"}, "line 8 has 4 fields and the header 3; .*--sep"),
+        ({3: "", 7: "1,2,a,9,9"}, "line 8 has 5 fields"),
+        ({4: '1,2,"a\nb"', 7: "1,2,a,9"}, "line 9 has 4 fields"),
+        ({5: '1,2,"a'}, "a quote is not closed, in the record that begins in line 6"),
+        ({12: "1,2,a,9"}, "line 13 has 4 fields"),
+    ],
+)
+def test_lines_that_cannot_be_split(
+    suffix: str, change: dict[int, str], said: str, tmp_path: Path
+) -> None:
+    sep = "," if "csv" in suffix else "\t"
+    lines = [change.get(k, line).replace(",", sep) for k, line in enumerate(LINES)]
+    path = tmp_path / f"a{suffix}"
+    opened = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    with opened(path, "wb") as file:
+        file.write("\n".join(lines).encode())
+    with pytest.raises(DataError, match=rf"a{suffix} cannot be read: {said}"):
+        read_table(str(path))
+
+
+def test_short_lines_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([*LINES[:4], "1.5", *LINES[4:], "2.5,3"]), encoding="utf-8")
+    table, notes, _ = read_table(str(path))
+    assert table["g"].isna().sum() == 2
+    [said] = notes
+    assert said.startswith(
+        "2 lines have fewer fields than the header (first line 5); what is absent"
+    )
+
+
+def test_rows_are_named_by_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('y,g\n1,"a\nb"\n\n2,c\n3,d\n', encoding="utf-8")
+    naming = read_table(str(path)).naming
+    assert naming(np.array([0, 1, 2])) == (["line 2", "line 5", "line 6"], "")
+    path.write_text("y,g\n1,a\n", encoding="utf-8")  # changed since: rows are counted
+    assert naming(np.array([0, 2])) == (["row 1", "row 3"], "counted from 1")
+    assert read_table("dyestuff").naming(np.array([4])) == (["row 5"], "counted from 1")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather"])
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda _: b"", "it is empty"),
+        (lambda _: b"y,x\n1,2\n", "it does not begin as .* files do. It looks like text"),
+        (lambda _: b"\x00\xff\x01 nothing", "it does not begin as .* files do. Look at"),
+        (lambda content: content[:-30], "it is cut off"),
+        (lambda content: content[:-90] + b"\xff" * 80 + content[-10:], "its content is damaged"),
+    ],
+)
+def test_damaged_binary_files(suffix: str, damage: Any, said: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    table = pd.DataFrame({"y": np.arange(50.0), "g": list("abcde") * 10})
+    table.to_parquet(path) if suffix == ".parquet" else table.to_feather(path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=rf"a{suffix} cannot be read: {said}"):
+        read_table(str(path))
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+@pytest.mark.parametrize("cut", [True, False])
+def test_damaged_compression(suffix: str, cut: bool, tmp_path: Path) -> None:
+    path = tmp_path / f"a.csv{suffix}"
+    content = {".gz": gzip, ".bz2": bz2, ".xz": lzma}[suffix].compress("\n".join(LINES).encode())
+    path.write_bytes(content[:-15] if cut else b"not compressed")
+    with pytest.raises(DataError, match="compressed content is damaged or cut off"):
+        read_table(str(path))
+
+
+def test_spreadsheets_are_to_be_saved_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(b"PK")
+    with pytest.raises(DataError, match="Save the sheet as CSV"):
+        read_table(str(path))
 
 
 def test_other_files(tmp_path: Path) -> None:
@@ -209,5 +295,5 @@ def test_other_files(tmp_path: Path) -> None:
     for name in ("a\0b", "x" * 5000, str(tmp_path)):
         with pytest.raises(DataError, match="neither a file nor a bundled data set"):
             read_table(name)
-    table, notes = read_table("dyestuff")
+    table, notes, _ = read_table("dyestuff")
     assert (len(table), notes) == (30, [])
