@@ -226,7 +226,9 @@ class Values(Guided, ABC):
         """Conditional modes of the random effects.
 
         Terms on the same grouping factor share a table, their columns in order of theta;
-        rows follow the order of the factor's levels.
+        rows follow the order of the factor's levels. Rows are labelled by the levels as the data
+        have them: with integers in the data it is `.loc[101]`, with text `.loc["101"]`; the levels
+        of an interaction, `g:h`, are text, `.loc["101:a"]`.
 
         Args:
             condvar: Also give the conditional covariances.
