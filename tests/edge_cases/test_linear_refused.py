@@ -146,7 +146,7 @@ def test_response_on_its_own_right_side() -> None:
 def test_more_columns_than_rows() -> None:
     data = sleepstudy().iloc[:20].assign(row=lambda frame: np.arange(len(frame)).astype(str))
     with pytest.raises(ModelError, match=r"exactly \(20 independent columns, 20 rows\)"):
-        lmer("Reaction ~ row + (1 | Subject)", data)
+        lmer("Reaction ~ factor(row) + (1 | Subject)", data)
 
 
 def test_response_fitted_almost_exactly_is_fitted() -> None:

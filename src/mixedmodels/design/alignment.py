@@ -14,6 +14,8 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design.columns import Column, NumericColumn
 from mixedmodels.design.convert import column_of_values, has_no_order
+from mixedmodels.design.places import by_label
+from mixedmodels.design.stray import strays
 from mixedmodels.errors import DataError
 
 
@@ -78,7 +80,10 @@ def row_numbers(
     """
     column = row_column(role, given, n_rows, index, which)
     if not isinstance(column, NumericColumn):
-        raise DataError(f"{role} is not numeric: {given!r:.80}.")
+        found = strays(
+            role, column, lambda at: by_label(at, None if index is None else index.take(at))
+        )
+        raise DataError(found or f"{role} is not numeric: {given!r:.80}.")
     values = np.array(column.values, dtype=np.float64)
     if column.absent is not None:
         values[column.absent] = np.nan

@@ -27,6 +27,7 @@ from mixedmodels.design.operators import (
     truth_column,
 )
 from mixedmodels.design.rows import Rows
+from mixedmodels.design.stray import strays_in_rows
 from mixedmodels.errors import FormulaError
 from mixedmodels.formula.expression import Expression, inner_nodes, parse_expression
 from mixedmodels.formula.tokens import shorten
@@ -194,7 +195,10 @@ class _Binder:
             except Unsuitable as error:
                 shown = shorten(self.text[blamed.start : blamed.end].strip())
                 kind = f"column '{shown.strip('`')}'" if isinstance(blamed, Name) else f"'{shown}'"
-                raise self._error(f"{kind} {error}.", node.start, node.end) from None
+                found = ""
+                if isinstance(blamed, Name) and blamed.name in self.present:
+                    found = strays_in_rows(blamed.name, values.rows)
+                raise self._error(found or f"{kind} {error}.", node.start, node.end) from None
 
         return guarded
 
@@ -235,7 +239,8 @@ class _Binder:
             if not isinstance(argument, Name) or argument.name not in self.present:
                 continue
             if not isinstance(values.rows.column(argument.name), NumericColumn):
-                return f"column '{argument.name}' is categorical, not numeric: {message}"
+                found = strays_in_rows(argument.name, values.rows)
+                return found or f"column '{argument.name}' is categorical, not numeric: {message}"
         return message
 
     def _argument(self, node: Node, function: str, *, raw: bool) -> Compute:

@@ -40,6 +40,7 @@ from mixedmodels.design.missing import (
 )
 from mixedmodels.design.names import group_names
 from mixedmodels.design.rows import Rows
+from mixedmodels.design.stray import strays
 from mixedmodels.errors import DataError
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
 from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
@@ -280,6 +281,9 @@ def _response(spec: FormulaSpec, values: Evaluated) -> FloatArray:
                 f"The response '{name}' has {times}; make a number of it (say, days since the "
                 "first)."
             )
+        found = strays(name, value, values.rows.names_at)
+        if found:
+            raise DataError(f"The response is not numeric: {found}")
         raise DataError(
             f"The response '{name}' is not numeric; a linear model needs numbers. Two categories "
             "call for a generalized model (R's glmer), which is not here yet; coded as 0 and 1 "
@@ -304,7 +308,7 @@ def _offset(
     for factor in spec.offsets:
         recipe = Recipe(factor, spec.text, values.states(factor))
         recipes.append(recipe)
-        part = offset_values(recipe, values.value(factor))
+        part = offset_values(recipe, values.value(factor), rows)
         parts.append((factor.name, part, sources(factor, spec.text, rows)))
     for name, part, columns in parts:
         check_finite(name, part, rows, columns)

@@ -68,11 +68,13 @@ class CategoricalColumn:
         codes: (n,) integers, -1 where missing; never a view of the user's data.
         levels: The levels in the user's order, unused ones included.
         ordered: Whether the user declared them ordered.
+        declared: Whether the data say that they are categories, as the type of the column.
     """
 
     codes: AnyArray
     levels: pd.Index
     ordered: bool = False
+    declared: bool = False
 
     def missing(self) -> BoolArray | None:
         """(n,) True where missing, or None when nothing is: one pass, no copy."""
@@ -83,7 +85,7 @@ class CategoricalColumn:
 
     def take(self, rows: LongArray) -> CategoricalColumn:
         """The column at `rows`, a copy."""
-        return CategoricalColumn(self.codes[rows], self.levels, self.ordered)
+        return CategoricalColumn(self.codes[rows], self.levels, self.ordered, self.declared)
 
     def to_pandas(self) -> pd.Categorical:
         """The same as a pandas Categorical, for comparisons inside expressions."""

@@ -161,11 +161,11 @@ def column_of_categories(name: str, values: pd.Categorical) -> CategoricalColumn
     if levels.dtype.kind == "f":
         if not isinstance(levels.dtype, np.dtype):
             levels = levels.astype(np.float64)
-        return merge_alike(CategoricalColumn(codes, levels, bool(values.ordered)))
+        return merge_alike(CategoricalColumn(codes, levels, bool(values.ordered), True))
     if levels.dtype == object:
         check_text(name, levels)
         _check_distinct(name, levels)
-    return CategoricalColumn(codes, levels, bool(values.ordered))
+    return CategoricalColumn(codes, levels, bool(values.ordered), True)
 
 
 def column_of_narwhals(name: str, series: nw.Series[Any]) -> Column:
@@ -278,6 +278,7 @@ def _of_polars(name: str, series: nw.Series[Any], native: Any) -> Column:
 def _of_polars_text(series: Any) -> CategoricalColumn:
     """Text and Categorical by Polars' own sort order, Enum in its declared order."""
     polars = nw.dependencies.get_polars()
+    declared = series.dtype != polars.String
     if isinstance(series.dtype, polars.Enum):
         levels = series.dtype.categories
     else:
@@ -287,7 +288,7 @@ def _of_polars_text(series: Any) -> CategoricalColumn:
         series = series.cast(polars.Enum(levels))
     physical = series.to_physical().cast(polars.Int32).fill_null(-1)
     codes = np.array(physical.to_numpy(), dtype=np.int32)
-    return CategoricalColumn(codes, pd.Index(levels.to_list(), dtype=object))
+    return CategoricalColumn(codes, pd.Index(levels.to_list(), dtype=object), False, declared)
 
 
 def _of_arrow(name: str, native: Any) -> Column:

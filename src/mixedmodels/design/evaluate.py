@@ -15,6 +15,7 @@ from mixedmodels.design.binding import Bound, UnknownName, Values, bind_text
 from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.frame import Table
 from mixedmodels.design.rows import Rows
+from mixedmodels.design.stray import strays_in_rows
 from mixedmodels.errors import DataError, FormulaError, MixedModelsError, did_you_mean
 from mixedmodels.formula import Factor
 from mixedmodels.formula.expression import parse_expression
@@ -118,5 +119,6 @@ def _candidates(name: str) -> Iterable[str]:
 def _explain(error: Exception, bound: Bound, rows: Rows) -> str:
     texts = [name for name in bound.columns if isinstance(rows.column(name), CategoricalColumn)]
     if texts:
-        return f"column '{texts[0]}' is categorical, not numeric."
+        found = next(filter(None, (strays_in_rows(name, rows) for name in texts)), "")
+        return found or f"column '{texts[0]}' is categorical, not numeric."
     return f"{type(error).__name__}: {error}."

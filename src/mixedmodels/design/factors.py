@@ -28,6 +28,7 @@ from mixedmodels.design.finite import check_finite_levels, sources
 from mixedmodels.design.functions import Basis, CodedColumn
 from mixedmodels.design.levels import kind_of_times, times_remedy
 from mixedmodels.design.rows import Rows
+from mixedmodels.design.stray import check_meant_as_factor, strays
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula import Factor
 
@@ -152,6 +153,8 @@ def train_factor(
     if times is not None:
         raise DataError(f"'{factor.name}' has {times}; {times_remedy(times, factor.source)}.")
     column = drop_unused(value)
+    if factor.is_column and asked is None:
+        check_meant_as_factor(factor.name, column, rows, declared=value.declared)
     check_finite_levels(factor.name, column, rows, sources(factor, formula, rows))
     if len(column.levels) < 2:
         listed = ", ".join(level_labels(column.levels))
@@ -185,7 +188,8 @@ def replay_factor(recipe: Recipe, rows: Rows) -> Block:
             return NumericBlock(recipe.names, value.values, value.spans)
         raise DataError(
             f"'{factor.name}' was numeric when the model was fitted; here it has categories "
-            f"({first_levels(value.levels, 3)}). Give numbers."
+            f"({first_levels(value.levels, 3)}). "
+            + (strays(factor.name, value, rows.names_at) or "Give numbers.")
         )
     if isinstance(value, NumericBlock):
         value = categorize(NumericColumn(value.values[0]))

@@ -24,6 +24,7 @@ from mixedmodels.design.convert import (
     has_no_order,
     of_stored,
 )
+from mixedmodels.design.objects import TextAmongNumbers
 from mixedmodels.design.places import Named, Naming, by_label
 from mixedmodels.errors import DataError, MixedModelsError
 
@@ -165,7 +166,7 @@ class _PandasTable(_Labelled):
         position = labels.position(name) if isinstance(labels, _Names) else labels.get_loc(name)
         stored = _values(self._data, position)
         return of_stored(stored) or _read(
-            name, lambda: _of_pandas(name, stored, self._data, position)
+            name, lambda: _of_pandas(name, stored, self._data, position), self.row_names
         )
 
 
@@ -188,7 +189,7 @@ class _MappingTable(_Labelled):
 
     def column(self, name: str) -> Column:
         values = self._columns[self._names.position(name)]
-        return _read(name, lambda: column_of_values(name, values))
+        return _read(name, lambda: column_of_values(name, values), self.row_names)
 
 
 class _NarwhalsTable(_Labelled):
@@ -206,7 +207,9 @@ class _NarwhalsTable(_Labelled):
 
     def column(self, name: str) -> Column:
         position = self._names.position(name)
-        return _read(name, lambda: column_of_narwhals(name, self._frame[:, position]))
+        return _read(
+            name, lambda: column_of_narwhals(name, self._frame[:, position]), self.row_names
+        )
 
 
 def _column_text(label: Hashable) -> str:
@@ -260,7 +263,7 @@ def _of_pandas(name: str, stored: Any, data: pd.DataFrame, position: int) -> Col
     return column_of_pandas(name, data.iloc[:, position])
 
 
-def _read(name: str, read: Callable[[], Column]) -> Column:
+def _read(name: str, read: Callable[[], Column], naming: Naming) -> Column:
     """A column, with whatever another library raises while it is read as an error of ours.
 
     Raises:
@@ -273,6 +276,8 @@ def _read(name: str, read: Callable[[], Column]) -> Column:
             raise DataError(f"The name of column {name!a} is not valid text; rename it.") from None
     try:
         return read()
+    except TextAmongNumbers as error:
+        raise DataError(error.at(naming)) from None
     except (MixedModelsError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001  (each library has errors of its own)

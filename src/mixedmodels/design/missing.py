@@ -17,6 +17,7 @@ from mixedmodels.design.factors import NumericBlock, Recipe
 from mixedmodels.design.functions import CodedColumn
 from mixedmodels.design.operators import Unsuitable, as_numbers
 from mixedmodels.design.rows import Rows
+from mixedmodels.design.stray import strays, strays_in_rows
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula.tokens import quote_name
 from mixedmodels.settings import NaAction
@@ -207,7 +208,7 @@ def count_rows(count: int) -> str:
 
 
 def offset_values(
-    recipe: Recipe, value: NumericBlock | CategoricalColumn | CodedColumn
+    recipe: Recipe, value: NumericBlock | CategoricalColumn | CodedColumn, rows: Rows
 ) -> FloatArray:
     """(n,) one ``offset(...)`` of the formula, float64.
 
@@ -217,7 +218,8 @@ def offset_values(
     if isinstance(value, CategoricalColumn) and value.levels is TRUTH_LEVELS:
         return value.codes.astype(np.float64)
     if not isinstance(value, NumericBlock) or len(value.values) != 1:
-        raise DataError(f"'{recipe.factor.name}' is not one column of numbers.")
+        found = strays(recipe.factor.name, value, rows.names_at)
+        raise DataError(f"'{recipe.factor.name}' is not one column of numbers. {found}".rstrip())
     return value.values[0].astype(np.float64)
 
 
@@ -231,7 +233,10 @@ def _expression_values(argument: Argument, text: str, rows: Rows) -> FloatArray:
         values = np.asarray(as_numbers(value), dtype=np.float64)
     except Unsuitable:
         shown = text.strip("`")
-        raise DataError(f"{argument.role} '{shown}' must be numbers, not categories.") from None
+        found = next(filter(None, (strays_in_rows(name, rows) for name in argument.columns)), "")
+        raise DataError(
+            f"{argument.role} '{shown}' must be numbers, not categories. {found}".rstrip()
+        ) from None
     if values.ndim == 0:
         values = np.full(rows.n_rows, values)
     if values.shape != (rows.n_rows,):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import AnyArray, BoolArray
+from mixedmodels.arrays import AnyArray, BoolArray, LongArray
 from mixedmodels.design.columns import (
     DIGITS,
     CategoricalColumn,
@@ -22,6 +22,7 @@ from mixedmodels.design.columns import (
     NumericColumn,
     level_label,
 )
+from mixedmodels.design.places import Naming, by_label, first_rows
 from mixedmodels.errors import DataError
 
 _LEVELS = frozenset(
@@ -31,6 +32,32 @@ _LEVELS = frozenset(
 _EXACT = 2**53
 # Decimals beyond this exponent are not expanded into digits.
 _LONGEST = 60
+# Texts that a message shows.
+_SHOWN = 5
+
+
+class TextAmongNumbers(DataError):
+    """A column of numbers with a few texts; the table that it is of says which rows these are in.
+
+    Attributes:
+        name: Of the column.
+        which: Positions of the texts.
+        texts: The first of them, as code.
+    """
+
+    def __init__(self, name: str, values: AnyArray, which: LongArray) -> None:
+        self.name = name
+        self.which = which
+        self.texts = [f"{value!r:.40}" for value in values[which[:_SHOWN]]]
+        super().__init__(self.at(lambda first: by_label(first, None)))
+
+    def at(self, naming: Naming) -> str:
+        """The message, with the rows as `naming` calls them."""
+        return (
+            f"Column '{self.name}' mixes kinds of values, numbers and {len(self.which)} of another"
+            f": {first_rows(self.which, naming, self.texts)}. Correct them, make them missing "
+            "(pandas.to_numeric with errors='coerce'), or make the column text."
+        )
 
 
 def column_of_objects(name: str, values: AnyArray) -> Column:
@@ -55,6 +82,10 @@ def column_of_objects(name: str, values: AnyArray) -> Column:
         raise DataError(refusal_of_bytes(name))
     if kind == "complex":
         raise DataError(f"Column '{name}' has complex numbers; they cannot be modelled.")
+    text = np.fromiter((isinstance(value, str) for value in values), np.bool_, len(values))
+    few = 0 < 2 * int(text.sum()) < len(values)
+    if few and absent.ndim == 1 and all(map(_is_number, values[~(absent | text)])):
+        raise TextAmongNumbers(name, values, np.flatnonzero(text))
     examples = ", ".join(f"{value!r:.40}" for value in values[:3])
     raise DataError(
         f"Column '{name}' mixes kinds of values ({kind}: {examples}, ...); make it numeric or text."

@@ -120,7 +120,7 @@ def rebuild_offset(design: Design, rows: Rows) -> FloatArray | None:
         parts.append(_finite("offset", argument.on(rows), rows, lambda: needed))
     for recipe in design.offset_spec.recipes:
         value = factor_values(recipe.factor, recipe.formula, rows, recipe.states)
-        values = offset_values(recipe, value)
+        values = offset_values(recipe, value, rows)
         found = sources(recipe.factor, recipe.formula, rows)
         parts.append(_finite(recipe.factor.name, values, rows, found))
     return np.sum(parts, axis=0) if parts else None

@@ -11,7 +11,7 @@ from mixedmodels.arrays import AnyArray, BoolArray, LongArray
 from mixedmodels.design.columns import CategoricalColumn, Column, NumericColumn, all_finite
 from mixedmodels.design.frame import Table
 from mixedmodels.design.levels import kind_of_times, times_remedy
-from mixedmodels.design.places import first_rows
+from mixedmodels.design.places import Named, first_rows
 from mixedmodels.errors import DataError
 
 # Values that are taken for a message; it shows no more.
@@ -96,9 +96,12 @@ class Rows:
         labels = self.table.index
         return labels if labels is None or self.kept is None else labels.take(self.kept)
 
+    def names_at(self, which: LongArray) -> Named:
+        """What the rows at positions `which` among the kept ones are called."""
+        return self.table.row_names(which if self.kept is None else self.kept[which])
+
     def describe(self, bad: BoolArray, values: AnyArray | None = None) -> str:
         """The kept rows where `bad` is True, as `places.first_rows` names them."""
         which = np.flatnonzero(bad)
-        positions = which if self.kept is None else self.kept[which]
         shown = None if values is None else list(values[which[:_SHOWN]])
-        return first_rows(positions, self.table.row_names, shown)
+        return first_rows(which, self.names_at, shown)

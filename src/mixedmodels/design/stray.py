@@ -1,0 +1,131 @@
+"""Text where numbers are expected: which values keep a column from being numbers, in words.
+
+A column of numbers with a few other values ("n/a", "12kg") is read as text. Where numbers are
+needed the message names these values and their rows. As a covariate such a column would be a factor
+with a level for every number, so it is refused, unless the formula or the data say that it is one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.arrays import BoolArray
+from mixedmodels.design.columns import CategoricalColumn
+from mixedmodels.design.places import Naming, first_rows
+from mixedmodels.design.rows import Rows
+from mixedmodels.errors import DataError, warn
+from mixedmodels.formula.tokens import quote_name
+
+# Levels above which a factor may be a mistake.
+_MANY = 10
+# Part of the values that are not numbers below which they are strays in any column.
+_FEW = 0.05
+# Texts that stand for a missing value.
+_ABSENT = frozenset(
+    {"", "na", "n/a", "#n/a", "nan", "null", "none", "missing", ".", "-", "--", "?"}
+)
+_REMEDY = "make the column numeric (pandas.to_numeric, or .cast(Float64) of Polars)"
+
+
+def strays(name: str, column: object, naming: Naming) -> str:
+    """A sentence on why a column is text and what to do, or "" where it is not mostly numbers.
+
+    Args:
+        name: What the column is called.
+        column: The column on the rows in use, or any other value of a factor.
+        naming: Names rows, given their positions among these.
+    """
+    if not isinstance(column, CategoricalColumn) or not _is_text(column.levels):
+        return ""
+    level_is_number = _numbers(column.levels)
+    present = column.codes >= 0
+    other = present & ~np.append(level_is_number, True)[column.codes]
+    total, count = int(present.sum()), int(other.sum())
+    if not total or 2 * count > total:
+        return ""
+    if not count:
+        return f"'{name}' has numbers that are stored as text; {_REMEDY}."
+    which = np.flatnonzero(other)
+    texts = column.levels.take(column.codes[which[:_MANY]]).tolist()
+    listed = first_rows(which, naming, [f"{text!r:.40}" for text in texts])
+    values = "value" if total == 1 else "values"
+    return (
+        f"'{name}' is text, not numbers, because of {count} of its {total} {values}: {listed}. "
+        f"Correct them or make them missing, and {_REMEDY}."
+    )
+
+
+def strays_in_rows(name: str, rows: Rows) -> str:
+    """The same for a column of a table at the rows in use."""
+    return strays(name, rows.column(name), rows.names_at)
+
+
+def check_meant_as_factor(
+    name: str, column: CategoricalColumn, rows: Rows, *, declared: bool
+) -> None:
+    """Refuse or warn of a column of the data that has become a factor, perhaps by mistake.
+
+    Args:
+        name: What the column is called.
+        column: The column on the rows in use, without unused levels.
+        rows: The rows in use.
+        declared: Whether its type says that it has categories.
+
+    Raises:
+        DataError: It has numbers and a few other texts.
+    """
+    n_levels, n_rows = len(column.levels), len(column.codes)
+    nearly_all = n_levels > _MANY and 2 * n_levels > n_rows
+    if not declared and _is_text(column.levels):
+        level_is_number = _numbers(column.levels)
+        if level_is_number.any() and not level_is_number.all():
+            _refuse_strays(name, column, level_is_number, rows)
+        elif n_levels > _MANY and level_is_number.all():
+            warn(
+                f"{strays_in_rows(name, rows)} As it is, it is a factor with {n_levels} levels; "
+                f"factor({quote_name(name)}) says that this is meant."
+            )
+            return
+    if nearly_all:
+        written = quote_name(name)
+        warn(
+            f"'{name}' is a factor with {n_levels} levels in {n_rows} rows, which leaves little to "
+            f"estimate the rest from. If it tells units apart, write (1 | {written}); if it is a "
+            f"number, {_REMEDY}; factor({written}) says that a factor is meant."
+        )
+
+
+def _refuse_strays(
+    name: str, column: CategoricalColumn, level_is_number: BoolArray, rows: Rows
+) -> None:
+    text = strays_in_rows(name, rows)
+    n_levels, n_rows = len(column.levels), len(column.codes)
+    others = column.levels[~level_is_number].tolist()
+    share = 1.0 - level_is_number[column.codes].mean()
+    absent = all(value.strip().lower() in _ABSENT for value in others)
+    if text and (absent or share <= _FEW or n_levels > _MANY or 2 * n_levels > n_rows):
+        raise DataError(f"{text} If it is a factor, write factor({quote_name(name)}).")
+
+
+def _is_text(levels: pd.Index) -> bool:
+    return len(levels) > 0 and isinstance(levels[0], str)
+
+
+def _numbers(levels: pd.Index) -> BoolArray:
+    """(l,) which texts are numbers, with decimal points or, where these are few, with commas."""
+    texts = [str(level) for level in levels.tolist()]
+    points = np.array(list(map(_is_number, texts)), dtype=np.bool_)
+    if 2 * points.sum() >= len(texts) or not any("," in text for text in texts):
+        return points
+    commas = [_is_number(text.replace(",", ".")) for text in texts]
+    return np.array(commas, dtype=np.bool_)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return "_" not in text and math.isfinite(float(text))
+    except ValueError:
+        return False
