@@ -219,3 +219,20 @@ def test_modules_of_the_package_cost_no_answer() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["True", "False"]
+
+
+def test_results_answer_too() -> None:
+    results = (
+        fit().varcorr,
+        fit().test("Days"),
+        fit().profile("sigma"),
+        fit().bootstrap(2, seed=1),
+        fit().influence("Subject", only=["308"]),
+    )
+    for result in results:
+        assert not hasattr(result, "zzz")
+        with pytest.raises(mm.UnknownNameError, match=type(result).__name__):
+            _ = result.zzz  # type: ignore[union-attr]
+        assert repr(pickle.loads(pickle.dumps(result))) == repr(result)
+    with pytest.raises(mm.ArgumentError, match="Write level="):
+        results[2].confint(alpha=0.05)

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.calls import Guided
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.parameters import coefficient_names
 from mixedmodels.settings import InfluenceMethod
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Influence:
+class Influence(Guided):
     """Fits without each row, or without each group of rows, beside the fit with all.
 
     Tables have one row per deletion, labelled by what was left out.

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.calls import Guided
 from mixedmodels.covariance import RESIDUAL, Templates
 from mixedmodels.lazy import cached_property
 from mixedmodels.report.html import render_html
@@ -31,7 +32,7 @@ class TermCovariance(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class VarCorr:
+class VarCorr(Guided):
     """Variance components, one entry per random-effects term.
 
     A second term on the same grouping factor is labelled `group.1`, the next `group.2`, as

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.special import chdtri, ndtri
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.calls import Guided
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.curves import Curve
@@ -36,7 +37,7 @@ LEVEL = 0.99
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Profile:
+class Profile(Guided):
     """The profile likelihood of a fit.
 
     The signed root zeta of a parameter is the square root of the ML deviance, minimised over all

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.calls import Guided
 from mixedmodels.design.names import term_names
 from mixedmodels.estimates.model import Model
 from mixedmodels.estimates.tails import t_quantile, t_tail
@@ -61,7 +62,7 @@ def f_tests(model: Model, degrees: Degrees, hypotheses: Mapping[int, FloatArray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinearTest:
+class LinearTest(Guided):
     """The test of a linear hypothesis L beta = rhs.
 
     Attributes:

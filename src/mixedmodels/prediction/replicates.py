@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.calls import Guided
 from mixedmodels.settings import (
     BOOTSTRAP_INTERVALS,
     BootstrapInterval,
@@ -25,7 +26,7 @@ from mixedmodels.settings import (
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Bootstrap:
+class Bootstrap(Guided):
     """Replicates of a statistic over responses drawn from a fit.
 
     Attributes:
