@@ -62,6 +62,7 @@ void fill_blas_table() {
   load(lapack, "dpotri", table.dpotri);
   load(lapack, "dgeqrf", table.dgeqrf);
   load(lapack, "dormqr", table.dormqr);
+  load(lapack, "dsyevd", table.dsyevd);
   load_thread_switch(table);
 #if defined(__SANITIZE_ADDRESS__)
   checked_blas::install(table);

@@ -113,6 +113,15 @@ inline void dormqr(char* side, char* trans, int* m, int* n, int* k, double* a, i
   unchecked().dormqr(side, trans, m, n, k, a, lda, tau, c, ldc, work, lwork, info);
 }
 
+inline void dsyevd(char* job, char* uplo, int* n, double* a, int* lda, double* values, double* work, int* lwork,
+                   int* iwork, int* liwork, int* info) {
+  matrix("dsyevd", a, *n, *n, *lda);
+  vector("dsyevd", values, *n);
+  if (*lwork < 1 + 6 * *n + 2 * *n * *n || *liwork < 3 + 5 * *n) fail("dsyevd", "a size is invalid");
+  vector("dsyevd", work, *lwork);
+  unchecked().dsyevd(job, uplo, n, a, lda, values, work, lwork, iwork, liwork, info);
+}
+
 // Puts the checks before the kernels of a filled table.
 inline void install(BlasTable& table) {
   unchecked() = table;
@@ -124,6 +133,7 @@ inline void install(BlasTable& table) {
   table.dpotri = dpotri;
   table.dgeqrf = dgeqrf;
   table.dormqr = dormqr;
+  table.dsyevd = dsyevd;
 }
 
 }  // namespace checked_blas

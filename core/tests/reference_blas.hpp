@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <utility>
 
 #include "kernels/blas.hpp"
 
@@ -159,6 +160,48 @@ inline void dormqr(char*, char*, int* m, int* n, int* k, double* a, int* lda, do
     }
 }
 
+// Eigenvalues and vectors by Jacobi's rotations, of the matrix whose lower triangle is given.
+inline void dsyevd(char*, char*, int* n, double* a, int* lda, double* values, double* work, int*, int*, int*,
+                   int* info) {
+  const View A{a, *lda}, V{work, *n};
+  *info = 0;
+  for (int j = 0; j < *n; ++j)
+    for (int i = 0; i < *n; ++i) {
+      if (i < j) A(i, j) = A(j, i);
+      V(i, j) = i == j;
+    }
+  for (int sweep = 0; sweep < 60; ++sweep) {
+    double off = 0, size = 0;
+    for (int j = 0; j < *n; ++j)
+      for (int i = 0; i < *n; ++i) (i == j ? size : off) += A(i, j) * A(i, j);
+    if (off <= 1e-28 * (size + off)) break;
+    for (int p = 0; p < *n; ++p)
+      for (int q = p + 1; q < *n; ++q) {
+        if (A(p, q) == 0) continue;
+        const double ratio = (A(q, q) - A(p, p)) / (2 * A(p, q));
+        const double t = (ratio >= 0 ? 1 : -1) / (std::abs(ratio) + std::sqrt(ratio * ratio + 1));
+        const double c = 1 / std::sqrt(t * t + 1), s = t * c;
+        const auto turn = [&](double& x, double& y) {
+          const double before = x;
+          x = c * before - s * y;
+          y = s * before + c * y;
+        };
+        for (int i = 0; i < *n; ++i) turn(A(i, p), A(i, q));
+        for (int i = 0; i < *n; ++i) turn(A(p, i), A(q, i)), turn(V(i, p), V(i, q));
+      }
+  }
+  for (int j = 0; j < *n; ++j) {  // the smallest that is left comes next
+    int least = j;
+    for (int k = j + 1; k < *n; ++k)
+      if (A(k, k) < A(least, least)) least = k;
+    values[j] = A(least, least);
+    A(least, least) = A(j, j);
+    for (int i = 0; i < *n; ++i) std::swap(V(i, j), V(i, least));
+  }
+  for (int j = 0; j < *n; ++j)
+    for (int i = 0; i < *n; ++i) A(i, j) = V(i, j);
+}
+
 inline void fill_table() {
   mixedmodels::BlasTable& table = mixedmodels::blas_table();
   table.dgemm = dgemm;
@@ -169,6 +212,7 @@ inline void fill_table() {
   table.dpotri = dpotri;
   table.dgeqrf = dgeqrf;
   table.dormqr = dormqr;
+  table.dsyevd = dsyevd;
 }
 
 }  // namespace reference_blas

@@ -147,4 +147,34 @@ TEST(nothing_to_be_said) {
   for (double value : found.a) CHECK(std::isnan(value));
 }
 
+// The derivative by the covariance is half of the Hessian's block at a column that is zero, for ML and REML.
+TEST(derivative_by_the_covariance_is_the_block_at_a_zero_column) {
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    const Structure s = structures::crossed(seed, 150, {{12, {3}}, {9, {1, 2}}});
+    check::at("seed " + std::to_string(seed));
+    const Stages stages(s);
+    const std::vector<mm::ThetaEntry> entries = s.entries();
+    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, entries);
+    Random random(seed);
+    std::vector<double> theta = random.normals(entries.size());
+    // The second and third column of the first term, and the first of the last one.
+    for (std::size_t e : {3u, 4u, 5u, 7u, 8u}) theta[e] = 0;
+    for (const mm::Likelihood likelihood : {mm::Likelihood::ml, mm::Likelihood::reml}) {
+      f.value(theta.data(), likelihood);
+      const std::vector<double> H = mm::hessian(f, likelihood, mm::level_graph(stages.A));
+      const std::vector<double> own = mm::covariance_derivative(f, likelihood, 0, 1, 2);
+      const std::vector<double> other = mm::covariance_derivative(f, likelihood, 1, 1, 2);
+      const std::size_t m = entries.size();
+      for (int j = 0; j < 2; ++j)
+        for (int i = 0; i < 2; ++i) {
+          CHECK_ERROR("first term", check::relative(2 * own[i + 2 * j], H[3 + i + (3 + j) * m]), 1e-9);
+          CHECK_ERROR("last term", check::relative(2 * other[i + 2 * j], H[7 + i + (7 + j) * m]), 1e-9);
+        }
+      CHECK_ERROR("third column", check::relative(2 * own[3], H[5 + 5 * m]), 1e-9);
+      for (std::size_t e : {3u, 4u, 5u, 7u, 8u})
+        for (std::size_t i : {0u, 1u, 2u, 6u, 9u}) CHECK(std::abs(H[i + e * m]) <= 1e-9 * std::abs(H[e * (m + 1)]));
+    }
+  }
+}
+
 }  // namespace

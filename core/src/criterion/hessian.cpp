@@ -227,9 +227,91 @@ HessianCost hessian_cost(const CrossProducts& A, const LevelGraph& graph, const 
 
 namespace {
 
+// Right-hand sides of one solve.
+constexpr int kBatch = 64;
+
+// out (count x count) += C_ll - B'B for the levels from l on whose columns C = Z'WZ and B = L^-1 Lambda'C are given,
+// rows of k numbers: T_ll of the effects `first` on.
+void add_levels(const FactorBlock& block, std::int32_t l, int first, int count, int k, const std::vector<double>& C,
+                const std::vector<double>& B, std::vector<double>& out) {
+  for (int column = 0; column < k; column += count, ++l) {
+    const double* own = C.data() + (Layout::effect(block, l) + first) * k + column;
+    for (int j = 0; j < count; ++j)
+      for (int i = 0; i < count; ++i) out[i + j * count] += own[std::int64_t{i} * k + j];
+    for (std::size_t at = column; at < B.size(); at += k)
+      for (int j = 0; j < count; ++j) small::axpy(count, -B[at + j], B.data() + at, out.data() + j * count);
+  }
+}
+
+// B = Lambda'C in the permuted order, rows of k numbers.
+void turn(const CrossProducts& A, const Pls& pls, const std::vector<double>& C, int k, std::vector<double>& B) {
+  const std::vector<int>& permuted = pls.factor().symbolic().permuted;
+  std::fill(B.begin(), B.end(), 0.0);
+  for (std::size_t f = 0; f < A.factors.size(); ++f) {
+    const FactorBlock& block = A.factors[f];
+    const double* lam = pls.lam()[f].data();
+    for (std::int32_t l = 0; l < block.levels; ++l) {
+      const std::int64_t at = Layout::effect(block, l);
+      for (int c = 0; c < block.width; ++c)
+        for (int r = c; r < block.width; ++r)
+          if (const double entry = lam[r + c * block.width]; entry != 0)
+            small::axpy(k, entry, C.data() + (at + r) * k, B.data() + std::int64_t{permuted[at + c]} * k);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<double> covariance_derivative(Criterion& f, Likelihood likelihood, int factor, int first, int count) {
+  const CrossProducts& A = f.cross_products();
+  const FactorBlock& block = A.factors[factor];
+  Pls& pls = f.pls();
+  std::vector<double> out(static_cast<std::size_t>(count) * count), E, C, B;
+  const int together = std::max(1, kBatch / count);
+  for (std::int32_t l = 0; l < block.levels; l += together) {
+    const int k = count * std::min(together, block.levels - l);
+    check_interrupt(2.0 * k * static_cast<double>(A.q));
+    for (auto* v : {&E, &C, &B}) v->resize(static_cast<std::size_t>(A.q) * k);
+    std::fill(E.begin(), E.end(), 0.0);
+    for (int i = 0; i < k; ++i) E[(Layout::effect(block, l + i / count) + first + i % count) * k + i] = 1;
+    multiply_products(A, E.data(), C.data(), k);
+    turn(A, pls, C, k, B);
+    pls.factor().solve_L(B.data(), k);
+    add_levels(block, l, first, count, k, C, B, out);
+  }
+  const double scale = pls.scale_df(likelihood) / pls.pwrss();
+  const bool reml = likelihood == Likelihood::reml && A.p > 0;
+  const std::vector<double> Y = reml ? fixed_part(A, pls) : std::vector<double>();
+  for (std::int32_t l = 0; l < block.levels; ++l) {
+    const std::int64_t at = Layout::effect(block, l) + first;
+    const double *e = pls.ZtWe().data() + at, *y = Y.data() + (reml ? at * A.p : 0);
+    for (int j = 0; j < count; ++j)
+      for (int i = 0; i < count; ++i) {
+        out[i + j * count] -= scale * e[i] * e[j];
+        if (reml) out[i + j * count] -= small::dot(A.p, y + std::int64_t{i} * A.p, y + std::int64_t{j} * A.p);
+      }
+  }
+  return out;
+}
+
+double covariance_derivative_cost(const Criterion& f, int factor, int count) {
+  const CrossProducts& A = f.cross_products();
+  double numbers = static_cast<double>(f.pls().factor().symbolic().panel_size + A.q);
+  for (const FactorBlock& block : A.factors) numbers += static_cast<double>(block.diagonal.size());
+  for (const PairBlock& pair : A.pairs) numbers += 2.0 * static_cast<double>(pair.values.size());
+  return 2 * numbers * count * A.factors[factor].levels;
+}
+
+double gradient_cost(const Criterion& f) {
+  const Symbolic& S = f.pls().factor().symbolic();
+  return kEvaluation + 3 * S.elimination.fill.flops + 30 * static_cast<double>(S.panel_size);
+}
+
+namespace {
+
 constexpr double kForward = 1e-5, kCentral = 2e-4;
 
-std::vector<double> steps(const std::vector<double>& theta, const std::vector<double>& unit, double relative) {
+std::vector<double> steps_of(const std::vector<double>& theta, const std::vector<double>& unit, double relative) {
   double largest = 1e-4;
   for (std::size_t e = 0; e < theta.size(); ++e) largest = std::max(largest, std::abs(theta[e]) / unit[e]);
   std::vector<double> out;
@@ -238,69 +320,41 @@ std::vector<double> steps(const std::vector<double>& theta, const std::vector<do
   return out;
 }
 
-void gradient_at(Criterion& f, Likelihood likelihood, const std::vector<double>& theta, std::vector<double>& out) {
-  f.value(theta.data(), likelihood);
-  f.gradient(likelihood, out.data());
-}
-
 }  // namespace
 
-void difference_columns(Criterion& f, Likelihood likelihood, std::vector<double> theta,
-                        const std::vector<double>& gradient, const std::vector<bool>& wanted,
-                        std::vector<double>& out) {
-  const auto m = theta.size();
-  const std::vector<double> h = steps(theta, f.unit(), kForward);
-  std::vector<double> moved(m);
-  for (std::size_t j = 0; j < m; ++j) {
-    if (!wanted[j]) continue;
-    const double centre = theta[j];
-    theta[j] = centre + h[j];
-    gradient_at(f, likelihood, theta, moved);
-    theta[j] = centre;
-    for (std::size_t i = 0; i < m; ++i) {
-      const double entry = (moved[i] - gradient[i]) / h[j];
-      // Of two wanted columns each pair is met twice: the mean of both differences.
-      const bool again = i < j && wanted[i];
-      out[i + j * m] = out[j + i * m] = again ? 0.5 * (out[i + j * m] + entry) : entry;
-    }
+std::vector<double> difference_steps(const std::vector<double>& theta, const std::vector<double>& unit) {
+  return steps_of(theta, unit, kForward);
+}
+
+double difference_length(const std::vector<double>& theta, const std::vector<double>& unit,
+                         const std::vector<double>& d) {
+  double size = 1e-2, length = 0;
+  for (std::size_t i = 0; i < d.size(); ++i) {
+    size = std::max(size, std::abs(theta[i]) / unit[i]);
+    length = std::max(length, std::abs(d[i]) / unit[i]);
   }
+  return kForward * size / length;
 }
 
 std::vector<double> difference_hessian(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
                                        bool forward) {
   const auto m = theta.size();
+  const std::vector<double> h = steps_of(theta, f.unit(), forward ? kForward : kCentral);
   std::vector<double> out(m * m), up(m), down(m), at(theta);
-  if (forward) {
-    gradient_at(f, likelihood, theta, down);
-    difference_columns(f, likelihood, theta, down, std::vector<bool>(m, true), out);
-    return out;
-  }
-  const std::vector<double> h = steps(theta, f.unit(), kCentral);
-  for (std::size_t j = 0; j < m; ++j) {
-    at[j] = theta[j] + h[j];
-    gradient_at(f, likelihood, at, up);
-    at[j] = theta[j] - h[j];
-    gradient_at(f, likelihood, at, down);
+  const auto gradient_at = [&](std::size_t j, double step, std::vector<double>& gradient) {
+    at[j] = theta[j] + step;
+    f.value(at.data(), likelihood);
+    f.gradient(likelihood, gradient.data());
     at[j] = theta[j];
-    for (std::size_t i = 0; i < m; ++i) out[i + j * m] = (up[i] - down[i]) / (2 * h[j]);
+  };
+  if (forward) gradient_at(0, 0.0, down);
+  for (std::size_t j = 0; j < m; ++j) {
+    gradient_at(j, h[j], up);
+    if (!forward) gradient_at(j, -h[j], down);
+    for (std::size_t i = 0; i < m; ++i) out[i + j * m] = (up[i] - down[i]) / (forward ? h[j] : 2 * h[j]);
   }
   for (std::size_t j = 0; j < m; ++j)
     for (std::size_t i = 0; i < j; ++i) out[i + j * m] = out[j + i * m] = 0.5 * (out[i + j * m] + out[j + i * m]);
-  return out;
-}
-
-std::vector<double> hessian_product(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
-                                    const std::vector<double>& gradient, const std::vector<double>& d) {
-  double size = 1e-2, length = 0;
-  for (std::size_t i = 0; i < d.size(); ++i) {
-    size = std::max(size, std::abs(theta[i]) / f.unit()[i]);
-    length = std::max(length, std::abs(d[i]) / f.unit()[i]);
-  }
-  const double h = kForward * size / length;
-  std::vector<double> moved(theta), out(d.size());
-  for (std::size_t i = 0; i < d.size(); ++i) moved[i] += h * d[i];
-  gradient_at(f, likelihood, moved, out);
-  for (std::size_t i = 0; i < d.size(); ++i) out[i] = (out[i] - gradient[i]) / h;
   return out;
 }
 

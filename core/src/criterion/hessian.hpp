@@ -15,18 +15,24 @@ namespace mixedmodels {
 // the result inaccurate (see `keeps_digits`); differences of the gradient are better then.
 std::vector<double> hessian(Criterion& f, Likelihood likelihood, const LevelGraph& graph);
 
+// Derivative (count x count) of the criterion by the covariance of the effects first, first + 1 ... of a factor, at the
+// theta of the last value of f: sum over the levels of T_ll - v_l v_l' / sigma^2. Of a column of the template that is
+// zero it is half the block of the Hessian. Not accurate unless `keeps_digits`.
+std::vector<double> covariance_derivative(Criterion& f, Likelihood likelihood, int factor, int first, int count);
+// Flops of that, and of a gradient, about.
+double covariance_derivative_cost(const Criterion& f, int factor, int count);
+double gradient_cost(const Criterion& f);
+
 // Differences of the exact gradient. All take the same steps, relative to theta or, where that is small, to the largest
 // entry, in natural units; the evaluator ends at another theta.
 
-// The columns `wanted` of `out` (m x m, symmetric), forward from the gradient at theta.
-void difference_columns(Criterion& f, Likelihood likelihood, std::vector<double> theta,
-                        const std::vector<double>& gradient, const std::vector<bool>& wanted, std::vector<double>& out);
 // All of the Hessian at theta (m x m): forward, good to about 1e-5, or central, to 1e-6, for twice as many gradients.
 std::vector<double> difference_hessian(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
                                        bool forward);
-// H d at theta, where the gradient is known.
-std::vector<double> hessian_product(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
-                                    const std::vector<double>& gradient, const std::vector<double>& d);
+// Forward steps in each entry of theta (m), and how much of d is one.
+std::vector<double> difference_steps(const std::vector<double>& theta, const std::vector<double>& unit);
+double difference_length(const std::vector<double>& theta, const std::vector<double>& unit,
+                         const std::vector<double>& d);
 
 // What it costs, against differences of 2 m gradients; both in flops of a dense factorization, about.
 struct HessianCost {

@@ -23,6 +23,7 @@ struct BlasTable {
   void (*dpotri)(char*, int*, double*, int*, int*);
   void (*dgeqrf)(int*, int*, double*, int*, double*, double*, int*, int*);
   void (*dormqr)(char*, char*, int*, int*, int*, double*, int*, double*, double*, int*, double*, int*, int*);
+  void (*dsyevd)(char*, char*, int*, double*, int*, double*, double*, int*, int*, int*, int*);
   // The library's own threads; null when it has no such switch.
   int (*get_threads)();
   void (*set_threads)(int);

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/eigen.hpp"
 #include "kernels/interrupt.hpp"
 #include "kernels/level_blocks.hpp"
 #include "kernels/small_dense.hpp"
-#include "search/optimality.hpp"
 
 namespace mixedmodels {
 

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "criterion/hessian.hpp"
+#include "criterion/ztviz.hpp"
+#include "kernels/eigen.hpp"
 
 namespace mixedmodels {
 
@@ -14,15 +16,25 @@ namespace {
 // Differences of the gradient are good to about this, relative to the diagonal.
 constexpr double kRounding = 1e-3;
 
-// Entries in columns of a template whose entries are all zero.
-std::vector<bool> in_zero_column(const std::vector<ThetaEntry>& entries, const std::vector<double>& theta) {
-  std::vector<bool> out(entries.size());
-  for (std::size_t e = 0; e < entries.size(); ++e) {
-    bool zero = true;
-    for (std::size_t i = 0; i < entries.size(); ++i)
-      if (entries[i].factor == entries[e].factor && entries[i].column == entries[e].column && theta[i] != 0)
-        zero = false;
-    out[e] = zero;
+// A term with columns of its template at zero: for each of them the entries from the diagonal on, the longest first.
+// There Lambda Lambda' does not change to first order, so second derivatives are zero but between two entries of one
+// column, where they are twice the derivative by the covariance of their effects, whatever the column.
+using ZeroColumns = std::vector<std::vector<int>>;
+
+std::vector<ZeroColumns> zero_columns(const std::vector<ThetaEntry>& entries, const std::vector<double>& theta) {
+  std::vector<ZeroColumns> out;
+  int factor = -1, bottom = -1;  // of the last term
+  for (int e = 0, last = 0; e < static_cast<int>(entries.size()); e = last) {
+    const auto in_column = [&](const ThetaEntry& other) {
+      return other.factor == entries[e].factor && other.column == entries[e].column;
+    };
+    while (last < static_cast<int>(entries.size()) && in_column(entries[last])) ++last;
+    if (!std::all_of(theta.begin() + e, theta.begin() + last, [](double value) { return value == 0; })) continue;
+    const ThetaEntry& end = entries[last - 1];
+    if (end.factor != factor || end.row != bottom) out.emplace_back();
+    factor = end.factor, bottom = end.row;
+    out.back().emplace_back(last - e);
+    std::iota(out.back().back().begin(), out.back().back().end(), e);
   }
   return out;
 }
@@ -79,20 +91,17 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
-// One step of conjugate gradients with the exact Hessian, the model as the preconditioner: what the direction that the
-// gradient points to still promises, and whether it curves down.
-void confirm(Criterion& f, Likelihood likelihood, const std::vector<double>& theta, const ScaledModel& model,
-             const std::vector<double>& gradient, Optimality& found) {
-  std::vector<double> d = model.solve(gradient);
-  const double promise = dot(gradient, d);
-  const std::vector<double> Hd = hessian_product(f, likelihood, theta, found.gradient, d);
-  const double curvature = dot(d, Hd);
-  found.decrement = 0.5 * promise;
+// One step of conjugate gradients with the exact Hessian, the model as the preconditioner: the decrease that is left
+// along d, given H d, and whether the criterion curves down there.
+void confirm(const Criterion& f, const ScaledModel& model, const std::vector<double>& gradient, std::vector<double> d,
+             const std::vector<double>& Hd, Optimality& found) {
+  const double predicted = dot(gradient, d), curvature = dot(d, Hd);
+  found.decrement = 0.5 * predicted;
   if (curvature > model.rounding(d)) {
-    const double step = promise / curvature;
+    const double step = predicted / curvature;
     std::vector<double> rest(gradient);
     for (std::size_t i = 0; i < rest.size(); ++i) rest[i] -= step * Hd[i];
-    found.decrement = 0.5 * (step * promise + dot(rest, model.solve(rest)));
+    found.decrement = 0.5 * (step * predicted + dot(rest, model.solve(rest)));
   } else if (curvature < -model.rounding(d)) {
     double length = 0;
     for (std::size_t i = 0; i < d.size(); ++i) length = std::max(length, std::abs(d[i]) / f.unit()[i]);
@@ -100,6 +109,119 @@ void confirm(Criterion& f, Likelihood likelihood, const std::vector<double>& the
     found.downhill = std::move(d);
   }
 }
+
+// What is exact of the Hessian at one point: its blocks at columns that are zero, and its product with a direction in
+// the other entries. By differences of the gradient one point serves all of them, for to first order these do not meet,
+// nor do different terms. Where no gradient is made anyway the blocks may cost less from solves with the factor.
+class ExactPart {
+ public:
+  ExactPart(Criterion& f, Likelihood likelihood, const std::vector<double>& theta, const std::vector<double>& gradient)
+      : f_(f),
+        likelihood_(likelihood),
+        theta_(theta),
+        gradient_(gradient),
+        steps_(difference_steps(theta, f.unit())),
+        terms_(zero_columns(f.entries(), theta)) {
+    for (const ZeroColumns& columns : terms_) blocks_.emplace_back(columns.front().size() * columns.front().size());
+  }
+
+  // Zero in the rows and columns of a model at zeros, but for the diagonal.
+  void clear(std::vector<double>& hessian) const {
+    const std::size_t m = theta_.size();
+    for_each_zero([&](std::size_t e) {
+      for (std::size_t i = 0; i < m; ++i)
+        if (i != e) hessian[i + e * m] = hessian[e + i * m] = 0;
+    });
+  }
+
+  void clear_vector(std::vector<double>& d) const {
+    for_each_zero([&](std::size_t e) { d[e] = 0; });
+  }
+
+  // Puts the blocks at zeros into `hessian`, and returns its product with d; nothing where d is empty.
+  std::vector<double> run(const std::vector<double>& d, std::vector<double>& hessian) {
+    std::size_t rounds = 0;
+    for (const ZeroColumns& columns : terms_) rounds = std::max(rounds, columns.front().size());
+    if (solves_pay(rounds, !d.empty())) {
+      solve_blocks();
+      rounds = 0;
+    }
+    const std::vector<double> product = d.empty() ? d : difference(rounds > 0, 0, d);
+    for (std::size_t round = d.empty() ? 0 : 1; round < rounds; ++round) difference(true, round, {});
+    for (std::size_t t = 0; t < terms_.size(); ++t) write(terms_[t], blocks_[t], hessian);
+    return product;
+  }
+
+ private:
+  template <typename Call>
+  void for_each_zero(Call&& call) const {
+    for (const ZeroColumns& columns : terms_)
+      for (const std::vector<int>& rows : columns)
+        for (int e : rows) call(static_cast<std::size_t>(e));
+  }
+
+  // Without gradients the criterion stays where it is, and is not evaluated there again: a third of a gradient.
+  bool solves_pay(std::size_t rounds, bool moves) const {
+    const double saved = moves ? static_cast<double>(rounds) - 1 : static_cast<double>(rounds) + 1.0 / 3;
+    if (rounds == 0 || saved <= 0 || !keeps_digits(f_.cross_products(), f_.pls().lam())) return false;
+    double cost = 0;
+    for (const ZeroColumns& columns : terms_)
+      cost += covariance_derivative_cost(f_, f_.entries()[columns.front()[0]].factor,
+                                         static_cast<int>(columns.front().size()));
+    return cost <= saved * gradient_cost(f_);
+  }
+
+  void solve_blocks() {
+    for (std::size_t t = 0; t < terms_.size(); ++t) {
+      const std::vector<int>& rows = terms_[t].front();
+      const ThetaEntry& entry = f_.entries()[rows[0]];
+      blocks_[t] = covariance_derivative(f_, likelihood_, entry.factor, entry.row, static_cast<int>(rows.size()));
+      for (double& value : blocks_[t]) value *= 2;
+    }
+  }
+
+  // A gradient beside the point: one column of every block, and the product with d unless it is empty.
+  std::vector<double> difference(bool blocks, std::size_t round, const std::vector<double>& d) {
+    std::vector<double> moved(theta_), change(theta_.size());
+    const double length = d.empty() ? 0 : difference_length(theta_, f_.unit(), d);
+    for (std::size_t i = 0; i < d.size(); ++i) moved[i] += length * d[i];
+    const auto for_each_block = [&](auto&& call) {
+      for (std::size_t t = 0; blocks && t < terms_.size(); ++t)
+        if (round < terms_[t].front().size()) call(terms_[t].front(), blocks_[t]);
+    };
+    for_each_block(
+        [&](const std::vector<int>& rows, std::vector<double>&) { moved[rows[round]] += steps_[rows[round]]; });
+    f_.value(moved.data(), likelihood_);
+    f_.gradient(likelihood_, change.data());
+    for (std::size_t i = 0; i < change.size(); ++i) change[i] -= gradient_[i];
+    for_each_block([&](const std::vector<int>& rows, std::vector<double>& block) {
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        block[i + round * rows.size()] = change[rows[i]] / steps_[rows[round]];
+    });
+    clear_vector(change);
+    if (length > 0)
+      for (double& entry : change) entry /= length;
+    return change;
+  }
+
+  void write(const ZeroColumns& columns, const std::vector<double>& block, std::vector<double>& hessian) const {
+    const std::size_t size = columns.front().size();
+    for (const std::vector<int>& rows : columns) {
+      const std::size_t first = size - rows.size();
+      for (std::size_t j = 0; j < rows.size(); ++j)
+        for (std::size_t i = 0; i < rows.size(); ++i)
+          hessian[rows[i] + rows[j] * theta_.size()] =
+              0.5 * (block[first + i + (first + j) * size] + block[first + j + (first + i) * size]);
+    }
+  }
+
+  Criterion& f_;
+  Likelihood likelihood_;
+  const std::vector<double>&theta_, &gradient_;
+  std::vector<double> steps_;
+  std::vector<ZeroColumns> terms_;
+  std::vector<std::vector<double>> blocks_;  // of the first zero column of every term
+};
 
 // The entries that the criterion depends on, alone: gradient and curvature of the others are rounding.
 void check_rest(const Criterion& f, const std::vector<double>& theta, const std::vector<char>& dead,
@@ -136,48 +258,6 @@ void check_rest(const Criterion& f, const std::vector<double>& theta, const std:
 
 }  // namespace
 
-void symmetric_eigen(int n, std::vector<double> a, std::vector<double>& values, std::vector<double>& vectors) {
-  std::vector<double> v(static_cast<std::size_t>(n) * n, 0.0);
-  for (int i = 0; i < n; ++i) v[i * (n + 1)] = 1;
-  auto at = [&](int i, int j) -> double& { return a[i + static_cast<std::size_t>(j) * n]; };
-  for (int sweep = 0; sweep < 60; ++sweep) {
-    double off = 0, size = 0;
-    for (int j = 0; j < n; ++j)
-      for (int i = 0; i < n; ++i) (i == j ? size : off) += at(i, j) * at(i, j);
-    if (off <= 1e-28 * (size + off)) break;
-    for (int p = 0; p < n; ++p)
-      for (int q = p + 1; q < n; ++q) {
-        if (at(p, q) == 0) continue;
-        const double ratio = (at(q, q) - at(p, p)) / (2 * at(p, q));
-        const double t = (ratio >= 0 ? 1 : -1) / (std::abs(ratio) + std::sqrt(ratio * ratio + 1));
-        const double c = 1 / std::sqrt(t * t + 1), s = t * c;
-        for (int i = 0; i < n; ++i) {
-          const double x = at(i, p), y = at(i, q);
-          at(i, p) = c * x - s * y;
-          at(i, q) = s * x + c * y;
-        }
-        for (int i = 0; i < n; ++i) {
-          const double x = at(p, i), y = at(q, i);
-          at(p, i) = c * x - s * y;
-          at(q, i) = s * x + c * y;
-          const double vx = v[i + p * n], vy = v[i + q * n];
-          v[i + p * n] = c * vx - s * vy;
-          v[i + q * n] = s * vx + c * vy;
-        }
-      }
-  }
-  std::vector<int> order(n);
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int i, int j) { return at(i, i) < at(j, j); });
-  values.clear();
-  vectors.clear();
-  for (int k : order) {
-    values.push_back(at(k, k));
-    vectors.insert(vectors.end(), v.begin() + static_cast<std::ptrdiff_t>(k) * n,
-                   v.begin() + static_cast<std::ptrdiff_t>(k + 1) * n);
-  }
-}
-
 Optimality check_optimum(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
                          const std::vector<double>& model, bool confirmed, const Idle* idle) {
   const int m = f.m();
@@ -185,24 +265,30 @@ Optimality check_optimum(Criterion& f, Likelihood likelihood, const std::vector<
   found.value = f.value(theta.data(), likelihood);
   found.gradient.resize(m);
   f.gradient(likelihood, found.gradient.data());
-  found.hessian = model;
-  difference_columns(f, likelihood, theta, found.gradient, in_zero_column(f.entries(), theta), found.hessian);
-  if (idle) {
-    check_rest(f, theta, idle->dead, found);
-    return found;
-  }
-  std::vector<double> moving(found.gradient);
+  std::vector<double> moving(found.gradient), d;
   for (int e = 0; e < m; ++e) {
     const bool held = f.entries()[e].row == f.entries()[e].column && theta[e] == 0 && moving[e] >= 0;
     if (held) moving[e] = 0;
     found.max_gradient = std::max(found.max_gradient, std::abs(moving[e]));
   }
+  found.hessian = model;
+  ExactPart exact(f, likelihood, theta, found.gradient);
+  exact.clear(found.hessian);
+  if (!idle && !confirmed && found.max_gradient > 0) {
+    d = ScaledModel(found.hessian, f.unit()).solve(moving);
+    exact.clear_vector(d);
+  }
+  const std::vector<double> Hd = exact.run(d, found.hessian);
+  if (idle) {
+    check_rest(f, theta, idle->dead, found);
+    return found;
+  }
   const ScaledModel quadratic(found.hessian, f.unit());
   found.decrement = 0.5 * dot(moving, quadratic.solve(moving));
   if (quadratic.curves_down())
     found.downhill = quadratic.downhill();
-  else if (!confirmed && found.max_gradient > 0)
-    confirm(f, likelihood, theta, quadratic, moving, found);
+  else if (!Hd.empty())
+    confirm(f, quadratic, moving, std::move(d), Hd, found);
   return found;
 }
 

@@ -1,8 +1,8 @@
-// Purpose: what gradient and Hessian say of a point: how much the criterion may still fall, and which way if the
-// point is a saddle.
-// The Hessian is the model of the search. Its columns at zeros, where symmetry hides a saddle from the gradient, are
-// made from differences of the exact gradient; what the gradient promises is confirmed by one product of the exact
-// Hessian with the direction that it points to, unless the last step of the search was such a product.
+// Purpose: second-order check of a point: by how much the criterion may still decrease, and a direction of negative
+// curvature if the point is a saddle.
+// The Hessian is the model of the search. Its blocks at columns of templates that are zero, where symmetry hides a
+// saddle from the gradient, are made from differences of the exact gradient; the predicted decrease is confirmed by one
+// product of the exact Hessian with the Newton direction, unless the last step of the search was such a product.
 #pragma once
 
 #include <functional>
@@ -31,8 +31,5 @@ struct Idle {
 // `model` is m x m; `idle` may be null. The evaluator may end at another theta.
 Optimality check_optimum(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
                          const std::vector<double>& model, bool confirmed, const Idle* idle = nullptr);
-
-// Eigenvalues (ascending) and vectors (columns) of a symmetric matrix, by Jacobi rotations.
-void symmetric_eigen(int n, std::vector<double> a, std::vector<double>& values, std::vector<double>& vectors);
 
 }  // namespace mixedmodels

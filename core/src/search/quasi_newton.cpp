@@ -213,7 +213,6 @@ class Search {
     std::sort(small_entries.begin(), small_entries.end(),
               [&](int a, int b) { return r.theta[a] / f_.unit()[a] < r.theta[b] / f_.unit()[b]; });
     zero(r, small_entries.data(), small_entries.size());
-    r.confirmed = false;
     r.value = f_.value(r.theta.data(), likelihood_);
     find_gradient(r);
   }
