@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import pytest
-from parity.measures import CASES, model_of
-
 from benchmarks.generated import maximal
+from parity.measures import CASES, model_of
 
 from mixedmodels import ConvergenceWarning, LinearMixedModel, NotIdentifiedWarning
 from mixedmodels.errors import SingularFitWarning

@@ -59,9 +59,8 @@ class Request:
 
 def _not_control(given: object) -> str:
     """What to write instead of a `control` that is not one."""
-    if isinstance(given, str):
-        return f"control is {given!r:.40}; the method is chosen by optimizer={given!r:.40}."
-    return f"control is {given!r:.80}; make it with Control(...)."
+    hint = " A method is chosen by optimizer=." if isinstance(given, str) else ""
+    return f"control is {given!r:.80}; make it with Control(...).{hint}"
 
 
 def minimize(
