@@ -28,7 +28,7 @@ def mixedmodels_core(case: Case, data: pd.DataFrame, threads: int) -> Call:
     spec = import_module("mixedmodels.formula").parse_formula(case.formula)
     design = import_module("mixedmodels.design").build_design(spec, data)
     model = import_module("mixedmodels.linear").LinearMixedModel
-    return lambda: Answer(model.from_design(design, threads).fit(reml=False).deviance)
+    return lambda: Answer(model.from_design(design, threads, reml=False).fit().deviance)
 
 
 def mixedmodels_refit(case: Case, data: pd.DataFrame, threads: int) -> Call:

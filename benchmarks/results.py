@@ -71,7 +71,7 @@ class Result:
         """The same with the exact objective at its ratios, if its own is an approximation."""
         if not self.ratios:
             return self
-        model = LinearMixedModel(case.formula, data)
+        model = LinearMixedModel(case.formula, data, reml=False)
         names = [name.split(".")[0] for name in model.theta_names]
         theta = np.array([self.ratios[name] for name in names])
         return dataclasses.replace(self, objective=model.objective(theta))

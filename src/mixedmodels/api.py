@@ -74,13 +74,14 @@ def lmer(
     model = LinearMixedModel(
         formula,
         data,
+        reml,
         weights=weights,
         offset=offset,
         contrasts=contrasts,
         na_action=na_action,
         threads=threads,
     )
-    return model.fit(reml, start=start, optimizer=optimizer, control=control, verbose=verbose)
+    return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
 
 
 @guided

@@ -16,6 +16,7 @@ import pandas as pd
 from mixedmodels._core import Analysis
 from mixedmodels.arrays import FloatArray, IntArray, LongArray
 from mixedmodels.covariance import Templates
+from mixedmodels.criterion.pls import penalized_least_squares
 from mixedmodels.estimates.matrices import (
     general_pattern,
     penalized_cross_product,
@@ -23,7 +24,6 @@ from mixedmodels.estimates.matrices import (
 )
 from mixedmodels.estimates.model import Model
 from mixedmodels.plots.structure import plot_structure
-from mixedmodels.pls import penalized_least_squares
 from mixedmodels.report.numbers import align
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class BlockPlan:
 def plan_of(model: Model) -> BlockPlan:
     """The plan of a model's factor."""
     analysis, templates = model.analysis, model.templates
-    factor = penalized_least_squares(model.objective, model.products, templates.initial)
+    factor = penalized_least_squares(model.criterion(reml=False), model.products, templates.initial)
     return block_plan(
         templates,
         general_pattern(model),
@@ -168,7 +168,7 @@ def picture(model: Model, theta: FloatArray | None) -> Figure:
         (templates.group_names[term.group], end - begin)
         for term, begin, end in zip(model.design.terms, starts, starts[1:], strict=False)
     ]
-    L = penalized_least_squares(model.objective, model.products, at).L
+    L = penalized_least_squares(model.criterion(reml=False), model.products, at).L
     M = penalized_cross_product(model, at)
     return plot_structure(transposed_z(model), M, L, groups=groups, order=model.analysis.order)
 

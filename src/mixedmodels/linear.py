@@ -20,6 +20,8 @@ from mixedmodels._core import Analysis
 from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
 from mixedmodels.covariance import Templates
+from mixedmodels.criterion.linear import LinearCriterion
+from mixedmodels.criterion.pls import PLS, penalized_least_squares
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.alignment import at_rows_used, row_numbers
 from mixedmodels.design.checks import check_response
@@ -34,9 +36,8 @@ from mixedmodels.formula import parse_formula
 from mixedmodels.memory import guarded
 from mixedmodels.optimize import Request
 from mixedmodels.optimize.summary import OptSummary
-from mixedmodels.pls import PLS, penalized_least_squares
 from mixedmodels.progress import Watcher
-from mixedmodels.settings import Control, NaAction, OptimizerName, thread_count
+from mixedmodels.settings import Control, NaAction, OptimizerName, check_reml, thread_count
 from mixedmodels.storage.fits import fit_from_bytes, fit_to_bytes
 from mixedmodels.storage.pickles import kept_threads, usable_threads
 
@@ -54,6 +55,7 @@ class LinearMixedModel(Guided):
     Args:
         formula: `response ~ fixed + (lhs | group) + ...`.
         data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
+        reml: The criterion: restricted maximum likelihood, or False for maximum likelihood.
         weights: Prior weights: a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
@@ -70,13 +72,14 @@ class LinearMixedModel(Guided):
         >>> model = mm.LinearMixedModel("Reaction ~ Days + (Days | Subject)",
         ...                             mm.load_dataset("sleepstudy"))
         >>> round(model.objective([1.0, 0.0, 1.0]), 4)
-        1784.6423
+        1773.6803
     """
 
     def __init__(
         self,
         formula: str,
         data: Any,
+        reml: bool = True,
         *,
         weights: Any = None,
         offset: Any = None,
@@ -84,6 +87,7 @@ class LinearMixedModel(Guided):
         na_action: NaAction = "omit",
         threads: int | None = None,
     ) -> None:
+        self._reml = check_reml(reml)
         count = thread_count(threads)
         with guarded("The design"):
             design = build_design(
@@ -97,9 +101,11 @@ class LinearMixedModel(Guided):
         self._model = Model(design, count)
 
     @classmethod
-    def from_design(cls, design: Design, threads: int | None = None) -> LinearMixedModel:
+    def from_design(
+        cls, design: Design, threads: int | None = None, *, reml: bool = True
+    ) -> LinearMixedModel:
         """The model of a design that exists already."""
-        return cls._of(Model(design, thread_count(threads)))
+        return cls._of(Model(design, thread_count(threads)), check_reml(reml))
 
     @classmethod
     def restore(
@@ -113,20 +119,28 @@ class LinearMixedModel(Guided):
         model = Model(design, thread_count(threads))
         if not np.array_equal(model.products.kept, solution.kept):
             raise ModelError("The solution is for other columns of X than the design determines.")
-        theta = model.objective.from_axes(solution.axes_theta)
+        theta = model.axes.from_axes(solution.axes_theta)
         if np.abs(theta - solution.theta).max() > 1e-6 * np.abs(theta).max(initial=1e-6):
             raise ModelError("The solution has two thetas that are not the same.")
-        return LinearMixedFit(cls._of(model), Fitted(model, solution, optsum))
+        return LinearMixedFit(cls._of(model, solution.reml), Fitted(model, solution, optsum))
 
     @classmethod
-    def _of(cls, model: Model) -> LinearMixedModel:
+    def _of(cls, model: Model, reml: bool) -> LinearMixedModel:
         made = cls.__new__(cls)
-        made._model = model  # noqa: SLF001 (of this class)
+        made._model, made._reml = model, reml  # noqa: SLF001 (of this class)
         return made
+
+    def _by(self, *, reml: bool) -> LinearMixedModel:
+        """The same model by one criterion; all stages are shared."""
+        return self if reml == self._reml else self._of(self._model, reml)
+
+    @property
+    def _criterion(self) -> LinearCriterion:
+        return self._model.criterion(reml=self._reml)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles and deep copies hold what is below, which holds the design."""
-        return self._of, (self._model,)
+        return self._of, (self._model, self._reml)
 
     # -- the stages ---------------------------------------------------------------------
 
@@ -182,28 +196,33 @@ class LinearMixedModel(Guided):
 
     def Lambda(self, theta: npt.ArrayLike) -> sparse.csc_array:
         """Relative covariance factor (q, q) at theta, public order."""
-        return covariance_factor(self._model, self._model.objective.theta(theta))
+        return covariance_factor(self._model, self._theta(theta))
 
     # -- the criterion ------------------------------------------------------------------
 
-    def objective(self, theta: npt.ArrayLike, reml: bool = False) -> float:
-        """The profiled criterion at theta: ML deviance, or REML criterion.
+    @property
+    def reml(self) -> bool:
+        """Whether the criterion is REML's."""
+        return self._reml
+
+    def objective(self, theta: npt.ArrayLike) -> float:
+        """The profiled criterion at theta: the REML criterion, or the ML deviance.
 
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        return self._model.objective.value(self._along_axes(theta), reml=reml)
+        return self._criterion.value(self._along_axes(theta))
 
-    def gradient(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
+    def gradient(self, theta: npt.ArrayLike) -> FloatArray:
         """Exact gradient (m,) of the criterion at theta.
 
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        objective = self._model.objective
-        return objective.slope_from_axes(objective.gradient(self._along_axes(theta), reml=reml))
+        slope = self._criterion.gradient(self._along_axes(theta))
+        return self._model.axes.slope_from_axes(slope)
 
-    def hessian(self, theta: npt.ArrayLike, reml: bool = False) -> FloatArray:
+    def hessian(self, theta: npt.ArrayLike) -> FloatArray:
         """Second derivatives (m, m) of the criterion at theta.
 
         Exact, for the price of a few gradients; by differences of the gradient, good to 1e-6,
@@ -212,28 +231,28 @@ class LinearMixedModel(Guided):
         Raises:
             MixedModelsError: theta has the wrong length or a value that is not finite.
         """
-        objective = self._model.objective
-        return objective.hessian_from_axes(objective.hessian(self._along_axes(theta), reml=reml))
+        hessian = self._criterion.hessian(self._along_axes(theta))
+        return self._model.axes.hessian_from_axes(hessian)
 
     def pls(self, theta: npt.ArrayLike) -> PLS:
         """The penalized least squares problem solved at theta: L, perm, RZX, RX, u, b, beta."""
-        return penalized_least_squares(
-            self._model.objective, self._model.products, self._model.objective.theta(theta)
-        )
+        return penalized_least_squares(self._criterion, self._model.products, self._theta(theta))
 
     def conditional_covariance(self, theta: npt.ArrayLike) -> tuple[FloatArray, ...]:
         """Per group (levels, S, S): covariance of the random effects given y, over sigma^2."""
-        return self._model.objective.conditional_covariance(self._along_axes(theta))
+        with self._criterion.at(self._along_axes(theta)) as point:
+            return point.conditional_covariance()
+
+    def _theta(self, given: npt.ArrayLike) -> FloatArray:
+        return self._model.axes.checked(given)
 
     def _along_axes(self, theta: npt.ArrayLike) -> FloatArray:
-        objective = self._model.objective
-        return objective.to_axes(objective.theta(theta))
+        return self._model.axes.to_axes(self._theta(theta))
 
     # -- the fit ------------------------------------------------------------------------
 
     def fit(
         self,
-        reml: bool = True,
         *,
         start: npt.ArrayLike | None = None,
         optimizer: OptimizerName = "auto",
@@ -243,7 +262,6 @@ class LinearMixedModel(Guided):
         """Find the optimum of the criterion.
 
         Args:
-            reml: Restricted maximum likelihood; False for maximum likelihood.
             start: (m,) theta to start from; by moments if None.
             optimizer: Method of minimisation; "auto" takes the cheapest by prediction.
             control: Limits and tolerances.
@@ -255,9 +273,9 @@ class LinearMixedModel(Guided):
         Raises:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
-        request = Request(reml, optimizer, start, control or _DEFAULT)
+        request = Request(optimizer, start, control or _DEFAULT)
         with Watcher(verbose=verbose) as watcher:
-            fitted = self._model.solve(request, watcher)
+            fitted = self._model.solve(self._criterion, request, watcher)
         announce(fitted.solution, fitted.optsum, self.templates, fitted.identification)
         return LinearMixedFit(self, fitted)
 
@@ -281,7 +299,7 @@ class LinearMixedModel(Guided):
         Raises:
             MixedModelsError: matplotlib is not installed.
         """
-        at = None if theta is None else self._model.objective.theta(theta)
+        at = None if theta is None else self._theta(theta)
         return blocks.picture(self._model, at)
 
 
@@ -332,10 +350,9 @@ class LinearMixedFit(MixedFit):
             )
         check_response(design.response_name, response)
         model = LinearMixedModel.from_design(
-            replace(design, y=response), self._fitted.model.threads
+            replace(design, y=response), self._fitted.model.threads, reml=self.reml
         )
         return model.fit(
-            self.reml,
             start=np.array(self.theta),
             optimizer=self.optsum.optimizer,
             control=self.optsum.control,

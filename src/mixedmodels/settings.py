@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal, TypeAlias, get_args
 
+import numpy as np
+
 from mixedmodels.calls import Guided, value_hint
 from mixedmodels.errors import MixedModelsError
 
@@ -77,6 +79,17 @@ def check_level(level: float) -> None:
     """
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0.0 < level < 1.0:
         raise MixedModelsError(f"level is {level!r}; it must be a number between 0 and 1.")
+
+
+def check_reml(reml: object) -> bool:
+    """Whether the criterion is REML's.
+
+    Raises:
+        MixedModelsError: `reml` is not a truth value.
+    """
+    if not isinstance(reml, (bool, np.bool_)):
+        raise MixedModelsError(f"reml is {reml!r}; it must be True (REML) or False (ML).")
+    return bool(reml)
 
 
 def thread_count(threads: object, default: int | None = None) -> int:

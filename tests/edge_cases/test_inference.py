@@ -203,9 +203,8 @@ def insteval() -> LinearMixedFit:
 def test_the_information_of_a_large_fit_costs_few_evaluations(insteval: LinearMixedFit) -> None:
     """No more than a gradient for each parameter, and as good as central differences."""
     fitted = insteval._fitted
-    objective = fitted.model.objective
-    exact = objective.hessian(fitted.solution.axes_theta, reml=True)
-    evaluator = objective.evaluator
+    exact = fitted.criterion.hessian(fitted.solution.axes_theta)
+    evaluator = fitted.model.workspace.evaluator
     evaluator.value(fitted.solution.axes_theta, True)
     evaluator.reset_counts()
     found = variance_information(fitted)
@@ -227,4 +226,4 @@ def test_model_is_not_disturbed() -> None:
     everything(fit)
     assert (fit.optsum.n_objective, fit.objective) == before[:2]
     np.testing.assert_array_equal(fit.theta, before[2])
-    assert model.objective(fit.theta, reml=True) == fit.objective
+    assert model.objective(fit.theta) == fit.objective

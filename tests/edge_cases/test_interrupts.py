@@ -82,7 +82,7 @@ def repeated(call: Callable[[float], Any]) -> Callable[[], None]:
 CALLS: dict[str, Callable[[LinearMixedFit], Callable[[], Any]]] = {
     "criterion": lambda fit: repeated(lambda t: fit.model.objective(t * fit.theta)),
     "gradient": lambda fit: repeated(lambda t: fit.model.gradient(t * fit.theta)),
-    "hessian": lambda fit: repeated(lambda t: fit.model.hessian(t * fit.theta, True)),
+    "hessian": lambda fit: repeated(lambda t: fit.model.hessian(t * fit.theta)),
     "influence of levels": lambda fit: lambda: fit.influence("a"),
     "influence of rows": lambda fit: fit.influence,
     "profile": lambda fit: fit.profile,
@@ -104,7 +104,7 @@ def test_a_call_ends_soon(name: str, fit: LinearMixedFit) -> None:
     assert interrupt(CALLS[name](fit)) < SOON
     np.testing.assert_array_equal(fit.theta, theta)
     assert fit.objective == value
-    assert fit.model.objective(theta, fit.reml) == value
+    assert fit.model.objective(theta) == value
 
 
 def test_the_same_numbers_afterwards(fit: LinearMixedFit) -> None:
@@ -113,9 +113,9 @@ def test_the_same_numbers_afterwards(fit: LinearMixedFit) -> None:
 
     def all_numbers() -> list[np.ndarray]:
         return [
-            np.array(model.objective(0.9 * theta, True)),
-            model.gradient(1.1 * theta, True),
-            model.hessian(theta, True),
+            np.array(model.objective(0.9 * theta)),
+            model.gradient(1.1 * theta),
+            model.hessian(theta),
             fit.influence("a", only=[3, 5]).beta.to_numpy(),
             fit.bootstrap(3, seed=1).replicates.to_numpy(),
             fit.simulate(2, seed=1).to_numpy(),

@@ -57,7 +57,7 @@ def test_random_effects_far_from_the_residual(size: float, reml: bool) -> None:
     oracle = from_design(model.design)
     for theta in ([size, 0.3 * size, size], [0.1 * size, 0.0, size], [size, size, 0.0]):
         expected = criterion(oracle, np.array(theta), reml)
-        assert model.objective(theta, reml=reml) == pytest.approx(expected, rel=1e-8)
+        assert model._by(reml=reml).objective(theta) == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -157,7 +157,7 @@ def test_no_fixed_effects(right_side: str, reml: bool) -> None:
     pls = fit.model.pls(fit.theta)
     assert pls.RX.shape == (0, 0)
     assert pls.RZX.shape == (18, 0)
-    assert fit.model.gradient(fit.theta, reml=reml) == pytest.approx([0.0], abs=1e-4)
+    assert fit.model._by(reml=reml).gradient(fit.theta) == pytest.approx([0.0], abs=1e-4)
 
 
 @pytest.mark.parametrize("scale", [100.0, 1e-6])
@@ -269,10 +269,10 @@ def test_refit_does_not_change_the_fit() -> None:
     assert other.model is not fit.model
     np.testing.assert_array_equal(model.y, y)
     assert_equal_snapshots(snapshot(fit), before)
-    model.objective([3.0, 1.0, 2.0], reml=False)
+    model._by(reml=False).objective([3.0, 1.0, 2.0])
     model.gradient([0.0, 0.0, 0.0])
     model.pls([3.0, 1.0, 2.0])
-    model.fit(reml=False, start=[5.0, 0.0, 5.0])
+    model._by(reml=False).fit(start=[5.0, 0.0, 5.0])
     assert_equal_snapshots(snapshot(fit), before)
     assert_same_fit(fit.refit(y), fit, rtol=1e-5)
 

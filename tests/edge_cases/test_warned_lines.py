@@ -43,7 +43,7 @@ FITS: dict[str, Callable[[], mm.LinearMixedFit]] = {
     "confounded": lambda: mm.lmer(SAME, confounded()),
     "confounded, ML": lambda: mm.lmer(SAME, confounded(), reml=False),
     "rank-deficient, ML": lambda: mm.lmer(TWICE, SLEEP, reml=False),
-    "by stages": lambda: mm.LinearMixedModel(SAME, confounded()).fit(False),
+    "by stages": lambda: mm.LinearMixedModel(SAME, confounded(), reml=False).fit(),
 }
 
 CALLS: dict[str, Callable[[mm.LinearMixedFit], Any]] = {

@@ -10,7 +10,6 @@ import pytest
 
 from mixedmodels import LinearMixedModel, _core
 from mixedmodels.estimates.model import Model
-from mixedmodels.optimize.run import DECREMENT, ZERO
 
 N = 12
 GOOD = np.tile(np.arange(3, dtype=np.int32), 4)
@@ -63,7 +62,7 @@ ENTRIES: dict[str, Callable[[Any, Model], Any]] = {
     "interact, second": lambda codes, _: _core.interact(GOOD, 3, codes, 3),
     "compact": lambda codes, _: _core.compact(codes, 3),
     "predict_rows": lambda codes, model: _core.predict_rows(
-        model.objective.evaluator, [codes], [np.ones((N, 1))], np.ones((N, 2))
+        model.workspace.evaluator, [codes], [np.ones((N, 1))], np.ones((N, 2))
     ),
 }
 
@@ -119,14 +118,14 @@ def test_as_many_codes_as_levels_and_matrices() -> None:
 def test_rows_to_leave_out(start: Any, rows: Any, message: str, model: Model) -> None:
     with pytest.raises(ValueError, match=message):
         _core.fit_without(
-            model.objective.evaluator,
+            model.workspace.evaluator,
             np.array(start, dtype=np.int64),
             np.array(rows, dtype=np.int64),
             np.ones(1),
             True,
             100,
-            DECREMENT,
-            ZERO,
+            1e-11,
+            1e-3,
             None,
             [1],
             np.ones(1),

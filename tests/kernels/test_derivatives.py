@@ -15,7 +15,7 @@ from properties.structures import (
     theta_at,
 )
 
-from mixedmodels._core import kenward_roger_sums, kenward_roger_workspace
+from mixedmodels._core import kenward_roger_workspace
 
 RECIPES = list(seeded_recipes(12))
 
@@ -34,10 +34,11 @@ def test_derivatives(recipe: Recipe, point: Point) -> None:
     problem = oracle.from_design(data.along_axes(model).design)
     theta = theta_at(model, point, 3)
     inner = model._model
-    fixed, log_pwrss = inner.objective.derivatives(theta)
+    with inner.criterion(reml=False).at(theta) as point:
+        fixed, log_pwrss = point.fixed_derivatives()
+        pwrss = point.pwrss
     R = inner.products.R
     close(R.T @ fixed @ R, oracle.fixed_derivatives(problem, theta))
-    pwrss = inner.objective.evaluator.pwrss
     close(log_pwrss * pwrss, oracle.pwrss_gradient(problem, theta))
     assert (fixed == fixed.transpose(0, 2, 1)).all()
 
@@ -50,9 +51,9 @@ def test_sums_of_kenward_and_roger(recipe: Recipe, point: Point) -> None:
     problem = oracle.from_design(data.along_axes(model).design)
     theta = theta_at(model, point, 4)
     inner = model._model
-    evaluator, R = inner.objective.evaluator, inner.products.R
-    evaluator.value(theta, True)
-    trace, traces, P, Q = kenward_roger_sums(evaluator)
+    R = inner.products.R
+    with inner.criterion(reml=True).at(theta) as point:
+        trace, traces, P, Q = point.kenward_roger_sums()
     inverse, _, _ = oracle.dense_derivatives(problem, theta)
     root_w = np.sqrt(problem.w)[:, None]
     G = oracle.covariance_derivatives(problem)

@@ -42,9 +42,10 @@ def test_large_blocks_against_the_oracle(name: str) -> None:
     theta = theta_at(model, "zero column", 1)
     for reml in (False, True):
         expected = oracle.criterion(problem, theta, reml)
-        assert model.objective(theta, reml=reml) == pytest.approx(expected, rel=1e-12)
+        by = model._by(reml=reml)
+        assert by.objective(theta) == pytest.approx(expected, rel=1e-12)
         slope, scale = oracle.gradient(problem, theta, reml), 1e-11 * data.n
-        np.testing.assert_allclose(model.gradient(theta, reml=reml), slope, rtol=0.0, atol=scale)
+        np.testing.assert_allclose(by.gradient(theta), slope, rtol=0.0, atol=scale)
     for ours, theirs in zip(
         model.conditional_covariance(theta),
         oracle.conditional_covariance(problem, theta),
@@ -63,8 +64,8 @@ def test_any_order_of_elimination_gives_the_same(name: str) -> None:
         other = evaluator(model, order)
         for reml in (False, True):
             value = other.value(other.to_axes(theta[None])[0], reml)
-            assert value == pytest.approx(model.objective(theta, reml=reml), rel=1e-12)
-            gradient = model.gradient(theta, reml=reml)
+            assert value == pytest.approx(model._by(reml=reml).objective(theta), rel=1e-12)
+            gradient = model._by(reml=reml).gradient(theta)
             np.testing.assert_allclose(
                 other.slope_from_axes(other.gradient(reml)[None])[0],
                 gradient,
@@ -116,8 +117,8 @@ def test_nan_where_nothing_can_be_computed() -> None:
     before = model.objective(good)
     for bad in ([1e200, 1.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1e180]):
         for reml in (False, True):
-            assert np.isnan(model.objective(bad, reml=reml))
-            assert np.isnan(model.gradient(bad, reml=reml)).all()
+            assert np.isnan(model._by(reml=reml).objective(bad))
+            assert np.isnan(model._by(reml=reml).gradient(bad)).all()
     assert model.objective(good) == before
 
 
@@ -146,14 +147,14 @@ def test_hessian_is_the_slope_of_the_gradient() -> None:
         model = build(recipe).model
         theta = theta_at(model, "interior", 1)
         for reml in (False, True):
-            hessian = model.hessian(theta, reml=reml)
+            hessian = model._by(reml=reml).hessian(theta)
             np.testing.assert_array_equal(hessian, hessian.T)
             for k in range(len(theta)):
                 step = np.zeros(len(theta))
                 step[k] = 1e-2
                 near, far = (
-                    model.gradient(theta + c * step, reml=reml)
-                    - model.gradient(theta - c * step, reml=reml)
+                    model._by(reml=reml).gradient(theta + c * step)
+                    - model._by(reml=reml).gradient(theta - c * step)
                     for c in (0.5, 1.0)
                 )
                 slope = (8.0 * near - far) / (6.0 * step[k])
@@ -163,15 +164,16 @@ def test_hessian_is_the_slope_of_the_gradient() -> None:
 
 def test_exact_hessian_is_taken_where_it_pays_and_keeps_its_digits() -> None:
     model = build(Recipe((("crossed", 30), ("crossed", 12)), ((0, 2), (1, 1)), n=300)).model
-    objective = model._model.objective
-    evaluator, theta = objective.evaluator, theta_at(model, "interior", 1)
-    assert objective.hessian_cost.exact_pays()
+    workspace = model._model.workspace
+    evaluator, theta = workspace.evaluator, theta_at(model, "interior", 1)
+    assert workspace.hessian_cost.exact_pays()
     for reml in (False, True):
         evaluator.reset_counts()
-        exact = model.hessian(theta, reml=reml)
+        exact = model._by(reml=reml).hessian(theta)
         assert (evaluator.n_value, evaluator.n_gradient) == (1, 0)
-        at = objective.to_axes(theta)
-        differences = objective.hessian_from_axes(evaluator.difference_hessian(at, reml, False))
+        axes = workspace.axes
+        at = axes.to_axes(theta)
+        differences = axes.hessian_from_axes(evaluator.difference_hessian(at, reml, False))
         scale = np.abs(exact).max()
         np.testing.assert_allclose(exact, differences, rtol=0.0, atol=1e-5 * scale)
     huge = np.array([1e6, 1e3, 1e6, 1e6])
@@ -183,7 +185,7 @@ def test_exact_hessian_is_taken_where_it_pays_and_keeps_its_digits() -> None:
 def test_hessian_of_one_wide_factor_is_exact() -> None:
     model = build(Recipe((("crossed", 12),), ((0, 5),), n=200)).model
     theta = theta_at(model, "interior", 3)
-    evaluator = model._model.objective.evaluator
+    evaluator = model._model.workspace.evaluator
     evaluator.reset_counts()
     model.hessian(theta)
     assert (evaluator.n_value, evaluator.n_gradient) == (1, 0)

@@ -74,8 +74,7 @@ def test_the_least_pivot_is_that_of_dense_matrices(
                 matrices.append(Q @ (same * (product + product.T) / 2.0) @ Q)
                 sizes.append(np.sqrt(norms[a] * norms[b]))
     rows = np.array([V.ravel() for V in [*matrices, Q]]) / np.array([*sizes, np.sqrt(n)])[:, None]
-    objective = model._model.objective
-    pivot, share = objective.evaluator.identifiability(reml)
+    pivot, share = model._model.criterion(reml=reml).identifiability()
     gram = rows @ rows.T
     assert np.linalg.eigvalsh(gram)[0] - 1e-9 <= pivot <= 1.0 + 1e-9
     if reml:  # by ML all diagonal entries of variances are 1, and rounding decides the order

@@ -48,6 +48,7 @@ def model_of(case: Case) -> LinearMixedModel:
     return LinearMixedModel(
         case["formula"],
         data,
+        case.get("reml", True),
         weights=case["weights"],
         offset=case["offset"],
         contrasts=contrasts_of(case, data),
@@ -61,7 +62,7 @@ def fit_of(case_id: str) -> LinearMixedFit:
     with warnings.catch_warnings():
         if case["singular"]:
             warnings.simplefilter("ignore", SingularFitWarning)
-        fit: LinearMixedFit = model_of(case).fit(case["reml"])
+        fit: LinearMixedFit = model_of(case).fit()
     return fit
 
 
@@ -110,7 +111,7 @@ def at_fixed_theta(case: Case, model: LinearMixedModel) -> FixedTheta:
         beta = np.atleast_1d(np.asarray(point["beta"], dtype=np.float64))
         rows.append(
             (
-                relative(model.objective(point["theta"], reml=reml), point["deviance"]),
+                relative(model._by(reml=reml).objective(point["theta"]), point["deviance"]),
                 relative(pls.pwrss, point["pwrss"]),
                 scaled(pls.logdet_L2, point["ldL2"], max(1.0, abs(point["ldL2"]))),
                 scaled(pls.logdet_RX2, point["ldRX2"], max(1.0, abs(point["ldRX2"]))),

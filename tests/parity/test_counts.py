@@ -37,11 +37,11 @@ def simulated(seed: int) -> pd.DataFrame:
 def models(kind: str) -> Iterator[tuple[LinearMixedModel, bool]]:
     if kind != "reference":
         for seed in range(60):
-            yield LinearMixedModel(SIMULATED[kind], simulated(seed)), False
+            yield LinearMixedModel(SIMULATED[kind], simulated(seed), reml=False)
         return
     for name, case in CASES.items():
         if not name.startswith(("insteval", "star")):
-            yield model_of(case), case["reml"]
+            yield model_of(case)
 
 
 @pytest.mark.parametrize("kind", MEANS)
@@ -50,8 +50,8 @@ def test_no_more_evaluations_than_measured(kind: str) -> None:
     with warnings.catch_warnings():
         for category in (SingularFitWarning, ConvergenceWarning, NotIdentifiedWarning):
             warnings.simplefilter("ignore", category)
-        for model, reml in models(kind):
-            fit = model.fit(reml)
+        for model in models(kind):
+            fit = model.fit()
             assert fit.converged
             counts.append(fit.optsum.n_objective)
     assert len(counts) >= 57

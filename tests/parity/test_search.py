@@ -75,7 +75,7 @@ def fit_case(case_id: str, **options: object) -> LinearMixedFit:
     with warnings.catch_warnings():
         if case["singular"]:
             warnings.simplefilter("ignore", SingularFitWarning)
-        fit: LinearMixedFit = case_model(case_id).fit(case["reml"], **options)  # type: ignore[arg-type]
+        fit: LinearMixedFit = case_model(case_id).fit(**options)  # type: ignore[arg-type]
     return fit
 
 
@@ -126,7 +126,7 @@ def test_every_method_escapes_from_zero(case_id: str, optimizer: str) -> None:
 def test_false_zero_of_a_third_factor(start: list[float] | None) -> None:
     """InstEval with dept: a search that stays at theta_dept = 0 ends 8.85 too high."""
     model = case_model_of_departments()
-    fit = model.fit(reml=False, start=start)
+    fit = model.fit(start=start)
     assert fit.theta_names == ["s.(Intercept)", "d.(Intercept)", "dept.(Intercept)"]
     assert fit.deviance == pytest.approx(237721.76877, abs=1e-5)
     assert fit.theta[2] > 0.05
@@ -138,7 +138,7 @@ def test_false_zero_of_a_third_factor(start: list[float] | None) -> None:
 @lru_cache(maxsize=1)
 def case_model_of_departments() -> LinearMixedModel:
     formula = "y ~ service + (1 | s) + (1 | d) + (1 | dept)"
-    return LinearMixedModel(formula, load_dataset("insteval"))
+    return LinearMixedModel(formula, load_dataset("insteval"), reml=False)
 
 
 @pytest.mark.parametrize("optimizer", ["auto", "Nelder-Mead"])
@@ -146,7 +146,7 @@ def test_best_point_is_kept_when_evaluations_run_out(optimizer: OptimizerName) -
     """Evaluations enough to go downhill, and not to arrive."""
     model, control = case_model("pastes_ml"), Control(max_evaluations=3)
     with pytest.warns(ConvergenceWarning, match=r"Not converged: .*Allow more evaluations"):
-        fit = model.fit(False, optimizer=optimizer, control=control, start=[3.0, 1.0])
+        fit = model.fit(optimizer=optimizer, control=control, start=[3.0, 1.0])
     assert not fit.converged
     assert fit.optsum.status == "max_evaluations"
     assert "Not converged" in str(fit)
@@ -173,7 +173,7 @@ def test_starts_that_cannot_be_used(start: list[float], message: str) -> None:
 def test_options_that_cannot_be_used() -> None:
     model, wrong = case_model("pastes_ml"), cast(Any, "ML")
     with pytest.raises(MixedModelsError, match=r"reml is 'ML'; it must be True .*or False"):
-        model.fit(wrong)
+        LinearMixedModel("y ~ x + (1 | g)", {}, reml=wrong)
     with pytest.raises(MixedModelsError, match=r"control is 'ML'; make it with Control"):
         model.fit(control=wrong)
     with pytest.raises(MixedModelsError, match=r"max_evaluations is 0; .* at least 1"):

@@ -48,7 +48,7 @@ def test_large_and_small_effects(name: str, ratio: float) -> None:
     for theta in near(data, ratio):
         for reml in (False, True):
             expected = exact.criterion(problem, theta, reml)
-            assert model.objective(theta, reml=reml) == pytest.approx(expected, rel=1e-8)
+            assert model._by(reml=reml).objective(theta) == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize("ratio", [1e4, 1e-4])
@@ -58,7 +58,7 @@ def test_slopes_of_the_criterion_there(ratio: float) -> None:
     model, problem = data.model, oracle.from_design(data.design)
     theta = np.full(2, ratio)
     for reml in (False, True):
-        for k, slope in enumerate(model.gradient(theta, reml=reml)):
+        for k, slope in enumerate(model._by(reml=reml).gradient(theta)):
             step = np.zeros(2)
             step[k] = 1e-4 * ratio
             up, down = (exact.criterion(problem, theta + s * step, reml) for s in (1.0, -1.0))
@@ -75,7 +75,7 @@ def test_ordinary_effects(name: str) -> None:
         theta = theta_at(model, point, 3)
         for reml in (False, True):
             expected = exact.criterion(problem, theta, reml)
-            assert model.objective(theta, reml=reml) == pytest.approx(expected, rel=1e-12)
+            assert model._by(reml=reml).objective(theta) == pytest.approx(expected, rel=1e-12)
             assert oracle.criterion(problem, theta, reml) == pytest.approx(expected, rel=1e-12)
 
 
@@ -92,4 +92,4 @@ def test_scales_and_offsets_of_columns(name: str, move: float) -> None:
     theta = theta_at(model, "interior", 5)
     for reml in (False, True):
         expected = exact.criterion(problem, theta, reml)
-        assert model.objective(theta, reml=reml) == pytest.approx(expected, rel=1e-8)
+        assert model._by(reml=reml).objective(theta) == pytest.approx(expected, rel=1e-8)

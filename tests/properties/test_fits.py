@@ -33,7 +33,7 @@ def data_of(name: str) -> Data:
 
 @lru_cache
 def fit_of(name: str, reml: bool) -> LinearMixedFit:
-    fit = data_of(name).model.fit(reml=reml)
+    fit = data_of(name).model._by(reml=reml).fit()
     diagonal = fit.theta[fit.model.templates.diagonal]
     assert diagonal.min() > 0.05, "the optimum should be inside"
     return fit
@@ -52,7 +52,7 @@ def compare(
     criterion moves by `shift` for every residual degree of freedom."""
     pair = None
     for reml in (True, False):
-        before, after = fit_of(name, reml), change(data_of(name)).model.fit(reml=reml)
+        before, after = fit_of(name, reml), change(data_of(name)).model._by(reml=reml).fit()
         df = data_of(name).n - (data_of(name).X.shape[1] if reml else 0)
         assert after.converged
         assert after.objective == pytest.approx(before.objective + df * shift, abs=tol * df)
@@ -131,7 +131,7 @@ def test_scales_of_covariates(factor: float) -> None:
         return data.replace(X=X, terms=((group, z * np.array([1.0, factor])),))
 
     data = data_of("slopes")
-    before, after = fit_of("slopes", False), change(data).model.fit(reml=False)
+    before, after = fit_of("slopes", False), change(data).model._by(reml=False).fit()
     assert after.converged
     assert not after.is_singular
     assert after.optsum.n_objective <= 1.5 * before.optsum.n_objective
@@ -158,7 +158,7 @@ def test_balanced_one_way_with_large_and_small_effects(ratio: float, reml: bool)
     within = ((y - means[codes]) ** 2).sum() / (len(y) - groups)
     between = size * ((means - y.mean()) ** 2).sum() / (groups - 1 if reml else groups)
     theta = np.sqrt(max(0.0, (between / within - 1.0) / size))
-    fit = data.model.fit(reml=reml)
+    fit = data.model._by(reml=reml).fit()
     assert fit.converged
     assert fit.theta[0] == pytest.approx(theta, rel=1e-5, abs=1e-5)
     assert fit.sigma == pytest.approx(np.sqrt(within), rel=1e-5) or theta == 0.0

@@ -41,8 +41,8 @@ def test_against_central_differences_on_200_random_structures(reml: bool) -> Non
         model = build(recipe).model
         for point in ("interior", SINGULAR[index % len(SINGULAR)]):
             theta = theta_at(model, point, recipe.seed)
-            exact = model.gradient(theta, reml=reml)
-            numeric = central_differences(lambda at: model.objective(at, reml=reml), theta)  # noqa: B023
+            exact = model._by(reml=reml).gradient(theta)
+            numeric = central_differences(lambda at: model._by(reml=reml).objective(at), theta)  # noqa: B023
             # A slope that is zero by symmetry is measured in units of one.
             error = np.abs(exact - numeric).max() / max(1.0, np.abs(numeric).max())
             assert error < 1e-6, f"{recipe} at {point}: relative error {error:.2g}"
@@ -90,7 +90,7 @@ def test_against_a_complex_step(reml: bool) -> None:
         model, problem = data.model, oracle.from_design(data.design)
         for point in ("interior", SINGULAR[index % len(SINGULAR)]):
             theta = theta_at(model, point, recipe.seed)
-            exact = model.gradient(theta, reml=reml)
+            exact = model._by(reml=reml).gradient(theta)
             truth = np.empty(len(theta))
             for k in range(len(theta)):
                 moved = theta.astype(complex)
@@ -106,10 +106,10 @@ def test_zero_columns_are_stationary(reml: bool) -> None:
     for recipe in seeded_recipes(40):
         model = build(recipe).model
         theta = theta_at(model, "zero column", recipe.seed)
-        gradient = model.templates.lam(model.gradient(theta, reml=reml))
+        gradient = model.templates.lam(model._by(reml=reml).gradient(theta))
         for slopes, lam in zip(gradient, model.templates.lam(theta), strict=True):
             assert np.abs(slopes[:, ~lam.any(axis=0)]).max(initial=0.0) < 1e-10
-        assert not model.gradient(np.zeros(len(theta)), reml=reml).any()
+        assert not model._by(reml=reml).gradient(np.zeros(len(theta))).any()
 
 
 def test_the_order_of_evaluations_does_not_matter() -> None:
@@ -119,14 +119,14 @@ def test_the_order_of_evaluations_does_not_matter() -> None:
     a = theta_at(data.model, "interior", 1)
     b = theta_at(data.model, "interior", 2)
     fresh = {
-        reml: (data.model.objective(a, reml=reml), data.model.gradient(a, reml=reml))
+        reml: (data.model._by(reml=reml).objective(a), data.model._by(reml=reml).gradient(a))
         for reml in (False, True)
     }
     used = data.model
     for reml in (True, False, True):
-        used.gradient(b, reml=not reml)
+        used._by(reml=not reml).gradient(b)
         used.conditional_covariance(b)
         value, gradient = fresh[reml]
-        assert used.objective(a, reml=reml) == value
-        assert np.array_equal(used.gradient(a, reml=reml), gradient)
-        assert np.array_equal(used.gradient(a, reml=reml), gradient)
+        assert used._by(reml=reml).objective(a) == value
+        assert np.array_equal(used._by(reml=reml).gradient(a), gradient)
+        assert np.array_equal(used._by(reml=reml).gradient(a), gradient)

@@ -18,9 +18,9 @@ def same(
 ) -> None:
     """Both criteria agree, but for `shift` (ml, reml), to `tol` in units of n or of themselves."""
     for reml in (False, True):
-        expected = before.model.objective(theta, reml=reml)
+        expected = before.model._by(reml=reml).objective(theta)
         expected += shift.get("reml" if reml else "ml", 0.0)
-        found = after.model.objective(moved, reml=reml)
+        found = after.model._by(reml=reml).objective(moved)
         assert abs(found - expected) <= tol * max(abs(expected), before.n)
 
 

@@ -40,6 +40,21 @@ def test_no_circle_of_imports() -> None:
     assert len(list(TopologicalSorter(graph).static_order())) == len(every)  # or CycleError
 
 
+def test_the_workspace_is_reached_through_the_criterion_alone() -> None:
+    """No lock is taken by hand, and nothing else reads what depends on where a workspace stands."""
+    guarded = {"lock", "acquire", "release", "evaluator", "stands_at"}
+    core = {"Evaluator", "SearchOptions", "derivatives", "fit", "fit_without", "kenward_roger_sums",
+            "predict_rows", "row_values", "settle"}  # fmt: skip
+    outside = {n: path for n, path in modules().items() if ".criterion" not in n}
+    assert len(modules()) - len(outside) >= 7
+    for name, path in outside.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in guarded, (name, node.lineno)
+            if isinstance(node, ast.ImportFrom) and node.module == "mixedmodels._core":
+                assert core.isdisjoint(alias.name for alias in node.names), name
+
+
 def test_roles_of_a_fit_derive_from_its_values_alone() -> None:
     assert len(MixedFit.__bases__) > 5
     for role in MixedFit.__bases__:

@@ -52,10 +52,10 @@ def available() -> list[OptimizerName]:
 
 
 def _row(fitted: Fitted, name: OptimizerName, control: Control) -> dict[str, Any]:
-    model, reml = fitted.model, fitted.solution.reml
+    model = fitted.model
     began = time.perf_counter()
     try:
-        found = model.twin().solve(Request(reml, name, None, control))
+        found = fitted.searched_again(Request(name, None, control))
         theta, value = found.solution.theta, found.solution.objective
         converged, spent = found.optsum.converged, found.optsum.n_objective
         message = "" if converged else found.optsum.message

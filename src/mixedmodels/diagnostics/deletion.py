@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mixedmodels._core import fit_without
 from mixedmodels.arrays import AnyArray, FloatArray, LongArray
 from mixedmodels.design.alignment import row_column
 from mixedmodels.design.codes import categorize
@@ -27,7 +26,6 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.naming import first_few
-from mixedmodels.optimize.run import DECREMENT, ZERO
 from mixedmodels.settings import (
     INFLUENCE_METHODS,
     Control,
@@ -139,22 +137,14 @@ def _fits(
     fitted: Fitted, sets: RowSets, control: Control, newton: FloatArray | None, threads: int
 ) -> dict[str, Any]:
     """The core's fits."""
-    solution = fitted.solution
-    found: dict[str, Any] = fit_without(
-        # The core reads no more of it than the model, which does not change: no lock is needed.
-        fitted.model.objective.evaluator,
-        np.ascontiguousarray(sets.start),
-        np.ascontiguousarray(sets.rows),
-        solution.axes_theta,
-        solution.reml,
-        control.max_evaluations,
-        DECREMENT,
-        ZERO,
+    return fitted.criterion.fit_without(
+        (sets.start, sets.rows),
+        fitted.solution.axes_theta,
+        control,
         newton,
-        *ForwardAxes.of(fitted.model.products, fitted.model.templates).packed(),
+        ForwardAxes.of(fitted.model.products, fitted.model.templates).packed(),
         threads,
     )
-    return found
 
 
 def _result(
@@ -170,7 +160,7 @@ def _result(
     refused = np.array([note.startswith("refused") for note in notes], dtype=np.bool_)
     for name in ("beta", "std_error", "theta", "sigma", "objective"):
         found[name][refused] = np.nan
-    found["theta"] = fitted.model.objective.from_axes(found["theta"])
+    found["theta"] = fitted.model.axes.from_axes(found["theta"])
     converged = np.isfinite(found["objective"])
     if method == "exact":
         converged &= found["decrement"] <= control.gtol

@@ -15,10 +15,8 @@ from mixedmodels.estimates.model import Fitted
 def information_root(fitted: Fitted) -> FloatArray:
     """(p, p) RX R / sigma, of which the cross-product is the inverse covariance of beta."""
     solution, model = fitted.solution, fitted.model
-    objective = model.objective
-    with objective.lock:
-        objective.evaluator.value(solution.axes_theta, solution.reml)
-        root: FloatArray = objective.evaluator.RX @ model.products.R
+    with fitted.criterion.at(solution.axes_theta) as point:
+        root: FloatArray = point.RX @ model.products.R
     return root / solution.sigma
 
 

@@ -27,7 +27,6 @@ from mixedmodels.covariance import Templates
 from mixedmodels.diagnostics.rows import values_at
 from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.objective import Objective
 
 # Curvature below this part of the largest is taken for flat: no step goes there.
 _FLAT = 1e-8
@@ -37,9 +36,9 @@ _STEP = 1e-4
 
 def newton_matrix(fitted: Fitted) -> FloatArray:
     """(m, m) inverse Hessian at the optimum, zero for entries of theta that stand at zero."""
-    solution, objective = fitted.solution, fitted.model.objective
-    hessian = objective.hessian(solution.axes_theta, reml=solution.reml)
-    unit = np.where(solution.axes_theta == 0.0, 0.0, objective.evaluator.unit)
+    theta, criterion = fitted.solution.axes_theta, fitted.criterion
+    hessian = criterion.hessian(theta)
+    unit = np.where(theta == 0.0, 0.0, criterion.unit)
     values, vectors = np.linalg.eigh(hessian * np.outer(unit, unit))
     curved = values > _FLAT * values.max(initial=0.0)
     inverse = np.divide(1.0, values, out=np.zeros_like(values), where=curved)
@@ -68,14 +67,11 @@ def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
     """What `_core.fit_without` gives for the exact fits, for these single rows."""
     solution, model = fitted.solution, fitted.model
     theta, n, p = solution.axes_theta, len(rows), solution.p
-    objective = model.objective
-    with objective.lock:
-        at = _without(fitted, objective, theta, rows)
-        newton = newton_matrix(fitted)
-        free = np.flatnonzero(newton.any(axis=0)).tolist()
-        slopes = {
-            k: _slope(fitted, objective, k, rows, _STEP * _size(objective, theta)[k]) for k in free
-        }
+    at = _without(fitted, theta, rows)
+    newton = newton_matrix(fitted)
+    free = np.flatnonzero(newton.any(axis=0)).tolist()
+    size = np.maximum(np.abs(theta), 0.1 * model.axes.unit)
+    slopes = {k: _slope(fitted, k, rows, _STEP * size[k]) for k in free}
     gradient = np.zeros((n, len(theta)))
     for k, slope in slopes.items():
         gradient[:, k] = slope.change
@@ -117,19 +113,13 @@ def n_left(fitted: Fitted) -> int:
     return fitted.solution.n - 1
 
 
-def _size(objective: Objective, theta: FloatArray) -> FloatArray:
-    """(m,) how large every theta is, at least its natural unit's tenth."""
-    size: FloatArray = np.maximum(np.abs(theta), 0.1 * objective.evaluator.unit)
-    return size
-
-
-def _slope(fitted: Fitted, objective: Objective, k: int, rows: LongArray, step: float) -> _Without:
+def _slope(fitted: Fitted, k: int, rows: LongArray, step: float) -> _Without:
     """Derivatives of `_without` with respect to theta_k, by central differences."""
     theta = fitted.solution.axes_theta
     move = np.zeros_like(theta)
     move[k] = step
-    up = _without(fitted, objective, theta + move, rows)
-    down = _without(fitted, objective, theta - move, rows)
+    up = _without(fitted, theta + move, rows)
+    down = _without(fitted, theta - move, rows)
     return _Without(
         *(
             (getattr(up, name) - getattr(down, name)) / (2.0 * step)
@@ -138,26 +128,27 @@ def _slope(fitted: Fitted, objective: Objective, k: int, rows: LongArray, step: 
     )
 
 
-def _without(fitted: Fitted, objective: Objective, theta: FloatArray, rows: LongArray) -> _Without:
+def _without(fitted: Fitted, theta: FloatArray, rows: LongArray) -> _Without:
     reml, n, p = fitted.solution.reml, fitted.solution.n, fitted.solution.p
-    values = values_at(objective, theta, reml=reml, directions=True)
-    evaluator, products = objective.evaluator, fitted.model.products
+    with fitted.criterion.at(theta) as point:
+        values = values_at(point, directions=True)
+        pwrss_of_all, RX, beta = point.pwrss, point.RX, point.beta
     spare, residual = values.spare[rows], values.residual[rows]
     direction = values.direction[rows]
     df = n - (p if reml else 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        pwrss = evaluator.pwrss - residual**2 / spare
+        pwrss = pwrss_of_all - residual**2 / spare
         log_pwrss = np.log(np.where(pwrss > 0.0, pwrss, np.nan))
         log_det = np.log(spare if reml else 1.0 - values.random[rows])
     change = log_det + (df - 1) * (1.0 + np.log(2.0 * np.pi / max(df - 1, 1)) + log_pwrss)
-    change -= df * (1.0 + np.log(2.0 * np.pi * evaluator.pwrss / df))
+    change -= df * (1.0 + np.log(2.0 * np.pi * pwrss_of_all / df))
     if fitted.model.design.w is not None:
         change += np.log(fitted.model.design.w[rows])
-    root = np.linalg.inv(evaluator.RX @ products.R)
+    root = np.linalg.inv(RX @ fitted.model.products.R)
     spread = np.einsum("ij,ij->i", root, root) + direction**2 / spare[:, None]
     return _Without(
         change=change,
-        beta=evaluator.beta - direction * (residual / spare)[:, None],
+        beta=beta - direction * (residual / spare)[:, None],
         log_pwrss=log_pwrss,
         log_spread=0.5 * np.log(spread),
     )

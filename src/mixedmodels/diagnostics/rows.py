@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mixedmodels._core import row_values
 from mixedmodels.arrays import FloatArray
+from mixedmodels.criterion.point import LinearPoint
 from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.solution import Solution
-from mixedmodels.objective import Objective
 from mixedmodels.settings import (
     RESIDUAL_KINDS,
     RESIDUAL_LEVELS,
@@ -61,19 +60,15 @@ class RowValues:
         return np.where(spare > _DETERMINED, spare, np.nan)
 
 
-def values_at(
-    objective: Objective, theta: FloatArray, *, reml: bool, directions: bool = False
-) -> RowValues:
-    """The values at theta along the axes; `directions` asks for those too."""
-    with objective.lock:
-        objective.evaluator.value(np.ascontiguousarray(theta), reml)
-        return RowValues(**row_values(objective.evaluator, directions))
+def values_at(point: LinearPoint, *, directions: bool = False) -> RowValues:
+    """The values at a point; `directions` asks for those too."""
+    return RowValues(**point.row_values(directions=directions))
 
 
 def rows_of(fitted: Fitted) -> RowValues:
     """The values at the optimum."""
-    solution = fitted.solution
-    return values_at(fitted.model.objective, solution.axes_theta, reml=solution.reml)
+    with fitted.criterion.at(fitted.solution.axes_theta) as point:
+        return values_at(point)
 
 
 def row_labels(design: Design) -> pd.Index:

@@ -1,8 +1,9 @@
 """Templates along the forward axes of each term, which the origin of a covariate does not move.
 
 A forward axis is a column of the term less what the columns before it have of it: with an intercept
-first, the others are centred. The axes of the core (see `objective`) run from the last column to
-the first, which keeps theta linear in theta along the axes; a rotation leads from one to the other.
+first, the others are centred. The axes of the core (see `criterion.axes`) run from the last column
+to the first, which keeps theta linear in theta along the axes; a rotation leads from one to the
+other.
 What depends on the coordinates of a template themselves, such as draws by a root of a covariance or
 numerical integration over theta, is done along the forward axes, so that it is the same for x and
 for x + 1000.

@@ -15,9 +15,9 @@ import numpy as np
 from mixedmodels._core import Products
 from mixedmodels.arrays import BoolArray, FloatArray, IntArray
 from mixedmodels.covariance import Templates
+from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.design import Design
 from mixedmodels.design.identify import SUSPICIOUS, Confounded, Findings, examine_rows
-from mixedmodels.objective import Objective
 
 # Rows beyond the random effects of a term up to which its variances are hardly determined.
 _FEW_ROWS = 3
@@ -266,16 +266,13 @@ class Identification:
         return self.design.groups[self.design.terms[t].group].name
 
 
-def identify(
-    design: Design, objective: Objective, products: Products, *, reml: bool
-) -> Identification:
-    """What one criterion leaves open; the rows are read only where the products raise suspicion."""
-    with objective.lock:
-        pivot, share = objective.evaluator.identifiability(reml)
+def identify(design: Design, criterion: LinearCriterion, products: Products) -> Identification:
+    """What a criterion leaves open; the rows are read only where the products raise suspicion."""
+    pivot, share = criterion.identifiability()
     found = None
     if not (pivot > SUSPICIOUS and share > SUSPICIOUS):
-        found = examine_rows(design, products.R, products.kept, reml=reml)
-    return Identification(design, objective.templates, reml, found)
+        found = examine_rows(design, products.R, products.kept, reml=criterion.reml)
+    return Identification(design, criterion.workspace.templates, criterion.reml, found)
 
 
 def _by_terms(

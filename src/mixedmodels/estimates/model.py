@@ -1,6 +1,6 @@
 """One model from design to estimates: each stage made once, when it is first needed.
 
-The stages themselves are elsewhere (cross-products, analysis, objective, search); here they are
+The stages themselves are elsewhere (cross-products, analysis, criterion, search); here they are
 kept together, for the model that users see and for whatever has to fit a relative of it.
 """
 
@@ -16,6 +16,10 @@ import numpy as np
 from mixedmodels._core import Analysis, Products
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
+from mixedmodels.criterion.axes import ThetaAxes
+from mixedmodels.criterion.base import Watch
+from mixedmodels.criterion.linear import LinearCriterion
+from mixedmodels.criterion.workspace import Workspace
 from mixedmodels.crossprod import cross_products, templates_of
 from mixedmodels.design import Design
 from mixedmodels.errors import ConvergenceWarning, warn
@@ -24,9 +28,7 @@ from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.lazy import cached_property
 from mixedmodels.memory import threads_that_fit
-from mixedmodels.objective import Objective
 from mixedmodels.optimize import Request, minimize
-from mixedmodels.optimize.problem import Watch
 from mixedmodels.optimize.summary import OptSummary
 
 T = TypeVar("T")
@@ -64,23 +66,38 @@ class Model:
         return Analysis(self.products)
 
     @cached_property
-    def objective(self) -> Objective:
-        """The criterion, with a workspace that all users of the model share under its lock."""
-        return self.own_objective()
+    def workspace(self) -> Workspace:
+        """The workspace that all users of the model share."""
+        return self._new_workspace()
+
+    def _new_workspace(self) -> Workspace:
+        return Workspace(self.analysis, self.templates, self.threads)
+
+    @property
+    def axes(self) -> ThetaAxes:
+        """The maps between theta and theta along the axes of the terms."""
+        return self.workspace.axes
+
+    def criterion(self, *, reml: bool) -> LinearCriterion:
+        """The REML criterion or the ML deviance, in the shared workspace."""
+        return LinearCriterion(self.workspace, reml=reml)
+
+    def own_criterion(self, *, reml: bool) -> LinearCriterion:
+        """The same in a workspace of its own, for work in parallel."""
+        return LinearCriterion(self._new_workspace(), reml=reml)
 
     @cached_property
     def _identified(self) -> dict[bool, Identification]:
         return {}
 
-    def identification(self, *, reml: bool) -> Identification:
-        """Which parameters one criterion cannot tell apart."""
-        if reml not in self._identified:
-            self._identified[reml] = identify(self.design, self.objective, self.products, reml=reml)
-        return self._identified[reml]
-
-    def own_objective(self, threads: int | None = None) -> Objective:
-        """The criterion with a workspace of its own, for work in parallel."""
-        return Objective(self.analysis, self.templates, threads or self.threads)
+    def identification(self, criterion: LinearCriterion) -> Identification:
+        """Which parameters a criterion of the model cannot tell apart."""
+        found = self._identified.get(criterion.reml)
+        if found is None:
+            found = self._identified[criterion.reml] = identify(
+                self.design, criterion, self.products
+            )
+        return found
 
     def affordable_threads(self, threads: int | None = None) -> int:
         """As many of the threads as have room when each takes a workspace of its own."""
@@ -91,54 +108,50 @@ class Model:
         """The same model with a workspace of their own, for work beside that of a fit."""
         twin = Model.__new__(Model)
         twin.__dict__.update(self.__dict__)
-        twin.__dict__.pop("objective", None)
+        twin.__dict__.pop("workspace", None)
         return twin
 
     def with_response(self, y: FloatArray) -> Model:
         """The same model for another response (n,)."""
         return Model(dataclasses.replace(self.design, y=y), self.threads)
 
-    def solve(self, request: Request, watch: Watch | None = None) -> Fitted:
-        """Search the optimum and solve there.
+    def solve(
+        self, criterion: LinearCriterion, request: Request, watch: Watch | None = None
+    ) -> Fitted:
+        """Search the optimum of a criterion of the model and solve there.
 
         Raises:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
-        with self.objective.lock:
-            identified = self.identification(reml=bool(request.reml))
-            at, optsum = minimize(self.objective, request, watch, identified.idle)
-            return Fitted(self, self.solution(at, reml=request.reml), optsum)
+        identified = self.identification(criterion)
+        at, optsum = minimize(criterion, request, watch, identified.idle)
+        return Fitted(self, self.solution(criterion, at), optsum)
 
-    def solution(self, at: FloatArray, *, reml: bool) -> Solution:
+    def solution(self, criterion: LinearCriterion, at: FloatArray) -> Solution:
         """The penalized least squares problem solved at theta along the axes."""
-        with self.objective.lock:
-            return self._solution(at, reml)
-
-    def _solution(self, at: FloatArray, reml: bool) -> Solution:
-        evaluator, products = self.objective.evaluator, self.products
-        objective = evaluator.value(at, reml)
-        kept = products.kept
+        kept = self.products.kept
         beta = np.full(self.design.X.shape[1], np.nan)
-        beta[kept] = evaluator.beta
-        return Solution(
-            theta=self.objective.from_axes(at),
-            axes_theta=at,
-            relative_theta=at / evaluator.unit,
-            reml=reml,
-            objective=objective,
-            deviance=evaluator.value(at, False) if reml else objective,
-            logdet_L2=evaluator.logdet_L2,
-            logdet_RX2=evaluator.logdet_RX2,
-            pwrss=evaluator.pwrss,
-            sigma=evaluator.sigma(reml),
-            beta=beta,
-            kept=kept,
-            vcov=evaluator.vcov(reml),
-            u=self._public(evaluator.u),
-            b=self._public(evaluator.b),
-            n=self.design.n,
-            p=products.p,
-        )
+        with criterion.at(at) as point:
+            beta[kept] = point.beta
+            return Solution(
+                theta=criterion.to_user(at),
+                axes_theta=at,
+                relative_theta=at / criterion.unit,
+                reml=criterion.reml,
+                objective=point.value,
+                deviance=point.deviance,
+                logdet_L2=point.logdet_L2,
+                logdet_RX2=point.logdet_RX2,
+                pwrss=point.pwrss,
+                sigma=point.sigma,
+                beta=beta,
+                kept=kept,
+                vcov=point.vcov,
+                u=self._public(point.u),
+                b=self._public(point.b),
+                n=self.design.n,
+                p=self.products.p,
+            )
 
     def _public(self, effects: FloatArray) -> FloatArray:
         """(q,) from the core's order."""
@@ -173,18 +186,28 @@ class Fitted:
             found = self._kept.setdefault(make, make(self))
         return found
 
+    @property
+    def criterion(self) -> LinearCriterion:
+        """The criterion that the fit minimises, in the workspace of its model."""
+        return self.model.criterion(reml=self.solution.reml)
+
     def by(self, *, reml: bool) -> Fitted:
         """The fit by one criterion: itself, or a search from its theta and from moments."""
         if self.solution.reml == reml:
             return self
-        control = self.optsum.control
-        request = Request(reml, start=self.solution.theta, control=control, moments=True)
-        return judged(self.model.twin().solve(request), "REML" if reml else "ML")
+        twin, control = self.model.twin(), self.optsum.control
+        request = Request(start=self.solution.theta, control=control, own_starts=True)
+        return judged(twin.solve(twin.criterion(reml=reml), request), "REML" if reml else "ML")
+
+    def searched_again(self, request: Request) -> Fitted:
+        """Another search for the optimum of the same criterion, in a workspace of its own."""
+        twin = self.model.twin()
+        return twin.solve(twin.criterion(reml=self.solution.reml), request)
 
     @property
     def identification(self) -> Identification:
         """Which parameters the criterion of the fit cannot tell apart."""
-        return self.model.identification(reml=self.solution.reml)
+        return self.model.identification(self.criterion)
 
 
 def by_ml(fitted: Fitted) -> Fitted:
@@ -199,7 +222,8 @@ def _refitted_by_ml(fitted: Fitted) -> Fitted:
 def conditional_covariances(fitted: Fitted) -> dict[str, FloatArray]:
     """(levels, s, s) by grouping factor: covariances of the random effects given y; read-only."""
     model, solution = fitted.model, fitted.solution
-    blocks = model.objective.conditional_covariance(solution.axes_theta)
+    with fitted.criterion.at(solution.axes_theta) as point:
+        blocks = point.conditional_covariance()
     found = {}
     for group, block in zip(model.design.groups, blocks, strict=True):
         found[group.name] = solution.sigma**2 * block
@@ -212,9 +236,9 @@ def judged(found: Fitted, by: str, of: str = "the model") -> Fitted:
     if found.optsum.converged:
         return found
     model, solution = found.model, found.solution
-    start = model.templates.initial * model.objective.evaluator.unit
-    request = Request(solution.reml, start=start, control=found.optsum.control)
-    again = model.solve(request)
+    start = model.templates.initial * model.axes.unit
+    request = Request(start=start, control=found.optsum.control)
+    again = model.solve(found.criterion, request)
     better = again.solution.objective < solution.objective + _ROUNDING
     found = again if again.optsum.converged and better else found
     if not found.optsum.converged:

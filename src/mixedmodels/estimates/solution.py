@@ -21,7 +21,7 @@ class Solution:
 
     Attributes:
         theta: (m,) entries of the templates.
-        axes_theta: (m,) theta along the axes of the terms (see `objective`).
+        axes_theta: (m,) theta along the axes of the terms (see `criterion.axes`).
         relative_theta: (m,) that in its natural units: times the root mean square of the axis that
             its row multiplies.
         reml: Whether `objective` is the REML criterion.

@@ -72,7 +72,7 @@ def _table_order(templates: Templates) -> list[int]:
 
 def _errors(slopes: list[FloatArray], information: Information) -> FloatArray:
     rows = np.array(slopes)
-    rows[:, :-1] = information.objective.slope_to_axes(rows[:, :-1])
+    rows[:, :-1] = information.axes.slope_to_axes(rows[:, :-1])
     # Scaled, so that squares of very large or small derivatives are numbers.
     most = np.abs(rows).max(axis=1, initial=0.0)
     scaled = rows / np.where(most > 0.0, most, 1.0)[:, None]

@@ -149,7 +149,7 @@ class Curve:
     def _natural(self, fitted: Fitted) -> float:
         """Standard deviation of an effect whose size along the axes is the unit of theta there."""
         model, (term, effect, _) = fitted.model, self.parameter.place
-        unit = float(model.objective.evaluator.unit[self.parameter.position])
+        unit = float(model.axes.unit[self.parameter.position])
         axes: FloatArray | None = model.products.axes(model.templates.groups[term])
         length = 1.0
         if axes is not None:

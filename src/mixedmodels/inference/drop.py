@@ -99,8 +99,7 @@ def _best(fitted: Fitted, reduced: Iterable[Fitted]) -> Fitted:
     for part in reduced:
         if part.solution.objective < fitted.solution.objective - _ROUNDING:
             control = fitted.optsum.control
-            request = Request(fitted.solution.reml, start=part.solution.theta, control=control)
-            again = fitted.model.twin().solve(request)
+            again = fitted.searched_again(Request(start=part.solution.theta, control=control))
             if again.solution.objective < fitted.solution.objective:
                 fitted = again
     return fitted
@@ -143,9 +142,8 @@ def mixture_tail(ratio: float, df: int) -> float:
 
 def _without_random_effects(fitted: Fitted) -> float:
     """The criterion of the linear regression: that of the model at theta = 0."""
-    objective = fitted.model.own_objective()
-    zero = np.zeros(fitted.model.templates.m)
-    return objective.value(zero, reml=fitted.solution.reml)
+    criterion = fitted.model.own_criterion(reml=fitted.solution.reml)
+    return criterion.value(np.zeros(fitted.model.templates.m))
 
 
 def _npar(fitted: Fitted) -> int:

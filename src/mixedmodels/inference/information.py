@@ -8,8 +8,8 @@ var(log sigma) = 1 / (2 df) + dlambda'A dlambda.
 Entries of theta on their bound have no standard error: all else is conditional on them. Nor has
 what the data leave open, such as how a template of deficient rank divides between its columns.
 
-Theta is here theta along the axes of the terms (see `objective`), where the information keeps its
-digits whatever the origin of a covariate; results are turned into theta's at the end.
+Theta is here theta along the axes of the terms (see `criterion.axes`), where the information keeps
+its digits whatever the origin of a covariate; results are turned into theta's at the end.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import numpy as np
 
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.covariance import Templates
+from mixedmodels.criterion.axes import ThetaAxes
 from mixedmodels.crossprod import triangle_inverse
 from mixedmodels.errors import NotIdentifiedWarning, SingularFitWarning, warn
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.objective import Objective
 
 # Flops that differences on both sides may cost.
 _BUDGET = 3e7
@@ -45,7 +45,7 @@ class Information:
         phi: (p, p) covariance of the coefficients of the basis, over sigma^2.
         R: (p, p) upper triangle that takes coefficients to those of the basis.
         sigma: Residual standard deviation.
-        objective: For the way from the axes to theta.
+        axes: The maps from theta along the axes to theta.
         problem: Why there is no information, `vcov` being NaN; or "".
     """
 
@@ -56,13 +56,13 @@ class Information:
     phi: FloatArray
     R: FloatArray
     sigma: float
-    objective: Objective
+    axes: ThetaAxes
     problem: str = ""
 
     @property
     def unknown(self) -> BoolArray:
         """(m,) entries of theta that have no standard error."""
-        flat = np.abs(self.objective.from_axes(self.flat.T).T)
+        flat = np.abs(self.axes.from_axes(self.flat.T).T)
         moving = flat > _FLAT * flat.max(axis=0, initial=0.0)
         unknown: BoolArray = self.held | moving.any(axis=1)
         return unknown
@@ -71,8 +71,8 @@ class Information:
     def parameters(self) -> FloatArray:
         """(m + 1, m + 1) covariance of theta and sigma, NaN where there is no standard error."""
         out = np.empty_like(self.vcov)
-        out[:-1, :-1] = self.objective.covariance_from_axes(self.vcov[:-1, :-1])
-        out[:-1, -1] = out[-1, :-1] = self.sigma * self.objective.from_axes(self.vcov[-1, :-1])
+        out[:-1, :-1] = self.axes.covariance_from_axes(self.vcov[:-1, :-1])
+        out[:-1, -1] = out[-1, :-1] = self.sigma * self.axes.from_axes(self.vcov[-1, :-1])
         out[-1, -1] = self.sigma**2 * self.vcov[-1, -1]
         unknown = np.append(self.unknown, False)
         out[unknown] = out[:, unknown] = np.nan
@@ -111,10 +111,13 @@ def to_basis(L: FloatArray, R: FloatArray) -> FloatArray:
 def variance_information(fitted: Fitted) -> Information:
     """The information at the optimum of a fit."""
     solution, model = fitted.solution, fitted.model
-    theta, objective = solution.axes_theta, model.objective
-    fixed, slope = objective.derivatives(theta)
+    theta = solution.axes_theta
+    with fitted.criterion.at(theta) as point:
+        fixed, slope = point.fixed_derivatives()
+        phi = point.fixed_covariance()
+        hessian = point.hessian(_BUDGET)
     held = _on_bound(model.templates, theta)
-    inverse, flat, problem = _inverse(_hessian(fitted), ~held, fitted.identification.complete)
+    inverse, flat, problem = _inverse(hessian, ~held, fitted.identification.complete)
     df = solution.n - solution.p if solution.reml else solution.n
     drift = 0.5 * slope
     m = len(theta)
@@ -126,8 +129,8 @@ def variance_information(fitted: Fitted) -> Information:
         problem = "the derivatives of the criterion are not finite"
     if problem:
         vcov[:] = np.nan
-    phi, R, sigma = objective.fixed_covariance(theta), model.products.R, solution.sigma
-    return Information(held, flat, vcov, fixed, phi, R, sigma, objective, problem)
+    R, sigma = model.products.R, solution.sigma
+    return Information(held, flat, vcov, fixed, phi, R, sigma, model.axes, problem)
 
 
 def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
@@ -139,12 +142,6 @@ def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
         if not theta[same].any():
             held |= same
     return held
-
-
-def _hessian(fitted: Fitted) -> FloatArray:
-    """Second derivatives of the criterion along the axes."""
-    theta, objective = fitted.solution.axes_theta, fitted.model.objective
-    return objective.hessian(theta, reml=fitted.solution.reml, budget=_BUDGET)
 
 
 def _inverse(

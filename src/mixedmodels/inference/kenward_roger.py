@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedmodels._core import kenward_roger_sums, kenward_roger_workspace
+from mixedmodels._core import kenward_roger_workspace
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import triangle_inverse
@@ -66,8 +66,7 @@ class KenwardRoger(Degrees):
         self.note = note
         self._R_inverse = triangle_inverse(R)
         self._R = R
-        self._phi = fitted.model.objective.fixed_covariance(fitted.solution.axes_theta)
-        self._parts = _parts(fitted, self._phi)
+        self._phi, self._parts = _parts(fitted)
         whole = np.diag(self._parts.traces)
         self._W = 2.0 * _pseudo_inverse(_information(self._parts, self._phi), whole)
         adjusted = _adjusted(self._parts, self._phi, self._W)
@@ -132,13 +131,12 @@ def check_size(model: Model) -> None:
     )
 
 
-def _parts(fitted: Fitted, phi: FloatArray) -> _Parts:
-    """Those of the entries of the templates from the core, and the residual's as the rest."""
+def _parts(fitted: Fitted) -> tuple[FloatArray, _Parts]:
+    """Phi, and the parts: of the entries of the templates, and of the residual as the rest."""
     model, theta = fitted.model, fitted.solution.axes_theta
-    with model.objective.lock:
-        evaluator = model.objective.evaluator
-        evaluator.value(theta, True)
-        trace, traces, P, Q = kenward_roger_sums(evaluator)
+    with fitted.criterion.at(theta) as point:
+        phi = point.fixed_covariance()
+        trace, traces, P, Q = point.kenward_roger_sums()
     gamma = _ratios(model.templates, theta)
     cross_trace = trace - traces @ gamma
     total = fitted.solution.n - gamma @ trace
@@ -156,7 +154,7 @@ def _parts(fitted: Fitted, phi: FloatArray) -> _Parts:
     all_traces[:m, :m] = traces
     all_traces[m, :m] = all_traces[:m, m] = cross_trace
     all_traces[m, m] = total - gamma @ cross_trace
-    return _Parts(all_P, all_Q, all_traces)
+    return phi, _Parts(all_P, all_Q, all_traces)
 
 
 def _ratios(templates: Templates, theta: FloatArray) -> FloatArray:

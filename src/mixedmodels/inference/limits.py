@@ -116,8 +116,8 @@ def from_optimum(fitted: Fitted, work: Callable[[Fitted], T]) -> T:
         except LowerDevianceError as error:
             if not fitted.optsum.converged:
                 raise
-            request = Request(False, start=error.theta, control=fitted.optsum.control)
-            better = fitted.model.twin().solve(request)
+            request = Request(start=error.theta, control=fitted.optsum.control)
+            better = fitted.searched_again(request)
             if not better.solution.objective < fitted.solution.objective:
                 raise
         warn(

@@ -1,4 +1,4 @@
-"""From a criterion to theta: what is asked of the search, and methods beside the core's own."""
+"""From a criterion to its minimum: a request, the search, and methods beside a criterion's own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Methods of minimisation by name: SciPy's, and NLopt's BOBYQA, beside the core's own search.
+"""Methods of minimisation by name: SciPy's, and NLopt's BOBYQA, beside a criterion's own search.
 
-Each takes a problem and a start and says where it stopped; whether that is an optimum is the core's
-to say. Derivative-free methods work on theta over its typical size, so that one radius fits all.
+Each takes a problem and a start and says where it stopped; the criterion's own check decides
+whether that is an optimum. Derivative-free methods work on the parameters over their typical sizes,
+so that one radius fits all.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from mixedmodels.settings import OptimizerName
 
 def lbfgsb(problem: Problem, start: FloatArray) -> Ended:
     """SciPy's L-BFGS-B with the exact gradient."""
-    unit = problem.objective.evaluator.unit
+    unit = problem.criterion.unit
 
     def both(x: FloatArray) -> tuple[float, FloatArray]:
         value = problem.value(x * unit)
         if not np.isfinite(value):
             return 1e300, np.zeros(problem.m)
-        return value, problem.gradient() * unit
+        return value, problem.gradient(x * unit) * unit
 
     found = scipy.optimize.minimize(
         both,
@@ -48,7 +49,7 @@ def lbfgsb(problem: Problem, start: FloatArray) -> Ended:
 
 def _scaled(method: str, options: Callable[[Problem], dict[str, Any]]) -> Method:
     def run(problem: Problem, start: FloatArray) -> Ended:
-        size = typical_size(problem, start)
+        size = problem.criterion.typical_size(start)
         found = scipy.optimize.minimize(
             lambda x: _finite(problem.value(x * size)),
             start / size,
@@ -89,23 +90,8 @@ def _powell_options(problem: Problem) -> dict[str, Any]:
 
 def bobyqa(problem: Problem, start: FloatArray) -> Ended:
     """NLopt's BOBYQA (Powell 2009), an optional extra."""
-    size = typical_size(problem, start)
+    size = problem.criterion.typical_size(start)
     return nlopt_bobyqa(problem, start, size)
-
-
-def typical_size(problem: Problem, start: FloatArray) -> FloatArray:
-    """(m,) for every theta the start of the diagonal entry in its row, at least a little."""
-    templates = problem.objective.templates
-    diagonal = {
-        (term, row): value
-        for (term, row, column), value in zip(templates.entries.tolist(), start, strict=True)
-        if row == column
-    }
-    size = np.array([diagonal[term, row] for term, row, _ in templates.entries.tolist()])
-    unit = problem.objective.evaluator.unit
-    floor = 1e-3 * max(1e-3, float(np.abs(start / unit).max()))
-    sizes: FloatArray = np.maximum(np.abs(size), floor * unit)
-    return sizes
 
 
 def _bounds(problem: Problem) -> scipy.optimize.Bounds:
@@ -128,8 +114,7 @@ def _ended(problem: Problem, found: scipy.optimize.OptimizeResult, start: FloatA
     if problem.best is None:
         raise MixedModelsError("The criterion could not be computed anywhere; give another start=.")
     message = str(found.get("message", ""))
-    spent = problem.objective.evaluator.n_value
-    full = not found.success and spent >= problem.control.max_evaluations
+    full = not found.success and problem.n_value >= problem.control.max_evaluations
     ending: Ending = "done" if found.success else "max_evaluations" if full else "stalled"
     return Ended(problem.best[1], ending, message, start)
 

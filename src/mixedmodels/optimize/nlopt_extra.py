@@ -23,7 +23,7 @@ def has_nlopt() -> bool:
 
 
 def nlopt_bobyqa(problem: Problem, start: FloatArray, size: FloatArray) -> Ended:
-    """Minimise by BOBYQA over theta / size.
+    """Minimise by BOBYQA over the parameters / size.
 
     Raises:
         MixedModelsError: NLopt is not installed.

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.special import gammaln, ndtr, stdtr, stdtrit
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.objective import Objective
 from mixedmodels.prediction.posterior import Draws, posterior_draws
 from mixedmodels.prediction.predict import RowSolver, absent_rows
 from mixedmodels.prediction.target import Target
@@ -44,8 +44,8 @@ def averaged_errors(
     Returns:
         (n,) root mean squared errors and (2, n) limits; NaN where a value is missing.
     """
-    objective = fitted.model.own_objective()
-    draws = posterior_draws(fitted, objective, target.n)
+    criterion = fitted.model.own_criterion(reml=True)
+    draws = posterior_draws(fitted, criterion, target.n)
     heavy = draws.weight > _LIGHT * draws.weight.max()
     weight = draws.weight[heavy] / draws.weight[heavy].sum()
     draws = Draws(draws.theta[heavy], weight)
@@ -54,7 +54,7 @@ def averaged_errors(
     step = max(1, _MOST_NUMBERS // len(weight))
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
-        means, scales = _at_draws(fitted, objective, target[part], draws, noise=noise)
+        means, scales = _at_draws(fitted, criterion, target[part], draws, noise=noise)
         spread = weight @ (scales**2 + (means - mean[part]) ** 2)
         error[part] = np.sqrt(spread)
         df = fitted.solution.n - fitted.solution.p
@@ -65,7 +65,7 @@ def averaged_errors(
 
 
 def _at_draws(
-    fitted: Fitted, objective: Objective, target: Target, draws: Draws, *, noise: bool
+    fitted: Fitted, criterion: LinearCriterion, target: Target, draws: Draws, *, noise: bool
 ) -> tuple[FloatArray, FloatArray]:
     """(k, n) predictions and scales of their errors at every theta."""
     solver = RowSolver.of(fitted.model.products, target)
@@ -73,11 +73,10 @@ def _at_draws(
     means = np.empty((len(draws.theta), target.n))
     scales = np.empty_like(means)
     own = 0.0 if not noise else 1.0 if target.weights is None else 1.0 / target.weights
-    with objective.lock:
-        for k, theta in enumerate(draws.theta):
-            objective.evaluator.value(theta, True)
-            means[k], variance = solver.at_last(objective)
-            scales[k] = np.sqrt(objective.evaluator.pwrss / df * (variance + own))
+    for k, theta in enumerate(draws.theta):
+        with criterion.at(theta) as point:
+            means[k], variance = solver.at(point)
+            scales[k] = np.sqrt(point.pwrss / df * (variance + own))
     return means, scales
 
 

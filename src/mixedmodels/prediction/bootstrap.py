@@ -24,7 +24,6 @@ from mixedmodels.estimates.parameters import all_names, all_values, to_sd_cor
 from mixedmodels.memory import require
 from mixedmodels.naming import distinct
 from mixedmodels.optimize import Request
-from mixedmodels.optimize.run import DECREMENT, ZERO
 from mixedmodels.prediction.replicates import Bootstrap
 from mixedmodels.prediction.simulate import (
     MOST_NUMBERS,
@@ -101,7 +100,7 @@ def bootstrap(fitted: Fitted, plan: Plan) -> Bootstrap:
     rng, entropy = random_generator(plan.seed)
     parts = [_refits(fitted, responses, plan) for responses in _chunks(fitted, plan, rng)]
     found = _Refits(*(np.concatenate(values) for values in zip(*map(_fields, parts), strict=True)))
-    theta = fitted.model.objective.from_axes(found.theta)
+    theta = fitted.model.axes.from_axes(found.theta)
     random = to_sd_cor(templates, theta, found.sigma)
     table = np.column_stack([random, found.sigma, found.beta])
     names = all_names(fitted)
@@ -222,15 +221,7 @@ def _refits(fitted: Fitted, responses: FloatArray, plan: Plan) -> _Refits:
     solution, control = fitted.solution, fitted.optsum.control
     threads = thread_count(plan.threads, fitted.model.threads)
     threads = fitted.model.affordable_threads(threads)
-    found = fitted.model.objective.evaluator.refit(
-        responses,
-        solution.axes_theta,
-        solution.reml,
-        control.max_evaluations,
-        DECREMENT,
-        ZERO,
-        threads,
-    )
+    found = fitted.criterion.refit(responses, solution.axes_theta, control, threads)
     fits = _Refits(found["theta"], found["beta"], found["sigma"], found["objective"])
     for i in np.flatnonzero(found["status"]).tolist():
         _fit_again(fitted, responses[i], fits, i)
@@ -240,8 +231,13 @@ def _refits(fitted: Fitted, responses: FloatArray, plan: Plan) -> _Refits:
 def _fit_again(fitted: Fitted, y: FloatArray, fits: _Refits, i: int) -> None:
     """The whole search, with its restarts, for a response where the short one did not settle."""
     solution = fitted.solution
-    request = Request(solution.reml, "auto", np.array(solution.theta), fitted.optsum.control)
-    again = _attempt(lambda y: fitted.model.with_response(y).solve(request), y)
+    request = Request("auto", np.array(solution.theta), fitted.optsum.control)
+
+    def search(y: FloatArray) -> Fitted:
+        model = fitted.model.with_response(y)
+        return model.solve(model.criterion(reml=solution.reml), request)
+
+    again = _attempt(search, y)
     values: list[Any] = [np.nan] * 4
     if again is not None and again.optsum.converged:
         other = again.solution
@@ -267,8 +263,8 @@ def _fields(fits: _Refits) -> tuple[FloatArray, ...]:
 
 def _singular(fitted: Fitted, theta: FloatArray) -> BoolArray:
     """(nsim,) whether a replicate is singular, as for the fit itself."""
-    objective = fitted.model.objective
-    relative = objective.to_axes(theta) / objective.evaluator.unit
+    axes = fitted.model.axes
+    relative = axes.to_axes(theta) / axes.unit
     small = relative < fitted.optsum.control.singular_tol
     singular: BoolArray = np.asarray((small & fitted.model.templates.diagonal).any(axis=1))
     return singular

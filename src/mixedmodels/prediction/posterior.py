@@ -14,9 +14,9 @@ import scipy
 from scipy.special import gammaincinv, ndtri
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.objective import Objective
 from mixedmodels.prediction.prior import Coordinates, Prior
 
 # Degrees of freedom of the distribution that draws come from: tails heavier than the posterior's.
@@ -31,7 +31,7 @@ class Draws:
     """Draws of theta.
 
     Attributes:
-        theta: (k, m), along the axes of the terms (see `objective`).
+        theta: (k, m), along the axes of the terms (see `criterion.axes`).
         weight: (k,) adding up to one.
     """
 
@@ -44,18 +44,18 @@ class Draws:
         return float(1.0 / np.sum(self.weight**2))
 
 
-def posterior_draws(fitted: Fitted, objective: Objective, rows: int) -> Draws:
+def posterior_draws(fitted: Fitted, criterion: LinearCriterion, rows: int) -> Draws:
     """Draws for predictions at so many rows.
 
     Args:
         fitted: The fit.
-        objective: A criterion with a workspace that is not shared.
+        criterion: The REML criterion in a workspace that is not shared.
         rows: Rows to predict; many of them make a draw expensive.
     """
-    target = _LogPosterior(fitted, objective)
+    target = _LogPosterior(fitted, criterion)
     mode, root = target.mode()
     m = len(mode)
-    analysis = objective.analysis
+    analysis = criterion.workspace.analysis
     cost = 4.0 * (analysis.flops + 10.0 * analysis.stored) + 200.0 * rows + 1e4
     count = int(np.clip(_BUDGET / cost, _LEAST, _MOST))
     half = _even_t(count // 2, m)
@@ -73,12 +73,12 @@ def posterior_draws(fitted: Fitted, objective: Objective, rows: int) -> Draws:
 class _LogPosterior:
     """-REML/2 + log prior over the coordinates, with its gradient and mode."""
 
-    def __init__(self, fitted: Fitted, objective: Objective) -> None:
-        self._objective = objective
-        templates = objective.templates
+    def __init__(self, fitted: Fitted, criterion: LinearCriterion) -> None:
+        self._criterion = criterion
+        self._templates = templates = fitted.model.templates
         self._forward = ForwardAxes.of(fitted.model.products, templates)
         self._start = self._forward.from_axes(fitted.solution.axes_theta)
-        self.coordinates = Coordinates(templates, objective.evaluator.unit)
+        self.coordinates = Coordinates(templates, criterion.unit)
         self._prior = Prior(templates, fitted.model.products, self.coordinates)
 
     def at(self, eta: FloatArray) -> FloatArray:
@@ -86,12 +86,11 @@ class _LogPosterior:
         return self._forward.to_axes(self.coordinates.theta(eta))
 
     def value(self, eta: FloatArray) -> float:
-        return -0.5 * self._objective.evaluator.value(self.at(eta), True) + self._prior.value(eta)
+        return -0.5 * self._criterion.value(self.at(eta)) + self._prior.value(eta)
 
     def gradient(self, eta: FloatArray) -> FloatArray:
         at = self.at(eta)
-        self._objective.evaluator.value(at, True)
-        slope: FloatArray = self._objective.evaluator.gradient(True)
+        slope = self._criterion.gradient(at)
         by_theta = self._forward.slope(at, slope, self.coordinates.theta(eta))
         return -0.5 * by_theta * self.coordinates.slope(eta) + self._prior.gradient(eta)
 
@@ -115,7 +114,7 @@ class _LogPosterior:
 
     def _inside(self) -> FloatArray:
         """Coordinates of the fit, diagonal entries near zero moved to where the data have a say."""
-        templates = self._objective.templates
+        templates = self._templates
         floor = [0.3 * np.sqrt(np.diag(V)) for V in self._prior.V]
         least = np.concatenate(floor)
         diagonal = templates.diagonal

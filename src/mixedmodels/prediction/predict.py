@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mixedmodels._core import Products, predict_rows
+from mixedmodels._core import Products
 from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.criterion.point import LinearPoint
 from mixedmodels.errors import warn
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tables import term_modes
 from mixedmodels.memory import require
-from mixedmodels.objective import Objective
 from mixedmodels.prediction.target import Target
 
 # How far a row may be from the dependency among the columns of X, relative to the columns' size.
@@ -86,14 +86,11 @@ class RowSolver:
         )
         return cls(target, X, np.ascontiguousarray(basis), z)
 
-    def at_last(self, objective: Objective) -> tuple[FloatArray, FloatArray]:
-        """(n,) offset + x'beta + z'b, and (n,) the variance of its error over sigma^2.
-
-        At the theta where the evaluator stands; the caller holds its lock.
-        """
+    def at(self, point: LinearPoint) -> tuple[FloatArray, FloatArray]:
+        """(n,) offset + x'beta + z'b, and (n,) the variance of its error over sigma^2."""
         codes = [np.ascontiguousarray(codes, dtype=np.int32) for codes in self.target.codes]
-        mean, variance = predict_rows(objective.evaluator, codes, list(self.z), self.basis)
-        mean += self.X @ objective.evaluator.beta
+        mean, variance = point.predict_rows(codes, list(self.z), self.basis)
+        mean += self.X @ point.beta
         if self.target.offset is not None:
             mean += self.target.offset
         return mean, variance
@@ -108,11 +105,9 @@ def conditional_variance(fitted: Fitted, target: Target) -> FloatArray:
     References:
         Henderson (1975), Biometrics 31, 423-447.
     """
-    objective = fitted.model.objective
     solver = RowSolver.of(fitted.model.products, target)
-    with objective.lock:
-        objective.evaluator.value(fitted.solution.axes_theta, fitted.solution.reml)
-        _, variance = solver.at_last(objective)
+    with fitted.criterion.at(fitted.solution.axes_theta) as point:
+        _, variance = solver.at(point)
     out: FloatArray = fitted.solution.sigma**2 * variance
     out[absent_rows(target)] = np.nan
     return out

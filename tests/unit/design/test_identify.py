@@ -100,7 +100,7 @@ def test_every_kind_is_found_and_nothing_else(
     model = LinearMixedModel(formula, table_of(1))
     expected = by_reml if reml else by_ml
     assert open_directions(model, reml) == expected
-    found = model._model.identification(reml=reml)
+    found = model._model.identification(model._model.criterion(reml=reml))
     assert found.complete == (expected == 0)
     rows = derivatives(model, reml)
     _, sizes, vectors = np.linalg.svd(rows.T, full_matrices=False)
@@ -136,7 +136,7 @@ def test_the_coding_does_not_matter(
     contrasts = {name: coding["contrasts"][name] for name in names}
     model = LinearMixedModel(formula, data, contrasts=contrasts, weights=weights)
     for reml, expected in ((False, by_ml), (True, by_reml)):
-        found = model._model.identification(reml=reml)
+        found = model._model.identification(model._model.criterion(reml=reml))
         assert found.complete == (expected == 0)
 
 
@@ -160,7 +160,7 @@ def test_ordinary_models_get_no_message(seed: int) -> None:
     data["x"] = data["x"] * 10.0 ** rng.integers(-4, 5) + rng.choice([0.0, 1e3])
     model = LinearMixedModel(ORDINARY[seed % len(ORDINARY)], data)
     for reml in (False, True):
-        assert model._model.identification(reml=reml).messages == ()
+        assert model._model.identification(model._model.criterion(reml=reml)).messages == ()
 
 
 @pytest.mark.parametrize("origin", [0.0, 2e3, 1e5, 1e6])
@@ -170,7 +170,7 @@ def test_the_origin_of_a_covariate_is_no_reason(origin: float) -> None:
     data["x"] = data["x"] + origin
     for formula in ("y ~ x + (x | g)", "y ~ x + (x || g)", "y ~ x + (x | g) + (1 | h)"):
         model = LinearMixedModel(formula, data)
-        assert model._model.identification(reml=True).complete
+        assert model._model.identification(model._criterion).complete
 
 
 @pytest.mark.parametrize(("columns", "left"), [(10, 1), (9, 2)])
@@ -181,7 +181,8 @@ def test_too_few_residuals_for_the_variances(columns: int, left: int) -> None:
     data = pd.DataFrame(rng.normal(size=(n, columns)), columns=[f"v{i}" for i in range(columns)])
     data["y"], data["g"] = rng.normal(size=n), np.arange(n) % 4
     formula = "y ~ " + " + ".join(f"v{i}" for i in range(columns)) + " + (1 | g)"
-    found = LinearMixedModel(formula, data)._model.identification(reml=True)
+    model = LinearMixedModel(formula, data)
+    found = model._model.identification(model._criterion)
     assert found.complete == (left > 1)
     if left == 1:
         assert "leave 1, too few" in found.problems[0]
@@ -194,6 +195,7 @@ def test_groups_that_hardly_repeat(repeated: int) -> None:
     n = 30
     g = np.r_[np.arange(n - repeated), np.arange(repeated)]
     data = pd.DataFrame({"g": g, "y": np.random.default_rng(5).normal(size=n)})
-    found = LinearMixedModel("y ~ 1 + (1 | g)", data)._model.identification(reml=True)
+    model = LinearMixedModel("y ~ 1 + (1 | g)", data)
+    found = model._model.identification(model._criterion)
     assert found.complete
     assert bool(found.messages) == (repeated <= 3)

@@ -55,11 +55,11 @@ def test_exact_is_the_fit_of_the_rows_left(
 
 def test_a_fit_is_not_changed_and_threads_do_not_matter() -> None:
     fit = lmer(SLOPES, load_dataset("sleepstudy"))
-    before = fit.objective, fit.theta.copy(), fit.model.objective(fit.theta, reml=True)
+    before = fit.objective, fit.theta.copy(), fit.model.objective(fit.theta)
     one, two = fit.influence("Subject", threads=1), fit.influence("Subject", threads=2)
     pd.testing.assert_frame_equal(one.to_frame(), two.to_frame())
     assert before[0] == fit.objective
-    assert before[2] == fit.model.objective(fit.theta, reml=True)
+    assert before[2] == fit.model.objective(fit.theta)
     np.testing.assert_array_equal(before[1], fit.theta)
 
 

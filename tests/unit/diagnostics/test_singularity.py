@@ -20,9 +20,8 @@ def at(formula: str, name: str, theta: list[float]) -> Singularity:
     fit = model.fit(start=None) if name == "sleepstudy" else None
     optsum: Any = fit.optsum if fit is not None else _optsum()
     inner = model._model
-    return singularity(
-        Fitted(inner, inner.solution(inner.objective.to_axes(np.array(theta)), reml=True), optsum)
-    )
+    par = inner.axes.to_axes(np.array(theta))
+    return singularity(Fitted(inner, inner.solution(model._criterion, par), optsum))
 
 
 def _optsum() -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,46 +56,71 @@ CONTRASTS = {
 
 
 @dataclass(frozen=True)
+class FakePoint:
+    """What the oracle gives at one theta."""
+
+    problem: Problem
+    theta: NDArray[np.float64]
+    reml: bool
+
+    def conditional_covariance(self) -> tuple[Any, ...]:
+        return conditional_covariance(self.problem, self.theta)
+
+    def fixed_derivatives(self) -> tuple[Any, Any]:
+        slope = pwrss_gradient(self.problem, self.theta) / solve(self.problem, self.theta).pwrss
+        return fixed_derivatives(self.problem, self.theta), slope
+
+    def fixed_covariance(self) -> Any:
+        root = np.linalg.inv(solve(self.problem, self.theta).R22)
+        return root @ root.T
+
+    def hessian(self, budget: float) -> Any:
+        assert budget > 0.0
+        return hessian(self.problem, self.theta, self.reml)
+
+
+@dataclass(frozen=True)
+class FakeCriterion:
+    """A criterion whose numbers come from the oracle."""
+
+    problem: Problem
+    reml: bool
+
+    @contextmanager
+    def at(self, theta: NDArray[np.float64]) -> Iterator[FakePoint]:
+        yield FakePoint(self.problem, theta, self.reml)
+
+
+def unchanged(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values
+
+
+@dataclass(frozen=True)
 class FakeModel:
     """A model whose numbers come from the oracle."""
 
     design: Any
     problem: Problem
 
+    # The columns of Z are their own axes here.
+    axes = SimpleNamespace(
+        from_axes=unchanged, slope_to_axes=unchanged, covariance_from_axes=unchanged
+    )
+
     @property
     def templates(self) -> Templates:
         return self.problem.templates
 
-    def conditional_covariance(self, theta: NDArray[np.float64]) -> tuple[Any, ...]:
-        return conditional_covariance(self.problem, theta)
+    def criterion(self, *, reml: bool) -> FakeCriterion:
+        return FakeCriterion(self.problem, reml)
 
-    def derivatives(self, theta: NDArray[np.float64]) -> tuple[Any, Any]:
-        slope = pwrss_gradient(self.problem, theta) / solve(self.problem, theta).pwrss
-        return fixed_derivatives(self.problem, theta), slope
-
-    def fixed_covariance(self, theta: NDArray[np.float64]) -> Any:
-        root = np.linalg.inv(solve(self.problem, theta).R22)
-        return root @ root.T
-
-    # The columns of Z are their own axes here.
-    from_axes = slope_to_axes = covariance_from_axes = staticmethod(lambda values: values)
-
-    gradients_work = 0.0
-
-    def hessian(self, theta: NDArray[np.float64], *, reml: bool, budget: float) -> Any:
-        assert budget > 0.0
-        return hessian(self.problem, theta, reml)
-
-    def identification(self, *, reml: bool) -> Identification:
-        return Identification(SimpleNamespace(terms=()), self.templates, reml=reml, findings=None)
+    def identification(self, criterion: FakeCriterion) -> Identification:
+        terms = SimpleNamespace(terms=())
+        return Identification(terms, self.templates, reml=criterion.reml, findings=None)
 
     @property
     def products(self) -> SimpleNamespace:
         return SimpleNamespace(R=np.eye(self.problem.p))
-
-    @property
-    def objective(self) -> FakeModel:
-        return self
 
     def at(self, theta: NDArray[np.float64], reml: bool, optsum: OptSummary) -> LinearMixedFit:
         X = self.design.X

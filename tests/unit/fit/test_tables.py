@@ -96,7 +96,10 @@ def test_model_without_fixed_effects() -> None:
     optsum: Any = SimpleNamespace(converged=True, control=Control())
     identified = SimpleNamespace(messages=())
     model: Any = SimpleNamespace(
-        design=design, templates=TEMPLATES, identification=lambda **_: identified
+        design=design,
+        templates=TEMPLATES,
+        criterion=lambda **_: None,
+        identification=lambda _: identified,
     )
     fit = LinearMixedFit(model, Fitted(model, solution(solved, theta, reml=True), optsum))
     assert fit.objective == fit.deviance

@@ -29,7 +29,7 @@ def information(**changes: Any) -> Information:
         "vcov": 0.01 * root @ root.T,
         "fixed": np.zeros((7, 0, 0)),
         "phi": np.zeros((0, 0)),
-        "objective": SimpleNamespace(
+        "axes": SimpleNamespace(
             from_axes=lambda values: values,
             slope_to_axes=lambda values: values,
             covariance_from_axes=lambda values: values,

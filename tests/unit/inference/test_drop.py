@@ -97,7 +97,7 @@ def test_ranova_is_the_fit_without_the_part(random: str, expected: dict[str, str
     assert list(table.index) == ["<none>", *expected]
     for label, part in expected.items():
         if part is None:
-            objective = fit.model.objective(np.zeros(len(fit.theta)), reml=True)
+            objective = fit.model.objective(np.zeros(len(fit.theta)))
             npar = 4
         else:
             other = quiet(f"y ~ f + {part}", reml=True)

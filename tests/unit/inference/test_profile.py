@@ -72,7 +72,7 @@ def test_fit_is_unchanged_and_profiled_by_ml(slopes: LinearMixedFit) -> None:
     profile = slopes.profile()
     np.testing.assert_array_equal(before[0], slopes.theta)
     np.testing.assert_array_equal(before[2], slopes.fitted)
-    assert slopes.objective == before[1] == slopes.model.objective(slopes.theta, reml=True)
+    assert slopes.objective == before[1] == slopes.model.objective(slopes.theta)
     assert profile.deviance == pytest.approx(1751.9393444632, abs=1e-6)
     assert profile.deviance < slopes.deviance
     assert profile.parameters == NAMES == tuple(profile.estimates.index)
@@ -157,8 +157,8 @@ def test_refusals(slopes: LinearMixedFit, arguments: dict[str, object], message:
 def test_a_fit_that_is_no_optimum_is_refused(slopes: LinearMixedFit) -> None:
     """Where the search was cut short, a profile comes below the fit and says where to go on."""
     with pytest.warns(mm.ConvergenceWarning):
-        short = slopes.model.fit(
-            False, start=[3.0, 0.5, 0.01], control=mm.Control(max_evaluations=2)
+        short = slopes.model._by(reml=False).fit(
+            start=[3.0, 0.5, 0.01], control=mm.Control(max_evaluations=2)
         )
     with pytest.raises(MixedModelsError, match=r"below that of the fit .* start=\["):
         short.profile("sigma")
@@ -177,4 +177,4 @@ def test_ml_fit_is_not_fitted_again(machines: LinearMixedFit, slopes: LinearMixe
     assert machines._fitted.by(reml=False) is machines._fitted
     again = slopes._fitted.by(reml=False)
     assert again.model.analysis is slopes._fitted.model.analysis
-    assert again.model.objective is not slopes._fitted.model.objective
+    assert again.model.workspace is not slopes._fitted.model.workspace

@@ -43,13 +43,13 @@ def test_the_start_is_iteration_0(
     wanted = np.array(SLIDES[: model.templates.m]) if given else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where a method ends is not what is tested
-        fit = model.fit(reml, start=wanted, optimizer=name, verbose=True)
+        fit = model._by(reml=reml).fit(start=wanted, optimizer=name, verbose=True)
     summary, lines = fit.optsum, capsys.readouterr().out.splitlines()
     if given:
         np.testing.assert_array_equal(summary.theta_start, wanted)
     value, theta = summary.trace[0]
     np.testing.assert_array_equal(theta, summary.theta_start)
-    assert value == model.objective(summary.theta_start, reml)
+    assert value == model._by(reml=reml).objective(summary.theta_start)
     assert lines[0] == trace_line(0, value, theta)
     assert [int(line.split(":")[0]) for line in lines[: len(summary.trace)]] == list(
         range(len(summary.trace))
@@ -64,7 +64,7 @@ def test_the_line_of_the_slides(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        models[CLASSROOM].fit(False, start=SLIDES, optimizer=name, verbose=True)
+        models[CLASSROOM]._by(reml=False).fit(start=SLIDES, optimizer=name, verbose=True)
     assert capsys.readouterr().out.startswith("0: 11466.913: 0.836158 0.489669\n")
 
 
@@ -80,4 +80,4 @@ def test_every_start_of_several_is_iteration_0_of_its_search(
         warnings.simplefilter("ignore")
         model.fit(optimizer="L-BFGS-B", verbose=True)
     starts = [line for line in capsys.readouterr().out.splitlines() if line.startswith("0: ")]
-    assert len(starts) == len(model._model.objective.evaluator.starts())
+    assert len(starts) == len(model._criterion.starts())

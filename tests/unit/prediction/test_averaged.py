@@ -17,7 +17,7 @@ from mixedmodels.prediction.prior import Coordinates, Prior
 def test_gradient_of_the_prior(name: str) -> None:
     fit = fit_case(name)
     model = fit._fitted.model
-    coordinates = Coordinates(model.templates, model.objective.evaluator.unit)
+    coordinates = Coordinates(model.templates, model.axes.unit)
     prior = Prior(model.templates, model.products, coordinates)
     eta = np.random.default_rng(3).normal(size=model.templates.m)
     for j in range(len(eta)):
@@ -32,11 +32,11 @@ def test_gradient_of_the_prior(name: str) -> None:
 def test_draws_against_quadrature(name: str) -> None:
     fit = fit_case(name)
     model = fit._fitted.model
-    draws = posterior_draws(fit._fitted, model.own_objective(), rows=1)
+    draws = posterior_draws(fit._fitted, model.own_criterion(reml=True), rows=1)
 
     def density(theta: float) -> float:
         # Five rows in each batch: V is 1/5; the prior of the variance ratio 1 / (theta^2 + 1/5).
-        likelihood = np.exp(-0.5 * (fit.model.objective([theta], reml=True) - fit.objective))
+        likelihood = np.exp(-0.5 * (fit.model._by(reml=True).objective([theta]) - fit.objective))
         return float(likelihood * theta / (theta**2 + 0.2))
 
     total, first, small = (
@@ -51,8 +51,9 @@ def test_draws_against_quadrature(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_draws_are_worth_something_and_repeat(name: str) -> None:
     fit = fit_case(name)
+    model = fit._fitted.model
     one, two = (
-        posterior_draws(fit._fitted, fit._fitted.model.own_objective(), rows=9) for _ in range(2)
+        posterior_draws(fit._fitted, model.own_criterion(reml=True), rows=9) for _ in range(2)
     )
     assert one.effective > 100
     np.testing.assert_array_equal(one.theta, two.theta)

@@ -131,7 +131,7 @@ def test_a_replicate_that_does_not_settle_is_searched_again() -> None:
     found = _Refits(np.zeros((1, 3)), np.zeros((1, 2)), np.zeros(1), np.zeros(1))
     _fit_again(fit._fitted, y, found, 0)
     one = fit.refit(y)
-    theta = fit._fitted.model.objective.from_axes(found.theta[0])
+    theta = fit._fitted.model.axes.from_axes(found.theta[0])
     np.testing.assert_allclose(theta, one.theta, rtol=1e-7)
     np.testing.assert_allclose(found.beta[0], one.beta, rtol=1e-7)
     np.testing.assert_allclose([found.sigma[0], found.objective[0]], [one.sigma, one.objective])

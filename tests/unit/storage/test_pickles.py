@@ -213,7 +213,6 @@ def test_loky() -> None:
 FORKS = """
 import os, signal, sys, threading, time
 import numpy as np, pandas as pd, mixedmodels as mm
-from mixedmodels.objective import Objective
 
 rng = np.random.default_rng(0)
 n = 20_000
@@ -289,9 +288,7 @@ print("done")
 
 
 def test_a_fork_by_the_thread_that_holds_the_lock() -> None:
-    script = (
-        FORKS + "with fit._fitted.model.objective.lock:\n    in_child(use)\nuse()\nprint('done')\n"
-    )
+    script = FORKS + "with fit._fitted.criterion.at(at):\n    in_child(use)\nuse()\nprint('done')\n"
     assert run(script).endswith("done\n")
 
 

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray, LongArray
-from mixedmodels.objective import Objective
+from mixedmodels.criterion.linear import LinearCriterion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,20 +51,21 @@ class PLS:
     sum_log_weights: float
 
 
-def penalized_least_squares(objective: Objective, products: Products, theta: FloatArray) -> PLS:
+def penalized_least_squares(
+    criterion: LinearCriterion, products: Products, theta: FloatArray
+) -> PLS:
     """Solve at theta and copy everything out.
 
     Raises:
         FloatingPointError: M or X'V^-1X is not positive definite in floating point at this theta.
     """
-    at = objective.theta(theta)
-    axes = objective.to_axes(at)
-    evaluator = objective.evaluator
-    to_core = objective.templates.public_to_core
+    axes = criterion.axes
+    at = axes.checked(theta)
+    to_core = criterion.workspace.templates.public_to_core
     to_public = np.empty_like(to_core)
     to_public[to_core] = np.arange(len(to_core))
-    with objective.lock:
-        if np.isnan(evaluator.value(axes, False)):
+    with criterion.at(axes.to_axes(at)) as point:
+        if np.isnan(point.deviance):
             raise FloatingPointError(
                 f"theta = {at}: the penalized least squares system is not positive definite in "
                 "double precision; theta is too large for these data."
@@ -72,16 +73,16 @@ def penalized_least_squares(objective: Objective, products: Products, theta: Flo
         q = len(to_core)
         return PLS(
             theta=at.copy(),
-            L=sparse.csc_array(evaluator.factor_csc(), shape=(q, q)),
-            perm=to_public[objective.analysis.permutation],
-            RZX=evaluator.RZX[:, :-1] @ products.R,
-            RX=evaluator.RX @ products.R,
+            L=sparse.csc_array(point.factor(), shape=(q, q)),
+            perm=to_public[criterion.workspace.analysis.permutation],
+            RZX=point.RZX @ products.R,
+            RX=point.RX @ products.R,
             kept=products.kept.astype(np.int64),
-            u=evaluator.u[to_core],
-            b=evaluator.b[to_core],
-            beta=evaluator.beta,
-            pwrss=evaluator.pwrss,
-            logdet_L2=evaluator.logdet_L2,
-            logdet_RX2=evaluator.logdet_RX2,
+            u=point.u[to_core],
+            b=point.b[to_core],
+            beta=point.beta,
+            pwrss=point.pwrss,
+            logdet_L2=point.logdet_L2,
+            logdet_RX2=point.logdet_RX2,
             sum_log_weights=products.sum_log_weights,
         )

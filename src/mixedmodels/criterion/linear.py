@@ -1,0 +1,247 @@
+"""The profiled criterion of a linear mixed model over theta: the ML deviance or the REML criterion.
+
+Which of the two is chosen when a criterion is made. Both work in the same workspace, so that making
+one costs nothing. Parameters are theta along the axes of the terms (see `axes`).
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from mixedmodels import _core
+from mixedmodels.arrays import FloatArray, LongArray
+from mixedmodels.criterion.axes import ThetaAxes
+from mixedmodels.criterion.base import End, Found, SearchSettings
+from mixedmodels.criterion.point import LinearPoint, point_at
+from mixedmodels.criterion.workspace import Workspace
+from mixedmodels.settings import Control
+
+# Predicted decrease of the criterion at which the core's search stops. From `_COSTLY` flops per
+# factorization on it is `_COARSE`, which is still far below what data can tell.
+_DECREMENT = 1e-11
+_COSTLY, _COARSE = 2e9, 1e-7
+# Size of diagonal entries, in their natural units, below which they are tried at zero.
+_ZERO = 1e-3
+
+
+class LinearCriterion:
+    """The ML deviance or the REML criterion of one model.
+
+    Args:
+        workspace: Of the model.
+        reml: Restricted maximum likelihood, else maximum likelihood.
+
+    Attributes:
+        workspace: As given.
+        reml: As given.
+    """
+
+    __slots__ = ("reml", "workspace")
+
+    def __init__(self, workspace: Workspace, *, reml: bool) -> None:
+        self.workspace = workspace
+        self.reml = reml
+
+    # -- parameters ------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(m,) names of theta."""
+        return self.workspace.templates.names
+
+    @property
+    def lower_bounds(self) -> FloatArray:
+        """(m,) 0 for diagonal entries, -inf for the others."""
+        return self.workspace.templates.lower_bounds
+
+    @property
+    def axes(self) -> ThetaAxes:
+        """The maps between theta and theta along the axes."""
+        return self.workspace.axes
+
+    @property
+    def unit(self) -> FloatArray:
+        """(m,) natural unit of theta: one over the root mean square of the column of Z."""
+        return self.workspace.evaluator.unit
+
+    def typical_size(self, start: FloatArray) -> FloatArray:
+        """(m,) for every theta the start of the diagonal entry in its row, at least a little."""
+        templates = self.workspace.templates
+        diagonal = {
+            (term, row): value
+            for (term, row, column), value in zip(templates.entries.tolist(), start, strict=True)
+            if row == column
+        }
+        size = np.array([diagonal[term, row] for term, row, _ in templates.entries.tolist()])
+        unit = self.unit
+        floor = 1e-3 * max(1e-3, float(np.abs(start / unit).max()))
+        sizes: FloatArray = np.maximum(np.abs(size), floor * unit)
+        return sizes
+
+    def to_user(self, par: FloatArray) -> FloatArray:
+        """(..., m) theta of the columns of Z as the user has them."""
+        return self.axes.from_axes(par)
+
+    def from_user(self, values: FloatArray) -> FloatArray:
+        """(..., m) theta along the axes."""
+        return self.axes.to_axes(values)
+
+    def start_from(self, given: npt.ArrayLike) -> FloatArray:
+        """(m,) theta along the axes with nonnegative diagonal entries.
+
+        Raises:
+            MixedModelsError: Not numbers, the wrong length, or a value that is not finite.
+        """
+        return self.workspace.templates.rectify(self.axes.to_axes(self.axes.checked(given)))
+
+    # -- the criterion ---------------------------------------------------------------------
+
+    def at(self, par: FloatArray) -> AbstractContextManager[LinearPoint]:
+        """The criterion evaluated at a theta, where nothing else moves the workspace."""
+        return point_at(self.workspace, par, reml=self.reml)
+
+    def value(self, par: FloatArray) -> float:
+        """The criterion; NaN where it cannot be computed in floating point."""
+        with self.at(par) as point:
+            return point.value
+
+    def gradient(self, par: FloatArray) -> FloatArray:
+        """(m,) exact gradient."""
+        with self.at(par) as point:
+            return point.gradient()
+
+    def hessian(self, par: FloatArray, budget: float = math.inf) -> FloatArray:
+        """(m, m) second derivatives, as `LinearPoint.hessian`."""
+        with self.at(par) as point:
+            return point.hessian(budget)
+
+    def identifiability(self) -> tuple[float, float]:
+        """How well the data tell the parameters apart, independent of the point.
+
+        Returns:
+            The least pivot of the scaled Gram matrix of the derivatives of V, and the least part of
+            a column of Z that X leaves over.
+        """
+        pivot, share = self.workspace.evaluator.identifiability(self.reml)
+        return pivot, share
+
+    # -- searches in the core --------------------------------------------------------------
+
+    def starts(self) -> list[FloatArray]:
+        """Starts by moments: one, or two where there may be two basins."""
+        starts: list[FloatArray] = self.workspace.evaluator.starts()
+        return starts
+
+    def search(self, start: FloatArray | None, settings: SearchSettings) -> Found:
+        """The minimum, searched from a start, from starts by moments, or from both."""
+        workspace, options = self.workspace, self._options(settings)
+        with workspace.lock:
+            evaluator = workspace.evaluator
+            evaluator.reset_counts()
+            workspace.stands_at = None
+            own = settings.own_starts or start is None
+            return self._found(_core.fit(evaluator, options, start, own))
+
+    def settle(self, par: FloatArray, settings: SearchSettings, *, spent: bool) -> Found:
+        """The minimum, from where another method stopped."""
+        workspace, options = self.workspace, self._options(settings)
+        with workspace.lock:
+            evaluator = workspace.evaluator
+            evaluator.reset_counts()
+            workspace.stands_at = None
+            return self._found(_core.settle(evaluator, options, par, spent))
+
+    def _options(self, settings: SearchSettings) -> _core.SearchOptions:
+        control, watch, idle = settings.control, settings.watch, settings.idle
+        return _core.SearchOptions(
+            reml=self.reml,
+            max_values=control.max_evaluations,
+            decrement=_COARSE if self.workspace.analysis.flops > _COSTLY else _DECREMENT,
+            zero=_ZERO,
+            gtol=control.gtol,
+            restart=settings.restart,
+            progress=watch,
+            every=0.0 if watch is None else watch.every,
+            dead=None if idle is None else idle.dead,
+            settled=None if idle is None else idle.settled,
+        )
+
+    def _found(self, found: _core.Found) -> Found:
+        evaluator = self.workspace.evaluator
+        values, thetas = found.trace
+        return Found(
+            par=found.axes_theta,
+            start=found.start,
+            ended=cast(End, found.ended),
+            promised=found.promised,
+            decrement=found.decrement,
+            max_gradient=found.max_gradient,
+            saddle=found.saddle,
+            values=values,
+            trace=thetas,
+            n_value=evaluator.n_value,
+            n_gradient=evaluator.n_gradient,
+        )
+
+    def refit(
+        self, responses: FloatArray, start: FloatArray, control: Control, threads: int
+    ) -> dict[str, Any]:
+        """Fits to responses (replicates, n), in workspaces of their own.
+
+        Args:
+            responses: The responses.
+            start: (m,) theta along the axes where every search begins.
+            control: Limits.
+            threads: Threads, each with a workspace.
+
+        Returns:
+            theta (along the axes), beta, sigma, objective and status (0 when converged).
+        """
+        found: dict[str, Any] = self.workspace.evaluator.refit(
+            responses, start, self.reml, control.max_evaluations, _DECREMENT, _ZERO, threads
+        )
+        return found
+
+    def fit_without(
+        self,
+        sets: tuple[LongArray, LongArray],
+        start: FloatArray,
+        control: Control,
+        newton: FloatArray | None,
+        forward: tuple[list[int], FloatArray],
+        threads: int,
+    ) -> dict[str, Any]:
+        """Fits without each of several sets of rows, in workspaces of their own.
+
+        Args:
+            sets: Starts of the sets and the rows, rows[start[i]:start[i + 1]].
+            start: (m,) theta along the axes where every search begins.
+            control: Limits.
+            newton: (m, m) for one step by -newton @ gradient instead of a search, else None.
+            forward: Sizes and turns of the forward axes (`estimates.forward`).
+            threads: Threads, each with a workspace.
+
+        Returns:
+            theta (along the axes), beta, std_error, sigma, objective, decrement, n, levels and
+            rebuilt.
+        """
+        starts, rows = sets
+        found: dict[str, Any] = _core.fit_without(
+            self.workspace.evaluator,
+            np.ascontiguousarray(starts),
+            np.ascontiguousarray(rows),
+            start,
+            self.reml,
+            control.max_evaluations,
+            _DECREMENT,
+            _ZERO,
+            newton,
+            *forward,
+            threads,
+        )
+        return found
