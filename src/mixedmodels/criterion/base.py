@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy.typing as npt
 
@@ -60,8 +60,7 @@ class SearchSettings:
     idle: Idle | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Found(NamedTuple):
     """The end of a search, with a second-order check of whether it is an optimum.
 
     Attributes:

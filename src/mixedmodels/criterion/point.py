@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from mixedmodels._core import (
     Evaluator,
@@ -30,8 +31,8 @@ def point_at(workspace: Workspace, par: FloatArray, *, reml: bool) -> Iterator[L
     A generator rather than a class with `__enter__` and `__exit__`: it gives the lock back even if
     a signal raises an exception in the middle of either.
     """
-    point = LinearPoint(workspace, par, reml)
     with workspace.lock:
+        point = LinearPoint(workspace, par, reml)
         point.value = point.evaluate()
         try:
             yield point
@@ -54,10 +55,11 @@ class LinearPoint:
         closed: Whether the `with` has ended.
     """
 
-    __slots__ = ("_reml", "_workspace", "closed", "par", "value")
+    __slots__ = ("_core", "_reml", "_workspace", "closed", "par", "value")
 
     def __init__(self, workspace: Workspace, par: FloatArray, reml: bool) -> None:
         self._workspace = workspace
+        self._core = workspace.evaluator
         self._reml = reml
         self.par = par
         self.value = math.nan
@@ -67,7 +69,7 @@ class LinearPoint:
         """The criterion, with the workspace moved to the point."""
         workspace = self._workspace
         workspace.stands_at = None
-        value = workspace.evaluator.value(self.par, self._reml)
+        value = self._core.value(self.par, self._reml)
         workspace.stands_at = self
         return value
 
@@ -78,7 +80,7 @@ class LinearPoint:
             if self.closed:
                 raise RuntimeError("a point can be read inside its `with` only")
             self.evaluate()
-        return self._workspace.evaluator
+        return self._core
 
     # -- the criterion and its derivatives ---------------------------------------------------
 
@@ -117,6 +119,22 @@ class LinearPoint:
         return fixed, log_pwrss
 
     # -- the solution ------------------------------------------------------------------------
+
+    def estimates(self) -> dict[str, Any]:
+        """What a solution keeps of a point, by name; in one call, for small fits."""
+        core, reml = self._evaluator, self._reml
+        return {
+            "objective": self.value,
+            "deviance": core.value(self.par, False) if reml else self.value,
+            "logdet_L2": core.logdet_L2,
+            "logdet_RX2": core.logdet_RX2,
+            "pwrss": core.pwrss,
+            "sigma": core.sigma(reml),
+            "vcov": core.vcov(reml),
+            "beta": core.beta,
+            "u": core.u,
+            "b": core.b,
+        }
 
     @property
     def u(self) -> FloatArray:

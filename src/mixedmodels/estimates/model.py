@@ -129,29 +129,24 @@ class Model:
 
     def solution(self, criterion: LinearCriterion, at: FloatArray) -> Solution:
         """The penalized least squares problem solved at theta along the axes."""
-        kept = self.products.kept
-        beta = np.full(self.design.X.shape[1], np.nan)
         with criterion.at(at) as point:
-            beta[kept] = point.beta
-            return Solution(
-                theta=criterion.to_user(at),
-                axes_theta=at,
-                relative_theta=at / criterion.unit,
-                reml=criterion.reml,
-                objective=point.value,
-                deviance=point.deviance,
-                logdet_L2=point.logdet_L2,
-                logdet_RX2=point.logdet_RX2,
-                pwrss=point.pwrss,
-                sigma=point.sigma,
-                beta=beta,
-                kept=kept,
-                vcov=point.vcov,
-                u=self._public(point.u),
-                b=self._public(point.b),
-                n=self.design.n,
-                p=self.products.p,
-            )
+            found = point.estimates()
+        axes, kept = criterion.workspace.axes, self.products.kept
+        beta = np.full(self.design.X.shape[1], np.nan)
+        beta[kept] = found.pop("beta")
+        return Solution(
+            theta=axes.from_axes(at),
+            axes_theta=at,
+            relative_theta=at / axes.unit,
+            reml=criterion.reml,
+            beta=beta,
+            kept=kept,
+            u=self._public(found.pop("u")),
+            b=self._public(found.pop("b")),
+            n=self.design.n,
+            p=self.products.p,
+            **found,
+        )
 
     def _public(self, effects: FloatArray) -> FloatArray:
         """(q,) from the core's order."""

@@ -24,6 +24,7 @@ READ: dict[str, Callable[[LinearPoint], Any]] = {
     "gradient": lambda at: at.gradient(),
     "hessian": lambda at: at.hessian(),
     "fixed_derivatives": lambda at: at.fixed_derivatives(),
+    "estimates": lambda at: tuple(at.estimates().values()),
     "u": lambda at: at.u,
     "b": lambda at: at.b,
     "beta": lambda at: at.beta,
@@ -43,6 +44,12 @@ READ: dict[str, Callable[[LinearPoint], Any]] = {
         [np.zeros(2, dtype=np.int32)], [np.ones((2, 2))], np.ones((2, 2))
     ),
 }
+
+
+def test_estimates_are_what_is_read_one_by_one() -> None:
+    with model().criterion(reml=True).at(HERE) as point:
+        for name, value in point.estimates().items():
+            assert_same(value, getattr(point, "value" if name == "objective" else name))
 
 
 def settings() -> SearchSettings:
