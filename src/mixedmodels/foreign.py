@@ -27,6 +27,7 @@ _KEEP_MODES = (
 _COVERAGE = "Write level=, the coverage: 1 - alpha, such as 0.95."
 _ONE_LEVEL = 'The result is a dict of tables by grouping factor: fit.ranef()["g"].'
 _IN_THE_TABLE = "Degrees of freedom are an option of fit.coef_table()."
+_CHOSEN_BEFORE = "The criterion is chosen before: LinearMixedModel(formula, data, reml=False)."
 _CONTROL = "Write control=mixedmodels.Control(max_evaluations=...)."
 
 _MODEL: Answers = {
@@ -122,10 +123,12 @@ EVERYWHERE: Answers = {
 }
 """Answers for every function that has the argument; sentences for every function."""
 
+_AT_THETA: Answers = {"par": "theta", "pars": "theta", "x": "theta", "reml": _CHOSEN_BEFORE}
+
 KEYWORDS: Mapping[str, Answers] = {
     "lmer": _MODEL,
-    "LinearMixedModel": {**_MODEL, "reml": "Call fit of the model with it: model.fit(reml=False)."},
-    ".fit": _MODEL,
+    "LinearMixedModel": _MODEL,
+    ".fit": {**_MODEL, "reml": _CHOSEN_BEFORE},
     "Control": {
         "maxfun": "max_evaluations",
         "maxeval": "max_evaluations",
@@ -243,7 +246,9 @@ KEYWORDS: Mapping[str, Answers] = {
                        "marginal": 'Write level="marginal".'},
     ".ranova": {"reduce_terms": "reduce"},
     ".all_fit": {"meth_tab": "optimizers", "maxfun": _CONTROL, "optimizer": "optimizers"},
-    ".objective": {"par": "theta", "pars": "theta", "x": "theta"},
+    ".objective": _AT_THETA,
+    ".hessian": _AT_THETA,
+    ".gradient": _AT_THETA,
 }  # fmt: skip
 """Answers by function: `lmer` for a function of the package, `.anova` for a method.
 
@@ -364,9 +369,9 @@ FIT: Answers = {
 """Answers for attributes of a fit."""
 
 MODEL: Answers = {
-    "deviance": "The ML deviance is model.objective(theta, reml=False).",
+    "deviance": "The ML deviance is model.objective(theta) of a model made with reml=False.",
     "devfun": "model.objective",
-    "loglike": "The criterion, -2 log-likelihood, is model.objective(theta, reml=False).",
+    "loglike": "-2 log-likelihood is model.objective(theta) of a model made with reml=False.",
     "optimize": "model.fit()",
     "fit_regularized": _NO_PRIOR,
     "from_formula": "mixedmodels.LinearMixedModel(formula,data)",

@@ -62,6 +62,6 @@ def test_no_more_evaluations_than_measured(kind: str) -> None:
 def test_maximal_models_take_no_more_evaluations(effects: str) -> None:
     formula = f"rt ~ S * P * C + ({effects} | subj) + ({effects} | item)"
     with pytest.warns(SingularFitWarning):
-        fit = LinearMixedModel(formula, maximal()).fit(False)
+        fit = LinearMixedModel(formula, maximal(), reml=False).fit()
     assert fit.converged
     assert fit.optsum.n_objective <= MAXIMAL[effects] + 1
