@@ -8,8 +8,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -23,20 +21,18 @@ PAIRED = ["sd(Subject.(Intercept))", "sd(Subject.Days)", "sigma", "Days"]
 
 def main(names: list[str]) -> None:
     """Draw the pictures of these names, or all."""
-    mpl.use("Agg")
     IMAGES.mkdir(exist_ok=True)
     for name, draw in pictures().items():
         if not names or name in names:
-            figure = draw()
-            figure.savefig(IMAGES / f"{name}.png", dpi=DPI, metadata={"Software": None})
-            plt.close(figure)
+            draw().savefig(IMAGES / f"{name}.png", dpi=DPI, metadata={"Software": None})
 
 
 def prediction(fit: mm.LinearMixedFit) -> Figure:
     """Means and single observations of two known subjects and a new one, with 95 % intervals."""
     data = mm.load_dataset("sleepstudy")
     days = np.linspace(0, 9, 46)
-    figure, panels = plt.subplots(1, 3, figsize=(9, 3.4), sharey=True, layout="constrained")
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    panels = figure.subplots(1, 3, sharey=True)
     for panel, subject in zip(panels, ["308", "335", "a new subject"], strict=True):
         new = pd.DataFrame({"Days": days, "Subject": subject})
         for interval, alpha in (("prediction", 0.18), ("confidence", 0.4)):
@@ -61,9 +57,8 @@ def coverage() -> Figure:
         if re.match(r"\| \d+ \|", line)
     ]
     labels = [f"{groups} groups, {effects}" for groups, effects, *_ in cells]
-    figure, panels = plt.subplots(
-        1, 2, figsize=(9, 3.4), sharex=True, sharey=True, layout="constrained"
-    )
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for panel, title, first in zip(panels, ["known groups", "a new group"], [2, 5], strict=True):
         panel.axvline(95, color="grey", lw=1)
         for shift, (kind, marker) in enumerate(
@@ -81,6 +76,7 @@ def coverage() -> Figure:
 def pictures() -> dict[str, Callable[[], Figure]]:
     """Name of the file to what draws it."""
     sleep = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+    profile = sleep.profile()
     pastes = mm.lmer("strength ~ 1 + (1 | batch/cask)", mm.load_dataset("pastes"))
     penicillin = mm.LinearMixedModel(
         "diameter ~ 1 + (1 | plate) + (1 | sample)", mm.load_dataset("penicillin")
@@ -100,13 +96,13 @@ def pictures() -> dict[str, Callable[[], Figure]]:
         "scale_location": sleep.plot_scale_location,
         "qq": sleep.plot_qq,
         "coefficients": cake.plot_coefficients,
-        "profile": sleep.plot_profile,
-        "profile_density": sleep.plot_profile_density,
-        "profile_pairs": lambda: sleep.plot_profile_pairs(parameters=PAIRED),
+        "profile": profile.plot,
+        "profile_density": profile.plot_density,
+        "profile_pairs": lambda: profile.plot_pairs(PAIRED),
         "structure": penicillin.plot_structure,
         "prediction": lambda: prediction(sleep),
         "coverage": coverage,
-        "bootstrap": lambda: pastes.plot_bootstrap(pastes.bootstrap(1000, seed=1)),
+        "bootstrap": lambda: pastes.bootstrap(1000, seed=1).plot(),
     }
 
 

@@ -76,7 +76,7 @@ CALLS: dict[str, Callable[[mm.LinearMixedFit], Any]] = {
     "tidy, kr": lambda fit: fit.tidy(df="kenward-roger"),
     "augment": lambda fit: fit.augment(),
     "plot_coefficients": lambda fit: fit.plot_coefficients(),
-    "plot_profile": lambda fit: fit.plot_profile(parameters=["sigma"]),
+    "profile, plot": lambda fit: fit.profile("sigma").plot(),
     "summary": lambda fit: str(fit.summary()),
     "predict": lambda fit: fit.predict(interval="prediction"),
     "influence": lambda fit: fit.influence(only=[0, 1]),

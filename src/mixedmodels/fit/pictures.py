@@ -1,9 +1,9 @@
-"""Pictures of a fit; the functions that draw are in `plots`."""
+"""Pictures of a fit; the functions that draw are in `plots`, the pictures of results with these."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,15 +12,10 @@ from scipy.special import ndtri, stdtrit
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.errors import DataError, MixedModelsError
-from mixedmodels.estimates.model import by_ml
 from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, coef_table
-from mixedmodels.inference.profile import profile as profile_of
-from mixedmodels.plots.bootstrap import plot_bootstrap
 from mixedmodels.plots.coefficients import plot_coefficients
-from mixedmodels.plots.pairs import plot_profile_pairs
-from mixedmodels.plots.profiles import LEVELS, ProfileLike, plot_profile, plot_profile_density
 from mixedmodels.plots.ranef import Sort, plot_qq_ranef, plot_ranef
 from mixedmodels.plots.residuals import plot_qq, plot_residuals, plot_scale_location
 from mixedmodels.plots.shrinkage import plot_shrinkage
@@ -30,21 +25,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class _Bootstrapped(Protocol):
-    """What the picture asks of a bootstrap."""
-
-    @property
-    def replicates(self) -> pd.DataFrame: ...
-
-    @property
-    def estimates(self) -> pd.Series[float]: ...
-
-
 class Pictures(Values):
     """Pictures of a fit; see `LinearMixedFit`.
 
-    Every method returns a matplotlib Figure and raises MixedModelsError where matplotlib is not
-    installed.
+    Every method returns a matplotlib Figure that pyplot does not manage, and raises
+    MixedModelsError where matplotlib is not installed.
     """
 
     # -- random effects -----------------------------------------------------------------
@@ -59,12 +44,15 @@ class Pictures(Values):
     ) -> Figure:
         """Conditional modes with conditional intervals: a caterpillar for every effect.
 
+        Intervals that leave out zero are drawn darker. Up to 60 levels are named; more are drawn as
+        a curve.
+
         Args:
             groups: Grouping factors to draw; all if None.
-            level: Of the intervals, which hold the parameters at their estimates.
+            level: Coverage of the intervals, which hold the parameters at their estimates.
             sort: Levels sorted by the "first" effect of the group, by "each" effect in its panel,
                 or "none"; "auto" is the first where levels are named, each where they are not.
-            figsize: In inches; from the number of levels and effects if None.
+            figsize: Size in inches; from the number of levels and effects if None.
 
         Raises:
             DataError: An unknown grouping factor.
@@ -85,12 +73,15 @@ class Pictures(Values):
         level: float = 0.95,
         figsize: tuple[float, float] | None = None,
     ) -> Figure:
-        """Conditional modes against normal quantiles, with conditional intervals and a band.
+        """Conditional modes against normal quantiles, one panel per effect.
+
+        Vertical lines are conditional intervals (up to 200 levels); the grey band is that of a
+        normal sample on the line through the quartiles, as in `plot_qq`.
 
         Args:
             groups: Grouping factors to draw; all if None.
-            level: Of the intervals and of the band.
-            figsize: In inches.
+            level: Coverage of the intervals and of the band.
+            figsize: Size in inches.
 
         Raises:
             DataError: An unknown grouping factor.
@@ -104,10 +95,13 @@ class Pictures(Values):
 
         The estimates of a level by itself are made from its rows alone, what other grouping factors
         explain being taken off; effects in the fixed part are drawn with their coefficient added.
+        Two or more effects are drawn in pairs (of many levels, the most extreme estimates by
+        themselves lie outside the axes). One effect is drawn on two lines: above, the estimates of
+        the levels by themselves, below, those of the model.
 
         Args:
             group: The grouping factor; that with the most levels if None.
-            figsize: In inches.
+            figsize: Size in inches.
 
         Raises:
             DataError: An unknown grouping factor.
@@ -139,8 +133,8 @@ class Pictures(Values):
         """Residuals against fitted values with a smooth line; standardised where there are weights.
 
         Args:
-            ax: Where to draw; a new figure if None.
-            figsize: Of a new figure, in inches.
+            ax: Axes to draw in; a new figure if None.
+            figsize: Size of a new figure, in inches.
         """
         weighted = self._design.w is not None
         values = self._standardized if weighted else self.residuals
@@ -152,9 +146,11 @@ class Pictures(Values):
     ) -> Figure:
         """Square roots of absolute standardised residuals against fitted values.
 
+        The smooth line is level where the spread is the same everywhere.
+
         Args:
-            ax: Where to draw; a new figure if None.
-            figsize: Of a new figure, in inches.
+            ax: Axes to draw in; a new figure if None.
+            figsize: Size of a new figure, in inches.
         """
         return plot_scale_location(self.fitted, self._standardized, ax=ax, figsize=figsize)
 
@@ -165,12 +161,15 @@ class Pictures(Values):
         ax: Axes | None = None,
         figsize: tuple[float, float] | None = None,
     ) -> Figure:
-        """Standardised residuals against normal quantiles, with a pointwise band.
+        """Standardised residuals against normal quantiles, with a line through the quartiles.
+
+        The band is where each order statistic of a normal sample on that line falls with
+        probability `level`, one by one: of many points, some lie outside.
 
         Args:
-            level: Of the band.
-            ax: Where to draw; a new figure if None.
-            figsize: Of a new figure, in inches.
+            level: Coverage of the band.
+            ax: Axes to draw in; a new figure if None.
+            figsize: Size of a new figure, in inches.
         """
         return plot_qq(self._standardized, level=level, ax=ax, figsize=figsize)
 
@@ -187,10 +186,10 @@ class Pictures(Values):
         """Fixed effects with Wald intervals, by the degrees of freedom of `coef_table()`.
 
         Args:
-            level: Of the intervals.
+            level: Coverage of the intervals.
             intercept: Draw the intercept too; alone it is always drawn.
-            ax: Where to draw; a new figure if None.
-            figsize: Of a new figure, in inches.
+            ax: Axes to draw in; a new figure if None.
+            figsize: Size of a new figure, in inches.
 
         Raises:
             MixedModelsError: The model has no fixed effects.
@@ -215,106 +214,7 @@ class Pictures(Values):
         )
         return plot_coefficients(drawn, level=level, ax=ax, figsize=figsize)
 
-    def plot_profile(
-        self,
-        profile: ProfileLike | None = None,
-        *,
-        parameters: Sequence[str] | None = None,
-        levels: Sequence[float] = LEVELS,
-        figsize: tuple[float, float] | None = None,
-    ) -> Figure:
-        """Zeta of each parameter: the signed square root of the rise of the deviance.
-
-        Args:
-            profile: What `fit.profile()` gave; it is computed if None.
-            parameters: Which to draw; all of the profile's if None.
-            levels: Of the intervals marked.
-            figsize: In inches.
-
-        Raises:
-            MixedModelsError: An unknown parameter.
-        """
-        return plot_profile(
-            self._profile(profile), parameters=parameters, levels=levels, figsize=figsize
-        )
-
-    def plot_profile_density(
-        self,
-        profile: ProfileLike | None = None,
-        *,
-        parameters: Sequence[str] | None = None,
-        level: float = 0.95,
-        figsize: tuple[float, float] | None = None,
-    ) -> Figure:
-        """The density of each parameter that its profile implies, an interval shaded.
-
-        Args:
-            profile: What `fit.profile()` gave; it is computed if None.
-            parameters: Which to draw; all of the profile's if None.
-            level: Of the interval.
-            figsize: In inches.
-
-        Raises:
-            MixedModelsError: An unknown parameter.
-        """
-        return plot_profile_density(
-            self._profile(profile), parameters=parameters, level=level, figsize=figsize
-        )
-
-    def plot_profile_pairs(
-        self,
-        profile: ProfileLike | None = None,
-        *,
-        parameters: Sequence[str] | None = None,
-        levels: Sequence[float] = LEVELS,
-        figsize: tuple[float, float] | None = None,
-    ) -> Figure:
-        """Every pair of parameters: traces of the profiles, and regions interpolated from them.
-
-        Args:
-            profile: What `fit.profile()` gave; it is computed if None.
-            parameters: Which to draw, two to eight; all of the profile's if None.
-            levels: Of the regions.
-            figsize: In inches.
-
-        Raises:
-            MixedModelsError: An unknown parameter, fewer than two, or more than eight.
-        """
-        return plot_profile_pairs(
-            self._profile(profile), parameters=parameters, levels=levels, figsize=figsize
-        )
-
-    def plot_bootstrap(
-        self,
-        bootstrap: _Bootstrapped,
-        *,
-        parameters: Sequence[str] | None = None,
-        level: float = 0.95,
-        figsize: tuple[float, float] | None = None,
-    ) -> Figure:
-        """Ridges of the replicates of each parameter.
-
-        Args:
-            bootstrap: What `fit.bootstrap(nsim)` gave.
-            parameters: Which to draw; all of the bootstrap's if None.
-            level: Of the percentile intervals.
-            figsize: In inches.
-
-        Raises:
-            MixedModelsError: An unknown parameter, or no replicates.
-        """
-        return plot_bootstrap(
-            bootstrap.replicates,
-            bootstrap.estimates,
-            parameters=parameters,
-            level=level,
-            figsize=figsize,
-        )
-
     # -- what the pictures need ---------------------------------------------------------
-
-    def _profile(self, profile: ProfileLike | None) -> ProfileLike:
-        return profile_of(by_ml(self._fitted)) if profile is None else profile
 
     def _groups(self, asked: str | Sequence[str] | None) -> list[str]:
         known = GroupNames(self._design.groups)

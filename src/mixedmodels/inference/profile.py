@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,12 @@ from mixedmodels.inference.limits import (
 from mixedmodels.inference.parameters import Parameter, parameters_of, place_of, select
 from mixedmodels.inference.paths import path
 from mixedmodels.inference.traces import Trace
+from mixedmodels.plots.pairs import plot_profile_pairs
+from mixedmodels.plots.profiles import LEVELS, plot_profile, plot_profile_density
 from mixedmodels.settings import check_level
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # How far curves go when nothing else is asked for.
 LEVEL = 0.99
@@ -126,6 +132,77 @@ class Profile(Guided):
         """
         chosen = [trace.parameter for trace in self.traces.values()]
         return limits(self.fitted, chosen, level, self.threads, self.traces)
+
+    def plot(
+        self,
+        parameters: Sequence[str] | None = None,
+        *,
+        levels: Sequence[float] = LEVELS,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Draw zeta of each parameter: straight where a Wald interval would do.
+
+        Vertical lines go from the axis to the curve at the limits of each level; the dashed line is
+        the tangent at the estimate, the zeta of a Wald interval.
+
+        Args:
+            parameters: Which, in what order; all if None.
+            levels: Coverage of the intervals.
+            figsize: Size in inches; from the number of parameters if None.
+
+        Raises:
+            MixedModelsError: An unknown parameter, or matplotlib is not installed.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> len(fit.profile().plot(["sigma", "(Intercept)"]).axes)
+            2
+        """
+        return plot_profile(self, parameters=parameters, levels=levels, figsize=figsize)
+
+    def plot_density(
+        self,
+        parameters: Sequence[str] | None = None,
+        *,
+        level: float = 0.95,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Draw the density of each parameter that its profile implies, its interval shaded.
+
+        Args:
+            parameters: Which, in what order; all if None.
+            level: Coverage of the interval.
+            figsize: Size in inches; from the number of parameters if None.
+
+        Raises:
+            MixedModelsError: An unknown parameter, or matplotlib is not installed.
+        """
+        return plot_profile_density(self, parameters=parameters, level=level, figsize=figsize)
+
+    def plot_pairs(
+        self,
+        parameters: Sequence[str] | None = None,
+        *,
+        levels: Sequence[float] = LEVELS,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Draw every pair of parameters: traces of the profiles, and regions made from them.
+
+        Below the diagonal on the scale of the parameters, above it on that of zeta, where a
+        quadratic criterion would give circles cut by straight traces. Each region is interpolated
+        between four points that the traces give exactly (Bates and Watts 1988, appendix A6).
+
+        Args:
+            parameters: Which, two to eight, in what order; all if None.
+            levels: Coverage of the regions.
+            figsize: Size in inches; from the number of parameters if None.
+
+        Raises:
+            MixedModelsError: An unknown parameter, fewer than two or more than eight, or matplotlib
+                is not installed.
+        """
+        return plot_profile_pairs(self, parameters=parameters, levels=levels, figsize=figsize)
 
     def __repr__(self) -> str:
         """Estimates and 95 % limits as the curves have them."""

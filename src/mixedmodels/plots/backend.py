@@ -1,8 +1,9 @@
-"""The one place that imports matplotlib, which is an optional extra; and figures as text."""
+"""Loads matplotlib, which is an optional extra, when something is drawn; and figures as text."""
 
 from __future__ import annotations
 
 import io
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +13,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def pyplot() -> Any:
-    """matplotlib.pyplot.
+def drawing() -> Any:
+    """The module `plots.figure`, which imports matplotlib but never pyplot.
 
     Raises:
         MixedModelsError: matplotlib is not installed; the message says how to get it.
     """
     try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415  (optional extra, slow to import)
+        return import_module("mixedmodels.plots.figure")
     except ImportError as error:
         raise MixedModelsError(
             "Plots need matplotlib, which is not installed: pip install mixedmodels[plots]"
         ) from error
-    return plt
 
 
 def can_draw() -> bool:
@@ -33,10 +33,8 @@ def can_draw() -> bool:
 
 
 def as_svg(figure: Figure) -> str:
-    """The figure as SVG text, the same for the same figure; it is closed afterwards."""
-    plt = pyplot()
+    """The figure as SVG text, the same for the same figure."""
     buffer = io.StringIO()
-    with plt.rc_context({"svg.hashsalt": "mixedmodels", "svg.fonttype": "path"}):
+    with drawing().rc_context({"svg.hashsalt": "mixedmodels", "svg.fonttype": "path"}):
         figure.savefig(buffer, format="svg", dpi=144, metadata={"Date": None})
-    plt.close(figure)
     return buffer.getvalue()

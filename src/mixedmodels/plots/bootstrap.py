@@ -10,8 +10,9 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.smooth import density
-from mixedmodels.plots.style import BLUE, INK, ORANGE, grid, possible, shorten, styled
+from mixedmodels.plots.style import grid, possible, shorten, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,21 +31,14 @@ def plot_bootstrap(
     level: float = 0.95,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
-    """Ridges: the density of each parameter's replicates, on a scale of its own.
-
-    The bar below a ridge is the percentile interval, the vertical line the estimate. Replicates
-    that stand on a bound (a standard deviation of zero, a correlation of one) are a spike of their
-    share.
+    """The density of each parameter's replicates; see `Bootstrap.plot`.
 
     Args:
         replicates: (nsim, parameters); rows of NaN are left out.
-        estimates: By parameter.
+        estimates: Estimates by parameter.
         parameters: Which, from top to bottom; all if None.
-        level: Of the intervals.
-        figsize: In inches; from the number of parameters if None.
-
-    Returns:
-        The figure.
+        level: Coverage of the intervals.
+        figsize: Size in inches; from the number of parameters if None.
 
     Raises:
         MixedModelsError: matplotlib is not installed, an unknown parameter, or no replicates.
@@ -67,6 +61,7 @@ def plot_bootstrap(
 
 
 def _ridge(axes: Axes, name: str, values: FloatArray, estimate: float, level: float) -> None:
+    look = palette_of(axes)
     low, high = possible(name)
     near = _AT_BOUND * (1.0 if name.startswith("cor(") else abs(estimate))
     at_bound = (values <= low + near) | (values >= high - near)
@@ -74,8 +69,8 @@ def _ridge(axes: Axes, name: str, values: FloatArray, estimate: float, level: fl
     if inside.size > 1:
         places, heights = density(inside, low, high)
         heights = heights / heights.max()
-        axes.fill_between(places, heights, color=BLUE, alpha=0.25, linewidth=0.0)
-        axes.plot(places, heights, color=BLUE, linewidth=1.4)
+        axes.fill_between(places, heights, color=look.blue, alpha=0.25, linewidth=0.0)
+        axes.plot(places, heights, color=look.blue, linewidth=1.4)
     top = 1.12
     for bound in (low, high):
         share = float(np.mean(np.abs(values - bound) <= near)) if np.isfinite(bound) else 0.0
@@ -83,8 +78,8 @@ def _ridge(axes: Axes, name: str, values: FloatArray, estimate: float, level: fl
             top = 1.45
             _spike(axes, bound, share, left=bound == high)
     limits = np.quantile(values, 0.5 + np.array([-level, level]) / 2.0)
-    axes.plot(limits, [-0.16, -0.16], color=INK, linewidth=2.2)
-    axes.plot([estimate, estimate], [-0.16, 1.0], color=ORANGE, linewidth=1.4)
+    axes.plot(limits, [-0.16, -0.16], color=look.ink, linewidth=2.2)
+    axes.plot([estimate, estimate], [-0.16, 1.0], color=look.orange, linewidth=1.4)
     axes.set(yticks=[], ylim=(-0.3, top))
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False, axis="y")
@@ -95,7 +90,8 @@ def _ridge(axes: Axes, name: str, values: FloatArray, estimate: float, level: fl
 
 
 def _spike(axes: Axes, bound: float, share: float, *, left: bool) -> None:
-    axes.plot([bound, bound], [0.0, 1.0], color=BLUE, linewidth=3.0, solid_capstyle="butt")
+    look = palette_of(axes)
+    axes.plot([bound, bound], [0.0, 1.0], color=look.blue, linewidth=3.0, solid_capstyle="butt")
     axes.annotate(
         f"{100 * share:.2g} % at {bound:g}",
         (bound, 1.0),
@@ -104,5 +100,5 @@ def _spike(axes: Axes, bound: float, share: float, *, left: bool) -> None:
         ha="right" if left else "left",
         va="bottom",
         fontsize=8,
-        color=INK,
+        color=look.ink,
     )

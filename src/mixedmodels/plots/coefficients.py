@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mixedmodels.plots.style import BLUE, GREY, INK, one_axes, reference, shorten, styled
+from mixedmodels.plots.palette import palette_of
+from mixedmodels.plots.style import one_axes, reference, shorten, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,23 +29,18 @@ def plot_coefficients(
 
     Args:
         table: Columns `estimate`, `lower`, `upper`; one row per coefficient.
-        level: Of the intervals, for the axis.
-        ax: Where to draw; a new figure if None.
-        figsize: Of a new figure, in inches; from the number of rows if None.
-
-    Returns:
-        The figure.
-
-    Raises:
-        MixedModelsError: matplotlib is not installed.
+        level: Coverage of the intervals, for the axis.
+        ax: Axes to draw in; a new figure if None.
+        figsize: Size of a new figure, in inches; from the number of rows if None.
     """
     count = len(table)
     figure, axes = one_axes(ax, figsize or (7.0, 0.9 + _ROW * max(count, 2)))
+    look = palette_of(axes)
     estimate, lower, upper = (table[name].to_numpy() for name in ("estimate", "lower", "upper"))
     places = np.arange(count)[::-1]
     away = (lower > 0.0) | (upper < 0.0)
     reference(axes, x=0.0)
-    for chosen, color in ((~away, GREY), (away, BLUE)):
+    for chosen, color in ((~away, look.grey), (away, look.blue)):
         axes.hlines(
             places[chosen], lower[chosen], upper[chosen], color=color, linewidth=2.2, zorder=2
         )
@@ -55,7 +51,7 @@ def plot_coefficients(
             marker="o",
             markersize=5.0,
             color=color,
-            markeredgecolor="white",
+            markeredgecolor=look.background,
             markeredgewidth=0.8,
             zorder=3,
         )
@@ -75,6 +71,6 @@ def plot_coefficients(
             xycoords=axes.get_yaxis_transform(),
             va="center",
             fontsize=8,
-            color=INK,
+            color=look.ink,
         )
     return figure

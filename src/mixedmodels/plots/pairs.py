@@ -11,8 +11,9 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.contours import Trace, contour
+from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.profiles import LEVELS, Curve, ProfileLike, curves_of
-from mixedmodels.plots.style import BLUE, INK, ORANGE, grid, styled, wrap
+from mixedmodels.plots.style import grid, styled, wrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,20 +32,7 @@ def plot_profile_pairs(
     levels: Sequence[float] = LEVELS,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
-    """Every pair of parameters: traces of the profiles and regions interpolated from them.
-
-    Below the diagonal on the scale of the parameters, above it on that of zeta, where a quadratic
-    criterion would give circles cut by straight traces. The regions are those of Bates and Watts
-    (1988, appendix A6), each bounded by four points that the traces give exactly.
-
-    Args:
-        profile: The profile, of two parameters at least.
-        parameters: Which, in what order; all if None.
-        levels: Of the regions.
-        figsize: In inches.
-
-    Returns:
-        The figure.
+    """Traces and regions of every pair of parameters; see `Profile.plot_pairs`.
 
     Raises:
         MixedModelsError: matplotlib is not installed, an unknown parameter, fewer than two, or more
@@ -105,23 +93,24 @@ def _pair(
 ) -> None:
     """Regions and traces of one pair; on the scale of zeta unless there are curves."""
     across, up = traces
+    look = palette_of(axes)
 
-    def drawn(x: FloatArray, y: FloatArray, **look: Any) -> None:
+    def drawn(x: FloatArray, y: FloatArray, **options: Any) -> None:
         if natural is not None:
             x, y = natural[0].inside(x), natural[1].inside(y)
-        axes.plot(x, y, **look)
+        axes.plot(x, y, **options)
 
     for depth, radius in enumerate(radii):
         shade = 0.95 - 0.55 * depth / max(len(radii) - 1, 1)
         region = contour(across, up, radius)
-        drawn(*region, color=BLUE, linewidth=1.1, alpha=shade, zorder=3)
+        drawn(*region, color=look.blue, linewidth=1.1, alpha=shade, zorder=3)
     steps = np.linspace(-FAR, FAR, 67)
     for trace, swap in ((across, False), (up, True)):
         along = steps[(steps >= trace.along[0]) & (steps <= trace.along[-1])]
         x, y = along, trace.at(along)
         inside = np.abs(y) <= FAR
         x, y = x[inside], y[inside]
-        drawn(*((y, x) if swap else (x, y)), color=ORANGE, linewidth=1.0, zorder=2)
+        drawn(*((y, x) if swap else (x, y)), color=look.orange, linewidth=1.0, zorder=2)
     if natural is None:
         edge = float(radii[-1]) * 1.08
         axes.set(xlim=(-edge, edge), ylim=(-edge, edge))
@@ -141,7 +130,7 @@ def _name(axes: Axes, curve: Curve) -> None:
         transform=axes.transAxes,
         fontsize=8,
         fontweight="bold",
-        color=INK,
+        color=palette_of(axes).ink,
     )
 
 

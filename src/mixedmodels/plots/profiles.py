@@ -13,16 +13,8 @@ from scipy.special import ndtri
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.contours import Trace
-from mixedmodels.plots.style import (
-    BLUE,
-    GREY,
-    ORANGE,
-    grid,
-    possible,
-    reference,
-    styled,
-    wrap,
-)
+from mixedmodels.plots.palette import palette_of
+from mixedmodels.plots.style import grid, possible, reference, styled, wrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,19 +75,7 @@ def plot_profile(
     levels: Sequence[float] = LEVELS,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
-    """Zeta of each parameter, with its intervals: straight where Wald intervals would do.
-
-    Vertical lines go from the axis to the curve at the limits of each level; the dashed line is
-    the tangent at the estimate, the zeta of a Wald interval.
-
-    Args:
-        profile: The profile.
-        parameters: Which, in what order; all if None.
-        levels: Of the intervals.
-        figsize: In inches.
-
-    Returns:
-        The figure.
+    """Zeta of each parameter with its intervals; see `Profile.plot`.
 
     Raises:
         MixedModelsError: matplotlib is not installed, or an unknown parameter.
@@ -103,6 +83,7 @@ def plot_profile(
     curves = curves_of(profile, parameters)
     figure, panels = grid(len(curves), (2.7, 2.5), figsize, sharey=True)
     for axes, curve in zip(panels, curves, strict=True):
+        look = palette_of(axes)
         reference(axes, y=0.0)
         _tangent(axes, curve)
         for level in sorted(levels):
@@ -114,12 +95,12 @@ def plot_profile(
                         shown,
                         0.0,
                         zeta,
-                        color=ORANGE if main else GREY,
+                        color=look.orange if main else look.grey,
                         linewidth=1.3 if main else 0.7,
                         zorder=2,
                     )
-        axes.plot(curve.values, curve.zeta, color=BLUE, linewidth=1.8, zorder=3)
-        axes.plot(curve.estimate, 0.0, "o", color=BLUE, markersize=4.0, zorder=4)
+        axes.plot(curve.values, curve.zeta, color=look.blue, linewidth=1.8, zorder=3)
+        axes.plot(curve.estimate, 0.0, "o", color=look.blue, markersize=4.0, zorder=4)
         _finish(axes, curve)
         axes.set_ylim(-_REACH - 0.15, _REACH + 0.15)
     for axes in panels:
@@ -136,16 +117,7 @@ def plot_profile_density(
     level: float = 0.95,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
-    """The density of each parameter that its profile implies, its interval shaded.
-
-    Args:
-        profile: The profile.
-        parameters: Which, in what order; all if None.
-        level: Of the interval.
-        figsize: In inches.
-
-    Returns:
-        The figure.
+    """The density of each parameter with its interval; see `Profile.plot_density`.
 
     Raises:
         MixedModelsError: matplotlib is not installed, or an unknown parameter.
@@ -157,9 +129,10 @@ def plot_profile_density(
         values = np.linspace(curve.values[0], curve.values[-1], _POINTS)
         height = np.asarray(profile.density(curve.name, values), dtype=np.float64)
         low, high = curve.at(limits)
+        blue = palette_of(axes).blue
         inside = (values >= low) & (values <= high)
-        axes.fill_between(values[inside], height[inside], color=BLUE, alpha=0.22, linewidth=0.0)
-        axes.plot(values, height, color=BLUE, linewidth=1.6)
+        axes.fill_between(values[inside], height[inside], color=blue, alpha=0.22, linewidth=0.0)
+        axes.plot(values, height, color=blue, linewidth=1.6)
         reference(axes, x=curve.estimate)
         axes.set(ylim=(0.0, None), yticks=[])
         axes.spines["left"].set_visible(False)
@@ -218,7 +191,7 @@ def _tangent(axes: Axes, curve: Curve) -> None:
     axes.plot(
         ends,
         slope * (ends - curve.estimate),
-        color=GREY,
+        color=palette_of(axes).grey,
         linewidth=0.9,
         linestyle=(0, (4, 3)),
         zorder=1,

@@ -10,15 +10,12 @@ import pandas as pd
 from scipy.special import ndtri
 
 from mixedmodels.arrays import AnyArray, FloatArray
-from mixedmodels.plots.backend import pyplot
+from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.residuals import draw_qq
 from mixedmodels.plots.style import (
-    BLUE,
-    GREY,
     MOST_VECTORS,
-    PALE,
-    SKY,
     grid,
+    new_figure,
     reference,
     shorten,
     styled,
@@ -57,25 +54,17 @@ def plot_ranef(
     sort: Sort = "auto",
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
-    """Conditional modes with conditional intervals, one panel per effect: caterpillars.
-
-    Intervals that leave out zero are drawn darker. Up to 60 levels are named; more are drawn
-    as a curve.
+    """Conditional modes with conditional intervals; see `plot_ranef` of a fit.
 
     Args:
         tables: Grouping factor to modes (levels by effects).
         condvar: Grouping factor to conditional covariances (levels, effects, effects).
-        level: Of the intervals.
-        sort: Order of the levels: by the first effect of the group ("first"), by each panel's own
-            ("each"), or as the levels are ("none"); "auto" is the first where the levels are named,
-            each where they are not.
-        figsize: In inches; from the number of levels and effects if None.
+        level: Coverage of the intervals.
+        sort: Order of the levels.
+        figsize: Size in inches; from the number of levels and effects if None.
 
     Returns:
-        The figure: a row of panels per grouping factor, or one row where each has one effect.
-
-    Raises:
-        MixedModelsError: matplotlib is not installed.
+        A row of panels per grouping factor, or one row where each has one effect.
     """
     rows = [_facets(name, table, condvar[name], level) for name, table in tables.items()]
     if all(len(row) == 1 for row in rows) and len(rows) <= 3:
@@ -83,7 +72,7 @@ def plot_ranef(
     heights = [max(_height(facet) for facet in row) for row in rows]
     width = max(map(len, rows))
     size = figsize or (max(_PANEL * width + 0.6, 4.5), sum(heights) + 0.6 * len(rows))
-    figure: Figure = pyplot().figure(figsize=size, layout="constrained")
+    figure = new_figure(size)
     bands = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)
     for row, (band,) in zip(rows, bands, strict=True):
         panels = band.subplots(1, width, squeeze=False)[0]
@@ -106,20 +95,11 @@ def plot_qq_ranef(
 ) -> Figure:
     """Conditional modes against normal quantiles, one panel per effect.
 
-    Vertical lines are conditional intervals (up to 200 levels); the grey band is that of a normal
-    sample on the line through the quartiles, as in `plot_qq`.
-
     Args:
         tables: Grouping factor to modes (levels by effects).
         condvar: Grouping factor to conditional covariances (levels, effects, effects).
-        level: Of the intervals and the band.
-        figsize: In inches.
-
-    Returns:
-        The figure.
-
-    Raises:
-        MixedModelsError: matplotlib is not installed.
+        level: Coverage of the intervals and the band.
+        figsize: Size in inches.
     """
     rows = [_facets(name, table, condvar[name], level) for name, table in tables.items()]
     facets = [facet for row in rows for facet in row]
@@ -159,7 +139,8 @@ def _caterpillar(axes: Axes, facet: _Facet, first: _Facet, sort: Sort) -> None:
     many = count > MOST_VECTORS
     line = 1.6 if named else max(0.35, min(1.2, 160.0 / count))
     # Thin lines side by side make a surface, which is paler and without transparency.
-    colors = (GREY, BLUE) if named else (PALE, SKY)
+    look = palette_of(axes)
+    colors = (look.grey, look.blue) if named else (look.pale, look.sky)
     reference(axes, x=0.0)
     for chosen, color, depth in ((~away, colors[0], 2), (away, colors[1], 3)):
         axes.hlines(
@@ -175,7 +156,7 @@ def _caterpillar(axes: Axes, facet: _Facet, first: _Facet, sort: Sort) -> None:
         modes,
         places,
         s=14.0 if named else 1.2,
-        color=np.where(away, BLUE, "#5f5f5f") if named else "#101010",
+        color=np.where(away, look.blue, look.ink) if named else look.strong,
         linewidths=0.0,
         zorder=4,
         rasterized=many,

@@ -8,18 +8,9 @@ import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
 
 from mixedmodels.arrays import FloatArray, LongArray
+from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.smooth import local_line
-from mixedmodels.plots.style import (
-    BLUE,
-    INK,
-    MOST_VECTORS,
-    ORANGE,
-    PALE,
-    blues,
-    one_axes,
-    reference,
-    styled,
-)
+from mixedmodels.plots.style import MOST_VECTORS, one_axes, ramp, reference, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,21 +33,7 @@ def plot_residuals(
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
-    """Residuals against fitted values, with a smooth line.
-
-    Args:
-        fitted: (n,) fitted values.
-        residuals: (n,) residuals.
-        kind: What to call them.
-        ax: Where to draw; a new figure if None.
-        figsize: Of a new figure, in inches.
-
-    Returns:
-        The figure.
-
-    Raises:
-        MixedModelsError: matplotlib is not installed.
-    """
+    """Residuals (n,) against fitted values (n,), with a smooth line; `kind` is their name."""
     figure, axes = one_axes(ax, figsize or SIZE)
     _against_fitted(axes, fitted, residuals, level=0.0)
     axes.set(xlabel="Fitted values", ylabel=kind, title=f"{kind} against fitted values")
@@ -71,22 +48,9 @@ def plot_scale_location(
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
-    """Square roots of absolute standardised residuals against fitted values.
+    """Square roots of absolute standardised residuals (n,) against fitted values (n,).
 
-    Where the spread is the same everywhere, the smooth line is level; the line to compare with is
-    the mean for normal residuals of unit variance, 0.822.
-
-    Args:
-        fitted: (n,) fitted values.
-        standardized: (n,) residuals divided by their standard deviation.
-        ax: Where to draw; a new figure if None.
-        figsize: Of a new figure, in inches.
-
-    Returns:
-        The figure.
-
-    Raises:
-        MixedModelsError: matplotlib is not installed.
+    The line to compare with is the mean for normal residuals of unit variance, 0.822.
     """
     figure, axes = one_axes(ax, figsize or SIZE)
     _against_fitted(axes, fitted, np.sqrt(np.abs(standardized)), level=0.8221789)
@@ -108,24 +72,7 @@ def plot_qq(
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
-    """Values against normal quantiles, with a line through the quartiles and a band.
-
-    The band is where each order statistic of a normal sample on that line falls with probability
-    `level`, one by one: of many points, some lie outside.
-
-    Args:
-        values: (n,) values.
-        kind: What to call them.
-        level: Of the band.
-        ax: Where to draw; a new figure if None.
-        figsize: Of a new figure, in inches.
-
-    Returns:
-        The figure.
-
-    Raises:
-        MixedModelsError: matplotlib is not installed.
-    """
+    """Values (n,) against normal quantiles, with a line through the quartiles and a band."""
     figure, axes = one_axes(ax, figsize or SQUARE)
     draw_qq(axes, values, level=level)
     axes.set(xlabel="Normal quantiles", ylabel=kind, title=f"{kind}: normal QQ")
@@ -136,6 +83,7 @@ def draw_qq(
     axes: Axes, values: FloatArray, *, level: float, half_widths: FloatArray | None = None
 ) -> None:
     """Points, line through the quartiles and band; intervals of given half widths, if any."""
+    look = palette_of(axes)
     order = np.argsort(values)
     ranks = _ranks(len(values))
     position = (ranks - 0.5) / len(values)
@@ -147,19 +95,19 @@ def draw_qq(
         middle + slope * ndtri(betaincinv(ranks, len(values) + 1.0 - ranks, p))
         for p in (tail, 1.0 - tail)
     )
-    axes.fill_between(x, low, high, color=PALE, alpha=0.45, linewidth=0.0, zorder=1)
-    axes.plot(x, middle + slope * x, color=ORANGE, linewidth=1.3, zorder=2)
+    axes.fill_between(x, low, high, color=look.pale, alpha=0.45, linewidth=0.0, zorder=1)
+    axes.plot(x, middle + slope * x, color=look.orange, linewidth=1.3, zorder=2)
     many = len(x) > MOST_VECTORS
     if half_widths is not None and not many:
         half = half_widths[order][ranks - 1]
-        axes.vlines(x, y - half, y + half, color=BLUE, alpha=0.35, linewidth=0.9, zorder=2)
+        axes.vlines(x, y - half, y + half, color=look.blue, alpha=0.35, linewidth=0.9, zorder=2)
     axes.plot(
         x,
         y,
         linestyle="none",
         marker="o",
         markersize=2.2 if many else 3.4,
-        color=BLUE,
+        color=look.blue,
         alpha=0.9,
         markeredgewidth=0.0,
         zorder=3,
@@ -187,20 +135,22 @@ def _against_fitted(axes: Axes, fitted: FloatArray, values: FloatArray, *, level
 
 def _cloud(axes: Axes, x: FloatArray, y: FloatArray) -> None:
     """Points, the fainter the more there are; hexagons of counts where they would hide others."""
+    colors = palette_of(axes)
     if len(x) > MOST_POINTS:
         look: dict[str, Any] = {"gridsize": (90, 54), "mincnt": 1, "linewidths": 0.0}
-        cells = axes.hexbin(x, y, bins="log", cmap=blues(), rasterized=True, **look)
+        cells = axes.hexbin(x, y, bins="log", cmap=ramp(axes), rasterized=True, **look)
         bar = axes.figure.colorbar(cells, ax=axes, pad=0.02, aspect=30, shrink=0.7)
-        bar.set_label("rows", color=INK)
+        bar.set_label("rows", color=colors.ink)
         bar.outline.set_visible(False)
         return
     alpha = float(np.clip(60.0 / np.sqrt(len(x) + 1.0) / 4.0, 0.25, 0.8))
     many = len(x) > MOST_VECTORS
     size = 16.0 if len(x) <= 500 else 9.0
-    axes.scatter(x, y, s=size, color=BLUE, alpha=alpha, linewidths=0.0, rasterized=many, zorder=2)
+    look = {"alpha": alpha, "linewidths": 0.0, "rasterized": many, "zorder": 2}
+    axes.scatter(x, y, s=size, color=colors.blue, **look)
 
 
 def _trend(axes: Axes, x: FloatArray, y: FloatArray) -> None:
     line = local_line(x, y)
     if line is not None:
-        axes.plot(*line, color=ORANGE, linewidth=1.8, zorder=4)
+        axes.plot(*line, color=palette_of(axes).orange, linewidth=1.8, zorder=4)

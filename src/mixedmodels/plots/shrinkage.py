@@ -11,17 +11,8 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.plots.style import (
-    BLUE,
-    GREY,
-    INK,
-    MOST_VECTORS,
-    ORANGE,
-    grid,
-    reference,
-    shorten,
-    styled,
-)
+from mixedmodels.plots.palette import palette_of
+from mixedmodels.plots.style import MOST_VECTORS, grid, reference, shorten, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,20 +34,13 @@ def plot_shrinkage(
 ) -> Figure:
     """Arrows from each level's own least-squares estimates to its conditional modes.
 
-    Two or more effects are drawn in pairs (of many levels the wildest estimates by themselves lie
-    outside), one alone on two lines: above the estimates of the
-    levels by themselves, below those of the model.
-
     Args:
         within: (levels by effects) coefficients of each level by itself; NaN where the level has
             too few rows.
         modes: (levels by effects) coefficients of each level in the model.
         population: Coefficient of the population for each effect.
         group: Name of the grouping factor.
-        figsize: In inches.
-
-    Returns:
-        The figure.
+        figsize: Size in inches.
 
     Raises:
         MixedModelsError: matplotlib is not installed, or no level has estimates by itself.
@@ -84,7 +68,7 @@ def plot_shrinkage(
         _lines(panels[0], start[:, 0], end[:, 0], centre[0])
         panels[0].set_xlabel(shorten(names[0], 60))
         if note:
-            figure.supxlabel(note, fontsize=8, color=GREY)
+            figure.supxlabel(note, fontsize=8, color=palette_of(panels[0]).grey)
     panels[0].set_title(f"Shrinkage of {shorten(group, 40)}")
     return figure
 
@@ -92,6 +76,7 @@ def plot_shrinkage(
 def _arrows(axes: Axes, start: FloatArray, end: FloatArray, centre: FloatArray) -> None:
     few = len(start) <= MOST_ARROWS
     many = len(start) > MOST_VECTORS
+    colors = palette_of(axes)
     reference(axes, x=centre[0], y=centre[1])
     if few:
         move = end - start
@@ -105,7 +90,7 @@ def _arrows(axes: Axes, start: FloatArray, end: FloatArray, centre: FloatArray) 
             headwidth=4.5,
             headlength=5.0,
             headaxislength=4.5,
-            color=GREY,
+            color=colors.grey,
             alpha=0.8,
             zorder=2,
         )
@@ -115,11 +100,10 @@ def _arrows(axes: Axes, start: FloatArray, end: FloatArray, centre: FloatArray) 
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     size = 20.0 if few else 4.0
     look: dict[str, Any] = {"linewidths": 0.0, "rasterized": many}
-    axes.scatter(
-        start[:, 0], start[:, 1], s=size, color=ORANGE, alpha=0.9 if few else 0.6, zorder=3, **look
-    )
-    axes.scatter(end[:, 0], end[:, 1], s=size, color=BLUE, zorder=4, **look)
-    axes.plot(*centre, marker="+", markersize=11, color=INK, markeredgewidth=1.6, zorder=5)
+    alpha = 0.9 if few else 0.6
+    axes.scatter(start[:, 0], start[:, 1], size, color=colors.orange, alpha=alpha, zorder=3, **look)
+    axes.scatter(end[:, 0], end[:, 1], size, color=colors.blue, zorder=4, **look)
+    axes.plot(*centre, marker="+", markersize=11, color=colors.ink, markeredgewidth=1.6, zorder=5)
 
 
 def _frame(start: FloatArray, end: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -138,7 +122,8 @@ def _lines(axes: Axes, start: FloatArray, end: FloatArray, centre: float) -> Non
     _segments(axes, above, below, rasterized=many)
     size = 20.0 if len(start) <= MOST_ARROWS else 5.0
     look: dict[str, Any] = {"linewidths": 0.0, "clip_on": False, "rasterized": many}
-    for points, color in ((above, ORANGE), (below, BLUE)):
+    colors = palette_of(axes)
+    for points, color in ((above, colors.orange), (below, colors.blue)):
         axes.scatter(points[:, 0], points[:, 1], s=size, color=color, zorder=3, **look)
     axes.set_yticks([0.0, 1.0], ["conditional\nmodes", "each level\nby itself"])
     axes.set_ylim(-0.15, 1.15)
@@ -152,12 +137,15 @@ def _segments(axes: Axes, start: FloatArray, end: FloatArray, *, rasterized: boo
     x = np.column_stack([start[:, 0], end[:, 0], gap]).ravel()
     y = np.column_stack([start[:, 1], end[:, 1], gap]).ravel()
     alpha = float(np.clip(80.0 / len(start), 0.04, 0.7))
-    axes.plot(x, y, color=GREY, linewidth=0.8, alpha=alpha, zorder=2, rasterized=rasterized)
+    color = palette_of(axes).grey
+    axes.plot(x, y, color=color, linewidth=0.8, alpha=alpha, zorder=2, rasterized=rasterized)
 
 
 def _legend(axes: Axes, note: str) -> None:
+    colors = palette_of(axes)
     look: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 5}
-    axes.plot([], [], color=ORANGE, label="each level by itself", **look)
-    axes.plot([], [], color=BLUE, label="conditional modes", **look)
-    axes.plot([], [], color=INK, linestyle="none", marker="+", markersize=9, label="population")
+    axes.plot([], [], color=colors.orange, label="each level by itself", **look)
+    axes.plot([], [], color=colors.blue, label="conditional modes", **look)
+    look |= {"marker": "+", "markersize": 9}
+    axes.plot([], [], color=colors.ink, label="population", **look)
     axes.figure.legend(loc="outside lower center", ncols=3, title=note or None, title_fontsize=8)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.plots.backend import pyplot
+from mixedmodels.plots.backend import drawing
+from mixedmodels.plots.palette import palette_of
+from mixedmodels.plots.style import new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +22,7 @@ SQUARE_CELLS = (256, 256)
 PALEST = 0.25
 
 
+@styled
 def plot_structure(
     Zt: Any,
     M: Any,
@@ -30,9 +33,9 @@ def plot_structure(
 ) -> Figure:
     """Pictures of Z', U'U + I and L, as in Bates' slides.
 
-    Darker cells are larger in absolute value, white ones are zero. A matrix too large for a
-    cell per entry is shown by density: each cell covers several entries, and is the darker
-    the more of them are not zero.
+    The larger an entry, the darker its cell (on a dark background, the brighter); zeros are left
+    empty. A matrix too large for a cell per entry is shown by density: each cell covers several
+    entries, and is the darker the more of them are not zero.
 
     Args:
         Zt: SciPy sparse (q, n), transpose of the random-effects matrix.
@@ -48,8 +51,7 @@ def plot_structure(
     Raises:
         MixedModelsError: matplotlib is not installed.
     """
-    plt = pyplot()
-    figure: Figure = plt.figure(figsize=(10.0, 8.0), layout="constrained")
+    figure = new_figure((10.0, 8.0))
     axes = figure.subplot_mosaic([["Zt", "Zt"], ["M", "L"]], height_ratios=[1.0, 2.2])
     _picture(axes["Zt"], Zt, "Z'", WIDE_CELLS)
     _picture(axes["M"], _lower(M), "U'U + I, lower triangle", SQUARE_CELLS)
@@ -70,23 +72,26 @@ def _lower(M: Any) -> Any:
 def _picture(axes: Axes, matrix: Any, name: str, most_cells: tuple[int, int]) -> None:
     """One matrix as grey cells, first row on top."""
     rows, columns = matrix.shape
+    look = palette_of(axes)
+    greys = drawing().LinearSegmentedColormap.from_list("greys", [look.background, look.strong])
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(True)
     axes.imshow(
         np.ma.masked_equal(_shades(matrix, most_cells), 0.0),
-        cmap="Greys",
+        cmap=greys,
         vmin=0.0,
         vmax=1.0,
         extent=(0.5, columns + 0.5, rows + 0.5, 0.5),
         aspect="equal" if most_cells == SQUARE_CELLS else "auto",
         interpolation="nearest",
     )
-    axes.set_title(f"{name}: {rows} × {columns}, {matrix.nnz} nonzeros", fontsize=10)
-    axes.tick_params(labelsize=8)
+    axes.set_title(f"{name}: {rows} × {columns}, {matrix.nnz} nonzeros")
     for spine in axes.spines.values():
         spine.set_linewidth(0.5)
 
 
 def _shades(matrix: Any, most_cells: tuple[int, int]) -> FloatArray:
-    """Cells between 0 (all zero) and 1 (darkest), not more than `most_cells`."""
+    """Cells between 0 (all zero) and 1 (largest), not more than `most_cells`."""
     pattern = matrix.tocoo()
     rows, columns = pattern.shape
     cells = min(rows, most_cells[0]), min(columns, most_cells[1])
@@ -111,11 +116,12 @@ def _shades(matrix: Any, most_cells: tuple[int, int]) -> FloatArray:
 def _mark_groups(axes: Axes, groups: Sequence[tuple[str, int]], *, columns_too: bool) -> None:
     """Lines between the blocks of the groups, their names at the right."""
     edge = 0.5
+    look = palette_of(axes)
     for k, (name, size) in enumerate(groups):
         if k:
-            axes.axhline(edge, color="tab:red", linewidth=0.6)
+            axes.axhline(edge, color=look.orange, linewidth=0.6)
         if k and columns_too:
-            axes.axvline(edge, color="tab:red", linewidth=0.6)
+            axes.axvline(edge, color=look.orange, linewidth=0.6)
         axes.text(
             1.01,
             edge + size / 2,
@@ -123,6 +129,6 @@ def _mark_groups(axes: Axes, groups: Sequence[tuple[str, int]], *, columns_too: 
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=8,
-            color="tab:red",
+            color=look.ink,
         )
         edge += size

@@ -1,4 +1,4 @@
-"""How pictures look: colours, sizes, axes. Every function that draws is `styled`."""
+"""How pictures look: fonts, lines, sizes, axes. Every function that draws is `styled`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from mixedmodels.plots.backend import pyplot
+from mixedmodels.plots.backend import drawing
+from mixedmodels.plots.palette import Rgba, is_dark, palette, palette_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,57 +18,83 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Told apart by the colour-blind too (Okabe and Ito); grey for what is not the point.
-BLUE = "#0072B2"
-ORANGE = "#D55E00"
-GREY = "#8a8a8a"
-PALE = "#c9c9c9"
-SKY = "#74b3dc"
-INK = "#333333"
-
 # More marks than this are drawn as pixels, also in files of vectors.
 MOST_VECTORS = 1500
 
 _RC = {
     "font.size": 9.0,
+    "text.usetex": False,
     "axes.titlesize": 10.0,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
     "axes.labelsize": 9.0,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.edgecolor": GREY,
     "axes.linewidth": 0.8,
+    "axes.spines.left": True,
+    "axes.spines.bottom": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.grid.axis": "both",
+    "axes.grid.which": "major",
     "axes.axisbelow": True,
     "axes.formatter.useoffset": False,
-    "grid.color": "#ececec",
     "grid.linewidth": 0.8,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
+    "grid.linestyle": "-",
+    "grid.alpha": 1.0,
     "xtick.labelsize": 8.0,
     "ytick.labelsize": 8.0,
     "legend.frameon": False,
     "legend.fontsize": 8.0,
+    "lines.linestyle": "-",
+    "lines.marker": "None",
     "lines.solid_capstyle": "round",
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
 }
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """The function, drawing in our style whatever the user's defaults are."""
+    """The function, drawing in our fonts and lines, in colours that suit the user's background."""
 
     @functools.wraps(draw)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with pyplot().rc_context(_RC):
+        ax: Any = kwargs.get("ax")
+        behind, beside = _backgrounds() if ax is None else (_background_of(ax),) * 2
+        with drawing().rc_context(_RC | _colors(behind, beside)):
             return draw(*args, **kwargs)
 
     return wrapped
+
+
+def _backgrounds() -> tuple[Rgba, Rgba]:
+    """The user's colours of axes and of figures, the second for both where they are opposites."""
+    axes, figure = (
+        drawing().to_rgba(drawing().rcParams[f"{part}.facecolor"]) for part in ("axes", "figure")
+    )
+    return (axes if is_dark(axes) == is_dark(figure) else figure), figure
+
+
+def _background_of(ax: Any) -> Rgba:
+    """The colour on which the labels of the user's axes stand."""
+    color: Rgba = drawing().to_rgba(ax.get_figure().get_facecolor())
+    return color
+
+
+def _colors(axes: Rgba, figure: Rgba) -> dict[str, Any]:
+    look, grid = palette(figure), palette(axes).grid
+    edges = ("axes.edgecolor", "xtick.color", "ytick.color")
+    text = ("text", "axes.label", "axes.title", "xtick.label", "ytick.label")
+    return {
+        "figure.facecolor": figure,
+        "axes.facecolor": axes,
+        "grid.color": grid,
+        **dict.fromkeys(edges, look.grey),
+        **{name + (".color" if name == "text" else "color"): look.ink for name in text},
+    }
+
+
+def new_figure(figsize: tuple[float, float]) -> Figure:
+    """An empty figure that pyplot does not manage."""
+    figure: Figure = drawing().StandaloneFigure(figsize=figsize, layout="constrained")
+    return figure
 
 
 def one_axes(ax: Axes | None, figsize: tuple[float, float]) -> tuple[Figure, Axes]:
@@ -75,8 +102,8 @@ def one_axes(ax: Axes | None, figsize: tuple[float, float]) -> tuple[Figure, Axe
     if ax is not None:
         figure: Any = ax.get_figure()
         return figure, ax
-    figure, axes = pyplot().subplots(figsize=figsize, layout="constrained")
-    return figure, axes
+    made = new_figure(figsize)
+    return made, made.subplots()
 
 
 def grid(
@@ -91,24 +118,27 @@ def grid(
     width = columns or (count if count <= 3 else 2 if count == 4 else 3)
     rows = math.ceil(count / width)
     size = figsize or (max(panel[0] * width, 4.0), panel[1] * rows)
-    figure, axes = pyplot().subplots(
-        rows, width, figsize=size, layout="constrained", squeeze=False, **options
-    )
-    flat = list(axes.flat)
+    figure = new_figure(size)
+    flat = list(figure.subplots(rows, width, squeeze=False, **options).flat)
     for spare in flat[count:]:
         spare.set_visible(False)
     return figure, flat[:count]
 
 
-def blues() -> Any:
-    """Pale to dark blue; the palest is still told from white."""
-    colors = pyplot().matplotlib.colors
-    return colors.LinearSegmentedColormap.from_list("blues", ["#cfe3f1", BLUE, "#01263c"])
+def ramp(axes: Axes) -> Any:
+    """From few to many; the palest colour is still told from the background."""
+    colors = palette_of(axes).ramp
+    return drawing().LinearSegmentedColormap.from_list("ramp", colors)
 
 
 def reference(axes: Axes, *, x: float | None = None, y: float | None = None) -> None:
     """A thin line to compare with, behind the marks."""
-    look: dict[str, Any] = {"color": GREY, "linewidth": 0.9, "linestyle": (0, (4, 3)), "zorder": 1}
+    look: dict[str, Any] = {
+        "color": palette_of(axes).grey,
+        "linewidth": 0.9,
+        "linestyle": (0, (4, 3)),
+        "zorder": 1,
+    }
     if x is not None:
         axes.axvline(x, **look)
     if y is not None:

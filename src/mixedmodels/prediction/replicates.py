@@ -5,9 +5,9 @@ How replicates are drawn and fitted is `bootstrap`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from scipy.special import ndtr, ndtri
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
+from mixedmodels.plots.bootstrap import plot_bootstrap
 from mixedmodels.settings import (
     BOOTSTRAP_INTERVALS,
     BootstrapInterval,
@@ -23,6 +24,9 @@ from mixedmodels.settings import (
     check_level,
     check_option,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -105,6 +109,36 @@ class Bootstrap(Guided):
         ]
         return pd.DataFrame(
             np.reshape(limits, (-1, 2)), index=self.replicates.columns, columns=["lower", "upper"]
+        )
+
+    def plot(
+        self,
+        parameters: Sequence[str] | None = None,
+        *,
+        level: float = 0.95,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Draw the density of each parameter's replicates, on a scale of its own: ridges.
+
+        The bar below a ridge is the percentile interval, the vertical line the estimate. Replicates
+        on a bound (a standard deviation of zero, a correlation of one) are a spike of their share.
+
+        Args:
+            parameters: Which, from top to bottom; all if None.
+            level: Coverage of the intervals.
+            figsize: Size in inches; from the number of parameters if None.
+
+        Raises:
+            MixedModelsError: An unknown parameter, no replicates, or matplotlib is not installed.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> len(fit.bootstrap(50, seed=1).plot().axes)
+            3
+        """
+        return plot_bootstrap(
+            self.replicates, self.estimates, parameters=parameters, level=level, figsize=figsize
         )
 
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import matplotlib.pyplot as plt
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -280,7 +280,8 @@ def test_ridges_refused(arguments: dict[str, Any], message: str) -> None:
 
 
 def test_axes_of_the_user() -> None:
-    figure, axes = plt.subplots()
+    figure = Figure()
+    axes = figure.subplots()
     x, y = RNG.normal(size=(2, 30))
     assert plot_residuals(x, y, ax=axes) is figure
     assert plot_qq(y, ax=axes) is figure
@@ -288,9 +289,9 @@ def test_axes_of_the_user() -> None:
 
 
 def test_defaults_of_the_user_are_left_alone() -> None:
-    before = dict(plt.rcParams)
+    before = dict(mpl.rcParams)
     plot_qq(RNG.normal(size=10))
-    assert dict(plt.rcParams) == before
+    assert dict(mpl.rcParams) == before
 
 
 def test_long_names() -> None:
