@@ -210,9 +210,9 @@ def anova(
         refit: False compares REML likelihoods, which needs the same fixed part in all.
 
     Returns:
-        A DataFrame by increasing number of parameters: `npar`, `AIC`, `AICc`, `BIC`, `weight`
-        (Akaike's), `logLik`, `deviance`, `Chisq`, `Df`, `p_value`; with attributes `note` and
-        `models` (formula by name).
+        A table that is read like a DataFrame (`table["p_value"]`), by increasing number of
+        parameters: `npar`, `AIC`, `AICc`, `BIC`, `weight` (Akaike's), `logLik`,
+        `deviance`, `Chisq`, `Df`, `p_value`; with attributes `note` and `models` (formula by name).
 
     Raises:
         MixedModelsError: Fewer than two fits, other rows or responses, or restricted likelihoods

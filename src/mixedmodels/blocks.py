@@ -6,7 +6,7 @@ core's, drawing is `plots`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -24,7 +24,8 @@ from mixedmodels.estimates.matrices import (
 )
 from mixedmodels.estimates.model import Model
 from mixedmodels.plots.structure import plot_structure
-from mixedmodels.report.numbers import align
+from mixedmodels.report.results import Result
+from mixedmodels.report.sections import Paragraph, Section, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,8 +55,8 @@ class Block:
     storage: Storage
 
 
-@dataclass(frozen=True, slots=True)
-class BlockPlan:
+@dataclass(frozen=True, slots=True, repr=False)
+class BlockPlan(Result):
     """What an evaluation of the criterion works on; prints as two tables.
 
     Attributes:
@@ -94,31 +95,25 @@ class BlockPlan:
             columns=["row", "column", "rows", "columns", "nnz_M", "nnz_L", "storage"],
         )
 
-    def __str__(self) -> str:
+    def _sections(self) -> Sequence[Section]:
         """Grouping factors, blocks, and the totals."""
         q = sum(levels * size for _, levels, size in self.groups)
-        groups = [("Grouping factor", "Levels", "Columns", "Random effects")] + [
+        groups = tuple(
             (name, str(levels), str(size), str(levels * size)) for name, levels, size in self.groups
-        ]
+        )
+        named = ("Grouping factor", "Levels", "Columns", "Random effects")
         header = ("Block of L", "Rows", "Columns", "nnz(M)", "nnz(L)", "Full", "Storage")
-        blocks = [header, *map(_cells, self.blocks)]
+        heading = f"Block plan: {q} random effects, {self.p} fixed effects; order: {self.order}"
         totals = (
             f"nnz(L) = {self.nnz_L}, fill-in {self.nnz_L - self.nnz_M}; "
             f"{self.supernodes} supernodes; {_si(self.flops)}flop per factorisation"
         )
-        return "\n".join(
-            (
-                f"Block plan: {q} random effects, {self.p} fixed effects; order: {self.order}",
-                "",
-                *align(groups, "<>>>"),
-                "",
-                *align(blocks, "<>>>>><"),
-                "",
-                totals,
-            )
-        )
-
-    __repr__ = __str__
+        return [
+            Paragraph((heading,)),
+            Table("", named, groups, "<>>>"),
+            Table("", header, tuple(map(_cells, self.blocks)), "<>>>>><"),
+            Paragraph((totals,)),
+        ]
 
 
 def plan_of(model: Model) -> BlockPlan:

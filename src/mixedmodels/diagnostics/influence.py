@@ -5,20 +5,23 @@ How the fits are made is `deletion`'s (exact) and `one_step`'s.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.calls import Guided
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.parameters import coefficient_names
+from mixedmodels.report.frames import frame_table
+from mixedmodels.report.results import Result
+from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.settings import InfluenceMethod
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Influence(Guided):
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Influence(Result):
     """Fits without each row, or without each group of rows, beside the fit with all.
 
     Tables have one row per deletion, labelled by what was left out.
@@ -102,7 +105,7 @@ class Influence(Guided):
         names = coefficient_names(list(self.beta.columns), [str(self.nobs.name), *rest.columns])
         return pd.concat([self.nobs, self.beta.set_axis(list(names), axis=1), rest], axis=1)
 
-    def __repr__(self) -> str:
+    def _sections(self) -> Sequence[Section]:
         """A few lines: what was done, and the deletions that change most."""
         what = "rows" if self.by == "row" else f"levels of {self.by}"
         if self.by == "labels":
@@ -111,8 +114,8 @@ class Influence(Guided):
         failed = int((~self.converged).sum())
         if failed:
             lines.append(f"{failed} without a converged fit; see notes")
-        if len(self.full_beta):
-            largest = self.cooks_distance.dropna().sort_values(ascending=False).head(5)
-            lines.append("Largest Cook's distances:")
-            lines += [f"  {label}: {value:.4g}" for label, value in largest.items()]
-        return "\n".join(lines)
+        if not len(self.full_beta):
+            return [Paragraph(tuple(lines))]
+        largest = self.cooks_distance.dropna().sort_values(ascending=False).head(5)
+        table = frame_table(largest.to_frame(), "Largest Cook's distances:")
+        return [Paragraph(tuple(lines)), table]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,14 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.lookup import ByGroup, GroupNames
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.report.frames import frame_table
+from mixedmodels.report.results import Result
+from mixedmodels.report.sections import Section
 from mixedmodels.settings import PCA_SCALES, PcaScale, check_option
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GroupComponents:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class GroupComponents(Result):
     """The components of one grouping factor, largest first; the terms on it are taken together.
 
     Attributes:
@@ -28,21 +32,53 @@ class GroupComponents:
     table: pd.DataFrame
     loadings: pd.DataFrame
 
-    def __repr__(self) -> str:
+    def to_frame(self) -> pd.DataFrame:
+        """The table of components."""
+        return self.table.copy()
+
+    def _sections(self) -> Sequence[Section]:
         """Both tables."""
-        return f"{self.table.round(4)}\n\nLoadings:\n{self.loadings.round(4)}"
+        return self.captioned("")
+
+    def captioned(self, name: str) -> Sequence[Section]:
+        """Both tables, the first under a name."""
+        table, loadings = self.table.round(4), self.loadings.round(4)
+        return [frame_table(table, name), frame_table(loadings, "Loadings:")]
 
 
-class RandomEffectsPCA(ByGroup[GroupComponents]):
-    """Grouping factor to `GroupComponents`."""
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RandomEffectsPCA(Result, Mapping[str, GroupComponents]):
+    """The components of every grouping factor, by its name (also written `h:g` for `g:h`).
+
+    Attributes:
+        groups: Grouping factor to components.
+    """
+
+    groups: ByGroup[GroupComponents]
 
     def to_frame(self) -> pd.DataFrame:
         """The tables of all groups under each other, indexed by (group, component)."""
         return pd.concat({name: part.table for name, part in self.items()}, names=["group"])
 
-    def __repr__(self) -> str:
+    def _sections(self) -> Sequence[Section]:
         """The tables of all groups."""
-        return "\n\n".join(f"{name}\n{part}" for name, part in self.items())
+        return [section for name, part in self.items() for section in part.captioned(name)]
+
+    def __getitem__(self, group: str) -> GroupComponents:
+        """The components of a grouping factor.
+
+        Raises:
+            KeyError: No such grouping factor.
+        """
+        return self.groups[group]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names of the grouping factors."""
+        return iter(self.groups)
+
+    def __len__(self) -> int:
+        """Number of grouping factors."""
+        return len(self.groups)
 
 
 def random_effects_pca(fitted: Fitted, scale: PcaScale) -> RandomEffectsPCA:
@@ -53,7 +89,7 @@ def random_effects_pca(fitted: Fitted, scale: PcaScale) -> RandomEffectsPCA:
     """
     check_option("scale", scale, PCA_SCALES)
     templates, solution = fitted.model.templates, fitted.solution
-    out = RandomEffectsPCA({}, GroupNames(fitted.model.design.groups))
+    out: ByGroup[GroupComponents] = ByGroup({}, GroupNames(fitted.model.design.groups))
     orthogonal = scale == "orthogonal"
     theta = solution.axes_theta if orthogonal else solution.theta
     for g, lam in enumerate(templates.group_lam(theta)):
@@ -63,7 +99,7 @@ def random_effects_pca(fitted: Fitted, scale: PcaScale) -> RandomEffectsPCA:
         axes = fitted.model.products.axes(g) if orthogonal else None
         effects = np.eye(len(lam)) if axes is None else axes
         out[templates.group_names[g]] = _components(relative, sigma, names, effects)
-    return out
+    return RandomEffectsPCA(out)
 
 
 def _components(

@@ -20,10 +20,12 @@ from mixedmodels.estimates.messages import singular_terms
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.formula import FormulaSpec, RandomTerm, Term, parse_formula
 from mixedmodels.formula.spec import write_terms
+from mixedmodels.report.results import Result
+from mixedmodels.report.sections import Paragraph, Section
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Singularity:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Singularity(Result):
     """Where the covariance of the random effects is singular, and what to try.
 
     Attributes:
@@ -41,14 +43,16 @@ class Singularity:
     formula: str | None
     not_identified: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
+    def to_frame(self) -> pd.DataFrame:
+        """The directions without variance: `group`, `term`, `direction`."""
+        return self.directions.copy()
+
+    def _sections(self) -> Sequence[Section]:
         """The advice, line by line, with the formula to try."""
         lines = list(self.advice)
         if self.formula is not None:
             lines += ["Simpler model to try:", f"  {self.formula}"]
-        return "\n".join(lines)
-
-    __repr__ = __str__
+        return [Paragraph(tuple(lines))]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

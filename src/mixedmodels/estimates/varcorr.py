@@ -6,6 +6,7 @@ The relative templates come from `covariance`, the layout of the printed table f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,12 +14,10 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.calls import Guided
 from mixedmodels.covariance import RESIDUAL, Templates
 from mixedmodels.lazy import cached_property
-from mixedmodels.report.html import render_html
-from mixedmodels.report.sections import variance_table
-from mixedmodels.report.text import render_text
+from mixedmodels.report.results import Result
+from mixedmodels.report.sections import Section, variance_table
 from mixedmodels.report.values import VarianceRow
 
 
@@ -31,8 +30,8 @@ class TermCovariance(NamedTuple):
     corr: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class VarCorr(Guided):
+@dataclass(frozen=True, eq=False, repr=False)
+class VarCorr(Result):
     """Variance components, one entry per random-effects term.
 
     A second term on the same grouping factor is labelled `group.1`, the next `group.2`, as
@@ -117,14 +116,9 @@ class VarCorr(Guided):
         rows.append(VarianceRow(RESIDUAL, "", self.sigma**2, self.sigma))
         return tuple(rows)
 
-    def __str__(self) -> str:
+    def _sections(self) -> Sequence[Section]:
         """lme4's table of standard deviations and correlations."""
-        return render_text([variance_table(self.rows)])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return render_html([variance_table(self.rows)])
+        return [variance_table(self.rows)]
 
 
 def _sd_corr(root: FloatArray) -> tuple[FloatArray, FloatArray]:

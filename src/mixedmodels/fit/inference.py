@@ -17,6 +17,7 @@ from mixedmodels.inference.components import component_table
 from mixedmodels.inference.estimable import dependence
 from mixedmodels.inference.hypotheses import Coefficients, Spec, hypothesis
 from mixedmodels.inference.information import announced_information, parameter_covariance
+from mixedmodels.inference.tables import Anova, CoefTable
 from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
 from mixedmodels.naming import by_spelling
 from mixedmodels.settings import AnovaType, DfMethod
@@ -27,7 +28,7 @@ class Inference(Values):
 
     # -- fixed effects ------------------------------------------------------------------
 
-    def coef_table(self, df: DfMethod = "satterthwaite") -> pd.DataFrame:
+    def coef_table(self, df: DfMethod = "satterthwaite") -> CoefTable:
         """Fixed effects with standard errors and tests.
 
         Args:
@@ -37,9 +38,9 @@ class Inference(Values):
                 the ratio to a normal distribution.
 
         Returns:
-            One row per kept column of X; columns `estimate`, `std_error`, `df`,
-            `statistic`, `p_value`. Where there is no test, a `ConvergenceWarning` and
-            `attrs["notes"]` say why.
+            A table that is read like a DataFrame (`table["p_value"]`), one row per kept column of
+            X; columns `estimate`, `std_error`, `df`, `statistic`, `p_value`. Where there is no
+            test, a `ConvergenceWarning` and `notes` say why.
 
         Raises:
             MixedModelsError: Unknown `df`.
@@ -51,9 +52,10 @@ class Inference(Values):
             >>> fit.coef_table()["df"].round(2).tolist()
             [17.0, 17.0]
         """
-        return coef_table(self._kept_names, announced_degrees(self._fitted, df))
+        method = announced_degrees(self._fitted, df)
+        return CoefTable(coef_table(self._kept_names, method), method.method)
 
-    def anova(self, type: AnovaType = 3, *, df: DfMethod = "satterthwaite") -> pd.DataFrame:  # noqa: A002
+    def anova(self, type: AnovaType = 3, *, df: DfMethod = "satterthwaite") -> Anova:  # noqa: A002
         """F tests of the terms of the fixed part.
 
         Args:
@@ -62,9 +64,10 @@ class Inference(Values):
             df: Denominator degrees of freedom, as in `coef_table`.
 
         Returns:
-            One row per term in the order of the formula; columns `sum_sq`, `mean_sq`, `num_df`,
-            `den_df`, `statistic` (F), `p_value`. A term of which nothing is estimable has
-            `num_df` 0 and NaN; `attrs["notes"]` says by term why a number is missing.
+            A table that is read like a DataFrame, one row per term in the order of the formula;
+            columns `sum_sq`, `mean_sq`, `num_df`, `den_df`, `statistic` (F), `p_value`. A term of
+            which nothing is estimable has `num_df` 0 and NaN; `notes` says by term why a number is
+            missing.
 
         Raises:
             MixedModelsError: Unknown `type` or `df`.
@@ -82,7 +85,9 @@ class Inference(Values):
                 "fit.anova() tests the terms of one fit. Fits are compared by "
                 "mixedmodels.anova(fit1, fit2)."
             )
-        return anova_table(self._fitted.model, announced_degrees(self._fitted, df), type)
+        method = announced_degrees(self._fitted, df)
+        table = anova_table(self._fitted.model, method, type)
+        return Anova(table, method.method, f"type {type}")
 
     def test(
         self,

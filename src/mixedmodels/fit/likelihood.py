@@ -27,6 +27,7 @@ from mixedmodels.inference.confint import (
 )
 from mixedmodels.inference.drop import drop1, drop1_f, ranova
 from mixedmodels.inference.profile import LEVEL, Profile, profile
+from mixedmodels.inference.tables import Anova, DropTable
 from mixedmodels.prediction.bootstrap import Plan, bootstrap
 from mixedmodels.progress import Tally
 from mixedmodels.settings import (
@@ -45,7 +46,9 @@ from mixedmodels.settings import (
 class Likelihood(Values):
     """Tests and intervals by likelihood; see `LinearMixedFit`."""
 
-    def drop1(self, test: DropTest = "Chisq", *, df: DfMethod = "satterthwaite") -> pd.DataFrame:
+    def drop1(
+        self, test: DropTest = "Chisq", *, df: DfMethod = "satterthwaite"
+    ) -> DropTable | Anova:
         """Tests of the fixed terms that can be left out, one at a time.
 
         A term stays as long as a higher one contains it, as in R's `drop1`.
@@ -56,6 +59,7 @@ class Likelihood(Values):
             df: Denominator degrees of freedom of "F", as in `coef_table`.
 
         Returns:
+            A table that is read like a DataFrame (`table["p_value"]`).
             "Chisq": a row "<none>" for the model itself and one per term; columns `npar` (how many
             parameters the term has), `AIC` of the model without it, `LRT`, `p_value`. "F": one row
             per term with the columns of `anova`.
@@ -75,10 +79,12 @@ class Likelihood(Values):
         """
         check_option("test", test, DROP_TESTS)
         if test == "F":
-            return drop1_f(self._fitted.model, announced_degrees(self._fitted, df))
-        return drop1(by_ml(self._fitted))
+            method = announced_degrees(self._fitted, df)
+            table = drop1_f(self._fitted.model, method)
+            return Anova(table, method.method, "each left out of the model")
+        return DropTable(drop1(by_ml(self._fitted)), "Fixed terms left out one at a time (ML)")
 
-    def ranova(self, reduce: bool = True) -> pd.DataFrame:
+    def ranova(self, reduce: bool = True) -> DropTable:
         """Tests of the random-effects terms, left out one at a time.
 
         The criterion is that of the fit: REML likelihoods compare, the fixed part being the same.
@@ -92,6 +98,7 @@ class Likelihood(Values):
                 the term out as a whole.
 
         Returns:
+            A table that is read like a DataFrame.
             A row "<none>" for the model itself and one per term; columns `npar`, `logLik`, `AIC`,
             `LRT`, `Df`, `p_value`, `p_mixture`.
 
@@ -107,7 +114,9 @@ class Likelihood(Values):
             >>> fit.ranova()["LRT"].round(3).to_dict()
             {'<none>': nan, 'Days in (Days | Subject)': 42.837}
         """
-        return ranova(self._fitted, reduce=reduce)
+        criterion = "REML" if self.reml else "ML"
+        heading = f"Random-effects terms left out one at a time ({criterion})"
+        return DropTable(ranova(self._fitted, reduce=reduce), heading)
 
     def profile(
         self,

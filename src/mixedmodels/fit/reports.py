@@ -12,8 +12,9 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table, degrees
 from mixedmodels.report.html import render_html
+from mixedmodels.report.results import Summary
 from mixedmodels.report.sections import fit_sections
-from mixedmodels.report.text import Report, render_text
+from mixedmodels.report.text import render_text
 from mixedmodels.report.values import CoefficientValues, FitValues
 
 MOST_CORRELATIONS = 20
@@ -22,13 +23,14 @@ MOST_CORRELATIONS = 20
 class Reports(Values):
     """What a fit prints; see `LinearMixedFit`."""
 
-    def summary(self) -> Report:
-        """lme4's summary: a string that prints as text and shows as HTML in a notebook.
+    def summary(self) -> Summary:
+        """lme4's summary, which prints as text and shows as HTML in a notebook.
 
-        Its methods `to_markdown()` and `to_latex()` give the same for other pages.
+        Its methods `to_markdown()` and `to_latex()` give the same for other pages, `to_frame()` the
+        table of coefficients.
         """
-        sections = fit_sections(self._values(full=True))
-        return Report(render_text(sections), render_html(sections), sections)
+        table = coef_table(self._kept_names, degrees(self._fitted, "satterthwaite"))
+        return Summary(tuple(fit_sections(self._values(full=True))), table)
 
     def __str__(self) -> str:
         """The summary without residual quantiles and correlations."""

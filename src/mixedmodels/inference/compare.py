@@ -6,7 +6,7 @@ to find out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,9 +20,13 @@ from mixedmodels.errors import MixedModelsError, NotNestedWarning, warn
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.inference.drop import chi_square_tail
 from mixedmodels.inference.nesting import fixed_part_nested, random_part_nested
+from mixedmodels.report.frames import frame_table
+from mixedmodels.report.results import TableResult
+from mixedmodels.report.sections import Section
 
 REFITTED = "REML fits were refitted by ML."
 RESTRICTED = "Restricted likelihoods (REML); the fixed parts are the same."
+CRITERIA = ("AIC", "AICc", "BIC", "weight")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,40 +49,30 @@ class Candidate:
         return self.solution.p + len(self.solution.theta) + 1
 
 
-class Comparison(pd.DataFrame):  # type: ignore[misc]
-    """A DataFrame that prints what is compared above its rows.
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Comparison(TableResult):
+    """Models of the same data, each tested against the one before it.
 
     Attributes:
         note: How the likelihoods were made comparable; empty when nothing had to be done.
         models: Formula by name.
     """
 
-    _metadata = ["note", "models"]  # noqa: RUF012 (pandas asks for a list)
     note: str
-    models: dict[str, str]
+    models: Mapping[str, str]
 
     @property
-    def _constructor(self) -> Any:
-        """Selections are plain tables."""
-        return pd.DataFrame
+    def heading(self) -> tuple[str, ...]:
+        """The note and the formulas."""
+        formulas = (f"{name}: {formula}" for name, formula in self.models.items())
+        return (*([self.note] if self.note else []), *formulas)
 
-    def __copy__(self, deep: bool = True) -> Comparison:
-        """The whole table keeps its heading."""
-        again = Comparison(self.copy(deep=deep))
-        again.note, again.models = self.note, dict(self.models)
-        return again
-
-    def __deepcopy__(self, memo: Any = None) -> Comparison:
-        """As `__copy__`."""
-        return self.__copy__()
-
-    def __repr__(self) -> str:
-        """The note, the formulas and the rows."""
-        heading = [self.note] if self.note else []
-        heading += [f"{name}: {formula}" for name, formula in self.models.items()]
-        return "\n".join((*heading, pd.DataFrame(self).to_string()))
-
-    __str__ = __repr__
+    def _tables(self) -> Sequence[Section]:
+        """The tests, and apart from these the criteria, so that each fits into 80 columns."""
+        first = str(self.table.index[0])
+        tests = self.table.drop(columns=list(CRITERIA))
+        criteria = self.table[list(CRITERIA)]
+        return [frame_table(tests, blank=(first,)), frame_table(criteria)]
 
 
 def check_comparable(candidates: Sequence[Candidate]) -> None:
@@ -172,10 +166,8 @@ def compare(candidates: Sequence[Candidate], note: str) -> Comparison:
         "Df": np.concatenate([[np.nan], df]),
         "p_value": [np.nan, *map(chi_square_tail, ratio.tolist(), df.tolist())],
     }
-    comparison = Comparison(table, index=[candidate.name for candidate in ordered])
-    comparison.note = note
-    comparison.models = {c.name: c.design.formula.text for c in ordered}
-    return comparison
+    models = {c.name: c.design.formula.text for c in ordered}
+    return Comparison(pd.DataFrame(table, index=list(models)), note, models)
 
 
 def _warn_where_not_nested(ordered: Sequence[Candidate]) -> None:

@@ -22,12 +22,11 @@ from mixedmodels.inference.relatives import (
     random_deletions,
     without_fixed_term,
 )
+from mixedmodels.inference.tables import NONE
 from mixedmodels.inference.terms import dropped_hypotheses
 from mixedmodels.inference.wald import f_tests
 from mixedmodels.naming import distinct
 from mixedmodels.optimize import Request
-
-NONE = "<none>"
 
 # A likelihood ratio below this is rounding of the two searches.
 _ROUNDING = 1e-6

@@ -16,7 +16,6 @@ import pandas as pd
 from scipy.special import chdtri, ndtri
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.calls import Guided
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.curves import Curve
@@ -33,6 +32,9 @@ from mixedmodels.inference.paths import path
 from mixedmodels.inference.traces import Trace
 from mixedmodels.plots.pairs import plot_profile_pairs
 from mixedmodels.plots.profiles import LEVELS, plot_profile, plot_profile_density
+from mixedmodels.report.frames import frame_table
+from mixedmodels.report.results import Result
+from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.settings import check_level
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ LEVEL = 0.99
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Profile(Guided):
+class Profile(Result):
     """The profile likelihood of a fit.
 
     The signed root zeta of a parameter is the square root of the ML deviance, minimised over all
@@ -204,15 +206,15 @@ class Profile(Guided):
         """
         return plot_profile_pairs(self, parameters=parameters, levels=levels, figsize=figsize)
 
-    def __repr__(self) -> str:
+    def _sections(self) -> Sequence[Section]:
         """Estimates and 95 % limits as the curves have them."""
         ends = [self._ends(name, float(ndtri(0.975))) for name in self.parameters]
         table = pd.DataFrame(ends, self.parameters, ["2.5 %", "97.5 %"])
         table.insert(0, "estimate", self.estimates.reindex(self.parameters))
         points = sum(len(trace.w) for trace in self.traces.values())
-        notes = "".join(f"{name}: {note}\n" for name, note in self.notes.items())
-        text = table.to_string(float_format="%.6g")
-        return f"Profile likelihood: {points} points\n{notes}{text}"
+        notes = (f"{name}: {note}" for name, note in self.notes.items())
+        heading = Paragraph((f"Profile likelihood: {points} points", *notes))
+        return [heading, frame_table(table)]
 
     def _ends(self, name: str, zeta: float) -> tuple[float, float]:
         """Limits by interpolation; the last value where a bound is nearer."""

@@ -6,14 +6,13 @@ distribution a statistic has in `degrees`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.calls import Guided
 from mixedmodels.design.names import term_names
 from mixedmodels.estimates.model import Model
 from mixedmodels.estimates.tails import t_quantile, t_tail
@@ -21,7 +20,10 @@ from mixedmodels.inference.coefficients import notes_of
 from mixedmodels.inference.degrees import Degrees, FTest
 from mixedmodels.inference.hypotheses import Hypothesis
 from mixedmodels.inference.terms import term_hypotheses
+from mixedmodels.report.frames import frame_table
 from mixedmodels.report.numbers import format_p
+from mixedmodels.report.results import Result
+from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.settings import ANOVA_TYPES, AnovaType, DfMethod, check_level, check_option
 
 _NOT_ESTIMABLE = (
@@ -61,8 +63,8 @@ def f_tests(model: Model, degrees: Degrees, hypotheses: Mapping[int, FloatArray]
     return table
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LinearTest(Guided):
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LinearTest(Result):
     """The test of a linear hypothesis L beta = rhs.
 
     Attributes:
@@ -86,15 +88,20 @@ class LinearTest(Guided):
         """Of the joint test."""
         return self.joint.p_value
 
-    def __repr__(self) -> str:
+    def to_frame(self) -> pd.DataFrame:
+        """The table."""
+        return self.table.copy()
+
+    def _sections(self) -> Sequence[Section]:
         """The table, and the joint test when there are several rows."""
-        lines = [f"Linear hypotheses (df: {self.method})", "", self.table.to_string()]
+        below = [self.note] if self.note else []
         if len(self.table) > 1:
             f = self.joint
             text = f"F = {f.statistic:.4g}, df {f.num_df} and {f.den_df:.4g}, p"
             sign = "" if f.p_value < 2e-16 else "= "
-            lines += ["", f"All together: {text} {sign}{format_p(f.p_value)}"]
-        return "\n".join([*lines, *([self.note] if self.note else [])])
+            below.insert(0, f"All together: {text} {sign}{format_p(f.p_value)}")
+        heading = Paragraph((f"Linear hypotheses (ddf: {self.method})",))
+        return [heading, frame_table(self.table), *([Paragraph(tuple(below))] if below else [])]
 
 
 def linear_test(what: Hypothesis, degrees: Degrees, level: float) -> LinearTest:

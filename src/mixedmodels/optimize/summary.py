@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import pandas as pd
+
 from mixedmodels.arrays import FloatArray
+from mixedmodels.report.results import Result
+from mixedmodels.report.sections import Section, Table
 from mixedmodels.settings import Control, OptimizerName
 
 Status: TypeAlias = Literal["converged", "boundary", "stalled", "max_evaluations"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OptSummary:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class OptSummary(Result):
     """How the optimum was found and how it was judged.
 
     Attributes:
@@ -51,16 +56,21 @@ class OptSummary:
         """Whether the search ended at a minimum, inside or on the boundary."""
         return self.status in ("converged", "boundary")
 
-    def __str__(self) -> str:
+    def to_frame(self) -> pd.DataFrame:
+        """The trace, a row per iteration: `objective`, and theta as `theta_1`, `theta_2`, ..."""
+        columns = ["objective", *(f"theta_{j + 1}" for j in range(len(self.theta_start)))]
+        rows = [(objective, *theta) for objective, theta in self.trace]
+        return pd.DataFrame(rows, columns=columns).rename_axis("iteration")
+
+    def _sections(self) -> Sequence[Section]:
         """A few lines for reading; the trace is left out."""
         hessian = "positive definite" if self.hessian_ok else "not positive definite"
-        return "\n".join(
-            (
-                f"Optimizer:    {self.optimizer}",
-                f"Status:       {self.status}: {self.message}",
-                f"Evaluations:  {self.n_objective} of the criterion, {self.n_gradient} gradients",
-                f"Max gradient: {self.max_gradient:.3g}",
-                f"Hessian:      {hessian}",
-                f"Seconds:      {self.seconds:.3g}",
-            )
+        evaluations = f"{self.n_objective} of the criterion, {self.n_gradient} gradients"
+        rows = (
+            ("Status:", f"{self.status}: {self.message}"),
+            ("Evaluations:", evaluations),
+            ("Max gradient:", f"{self.max_gradient:.3g}"),
+            ("Hessian:", hessian),
+            ("Seconds:", f"{self.seconds:.3g}"),
         )
+        return [Table("", ("Optimizer:", self.optimizer), rows, "<<")]

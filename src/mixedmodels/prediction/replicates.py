@@ -14,8 +14,10 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.calls import Guided
 from mixedmodels.plots.bootstrap import plot_bootstrap
+from mixedmodels.report.frames import frame_table
+from mixedmodels.report.results import Result
+from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.settings import (
     BOOTSTRAP_INTERVALS,
     BootstrapInterval,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Bootstrap(Guided):
+class Bootstrap(Result):
     """Replicates of a statistic over responses drawn from a fit.
 
     Attributes:
@@ -141,13 +143,9 @@ class Bootstrap(Guided):
             self.replicates, self.estimates, parameters=parameters, level=level, figsize=figsize
         )
 
-    def __repr__(self) -> str:
-        """A table of estimates, biases and standard errors."""
-        kind = "Residual" if self.kind == "residual" else "Parametric"
-        effects = "new" if self.random == "new" else "kept"
-        counts = f"{self.n_failed} failed, {self.n_singular} singular"
-        seed = "" if self.seed is None else f"; seed {self.seed}"
-        table = pd.DataFrame(
+    def to_frame(self) -> pd.DataFrame:
+        """One row per name: `estimate`, `bias`, `std_error`; the replicates are `replicates`."""
+        return pd.DataFrame(
             {
                 "estimate": self.estimates.to_numpy(),
                 "bias": self.bias.to_numpy(),
@@ -155,10 +153,18 @@ class Bootstrap(Guided):
             },
             self.estimates.index,
         )
-        return (
-            f"{kind} bootstrap, random effects {effects}: {self.nsim} replicates, {counts}{seed}\n"
-            f"{table.to_string(float_format=lambda value: f'{value:.5g}')}"
+
+    def _sections(self) -> Sequence[Section]:
+        """How the replicates were made, and the table."""
+        kind = "Residual" if self.kind == "residual" else "Parametric"
+        effects = "new" if self.random == "new" else "kept"
+        counts = f"{self.n_failed} failed, {self.n_singular} singular"
+        seed = "" if self.seed is None else f"; seed {self.seed}"
+        lines = (
+            f"{kind} bootstrap, random effects {effects}: {self.nsim} replicates",
+            f"{counts}{seed}",
         )
+        return [Paragraph(lines), frame_table(self.to_frame())]
 
 
 def interval_tails(level: float) -> FloatArray:

@@ -35,7 +35,8 @@ def _table(table: Table) -> str:
 
 def _row(cells: Iterable[str], sides: str, tag: str) -> str:
     inside = "".join(
-        f'<{tag} style="text-align: {_ALIGN[side]}">{escape(cell)}</{tag}>'
+        f'<{tag} style="text-align: {_ALIGN[side]}; padding: .15em .9em .15em 0">'
+        f"{escape(cell)}</{tag}>"
         for cell, side in zip(cells, sides, strict=True)
     )
     return f"<tr>{inside}</tr>"

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+# Characters by which the scientific form must be shorter.
+SLACK = 5
+
 
 def format_column(values: Iterable[float], digits: int, slack: int = 0) -> list[str]:
     """One format for a column: every number shows at least `digits` significant digits.

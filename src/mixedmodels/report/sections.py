@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.report.numbers import abbreviated, format_column, format_p
+from mixedmodels.report.numbers import SLACK, abbreviated, format_column, format_p
 from mixedmodels.report.values import CoefficientValues, FitValues, VarianceRow
 
 VARIANCE_DIGITS = 5
 COEFFICIENT_DIGITS = 4
-SLACK = 5
 
 
 @dataclass(frozen=True, slots=True)

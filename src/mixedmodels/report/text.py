@@ -1,51 +1,21 @@
-"""Sections laid out as plain text, and the string a summary is."""
+"""Sections laid out as plain text, no line longer than 80 columns where that can be.
+
+A table that is too wide keeps all its columns: long labels are broken over several lines, and what
+is left is printed in blocks of columns under each other, each with the labels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
-from mixedmodels.report.latex import render_latex
-from mixedmodels.report.markdown import render_markdown
 from mixedmodels.report.numbers import align
-from mixedmodels.report.sections import Paragraph, Section
+from mixedmodels.report.sections import Paragraph, Section, Table
 
-
-class Report(str):
-    """A string that shows itself as printed, and as HTML in a notebook.
-
-    Attributes:
-        html: The same as HTML.
-        sections: What is laid out, for the other forms.
-    """
-
-    html: str
-    sections: tuple[Section, ...]
-
-    def __new__(cls, text: str, html: str, sections: Iterable[Section] = ()) -> Report:
-        """Text with its HTML counterpart."""
-        report = super().__new__(cls, text)
-        report.html = html
-        report.sections = tuple(sections)
-        return report
-
-    def __reduce__(self) -> tuple[type[Report], tuple[str, str, tuple[Section, ...]]]:
-        """Pickles and copies are made again of the parts."""
-        return Report, (str(self), self.html, self.sections)
-
-    def to_markdown(self) -> str:
-        """The same as Markdown, with tables of pipes."""
-        return render_markdown(self.sections)
-
-    def to_latex(self) -> str:
-        """The same as LaTeX, for a document that loads the package booktabs."""
-        return render_latex(self.sections)
-
-    def __repr__(self) -> str:
-        """The text itself, so that an interactive session shows it laid out."""
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return self.html
+WIDTH = 80
+# Columns of text are not made narrower than this.
+_NARROWEST = 16
+_PIECES = re.compile(r"[^.:,*+ ]+[.:,*+ ]*|[.:,*+ ]+")
 
 
 def render_text(sections: Iterable[Section]) -> str:
@@ -57,4 +27,69 @@ def _lines(section: Section) -> list[str]:
     if isinstance(section, Paragraph):
         return list(section.lines)
     caption = [section.caption] if section.caption else []
-    return [*caption, *align([section.header, *section.rows], section.sides)]
+    return [*caption, *_table(section)]
+
+
+def _table(table: Table) -> Iterator[str]:
+    rows = [table.header, *table.rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if _total(widths) <= WIDTH:
+        yield from align(rows, table.sides)
+        return
+    text = [j for j, side in enumerate(table.sides) if side == "<"]
+    while _total(widths) > WIDTH and (wide := [j for j in text if widths[j] > _NARROWEST]):
+        widths[max(wide, key=lambda j: widths[j])] -= 1
+    labels = _labels(table.sides)
+    for number, block in enumerate(_blocks(widths, table.sides, labels)):
+        sides = "".join(table.sides[j] for j in block)
+        limits = [widths[j] for j in block]
+        # A row of a triangle may have nothing in later blocks.
+        shown = [row for row in rows if not number or any(row[j] for j in block if j >= labels)]
+        broken = [_broken([row[j] for j in block], limits, sides) for row in shown]
+        yield from align([line for row in broken for line in row], sides)
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(widths) - 1
+
+
+def _labels(sides: str) -> int:
+    """Number of columns of text at the left, which tell rows apart."""
+    found = len(sides) - len(sides.lstrip("<"))
+    return found if found < len(sides) else 1
+
+
+def _blocks(widths: Sequence[int], sides: str, labels: int) -> Iterator[list[int]]:
+    """Columns by block; the labels are in each."""
+    block = list(range(labels))
+    for j in range(labels, len(sides)):
+        if len(block) > labels and _total([widths[i] for i in [*block, j]]) > WIDTH:
+            yield block
+            block = list(range(labels))
+        block.append(j)
+    yield block
+
+
+def _broken(cells: Sequence[str], widths: Sequence[int], sides: str) -> list[list[str]]:
+    """The lines of a row whose text does not fit into one; numbers stand in the first."""
+    columns = [
+        wrapped(cell, width) if side == "<" else [cell]
+        for cell, width, side in zip(cells, widths, sides, strict=True)
+    ]
+    height = max(map(len, columns))
+    padded = [column + [""] * (height - len(column)) for column in columns]
+    return [list(line) for line in zip(*padded, strict=True)]
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines no longer than `width`, broken after marks of punctuation if it can be."""
+    lines = [""]
+    for piece in _PIECES.findall(text):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
+            lines.append("")
+        rest = lines.pop() + piece
+        while len(rest.rstrip()) > width:
+            lines.append(rest[:width])
+            rest = rest[width:]
+        lines.append(rest)
+    return [line.rstrip() for line in lines]

@@ -128,7 +128,7 @@ def test_measures() -> None:
         "notes",
     ]
     assert table.index.name == "Subject"
-    assert repr(found).startswith("Influence of 18 levels of Subject, exact\nLargest Cook's")
+    assert repr(found).startswith("Influence of 18 levels of Subject, exact\n\nLargest Cook's")
 
 
 def test_labels_for_every_row() -> None:

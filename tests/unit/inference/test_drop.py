@@ -73,7 +73,7 @@ def test_drop1_refuses_what_would_be_coded_otherwise() -> None:
 
 
 def test_drop1_tests(slopes: LinearMixedFit) -> None:
-    pd.testing.assert_frame_equal(slopes.drop1("F"), slopes.anova(2))
+    pd.testing.assert_frame_equal(slopes.drop1("F").to_frame(), slopes.anova(2).to_frame())
     with pytest.raises(MixedModelsError, match="'Chisq', 'F'"):
         slopes.drop1("chi")  # type: ignore[arg-type]
 

@@ -129,4 +129,4 @@ def test_the_order_of_terms_does_not_matter(second: str) -> None:
         mm.lmer(f"y ~ {fixed} + (1|s)", TABLES[False]).drop1("F", df="residual")
         for fixed in ("0 + f + h + x", second)
     )
-    pd.testing.assert_frame_equal(one, other.loc[one.index], rtol=1e-6)
+    pd.testing.assert_frame_equal(one.to_frame(), other.loc[one.index], rtol=1e-6)

@@ -133,7 +133,7 @@ def test_print(slopes: LinearMixedFit) -> None:
     assert "Profile likelihood" in text
     # The estimate is 5.716834...: its last digits are the search's.
     assert "sd(Subject.Days)                5.7168" in text
-    assert "3.80118  8.75339" in text
+    assert "3.80118   8.75339" in text
 
 
 @pytest.mark.parametrize(

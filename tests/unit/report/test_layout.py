@@ -9,7 +9,7 @@ import numpy as np
 
 from mixedmodels.report.html import render_html
 from mixedmodels.report.sections import fit_sections, variance_table
-from mixedmodels.report.text import Report, render_text
+from mixedmodels.report.text import render_text
 from mixedmodels.report.values import CoefficientValues, FitValues, VarianceRow
 
 COEFFICIENTS = CoefficientValues(
@@ -163,11 +163,3 @@ def test_html_is_balanced_and_escaped() -> None:
     assert "Pr(&gt;|z|)" in html
     for number in ("1743.628", "24.7405", "10.467", "-0.138"):
         assert number in html
-
-
-def test_report_is_a_string_that_shows_itself() -> None:
-    report = Report("a\nb", "<p>a<br>b</p>")
-    assert isinstance(report, str)
-    assert repr(report) == str(report) == "a\nb"
-    assert report._repr_html_() == "<p>a<br>b</p>"
-    assert "a" in report

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
+from mixedmodels.report.html import render_html
 from mixedmodels.report.latex import render_latex
 from mixedmodels.report.markdown import render_markdown
 from mixedmodels.report.page import Chapter, Picture, render_page
+from mixedmodels.report.results import Summary
 from mixedmodels.report.sections import Paragraph, Table
-from mixedmodels.report.text import Report
+from mixedmodels.report.text import render_text
 
 SECTIONS = [
     Paragraph(("First line", "y ~ a * b + (1 | g_1)")),
@@ -57,10 +60,12 @@ def test_latex_of_special_characters_is_balanced(text: str) -> None:
     assert not re.search(r"(?<!\\)[#$%&_]", written)
 
 
-def test_a_report_knows_its_other_forms() -> None:
-    report = Report("text", "<p>text</p>", SECTIONS)
-    assert report.to_markdown() == render_markdown(SECTIONS)
-    assert report.to_latex() == render_latex(SECTIONS)
+def test_a_summary_knows_its_other_forms() -> None:
+    summary = Summary(tuple(SECTIONS), pd.DataFrame())
+    assert summary.to_markdown() == render_markdown(SECTIONS)
+    assert summary.to_latex() == render_latex(SECTIONS)
+    assert summary._repr_html_() == render_html(SECTIONS)
+    assert repr(summary) == str(summary) == render_text(SECTIONS)
 
 
 class _Page(HTMLParser):

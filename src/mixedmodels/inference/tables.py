@@ -1,0 +1,67 @@
+"""The tables of tests that a fit gives, as results that print with a heading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mixedmodels.report.frames import frame_table
+from mixedmodels.report.results import TableResult
+from mixedmodels.report.sections import Section
+from mixedmodels.settings import DfMethod
+
+# The row of a model from which nothing is left out.
+NONE = "<none>"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CoefTable(TableResult):
+    """Fixed effects: `estimate`, `std_error`, `df`, `statistic`, `p_value`.
+
+    Attributes:
+        ddf: Method for the degrees of freedom.
+    """
+
+    ddf: DfMethod
+
+    @property
+    def heading(self) -> tuple[str, ...]:
+        """What the rows are."""
+        return (f"Fixed effects (ddf: {self.ddf})",)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Anova(TableResult):
+    """F tests of terms: `sum_sq`, `mean_sq`, `num_df`, `den_df`, `statistic`, `p_value`.
+
+    Attributes:
+        ddf: Method for the denominator degrees of freedom.
+        tests: What each term is tested against, in words.
+    """
+
+    ddf: DfMethod
+    tests: str
+
+    @property
+    def heading(self) -> tuple[str, ...]:
+        """What the rows are."""
+        return (f"F tests of fixed terms, {self.tests} (ddf: {self.ddf})",)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DropTable(TableResult):
+    """Likelihood-ratio tests of terms left out one at a time; the first row is the whole model.
+
+    Attributes:
+        tests: What is left out, in words.
+    """
+
+    tests: str
+
+    @property
+    def heading(self) -> tuple[str, ...]:
+        """What the rows are."""
+        return (self.tests,)
+
+    def _tables(self) -> Sequence[Section]:
+        return [frame_table(self.table, blank=(NONE,))]

@@ -1,0 +1,142 @@
+"""What every result of a fit has in common: its numbers as a frame, its text, its HTML.
+
+A result says of which sections its text consists; `text`, `html`, `markdown` and `latex` lay these
+out, the same for all.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mixedmodels.arrays import AnyArray
+from mixedmodels.calls import Guided
+from mixedmodels.report.frames import frame_table
+from mixedmodels.report.html import render_html
+from mixedmodels.report.latex import render_latex
+from mixedmodels.report.markdown import render_markdown
+from mixedmodels.report.sections import Paragraph, Section
+from mixedmodels.report.text import render_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Result(Guided, ABC):
+    """A frozen value that prints as text of at most 80 columns and as HTML in a notebook."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def to_frame(self) -> pd.DataFrame:
+        """The numbers as a DataFrame, which may be changed freely."""
+
+    @abstractmethod
+    def _sections(self) -> Sequence[Section]:
+        """Paragraphs and tables of the text."""
+
+    def __str__(self) -> str:
+        """The text."""
+        return render_text(self._sections())
+
+    def __repr__(self) -> str:
+        """The text, so that an interactive session shows it laid out."""
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return render_html(self._sections())
+
+    def to_markdown(self) -> str:
+        """The same as Markdown, with tables of pipes."""
+        return render_markdown(self._sections())
+
+    def to_latex(self) -> str:
+        """The same as LaTeX, for a document that loads the package booktabs."""
+        return render_latex(self._sections())
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Summary(Result):
+    """The summary of a fit: tables and sentences in the order in which they are printed.
+
+    Attributes:
+        content: Sections of the text.
+        coefficients: Fixed effects with standard errors and tests, what `to_frame` gives.
+    """
+
+    content: tuple[Section, ...]
+    coefficients: pd.DataFrame = field(compare=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Fixed effects: `estimate`, `std_error`, `df`, `statistic`, `p_value`."""
+        return self.coefficients.copy()
+
+    def _sections(self) -> Sequence[Section]:
+        return self.content
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TableResult(Result):
+    """A result that is one table, and is read like it.
+
+    `result["p_value"]`, `result.loc["Days"]`, `len(result)` and whatever else a DataFrame can do is
+    done by `to_frame()`, so that the result itself does not change.
+
+    Attributes:
+        table: The numbers.
+    """
+
+    table: pd.DataFrame
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """By row why a number is missing."""
+        return dict(self.table.attrs.get("notes", {}))
+
+    @property
+    @abstractmethod
+    def heading(self) -> tuple[str, ...]:
+        """Lines above the table."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table."""
+        return self.table.copy()
+
+    def _tables(self) -> Sequence[Section]:
+        return [frame_table(self.table)]
+
+    def _sections(self) -> Sequence[Section]:
+        below = tuple(dict.fromkeys(f"{row}: {note}" for row, note in self.notes.items()))
+        above = [Paragraph(self.heading)] if self.heading else []
+        return [*above, *self._tables(), *([Paragraph(below)] if below else [])]
+
+    def __getitem__(self, key: Any) -> Any:
+        """A column, or several."""
+        return self.to_frame()[key]
+
+    def __getattr__(self, name: str) -> Any:
+        """What a DataFrame has and this class does not."""
+        if name.startswith("_") or name == "table":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.to_frame(), name)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.table)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Names of the columns."""
+        return iter(self.table)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a column."""
+        return name in self.table
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        """The numbers as an array (rows, columns)."""
+        del copy  # a new array in any case
+        return np.array(self.table.to_numpy(), dtype=dtype)

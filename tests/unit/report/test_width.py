@@ -1,0 +1,106 @@
+"""Tables of any shape as text: at most 80 columns, and nothing left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mixedmodels.report.frames import frame_table
+from mixedmodels.report.sections import Paragraph, Table
+from mixedmodels.report.text import WIDTH, render_text, wrapped
+
+CELL = st.text("abcxyz.:() *", max_size=90)
+NUMBER = st.from_regex(r"\A-?[0-9]{1,9}(\.[0-9]{1,9})?\Z")
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    sides = draw(st.sampled_from(["<", "<<"])) + ">" * draw(st.integers(0, 14))
+    sides += draw(st.sampled_from(["", "<"]))
+    columns = [
+        draw(st.lists(NUMBER if side == ">" else CELL, min_size=3, max_size=3)) for side in sides
+    ]
+    header = tuple(f"c{j}" for j in range(len(sides)))
+    return Table("", header, tuple(zip(*columns, strict=True)), sides)
+
+
+@settings(max_examples=300, deadline=None)
+@given(tables())
+def test_no_line_is_too_long_and_no_cell_is_lost(table: Table) -> None:
+    text = render_text([table])
+    assert max(map(len, text.split("\n"))) <= WIDTH
+    shown = "".join(text.split())
+    for row in (table.header, *table.rows):
+        for cell, side in zip(row, table.sides, strict=True):
+            if side == ">":
+                assert cell in shown
+    letters = "".join(cell for row in table.rows for cell in row)
+    assert set("".join(letters.split())) <= set(shown)
+
+
+@settings(max_examples=200, deadline=None)
+@given(CELL, st.integers(4, 40))
+def test_broken_text_is_the_text(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    assert all(len(line) <= width for line in lines)
+
+
+def test_what_fits_stays_on_its_line() -> None:
+    table = Table("Title", ("", "a"), (("row", "1"),), "<>")
+    assert render_text([table, Paragraph(("end",))]) == "Title\n    a\nrow 1\n\nend"
+
+
+def test_a_long_label_is_broken_and_its_numbers_stand_in_the_first_line() -> None:
+    label = "treatment[intensive]:school_type[comprehensive]:poly(age, 2)[1]:sex[female]"
+    table = Table("", ("", "estimate", "df", "p"), ((label, "1.5", "17.00", "0.25"),), "<>>>")
+    lines = render_text([table]).split("\n")
+    assert lines[1].endswith("1.5 17.00 0.25")
+    assert all(len(line) <= WIDTH for line in lines)
+    assert "".join(line[:60] for line in lines[1:]).replace(" ", "").startswith("treatment[int")
+
+
+def test_many_columns_are_put_in_blocks_each_with_the_labels() -> None:
+    header = ("", *(f"column{j:02d}" for j in range(20)))
+    rows = tuple((f"row{i}", *(f"{i + j}.123" for j in range(20))) for i in range(2))
+    text = render_text([Table("", header, rows, "<" + ">" * 20)])
+    assert all(name in text for name in header)
+    assert text.count("row0") == text.count("row1") == 3
+
+
+def test_rows_of_a_triangle_end_where_it_ends() -> None:
+    header = ("", *(f"n{j}" for j in range(20)))
+    rows = tuple((f"row{i:02d}", *["-0.123"] * (i + 1), *[""] * (19 - i)) for i in range(20))
+    text = render_text([Table("", header, rows, "<" + ">" * 20)])
+    assert text.count("row00") == 1
+    assert text.count("row19") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "cells"),
+    [
+        ("p_value", [1e-20, 0.04, np.nan], ["<2e-16", "0.04", "NaN"]),
+        ("p_mixture", [0.5], ["0.5"]),
+        ("df", [17.0, 2.0], ["17", "2"]),
+        ("den_df", [17.04, np.inf], ["17.04", "inf"]),
+        ("df", [np.nan, 1.0], ["NaN", "1"]),
+        ("aic", [1755.62814, -0.5], ["1755.628", "-0.500"]),
+        ("statistic", [36.83842], ["36.838"]),
+        ("weight", [5.2258e-09, 1.0], ["5.23e-09", "1"]),
+        ("estimate", [251.405105, 10.467286], ["251.405", "10.467"]),
+        ("npar", [4, 6], ["4", "6"]),
+        ("converged", [True, False], ["True", "False"]),
+        ("direction", ["x", "y"], ["x", "y"]),
+    ],
+)
+def test_cells_of_a_frame(name: str, values: list[object], cells: list[str]) -> None:
+    table = frame_table(pd.DataFrame({name: values}))
+    assert [row[1] for row in table.rows] == cells
+
+
+def test_what_does_not_apply_is_left_out() -> None:
+    frame = pd.DataFrame({"p_value": [np.nan, np.nan]}, ["<none>", "x"])
+    assert [row[1] for row in frame_table(frame, blank=("<none>",)).rows] == ["", "NaN"]
