@@ -20,7 +20,7 @@ from mixedmodels.fit.pictures import Pictures
 from mixedmodels.fit.prediction import Prediction
 from mixedmodels.fit.reports import Reports
 from mixedmodels.fit.tidying import Tidying
-from mixedmodels.plots.backend import as_svg, can_draw
+from mixedmodels.plots.backend import as_svg, can_draw, on_white
 from mixedmodels.report.page import Chapter, Picture, render_page
 from mixedmodels.report.sections import Paragraph, Table, fit_sections
 from mixedmodels.storage.files import check_target, write_whole
@@ -124,7 +124,8 @@ class MixedFit(Inference, Likelihood, Prediction, Diagnostics, Tidying, Reports,
         """The pictures that this fit has: one without fixed effects, say, has fewer."""
         for name, caption in _CAPTIONS.items():
             try:
-                figure = getattr(self, name)()
+                with on_white():
+                    figure = getattr(self, name)()
             except MixedModelsError:
                 continue
             yield Picture(caption, as_svg(figure))

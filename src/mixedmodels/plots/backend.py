@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import AbstractContextManager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,14 @@ def drawing() -> Any:
 def can_draw() -> bool:
     """Whether matplotlib is installed."""
     return find_spec("matplotlib") is not None
+
+
+def on_white() -> AbstractContextManager[None]:
+    """A context in which pictures are drawn for a white page, whatever the user's style is."""
+    context: AbstractContextManager[None] = drawing().rc_context(
+        {"figure.facecolor": "white", "axes.facecolor": "white"}
+    )
+    return context
 
 
 def as_svg(figure: Figure) -> str:

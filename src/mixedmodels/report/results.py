@@ -110,9 +110,16 @@ class TableResult(Result):
         return [frame_table(self.table)]
 
     def _sections(self) -> Sequence[Section]:
-        below = tuple(dict.fromkeys(f"{row}: {note}" for row, note in self.notes.items()))
-        above = [Paragraph(self.heading)] if self.heading else []
-        return [*above, *self._tables(), *([Paragraph(below)] if below else [])]
+        parts = (self.heading, *self._tables(), tuple(self._sentences()))
+        return [Paragraph(part) if isinstance(part, tuple) else part for part in parts if part]
+
+    def _sentences(self) -> Iterator[str]:
+        """Every note once, after the rows that it is about unless these are all."""
+        rows: dict[str, list[str]] = {}
+        for row, note in self.notes.items():
+            rows.setdefault(note, []).append(row)
+        for note, about in rows.items():
+            yield note if len(about) == len(self.table) else f"{', '.join(about)}: {note}"
 
     def __getitem__(self, key: Any) -> Any:
         """A column, or several."""

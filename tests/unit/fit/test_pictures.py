@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.style
 import numpy as np
 import pandas as pd
 import pytest
@@ -119,6 +122,21 @@ def test_report(tmp_path: Path) -> None:
     assert "http" not in text.replace("http-equiv", "")
     fit.report(tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == text
+
+
+def test_report_is_white_in_any_style(tmp_path: Path) -> None:
+    fit = fit_of("dependent")
+    fit.report(tmp_path / "light.html")
+    with mpl.style.context("dark_background"), mpl.rc_context({"figure.dpi": 40}):
+        fit.report(tmp_path / "dark.html")
+    pages = [(tmp_path / f"{name}.html").read_text("utf-8") for name in ("light", "dark")]
+    for page in pages:
+        pictures = re.findall('base64,([^"]+)', page)
+        assert pictures
+        for picture in pictures:
+            svg = base64.b64decode(picture).decode()
+            assert "#000000" not in svg
+            assert "#ffffff" in svg
 
 
 def test_report_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

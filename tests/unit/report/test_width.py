@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixedmodels.report.frames import frame_table
+from mixedmodels.report.results import TableResult
 from mixedmodels.report.sections import Paragraph, Table
 from mixedmodels.report.text import WIDTH, render_text, wrapped
 
@@ -99,6 +102,30 @@ def test_rows_of_a_triangle_end_where_it_ends() -> None:
 def test_cells_of_a_frame(name: str, values: list[object], cells: list[str]) -> None:
     table = frame_table(pd.DataFrame({name: values}))
     assert [row[1] for row in table.rows] == cells
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Noted(TableResult):
+    @property
+    def heading(self) -> tuple[str, ...]:
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("notes", "last"),
+    [
+        ({}, "c NaN"),
+        ({"a": "why"}, "a: why"),
+        ({"a": "why", "c": "why"}, "a, c: why"),
+        ({"a": "why", "b": "why", "c": "why"}, "why"),
+        ({"a": "why", "b": "else"}, "a: why\nb: else"),
+    ],
+)
+def test_notes_below_a_table(notes: dict[str, str], last: str) -> None:
+    frame = pd.DataFrame({"df": [np.nan] * 3}, list("abc"))
+    frame.attrs["notes"] = notes
+    assert str(Noted(frame)).endswith(last)
+    assert Noted(frame).notes == notes
 
 
 def test_what_does_not_apply_is_left_out() -> None:
