@@ -137,7 +137,7 @@ class Profile(Result):
 
     def plot(
         self,
-        parameters: Sequence[str] | None = None,
+        parameters: str | Sequence[str] | None = None,
         *,
         levels: Sequence[float] = LEVELS,
         figsize: tuple[float, float] | None = None,
@@ -148,7 +148,7 @@ class Profile(Result):
         the tangent at the estimate, the zeta of a Wald interval.
 
         Args:
-            parameters: Which, in what order; all if None.
+            parameters: A name, or names in the order of the panels; all if None.
             levels: Coverage of the intervals.
             figsize: Size in inches; from the number of parameters if None.
 
@@ -165,7 +165,7 @@ class Profile(Result):
 
     def plot_density(
         self,
-        parameters: Sequence[str] | None = None,
+        parameters: str | Sequence[str] | None = None,
         *,
         level: float = 0.95,
         figsize: tuple[float, float] | None = None,
@@ -173,7 +173,7 @@ class Profile(Result):
         """Draw the density of each parameter that its profile implies, its interval shaded.
 
         Args:
-            parameters: Which, in what order; all if None.
+            parameters: A name, or names in the order of the panels; all if None.
             level: Coverage of the interval.
             figsize: Size in inches; from the number of parameters if None.
 
@@ -184,7 +184,7 @@ class Profile(Result):
 
     def plot_pairs(
         self,
-        parameters: Sequence[str] | None = None,
+        parameters: str | Sequence[str] | None = None,
         *,
         levels: Sequence[float] = LEVELS,
         figsize: tuple[float, float] | None = None,
@@ -196,7 +196,7 @@ class Profile(Result):
         between four points that the traces give exactly (Bates and Watts 1988, appendix A6).
 
         Args:
-            parameters: Which, two to eight, in what order; all if None.
+            parameters: Two to eight names; all if None.
             levels: Coverage of the regions.
             figsize: Size in inches; from the number of parameters if None.
 

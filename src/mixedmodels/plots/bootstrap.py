@@ -12,7 +12,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.smooth import density
-from mixedmodels.plots.style import grid, possible, shorten, styled
+from mixedmodels.plots.style import chosen, grid, possible, shorten, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ def plot_bootstrap(
     replicates: pd.DataFrame,
     estimates: pd.Series[float],
     *,
-    parameters: Sequence[str] | None = None,
+    parameters: str | Sequence[str] | None = None,
     level: float = 0.95,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
@@ -36,22 +36,17 @@ def plot_bootstrap(
     Args:
         replicates: (nsim, parameters); rows of NaN are left out.
         estimates: Estimates by parameter.
-        parameters: Which, from top to bottom; all if None.
+        parameters: A name, or names from top to bottom; all if None.
         level: Coverage of the intervals.
         figsize: Size in inches; from the number of parameters if None.
 
     Raises:
         MixedModelsError: matplotlib is not installed, an unknown parameter, or no replicates.
     """
-    known = [str(name) for name in replicates.columns]
-    chosen = known if parameters is None else list(parameters)
-    if not chosen or any(name not in known for name in chosen):
-        raise MixedModelsError(
-            f"parameters is {chosen!r}; it must be some of the bootstrap's: {', '.join(known)}."
-        )
-    size = figsize or (6.4, 0.35 + 0.95 * len(chosen))
-    figure, rows = grid(len(chosen), size, size, columns=1)
-    for axes, name in zip(rows, chosen, strict=True):
+    names = chosen(parameters, list(map(str, replicates.columns)), "bootstrap")
+    size = figsize or (6.4, 0.35 + 0.95 * len(names))
+    figure, rows = grid(len(names), size, size, columns=1)
+    for axes, name in zip(rows, names, strict=True):
         values = replicates[name].to_numpy(dtype=np.float64)
         values = values[np.isfinite(values)]
         if values.size < 2:

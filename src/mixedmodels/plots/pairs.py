@@ -28,7 +28,7 @@ _MOST_PAIRED = 8
 def plot_profile_pairs(
     profile: ProfileLike,
     *,
-    parameters: Sequence[str] | None = None,
+    parameters: str | Sequence[str] | None = None,
     levels: Sequence[float] = LEVELS,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:

@@ -14,7 +14,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.contours import Trace
 from mixedmodels.plots.palette import palette_of
-from mixedmodels.plots.style import grid, possible, reference, styled, wrap
+from mixedmodels.plots.style import chosen, grid, possible, reference, styled, wrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ class Curve(NamedTuple):
 def plot_profile(
     profile: ProfileLike,
     *,
-    parameters: Sequence[str] | None = None,
+    parameters: str | Sequence[str] | None = None,
     levels: Sequence[float] = LEVELS,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
@@ -113,7 +113,7 @@ def plot_profile(
 def plot_profile_density(
     profile: ProfileLike,
     *,
-    parameters: Sequence[str] | None = None,
+    parameters: str | Sequence[str] | None = None,
     level: float = 0.95,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
@@ -142,22 +142,16 @@ def plot_profile_density(
 
 
 def curves_of(
-    profile: ProfileLike, parameters: Sequence[str] | None, reach: float = _REACH
+    profile: ProfileLike, parameters: str | Sequence[str] | None, reach: float = _REACH
 ) -> list[Curve]:
     """The curves of the parameters asked for, no further than `reach` in zeta.
 
     Raises:
         MixedModelsError: An unknown parameter.
     """
-    known = list(profile.parameters)
-    chosen = known if parameters is None else list(parameters)
-    unknown = [name for name in chosen if name not in known]
-    if unknown or not chosen:
-        raise MixedModelsError(
-            f"parameters is {chosen!r}; it must be some of the profile's: {', '.join(known)}."
-        )
+    names = chosen(parameters, list(profile.parameters), "profile")
     frame = profile.to_frame()
-    return [_curve(frame, profile, name, reach) for name in chosen]
+    return [_curve(frame, profile, name, reach) for name in names]
 
 
 def _curve(frame: pd.DataFrame, profile: ProfileLike, name: str, reach: float) -> Curve:

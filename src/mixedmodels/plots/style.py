@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.backend import drawing
 from mixedmodels.plots.palette import Rgba, is_dark, palette, palette_of
 
@@ -143,6 +144,23 @@ def reference(axes: Axes, *, x: float | None = None, y: float | None = None) -> 
         axes.axvline(x, **look)
     if y is not None:
         axes.axhline(y, **look)
+
+
+def chosen(parameters: str | Sequence[str] | None, known: Sequence[str], owner: str) -> list[str]:
+    """The names of the parameters to draw: those asked for, or all.
+
+    Raises:
+        MixedModelsError: None, or one that the owner (a profile, a bootstrap) has not.
+    """
+    if parameters is None:
+        asked = list(known)
+    else:
+        asked = [parameters] if isinstance(parameters, str) else list(parameters)
+    if not asked or any(name not in known for name in asked):
+        raise MixedModelsError(
+            f"parameters is {asked!r}; it must be some of the {owner}'s: {', '.join(known)}."
+        )
+    return asked
 
 
 def possible(name: str) -> tuple[float, float]:

@@ -115,7 +115,7 @@ class Bootstrap(Result):
 
     def plot(
         self,
-        parameters: Sequence[str] | None = None,
+        parameters: str | Sequence[str] | None = None,
         *,
         level: float = 0.95,
         figsize: tuple[float, float] | None = None,
@@ -126,7 +126,7 @@ class Bootstrap(Result):
         on a bound (a standard deviation of zero, a correlation of one) are a spike of their share.
 
         Args:
-            parameters: Which, from top to bottom; all if None.
+            parameters: A name, or names from top to bottom; all if None.
             level: Coverage of the intervals.
             figsize: Size in inches; from the number of parameters if None.
 

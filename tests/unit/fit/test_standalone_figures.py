@@ -197,6 +197,11 @@ def test_unknown_parameters(picture: str) -> None:
         draw(picture, parameters=["x"])
 
 
+@pytest.mark.parametrize("picture", ["profile.plot", "profile.plot_density", "bootstrap.plot"])
+def test_one_parameter_by_its_name(picture: str) -> None:
+    assert len(draw(picture, parameters="sigma").axes) == 1
+
+
 def test_parameters_of_a_bootstrap() -> None:
     figure = draw("bootstrap.plot", parameters=["Days"], level=0.8)
     (axes,) = figure.axes
