@@ -1,4 +1,7 @@
-"""Coverage of 95 % prediction intervals for few groups, theta taken as known or averaged over.
+"""Coverage of 95 % intervals for few groups.
+
+Wald intervals of a treatment between groups, by the method for degrees of freedom, are counted.
+Prediction intervals, theta taken as known or averaged over:
 
     python -m benchmarks.coverage [replicates]
 
@@ -21,6 +24,7 @@ from scipy.special import ndtr
 
 import mixedmodels as mm
 from mixedmodels.arrays import FloatArray
+from mixedmodels.settings import DF_METHODS
 
 SEED = 20240611
 REPLICATES = 400
@@ -60,12 +64,11 @@ KINDS = ("normal", "conditional", "full")
 
 def intervals(fit: mm.LinearMixedFit, new: pd.DataFrame, kind: str) -> FloatArray:
     """(2, rows) limits of 95 % prediction intervals."""
-    table = fit.predict(
+    table = fit.predict_interval(
         new,
         allow_new_levels=True,
-        interval="prediction",
+        kind="prediction",
         uncertainty="full" if kind == "full" else "conditional",
-        std_error=True,
     )
     if kind == "normal":
         half = 1.959964 * table["std_error"]
@@ -97,10 +100,30 @@ def coverage(case: Case, replicates: int) -> dict[str, float]:
     return found
 
 
+def between(groups: int, replicates: int) -> dict[str, float]:
+    """Coverage of Wald intervals of a treatment that half of the groups have, by `ddf`."""
+    rng = np.random.default_rng([SEED, groups])
+    rows = Case("", INTERCEPT, groups, (1.0,)).rows()
+    group = rows["g"].astype(int)
+    rows["treated"] = (group % 2).astype(float)
+    inside = dict.fromkeys(DF_METHODS, 0.0)
+    for _ in range(replicates):
+        y = rng.standard_normal(groups)[group] + rng.standard_normal(len(rows))
+        fit = mm.lmer("y ~ treated + (1 | g)", rows.assign(y=y))
+        for ddf in DF_METHODS:
+            lower, upper = fit.confint("treated", method="wald", ddf=ddf).to_numpy()[0]
+            inside[ddf] += float(lower < 0.0 < upper) / replicates
+    return {str(name): value for name, value in inside.items()}
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     replicates = int(sys.argv[1]) if len(sys.argv) > 1 else REPLICATES
     warnings.simplefilter("ignore")
+    for groups in (8, 20):
+        found = between(groups, 10 * replicates)
+        cells = "  ".join(f"{name} {100 * value:5.1f}" for name, value in found.items())
+        print(f"{groups:3d} groups, treatment between them: {cells}", flush=True)
     for case in CASES:
         found = coverage(case, replicates)
         cells = "  ".join(f"{name} {100 * value:5.1f}" for name, value in found.items())

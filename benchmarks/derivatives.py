@@ -3,7 +3,7 @@
     python -m benchmarks.derivatives [CASE ...] [--threads N]
 
 Prints a Markdown table: the time of one criterion at the optimum, and over it that of a criterion
-with its gradient, of `model.hessian`, `ranef(condvar=True)` and `vcov`, each the least of a few
+with its gradient, of `model.hessian`, `ranef_cov()` and `vcov`, each the least of a few
 calls. Thetas differ from call to call so that none is remembered.
 """
 
@@ -59,7 +59,7 @@ def costs(fit: LinearMixedFit) -> list[str]:
     value = least(lambda near: model.objective(near * theta), 3 * repeats)
     gradient = least(lambda near: model.gradient(near * theta), repeats)
     hessian = least(lambda near: model.hessian(near * theta), repeats)
-    modes = least(lambda _: fit.ranef(condvar=True), 1)
+    modes = least(lambda _: fit.ranef_cov(), 1)
     vcov = least(lambda _: fit.vcov, 1)
     counts = [f"{part / value:.1f}" for part in (gradient, hessian, modes, vcov)]
     return [str(len(theta)), seconds(value), *counts]
@@ -76,7 +76,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no case {', '.join(unknown)}; there are {', '.join(named)}")
     warnings.simplefilter("ignore")
-    print("| | thetas | criterion | with gradient | Hessian | `ranef(condvar=True)` | `vcov` |")
+    print("| | thetas | criterion | with gradient | Hessian | `ranef_cov()` | `vcov` |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for name in asked.cases or DEFAULT:
         case = BY_NAME[name]

@@ -147,8 +147,8 @@ def _new_rows(fit: mm.LinearMixedFit, data: pd.DataFrame) -> None:
     new = data.iloc[::3].copy()
     new.loc[new.index[:2], ["a", "b"]] = 10**6
     new.loc[new.index[:2], "d"] = "new"
-    fit.predict(new, allow_new_levels=True, interval="prediction", uncertainty="full")
-    fit.predict(new, random="none", std_error=True)
+    fit.predict_interval(new, allow_new_levels=True, kind="prediction", uncertainty="full")
+    fit.predict_interval(new, random="none")
 
 
 def _saved(fit: mm.LinearMixedFit, _: pd.DataFrame) -> None:
@@ -181,7 +181,7 @@ _CALLS: dict[str, Callable[[mm.LinearMixedFit, pd.DataFrame], Any]] = {
     "hessian": lambda fit, _: fit.model.hessian(fit.theta),
     "hessian elsewhere": lambda fit, _: fit.model.hessian(0.5 * fit.theta + 0.1),
     "gradient at zero": lambda fit, _: fit.model.gradient(0.0 * fit.theta),
-    "conditional covariances": lambda fit, _: fit.ranef(condvar=True),
+    "conditional covariances": lambda fit, _: fit.ranef_cov(),
     "pls": lambda fit, _: (fit.model.pls(fit.theta), fit.model.block_plan(), fit.model.fill_in()),
     "profile": lambda fit, _: fit.profile("theta_", threads=2),
     "profile of coefficients": lambda fit, _: fit.profile("beta_", threads=1),
@@ -190,13 +190,13 @@ _CALLS: dict[str, Callable[[mm.LinearMixedFit, pd.DataFrame], Any]] = {
     "bootstrap of residuals": lambda fit, _: fit.bootstrap(
         5, seed=1, kind="residual", threads=1, progress=False
     ),
-    "simulate": lambda fit, _: (fit.simulate(3, seed=1), fit.simulate(1, 1, "conditional")),
+    "simulate": lambda fit, _: (fit.simulate(3, seed=1), fit.simulate(1, 1, "kept")),
     "refit": lambda fit, _: fit.refit(fit.simulate(1, seed=2)[0]),
     "influence of levels": lambda fit, _: fit.influence(next(iter(fit.ranef())), threads=2),
     "influence of rows": lambda fit, _: fit.influence(only=list(range(8)), threads=2),
     "one step": lambda fit, _: fit.influence(method="one-step"),
     "rows": lambda fit, _: (fit.leverage(), fit.cooks_distance(), fit.std_residuals("studentized")),
-    "errors of predictions": lambda fit, _: fit.predict(std_error=True, uncertainty="full"),
+    "errors of predictions": lambda fit, _: fit.predict_interval(uncertainty="full"),
     "interrupt": _interrupted,
     "new rows": _new_rows,
     "save": _saved,

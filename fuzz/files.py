@@ -88,7 +88,7 @@ def use(fit: mm.LinearMixedFit, again: Path) -> None:
         fit.predict,
         lambda: fit.predict(data),
         lambda: fit.predict(data, allow_new_levels=True),
-        lambda: fit.ranef(condvar=True),
+        fit.ranef_cov,
         fit.leverage,
         fit.coef,
         fit.augment,

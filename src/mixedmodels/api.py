@@ -223,7 +223,7 @@ def anova(
         >>> data = mm.load_dataset("sleepstudy")
         >>> small = mm.lmer("Reaction ~ Days + (1 | Subject)", data)
         >>> large = mm.lmer("Reaction ~ Days + (Days | Subject)", data)
-        >>> mm.anova(small, large)["Chisq"].round(3).tolist()
+        >>> mm.anova(small, large)["statistic"].round(3).tolist()
         [nan, 42.139]
     """
     for position, fit in enumerate(fits):

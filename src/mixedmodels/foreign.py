@@ -21,13 +21,12 @@ _RANDOM_PART = (
     'Write random="all" for all random effects (R\'s re.form=NULL), "none" for the population '
     "(re.form=NA or ~0), or a list of terms."
 )
-_KEEP_MODES = (
-    'Write random="new" to draw new random effects, random="conditional" to keep their modes.'
-)
+_KEEP_MODES = 'Write modes="new" to draw new random effects, modes="kept" to keep their modes.'
 _COVERAGE = "Write level=, the coverage: 1 - alpha, such as 0.95."
 _ONE_LEVEL = 'The result is a dict of tables by grouping factor: fit.ranef()["g"].'
-_IN_THE_TABLE = "Degrees of freedom are an option of fit.coef_table()."
 _CHOSEN_BEFORE = "The criterion is chosen before: LinearMixedModel(formula, data, reml=False)."
+_MODES_COVARIANCES = "Modes are fit.ranef(), their covariances fit.ranef_cov()."
+_INTERVALS = "Standard errors and intervals are fit.predict_interval(data)."
 _CONTROL = "Write control=mixedmodels.Control(max_evaluations=...)."
 
 _MODEL: Answers = {
@@ -93,10 +92,10 @@ _MODEL: Answers = {
 }  # fmt: skip
 
 _TABLE: Answers = {
-    "ddf": "df",
-    "ddf_method": "df",
-    "dof": "df",
-    "df_method": "df",
+    "df": "ddf",
+    "ddf_method": "ddf",
+    "dof": "ddf",
+    "df_method": "ddf",
 }
 
 _PARAMETERS: Answers = {"parm": "parameters", "which": "parameters", "param": "parameters"}
@@ -189,14 +188,35 @@ KEYWORDS: Mapping[str, Answers] = {
                "k": "The table has AIC; the penalty cannot be chosen."},
     ".tidy": {**_TABLE, "conf_method": "Intervals by profile or bootstrap are fit.confint().",
               "component": "effects", "which": "effects"},
-    ".summary": {"ddf": _IN_THE_TABLE, "df": _IN_THE_TABLE,
+    ".summary": {**_TABLE,
                  "correlation": "The covariance of the coefficients is fit.vcov.",
                  "alpha": "Intervals are fit.confint().", "level": "Intervals are fit.confint()."},
-    ".ranef": {"postvar": "condvar", "condsd": "condvar", "whichel": _ONE_LEVEL,
+    ".vcov_adjusted": _TABLE,
+    ".plot_coefficients": _TABLE,
+    ".ranef": {"condvar": _MODES_COVARIANCES, "postvar": _MODES_COVARIANCES,
+               "condsd": "Standard errors are in fit.ranef_table().", "whichel": _ONE_LEVEL,
                "groups": _ONE_LEVEL, "drop": _ONE_LEVEL},
     ".coef": {"ddf": "Fixed effects with tests are fit.coef_table().",
               "df": "Fixed effects with tests are fit.coef_table()."},
+    ".predict_interval": {
+        **_TABLE,
+        "interval": "kind",
+        "type": "kind",
+        "re_form": _RANDOM_PART,
+        "use_rfx": _RANDOM_PART,
+        "std_error": "The table has standard errors in any case.",
+        "se_fit": "The table has standard errors in any case.",
+        "exog": "data",
+        "x": "data",
+        "new_levels": "allow_new_levels",
+        "na_action": "A row with a missing value is NaN in the result.",
+    },
     ".predict": {
+        "interval": _INTERVALS,
+        "std_error": _INTERVALS,
+        "level": _INTERVALS,
+        "uncertainty": _INTERVALS,
+        "weights": _INTERVALS,
         "re_form": _RANDOM_PART,
         "reform": _RANDOM_PART,
         "random_only": _RANDOM_PART,
@@ -205,9 +225,9 @@ KEYWORDS: Mapping[str, Answers] = {
         "newparams": "Predictions are at the estimates; fit.refit(y) makes another fit.",
         "exog": "data",
         "x": "data",
-        "se_fit": "std_error",
-        "se": "std_error",
-        "std_err": "std_error",
+        "se_fit": _INTERVALS,
+        "se": _INTERVALS,
+        "std_err": _INTERVALS,
         "type": "The response is normal, so the scale of the predictor is that of the response.",
         "new_levels": "allow_new_levels",
         "na_action": "A row with a missing value is NaN in the result.",
@@ -217,21 +237,22 @@ KEYWORDS: Mapping[str, Answers] = {
                  "prof_scale": "The scale is that of standard deviations."},
     ".confint": {
         **_PARAMETERS,
-        "ddf": "Wald intervals use the normal distribution here; fit.test() has bounds by df=.",
-        "df": "Wald intervals use the normal distribution here; fit.test() has bounds by df=.",
+        **_TABLE,
         "fun": "Statistics of your own are fit.bootstrap(nsim, statistic=...).confint().",
         "statistic": "Statistics of your own are fit.bootstrap(nsim, statistic=...).confint().",
         "oldnames": "Names are sd(group.effect) and cor(group.effect1.effect2).",
-        "interval": "boot_type",
+        "interval": "kind",
+        "boot_type": "kind",
+        "type": "kind",
         "b": "nsim",
         "n_boot": "nsim",
     },
-    ".simulate": {"use_u": _KEEP_MODES, "re_form": _KEEP_MODES, "modes": _KEEP_MODES,
+    ".simulate": {"use_u": _KEEP_MODES, "re_form": _KEEP_MODES, "random": _KEEP_MODES,
                   "newdata": "Responses for other rows are drawn by mixedmodels.simulate().",
                   "data": "Responses for other rows are drawn by mixedmodels.simulate().",
                   "newparams": "Responses at other parameters are drawn by mixedmodels.simulate().",
                   "n": "nsim", "size": "nsim"},
-    ".bootstrap": {"use_u": _KEEP_MODES, "re_form": _KEEP_MODES, "modes": _KEEP_MODES,
+    ".bootstrap": {"use_u": _KEEP_MODES, "re_form": _KEEP_MODES, "random": _KEEP_MODES,
                    "fun": "statistic", "func": "statistic", "fn": "statistic", "x": "statistic",
                    "type": "kind", "method": "kind", "b": "nsim", "r": "nsim", "n": "nsim",
                    "n_boot": "nsim", "n_iter": "nsim", "parallel": "threads",
@@ -243,7 +264,7 @@ KEYWORDS: Mapping[str, Answers] = {
     ".cooks_distance": {"group": "by", "groups": "by"},
     ".dfbetas": {"group": "by", "groups": "by"},
     ".std_residuals": {"type": "kind", "scaled": 'Write kind="scaled".',
-                       "marginal": 'Write level="marginal".'},
+                       "level": "Write marginal=True for residuals of the marginal model."},
     ".ranova": {"reduce_terms": "reduce"},
     ".all_fit": {"meth_tab": "optimizers", "maxfun": _CONTROL, "optimizer": "optimizers"},
     ".objective": _AT_THETA,
@@ -277,7 +298,11 @@ FIT: Answers = {
     "pvalues": 'fit.coef_table()["p_value"]',
     "random_effects": "fit.ranef()",
     "ranefs": "fit.ranef()",
-    "random_effects_cov": "fit.ranef(condvar=True)",
+    "random_effects_cov": "fit.ranef_cov()",
+    "vcov_kr": "fit.vcov_adjusted()",
+    "vcov_adj": "fit.vcov_adjusted()",
+    "stderror_theta": "fit.stderror_full()",
+    "stderror_sigma": "fit.stderror_full()",
     "ranef_var": "fit.varcorr",
     "ranef_corr": "fit.varcorr.corr",
     "cov_re": "fit.varcorr",
@@ -484,26 +509,23 @@ VALUES: Mapping[str, Answers] = {
         "uobyqa": "COBYQA",
         "default": "auto",
     },
-    "df": {
-        "kenward_roger": "kenward-roger", "satterthwaite": "satterthwaite",
-        "kr": "kenward-roger", "kenward": "kenward-roger", "sat": "satterthwaite",
+    "ddf": {
+        "kenward": "kenward-roger", "sat": "satterthwaite", "satt": "satterthwaite",
            "lme4": "none", "wald": "none", "z": "none", "asymptotic": "none", "inf": "none"},
     "test": {"chi": "Chisq", "lrt": "Chisq", "lr": "Chisq", "chi2": "Chisq", "ftest": "F"},
-    "method": {"bootstrap": "boot", "parametric": "boot", "likelihood": "profile",
+    "method": {"boot": "bootstrap", "parametric": "bootstrap", "likelihood": "profile",
                "normal": "wald", "one": "one-step", "onestep": "one-step"},
-    "boot_type": {"perc": "percentile", "norm": "normal", "bc": "bias-corrected",
-                  "bca": "bias-corrected"},
-    "interval": {"predict": "prediction", "conf": "confidence", "ci": "confidence",
-                 "pi": "prediction", "mean": "confidence"},
-    "random": {"0": "none", "na": "none", "null": "all", "population": "none",
-               "kept": "conditional", "use_u": "conditional", "modes": "conditional",
-               "fixed": "conditional", "resample": "new"},
+    "random": {"0": "none", "na": "none", "null": "all", "population": "none"},
+    "modes": {"conditional": "kept", "use_u": "kept", "modes": "kept", "fixed": "kept",
+              "resample": "new"},
     "kind": {"response": "raw", "deviance": "pearson", "normalized": "scaled",
              "internal": "standardized", "external": "studentized", "rstandard": "standardized",
-             "rstudent": "studentized", "semiparametric": "residual"},
+             "rstudent": "studentized", "semiparametric": "residual", "perc": "percentile",
+             "norm": "normal", "bc": "bias-corrected", "bca": "bias-corrected",
+             "predict": "prediction", "conf": "confidence", "ci": "confidence",
+             "pi": "prediction", "mean": "confidence"},
     "contrast": {"dummy": "treatment", "contr_treatment": "treatment", "contr_sum": "sum",
                  "contr_helmert": "helmert", "contr_poly": "poly", "deviation": "sum",
                  "effect": "sum", "polynomial": "poly", "sas": "treatment"},
-    "type": {"i": "1", "ii": "2", "iii": "3"},
 }  # fmt: skip
 """Names of options' values elsewhere, by the option, and the nearest one here."""

@@ -24,19 +24,24 @@ OptimizerName: TypeAlias = Literal[
     "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "BOBYQA"
 ]
 DfMethod: TypeAlias = Literal["satterthwaite", "kenward-roger", "residual", "none"]
+# As `ddf` is given: any case and any signs between words, and an abbreviation.
+Ddf: TypeAlias = Literal[
+    "satterthwaite", "kenward-roger", "residual", "none", "Satterthwaite", "Kenward-Roger", "KR"
+]
 AnovaType: TypeAlias = Literal[1, 2, 3]
+# As `type` is given: in any case.
+AnovaTypeName: TypeAlias = Literal[1, 2, 3, "I", "II", "III"]
 ContrastName: TypeAlias = Literal["treatment", "sum", "helmert", "poly"]
-SimulationKind: TypeAlias = Literal["new", "conditional"]
+Modes: TypeAlias = Literal["new", "kept"]
 BootstrapKind: TypeAlias = Literal["parametric", "residual"]
 BootstrapInterval: TypeAlias = Literal["percentile", "basic", "normal", "bias-corrected"]
 IntervalKind: TypeAlias = Literal["confidence", "prediction"]
 Uncertainty: TypeAlias = Literal["conditional", "full"]
 ResidualKind: TypeAlias = Literal["raw", "pearson", "scaled", "standardized", "studentized"]
-ResidualLevel: TypeAlias = Literal["conditional", "marginal"]
 InfluenceMethod: TypeAlias = Literal["exact", "one-step"]
 PcaScale: TypeAlias = Literal["covariance", "correlation", "orthogonal"]
 TidyEffect: TypeAlias = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
-ConfintMethod: TypeAlias = Literal["profile", "wald", "boot"]
+ConfintMethod: TypeAlias = Literal["profile", "wald", "bootstrap"]
 DropTest: TypeAlias = Literal["Chisq", "F"]
 
 NA_ACTIONS: tuple[NaAction, ...] = get_args(NaAction)
@@ -44,18 +49,27 @@ OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 DF_METHODS: tuple[DfMethod, ...] = get_args(DfMethod)
 ANOVA_TYPES: tuple[AnovaType, ...] = get_args(AnovaType)
 CONTRASTS: tuple[ContrastName, ...] = get_args(ContrastName)
-SIMULATIONS: tuple[SimulationKind, ...] = get_args(SimulationKind)
+MODES: tuple[Modes, ...] = get_args(Modes)
 BOOTSTRAPS: tuple[BootstrapKind, ...] = get_args(BootstrapKind)
 BOOTSTRAP_INTERVALS: tuple[BootstrapInterval, ...] = get_args(BootstrapInterval)
 INTERVALS: tuple[IntervalKind, ...] = get_args(IntervalKind)
 UNCERTAINTIES: tuple[Uncertainty, ...] = get_args(Uncertainty)
 RESIDUAL_KINDS: tuple[ResidualKind, ...] = get_args(ResidualKind)
-RESIDUAL_LEVELS: tuple[ResidualLevel, ...] = get_args(ResidualLevel)
 INFLUENCE_METHODS: tuple[InfluenceMethod, ...] = get_args(InfluenceMethod)
 PCA_SCALES: tuple[PcaScale, ...] = get_args(PcaScale)
 TIDY_EFFECTS: tuple[TidyEffect, ...] = get_args(TidyEffect)
 CONFINT_METHODS: tuple[ConfintMethod, ...] = get_args(ConfintMethod)
 DROP_TESTS: tuple[DropTest, ...] = get_args(DropTest)
+
+# Methods by the letters of their spellings.
+_DF_SPELLINGS: dict[str, DfMethod] = {
+    "satterthwaite": "satterthwaite",
+    "kenwardroger": "kenward-roger",
+    "kr": "kenward-roger",
+    "residual": "residual",
+    "none": "none",
+}
+_ROMAN: dict[str, AnovaType] = {"I": 1, "II": 2, "III": 3}
 
 
 def check_option(kind: str, value: object, options: tuple[str | int, ...]) -> None:
@@ -66,9 +80,53 @@ def check_option(kind: str, value: object, options: tuple[str | int, ...]) -> No
     """
     if value in options and not isinstance(value, bool):
         return
+    raise _not_among(kind, value, options)
+
+
+def _not_among(kind: str, value: object, options: tuple[str | int, ...]) -> MixedModelsError:
     listed = ", ".join(repr(option) for option in options)
     hint = value_hint(kind, value, options)
-    raise MixedModelsError(f"{kind} is {value!r}; it must be one of {listed}.{hint}")
+    return MixedModelsError(f"{kind} is {value!r:.80}; it must be one of {listed}.{hint}")
+
+
+def df_method(ddf: object) -> DfMethod:
+    """The method for denominator degrees of freedom that is called `ddf`.
+
+    Raises:
+        MixedModelsError: Not the name of a method.
+    """
+    found = _DF_SPELLINGS.get(_letters(ddf)) if isinstance(ddf, str) else None
+    if found is None:
+        raise _not_among("ddf", ddf, DF_METHODS)
+    return found
+
+
+def anova_type(given: object) -> AnovaType:
+    """The type of an F table, as a number.
+
+    Raises:
+        MixedModelsError: Neither 1, 2, 3 nor "I", "II", "III".
+    """
+    if isinstance(given, str) and given.strip().upper() in _ROMAN:
+        return _ROMAN[given.strip().upper()]
+    for known in ANOVA_TYPES:
+        if not isinstance(given, bool) and isinstance(given, Integral) and int(given) == known:
+            return known
+    raise _not_among("type", given, (*ANOVA_TYPES, *_ROMAN))
+
+
+def _letters(name: str) -> str:
+    return "".join(sign for sign in name.casefold() if sign.isalpha())
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is not a truth value.
+
+    Raises:
+        MixedModelsError: Neither True nor False.
+    """
+    if not isinstance(value, bool):
+        raise MixedModelsError(f"{name} is {value!r:.80}; it must be True or False.")
 
 
 def check_level(level: float) -> None:

@@ -75,7 +75,7 @@ def test_terms(fixed: str, cells: str, contrast: str) -> None:
     frame = data(cells)
     used = {name: contrast for name in "abcde" if name in fixed and frame[name].nunique() > 1}
     fit = lmer(f"y ~ {fixed} + (1 | block)", frame, contrasts=used)
-    terms = fit.anova(1, df="residual").index.tolist()
+    terms = fit.anova(1, ddf="residual").index.tolist()
     assert np.isfinite(fit.anova(1)["num_df"]).all()
     p, left = least_squares(frame, terms)
     variance = left / (len(frame) - p)
@@ -92,19 +92,19 @@ def test_terms(fixed: str, cells: str, contrast: str) -> None:
         more, own = set(other.split(":")), set(term.split(":"))
         return own < more and not (more - own) & set("xzs")
 
-    first, second, third = (fit.anova(t, df="residual") for t in (1, 2, 3))
-    dropped, ratio = fit.drop1("F", df="residual"), fit.drop1()
+    first, second, third = (fit.anova(t, ddf="residual") for t in (1, 2, 3))
+    dropped, ratio = fit.drop1("F", ddf="residual"), fit.drop1()
     for k, term in enumerate(terms):
         others = [other for other in terms if other != term]
         check(first.iloc[k], terms[:k], term)
         check(second.iloc[k], [o for o in others if not contains(o, term)], term)
         if term in dropped.index:
             check(dropped.loc[term], others, term)
-            assert ratio.loc[term, "npar"] == dropped.loc[term, "num_df"]
+            assert ratio.loc[term, "df"] == dropped.loc[term, "num_df"]
         if not any(contains(other, term) for other in others):
             check(third.iloc[k], others, term)
     assert fit.fixef.index.tolist() == list(fit.model.design.x_names)
-    assert fit.confint("wald", parameters="beta_").shape == (len(fit.fixef), 2)
+    assert fit.confint(method="wald", parameters="beta_").shape == (len(fit.fixef), 2)
 
 
 def test_combinations_of_aliased_coefficients() -> None:

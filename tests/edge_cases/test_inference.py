@@ -42,13 +42,13 @@ def everything(fit: LinearMixedFit) -> None:
             table = fit.coef_table(df)
             assert table.drop(columns="df").notna().all(axis=None)
             assert (table["df"] > 0.0).all()
-            assert fit.anova(1, df=df)["num_df"].sum() <= p
+            assert fit.anova(1, ddf=df)["num_df"].sum() <= p
             if p:
-                joint = fit.test(np.eye(p), df=df).joint
+                joint = fit.test(np.eye(p), ddf=df).joint
                 assert joint.num_df == p
                 assert 0.0 <= joint.p_value <= 1.0
-        assert fit.vcov_kr.shape == (p, p)
-        assert fit.vcov_full.shape == (p + len(fit.theta) + 1,) * 2
+        assert fit.vcov_adjusted().shape == (p, p)
+        assert fit.vcov_full().shape == (p + len(fit.theta) + 1,) * 2
         assert len(fit.varcorr_table()) == len(fit.varcorr.to_frame())
     assert "Residual" in str(fit)
 
@@ -59,15 +59,15 @@ def test_variance_of_zero() -> None:
     everything(fit)
     assert fit.coef_table()["df"].tolist() == pytest.approx([29.0], rel=1e-9)
     assert fit.coef_table("kenward-roger")["df"].tolist() == pytest.approx([5.0], rel=1e-9)
-    assert fit.stderror_sigma == pytest.approx(fit.sigma / np.sqrt(2.0 * 29.0))
+    assert fit.stderror_full()["sigma"] == pytest.approx(fit.sigma / np.sqrt(2.0 * 29.0))
 
 
 def test_one_message_for_what_has_no_standard_error() -> None:
     fit = singular("Yield ~ 1 + (1 | Batch)", load_dataset("dyestuff2"))
     with pytest.warns(SingularFitWarning, match=r"Batch.\(Intercept\) on the bound"):
-        assert fit.stderror_theta.isna().all()
-    assert fit.vcov_full.isna().sum(axis=None) == 3  # its row and column; not said again
-    assert fit.varcorr_table()["vcov_se"].isna().tolist() == [True, False]
+        assert fit.stderror_full().isna().tolist() == [False, True, False]
+    assert fit.vcov_full().isna().sum(axis=None) == 3  # its row and column; not said again
+    assert fit.varcorr_table()["vcov_std_error"].isna().tolist() == [True, False]
 
 
 def test_correlation_of_one() -> None:
@@ -78,10 +78,10 @@ def test_correlation_of_one() -> None:
     fit = singular("y ~ x + (x | g)", data)
     assert fit.theta[2] == 0.0
     with pytest.warns(SingularFitWarning, match="g.x on the bound"):
-        assert fit.stderror_theta.isna().tolist() == [False, False, True]
+        assert fit.stderror_full().isna().tolist() == [False] * 4 + [True, False]
     table = fit.varcorr_table()
-    assert table["sdcor_se"].isna().tolist() == [False, False, True, False]
-    assert table["vcov_se"].notna().all()
+    assert table["sdcor_std_error"].isna().tolist() == [False, False, True, False]
+    assert table["vcov_std_error"].notna().all()
     everything(fit)
 
 
@@ -117,7 +117,9 @@ def test_equal_weights_change_the_scale_only() -> None:
 
 def test_aliased_columns_are_left_out() -> None:
     fit = lmer("Reaction ~ Days + I(2 * Days) + (1 | Subject)", load_dataset("sleepstudy"))
-    assert list(fit.coef_table().index) == list(fit.vcov_kr.index) == ["(Intercept)", "Days"]
+    assert (
+        list(fit.coef_table().index) == list(fit.vcov_adjusted().index) == ["(Intercept)", "Days"]
+    )
     assert fit.anova(1)["num_df"].tolist() == [1, 0]
     assert fit.test("Days").p_value == pytest.approx(fit.coef_table().loc["Days", "p_value"])
     with pytest.raises(MixedModelsError, match="not estimable"):
@@ -129,7 +131,7 @@ def test_aliased_columns_are_left_out() -> None:
 def test_single_rows_agree_with_the_table() -> None:
     fit = lmer(SLEEP, load_dataset("sleepstudy"))
     for df in DF_METHODS:
-        row, found = fit.coef_table(df).loc["Days"], fit.test("Days", df=df, level=0.9)
+        row, found = fit.coef_table(df).loc["Days"], fit.test("Days", ddf=df, level=0.9)
         columns = ["estimate", "std_error", "df", "statistic", "p_value"]
         np.testing.assert_allclose(found.table[columns].iloc[0], row[columns], rtol=1e-10)
         assert found.table["lower"].item() < row["estimate"] < found.table["upper"].item()
@@ -160,10 +162,10 @@ def test_methods_refuse_what_they_do_not_know(df: DfMethod) -> None:
     fit = lmer(SLEEP, load_dataset("sleepstudy"))
     wrong: Any = 4
     with pytest.raises(MixedModelsError, match="type is 4; it must be one of 1, 2, 3"):
-        fit.anova(wrong, df=df)
+        fit.anova(wrong, ddf=df)
     wrong = df[:-1]
     with pytest.raises(MixedModelsError, match=f"Did you mean '{df}'"):
-        fit.test("Days", df=wrong)
+        fit.test("Days", ddf=wrong)
 
 
 def test_maximum_likelihood_is_refitted_once_and_that_is_said() -> None:
@@ -173,7 +175,7 @@ def test_maximum_likelihood_is_refitted_once_and_that_is_said() -> None:
         table = fit.coef_table("kenward-roger")
     expected = lmer(SLEEP, load_dataset("sleepstudy")).coef_table("kenward-roger")
     pd.testing.assert_frame_equal(table.to_frame(), expected.to_frame(), rtol=1e-6)
-    assert "refitted" in repr(fit.test("Days", df="kenward-roger"))
+    assert "refitted" in repr(fit.test("Days", ddf="kenward-roger"))
     np.testing.assert_array_equal(fit.theta, before[0])
     pd.testing.assert_frame_equal(fit.coef_table().to_frame(), before[1].to_frame())
 
@@ -182,7 +184,7 @@ def test_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", load_dataset("penicillin"))
     monkeypatch.setattr(memory, "SMALL", 0.0)
     monkeypatch.setattr(memory, "available", lambda: 1e3)
-    with pytest.raises(ResourceError, match=r"would need .* Use df='satterthwaite'"):
+    with pytest.raises(ResourceError, match=r"would need .* Use ddf='satterthwaite'"):
         fit.coef_table("kenward-roger")
 
 

@@ -92,7 +92,7 @@ CALLS: dict[str, Callable[[LinearMixedFit], Callable[[], Any]]] = {
     "conditional covariances": lambda fit: repeated(
         lambda t: fit.model.conditional_covariance(t * fit.theta)
     ),
-    "errors of predictions": lambda fit: repeated(lambda _: fit.predict(std_error=True)),
+    "errors of predictions": lambda fit: repeated(lambda _: fit.predict_interval()),
     "fit": lambda fit: repeated(lambda _: fit.model.fit()),
     "other method": lambda fit: repeated(lambda _: fit.model.fit(optimizer="Nelder-Mead")),
 }

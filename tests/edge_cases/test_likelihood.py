@@ -21,7 +21,7 @@ def test_variance_of_zero_has_lower_limit_zero() -> None:
         profile = fit.profile()
         assert profile.zeta("sd(Batch.(Intercept))", 0.0) == 0.0
         ranova = fit.ranova()
-        assert ranova["LRT"].iloc[1] == pytest.approx(0.0, abs=1e-8)
+        assert ranova["statistic"].iloc[1] == pytest.approx(0.0, abs=1e-8)
         assert (ranova["p_value"].iloc[1], ranova["p_mixture"].iloc[1]) == (1.0, 1.0)
 
 
@@ -88,8 +88,8 @@ def test_every_kind_of_fit(
     for name in profile.parameters:
         ends = profile.zeta(name, table.loc[name])
         np.testing.assert_allclose(ends**2, LIMIT, rtol=1e-4)
-    assert fit.drop1()["npar"].drop("<none>").to_dict() == npar
-    assert (fit.ranova()["LRT"][1:] > 0.0).all()
+    assert fit.drop1()["df"].drop("<none>").to_dict() == npar
+    assert (fit.ranova()["statistic"][1:] > 0.0).all()
     assert mm.anova(fit, quiet("Reaction ~ 1 + (1 | Subject)", data, **options)).shape == (2, 10)
 
 

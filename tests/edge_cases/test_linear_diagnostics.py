@@ -44,7 +44,7 @@ FITS: dict[str, Callable[[], LinearMixedFit]] = {
 METHODS: dict[str, Callable[[LinearMixedFit, str], Any]] = {
     "leverage": lambda fit, _: fit.leverage(),
     "studentized": lambda fit, _: fit.std_residuals("studentized"),
-    "marginal": lambda fit, _: fit.std_residuals("studentized", "marginal"),
+    "marginal": lambda fit, _: fit.std_residuals("studentized", marginal=True),
     "cooks": lambda fit, _: fit.cooks_distance(),
     "cooks by group": lambda fit, group: fit.cooks_distance(group),
     "rows": lambda fit, _: fit.influence(only=fit.leverage().index[:5]).beta,
@@ -100,10 +100,10 @@ def test_lapack_is_not_called_on_nothing(
             method(fit, "Subject")
     for df in DF_METHODS:
         assert fit.coef_table(df).empty
-        assert fit.anova(df=df).empty
-    assert fit.vcov_kr.empty
-    assert all(map(len, (fit.vcov_full, fit.varcorr_table(), fit.stderror_theta, fit.confint())))
-    fit.predict(interval="prediction", uncertainty="full")
+        assert fit.anova(ddf=df).empty
+    assert fit.vcov_adjusted().empty
+    assert all(map(len, (fit.vcov_full(), fit.varcorr_table(), fit.stderror_full(), fit.confint())))
+    fit.predict_interval(kind="prediction", uncertainty="full")
     fit.bootstrap(2, seed=1)
     str(fit)
     assert capfd.readouterr() == ("", "")

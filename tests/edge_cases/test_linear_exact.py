@@ -203,7 +203,7 @@ def test_two_or_three_levels(levels: int, formula: str, reml: bool) -> None:
     assert np.isfinite([fit.objective, fit.sigma, *fit.theta, *fit.fixef, *fit.stderror]).all()
     assert fit.ranef()["Subject"].shape[0] == levels
     assert str(fit.summary())
-    _, condvar = fit.ranef(condvar=True)
+    condvar = fit.ranef_cov()
     assert np.linalg.eigvalsh(condvar["Subject"]).min() > -1e-9 * fit.sigma**2
     assert not any(
         quiet(formula, data, reml=reml, start=start).objective < fit.objective - 1e-6
@@ -278,7 +278,7 @@ def test_refit_does_not_change_the_fit() -> None:
 
 
 def snapshot(fit: Any) -> dict[str, Any]:
-    tables, condvar = fit.ranef(condvar=True)
+    tables, condvar = fit.ranef(), fit.ranef_cov()
     return {
         "theta": fit.theta.copy(),
         "objective": fit.objective,

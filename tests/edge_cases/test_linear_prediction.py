@@ -39,9 +39,10 @@ def test_offset_is_consistent_everywhere(how: str, size: float) -> None:
     np.testing.assert_allclose(fit.predict() - o, plain.predict(), **close)
     new = data.iloc[[5, 100]].drop(columns="Reaction")
     np.testing.assert_allclose(fit.predict(new) - o[[5, 100]], plain.predict(new), **close)
-    limits = fit.predict(new, interval="prediction")
-    expected = plain.predict(new, interval="prediction")
-    np.testing.assert_allclose(limits.sub(o[[5, 100]], axis=0), expected, **close)
+    limits = fit.predict_interval(new, kind="prediction")
+    expected = plain.predict_interval(new, kind="prediction")
+    limits[["prediction", "lower", "upper"]] -= o[[5, 100], None]
+    np.testing.assert_allclose(limits, expected, **close)
     drawn = fit.simulate(2, seed=1)
     np.testing.assert_allclose(drawn.sub(o, axis=0), plain.simulate(2, seed=1), **close)
     sample, expected = fit.bootstrap(3, seed=1), plain.bootstrap(3, seed=1)
@@ -124,7 +125,7 @@ def test_level_of_a_fixed_factor_that_is_new() -> None:
 @pytest.mark.parametrize("make", [pl.from_pandas, lambda d: d.to_dict("list")])
 def test_tables_of_other_kinds(make: Any) -> None:
     new = sleepstudy().iloc[40:60].assign(Subject=lambda d: d["Subject"].astype(str))
-    found = fit_once().predict(make(new), interval="confidence")
+    found = fit_once().predict_interval(make(new), kind="confidence")
     np.testing.assert_allclose(found["prediction"], fit_once().fitted[40:60])
     assert found.index.tolist() == list(range(20))
 
@@ -141,10 +142,14 @@ def test_names_of_columns(name: str) -> None:
 
 def test_response_far_from_zero() -> None:
     far = lmer(SLOPES, sleepstudy(Reaction=lambda d: d["Reaction"] + 1e8))
-    for options in ({}, {"interval": "prediction", "uncertainty": "full"}):
-        np.testing.assert_allclose(
-            far.predict(**options) - 1e8, fit_once().predict(**options), rtol=1e-6
+    np.testing.assert_allclose(far.predict() - 1e8, fit_once().predict(), rtol=1e-6)
+    for uncertainty in ("conditional", "full"):
+        found, expected = (
+            fit.predict_interval(kind="prediction", uncertainty=uncertainty)  # type: ignore[arg-type]
+            for fit in (far, fit_once())
         )
+        found[["prediction", "lower", "upper"]] -= 1e8
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
     np.testing.assert_allclose(
         far.bootstrap(3, seed=1).std_error, fit_once().bootstrap(3, seed=1).std_error, rtol=1e-4
     )
@@ -178,12 +183,12 @@ def test_bootstrap_of_partially_crossed_factors() -> None:
 def test_weights_scaled() -> None:
     weighted = lmer(INTERCEPTS, sleepstudy(w=100.0), weights="w")
     plain = fit_once(INTERCEPTS)
-    for interval in ("confidence", "prediction"):
-        options = {"interval": interval, "std_error": True}
-        np.testing.assert_allclose(weighted.predict(**options), plain.predict(**options), rtol=1e-6)
+    for kind in ("confidence", "prediction"):
+        found, expected = (fit.predict_interval(kind=kind) for fit in (weighted, plain))  # type: ignore[arg-type]
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
     np.testing.assert_allclose(
-        weighted.simulate(2, seed=1, random="conditional"),
-        plain.simulate(2, seed=1, random="conditional"),
+        weighted.simulate(2, seed=1, modes="kept"),
+        plain.simulate(2, seed=1, modes="kept"),
         rtol=1e-6,
     )
 
@@ -201,7 +206,7 @@ def test_rows_with_missing_values_are_not_there() -> None:
 def test_methods_do_not_change_the_fit() -> None:
     fit = lmer(SLOPES, sleepstudy())
     before = (fit.theta.copy(), fit.summary(), fit.model.objective(fit.theta))
-    fit.predict(uncertainty="full", interval="prediction", random="none")
+    fit.predict_interval(uncertainty="full", kind="prediction", random="none")
     fit.bootstrap(5, seed=1)
     fit.simulate(2)
     np.testing.assert_array_equal(fit.theta, before[0])

@@ -94,7 +94,7 @@ CHEAP: dict[str, Callable[[LinearMixedFit], Any]] = {
     "coef_table": lambda fit: fit.coef_table(),
     "anova": lambda fit: [fit.anova(t) for t in (1, 2, 3)],
     "drop1 F": lambda fit: fit.drop1("F"),
-    "vcov_full": lambda fit: fit.vcov_full,
+    "vcov_full": lambda fit: fit.vcov_full(),
     "varcorr": lambda fit: fit.varcorr.to_frame(),
     "varcorr, sd": lambda fit: [fit.varcorr.sd, *fit.varcorr.corr.values()],
     "varcorr_table": lambda fit: fit.varcorr_table(),
@@ -106,7 +106,7 @@ CHEAP: dict[str, Callable[[LinearMixedFit], Any]] = {
     "repca": lambda fit: fit.repca().to_frame(),
     "tidy": lambda fit: fit.tidy(["fixed", "ran_pars", "ran_vals", "ran_coefs"], conf_int=True),
     "augment": lambda fit: fit.augment(),
-    "confint, Wald": lambda fit: fit.confint("wald"),
+    "confint, Wald": lambda fit: fit.confint(method="wald"),
 }
 COSTLY: dict[str, Callable[[LinearMixedFit], Any]] = {
     "drop1": lambda fit: fit.drop1(),
@@ -114,7 +114,7 @@ COSTLY: dict[str, Callable[[LinearMixedFit], Any]] = {
     "confint": lambda fit: fit.confint(),
     "profile": lambda fit: fit.profile("beta_").confint(),
     "profile, points": lambda fit: fit.profile("theta_", level=0.5).to_frame(),
-    "confint, bootstrap": lambda fit: fit.confint("boot", nsim=5, seed=1),
+    "confint, bootstrap": lambda fit: fit.confint(method="bootstrap", nsim=5, seed=1),
     "bootstrap": lambda fit: fit.bootstrap(5, seed=1).replicates,
     "influence": lambda fit: fit.influence(fit.model.design.groups[0].name).to_frame(),
 }
@@ -160,9 +160,9 @@ def test_tables_of_refits(formula: str, names: Names) -> None:
 @pytest.mark.parametrize(("formula", "names"), COLLIDING, ids=lambda value: str(value)[:60])
 def test_every_printed_name_selects_its_row(formula: str, names: Names) -> None:
     fit = fitted(formula, names)
-    intervals = fit.confint("wald")
+    intervals = fit.confint(method="wald")
     for name in intervals.index:
-        assert fit.confint("wald", parameters=name).index.tolist() == [name]
+        assert fit.confint(method="wald", parameters=name).index.tolist() == [name]
     for name, estimate in fit.fixef.items():
         assert fit.test({str(name): 1.0}).table["estimate"].iloc[0] == pytest.approx(estimate)
         assert fit.test(f"{name} = 0" if name != "2" else "`2` = 0").table["estimate"].iloc[
@@ -173,14 +173,18 @@ def test_every_printed_name_selects_its_row(formula: str, names: Names) -> None:
 def test_names_are_plain_without_a_collision() -> None:
     fit = fitted(CROSSED, Names())
     assert fit.fixef.index.tolist() == ["(Intercept)", "u", "v", "fb", "fc", "u:v"]
-    assert fit.confint("wald").index.tolist()[:3] == ["sd(g.(Intercept))", "sd(h.u)", "sigma"]
+    assert fit.confint(method="wald").index.tolist()[:3] == [
+        "sd(g.(Intercept))",
+        "sd(h.u)",
+        "sigma",
+    ]
     assert fit.icc().index.tolist() == ["g", "h", "all"]
 
 
 def test_a_column_and_a_level_of_one_name() -> None:
     fit = fitted(CROSSED, Names(u="fb"))
     assert fit.fixef.index.tolist()[1:4] == ["`fb`", "v", "f[b]"]
-    for ask in (lambda: fit.test("fb = 0"), lambda: fit.confint("wald", parameters="fb")):
+    for ask in (lambda: fit.test("fb = 0"), lambda: fit.confint(method="wald", parameters="fb")):
         with pytest.raises(
             MixedModelsError, match=r"'fb' can mean more than one.*'`fb`'.*'f\[b\]'"
         ):
@@ -189,7 +193,7 @@ def test_a_column_and_a_level_of_one_name() -> None:
 
 def test_names_of_parameters_stay_with_them() -> None:
     fit = fitted(CROSSED, Names(u="sigma"))
-    bounds = fit.confint("wald")
+    bounds = fit.confint(method="wald")
     assert np.isnan(bounds.loc["sigma", "lower"])
     assert bounds.loc["beta(sigma)"].mean() == pytest.approx(fit.fixef["sigma"])
     assert fit.test("sigma = 0").table["estimate"].iloc[0] == fit.fixef["sigma"]
@@ -277,7 +281,7 @@ def test_spellings_of_a_term(spelled: str) -> None:
         np.testing.assert_array_equal(fit.ranef()[spelled], fit.ranef()["g:h"])
         np.testing.assert_array_equal(fit.coef()[spelled], fit.coef()["g:h"])
         name = f"sd({spelled.replace(' ', '')}.(Intercept))"
-        assert fit.confint("wald", parameters=name).index.tolist() == ["sd(g:h.(Intercept))"]
+        assert fit.confint(method="wald", parameters=name).index.tolist() == ["sd(g:h.(Intercept))"]
         assert fit.influence(spelled, "one-step", only=[fit.ranef()["g:h"].index[0]]).by == "g:h"
 
 

@@ -80,9 +80,9 @@ def test_no_standard_error_for_what_is_not_identified(trials: pd.DataFrame, rand
         warnings.simplefilter("ignore", SingularFitWarning)
         with pytest.warns(NotIdentifiedWarning, match="No standard errors"):
             table = fit.varcorr_table()
-        full = fit.vcov_full  # the warning comes once
+        full = fit.vcov_full()  # the warning comes once
     unknown = fit._fitted.identification.unknown
-    errors = table["vcov_se"].to_numpy()
+    errors = table["vcov_std_error"].to_numpy()
     assert np.isnan(errors[:-1]).sum() >= unknown.sum()
     assert np.isfinite(errors[-1])
     assert np.isfinite(np.diag(full)[[0, 1, -1]]).all()
@@ -221,7 +221,7 @@ def test_refits_by_ml_use_all_starts(seed: int) -> None:
     table = mm.anova(*reml)
     assert table["deviance"].to_numpy() == pytest.approx([f.objective for f in ml], abs=1e-6)
     ratio = ml[0].objective - ml[1].objective
-    assert reml[1].drop1().loc["kind:x", "LRT"] == pytest.approx(ratio, abs=1e-6)
+    assert reml[1].drop1().loc["kind:x", "statistic"] == pytest.approx(ratio, abs=1e-6)
     found, expected = (f.confint(parameters="theta_") for f in (reml[1], ml[1]))
     assert found.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-5, abs=1e-7)
 
@@ -241,7 +241,7 @@ def test_a_refit_that_stalls_is_not_used_in_silence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(model_module, "minimize", stalled)
     with pytest.warns(mm.ConvergenceWarning, match=r"the model without '(kind|x)' by ML"):
         table = fit.drop1()
-    assert np.isnan(table.loc["x", "LRT"])
+    assert np.isnan(table.loc["x", "statistic"])
     assert np.isnan(table.loc["x", "p_value"])
 
 

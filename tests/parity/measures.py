@@ -168,7 +168,7 @@ class Optimum:
 def at_optimum(case: Case, fit: LinearMixedFit) -> Optimum:
     """Compare a fit with the reference."""
     beta, se = (np.array(list(case[key].values())) for key in ("beta", "se_beta"))
-    tables, condvar = fit.ranef(condvar=True)
+    tables, condvar = fit.ranef(), fit.ranef_cov()
     groups = [(expected, tables[expected["group"]]) for expected in case["ranef"]]
     terms = list(zip(fit.varcorr.terms, case["VarCorr"], strict=True))
     firsts = list(_first_covariances(case["ranef"], condvar))

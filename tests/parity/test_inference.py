@@ -70,11 +70,11 @@ def test_satterthwaite(case: Case, fit: LinearMixedFit) -> None:
 
 def test_covariance_of_theta_and_sigma(case: Case, fit: LinearMixedFit) -> None:
     expected = np.atleast_2d(case["inference"]["satterthwaite"]["varpar_vcov"])
-    found = fit.vcov_full.to_numpy()[fit.solution.p :, fit.solution.p :]
+    found = fit.vcov_full().to_numpy()[fit.solution.p :, fit.solution.p :]
     errors = np.sqrt(np.diag(expected))
     scale = np.outer(errors, errors)
     np.testing.assert_allclose(found / scale, expected / scale, atol=1e-5)
-    np.testing.assert_allclose(np.append(fit.stderror_theta, fit.stderror_sigma), errors, rtol=1e-5)
+    np.testing.assert_allclose(fit.stderror_full()[fit.solution.p :], errors, rtol=1e-5)
 
 
 @pytest.mark.parametrize("case", WITH_KR, indirect=True)
@@ -86,7 +86,9 @@ def test_kenward_roger(case: Case, fit: LinearMixedFit) -> None:
     # pbkrtest refits by REML with lme4's loose tolerances where the fit was by ML.
     tolerance = 1e-6 if fit.reml else 1e-4
     scale = np.outer(errors, errors)
-    np.testing.assert_allclose(fit.vcov_kr / scale, expected["vcov_adj"] / scale, atol=tolerance)
+    np.testing.assert_allclose(
+        fit.vcov_adjusted() / scale, expected["vcov_adj"] / scale, atol=tolerance
+    )
     for column, name in (
         ("estimate", "beta"),
         ("std_error", "se"),
@@ -105,7 +107,7 @@ def test_anova(case: Case, fit: LinearMixedFit, method: str, type_: AnovaType) -
     if method == "kenward_roger":
         quietly(fit)
         df = "kenward-roger"
-    columns_close(fit.anova(type_, df=df), expected["values"], 1e-5)
+    columns_close(fit.anova(type_, ddf=df), expected["values"], 1e-5)
 
 
 def test_classroom() -> None:
@@ -165,7 +167,7 @@ def test_empty_cells() -> None:
     for contrasts in (None, {"schgend": "sum", "sex": "helmert"}):
         fit = lmer(formula, data, contrasts=contrasts)
         f_table_close(fit.anova(3), EXAM[3])
-        f_table_close(fit.anova(3, df="kenward-roger"), EXAM_KR)
+        f_table_close(fit.anova(3, ddf="kenward-roger"), EXAM_KR)
         if contrasts is None:
             f_table_close(fit.anova(1), EXAM[1])
             f_table_close(fit.anova(2), EXAM[2])

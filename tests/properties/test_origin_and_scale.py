@@ -65,11 +65,11 @@ def at_once(fit: mm.LinearMixedFit, of_t: float) -> Numbers:
     for method in ("satterthwaite", "kenward-roger"):
         row = fit.coef_table(method).loc["t"]
         out[f"t {method}"] = [of_t * row["std_error"], row["df"], np.log(row["p_value"])]
-        out[f"F {method}"] = fit.anova(df=method).loc["t", ["den_df", "statistic"]]
+        out[f"F {method}"] = fit.anova(ddf=method).loc["t", ["den_df", "statistic"]]
     components = fit.varcorr_table().set_index(["var1", "var2", "grp"])
     own = components[components.index.get_level_values(0) == "t"].iloc[0]
-    out["component"] = [of_t * own["sdcor"], of_t * own["sdcor_se"], own["df"]]
-    out["residual"] = components.iloc[-1][["sdcor", "sdcor_se", "df"]]
+    out["component"] = [of_t * own["sdcor"], of_t * own["sdcor_std_error"], own["df"]]
+    out["residual"] = components.iloc[-1][["sdcor", "sdcor_std_error", "df"]]
     out["rows"] = [fit.fitted, fit.residuals, fit.leverage(), fit.cooks_distance()]
     out["shares"] = np.concatenate([fit.icc()["adjusted"], fit.r2()])
     parts = fit.repca("orthogonal").values()
@@ -89,7 +89,7 @@ def searched(fit: mm.LinearMixedFit, of_t: float) -> Numbers:
     out["influence"] = np.column_stack([of_t * without.beta["t"], without.sigma])
     drawn = fit.bootstrap(4, seed=1).replicates
     out["bootstrap"] = np.column_stack([of_t * drawn[name], drawn["sigma"]])
-    out["prediction"] = fit.predict(interval="prediction", uncertainty="full").to_numpy()
+    out["prediction"] = fit.predict_interval(kind="prediction", uncertainty="full").to_numpy()
     out["drop1"] = fit.drop1().to_numpy(dtype=np.float64)[-1, -1:]
     return {key: np.asarray(value, dtype=np.float64) for key, value in out.items()}
 
@@ -103,7 +103,7 @@ def after_the_fit(fit: mm.LinearMixedFit, of_t: float) -> Numbers:
         out[f"type {kind}"] = fit.anova(type=kind)[tests]
     out["dropped"] = fit.drop1("F")[tests]
     for method in ("satterthwaite", "kenward-roger", "residual"):
-        found = fit.test(f"t = {0.5 / of_t}", df=method).table
+        found = fit.test(f"t = {0.5 / of_t}", ddf=method).table
         out[f"test {method}"] = found[["df", "statistic", "p_value"]]
     for by in (None, "g"):
         without = fit.influence(by, "one-step")
@@ -181,7 +181,7 @@ def test_raw_squares(origin: float, reml: bool) -> None:
             "criterion": np.array(fit.objective),
             "df": np.array([row["df"] for row in rows]),
             "se": np.array([row["std_error"] for row in rows]),
-            "component": own[["sdcor", "sdcor_se"]].to_numpy(dtype=np.float64),
+            "component": own[["sdcor", "sdcor_std_error"]].to_numpy(dtype=np.float64),
             "fitted": np.asarray(fit.fitted),
         }
 

@@ -61,7 +61,7 @@ THREADED: dict[str, Callable[[Any], object]] = {
         FIT.model.design, threads
     ),
     "profile": lambda threads: FIT.profile(threads=threads),
-    "confint": lambda threads: FIT.confint("wald", threads=threads),
+    "confint": lambda threads: FIT.confint(method="wald", threads=threads),
     "bootstrap": lambda threads: FIT.bootstrap(2, seed=1, threads=threads),
     "influence": lambda threads: FIT.influence("Batch", threads=threads),
 }

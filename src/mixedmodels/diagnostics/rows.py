@@ -19,9 +19,7 @@ from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.settings import (
     RESIDUAL_KINDS,
-    RESIDUAL_LEVELS,
     ResidualKind,
-    ResidualLevel,
     check_option,
 )
 
@@ -108,22 +106,21 @@ def sigma_without(values: RowValues, solution: Solution) -> FloatArray:
 
 
 def residuals_of_kind(
-    fitted: Fitted, values: RowValues, kind: ResidualKind, level: ResidualLevel
+    fitted: Fitted, values: RowValues, kind: ResidualKind, *, marginal: bool
 ) -> FloatArray:
     """(n,) residuals; see `LinearMixedFit.std_residuals`.
 
     Raises:
-        MixedModelsError: Unknown kind or level, or sigma = 0 where one divides by it.
+        MixedModelsError: Unknown kind, or sigma = 0 where one divides by it.
     """
     check_option("kind", kind, RESIDUAL_KINDS)
-    check_option("level", level, RESIDUAL_LEVELS)
     design, solution = fitted.model.design, fitted.solution
     root = 1.0 if design.w is None else np.sqrt(design.w)
-    if level == "conditional":
-        pearson = values.residual
-    else:
+    if marginal:
         offset = 0.0 if design.offset is None else design.offset
         pearson = root * (design.y - offset - fixed_part(fitted))
+    else:
+        pearson = values.residual
     if kind == "raw":
         return np.asarray(pearson / root, dtype=np.float64)
     if kind == "pearson":
@@ -133,7 +130,7 @@ def residuals_of_kind(
             f"std_residuals: kind={kind!r} divides by sigma, which is 0; use 'raw' or 'pearson'."
         )
     sigma = sigma_without(values, solution) if kind == "studentized" else solution.sigma
-    variance = _variance(fitted, values, root**2, kind, level)
+    variance = _variance(fitted, values, root**2, kind, marginal=marginal)
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled: FloatArray = pearson / (sigma * np.sqrt(variance))
     return scaled
@@ -144,13 +141,14 @@ def _variance(
     values: RowValues,
     w: FloatArray | float,
     kind: ResidualKind,
-    level: ResidualLevel,
+    *,
+    marginal: bool,
 ) -> FloatArray:
     """(n,) variance, over sigma^2, of sqrt(w) times the error or times the residual.
 
     The residual's is smaller by what the estimates take.
     """
-    if level == "conditional":
+    if not marginal:
         return np.ones(fitted.solution.n) if kind == "scaled" else values.spare
     variance: FloatArray = 1.0 + w * values.prior
     if kind == "scaled":

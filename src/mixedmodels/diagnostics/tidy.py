@@ -17,7 +17,7 @@ from mixedmodels.design.frame import as_table
 from mixedmodels.diagnostics.rows import RowValues, cooks_by_row, fixed_part, row_labels
 from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.estimates.tails import t_quantile
+from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.naming import backticked, distinct
 from mixedmodels.settings import TIDY_EFFECTS, TidyEffect, check_option
@@ -53,8 +53,8 @@ def check_effects(effects: TidyEffect | Sequence[TidyEffect]) -> list[TidyEffect
 
 def fixed_rows(table: pd.DataFrame, level: float) -> pd.DataFrame:
     """From a coefficient table, with limits by its degrees of freedom."""
-    margin = t_quantile(table["df"].to_numpy(), level) * table["std_error"].to_numpy()
-    estimate = table["estimate"].to_numpy()
+    estimate, error, df = (table[name].to_numpy() for name in ("estimate", "std_error", "df"))
+    low, high = wald_limits(estimate, error, df, level)
     values = {name: table[name].to_numpy() for name in table.columns}
     return pd.DataFrame(
         {
@@ -63,8 +63,8 @@ def fixed_rows(table: pd.DataFrame, level: float) -> pd.DataFrame:
             "level": None,
             "term": table.index.to_numpy(dtype=object),
             **values,
-            "conf_low": estimate - margin,
-            "conf_high": estimate + margin,
+            "conf_low": low,
+            "conf_high": high,
         }
     )
 
@@ -108,9 +108,8 @@ def mode_rows(
         sd = np.sqrt(np.einsum("ljj->lj", variances[group]))
         part = _by_level("ran_vals", group, table)
         part["std_error"] = sd.ravel()
-        margin = float(t_quantile(np.array([np.inf]), level)[0]) * sd.ravel()
-        part["conf_low"] = part["estimate"] - margin
-        part["conf_high"] = part["estimate"] + margin
+        estimate, normal = part["estimate"].to_numpy(), np.array([np.inf])
+        part["conf_low"], part["conf_high"] = wald_limits(estimate, sd.ravel(), normal, level)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
@@ -219,6 +218,12 @@ def rows_used(fitted: Fitted, data: Any) -> pd.DataFrame:
             "Give the same table, its rows in the same order."
         )
     return out.set_axis(row_labels(design), axis=0)
+
+
+def labelled_columns(data: Any, labels: pd.Index | None) -> pd.DataFrame:
+    """The columns of a table, its rows labelled anew."""
+    frame = _to_pandas(data)
+    return frame if labels is None else frame.set_axis(labels, axis=0)
 
 
 def _to_pandas(data: Any) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import FloatArray
+from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import GroupingFactor, TermDesign
 from mixedmodels.design.names import Effect
@@ -59,6 +59,30 @@ def ranef_tables(
             columns=list(templates.effects[index]),
         )
     return tables
+
+
+def ranef_table(
+    tables: Mapping[str, pd.DataFrame], covariances: Mapping[str, FloatArray]
+) -> pd.DataFrame:
+    """One row per grouping factor, effect and level: the conditional mode and its error.
+
+    Args:
+        tables: Conditional modes (levels by effects) by grouping factor.
+        covariances: Their covariances (levels, effects, effects).
+    """
+    columns: dict[str, list[AnyArray]] = {"grp": [], "term": [], "level": []}
+    numbers: dict[str, list[FloatArray]] = {"estimate": [], "std_error": []}
+    for group, table in tables.items():
+        levels, effects = table.shape
+        names, labels = (axis.to_numpy(dtype=object) for axis in (table.columns, table.index))
+        # A variance of zero may be negative by rounding.
+        variances = np.einsum("lss->sl", covariances[group]).clip(min=0.0)
+        columns["grp"].append(np.full(table.size, group, dtype=object))
+        columns["term"].append(np.repeat(names, levels))
+        columns["level"].append(np.tile(labels, effects))
+        numbers["estimate"].append(table.to_numpy().T.ravel())
+        numbers["std_error"].append(np.sqrt(variances).ravel())
+    return pd.DataFrame({n: np.concatenate(v) for n, v in (*columns.items(), *numbers.items())})
 
 
 def coef_tables(

@@ -1,4 +1,4 @@
-"""Tails and quantiles of t and F, also where degrees of freedom are infinite."""
+"""Tails and quantiles of t and F, also where degrees of freedom are infinite; Wald intervals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import chdtrc, fdtrc, ndtr, ndtri, stdtr, stdtrit
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.settings import check_level
 
 
 def t_tail(df: FloatArray, statistic: FloatArray) -> FloatArray:
@@ -22,6 +23,19 @@ def t_quantile(df: FloatArray, level: float) -> FloatArray:
     with np.errstate(invalid="ignore"):
         quantiles: FloatArray = np.where(np.isinf(df), ndtri(upper), stdtrit(df, upper))
     return quantiles
+
+
+def wald_limits(
+    estimate: FloatArray, std_error: FloatArray, df: FloatArray, level: float
+) -> FloatArray:
+    """(2, k) estimate -+ quantile of t times the standard error: every Wald interval of a fit.
+
+    Raises:
+        MixedModelsError: `level` is not a number between 0 and 1.
+    """
+    check_level(level)
+    half = t_quantile(df, level) * std_error
+    return np.stack([estimate - half, estimate + half])
 
 
 def f_tail(num_df: int, den_df: float, statistic: float) -> float:

@@ -30,7 +30,7 @@ from mixedmodels.settings import (
     OptimizerName,
     PcaScale,
     ResidualKind,
-    ResidualLevel,
+    check_flag,
 )
 
 
@@ -61,7 +61,7 @@ class Diagnostics(Values):
         return self._by_row(self._fitted.once(rows_of).hat, "leverage")
 
     def std_residuals(
-        self, kind: ResidualKind = "standardized", level: ResidualLevel = "conditional"
+        self, kind: ResidualKind = "standardized", marginal: bool = False
     ) -> pd.Series[float]:
         """Residuals of each kind.
 
@@ -77,19 +77,19 @@ class Diagnostics(Values):
                           studentized, so that an outlier does not hide behind its own sigma
         ================  =========================================================
 
-        `level="marginal"` takes y - offset - X beta instead, whose standard deviations are those
+        `marginal=True` takes y - offset - X beta instead, whose standard deviations are those
         of the marginal model, random effects included (for "studentized" over sigma, times sigma
         from the other rows).
 
         Args:
             kind: See above.
-            level: "conditional" on the random effects or "marginal".
+            marginal: Residuals of the marginal model, not given the random effects.
 
         Returns:
             (n,) by row label; NaN where the row alone determines a coefficient.
 
         Raises:
-            MixedModelsError: Unknown `kind` or `level`.
+            MixedModelsError: Unknown `kind`, or `marginal` is not a truth value.
 
         Examples:
             >>> import mixedmodels as mm
@@ -97,8 +97,11 @@ class Diagnostics(Values):
             >>> fit.std_residuals().nlargest(2).round(2).to_dict()
             {56: 5.53, 5: 2.58}
         """
-        values = residuals_of_kind(self._fitted, self._fitted.once(rows_of), kind, level)
-        return self._by_row(values, f"{level} {kind} residual")
+        check_flag("marginal", marginal)
+        rows = self._fitted.once(rows_of)
+        values = residuals_of_kind(self._fitted, rows, kind, marginal=marginal)
+        given = "marginal" if marginal else "conditional"
+        return self._by_row(values, f"{given} {kind} residual")
 
     # -- deletion -----------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from mixedmodels.inference.information import announced_information, parameter_c
 from mixedmodels.inference.tables import Anova, CoefTable
 from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
 from mixedmodels.naming import by_spelling
-from mixedmodels.settings import AnovaType, DfMethod
+from mixedmodels.settings import AnovaTypeName, Ddf
 
 
 class Inference(Values):
@@ -28,14 +28,14 @@ class Inference(Values):
 
     # -- fixed effects ------------------------------------------------------------------
 
-    def coef_table(self, df: DfMethod = "satterthwaite") -> CoefTable:
+    def coef_table(self, ddf: Ddf = "satterthwaite") -> CoefTable:
         """Fixed effects with standard errors and tests.
 
         Args:
-            df: Degrees of freedom of the tests: "satterthwaite"; "kenward-roger", with its
-                adjusted standard errors, for which a fit by ML is refitted by REML (and a
-                `RefitWarning` says so); "residual", n less the rank of X; or "none", which refers
-                the ratio to a normal distribution.
+            ddf: Method for the degrees of freedom of the tests, in any case: "satterthwaite";
+                "kenward-roger" or "KR", with its adjusted standard errors, for which a fit by ML is
+                refitted by REML (and a `RefitWarning` says so); "residual", n less the rank of X;
+                or "none", which refers the ratio to a normal distribution.
 
         Returns:
             A table that is read like a DataFrame (`table["p_value"]`), one row per kept column of
@@ -43,7 +43,7 @@ class Inference(Values):
             test, a `ConvergenceWarning` and `notes` say why.
 
         Raises:
-            MixedModelsError: Unknown `df`.
+            MixedModelsError: Unknown `ddf`.
             ModelError: "kenward-roger" would need too much memory.
 
         Examples:
@@ -52,16 +52,16 @@ class Inference(Values):
             >>> fit.coef_table()["df"].round(2).tolist()
             [17.0, 17.0]
         """
-        method = announced_degrees(self._fitted, df)
+        method = announced_degrees(self._fitted, ddf)
         return CoefTable(coef_table(self._kept_names, method), method.method)
 
-    def anova(self, type: AnovaType = 3, *, df: DfMethod = "satterthwaite") -> Anova:  # noqa: A002
+    def anova(self, type: AnovaTypeName = 3, *, ddf: Ddf = "satterthwaite") -> Anova:  # noqa: A002
         """F tests of the terms of the fixed part.
 
         Args:
-            type: 1, each term after those before it; 2, each after all that do not contain it; 3,
-                SAS's Type III, whatever the coding of factors.
-            df: Denominator degrees of freedom, as in `coef_table`.
+            type: 1 or "I", each term after those before it; 2 or "II", each after all that do not
+                contain it; 3 or "III", SAS's Type III, whatever the coding of factors.
+            ddf: Method for denominator degrees of freedom, as in `coef_table`.
 
         Returns:
             A table that is read like a DataFrame, one row per term in the order of the formula;
@@ -70,7 +70,7 @@ class Inference(Values):
             missing.
 
         Raises:
-            MixedModelsError: Unknown `type` or `df`.
+            MixedModelsError: Unknown `type` or `ddf`.
             ModelError: "kenward-roger" would need too much memory; type 3 with contrasts that
                 leave levels out of reach.
 
@@ -85,7 +85,7 @@ class Inference(Values):
                 "fit.anova() tests the terms of one fit. Fits are compared by "
                 "mixedmodels.anova(fit1, fit2)."
             )
-        method = announced_degrees(self._fitted, df)
+        method = announced_degrees(self._fitted, ddf)
         table = anova_table(self._fitted.model, method, type)
         return Anova(table, method.method, f"type {type}")
 
@@ -94,7 +94,7 @@ class Inference(Values):
         L: Spec,
         rhs: npt.ArrayLike | None = None,
         *,
-        df: DfMethod = "satterthwaite",
+        ddf: Ddf = "satterthwaite",
         level: float = 0.95,
     ) -> LinearTest:
         """Test linear hypotheses L beta = rhs, each by t and all together by F.
@@ -105,8 +105,8 @@ class Inference(Values):
                 coefficients of `coef_table`; or a DataFrame with names as columns. A name may be
                 written as in a formula, with backticks.
             rhs: Right-hand sides, one or (k,); 0 if None.
-            df: Degrees of freedom, as in `coef_table`.
-            level: Of the bounds.
+            ddf: Method for degrees of freedom, as in `coef_table`.
+            level: Coverage of `lower` and `upper`.
 
         Returns:
             `table` with a row per hypothesis (`estimate`, `std_error`, `rhs`, `df`, `statistic`,
@@ -114,7 +114,7 @@ class Inference(Values):
 
         Raises:
             MixedModelsError: Not a linear hypothesis about coefficients of the model, one that is
-                not estimable, or contradictory ones; unknown `df`; `level` outside (0, 1).
+                not estimable, or contradictory ones; unknown `ddf`; `level` outside (0, 1).
             ModelError: "kenward-roger" would need too much memory.
 
         Examples:
@@ -131,22 +131,32 @@ class Inference(Values):
             self._solution.kept,
             functools.partial(dependence, self._fitted.model),
         )
-        return linear_test(hypothesis(L, rhs, about), degrees(self._fitted, df), level)
+        return linear_test(hypothesis(L, rhs, about), degrees(self._fitted, ddf), level)
 
-    @property
-    def vcov_kr(self) -> pd.DataFrame:
-        """Kenward and Roger's adjusted covariance (p, p) of the fixed effects.
+    def vcov_adjusted(self, ddf: Ddf = "kenward-roger") -> pd.DataFrame:
+        """Covariance (p, p) of the fixed effects with which tests by `ddf` are made.
+
+        Args:
+            ddf: "kenward-roger" gives Kenward and Roger's adjusted covariance, for which a fit by
+                ML is refitted by REML; the other methods of `coef_table` adjust nothing, and the
+                result is `vcov`.
 
         Raises:
-            ModelError: It would need too much memory.
+            MixedModelsError: Unknown `ddf`.
+            ModelError: "kenward-roger" would need too much memory.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> fit.vcov_adjusted().round(2).values.tolist()
+            [[375.72]]
         """
         names = self._kept_names
-        vcov = degrees(self._fitted, "kenward-roger").vcov
+        vcov = degrees(self._fitted, ddf).vcov
         return pd.DataFrame(vcov.copy(), index=names, columns=names)
 
     # -- variance parameters ------------------------------------------------------------
 
-    @property
     def vcov_full(self) -> pd.DataFrame:
         """Covariance of beta (p), theta (m) and sigma, the first not correlated with the others.
 
@@ -156,32 +166,42 @@ class Inference(Values):
         the data do not identify.
         """
         p, m = self._solution.p, len(self.theta)
-        others = (*self.theta_names, SIGMA)
-        coefficients = coefficient_names(self._design.x_names, others)
-        names = [*(coefficients[j] for j in self._solution.kept), *others]
+        names = self._parameter_names
         out = np.zeros((p + m + 1, p + m + 1))
         out[:p, :p] = self._solution.vcov
         out[p:, p:] = parameter_covariance(self._fitted)
         return pd.DataFrame(out, index=names, columns=names)
 
-    @property
-    def stderror_theta(self) -> pd.Series[float]:
-        """Standard errors of theta; NaN on a bound and for what is not identified."""
-        errors = np.sqrt(np.diag(parameter_covariance(self._fitted))[:-1])
-        return pd.Series(errors, index=self.theta_names, name="stderror")
+    def stderror_full(self) -> pd.Series[float]:
+        """Standard errors of beta (p), theta (m) and sigma: roots of the diagonal of `vcov_full()`.
+
+        Those of the coefficients are `stderror`. NaN on a bound and for what is not identified.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> fit.stderror_full().round(3).to_dict()
+            {'(Intercept)': 19.383, 'Batch.(Intercept)': 0.377, 'sigma': 7.146}
+        """
+        errors = np.sqrt(np.diag(parameter_covariance(self._fitted)))
+        every = np.concatenate([self._std_error, errors])
+        return pd.Series(every, index=self._parameter_names, name="stderror")
 
     @property
-    def stderror_sigma(self) -> float:
-        """Standard error of sigma."""
-        return float(np.sqrt(parameter_covariance(self._fitted)[-1, -1]))
+    def _parameter_names(self) -> list[str]:
+        """Names of beta (kept), theta and sigma, all distinct."""
+        others = (*self.theta_names, SIGMA)
+        coefficients = coefficient_names(self._design.x_names, others)
+        return [*(coefficients[j] for j in self._solution.kept), *others]
 
     def varcorr_table(self) -> pd.DataFrame:
         """Variance components with standard errors by the delta method.
 
         Returns:
-            `varcorr.to_frame()` with columns `vcov_se` and `sdcor_se` beside `vcov` and `sdcor`,
-            and `df`, Satterthwaite's degrees of freedom of each variance. NaN where a component is
-            on its bound (a standard deviation of 0, a correlation of 1) or not identified.
+            `varcorr.to_frame()` with columns `vcov_std_error` and `sdcor_std_error` beside `vcov`
+            and `sdcor`, and `df`, Satterthwaite's degrees of freedom of each variance. NaN where a
+            component is on its bound (a standard deviation of 0, a correlation of 1) or not
+            identified.
         """
         return component_table(
             self.varcorr,

@@ -36,9 +36,10 @@ from mixedmodels.settings import (
     DROP_TESTS,
     BootstrapInterval,
     ConfintMethod,
-    DfMethod,
+    Ddf,
     DropTest,
     check_option,
+    df_method,
     thread_count,
 )
 
@@ -46,9 +47,7 @@ from mixedmodels.settings import (
 class Likelihood(Values):
     """Tests and intervals by likelihood; see `LinearMixedFit`."""
 
-    def drop1(
-        self, test: DropTest = "Chisq", *, df: DfMethod = "satterthwaite"
-    ) -> DropTable | Anova:
+    def drop1(self, test: DropTest = "Chisq", *, ddf: Ddf = "satterthwaite") -> DropTable | Anova:
         """Tests of the fixed terms that can be left out, one at a time.
 
         A term stays as long as a higher one contains it, as in R's `drop1`.
@@ -56,30 +55,31 @@ class Likelihood(Values):
         Args:
             test: "Chisq", a likelihood-ratio test, for which both models are fitted by ML, whatever
                 the fit itself was by; "F", a test in the fit as it is, as lmerTest's.
-            df: Denominator degrees of freedom of "F", as in `coef_table`.
+            ddf: Method for denominator degrees of freedom of "F", as in `coef_table`.
 
         Returns:
             A table that is read like a DataFrame (`table["p_value"]`).
-            "Chisq": a row "<none>" for the model itself and one per term; columns `npar` (how many
-            parameters the term has), `AIC` of the model without it, `LRT`, `p_value`. "F": one row
-            per term with the columns of `anova`.
+            "Chisq": a row "<none>" for the model itself and one per term; columns `npar` and `aic`
+            of the model without the term, `statistic` (the likelihood ratio), its `df`, `p_value`.
+            "F": one row per term with the columns of `anova`.
 
         Raises:
-            MixedModelsError: Unknown test.
+            MixedModelsError: Unknown `test` or `ddf`.
             ModelError: "Chisq": a term cannot be left out without changing how others are coded.
 
         Examples:
             >>> import mixedmodels as mm
             >>> fit = mm.lmer("angle ~ recipe + temp + (1 | recipe:replicate)",
             ...               mm.load_dataset("cake"))
-            >>> fit.drop1()["LRT"].round(3).to_dict()
+            >>> fit.drop1()["statistic"].round(3).to_dict()
             {'<none>': nan, 'recipe': 0.53, 'temp': 79.531}
             >>> fit.drop1("F")["statistic"].round(3).to_dict()
             {'recipe': 0.249, 'temp': 94.976}
         """
         check_option("test", test, DROP_TESTS)
+        df_method(ddf)
         if test == "F":
-            method = announced_degrees(self._fitted, df)
+            method = announced_degrees(self._fitted, ddf)
             table = drop1_f(self._fitted.model, method)
             return Anova(table, method.method, "each left out of the model")
         return DropTable(drop1(by_ml(self._fitted)), "Fixed terms left out one at a time (ML)")
@@ -88,9 +88,9 @@ class Likelihood(Values):
         """Tests of the random-effects terms, left out one at a time.
 
         The criterion is that of the fit: REML likelihoods compare, the fixed part being the same.
-        `p_value` refers the ratio to a chi-square with `Df` degrees of freedom, which is too
+        `p_value` refers the ratio to a chi-square with `df` degrees of freedom, which is too
         cautious, since a variance cannot be negative. `p_mixture` refers it to the 50:50 mixture of
-        chi-squares with `Df - 1` and `Df` degrees of freedom, which is right for one more variance
+        chi-squares with `df - 1` and `df` degrees of freedom, which is right for one more variance
         with its covariances; where more goes at once it is NaN.
 
         Args:
@@ -99,8 +99,8 @@ class Likelihood(Values):
 
         Returns:
             A table that is read like a DataFrame.
-            A row "<none>" for the model itself and one per term; columns `npar`, `logLik`, `AIC`,
-            `LRT`, `Df`, `p_value`, `p_mixture`.
+            A row "<none>" for the model itself and one per term; columns `npar`, `loglik`, `aic`,
+            `statistic` (the likelihood ratio), its `df`, `p_value`, `p_mixture`.
 
         Raises:
             ModelError: A part cannot be left out without changing how others are coded.
@@ -111,7 +111,7 @@ class Likelihood(Values):
         Examples:
             >>> import mixedmodels as mm
             >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
-            >>> fit.ranova()["LRT"].round(3).to_dict()
+            >>> fit.ranova()["statistic"].round(3).to_dict()
             {'<none>': nan, 'Days in (Days | Subject)': 42.837}
         """
         criterion = "REML" if self.reml else "ML"
@@ -121,6 +121,7 @@ class Likelihood(Values):
     def profile(
         self,
         parameters: str | Sequence[str] | None = None,
+        *,
         level: float = LEVEL,
         threads: int | None = None,
     ) -> Profile:
@@ -142,8 +143,8 @@ class Likelihood(Values):
             The profile; the fit is unchanged.
 
         Raises:
-            MixedModelsError: Unknown names, a level or number of threads that is none, or a
-                profile that cannot be computed.
+            MixedModelsError: Unknown names, invalid `level` or `threads`, or a profile that cannot
+                be computed.
 
         Examples:
             >>> import mixedmodels as mm
@@ -155,11 +156,12 @@ class Likelihood(Values):
 
     def confint(
         self,
-        method: ConfintMethod = "profile",
-        level: float = 0.95,
         parameters: str | Sequence[str] | None = None,
+        level: float = 0.95,
         *,
-        boot_type: BootstrapInterval = "percentile",
+        method: ConfintMethod = "profile",
+        ddf: Ddf = "satterthwaite",
+        kind: BootstrapInterval = "percentile",
         nsim: int = 1000,
         seed: Any = None,
         threads: int | None = None,
@@ -167,14 +169,17 @@ class Likelihood(Values):
         """Confidence intervals of the parameters.
 
         Args:
-            method: "profile" searches where the ML deviance is a chi-square quantile above its
-                minimum. "wald" is estimate -+ z standard errors, for coefficients only. "boot"
-                makes `nsim` replicates by `bootstrap`.
+            parameters: Names, as for `profile`; all if None.
             level: Coverage, between 0 and 1.
-            parameters: As for `profile`.
-            boot_type: How limits are made of replicates.
+            method: "profile" searches where the ML deviance is a chi-square quantile above its
+                minimum. "wald" is estimate -+ quantile x standard error for coefficients, the
+                quantile by `ddf`. "bootstrap" makes `nsim` replicates by `bootstrap`.
+            ddf: Method for degrees of freedom of "wald", as in `coef_table`: its standard errors
+                and t distributions, so that an interval holds what its p-value does not reject.
+            kind: Kind of interval made of the replicates: "percentile", "basic", "normal" or
+                "bias-corrected".
             nsim: Replicates of the bootstrap.
-            seed: Of the bootstrap.
+            seed: Seed of the bootstrap.
             threads: Parameters, or replicates, at a time; None takes those of the fit.
 
         Returns:
@@ -183,8 +188,8 @@ class Likelihood(Values):
             sigma, are NaN.
 
         Raises:
-            MixedModelsError: Unknown method or names, a level that is none, or a profile that
-                cannot be computed.
+            MixedModelsError: Unknown names or options, an invalid `level`, or a profile that cannot
+                be computed.
 
         Examples:
             >>> import mixedmodels as mm
@@ -193,16 +198,19 @@ class Likelihood(Values):
             [38.23, 67.66]
         """
         check_option("method", method, CONFINT_METHODS)
+        check_option("kind", kind, BOOTSTRAP_INTERVALS)
+        df_method(ddf)
         thread_count(threads)
         if method == "wald":
-            return wald_intervals(self._fitted, parameters, level)
+            chosen_parameters(self._fitted, parameters)  # refuses names before the work
+            method_of_tests = announced_degrees(self._fitted, ddf)
+            return wald_intervals(self._fitted, parameters, level, method_of_tests)
         if method == "profile":
             return profile_intervals(by_ml(self._fitted), parameters, level, threads)
-        check_option("boot_type", boot_type, BOOTSTRAP_INTERVALS)
         chosen_parameters(self._fitted, parameters)  # refuses names before the work
         with Tally("replicates") as tally:
             plan = Plan(nsim, seed, threads=threads, report=tally)
-            table = bootstrap(self._fitted, plan).confint(boot_type, level)
+            table = bootstrap(self._fitted, plan).confint(kind, level)
         return bootstrap_intervals(self._fitted, parameters, table)
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri, stdtrit
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.errors import DataError, MixedModelsError
+from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, coef_table
@@ -19,6 +19,7 @@ from mixedmodels.plots.coefficients import plot_coefficients
 from mixedmodels.plots.ranef import Sort, plot_qq_ranef, plot_ranef
 from mixedmodels.plots.residuals import plot_qq, plot_residuals, plot_scale_location
 from mixedmodels.plots.shrinkage import plot_shrinkage
+from mixedmodels.settings import Ddf
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,39 +180,32 @@ class Pictures(Values):
         self,
         *,
         level: float = 0.95,
+        ddf: Ddf = "satterthwaite",
         intercept: bool = False,
         ax: Axes | None = None,
         figsize: tuple[float, float] | None = None,
     ) -> Figure:
-        """Fixed effects with Wald intervals, by the degrees of freedom of `coef_table()`.
+        """Fixed effects with the intervals of `confint(method="wald")`.
 
         Args:
             level: Coverage of the intervals.
+            ddf: Method for degrees of freedom, as in `coef_table`.
             intercept: Draw the intercept too; alone it is always drawn.
             ax: Axes to draw in; a new figure if None.
             figsize: Size of a new figure, in inches.
 
         Raises:
-            MixedModelsError: The model has no fixed effects.
+            MixedModelsError: The model has no fixed effects, unknown `ddf`, or invalid `level`.
         """
-        table = coef_table(self._kept_names, announced_degrees(self._fitted, "satterthwaite"))
+        table = coef_table(self._kept_names, announced_degrees(self._fitted, ddf))
         if not intercept and len(table) > 1:
             columns = [self._design.fixed_spec.columns[j] for j in self._solution.kept]
             table = table[[bool(column) for column in columns]]
         if table.empty:
             raise MixedModelsError("The model has no fixed effects to draw.")
-        df = table["df"].to_numpy(dtype=np.float64)
-        tail = 0.5 + level / 2.0
-        finite = np.isfinite(df)
-        reach = np.where(finite, stdtrit(np.where(finite, df, 1.0), tail), ndtri(tail))
-        half = reach * table["std_error"]
-        drawn = pd.DataFrame(
-            {
-                "estimate": table["estimate"],
-                "lower": table["estimate"] - half,
-                "upper": table["estimate"] + half,
-            }
-        )
+        estimate, error, df = (table[name].to_numpy() for name in ("estimate", "std_error", "df"))
+        lower, upper = wald_limits(estimate, error, df, level)
+        drawn = pd.DataFrame({"estimate": estimate, "lower": lower, "upper": upper}, table.index)
         return plot_coefficients(drawn, level=level, ax=ax, figsize=figsize)
 
     # -- what the pictures need ---------------------------------------------------------
@@ -232,7 +226,7 @@ class Pictures(Values):
         self, groups: str | Sequence[str] | None
     ) -> tuple[dict[str, pd.DataFrame], dict[str, FloatArray]]:
         chosen = self._groups(groups)
-        tables, condvar = self.ranef(condvar=True)
+        tables, condvar = self.ranef(), self.ranef_cov()
         return {name: tables[name] for name in chosen}, {name: condvar[name] for name in chosen}
 
     @property

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
+from mixedmodels.diagnostics.tidy import beside, labelled_columns, model_columns
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
+from mixedmodels.inference.coefficients import announced_degrees
 from mixedmodels.prediction.bootstrap import Plan, bootstrap, bootstrap_statistic
-from mixedmodels.prediction.intervals import Wanted, prediction_table
+from mixedmodels.prediction.intervals import (
+    Wanted,
+    averaged_intervals,
+    conditional_intervals,
+    fixed_intervals,
+    prediction,
+)
 from mixedmodels.prediction.replicates import Bootstrap
 from mixedmodels.prediction.simulate import (
     Seed,
@@ -19,9 +27,17 @@ from mixedmodels.prediction.simulate import (
     responses,
     simulator,
 )
-from mixedmodels.prediction.target import chosen_terms, new_target, training_target
+from mixedmodels.prediction.target import Target, chosen_terms, new_target, training_target
 from mixedmodels.progress import Tally
-from mixedmodels.settings import BootstrapKind, IntervalKind, SimulationKind, Uncertainty
+from mixedmodels.settings import (
+    BootstrapKind,
+    Ddf,
+    IntervalKind,
+    Modes,
+    Uncertainty,
+    check_flag,
+    df_method,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -32,69 +48,76 @@ RandomPart: TypeAlias = "str | Iterable[str]"
 class Prediction(Values):
     """What a fit says of other data; see `LinearMixedFit`."""
 
-    @overload
     def predict(
-        self,
-        data: Any = None,
-        *,
-        random: RandomPart = "all",
-        allow_new_levels: bool = False,
-        interval: None = None,
-        level: float = 0.95,
-        uncertainty: Uncertainty = "conditional",
-        std_error: Literal[False] = False,
-        weights: Any = None,
-    ) -> pd.Series[float]: ...
-
-    @overload
-    def predict(
-        self,
-        data: Any = None,
-        *,
-        random: RandomPart = "all",
-        allow_new_levels: bool = False,
-        interval: IntervalKind | None = None,
-        level: float = 0.95,
-        uncertainty: Uncertainty = "conditional",
-        std_error: bool = False,
-        weights: Any = None,
-    ) -> pd.Series[float] | pd.DataFrame: ...
-
-    def predict(
-        self,
-        data: Any = None,
-        *,
-        random: RandomPart = "all",
-        allow_new_levels: bool = False,
-        interval: IntervalKind | None = None,
-        level: float = 0.95,
-        uncertainty: Uncertainty = "conditional",
-        std_error: bool = False,
-        weights: Any = None,
-    ) -> pd.Series[float] | pd.DataFrame:
-        """Predict means, or observations, of the rows used or of new ones.
+        self, data: Any = None, *, random: RandomPart = "all", allow_new_levels: bool = False
+    ) -> pd.Series[float]:
+        """Predict means of the rows used or of new ones.
 
         Args:
             data: New rows, any table that `lmer` takes; the rows used in the fit if None. Columns
                 that the asked part does not need may be absent. Stateful transforms are replayed.
             random: Random effects that take part: "all", "none", or a list of grouping factors
-                ("Subject") and terms ("(Days | Subject)").
+                ("Subject"; "g:h" is "h:g") and terms ("(Days | Subject)").
             allow_new_levels: Give rows with a level that was not there in training the population
-                value (its random effects are zero, their variance enters the errors).
-            interval: "confidence" for the mean offset + x'beta + z'b, "prediction" for an
-                observation, which adds sigma^2 / w.
-            level: Coverage of the interval.
-            uncertainty: "conditional" takes the variance parameters theta as known, as lme4 and its
-                relatives do; "full" averages over what the data leave open about them, which for
-                few groups makes intervals wider, and above all right.
-            std_error: Add a column with the standard error of what the interval is for (of the
-                mean, when there is none).
-            weights: Prior weights of observations at new rows: a column, an expression of columns,
-                or one value per row; 1 if None. They matter to prediction intervals only.
+                value: its random effects are zero.
 
         Returns:
-            A Series (n,) with the index of the data; a row with a missing value is NaN. With
-            `interval` or `std_error` a DataFrame: `prediction`, `std_error`, `lower`, `upper`.
+            (n,) offset + x'beta + z'b with the index of the data; a row with a missing value is
+            NaN.
+
+        Raises:
+            FormulaError: A column is missing.
+            DataError: A level is new and new ones are not allowed, or a column is of another kind.
+            MixedModelsError: An unknown option or term.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> new = {"Days": [10, 10], "Subject": ["308", "999"]}
+            >>> fit.predict(new, allow_new_levels=True).round(2).tolist()
+            [450.33, 356.08]
+        """
+        terms = chosen_terms(self._design, random)
+        return prediction(self._fitted, self._target(data, terms, None, allow_new_levels))
+
+    def predict_interval(
+        self,
+        data: Any = None,
+        kind: IntervalKind = "confidence",
+        level: float = 0.95,
+        *,
+        ddf: Ddf = "satterthwaite",
+        uncertainty: Uncertainty = "conditional",
+        columns: bool = False,
+        random: RandomPart = "all",
+        allow_new_levels: bool = False,
+        weights: Any = None,
+    ) -> pd.DataFrame:
+        """Predictions with standard errors and intervals.
+
+        Args:
+            data: New rows, as for `predict`; the rows used in the fit if None.
+            kind: "confidence" for the mean offset + x'beta + z'b, "prediction" for an observation,
+                which adds sigma^2 / w.
+            level: Coverage of the interval.
+            ddf: Method for degrees of freedom, as in `coef_table`. Where no random effects take
+                part, standard errors and quantiles are its own, so that the interval is that of
+                `test`. Where some do, it has no degrees of freedom for their errors: the residual's
+                (n less the rank of X) serve, or infinitely many by "none".
+            uncertainty: "conditional" takes the variance parameters theta as known, as lme4 and its
+                relatives do; "full" averages over what the data leave open about them, which for
+                few groups makes intervals wider, and above all right; it has no use for `ddf`.
+            columns: Put the columns of the data before the others; without data, the response and
+                the grouping factors. A column with the name of another one is called `data(name)`.
+            random: Random effects that take part, as for `predict`.
+            allow_new_levels: Give rows with a level that was not there in training the population
+                value; the variance of its random effects enters the errors.
+            weights: Prior weights of observations at new rows: a column, an expression of columns,
+                or one value per row; 1 if None. They matter to "prediction" only.
+
+        Returns:
+            (n, 4) with the index of the data: `prediction`, `std_error` (of what the interval is
+            for), `lower`, `upper`; a row with a missing value is NaN.
 
         Raises:
             FormulaError: A column is missing.
@@ -107,50 +130,56 @@ class Prediction(Values):
         Examples:
             >>> import mixedmodels as mm
             >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
-            >>> new = {"Days": [10, 10], "Subject": ["308", "999"]}
-            >>> fit.predict(new, allow_new_levels=True).round(2).tolist()
-            [450.33, 356.08]
-            >>> fit.predict({"Days": [0]}, random="none", interval="confidence").round(1)
-               prediction  lower  upper
-            0       251.4  237.9  264.9
+            >>> fit.predict_interval({"Days": [0]}, random="none").round(1)
+               prediction  std_error  lower  upper
+            0       251.4        6.8  237.0  265.8
         """
-        wanted = Wanted(interval, level, uncertainty, std_error)
+        check_flag("columns", columns)
+        wanted, method = Wanted(kind, level, uncertainty), df_method(ddf)
+        terms = chosen_terms(self._design, random)
+        target = self._target(data, terms, weights, allow_new_levels)
+        if uncertainty == "full":
+            table = averaged_intervals(self._fitted, target, wanted)
+        elif terms or not self._solution.p:
+            table = conditional_intervals(self._fitted, target, wanted, method)
+        else:
+            tests = announced_degrees(self._fitted, method)
+            table = fixed_intervals(self._fitted, target, wanted, tests)
+        if not columns:
+            return table
+        given = model_columns(self._fitted) if data is None else labelled_columns(data, table.index)
+        return beside(given, table)
+
+    def _target(
+        self, data: Any, terms: Sequence[int], weights: Any, allow_new_levels: bool
+    ) -> Target:
+        """The rows to predict."""
         design, templates = self._design, self._fitted.model.templates
-        terms = chosen_terms(design, random)
         if data is None:
             if weights is not None:
                 raise MixedModelsError(
                     "weights are for new rows; without data those of the fit are used."
                 )
-            target = training_target(design, templates, terms)
-        else:
-            target = new_target(
-                design,
-                templates,
-                terms,
-                data,
-                weights=weights,
-                allow_new_levels=allow_new_levels,
-            )
-        return prediction_table(self._fitted, target, wanted)
+            return training_target(design, templates, terms)
+        return new_target(
+            design, templates, terms, data, weights=weights, allow_new_levels=allow_new_levels
+        )
 
-    def simulate(
-        self, nsim: int = 1, seed: Seed = None, random: SimulationKind = "new"
-    ) -> pd.DataFrame:
+    def simulate(self, nsim: int = 1, seed: Seed = None, modes: Modes = "new") -> pd.DataFrame:
         """Draw responses from the fitted model.
 
         Args:
             nsim: Number of responses.
             seed: A whole number, a SeedSequence or a `numpy.random.Generator`; None draws one.
-            random: "new" draws random effects from their fitted distribution; "conditional" keeps
-                them at their modes.
+            modes: "new" draws random effects from their fitted distribution; "kept" leaves them at
+                their modes.
 
         Returns:
             (nobs, nsim) on the rows used, with their index; columns are numbered from 0. Column i
             is the response of replicate i of `bootstrap` with the same seed.
 
         Raises:
-            MixedModelsError: Unknown `random`, or an unusable number or seed.
+            MixedModelsError: Unknown `modes`, or an unusable number or seed.
 
         Examples:
             >>> import mixedmodels as mm
@@ -160,17 +189,17 @@ class Prediction(Values):
         """
         count = check_count("nsim", nsim)
         rng, _ = random_generator(seed)
-        source = simulator(self._fitted, random)
+        source = simulator(self._fitted, modes)
         drawn = responses(source, rng, count, self._design.n, self._fitted.model.templates.q)
         return pd.DataFrame(drawn.T, index=self._design.index)
 
     def bootstrap(
         self,
-        nsim: int,
+        nsim: int = 1000,
         seed: Seed = None,
         statistic: Callable[[Self], Any] | None = None,
+        modes: Modes = "new",
         *,
-        random: SimulationKind = "new",
         kind: BootstrapKind = "parametric",
         threads: int | None = None,
         progress: bool | None = None,
@@ -188,7 +217,7 @@ class Prediction(Values):
             statistic: A function of a fit that gives a number, a Series or a dict of numbers. By
                 default `sd(group.effect)` and `cor(group.effect1.effect2)` of the random effects,
                 `sigma`, and the fixed effects by name.
-            random: "new" draws random effects, "conditional" keeps them at their modes.
+            modes: "new" draws random effects, "kept" leaves them at their modes.
             kind: "parametric" draws from normal distributions. "residual" resamples, with
                 replacement, residuals and random effects that were centred and brought to their
                 estimated covariance.
@@ -216,7 +245,7 @@ class Prediction(Values):
             ['sd(Batch.(Intercept))', 'sigma', '(Intercept)']
         """
         with Tally("replicates", shown=progress) as tally:
-            plan = Plan(nsim, seed, random, kind, threads, tally)
+            plan = Plan(nsim, seed, modes, kind, threads, tally)
             if statistic is None:
                 return bootstrap(self._fitted, plan)
             return bootstrap_statistic(self._fitted, plan, self.refit, statistic, statistic(self))

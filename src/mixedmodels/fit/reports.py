@@ -11,11 +11,13 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table, degrees
+from mixedmodels.inference.degrees import Degrees
 from mixedmodels.report.html import render_html
 from mixedmodels.report.results import Summary
 from mixedmodels.report.sections import fit_sections
 from mixedmodels.report.text import render_text
 from mixedmodels.report.values import CoefficientValues, FitValues
+from mixedmodels.settings import Ddf
 
 MOST_CORRELATIONS = 20
 
@@ -23,14 +25,20 @@ MOST_CORRELATIONS = 20
 class Reports(Values):
     """What a fit prints; see `LinearMixedFit`."""
 
-    def summary(self) -> Summary:
+    def summary(self, ddf: Ddf = "satterthwaite") -> Summary:
         """lme4's summary, which prints as text and shows as HTML in a notebook.
 
         Its methods `to_markdown()` and `to_latex()` give the same for other pages, `to_frame()` the
         table of coefficients.
+
+        Args:
+            ddf: Method for degrees of freedom of the tests, as in `coef_table`.
+
+        Raises:
+            MixedModelsError: Unknown `ddf`.
         """
-        table = coef_table(self._kept_names, degrees(self._fitted, "satterthwaite"))
-        return Summary(tuple(fit_sections(self._values(full=True))), table)
+        table = coef_table(self._kept_names, degrees(self._fitted, ddf))
+        return Summary(tuple(fit_sections(self._values(ddf, full=True))), table)
 
     def __str__(self) -> str:
         """The summary without residual quantiles and correlations."""
@@ -47,10 +55,11 @@ class Reports(Values):
     def _repr_html_(self) -> str:
         return render_html(fit_sections(self._values(full=False)))
 
-    def _values(self, *, full: bool) -> FitValues:
+    def _values(self, ddf: Ddf = "satterthwaite", *, full: bool) -> FitValues:
         design = self._design
-        table = coef_table(self._kept_names, degrees(self._fitted, "satterthwaite"))
-        notes = table.attrs["notes"]
+        method = degrees(self._fitted, ddf)
+        table = coef_table(self._kept_names, method)
+        notes = [method.note] if method.note else []
         return FitValues(
             formula=design.formula.text,
             reml=self.reml,
@@ -63,12 +72,14 @@ class Reports(Values):
             deviance=self.deviance,
             df_residual=self.df_residual,
             variances=self.varcorr.rows,
-            coefficients=self._coefficients(table, correlated=full),
+            coefficients=self._coefficients(table, method, correlated=full),
             quantiles=self._scaled_quantiles() if full and self.sigma > 0.0 else None,
-            messages=(*self.messages, *dict.fromkeys(notes.values())),
+            messages=(*self.messages, *notes),
         )
 
-    def _coefficients(self, table: pd.DataFrame, *, correlated: bool) -> CoefficientValues:
+    def _coefficients(
+        self, table: pd.DataFrame, method: Degrees, *, correlated: bool
+    ) -> CoefficientValues:
         std_error = table["std_error"].to_numpy()
         shown = correlated and 1 < len(table) <= MOST_CORRELATIONS
         return CoefficientValues(
@@ -77,9 +88,9 @@ class Reports(Values):
             std_error=std_error,
             statistic=table["statistic"].to_numpy(),
             p_value=table["p_value"].to_numpy(),
-            statistic_name="t",
-            df=table["df"].to_numpy(),
-            correlation=self._solution.vcov / np.outer(std_error, std_error) if shown else None,
+            statistic_name="z" if method.method == "none" else "t",
+            df=None if method.method == "none" else table["df"].to_numpy(),
+            correlation=method.vcov / np.outer(std_error, std_error) if shown else None,
         )
 
     def _scaled_quantiles(self) -> FloatArray:

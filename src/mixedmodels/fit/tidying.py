@@ -22,7 +22,7 @@ from mixedmodels.diagnostics.tidy import (
 )
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, coef_table
-from mixedmodels.settings import DfMethod, TidyEffect, check_level
+from mixedmodels.settings import Ddf, TidyEffect, check_level
 
 
 class Tidying(Values):
@@ -34,7 +34,7 @@ class Tidying(Values):
         *,
         conf_int: bool = False,
         level: float = 0.95,
-        df: DfMethod | None = None,
+        ddf: Ddf = "satterthwaite",
     ) -> pd.DataFrame:
         """Estimates in long form, one per row.
 
@@ -43,17 +43,17 @@ class Tidying(Values):
                 correlations `cor__`, the residual's as `sd__Observation`), "ran_vals" (conditional
                 modes by level, with conditional standard deviations), "ran_coefs" (fixed plus
                 random by level).
-            conf_int: Add `conf_low` and `conf_high`: by the t distribution for fixed effects, by
-                the normal for conditional modes, NaN for the others (see `confint`).
+            conf_int: Add `conf_low` and `conf_high`: the limits of `confint(method="wald")` for
+                fixed effects, by the normal for conditional modes, NaN for the others.
             level: Coverage.
-            df: Degrees of freedom of the tests; what `coef_table` takes when None.
+            ddf: Method for degrees of freedom of the tests and limits, as in `coef_table`.
 
         Returns:
             Columns `effect`, `group`, `term`, `estimate`, and as far as an effect asked for has
             them `level`, `std_error`, `df`, `statistic`, `p_value`, `conf_low`, `conf_high`.
 
         Raises:
-            MixedModelsError: Unknown effects or degrees of freedom, or a level not in (0, 1).
+            MixedModelsError: Unknown effects or `ddf`, or a level not in (0, 1).
 
         Examples:
             >>> import mixedmodels as mm
@@ -65,12 +65,12 @@ class Tidying(Values):
         parts = []
         for effect in check_effects(effects):
             if effect == "fixed":
-                method = announced_degrees(self._fitted, "satterthwaite" if df is None else df)
+                method = announced_degrees(self._fitted, ddf)
                 parts.append(fixed_rows(coef_table(self._kept_names, method), level))
             elif effect == "ran_pars":
                 parts.append(parameter_rows(self.varcorr))
             elif effect == "ran_vals":
-                parts.append(mode_rows(*self.ranef(condvar=True), level))
+                parts.append(mode_rows(self.ranef(), self.ranef_cov(), level))
             else:
                 parts.append(coefficient_rows(self.coef()))
         return bind(parts, limits=conf_int)

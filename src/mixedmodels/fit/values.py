@@ -7,7 +7,6 @@ are in `estimates`; what costs further evaluations of the criterion belongs to t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,12 @@ from mixedmodels.design.names import Effect, Labels
 from mixedmodels.estimates.messages import fit_messages, singular_terms
 from mixedmodels.estimates.model import Fitted, conditional_covariances
 from mixedmodels.estimates.solution import Solution
-from mixedmodels.estimates.tables import coef_tables, random_part, ranef_tables
+from mixedmodels.estimates.tables import (
+    coef_tables,
+    random_part,
+    ranef_table,
+    ranef_tables,
+)
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.lazy import cached_property
 from mixedmodels.optimize.summary import OptSummary
@@ -212,40 +216,45 @@ class Values(Guided, ABC):
 
     # -- effects by level ---------------------------------------------------------------
 
-    @overload
-    def ranef(self, condvar: Literal[False] = False) -> dict[str, pd.DataFrame]: ...
-
-    @overload
-    def ranef(
-        self, condvar: Literal[True]
-    ) -> tuple[dict[str, pd.DataFrame], dict[str, FloatArray]]: ...
-
-    def ranef(
-        self, condvar: bool = False
-    ) -> dict[str, pd.DataFrame] | tuple[dict[str, pd.DataFrame], dict[str, FloatArray]]:
-        """Conditional modes of the random effects.
+    def ranef(self) -> dict[str, pd.DataFrame]:
+        """Conditional modes of the random effects: a table (levels by effects) per grouping factor.
 
         Terms on the same grouping factor share a table, their columns in order of theta;
         rows follow the order of the factor's levels. Rows are labelled by the levels as the data
         have them: with integers in the data it is `.loc[101]`, with text `.loc["101"]`; the levels
         of an interaction, `g:h`, are text, `.loc["101:a"]`.
-
-        Args:
-            condvar: Also give the conditional covariances.
-
-        Returns:
-            Tables (levels by effects) by grouping factor; with `condvar`, a pair of these
-            and of arrays (levels, s, s) by grouping factor, rows and columns in the order
-            of the table's. `tables["h:g"]` gives those of `g:h`. An effect that two terms of
-            one grouping factor have is called by its term too, `(Intercept) [term 2]`.
+        `tables["h:g"]` gives those of `g:h`. An effect that two terms of one grouping factor have
+        is called by its term too, `(Intercept) [term 2]`.
         """
         design = self._design
         found = ranef_tables(self._fitted.model.templates, design.groups, self._solution.b)
-        names = GroupNames(design.groups)
-        tables = ByGroup(found, names)
-        if not condvar:
-            return tables
-        return tables, ByGroup(self._fitted.once(conditional_covariances), names)
+        return ByGroup(found, GroupNames(design.groups))
+
+    def ranef_cov(self) -> dict[str, FloatArray]:
+        """Conditional covariances of the random effects: (levels, s, s) per grouping factor.
+
+        Given y, theta and sigma; levels in the order of the rows of `ranef()`, rows and columns in
+        that of its columns.
+        """
+        names = GroupNames(self._design.groups)
+        return ByGroup(self._fitted.once(conditional_covariances), names)
+
+    def ranef_table(self) -> pd.DataFrame:
+        """Conditional modes and their standard errors in one long table.
+
+        Returns:
+            One row per grouping factor (`grp`), effect (`term`) and `level`, in this order;
+            `estimate` is the conditional mode, `std_error` the conditional standard deviation.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+            >>> fit.ranef_table().round(2).head(2)
+                 grp         term level  estimate  std_error
+            0  Batch  (Intercept)     A    -17.61      19.59
+            1  Batch  (Intercept)     B      0.39      19.59
+        """
+        return ranef_table(self.ranef(), self.ranef_cov())
 
     def coef(self) -> dict[str, pd.DataFrame]:
         """Fixed plus random effects: a table (levels by coefficients) per grouping factor."""

@@ -13,30 +13,30 @@ from mixedmodels.estimates.tails import t_tail
 from mixedmodels.inference.degrees import Degrees, Normal, Residual, Satterthwaite, estimates
 from mixedmodels.inference.information import variance_information
 from mixedmodels.inference.kenward_roger import KenwardRoger, by_reml
-from mixedmodels.settings import DF_METHODS, DfMethod, check_option
+from mixedmodels.settings import Ddf, df_method
 
 
-def degrees(fitted: Fitted, df: DfMethod) -> Degrees:
+def degrees(fitted: Fitted, ddf: Ddf) -> Degrees:
     """The method of the tests.
 
     Raises:
         MixedModelsError: An unknown name.
         ResourceError: "kenward-roger" would need too much memory.
     """
-    check_option("df", df, DF_METHODS)
+    method = df_method(ddf)
     solution = fitted.solution
-    if df == "none" or solution.p == 0:
+    if method == "none" or solution.p == 0:
         return Normal(*estimates(fitted))
-    if df == "residual":
+    if method == "residual":
         return Residual(*estimates(fitted), solution.n - solution.p)
-    if df == "kenward-roger":
+    if method == "kenward-roger":
         return fitted.once(_kenward_roger)
     return Satterthwaite(fitted, fitted.once(variance_information))
 
 
-def announced_degrees(fitted: Fitted, df: DfMethod) -> Degrees:
+def announced_degrees(fitted: Fitted, ddf: Ddf) -> Degrees:
     """The method, with a warning where it has no degrees of freedom to give."""
-    found = degrees(fitted, df)
+    found = degrees(fitted, ddf)
     if isinstance(found, Satterthwaite) and found.note:
         warn(found.note, ConvergenceWarning)
     return found

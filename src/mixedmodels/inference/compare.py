@@ -26,7 +26,7 @@ from mixedmodels.report.sections import Section
 
 REFITTED = "REML fits were refitted by ML."
 RESTRICTED = "Restricted likelihoods (REML); the fixed parts are the same."
-CRITERIA = ("AIC", "AICc", "BIC", "weight")
+CRITERIA = ("aic", "aicc", "bic", "weight")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,14 +156,14 @@ def compare(candidates: Sequence[Candidate], note: str) -> Comparison:
     df = np.diff(npar)
     table: dict[str, Any] = {
         "npar": npar,
-        "AIC": aic,
-        "AICc": aicc,
-        "BIC": objective + np.log(n) * npar,
+        "aic": aic,
+        "aicc": aicc,
+        "bic": objective + np.log(n) * npar,
         "weight": relative / relative.sum(),
-        "logLik": -0.5 * objective,
+        "loglik": -0.5 * objective,
         "deviance": objective,
-        "Chisq": np.concatenate([[np.nan], ratio]),
-        "Df": np.concatenate([[np.nan], df]),
+        "statistic": np.concatenate([[np.nan], ratio]),
+        "df": np.concatenate([[np.nan], df]),
         "p_value": [np.nan, *map(chi_square_tail, ratio.tolist(), df.tolist())],
     }
     models = {c.name: c.design.formula.text for c in ordered}

@@ -41,8 +41,8 @@ def component_table(
 ) -> pd.DataFrame:
     """`VarCorr.to_frame` with standard errors, and degrees of freedom of the variances.
 
-    Columns `grp`, `var1`, `var2`, `vcov`, `vcov_se`, `sdcor`, `sdcor_se`, `df`, the last one being
-    2 (variance / its standard error)^2. Parameters that are not identified have NaN.
+    Columns `grp`, `var1`, `var2`, `vcov`, `vcov_std_error`, `sdcor`, `sdcor_std_error`, `df`, the
+    last one being 2 (variance / its standard error)^2. Parameters that are not identified have NaN.
     """
     table = varcorr.to_frame()
     components = list(_components(templates, theta, information.sigma))
@@ -52,10 +52,10 @@ def component_table(
     if identified is not None:
         vcov[identified.unknown[order]] = np.nan
         sdcor[identified.unknown_names[order]] = np.nan
-    table.insert(4, "vcov_se", vcov)
-    table["sdcor_se"] = sdcor
+    table.insert(4, "vcov_std_error", vcov)
+    table["sdcor_std_error"] = sdcor
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = 2.0 * (table["vcov"] / table["vcov_se"]) ** 2
+        df = 2.0 * (table["vcov"] / table["vcov_std_error"]) ** 2
     table["df"] = df.where(table["var2"].isna())
     return table
 

@@ -1,8 +1,4 @@
-"""Confidence intervals of all parameters by one of the methods, as one table.
-
-Profile limits are `profile`'s, bootstrap replicates the prediction package's; Wald's formula is
-here.
-"""
+"""Confidence intervals of all parameters by one of the methods, as one table."""
 
 from __future__ import annotations
 
@@ -10,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.tails import wald_limits
+from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.limits import from_optimum, limits
 from mixedmodels.inference.parameters import Parameter, select, with_aliased
-from mixedmodels.settings import check_level
 
 
 def chosen_parameters(fitted: Fitted, names: str | Sequence[str] | None) -> list[Parameter]:
@@ -53,16 +49,21 @@ def profile_intervals(
     return table
 
 
-def wald_intervals(fitted: Fitted, names: str | Sequence[str] | None, level: float) -> pd.DataFrame:
-    """Estimate -+ z standard errors for coefficients, NaN for the random effects and sigma."""
-    check_level(level)
+def wald_intervals(
+    fitted: Fitted, names: str | Sequence[str] | None, level: float, degrees: Degrees
+) -> pd.DataFrame:
+    """Wald intervals of coefficients by a method of tests, NaN for the random effects and sigma."""
     chosen = chosen_parameters(fitted, names)
-    estimated = [parameter for parameter in chosen if not parameter.aliased]
-    error = np.sqrt(np.diag(fitted.solution.vcov))
-    width = [error[p.place[1]] if p.kind == "beta" else np.nan for p in estimated]
-    estimate = np.array([p.estimate for p in estimated])
-    half = ndtri(0.5 + 0.5 * level) * np.array(width)
-    return _table(chosen, np.column_stack([estimate - half, estimate + half]))
+    std_error = np.sqrt(np.diag(degrees.vcov))
+    df = degrees.of_rows(np.eye(len(std_error)))
+    by_coefficient = wald_limits(degrees.beta, std_error, df, level).T
+    unknown = np.full(2, np.nan)
+    limits = [
+        by_coefficient[parameter.place[1]] if parameter.kind == "beta" else unknown
+        for parameter in chosen
+        if not parameter.aliased
+    ]
+    return _table(chosen, np.array(limits))
 
 
 def bootstrap_intervals(

@@ -54,8 +54,17 @@ class Degrees(ABC):
         self.sigma = sigma
 
     @abstractmethod
-    def of_rows(self, L: FloatArray) -> FloatArray:
-        """(k,) degrees of freedom of the t tests of the rows of L (k, p)."""
+    def of_rows(self, L: FloatArray, share: FloatArray | None = None) -> FloatArray:
+        """(k,) degrees of freedom of the t tests of the rows of L (k, p).
+
+        With `share` (k,) those of predictions of observations: the variance of a row is this part
+        of the whole, the rest being a multiple of sigma^2.
+        """
+
+    def variances(self, L: FloatArray) -> FloatArray:
+        """(k,) variances of the rows of L beta."""
+        found: FloatArray = np.einsum("ki,ij,kj->k", L, self.vcov, L)
+        return found
 
     def joint(self, L: FloatArray, difference: FloatArray) -> FTest:
         """The test that L beta equals what it differs from by `difference` (k,).
@@ -77,8 +86,9 @@ class Normal(Degrees):
 
     method: DfMethod = "none"
 
-    def of_rows(self, L: FloatArray) -> FloatArray:
+    def of_rows(self, L: FloatArray, share: FloatArray | None = None) -> FloatArray:
         """Infinite."""
+        del share
         return np.full(len(L), np.inf)
 
 
@@ -91,8 +101,9 @@ class Residual(Degrees):
         super().__init__(beta, vcov, sigma)
         self._df = float(df)
 
-    def of_rows(self, L: FloatArray) -> FloatArray:
+    def of_rows(self, L: FloatArray, share: FloatArray | None = None) -> FloatArray:
         """n - p for all."""
+        del share
         return np.full(len(L), self._df)
 
 
@@ -111,12 +122,14 @@ class Satterthwaite(Degrees):
         if information.problem:
             self.note = (
                 f"No degrees of freedom by Satterthwaite: {information.problem}. Fit again with "
-                "another start= or optimizer=, or test by df='residual' or df='none'."
+                "another start= or optimizer=, or test by ddf='residual' or ddf='none'."
             )
 
-    def of_rows(self, L: FloatArray) -> FloatArray:
+    def of_rows(self, L: FloatArray, share: FloatArray | None = None) -> FloatArray:
         """By the formula above."""
         slopes = self._information.slopes(L)
+        if share is not None:
+            slopes[:, :-1] *= share[:, None]
         spread = np.einsum("ki,ki->k", slopes @ self._information.vcov, slopes)
         with np.errstate(divide="ignore", invalid="ignore"):
             df: FloatArray = 2.0 / spread

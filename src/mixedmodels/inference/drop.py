@@ -57,12 +57,14 @@ def drop1(fitted: Fitted) -> pd.DataFrame:
         for k in droppable(terms)
     }
     fitted = _best(fitted, found.values())
-    rows = {NONE: (np.nan, _aic(fitted), np.nan, np.nan)}
+    rows = {NONE: (_npar(fitted), _aic(fitted), np.nan, np.nan, np.nan)}
     for name, reduced in found.items():
         df = fitted.solution.p - reduced.solution.p
         ratio = _ratio(fitted, reduced, reduced.solution.objective)
-        rows[name] = (df, _aic(reduced), ratio, chi_square_tail(ratio, df))
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["npar", "AIC", "LRT", "p_value"])
+        rows[name] = (_npar(reduced), _aic(reduced), ratio, df, chi_square_tail(ratio, df))
+    columns = ["npar", "aic", "statistic", "df", "p_value"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    return table.astype({"npar": np.int64})
 
 
 def ranova(fitted: Fitted, *, reduce: bool) -> pd.DataFrame:
@@ -88,7 +90,7 @@ def ranova(fitted: Fitted, *, reduce: bool) -> pd.DataFrame:
         mixture = mixture_tail(ratio, df) if deletion.boundary else np.nan
         tests = (ratio, df, chi_square_tail(ratio, df), mixture)
         rows[name] = _row(objective, npar, *tests)
-    columns = ["npar", "logLik", "AIC", "LRT", "Df", "p_value", "p_mixture"]
+    columns = ["npar", "loglik", "aic", "statistic", "df", "p_value", "p_mixture"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return table.astype({"npar": np.int64})
 

@@ -93,7 +93,9 @@ class Information:
         out = np.empty((len(L), len(self.vcov)))
         with np.errstate(invalid="ignore"):
             for entry, derivative in enumerate(self.fixed):
-                out[:, entry] = -np.einsum("ki,ki->k", rows @ derivative, rows) / variance
+                change = np.einsum("ki,ki->k", rows @ derivative, rows)
+                # Zero for a function that is zero.
+                out[:, entry] = -change / np.where(variance == 0.0, 1.0, variance)
         out[:, -1] = 2.0
         return out
 

@@ -70,18 +70,31 @@ class KenwardRoger(Degrees):
         whole = np.diag(self._parts.traces)
         self._W = 2.0 * _pseudo_inverse(_information(self._parts, self._phi), whole)
         adjusted = _adjusted(self._parts, self._phi, self._W)
+        self._adjusted = adjusted
         scaled = sigma * self._R_inverse
         super().__init__(beta, scaled @ adjusted @ scaled.T, sigma)
 
-    def of_rows(self, L: FloatArray) -> FloatArray:
+    def of_rows(self, L: FloatArray, share: FloatArray | None = None) -> FloatArray:
         """2 / A2 of every row; the F of one row needs no scaling."""
         in_basis = to_basis(L, self._R)
         rows = in_basis @ self._phi
         shares = np.stack([np.einsum("ki,ki->k", rows @ P, rows) for P in self._parts.P])
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares /= np.einsum("ki,ki->k", rows, in_basis)
+            variance = np.einsum("ki,ki->k", rows, in_basis)
+            shares /= np.where(variance == 0.0, 1.0, variance)
+            if share is not None:
+                shares *= share
+                shares[-1] += 1.0 - share
             df: FloatArray = 2.0 / np.einsum("ik,ij,jk->k", shares, self._W, shares)
         return df
+
+    def variances(self, L: FloatArray) -> FloatArray:
+        """(k,) adjusted variances, by way of the basis, which keeps digits."""
+        in_basis = self._in_basis(L)
+        found: FloatArray = self.sigma**2 * np.einsum(
+            "ki,ij,kj->k", in_basis, self._adjusted, in_basis
+        )
+        return found
 
     def joint(self, L: FloatArray, difference: FloatArray) -> FTest:
         """The scaled Wald test with the denominator that matches its first two moments."""
@@ -127,7 +140,7 @@ def check_size(model: Model) -> None:
     require(
         {sums: size},
         "Kenward-Roger",
-        remedy="Use df='satterthwaite', which comes to the same in large samples.",
+        remedy="Use ddf='satterthwaite', which comes to the same in large samples.",
     )
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.names import term_names
 from mixedmodels.estimates.model import Model
-from mixedmodels.estimates.tails import t_quantile, t_tail
+from mixedmodels.estimates.tails import t_tail, wald_limits
 from mixedmodels.inference.coefficients import notes_of
 from mixedmodels.inference.degrees import Degrees, FTest
 from mixedmodels.inference.hypotheses import Hypothesis
@@ -24,7 +24,7 @@ from mixedmodels.report.frames import frame_table
 from mixedmodels.report.numbers import format_p
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
-from mixedmodels.settings import ANOVA_TYPES, AnovaType, DfMethod, check_level, check_option
+from mixedmodels.settings import AnovaTypeName, DfMethod, anova_type, check_level
 
 _NOT_ESTIMABLE = (
     "nothing of this term is estimable: its columns depend on those of other terms, or cells of "
@@ -33,15 +33,14 @@ _NOT_ESTIMABLE = (
 COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "statistic", "p_value")
 
 
-def anova_table(model: Model, degrees: Degrees, type_: AnovaType) -> pd.DataFrame:
+def anova_table(model: Model, degrees: Degrees, type_: AnovaTypeName) -> pd.DataFrame:
     """F tests of the terms, in the order of the formula.
 
     The mean square is the F (before Kenward and Roger's scale) times the residual variance, so that
     the table reads like one of an analysis of variance. A term of which nothing is estimable has
     no degrees of freedom and NaN elsewhere; `attrs["notes"]` has by term why a number is missing.
     """
-    check_option("type", type_, ANOVA_TYPES)
-    return f_tests(model, degrees, term_hypotheses(model, type_))
+    return f_tests(model, degrees, term_hypotheses(model, anova_type(type_)))
 
 
 def f_tests(model: Model, degrees: Degrees, hypotheses: Mapping[int, FloatArray]) -> pd.DataFrame:
@@ -114,11 +113,11 @@ def linear_test(what: Hypothesis, degrees: Degrees, level: float) -> LinearTest:
     L = what.L
     estimate = L @ degrees.beta
     difference = estimate - what.rhs
-    std_error = np.sqrt(np.einsum("ki,ij,kj->k", L, degrees.vcov, L))
+    std_error = np.sqrt(degrees.variances(L))
     df = degrees.of_rows(L)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = difference / std_error
-    half = t_quantile(df, level) * std_error
+    lower, upper = wald_limits(estimate, std_error, df, level)
     p_value = t_tail(df, statistic)
     table = pd.DataFrame(
         {
@@ -128,8 +127,8 @@ def linear_test(what: Hypothesis, degrees: Degrees, level: float) -> LinearTest:
             "df": df,
             "statistic": statistic,
             "p_value": p_value,
-            "lower": estimate - half,
-            "upper": estimate + half,
+            "lower": lower,
+            "upper": upper,
         },
         index=list(what.labels),
     )

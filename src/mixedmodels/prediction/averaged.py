@@ -84,6 +84,7 @@ def _quantile(
     means: FloatArray, scales: FloatArray, weight: FloatArray, df: int, tail: float
 ) -> FloatArray:
     """(n,) quantiles of mixtures of t distributions, by Newton steps inside a bracket."""
+    scales = np.maximum(scales, np.finfo(np.float64).tiny)  # without an error: the mean
     ends = means + stdtrit(df, tail) * scales
     low, high = ends.min(axis=0), ends.max(axis=0)
     near = _NEAR * scales.min(axis=0)

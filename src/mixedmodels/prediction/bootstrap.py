@@ -32,7 +32,7 @@ from mixedmodels.prediction.simulate import (
     random_generator,
     simulator,
 )
-from mixedmodels.settings import BootstrapKind, SimulationKind, thread_count
+from mixedmodels.settings import BootstrapKind, Modes, thread_count
 
 # Chunks grow until one takes this long, so that progress shows and an interrupt is heard.
 _SECONDS = 0.5
@@ -48,7 +48,7 @@ class Plan:
     Attributes:
         nsim: Replicates.
         seed: Of the random numbers.
-        random: Whether random effects are drawn anew or kept.
+        modes: Whether random effects are drawn anew or kept.
         kind: Whether responses are drawn from normal distributions or residuals resampled.
         threads: Threads that fit; None for those of the fit.
         report: Called with replicates done and all of them.
@@ -59,7 +59,7 @@ class Plan:
 
     nsim: int
     seed: Seed = None
-    random: SimulationKind = "new"
+    modes: Modes = "new"
     kind: BootstrapKind = "parametric"
     threads: int | None = None
     report: Report | None = None
@@ -194,14 +194,14 @@ def _result(fitted: Fitted, plan: Plan, estimates: pd.Series[float], drawn: _Dra
         n_failed=int(np.isnan(drawn.objective).sum()),
         n_singular=int(_singular(fitted, drawn.theta).sum()),
         seed=drawn.entropy,
-        random=plan.random,
+        modes=plan.modes,
         kind=plan.kind,
     )
 
 
 def _chunks(fitted: Fitted, plan: Plan, rng: np.random.Generator) -> Iterator[FloatArray]:
     """Responses (count, n), chunk by chunk."""
-    draw = simulator(fitted, plan.random, plan.kind).draw
+    draw = simulator(fitted, plan.modes, plan.kind).draw
     q, n = fitted.model.templates.q, fitted.model.design.n
     most = max(1, MOST_NUMBERS // (n + q))
     size = min(most, 4 * thread_count(plan.threads, fitted.model.threads))

@@ -3,85 +3,132 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.prediction.averaged import averaged_errors
-from mixedmodels.prediction.predict import conditional_variance, predicted, residual_variance
+from mixedmodels.prediction.predict import (
+    absent_rows,
+    conditional_variance,
+    predicted,
+    residual_variance,
+)
 from mixedmodels.prediction.replicates import interval_tails
 from mixedmodels.prediction.target import Target
 from mixedmodels.settings import (
     INTERVALS,
     UNCERTAINTIES,
+    DfMethod,
     IntervalKind,
     Uncertainty,
     check_option,
 )
 
 
+class Tests(Protocol):
+    """The method of tests on fixed effects; see `inference.degrees`."""
+
+    method: DfMethod
+    beta: FloatArray
+    sigma: float
+
+    def of_rows(self, L: FloatArray, share: FloatArray | None = None) -> FloatArray:
+        """Degrees of freedom of rows of L beta, or of sums of them with noise."""
+        ...
+
+    def variances(self, L: FloatArray) -> FloatArray:
+        """Variances of rows of L beta."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked beside the prediction itself.
+    """What interval is asked for.
 
     Attributes:
-        interval: For the mean, for an observation, or none.
+        kind: For the mean or for an observation.
         level: Coverage of the interval.
         uncertainty: Whether theta counts as known.
-        std_error: Whether standard errors are shown.
 
     Raises:
         MixedModelsError: An unknown option, or an invalid level.
     """
 
-    interval: IntervalKind | None = None
+    kind: IntervalKind = "confidence"
     level: float = 0.95
     uncertainty: Uncertainty = "conditional"
-    std_error: bool = False
 
     def __post_init__(self) -> None:
-        if self.interval is not None:
-            check_option("interval", self.interval, INTERVALS)
+        check_option("kind", self.kind, INTERVALS)
         check_option("uncertainty", self.uncertainty, UNCERTAINTIES)
         interval_tails(self.level)
 
 
-def prediction_table(
-    fitted: Fitted, target: Target, wanted: Wanted
-) -> pd.Series[float] | pd.DataFrame:
-    """Predictions, and in a table beside them standard errors and limits as asked for."""
-    mean = predicted(fitted, target)
-    if wanted.interval is None and not wanted.std_error:
-        return pd.Series(mean, index=target.index, name="prediction")
-    columns = {"prediction": mean}
-    if wanted.uncertainty == "full":
-        error, limits = averaged_errors(
-            fitted,
-            target,
-            mean,
-            interval_tails(wanted.level),
-            noise=wanted.interval == "prediction",
-        )
+def prediction(fitted: Fitted, target: Target) -> pd.Series[float]:
+    """Predictions by row label."""
+    return pd.Series(predicted(fitted, target), index=target.index, name="prediction")
+
+
+def averaged_intervals(fitted: Fitted, target: Target, wanted: Wanted) -> pd.DataFrame:
+    """Intervals averaged over theta."""
+    mean, noise = predicted(fitted, target), wanted.kind == "prediction"
+    tails = interval_tails(wanted.level)
+    error, limits = averaged_errors(fitted, target, mean, tails, noise=noise)
+    return _table(target, mean, error, limits)
+
+
+def fixed_intervals(fitted: Fitted, target: Target, wanted: Wanted, tests: Tests) -> pd.DataFrame:
+    """Intervals of rows without random effects: Wald's, by the method of the tests.
+
+    Args:
+        fitted: The fit.
+        target: Rows without random effects.
+        wanted: Kind and level.
+        tests: Coefficients, standard errors and degrees of freedom; those of Kenward and Roger are
+            of a fit by REML also where `fitted` is not.
+    """
+    mean, kept = predicted(fitted, target), fitted.solution.kept
+    rows = np.flatnonzero(~absent_rows(target))
+    some = target[rows]
+    L = some.X[:, kept]
+    mean[rows] += L @ (tests.beta - fitted.solution.beta[kept])
+    if tests.method == "kenward-roger":
+        variance = tests.variances(L)
     else:
-        error, limits = _conditional(fitted, target, mean, wanted)
-    if wanted.std_error:
-        columns["std_error"] = error
-    if wanted.interval is not None:
-        columns |= {"lower": limits[0], "upper": limits[1]}
-    return pd.DataFrame(columns, index=target.index)
+        variance = conditional_variance(fitted, some)
+    share = None
+    if wanted.kind == "prediction":
+        whole = variance + residual_variance(tests.sigma, some)
+        share = np.divide(variance, whole, out=np.ones(len(rows)), where=whole > 0.0)
+        variance = whole
+    error, df = np.full(target.n, np.nan), np.full(target.n, np.nan)
+    error[rows] = np.sqrt(variance)
+    df[rows] = tests.of_rows(L, share)
+    return _table(target, mean, error, wald_limits(mean, error, df, wanted.level))
 
 
-def _conditional(
-    fitted: Fitted, target: Target, mean: FloatArray, wanted: Wanted
-) -> tuple[FloatArray, FloatArray]:
-    """(n,) standard errors and (2, n) limits, theta taken as known and sigma as estimated."""
+def conditional_intervals(
+    fitted: Fitted, target: Target, wanted: Wanted, method: DfMethod
+) -> pd.DataFrame:
+    """Intervals of rows with random effects, theta taken as known.
+
+    The degrees of freedom are those of the residual, or infinite by the method "none".
+    """
+    mean = predicted(fitted, target)
     variance = conditional_variance(fitted, target)
-    if wanted.interval == "prediction":
-        variance = variance + residual_variance(fitted, target)
+    if wanted.kind == "prediction":
+        variance = variance + residual_variance(fitted.solution.sigma, target)
     error = np.sqrt(variance)
     solution = fitted.solution
-    quantiles = stdtrit(solution.n - solution.p, interval_tails(wanted.level))
-    return error, mean + np.multiply.outer(quantiles, error)
+    df = np.array([np.inf if method == "none" else solution.n - solution.p])
+    return _table(target, mean, error, wald_limits(mean, error, df, wanted.level))
+
+
+def _table(target: Target, mean: FloatArray, error: FloatArray, limits: FloatArray) -> pd.DataFrame:
+    columns = {"prediction": mean, "std_error": error, "lower": limits[0], "upper": limits[1]}
+    return pd.DataFrame(columns, index=target.index)

@@ -113,10 +113,9 @@ def conditional_variance(fitted: Fitted, target: Target) -> FloatArray:
     return out
 
 
-def residual_variance(fitted: Fitted, target: Target) -> FloatArray | float:
+def residual_variance(sigma: float, target: Target) -> FloatArray | float:
     """Sigma^2 / w of an observation at each row."""
-    variance = fitted.solution.sigma**2
-    return variance if target.weights is None else variance / target.weights
+    return sigma**2 if target.weights is None else sigma**2 / target.weights
 
 
 def _warn_unidentified(fitted: Fitted, target: Target) -> None:

@@ -22,7 +22,7 @@ from mixedmodels.settings import (
     BOOTSTRAP_INTERVALS,
     BootstrapInterval,
     BootstrapKind,
-    SimulationKind,
+    Modes,
     check_level,
     check_option,
 )
@@ -44,7 +44,7 @@ class Bootstrap(Result):
         n_failed: Replicates without a fit.
         n_singular: Replicates whose fit is singular.
         seed: What gives the same replicates again; None when a generator was given.
-        random: Whether random effects were drawn anew or kept.
+        modes: Whether random effects were drawn anew or kept.
         kind: Whether responses were drawn from normal distributions or residuals resampled.
     """
 
@@ -55,7 +55,7 @@ class Bootstrap(Result):
     n_failed: int
     n_singular: int
     seed: Any
-    random: SimulationKind
+    modes: Modes
     kind: BootstrapKind
 
     @property
@@ -74,11 +74,11 @@ class Bootstrap(Result):
         means = self.replicates.mean().to_numpy()
         return pd.Series(means - self.estimates.to_numpy(), self.estimates.index, name="bias")
 
-    def confint(self, type: BootstrapInterval = "percentile", level: float = 0.95) -> pd.DataFrame:  # noqa: A002
+    def confint(self, kind: BootstrapInterval = "percentile", level: float = 0.95) -> pd.DataFrame:
         """Confidence intervals from the replicates.
 
         Args:
-            type: "percentile" takes quantiles of the replicates; "basic" reflects them at the
+            kind: "percentile" takes quantiles of the replicates; "basic" reflects them at the
                 estimate; "normal" is estimate - bias +- z std_error; "bias-corrected" takes the
                 quantiles at levels shifted by the median bias (BC). Quantiles are those of R's
                 boot, at (nsim + 1) times the level; a level outside the replicates gives the
@@ -89,7 +89,7 @@ class Bootstrap(Result):
             One row per name; columns `lower`, `upper`.
 
         Raises:
-            MixedModelsError: Unknown type, or an invalid level.
+            MixedModelsError: Unknown `kind`, or an invalid level.
 
         References:
             Davison and Hinkley (1997), Bootstrap Methods and their Application, chapter 5; Efron
@@ -101,10 +101,10 @@ class Bootstrap(Result):
             >>> fit.bootstrap(200, seed=1).confint("basic").shape
             (3, 2)
         """
-        check_option("type", type, BOOTSTRAP_INTERVALS)
+        check_option("kind", kind, BOOTSTRAP_INTERVALS)
         tails = interval_tails(level)
         limits = [
-            _LIMITS[type](values[np.isfinite(values)], estimate, tails)
+            _LIMITS[kind](values[np.isfinite(values)], estimate, tails)
             for values, estimate in zip(
                 self.replicates.to_numpy(dtype=np.float64).T, self.estimates, strict=True
             )
@@ -157,11 +157,10 @@ class Bootstrap(Result):
     def _sections(self) -> Sequence[Section]:
         """How the replicates were made, and the table."""
         kind = "Residual" if self.kind == "residual" else "Parametric"
-        effects = "new" if self.random == "new" else "kept"
         counts = f"{self.n_failed} failed, {self.n_singular} singular"
         seed = "" if self.seed is None else f"; seed {self.seed}"
         lines = (
-            f"{kind} bootstrap, random effects {effects}: {self.nsim} replicates",
+            f"{kind} bootstrap, random effects {self.modes}: {self.nsim} replicates",
             f"{counts}{seed}",
         )
         return [Paragraph(lines), frame_table(self.to_frame())]

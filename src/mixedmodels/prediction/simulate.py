@@ -21,9 +21,9 @@ from mixedmodels.estimates.tables import random_part, term_modes
 from mixedmodels.memory import require
 from mixedmodels.settings import (
     BOOTSTRAPS,
-    SIMULATIONS,
+    MODES,
     BootstrapKind,
-    SimulationKind,
+    Modes,
     check_option,
 )
 
@@ -181,22 +181,20 @@ def responses(
     return out
 
 
-def simulator(
-    fitted: Fitted, random: SimulationKind, kind: BootstrapKind = "parametric"
-) -> Simulator:
+def simulator(fitted: Fitted, modes: Modes, kind: BootstrapKind = "parametric") -> Simulator:
     """The simulator of a fit.
 
     Raises:
-        MixedModelsError: Unknown `random` or `kind`.
+        MixedModelsError: Unknown `modes` or `kind`.
     """
-    check_option("random", random, SIMULATIONS)
+    check_option("modes", modes, MODES)
     check_option("kind", kind, BOOTSTRAPS)
     if kind == "residual":
-        return Residuals(fitted, new=random == "new")
+        return Residuals(fitted, new=modes == "new")
     design, solution = fitted.model.design, fitted.solution
     templates = fitted.model.templates
     mean = fixed_mean(design, solution.beta)
-    if random == "new":
+    if modes == "new":
         return Gaussian(design, templates, mean, solution.theta, solution.sigma)
     mean += random_part(templates, design.groups, design.terms, solution.b, design.n)
     return Gaussian(design, templates, mean, None, solution.sigma)

@@ -50,7 +50,7 @@ PLACES: dict[str, tuple[Callable[[LinearMixedFit, Any], Any], str]] = {
     ),
     "refit": (lambda fit, v: fit.refit(v).fixef, "y"),
     "predict, weights": (
-        lambda fit, v: fit.predict(data(), interval="prediction", weights=v),
+        lambda fit, v: fit.predict_interval(data(), kind="prediction", weights=v),
         "w",
     ),
     "influence": (lambda fit, v: fit.influence(by=v, method="one-step").dfbetas, "h"),

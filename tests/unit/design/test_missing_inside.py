@@ -91,7 +91,7 @@ def test_predictions_are_missing_where_values_are(role: str) -> None:
     np.testing.assert_allclose(np.delete(predicted, [0, 7]), fit.fitted, rtol=1e-9)
     alone = fit.predict(data().iloc[[7]])
     assert alone.isna().all()
-    table = fit.predict(data(), interval="prediction", std_error=True)
+    table = fit.predict_interval(data(), kind="prediction")
     assert table.isna().all(axis=1).to_numpy().nonzero()[0].tolist() == [0, 7]
 
 

@@ -50,7 +50,8 @@ def test_by_definition(options: dict[str, Any]) -> None:
     }
     np.testing.assert_allclose(fit.leverage(), h, atol=1e-12)
     for (kind, level), values in expected.items():
-        np.testing.assert_allclose(fit.std_residuals(kind, level), values, rtol=1e-8, atol=1e-10)
+        found = fit.std_residuals(kind, marginal=level == "marginal")
+        np.testing.assert_allclose(found, values, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -58,8 +59,8 @@ def test_studentized_takes_sigma_from_the_other_rows(options: dict[str, Any]) ->
     data = load_dataset("sleepstudy")
     fit = lmer(SLOPES, data, **options)
     ratio = fit.std_residuals("standardized") / fit.std_residuals("studentized")
-    ratio_marginal = fit.std_residuals("standardized", "marginal") / fit.std_residuals(
-        "studentized", "marginal"
+    ratio_marginal = fit.std_residuals("standardized", marginal=True) / fit.std_residuals(
+        "studentized", marginal=True
     )
     np.testing.assert_allclose(ratio, ratio_marginal, rtol=1e-9)
     for row in (0, 56, 179):
@@ -90,7 +91,7 @@ def test_a_row_that_determines_a_coefficient() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"kind": "deviance"}, "kind is 'deviance'"), ({"level": "both"}, "level is 'both'")],
+    [({"kind": "deviance"}, "kind is 'deviance'"), ({"marginal": "both"}, "marginal is 'both'")],
 )
 def test_refused(options: dict[str, Any], message: str) -> None:
     fit = lmer("Yield ~ 1 + (1 | Batch)", load_dataset("dyestuff"))

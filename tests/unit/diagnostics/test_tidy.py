@@ -49,7 +49,7 @@ def test_tidy(fit: LinearMixedFit) -> None:
 
 
 def test_limits(fit: LinearMixedFit) -> None:
-    table = fit.tidy("fixed", conf_int=True, level=0.9, df="none")
+    table = fit.tidy("fixed", conf_int=True, level=0.9, ddf="none")
     quantile = stats.norm.ppf(0.95)
     np.testing.assert_allclose(table["conf_low"], fit.fixef - quantile * fit.stderror)
     np.testing.assert_allclose(table["conf_high"], fit.fixef + quantile * fit.stderror)
@@ -62,7 +62,7 @@ def test_limits(fit: LinearMixedFit) -> None:
 
 
 def test_by_level(fit: LinearMixedFit) -> None:
-    modes, variances = fit.ranef(condvar=True)
+    modes, variances = fit.ranef(), fit.ranef_cov()
     table = fit.tidy("ran_vals", conf_int=True)
     row = table[(table["level"] == "309") & (table["term"] == "Days")].iloc[0]
     assert row["estimate"] == modes["Subject"].loc["309", "Days"]

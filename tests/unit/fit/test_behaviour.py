@@ -27,7 +27,7 @@ def test_arrays_are_read_only_and_tables_are_copies(make_fit: MakeFit) -> None:
         fit.beta,
         fit.fitted,
         fit.residuals,
-        fit.ranef(condvar=True)[1]["Subject"],
+        fit.ranef_cov()["Subject"],
     ):
         assert not array.flags.writeable
     fixef = fit.fixef
@@ -57,7 +57,7 @@ def test_coef_without_fixed_counterpart_comes_first() -> None:
 
 def test_terms_on_one_factor_share_a_table(make_fit: MakeFit) -> None:
     fit = make_fit("sleepstudy_zerocorr_ml")
-    tables, condvar = fit.ranef(condvar=True)
+    tables, condvar = fit.ranef(), fit.ranef_cov()
     assert list(tables["Subject"].columns) == ["(Intercept)", "Days"]
     assert tables["Subject"].index.name == "Subject"
     assert condvar["Subject"].shape == (18, 2, 2)
@@ -84,11 +84,11 @@ def test_refit_gives_a_new_fit() -> None:
 def test_unknown_degrees_of_freedom(make_fit: MakeFit) -> None:
     wrong: Any = "satterthwait"
     with pytest.raises(MixedModelsError, match="Did you mean 'satterthwaite'"):
-        make_fit("dyestuff_ml").coef_table(df=wrong)
+        make_fit("dyestuff_ml").coef_table(ddf=wrong)
 
 
 def test_coef_table_is_normal(make_fit: MakeFit) -> None:
-    table = make_fit("sleepstudy_slope_reml").coef_table(df="none")
+    table = make_fit("sleepstudy_slope_reml").coef_table(ddf="none")
     assert list(table.columns) == ["estimate", "std_error", "df", "statistic", "p_value"]
     assert np.isinf(table["df"]).all()
     # The normal tail probability R gives for 6.771238, both sides.
@@ -137,7 +137,7 @@ TABLES: dict[str, Callable[[LinearMixedFit], Any]] = {
     "coef_table": lambda fit: fit.coef_table(),
     "coef_table, kr": lambda fit: fit.coef_table("kenward-roger"),
     "varcorr_table": lambda fit: fit.varcorr_table(),
-    "ranef": lambda fit: fit.ranef(condvar=True),
+    "ranef": lambda fit: fit.ranef_cov(),
     "leverage": lambda fit: fit.leverage(),
     "drop1": lambda fit: fit.drop1(),
     "confint": lambda fit: fit.confint(),

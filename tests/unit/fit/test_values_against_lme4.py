@@ -72,7 +72,7 @@ def test_variance_components(pair: Pair) -> None:
 
 def test_random_effects(pair: Pair) -> None:
     fit, reference = pair
-    tables, condvar = fit.ranef(condvar=True)
+    tables, condvar = fit.ranef(), fit.ranef_cov()
     assert list(tables) == [expected["group"] for expected in reference["ranef"]]
     for expected in reference["ranef"]:
         table = tables[expected["group"]]
@@ -93,7 +93,7 @@ def test_random_effects(pair: Pair) -> None:
 
 def test_conditional_covariance_of_first_level(pair: Pair) -> None:
     fit, reference = pair
-    _, condvar = fit.ranef(condvar=True)
+    condvar = fit.ranef_cov()
     for expected in reference["ranef"]:
         blocks = expected["cond_var_first"]
         start = 0

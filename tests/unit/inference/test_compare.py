@@ -37,15 +37,15 @@ def test_table_by_hand(intercepts: LinearMixedFit, slopes: LinearMixedFit) -> No
     npar = table["npar"].to_numpy()
     deviance = table["deviance"].to_numpy()
     np.testing.assert_array_equal(npar, [4, 6])
-    np.testing.assert_allclose(table["logLik"], -deviance / 2)
+    np.testing.assert_allclose(table["loglik"], -deviance / 2)
     aic = deviance + 2 * npar
-    np.testing.assert_allclose(table["AIC"], aic)
-    np.testing.assert_allclose(table["AICc"], aic + 2 * npar * (npar + 1) / (179 - npar))
-    np.testing.assert_allclose(table["BIC"], deviance + np.log(180) * npar)
+    np.testing.assert_allclose(table["aic"], aic)
+    np.testing.assert_allclose(table["aicc"], aic + 2 * npar * (npar + 1) / (179 - npar))
+    np.testing.assert_allclose(table["bic"], deviance + np.log(180) * npar)
     weight = np.exp(-(aic - aic.min()) / 2)
     np.testing.assert_allclose(table["weight"], weight / weight.sum())
-    assert table["Chisq"].iloc[1] == pytest.approx(deviance[0] - deviance[1])
-    assert np.isnan(table[["Chisq", "Df", "p_value"]].iloc[0]).all()
+    assert table["statistic"].iloc[1] == pytest.approx(deviance[0] - deviance[1])
+    assert np.isnan(table[["statistic", "df", "p_value"]].iloc[0]).all()
 
 
 def test_what_was_done_is_said(intercepts: LinearMixedFit, slopes: LinearMixedFit) -> None:
@@ -57,7 +57,7 @@ def test_what_was_done_is_said(intercepts: LinearMixedFit, slopes: LinearMixedFi
     }
     for text in (repr(table), str(table)):
         assert text.startswith(table.note + "\none: Reaction ~ Days + (1 | Subject)\ntwo:")
-    assert type(table[["AIC"]]) is pd.DataFrame
+    assert type(table[["aic"]]) is pd.DataFrame
     ml = [mm.lmer(f"Reaction ~ {x} + (1 | Subject)", SLEEP, reml=False) for x in ("1", "Days")]
     assert mm.anova(*ml).note == ""
     assert "Restricted" in mm.anova(intercepts, slopes, refit=False).note

@@ -55,9 +55,9 @@ def test_delta_method_against_differences(column: str) -> None:
     errors = np.sqrt(np.diag(slopes @ about.vcov @ slopes.T))
     table = table_at(THETA, SIGMA, about)
     # Forward differences of step 1e-7.
-    np.testing.assert_allclose(table[f"{column}_se"], errors, rtol=1e-5)
+    np.testing.assert_allclose(table[f"{column}_std_error"], errors, rtol=1e-5)
     variances = table["var2"].isna()
-    expected = 2.0 * (table["vcov"] / table["vcov_se"]) ** 2
+    expected = 2.0 * (table["vcov"] / table["vcov_std_error"]) ** 2
     np.testing.assert_allclose(table["df"][variances], expected[variances])
     assert table["df"][~variances].isna().all()
 
@@ -67,8 +67,8 @@ def test_what_lies_on_a_bound_has_no_standard_error() -> None:
     theta[[3, 4, 5, 6]] = 0.0  # correlations of the first term are +-1, the second is gone
     table = table_at(theta, SIGMA, information(held=_on_bound(TEMPLATES, theta)))
     bounded = (table["var2"].notna() | (table["grp"] == "h")).to_numpy()
-    np.testing.assert_array_equal(table["sdcor_se"].isna(), bounded)
-    np.testing.assert_array_equal(table["vcov_se"].isna(), table["grp"] == "h")
+    np.testing.assert_array_equal(table["sdcor_std_error"].isna(), bounded)
+    np.testing.assert_array_equal(table["vcov_std_error"].isna(), table["grp"] == "h")
 
 
 def test_entries_on_the_bound() -> None:

@@ -21,19 +21,19 @@ def test_limits_without_curves_are_those_of_the_curves(slopes: LinearMixedFit) -
 
 
 def test_wald(slopes: LinearMixedFit) -> None:
-    table = slopes.confint("wald", level=0.9)
+    table = slopes.confint(method="wald", level=0.9, ddf="none")
     assert table.iloc[:4].isna().to_numpy().all()
     half = 1.6448536269514722 * slopes.stderror
     np.testing.assert_allclose(table["upper"].iloc[4:], slopes.fixef + half)
     np.testing.assert_allclose(table["lower"].iloc[4:], slopes.fixef - half)
-    assert list(slopes.confint("wald", parameters="beta_").index) == ["(Intercept)", "Days"]
+    assert list(slopes.confint(method="wald", parameters="beta_").index) == ["(Intercept)", "Days"]
 
 
 def test_unknown_method(slopes: LinearMixedFit) -> None:
     with pytest.raises(MixedModelsError, match=r"method is 'Wald'.*Did you mean 'wald'"):
-        slopes.confint("Wald")  # type: ignore[arg-type]
-    with pytest.raises(MixedModelsError, match="boot_type is 'bca'"):
-        slopes.confint("boot", boot_type="bca")  # type: ignore[arg-type]
+        slopes.confint(method="Wald")  # type: ignore[arg-type]
+    with pytest.raises(MixedModelsError, match="kind is 'bca'"):
+        slopes.confint(method="bootstrap", kind="bca")  # type: ignore[arg-type]
 
 
 def test_aliased_coefficients_keep_their_places() -> None:
@@ -41,7 +41,7 @@ def test_aliased_coefficients_keep_their_places() -> None:
     fit = mm.lmer("Reaction ~ Days + twice + I(Days**2) + (1 | Subject)", data)
     names = ["sd(Subject.(Intercept))", "sigma", "(Intercept)", "Days", "twice", "I(Days**2)"]
     for method in ("profile", "wald"):
-        table = fit.confint(method)  # type: ignore[arg-type]
+        table = fit.confint(method=method)  # type: ignore[arg-type]
         assert list(table.index) == names
         assert table.loc["twice"].isna().all()
         assert table.loc[["Days", "I(Days**2)"]].notna().to_numpy().all()
@@ -53,7 +53,7 @@ def test_aliased_coefficients_keep_their_places() -> None:
 
 def test_intervals_of_the_bootstrap_are_those_of_its_replicates(slopes: LinearMixedFit) -> None:
     table = slopes.confint(
-        "boot", 0.9, ["Days", "sigma"], boot_type="basic", nsim=50, seed=1, threads=2
+        ["Days", "sigma"], 0.9, method="bootstrap", kind="basic", nsim=50, seed=1, threads=2
     )
     every = slopes.bootstrap(50, seed=1, threads=2).confint("basic", 0.9)
     assert list(table.index) == ["sigma", "Days"]

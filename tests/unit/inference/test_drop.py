@@ -59,10 +59,13 @@ def test_drop1_is_the_fit_without_the_term(formula: str, smaller: dict[str, str]
     assert list(table.index) == ["<none>", *smaller]
     for term, fixed in smaller.items():
         other = quiet(f"y ~ {fixed} + (1|g)")
-        assert table.loc[term, "npar"] == fit.npar - other.npar
-        assert table.loc[term, "AIC"] == pytest.approx(other.aic, abs=1e-6)
-        assert table.loc[term, "LRT"] == pytest.approx(other.deviance - fit.deviance, abs=1e-6)
-    assert table.loc["<none>", "AIC"] == pytest.approx(fit.aic)
+        assert table.loc[term, "npar"] == other.npar
+        assert table.loc[term, "df"] == fit.npar - other.npar
+        assert table.loc[term, "aic"] == pytest.approx(other.aic, abs=1e-6)
+        assert table.loc[term, "statistic"] == pytest.approx(
+            other.deviance - fit.deviance, abs=1e-6
+        )
+    assert table.loc["<none>", "aic"] == pytest.approx(fit.aic)
 
 
 def test_drop1_refuses_what_would_be_coded_otherwise() -> None:
@@ -103,24 +106,24 @@ def test_ranova_is_the_fit_without_the_part(random: str, expected: dict[str, str
             other = quiet(f"y ~ f + {part}", reml=True)
             objective, npar = other.objective, other.npar
         assert table.loc[label, "npar"] == npar
-        assert table.loc[label, "logLik"] == pytest.approx(-objective / 2, abs=1e-6)
+        assert table.loc[label, "loglik"] == pytest.approx(-objective / 2, abs=1e-6)
         ratio = max(objective - fit.objective, 0.0)
-        assert table.loc[label, "LRT"] == pytest.approx(ratio, abs=1e-5)
-        assert table.loc[label, "Df"] == fit.npar - npar
+        assert table.loc[label, "statistic"] == pytest.approx(ratio, abs=1e-5)
+        assert table.loc[label, "df"] == fit.npar - npar
 
 
 def test_whole_terms() -> None:
     fit = quiet("score ~ Machine + (Machine | Worker)", MACHINES, reml=True)
     table = fit.ranova(reduce=False)
     assert table.index[1] == "(Machine | Worker)"
-    assert table["Df"].iloc[1] == 6
+    assert table["df"].iloc[1] == 6
     # Of a linear regression, by R's logLik(lm, REML = TRUE).
     residual = MACHINES["score"] - MACHINES.groupby("Machine", observed=True)["score"].transform(
         "mean"
     )
     rss, df = float((residual**2).sum()), len(MACHINES) - 3
     criterion = df * (1 + np.log(2 * np.pi * rss / df)) + 3 * np.log(18)
-    assert table["logLik"].iloc[1] == pytest.approx(-criterion / 2, abs=1e-8)
+    assert table["loglik"].iloc[1] == pytest.approx(-criterion / 2, abs=1e-8)
 
 
 @pytest.mark.parametrize(("ratio", "df"), [(0.0, 1), (2.7, 1), (2.7, 2), (5.1, 3)])

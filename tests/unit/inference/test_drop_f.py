@@ -110,7 +110,7 @@ def test_f_is_that_of_the_spans(fixed: str, empty_cells: bool, contrast: str | N
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", mm.SingularFitWarning)
         fit = mm.lmer(f"y ~ {fixed} + (1|s)", data, contrasts=contrasts)
-    found = fit.drop1("F", df="residual")
+    found = fit.drop1("F", ddf="residual")
     Z = span_of("s", data)
     V = fit.sigma**2 * (np.eye(len(data)) + fit.theta[0] ** 2 * Z @ Z.T)
     whole = basis_of(terms, data)
@@ -126,7 +126,7 @@ def test_f_is_that_of_the_spans(fixed: str, empty_cells: bool, contrast: str | N
 @pytest.mark.parametrize("second", ["0 + h + f + x", "x + f + h - 1", "x + h + 0 + f"])
 def test_the_order_of_terms_does_not_matter(second: str) -> None:
     one, other = (
-        mm.lmer(f"y ~ {fixed} + (1|s)", TABLES[False]).drop1("F", df="residual")
+        mm.lmer(f"y ~ {fixed} + (1|s)", TABLES[False]).drop1("F", ddf="residual")
         for fixed in ("0 + f + h + x", second)
     )
     pd.testing.assert_frame_equal(one.to_frame(), other.loc[one.index], rtol=1e-6)

@@ -39,9 +39,9 @@ def fit_of(fixed: str, contrasts: dict[str, Any] | None = None) -> LinearMixedFi
 @pytest.mark.parametrize("fixed", ["a*b", "a*b*x", "a/b", "a:b", "0 + a*b", "a:x + b", "x + a:b"])
 @pytest.mark.parametrize("df", ["satterthwaite", "kenward-roger"])
 def test_type_three_does_not_depend_on_coding(fixed: str, df: Any) -> None:
-    expected = fit_of(fixed).anova(3, df=df).to_frame()
+    expected = fit_of(fixed).anova(3, ddf=df).to_frame()
     for coding in CODINGS:
-        found = fit_of(fixed, coding).anova(3, df=df).to_frame()
+        found = fit_of(fixed, coding).anova(3, ddf=df).to_frame()
         pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
 
 

@@ -65,8 +65,8 @@ def test_full_intervals_are_no_narrower_on_the_whole(name: str) -> None:
     fit = fit_case(name)
     # One of each kind is enough where the same code goes over rows of the same number.
     for interval in ("confidence", "prediction") if name == "crossed" else ("prediction",):
-        given = fit.predict(interval=interval, std_error=True)
-        full = fit.predict(interval=interval, std_error=True, uncertainty="full")
+        given = fit.predict_interval(kind=interval)
+        full = fit.predict_interval(kind=interval, uncertainty="full")
         np.testing.assert_array_equal(full["prediction"], given["prediction"])
         ratio = ((full["upper"] - full["lower"]) / (given["upper"] - given["lower"])).mean()
         assert 0.98 < ratio < 12
@@ -81,8 +81,8 @@ def test_new_group_of_a_balanced_layout_has_the_t_interval() -> None:
     y = np.repeat(rng.normal(scale=20.0, size=6), 5) + rng.normal(size=30)
     fit = lmer("y ~ 1 + (1 | Batch)", {"y": y, "Batch": batch})
     means = y.reshape(6, 5).mean(axis=1)
-    table = fit.predict(
-        {"Batch": ["Z"]}, interval="confidence", uncertainty="full", allow_new_levels=True
+    table = fit.predict_interval(
+        {"Batch": ["Z"]}, kind="confidence", uncertainty="full", allow_new_levels=True
     )
     half = stats.t.ppf(0.975, 5) * means.std(ddof=1) * np.sqrt(1 + 1 / 6)
     # The mean of a new batch has less spread than the mean of its five rows, by 1 in 500 here.
@@ -91,10 +91,10 @@ def test_new_group_of_a_balanced_layout_has_the_t_interval() -> None:
 
 def test_the_fit_is_untouched() -> None:
     fit = fit_case("slopes")
-    before = fit.model.objective(fit.theta), fit.ranef(condvar=True)[1]["Subject"].copy()
-    fit.predict(interval="prediction", uncertainty="full")
+    before = fit.model.objective(fit.theta), fit.ranef_cov()["Subject"].copy()
+    fit.predict_interval(kind="prediction", uncertainty="full")
     assert fit.model.objective(fit.theta) == before[0]
-    np.testing.assert_array_equal(fit.ranef(condvar=True)[1]["Subject"], before[1])
+    np.testing.assert_array_equal(fit.ranef_cov()["Subject"], before[1])
 
 
 def test_quantiles_of_a_mixture() -> None:

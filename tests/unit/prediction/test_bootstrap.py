@@ -52,15 +52,15 @@ def test_estimates_are_those_of_the_fit(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["parametric", "residual"])
-@pytest.mark.parametrize("random", ["new", "conditional"])
+@pytest.mark.parametrize("modes", ["new", "kept"])
 @pytest.mark.parametrize("name", ["slopes", "weights, offset", "singular"])
-def test_same_for_any_number_of_threads_and_any_chunks(name: str, random: Any, kind: Any) -> None:
+def test_same_for_any_number_of_threads_and_any_chunks(name: str, modes: Any, kind: Any) -> None:
     fit = fit_case(name)
     one, two = (
-        fit.bootstrap(40, seed=3, random=random, kind=kind, threads=threads) for threads in (1, 3)
+        fit.bootstrap(40, seed=3, modes=modes, kind=kind, threads=threads) for threads in (1, 3)
     )
     pd.testing.assert_frame_equal(one.replicates, two.replicates, check_exact=True)
-    first = fit.bootstrap(10, seed=3, random=random, kind=kind)
+    first = fit.bootstrap(10, seed=3, modes=modes, kind=kind)
     pd.testing.assert_frame_equal(one.replicates.iloc[:10], first.replicates, check_exact=True)
 
 
@@ -82,7 +82,7 @@ def test_centre_and_spread_are_those_of_the_model(name: str, kind: Any) -> None:
 
 def test_kept_random_effects_do_not_vary() -> None:
     fit = fit_case("crossed")
-    kept, new = (fit.bootstrap(50, seed=1, random=random) for random in ("conditional", "new"))
+    kept, new = (fit.bootstrap(50, seed=1, modes=modes) for modes in ("kept", "new"))
     assert kept.std_error["(Intercept)"] < 0.2 * new.std_error["(Intercept)"]
     assert "kept" in repr(kept)
 
@@ -175,7 +175,7 @@ def test_intervals_of_known_replicates() -> None:
 def test_intervals_that_cannot_be() -> None:
     sample = sample_of([1.0], 1.0)
     assert sample.confint("normal").isna().all(axis=None)
-    with pytest.raises(MixedModelsError, match="type is 'bca'"):
+    with pytest.raises(MixedModelsError, match="kind is 'bca'"):
         sample.confint("bca")  # type: ignore[arg-type]
     with pytest.raises(MixedModelsError, match="between 0 and 1"):
         sample.confint(level=95)
@@ -188,7 +188,7 @@ def test_intervals_that_cannot_be() -> None:
         ({"nsim": 2.5}, "nsim is 2.5"),
         ({"nsim": 2, "seed": "abc"}, "seed is 'abc'"),
         ({"nsim": 2, "threads": 0}, "threads is 0"),
-        ({"nsim": 2, "random": "old"}, "random is 'old'"),
+        ({"nsim": 2, "modes": "old"}, "modes is 'old'"),
         ({"nsim": 2, "kind": "wild"}, "kind is 'wild'"),
         ({"nsim": 2, "statistic": lambda _: "x"}, "statistic gave 'x'"),
         ({"nsim": 2, "statistic": lambda fit: fit.theta}, "a number, a Series or a dict"),

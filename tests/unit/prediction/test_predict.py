@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from kinds_of_fits import CASES, fit_case
 
@@ -45,8 +48,8 @@ def test_new_rows_that_are_the_old_ones(name: str) -> None:
     np.testing.assert_allclose(fit.predict(data), fit.fitted, rtol=1e-12)
     weights = CASES[name][2].get("weights")
     for interval in ("confidence", "prediction"):
-        old = fit.predict(interval=interval, std_error=True)
-        new = fit.predict(data, interval=interval, std_error=True, weights=weights)
+        old = fit.predict_interval(kind=interval)
+        new = fit.predict_interval(data, kind=interval, weights=weights)
         # Rounding of a squared difference of coordinates in the basis.
         np.testing.assert_allclose(new, old, rtol=1e-9)
 
@@ -55,12 +58,12 @@ def test_new_rows_that_are_the_old_ones(name: str) -> None:
 def test_standard_errors_against_dense_equations(name: str) -> None:
     fit = fit_case(name)
     design, Z = fit.model.design, fit.model.Zt.toarray().T
-    table = fit.predict(std_error=True)
+    table = fit.predict_interval()
     # Both sides invert well-conditioned systems in double precision; a p of 0 has X of no columns.
     np.testing.assert_allclose(
         table["std_error"] ** 2, dense_variance(fit, design.X, Z), rtol=1e-9, atol=1e-20
     )
-    none = fit.predict(std_error=True, random="none")
+    none = fit.predict_interval(random="none")
     np.testing.assert_allclose(
         none["std_error"] ** 2, dense_variance(fit, design.X, 0 * Z), rtol=1e-9, atol=1e-20
     )
@@ -79,7 +82,7 @@ def test_levels_that_do_not_meet_in_the_data() -> None:
             for name, levels in (("plate", plates), ("sample", samples))
         ]
     )
-    found = fit.predict(new, std_error=True)["std_error"]
+    found = fit.predict_interval(new)["std_error"]
     expected = dense_variance(fit, np.ones((len(new), 1)), Z.astype(np.float64))
     np.testing.assert_allclose(found**2, expected, rtol=1e-9)
 
@@ -99,32 +102,30 @@ def test_nested_new_combinations() -> None:
 def test_new_levels_add_their_marginal_variance() -> None:
     fit = fit_case("slopes")
     new = {"Days": [0, 7], "Subject": ["308", "999"]}
-    table = fit.predict(new, allow_new_levels=True, std_error=True)
+    table = fit.predict_interval(new, allow_new_levels=True)
     z = np.array([1.0, 7.0])
     vcov, cov = fit.vcov.to_numpy(), fit.varcorr.cov["Subject"].to_numpy()
     assert table["prediction"].iloc[1] == pytest.approx(z @ fit.beta)
     assert table["std_error"].iloc[1] ** 2 == pytest.approx(z @ (vcov + cov) @ z)
-    alone = fit.predict(new, random="none", std_error=True)
+    alone = fit.predict_interval(new, random="none")
     assert alone["std_error"].iloc[1] ** 2 == pytest.approx(z @ vcov @ z)
 
 
 def test_intervals_are_multiples_of_the_errors() -> None:
     fit = fit_case("weights, offset")
     new = pd.DataFrame(SUBJECTS, index=["a", "b", "c"])
-    mean = fit.predict(new, interval="confidence", std_error=True, level=0.9)
-    seen = fit.predict(
-        new, interval="prediction", std_error=True, level=0.9, weights="1 / (1 + Days)"
-    )
+    mean = fit.predict_interval(new, kind="confidence", level=0.9)
+    seen = fit.predict_interval(new, kind="prediction", level=0.9, weights="1 / (1 + Days)")
     assert list(mean.columns) == ["prediction", "std_error", "lower", "upper"]
     assert mean.index.tolist() == ["a", "b", "c"]
     extra = seen["std_error"] ** 2 - mean["std_error"] ** 2
     np.testing.assert_allclose(extra, fit.sigma**2 * np.array([1.0, 5.0, 10.0]))
-    # The 95 % point of t with 178 degrees of freedom.
+    # The 95 % point of t with 178 degrees of freedom, the residual's.
     np.testing.assert_allclose(
         mean["upper"] - mean["prediction"], 1.653459 * mean["std_error"], rtol=1e-6
     )
     np.testing.assert_allclose(mean["lower"] + mean["upper"], 2 * mean["prediction"])
-    plain = fit.predict(new, interval="prediction", std_error=True)
+    plain = fit.predict_interval(new, kind="prediction")
     np.testing.assert_allclose(plain["std_error"] ** 2 - mean["std_error"] ** 2, fit.sigma**2)
 
 
@@ -144,6 +145,7 @@ def test_offset_counts() -> None:
         (["1 | plate"], "plate"),
         ([], ""),
         (("plate", "sample"), "plate sample"),
+        (["sample", "(1 | plate)"], "plate sample"),
         ("all", "plate sample"),
     ],
 )
@@ -176,7 +178,7 @@ def test_missing_values_make_their_rows_missing() -> None:
         index=[7, 5, 3, 1],
     )
     for uncertainty in ("conditional", "full"):
-        table = fit.predict(new, interval="prediction", uncertainty=uncertainty, std_error=True)
+        table = fit.predict_interval(new, kind="prediction", uncertainty=uncertainty)
         assert table.index.tolist() == [7, 5, 3, 1]
         assert table.isna().all(axis=1).tolist() == [False, True, True, False]
         assert table.isna().any(axis=1).tolist() == [False, True, True, False]
@@ -197,7 +199,9 @@ def test_no_rows() -> None:
     fit = fit_case("slopes")
     empty = load_dataset("sleepstudy").iloc[:0]
     for uncertainty in ("conditional", "full"):
-        assert fit.predict(empty, interval="confidence", uncertainty=uncertainty).shape == (0, 3)
+        table = fit.predict_interval(empty, uncertainty=uncertainty, columns=True)
+        assert table.shape == (0, 4 + empty.shape[1])
+    assert fit.predict_interval(empty, random="none").shape == (0, 4)
 
 
 @pytest.mark.parametrize(
@@ -210,14 +214,73 @@ def test_no_rows() -> None:
         ({"random": ["(1 | Subject)"]}, MixedModelsError, "not a random-effects term"),
         ({"random": ["(1 | Sub"]}, MixedModelsError, "random: "),
         ({"random": 3}, MixedModelsError, "random is 3"),
-        ({"interval": "credible"}, MixedModelsError, "interval is 'credible'"),
-        ({"uncertainty": "some"}, MixedModelsError, "uncertainty is 'some'"),
-        ({"interval": "prediction", "level": 2}, MixedModelsError, "level is 2"),
-        ({"weights": [1.0]}, MixedModelsError, "weights are for new rows"),
-        ({"data": SUBJECTS, "weights": [1, 0, 2]}, DataError, r"row 1 \(0.0\)"),
         ({"data": [1, 2]}, DataError, "not an eager table"),
     ],
 )
 def test_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
+        fit_case("slopes").predict_interval(**options)
+    with pytest.raises(error, match=message):
         fit_case("slopes").predict(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"kind": "credible"}, MixedModelsError, "kind is 'credible'"),
+        ({"uncertainty": "some"}, MixedModelsError, "uncertainty is 'some'"),
+        ({"level": 2}, MixedModelsError, "level is 2"),
+        ({"ddf": "satt"}, MixedModelsError, "ddf is 'satt'"),
+        ({"ddf": "satt", "uncertainty": "full"}, MixedModelsError, "ddf is 'satt'"),
+        ({"weights": [1.0]}, MixedModelsError, "weights are for new rows"),
+        ({"data": SUBJECTS, "weights": [1, 0, 2]}, DataError, r"row 1 \(0.0\)"),
+    ],
+)
+def test_refused_intervals(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        fit_case("slopes").predict_interval(**options)
+
+
+TABLES = {
+    "pandas": pd.DataFrame,
+    "polars": pl.DataFrame,
+    "pyarrow": pa.table,
+    "dict": dict,
+}
+
+
+@pytest.mark.parametrize("make", TABLES.values(), ids=TABLES)
+def test_columns_of_the_data_stand_before(make: Callable[[Any], Any]) -> None:
+    fit = fit_case("slopes")
+    given = {**SUBJECTS, "note": ["x", "y", "z"], "lower": [1.0, 2.0, 3.0]}
+    table = fit.predict_interval(make(given), columns=True)
+    bare = fit.predict_interval(make(given))
+    assert list(table.columns) == [*SUBJECTS, "note", "data(lower)", *bare.columns]
+    assert table["note"].tolist() == given["note"]
+    assert table["data(lower)"].tolist() == given["lower"]
+    pd.testing.assert_frame_equal(table[bare.columns], bare)
+
+
+def test_columns_without_data_are_the_response_and_the_groups() -> None:
+    fit = fit_case("slopes")
+    table = fit.predict_interval(columns=True, kind="prediction")
+    assert list(table.columns)[:3] == ["Reaction", "Subject", "prediction"]
+    np.testing.assert_array_equal(table["Reaction"], fit.model.y)
+    assert table["prediction"].equals(fit.predict())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_call_one_type(name: str) -> None:
+    fit = fit_case(name)
+    for random in ("all", "none"):
+        assert isinstance(fit.predict(random=random), pd.Series)
+        for kind in ("confidence", "prediction"):
+            for uncertainty in ("conditional", "full"):
+                table = fit.predict_interval(
+                    None,
+                    kind,
+                    random=random,
+                    uncertainty=uncertainty,  # type: ignore[arg-type]
+                )
+                assert list(table.columns) == ["prediction", "std_error", "lower", "upper"]
+                np.testing.assert_allclose(table["prediction"], fit.predict(random=random))

@@ -81,10 +81,10 @@ def test_values_are_the_same_to_the_bit(pair: Any) -> None:
         assert getattr(loaded, name).tobytes() == getattr(fit, name).tobytes(), name
         assert not getattr(loaded, name).flags.writeable
     pd.testing.assert_frame_equal(loaded.vcov, fit.vcov, check_exact=True)
-    (modes, condvar), (modes0, condvar0) = loaded.ranef(condvar=True), fit.ranef(condvar=True)
-    for group, table in modes0.items():
+    modes, covariances = loaded.ranef(), loaded.ranef_cov()
+    for group, table in fit.ranef().items():
         pd.testing.assert_frame_equal(modes[group], table, check_exact=True)
-        np.testing.assert_array_equal(condvar[group], condvar0[group])
+        np.testing.assert_array_equal(covariances[group], fit.ranef_cov()[group])
 
 
 def test_the_search_is_kept(pair: Any) -> None:
