@@ -85,7 +85,7 @@ def products() -> None:
         found = cross_products(design, threads=2)
         ended = time.perf_counter()
     print(f"design {middle - began:.2f} s, cross-products {ended - middle:.2f} s, two threads")
-    print(f"{found.q} levels, {len(found.pairs()[0][3])} pairs of levels")
+    print(f"{found.q} levels, {len(found.pairs()[0].level_b)} pairs of levels")
     print(f"memory beyond the columns: {(memory.peak - memory.start) / 1e9:.2f} GB at most")
 
 

@@ -5,28 +5,21 @@
 #include "kernels/blas.hpp"
 #include "kernels/memory.hpp"
 #include "model.hpp"
+#include "results.hpp"
 
 double Evaluator::value(Dense theta, bool reml) {
   const double* at = checked(theta);
-  const CoreCall call;
-  return core.value(at, likelihood(reml));
+  return in_core([&] { return of(reml).value(at); });
 }
 
 Array<double> Evaluator::gradient(bool reml) {
   std::vector<double> out(core.m());
-  {
-    const CoreCall call;
-    core.gradient(likelihood(reml), out.data());
-  }
+  in_core([&] { of(reml).gradient(out.data()); });
   return to_numpy(std::move(out));
 }
 
 std::optional<Array<double>> Evaluator::hessian(bool reml) {
-  std::vector<double> out;
-  {
-    const CoreCall call;
-    out = mm::hessian(core, likelihood(reml), analysis.products.graph);
-  }
+  std::vector<double> out = in_core([&] { return mm::hessian(of(reml)); });
   if (out.empty()) return {};
   const auto m = static_cast<std::size_t>(core.m());
   return to_numpy(std::move(out), {m, m});
@@ -34,73 +27,27 @@ std::optional<Array<double>> Evaluator::hessian(bool reml) {
 
 Array<double> Evaluator::difference_hessian(Dense theta, bool reml, bool forward) {
   const std::vector<double> at(checked(theta), theta.data() + theta.size());
-  std::vector<double> out;
-  {
-    const CoreCall call;
-    out = mm::difference_hessian(core, likelihood(reml), at, forward);
-  }
+  std::vector<double> out = in_core([&] { return mm::difference_hessian(of(reml), at, forward); });
   return to_numpy(std::move(out), {at.size(), at.size()});
 }
 
-// Fits to responses (replicates x n): theta, beta, sigma, objective, status.
-nb::dict Evaluator::refit(nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> responses, Dense start,
-                          bool reml, int max_values, double decrement, double zero, int threads) const {
-  const Products& products = analysis.products;
-  if (static_cast<std::int64_t>(responses.shape(1)) != products.rows.n)
-    throw nb::value_error("responses and rows differ in number");
-  const std::vector<double> from(checked(start), start.data() + start.size());
-  const mm::RefitModel model{products.rows, products.basis, products.A, analysis.symbolic, core.entries()};
-  const auto count = responses.shape(0), m = from.size(), p = static_cast<std::size_t>(products.A.p);
-  mm::Refits r;
-  {
-    const CoreCall call;
-    r = mm::refit(model, responses.data(), static_cast<int>(count), from, likelihood(reml),
-                  {max_values, decrement, zero}, threads);
-  }
-  std::vector<std::int32_t> status(r.status.size());
-  for (std::size_t i = 0; i < status.size(); ++i) status[i] = r.status[i] == mm::SearchStatus::converged ? 0 : 1;
-  nb::dict out;
-  out["theta"] = to_numpy(std::move(r.theta), {count, m});
-  out["beta"] = to_numpy(std::move(r.beta), {count, p});
-  out["sigma"] = to_numpy(std::move(r.sigma));
-  out["objective"] = to_numpy(std::move(r.objective));
-  out["status"] = to_numpy(std::move(status));
-  return out;
-}
-
 Array<double> Evaluator::conditional_covariance(int factor) {
-  const mm::FactorBlock& block = analysis.products.A.factors.at(factor);
+  const mm::FactorBlock& block = A().factors.at(factor);
   mm::require_memory("Conditional covariances",
                      {{"a block for every level", mm::bytes_of_numbers(block.diagonal.size())}});
   std::vector<double> out(block.diagonal.size());
-  {
-    const CoreCall call;
+  in_core([&] {
     core.pls().ensure_inverse();
     core.pls().conditional_covariance(factor, out.data());
     mm::covariance_from_axes(block, out.data());
-  }
+  });
   const auto s = static_cast<std::size_t>(block.width);
   return to_numpy(std::move(out), {static_cast<std::size_t>(block.levels), s, s});
 }
 
-// L as the three arrays of compressed columns, permuted order.
-nb::tuple Evaluator::factor_csc() const {
-  mm::FactorPattern pattern;
-  std::vector<double> values;
-  {
-    const CoreCall call;
-    pattern = mm::factor_pattern(analysis.products.graph, analysis.symbolic);
-    values.resize(pattern.place.size());
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = core.pls().factor().panels()[pattern.place[i]];
-  }
-  return nb::make_tuple(to_numpy(std::move(values)),
-                        to_numpy(std::vector<std::int32_t>(pattern.row.begin(), pattern.row.end())),
-                        to_numpy(std::move(pattern.start)));
-}
-
 // RX (p x p upper): the transposed leading triangle of the factor of X'V^-1X.
 Array<double> Evaluator::RX() const {
-  const auto p = static_cast<std::size_t>(analysis.products.A.p), k = p + 1;
+  const auto p = static_cast<std::size_t>(A().p), k = p + 1;
   std::vector<double> out(p * p, 0.0);
   for (std::size_t r = 0; r < p; ++r)
     for (std::size_t c = r; c < p; ++c) out[r * p + c] = core.pls().RX()[c + r * k];
@@ -134,22 +81,20 @@ Array<double> Evaluator::map_both(Table matrix, AlongAxes along) const {
 
 // Of X = Q R: sigma^2 (RX R)^-1 times its transpose, with RX of the basis Q.
 Array<double> Evaluator::vcov(bool reml) const {
-  const Products& products = analysis.products;
-  const int p = products.A.p;
+  const int p = A().p;
   std::vector<double> inverse(static_cast<std::size_t>(p) * p, 0.0), out(inverse.size());
-  {
-    const CoreCall call;
+  in_core([&] {
     for (int i = 0; i < p; ++i) inverse[i * (static_cast<std::size_t>(p) + 1)] = sigma(reml);
     mm::blas::trsm('L', 'L', 'T', p, p, core.pls().RX().data(), p + 1, inverse.data(), p);
-    mm::blas::trsm('L', 'U', 'N', p, p, products.basis.R.data(), p, inverse.data(), p);
+    mm::blas::trsm('L', 'U', 'N', p, p, model.basis.R.data(), p, inverse.data(), p);
     mm::blas::gemm('N', 'T', p, p, p, 1.0, inverse.data(), p, inverse.data(), p, 0.0, out.data(), p);
-  }
+  });
   const auto size = static_cast<std::size_t>(p);
   return to_numpy(std::move(out), {size, size});
 }
 
 Array<double> Evaluator::RZX() const {
-  const auto q = static_cast<std::size_t>(analysis.products.A.q), k = static_cast<std::size_t>(analysis.products.A.k());
+  const auto q = static_cast<std::size_t>(A().q), k = static_cast<std::size_t>(A().k());
   std::vector<double> out(core.pls().RZX());
   for (std::size_t i = k - 1; i < out.size(); i += k) out[i] *= A().unit;
   return to_numpy(std::move(out), {q, k});
@@ -158,7 +103,7 @@ Array<double> Evaluator::RZX() const {
 // Coefficients of the kept columns of X.
 Array<double> Evaluator::beta() const {
   std::vector<double> out(core.pls().beta().size());
-  analysis.products.basis.to_original(core.pls().beta().data(), out.data());
+  model.basis.to_original(core.pls().beta().data(), out.data());
   return to_numpy(std::move(out));
 }
 
@@ -170,7 +115,79 @@ Array<double> Evaluator::b() const {
   return in_unit(A(), std::move(out));
 }
 
+namespace {
+
+struct Refits {
+  Array<double> theta, beta, sigma, objective;
+  Array<std::int32_t> status;
+};
+
+struct FactorColumns {
+  Array<double> values;
+  Array<std::int32_t> rows;
+  Array<std::int64_t> starts;
+};
+
+Refits refit(const Evaluator& evaluator, Table responses, Dense start, bool reml, const mm::SearchSettings& settings,
+             int threads) {
+  const mm::Model& model = evaluator.model;
+  if (static_cast<std::int64_t>(responses.shape(1)) != model.rows.n)
+    throw nb::value_error("responses and rows differ in number");
+  const std::vector<double> from(evaluator.checked(start), start.data() + start.size());
+  const auto count = responses.shape(0), m = from.size(), p = static_cast<std::size_t>(model.A->p);
+  mm::Refits found = in_core([&] {
+    return mm::refit(model, responses.data(), static_cast<int>(count), from, likelihood(reml), settings, threads);
+  });
+  std::vector<std::int32_t> status(count);
+  for (std::size_t i = 0; i < count; ++i) status[i] = found.status[i] == mm::SearchStatus::converged ? 0 : 1;
+  return {to_numpy(std::move(found.theta), {count, m}), to_numpy(std::move(found.beta), {count, p}),
+          to_numpy(std::move(found.sigma)), to_numpy(std::move(found.objective)), to_numpy(std::move(status))};
+}
+
+FactorColumns factor_columns(const Evaluator& evaluator) {
+  const mm::Factor& factor = evaluator.core.pls().factor();
+  std::vector<double> values;
+  mm::FactorPattern pattern = in_core([&] {
+    mm::FactorPattern found = mm::factor_pattern(*evaluator.model.graph, *evaluator.model.symbolic);
+    values.resize(found.place.size());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = factor.panels()[found.place[i]];
+    return found;
+  });
+  return {to_numpy(std::move(values)), to_numpy(std::vector<std::int32_t>(pattern.row.begin(), pattern.row.end())),
+          to_numpy(std::move(pattern.start))};
+}
+
+std::vector<Array<double>> starts(const Evaluator& evaluator) {
+  std::vector<Array<double>> out;
+  for (std::vector<double>& start : in_core([&] { return evaluator.core.starts(); }))
+    out.push_back(to_numpy(std::move(start)));
+  return out;
+}
+
+void bind_results(nb::module_& m) {
+  Result<mm::HessianCost>(m, "HessianCost", "What second derivatives cost, in flops of a dense factorization, about.")
+      .value("exact", &mm::HessianCost::exact, "The exact ones.")
+      .value("differences", &mm::HessianCost::differences, "Differences of 2 m gradients.")
+      .value("numbers", &mm::HessianCost::numbers, "Numbers that the exact ones need room for.");
+  Result<mm::Identifiability>(m, "Identifiability", "Whether covariance parameters may be confounded.")
+      .value("pivot", &mm::Identifiability::pivot, "Least pivot of the scaled Gram matrix of the derivatives of V.")
+      .value("share", &mm::Identifiability::share, "Least part of a column of Z that X leaves over.");
+  Result<Refits>(m, "Refits", "Fits to other responses; NaN where nothing can be computed.")
+      .array("theta", &Refits::theta, "(replicates, m) along the axes of the terms.")
+      .array("beta", &Refits::beta, "(replicates, p) of the kept columns.")
+      .array("sigma", &Refits::sigma, "(replicates,).")
+      .array("objective", &Refits::objective, "(replicates,) the criterion.")
+      .array("status", &Refits::status, "(replicates,) 0: converged.");
+  Result<FactorColumns>(m, "FactorColumns", "L by compressed columns, permuted order.")
+      .array("values", &FactorColumns::values, "(nnz,).")
+      .array("rows", &FactorColumns::rows, "(nnz,).")
+      .array("starts", &FactorColumns::starts, "(q + 1,).");
+}
+
+}  // namespace
+
 void bind_evaluator(nb::module_& m) {
+  bind_results(m);
   nb::class_<Evaluator>(m, "Evaluator", "The criterion with its workspace. Not for use from two threads at a time.")
       .def(nb::init<const Analysis&, Entries, int>(), nb::arg("analysis"), nb::arg("entries"), nb::arg("threads") = 1,
            nb::keep_alive<1, 2>())
@@ -180,55 +197,26 @@ void bind_evaluator(nb::module_& m) {
       .def("hessian", &Evaluator::hessian, nb::arg("reml"),
            "Exact second derivatives (m, m) at the theta of the last value(); None where they would lose their digits.")
       .def(
-          "hessian_cost",
-          [](const Evaluator& s) {
-            const Products& products = s.analysis.products;
-            mm::HessianCost cost;
-            {
-              const CoreCall call;
-              cost = mm::hessian_cost(products.A, products.graph, s.analysis.symbolic, s.core.entries());
-            }
-            return nb::make_tuple(cost.exact, cost.differences, cost.numbers);
-          },
-          "Flops, about, of hessian() and of differences of 2 m gradients; numbers that the former needs room for.")
+          "hessian_cost", [](const Evaluator& s) { return in_core([&] { return mm::hessian_cost(s.model); }); },
+          "What hessian() costs.")
       .def("difference_hessian", &Evaluator::difference_hessian, nb::arg("theta"), nb::arg("reml"), nb::arg("forward"),
            "Differences (m, m) of the gradient, forward or central.")
-      .def(
-          "starts",
-          [](const Evaluator& s) {
-            std::vector<std::vector<double>> starts;
-            {
-              const CoreCall call;
-              starts = s.core.starts();
-            }
-            nb::list out;
-            for (std::vector<double>& start : starts) out.append(to_numpy(std::move(start)));
-            return out;
-          },
-          "Starts for theta by moments: one, or two where there may be two basins.")
+      .def("starts", &starts, "Starts for theta by moments: one, or two where there may be two basins.")
       .def(
           "identifiability",
           [](const Evaluator& s, bool reml) {
-            mm::Identifiability found;
-            {
-              const CoreCall call;
-              found = mm::identifiability(s.analysis.products.A, s.core.entries(), likelihood(reml));
-            }
-            return nb::make_tuple(found.pivot, found.share);
+            return in_core([&] { return mm::identifiability(s.A(), s.core.entries(), likelihood(reml)); });
           },
-          nb::arg("reml"),
-          "Least pivot of the scaled Gram matrix of the derivatives of V, and least part of a column of Z that X "
-          "leaves over.")
+          nb::arg("reml"))
       .def_prop_ro(
           "unit", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.unit())); },
           "(m,) natural unit of theta: one over the root mean square of the column of Z that its row multiplies.",
           nb::rv_policy::automatic)
-      .def("refit", &Evaluator::refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("max_values"),
-           nb::arg("decrement"), nb::arg("zero"), nb::arg("threads"),
-           "Fits to responses (replicates, n): theta, beta, sigma, objective, status (0: converged).")
+      .def("refit", &refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("settings"),
+           nb::arg("threads"), "Fits to responses (replicates, n).")
       .def("conditional_covariance", &Evaluator::conditional_covariance, nb::arg("factor"),
            "lam [M^-1]_ll lam' (levels, s, s) at the theta of the last value().")
-      .def("factor_csc", &Evaluator::factor_csc, "Data, row indices and column starts of L.")
+      .def("factor_columns", &factor_columns, "L at the theta of the last value().")
       .def_prop_ro("RX", &Evaluator::RX, "(p, p) upper, of the basis: that of X is this times Products.R.",
                    nb::rv_policy::automatic)
       .def("vcov", &Evaluator::vcov, nb::arg("reml"), "(p, p) covariance of the kept coefficients.")

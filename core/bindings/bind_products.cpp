@@ -1,9 +1,47 @@
 // Bindings of crossprod.hpp and symbolic.hpp: the stages that do not depend on theta.
 #include "model.hpp"
+#include "results.hpp"
 
 namespace {
 
+struct PairProducts {
+  int a, b;
+  Array<std::int64_t> start;
+  Array<std::int32_t> level_b;
+  Array<double> values;
+};
+
+std::vector<PairProducts> pairs(const Products& s) {
+  std::vector<PairProducts> out;
+  for (const mm::PairBlock& b : s.A().pairs) {
+    const auto wa = static_cast<std::size_t>(s.A().factors[b.a].width),
+               wb = static_cast<std::size_t>(s.A().factors[b.b].width);
+    out.push_back({b.a, b.b, to_numpy(std::vector<std::int64_t>(b.start)),
+                   to_numpy(std::vector<std::int32_t>(b.level_b)),
+                   to_numpy(std::vector<double>(b.values), {b.level_b.size(), wa, wb})});
+  }
+  return out;
+}
+
+mm::Fill fill(const Products& s, const std::variant<std::string, std::vector<int>>& order) {
+  return in_core([&] {
+    const mm::LevelGraph& graph = *s.model.graph;
+    if (const auto* factors = std::get_if<std::vector<int>>(&order))
+      return mm::eliminate(graph, checked_order(s.A(), *factors), "factors").fill;
+    return mm::eliminate(graph, mm::minimum_degree(graph), "minimum degree").fill;
+  });
+}
+
 void bind_products(nb::module_& m) {
+  Result<PairProducts>(m, "PairProducts", "Z_b'WZ_a of two factors a < b.")
+      .value("a", &PairProducts::a)
+      .value("b", &PairProducts::b)
+      .array("start", &PairProducts::start, "(levels of a + 1,) where the pairs of each of its levels begin.")
+      .array("level_b", &PairProducts::level_b, "(pairs,).")
+      .array("values", &PairProducts::values, "(pairs, s_a, s_b).");
+  Result<mm::Fill>(m, "Fill", "What an order of elimination costs.")
+      .value("nnz", &mm::Fill::nnz, "Nonzeros of L.")
+      .value("flops", &mm::Fill::flops, "Of a factorization.");
   nb::class_<Products>(
       m, "Products",
       "Cross-products of a design. Arguments: codes (one int32 array of length n per grouping factor),\n"
@@ -13,35 +51,35 @@ void bind_products(nb::module_& m) {
                     Vector, std::optional<Vector>, std::optional<Vector>, int>(),
            nb::arg("codes"), nb::arg("levels"), nb::arg("z"), nb::arg("X"), nb::arg("y"),
            nb::arg("weights").none() = nb::none(), nb::arg("offset").none() = nb::none(), nb::arg("threads") = 1)
-      .def_prop_ro("n", [](const Products& s) { return s.rows.n; })
+      .def_prop_ro("n", [](const Products& s) { return s.model.rows.n; })
       .def_prop_ro(
-          "p", [](const Products& s) { return s.basis.p(); }, "Rank of X.")
-      .def_prop_ro("q", [](const Products& s) { return s.A.q; })
+          "p", [](const Products& s) { return s.model.basis.p(); }, "Rank of X.")
+      .def_prop_ro("q", [](const Products& s) { return s.A().q; })
       .def_prop_ro(
           "kept",
           [](const Products& s) {
-            return to_numpy(std::vector<std::int32_t>(s.basis.kept.begin(), s.basis.kept.end()));
+            return to_numpy(std::vector<std::int32_t>(s.model.basis.kept.begin(), s.model.basis.kept.end()));
           },
           "Columns of X kept (p,); of a dependent set the first ones stay.", nb::rv_policy::automatic)
       .def_prop_ro(
           "R",
           [](const Products& s) {
-            const auto p = static_cast<std::size_t>(s.basis.p());
-            return to_numpy(std::vector<double>(s.basis.R), {p, p}, 'F');
+            const auto p = static_cast<std::size_t>(s.model.basis.p());
+            return to_numpy(std::vector<double>(s.model.basis.R), {p, p}, 'F');
           },
           "Triangle (p, p) with sqrt(W) X = Q R.", nb::rv_policy::automatic)
-      .def_prop_ro("nbytes", [](const Products& s) { return s.A.bytes(); })
-      .def_prop_ro("fits_exactly", [](const Products& s) { return s.basis.fits_exactly; })
-      .def_prop_ro("residual_norm", [](const Products& s) { return s.basis.unit * s.basis.residual_norm; })
+      .def_prop_ro("nbytes", [](const Products& s) { return s.A().bytes(); })
+      .def_prop_ro("fits_exactly", [](const Products& s) { return s.model.basis.fits_exactly; })
+      .def_prop_ro("residual_norm", [](const Products& s) { return s.model.basis.unit * s.model.basis.residual_norm; })
       .def(
           "within",
           [](const Products& s, double least, double most) {
             const auto inside = [&](double size) { return least < size && size < most; };
-            bool all = inside(s.A.unit);
-            for (int j = 0; j < s.basis.p(); ++j)
-              all =
-                  all && inside(s.A.unit * std::sqrt(static_cast<double>(s.rows.n)) / s.basis.R[j * (s.basis.p() + 1)]);
-            for (const mm::FactorBlock& f : s.A.factors)
+            bool all = inside(s.A().unit);
+            for (int j = 0; j < s.model.basis.p(); ++j)
+              all = all && inside(s.A().unit * std::sqrt(static_cast<double>(s.model.rows.n)) /
+                                  s.model.basis.R[j * (s.model.basis.p() + 1)]);
+            for (const mm::FactorBlock& f : s.A().factors)
               for (int c = 0; c < f.width && !f.T.empty(); ++c) all = all && inside(f.T[c * (f.width + 1)]);
             return all;
           },
@@ -50,65 +88,39 @@ void bind_products(nb::module_& m) {
       .def(
           "axes",
           [](const Products& s, int f) -> std::optional<Array<double>> {
-            const mm::FactorBlock& b = s.A.factors.at(f);
+            const mm::FactorBlock& b = s.A().factors.at(f);
             const auto w = static_cast<std::size_t>(b.width);
             if (b.T.empty()) return {};
             return to_numpy(std::vector<double>(b.T), {w, w}, 'F');
           },
           nb::arg("factor"), "T (s, s) of one factor, lower triangular, None for the identity: Z stands for Z T here.")
       .def_prop_ro(
-          "unit", [](const Products& s) { return s.A.unit; }, "Unit of the response, a power of two.")
-      .def_prop_ro("sum_log_weights", [](const Products& s) { return s.A.sum_log_weights; })
+          "unit", [](const Products& s) { return s.A().unit; }, "Unit of the response, a power of two.")
+      .def_prop_ro("sum_log_weights", [](const Products& s) { return s.A().sum_log_weights; })
       .def_prop_ro(
           "ZtX",
           [](const Products& s) {
-            return to_numpy(std::vector<double>(s.A.ZtX),
-                            {static_cast<std::size_t>(s.A.q), static_cast<std::size_t>(s.A.k())});
+            return to_numpy(std::vector<double>(s.A().ZtX),
+                            {static_cast<std::size_t>(s.A().q), static_cast<std::size_t>(s.A().k())});
           },
           "Z'W [Q, y - X beta_ls] (q, p + 1), core order; the response in units of `unit`.", nb::rv_policy::automatic)
       .def_prop_ro(
           "XtX",
           [](const Products& s) {
-            const auto k = static_cast<std::size_t>(s.A.k());
-            return to_numpy(std::vector<double>(s.A.XtX), {k, k});
+            const auto k = static_cast<std::size_t>(s.A().k());
+            return to_numpy(std::vector<double>(s.A().XtX), {k, k});
           },
           nb::rv_policy::automatic)
       .def(
           "diagonal",
           [](const Products& s, int f) {
-            const mm::FactorBlock& b = s.A.factors.at(f);
+            const mm::FactorBlock& b = s.A().factors.at(f);
             const auto w = static_cast<std::size_t>(b.width);
             return to_numpy(std::vector<double>(b.diagonal), {static_cast<std::size_t>(b.levels), w, w});
           },
           nb::arg("factor"), "Z'WZ of one factor: (levels, s, s).")
-      .def(
-          "pairs",
-          [](const Products& s) {
-            nb::list out;
-            for (const mm::PairBlock& b : s.A.pairs) {
-              const auto wa = static_cast<std::size_t>(s.A.factors[b.a].width),
-                         wb = static_cast<std::size_t>(s.A.factors[b.b].width);
-              out.append(nb::make_tuple(b.a, b.b, to_numpy(std::vector<std::int64_t>(b.start)),
-                                        to_numpy(std::vector<std::int32_t>(b.level_b)),
-                                        to_numpy(std::vector<double>(b.values), {b.level_b.size(), wa, wb})));
-            }
-            return out;
-          },
-          "Z_b'WZ_a of every two factors a < b: a, b, start (levels of a + 1,), level of b (pairs,), values (pairs, "
-          "s_a, s_b).")
-      .def(
-          "fill",
-          [](const Products& s, std::variant<std::string, std::vector<int>> order) {
-            const CoreCall call;
-            mm::Elimination e;
-            if (const auto* factors = std::get_if<std::vector<int>>(&order))
-              e = mm::eliminate(s.graph, checked_order(s.A, *factors), "factors");
-            else
-              e = mm::eliminate(s.graph, mm::minimum_degree(s.graph), "minimum degree");
-            return std::pair<std::int64_t, double>(e.fill.nnz, e.fill.flops);
-          },
-          nb::arg("order"),
-          "Nonzeros of L and flops of a factorization for an order of the factors or 'minimum degree'.");
+      .def("pairs", &pairs, "Of every two factors.")
+      .def("fill", &fill, nb::arg("order"), "For an order of the factors or 'minimum degree'.");
 }
 
 void bind_analysis(nb::module_& m) {
@@ -116,22 +128,22 @@ void bind_analysis(nb::module_& m) {
                        "Order and pattern of the factor: 'cheapest', 'minimum degree' or a list of factors.")
       .def(nb::init<const Products&, std::variant<std::string, std::vector<int>>>(), nb::arg("products"),
            nb::arg("order") = std::string("cheapest"), nb::keep_alive<1, 2>())
-      .def_prop_ro("order", [](const Analysis& s) { return s.symbolic.elimination.name; })
-      .def_prop_ro("nnz", [](const Analysis& s) { return s.symbolic.elimination.fill.nnz; })
-      .def_prop_ro("flops", [](const Analysis& s) { return s.symbolic.elimination.fill.flops; })
-      .def_prop_ro("supernodes", [](const Analysis& s) { return s.symbolic.supernodes.size(); })
+      .def_prop_ro("order", [](const Analysis& s) { return s.symbolic().elimination.name; })
+      .def_prop_ro("nnz", [](const Analysis& s) { return s.symbolic().elimination.fill.nnz; })
+      .def_prop_ro("flops", [](const Analysis& s) { return s.symbolic().elimination.fill.flops; })
+      .def_prop_ro("supernodes", [](const Analysis& s) { return s.symbolic().supernodes.size(); })
       .def_prop_ro(
           "largest",
           [](const Analysis& s) {
             int largest = 0;
-            for (const mm::Supernode& node : s.symbolic.supernodes) largest = std::max(largest, node.width);
+            for (const mm::Supernode& node : s.symbolic().supernodes) largest = std::max(largest, node.width);
             return largest;
           },
           "Width of the widest supernode.")
       .def_prop_ro(
-          "stored", [](const Analysis& s) { return s.symbolic.panel_size; }, "Numbers stored for L.")
+          "stored", [](const Analysis& s) { return s.symbolic().panel_size; }, "Numbers stored for L.")
       .def_prop_ro(
-          "workspace", [](const Analysis& s) { return mm::WorkspaceBytes(s.products.A, s.symbolic, 1).total(); },
+          "workspace", [](const Analysis& s) { return mm::WorkspaceBytes(s.A(), s.symbolic(), 1).total(); },
           "Bytes that an evaluator takes: factor, inverse, products.")
       .def_prop_ro(
           "permutation", [](const Analysis& s) { return to_numpy(s.permutation()); },

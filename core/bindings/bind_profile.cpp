@@ -1,6 +1,7 @@
 // Bindings of profile.hpp. A curve holds (through keep_alive) the analysis it was made from.
 #include "after/profile.hpp"
 #include "model.hpp"
+#include "results.hpp"
 
 namespace {
 
@@ -10,11 +11,6 @@ mm::Held held(const std::string& kind) {
   if (kind == "cor") return mm::Held::correlation;
   if (kind == "beta") return mm::Held::coefficient;
   throw nb::value_error("a parameter is sigma, sd, cor or beta");
-}
-
-nb::tuple to_tuple(mm::ProfilePoint p) {
-  return nb::make_tuple(p.at, p.deviance, p.slope, to_numpy(std::move(p.theta)), p.sigma, to_numpy(std::move(p.beta)),
-                        p.converged);
 }
 
 struct ProfileCurve {
@@ -29,24 +25,31 @@ struct ProfileCurve {
     std::vector<mm::ProfileTerm> converted;
     for (const auto& t : terms) converted.push_back({t.at(0), t.at(1), t.at(2)});
     const std::vector<double> at(theta.data(), theta.data() + theta.size());
-    const CoreCall call;
-    const Products& made = analysis.products;
-    return {made.rows, made.basis, made.A, analysis.symbolic, std::move(converted), parameter, at, threads};
+    return in_core([&] { return mm::ProfileCurve(analysis.model, converted, parameter, at, threads); });
   }
 
-  nb::tuple solve(double at, bool thorough) {
-    mm::ProfilePoint found;
-    {
-      const CoreCall call;
-      found = core.solve(at, thorough);
-    }
-    return to_tuple(std::move(found));
+  mm::ProfilePoint solve(double at, bool thorough) {
+    return in_core([&] { return core.solve(at, thorough); });
   }
 };
 
 }  // namespace
 
 void bind_profile(nb::module_& m) {
+  Result<mm::ProfilePoint>(m, "ProfilePoint", "The lowest deviance with one parameter held.")
+      .value("at", &mm::ProfilePoint::at,
+             "What is held: log sigma, the sd, the angle whose sine is the correlation, or\n"
+             "the coefficient.")
+      .value("deviance", &mm::ProfilePoint::deviance)
+      .value("slope", &mm::ProfilePoint::slope, "Derivative of the deviance by `at`.")
+      .value("sigma", &mm::ProfilePoint::sigma)
+      .value("converged", &mm::ProfilePoint::converged)
+      .def_prop_ro(
+          "theta", [](const mm::ProfilePoint& s) { return to_numpy(std::vector<double>(s.theta)); },
+          "(m,) of the caller's columns of Z.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "beta", [](const mm::ProfilePoint& s) { return to_numpy(std::vector<double>(s.beta)); },
+          "(p,) of the kept columns.", nb::rv_policy::automatic);
   nb::class_<ProfileCurve>(
       m, "ProfileCurve",
       "The ML deviance minimised over all parameters but one. Arguments: the analysis; per term (factor, first\n"
@@ -57,13 +60,10 @@ void bind_profile(nb::module_& m) {
            nb::arg("analysis"), nb::arg("terms"), nb::arg("kind"), nb::arg("place"), nb::arg("theta"),
            nb::arg("threads") = 1, nb::keep_alive<1, 2>())
       .def("solve", &ProfileCurve::solve, nb::arg("at"), nb::arg("thorough") = false,
-           "The point with the parameter held at log sigma, the sd, the angle whose sine is the correlation, or the\n"
-           "coefficient: (at, deviance, its derivative by at, theta, sigma, beta of the kept columns, converged). "
-           "Thorough: the\n"
-           "lowest of searches from several places.")
+           "The point with the parameter held. Thorough: the lowest of searches from several places.")
       .def_prop_ro(
-          "optimum", [](const ProfileCurve& s) { return to_tuple(s.core.optimum()); }, "Likewise, of the optimum.",
-          nb::rv_policy::automatic)
+          "optimum", [](const ProfileCurve& s) { return s.core.optimum(); }, "The point where nothing is held.",
+          nb::rv_policy::move)
       .def_prop_ro(
           "curvature", [](const ProfileCurve& s) { return s.core.curvature(); },
           "Second derivative of the deviance by what is held, at the optimum.")

@@ -11,13 +11,13 @@ using Mask = nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>
 // What a search is asked for and how it reports.
 struct SearchOptions {
   bool reml = true, restart = true;
-  int max_values = 1000;
-  double decrement = 1e-11, zero = 1e-3, gtol = 1e-6, every = 0;
+  mm::SearchSettings search;
+  double gtol = 1e-6, every = 0;
   std::optional<nb::callable> progress;
   std::optional<Mask> dead;
   std::optional<nb::callable> settled;
 
-  mm::FitSettings settings() const { return {{max_values, decrement, zero}, gtol, restart}; }
+  mm::FitSettings settings() const { return {search, gtol, restart}; }
 };
 
 struct Found {
@@ -46,29 +46,21 @@ class Run {
   }
 
   Found fit(std::vector<std::vector<double>> starts, bool moments) {
-    mm::Fit found;
-    {
-      const CoreCall call;
+    return handed_out(in_core([&] {
       if (moments)
         for (std::vector<double>& start : evaluator_.core.starts()) starts.push_back(std::move(start));
-      found = mm::fit(evaluator_.core, which(), std::move(starts), settings_, idle(), progress());
-    }
-    return handed_out(std::move(found));
+      return mm::fit(criterion(), std::move(starts), settings_, idle(), progress());
+    }));
   }
 
   Found settle(const std::vector<double>& theta, bool spent) {
-    mm::Fit found;
-    {
-      const CoreCall call;
-      found = mm::settle(evaluator_.core, which(), theta, spent, settings_, idle(), progress());
-    }
-    return handed_out(std::move(found));
+    return handed_out(in_core([&] { return mm::settle(criterion(), theta, spent, settings_, idle(), progress()); }));
   }
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  mm::Likelihood which() const { return likelihood(options_.reml); }
+  mm::Criterion& criterion() const { return evaluator_.of(options_.reml); }
   const mm::Idle* idle() const { return idle_ ? &*idle_ : nullptr; }
   mm::ThetaAxes axes() const { return {evaluator_.A(), evaluator_.core.entries()}; }
 
@@ -137,30 +129,43 @@ void bind_found(nb::module_& m) {
           "saddle", [](const Found& s) { return !s.core.optimality.downhill.empty(); },
           "Whether a direction of negative curvature is left.")
       .def_prop_ro(
-          "trace",
+          "trace_values", [](const Found& s) { return to_numpy(std::vector<double>(s.core.values)); },
+          "(k,) the criterion at every iteration; those of the search that counts come last.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "trace_thetas",
           [](const Found& s) {
-            const std::size_t points = s.core.values.size(), m = s.theta.size();
-            return nb::make_tuple(to_numpy(std::vector<double>(s.core.values)),
-                                  to_numpy(std::vector<double>(s.core.thetas), {points, m}));
+            return to_numpy(std::vector<double>(s.core.thetas), {s.core.values.size(), s.theta.size()});
           },
-          "Criterion (k,) and theta (k, m) of every iteration; those of the search that counts come last.");
+          "(k, m) theta there, of the caller's columns.", nb::rv_policy::automatic);
 }
 
 }  // namespace
 
 void bind_search(nb::module_& m) {
+  const mm::SearchSettings usual;
+  nb::class_<mm::SearchSettings>(m, "SearchSettings", "When a search stops, and what it tries at zero.")
+      .def(
+          "__init__",
+          [](mm::SearchSettings* self, int max_values, double decrement, double zero) {
+            new (self) mm::SearchSettings{max_values, decrement, zero};
+          },
+          nb::arg("max_values"), nb::arg("decrement") = usual.decrement, nb::arg("zero") = usual.zero)
+      .def_ro("max_values", &mm::SearchSettings::max_values, "Most evaluations of the criterion.")
+      .def_ro("decrement", &mm::SearchSettings::decrement,
+              "The promise of the quadratic model below which a search stops, in units of the criterion.")
+      .def_ro("zero", &mm::SearchSettings::zero,
+              "Diagonal entries below this, in their natural units, are tried at zero.");
   nb::class_<SearchOptions>(m, "SearchOptions", "How to search, judge and report.")
       .def(
           "__init__",
-          [](SearchOptions* self, bool reml, int max_values, double decrement, double zero, double gtol, bool restart,
+          [](SearchOptions* self, bool reml, const mm::SearchSettings& search, double gtol, bool restart,
              std::optional<nb::callable> progress, double every, std::optional<Mask> dead,
              std::optional<nb::callable> settled) {
-            new (self) SearchOptions{reml, restart, max_values,          decrement,       zero,
-                                     gtol, every,   std::move(progress), std::move(dead), std::move(settled)};
+            new (self) SearchOptions{
+                reml, restart, search, gtol, every, std::move(progress), std::move(dead), std::move(settled)};
           },
-          nb::arg("reml"), nb::arg("max_values"), nb::arg("decrement"), nb::arg("zero"), nb::arg("gtol"),
-          nb::arg("restart"), nb::arg("progress").none(), nb::arg("every"), nb::arg("dead").none(),
-          nb::arg("settled").none(),
+          nb::arg("reml"), nb::arg("search"), nb::arg("gtol"), nb::arg("restart"), nb::arg("progress").none(),
+          nb::arg("every"), nb::arg("dead").none(), nb::arg("settled").none(),
           "progress(iteration, criterion, theta) is called when `every` seconds have passed since it was last. dead\n"
           "(m,) are entries without influence on the criterion, settled(theta) a theta with zero there.");
   bind_found(m);

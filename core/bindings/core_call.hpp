@@ -1,5 +1,5 @@
-// What surrounds every call of the core: Python's lock is given up, BLAS is held to one thread, and the user can
-// interrupt. What the core throws becomes an exception of Python in `bind_errors`.
+// What surrounds every call of the core that works: Python's lock is given up, BLAS is held to one thread, and the user
+// can interrupt. What the core throws becomes an exception of Python in `bind_errors`.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -28,6 +28,13 @@ class CoreCall {
   mixedmodels::BlasThreads blas_{1};
   mixedmodels::InterruptScope interrupts_{stop_wanted};
 };
+
+// What `work` returns, inside the guard.
+template <typename Work>
+auto in_core(const Work& work) {
+  const CoreCall call;
+  return work();
+}
 
 // Stops calls of the core that other threads make, which signals do not reach.
 class StopFlag {

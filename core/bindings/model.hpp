@@ -1,11 +1,11 @@
 // The bound classes of the model's stages.
-// Lifetimes: `Products` holds the Python arrays its rows point into; an `Analysis` and an `Evaluator` hold (through
-// keep_alive) what they were made from. Results are copies that own their memory.
+// Each holds the core's model as far as it is made: `Products` without analysis and entries, an `Analysis` without
+// entries. Lifetimes: `Products` holds the Python arrays its rows point into; an `Analysis` and an `Evaluator` hold
+// (through keep_alive) what they were made from. Results are copies that own their memory.
 #pragma once
 
 #include <nanobind/stl/function.h>
 #include <nanobind/stl/optional.h>
-#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
@@ -46,11 +46,8 @@ struct Products {
   Matrix X;
   Vector y;
   std::optional<Vector> w, offset;
-  mm::Rows rows;
-  std::vector<std::vector<double>> along_axes;  // numbers of the columns of Z that rows points into
-  mm::OrthogonalBasis basis;
-  mm::CrossProducts A;
-  mm::LevelGraph graph;
+  std::vector<std::vector<double>> along_axes;  // numbers of the columns of Z that the rows point into
+  mm::Model model;
 
   Products(std::vector<nb::object> codes_, std::vector<std::int32_t> levels, std::vector<std::vector<Matrix>> z_,
            Matrix X_, Vector y_, std::optional<Vector> w_, std::optional<Vector> offset_, int threads)
@@ -61,6 +58,7 @@ struct Products {
     auto check = [&](std::size_t length, const char* what) {
       if (length != n) throw nb::value_error((std::string(what) + " and the response differ in length").c_str());
     };
+    mm::Rows& rows = model.rows;
     rows.n = static_cast<std::int64_t>(n);
     std::vector<std::vector<int>> widths(codes_.size());
     for (std::size_t f = 0; f < codes_.size(); ++f) {
@@ -83,12 +81,15 @@ struct Products {
     if (offset) check(offset->size(), "the offset"), rows.offset = column_of(*offset);
     const CoreCall call;
     along_axes = mm::orthogonalize_terms(rows, widths, threads);
-    basis = mm::orthogonalize(rows, threads);
-    if (basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
-    basis.choose_unit(rows);
-    A = mm::cross_products(rows, basis, threads);
-    graph = mm::level_graph(A);
+    model.basis = mm::orthogonalize(rows, threads);
+    model.A = std::make_shared<mm::CrossProducts>();
+    if (model.basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
+    model.basis.choose_unit(rows);
+    model.A = std::make_shared<mm::CrossProducts>(mm::cross_products(rows, model.basis, threads));
+    model.graph = std::make_shared<mm::LevelGraph>(mm::level_graph(A()));
   }
+
+  const mm::CrossProducts& A() const { return *model.A; }
 };
 
 // The nodes in the order of the factors, each of which must be named once.
@@ -102,52 +103,53 @@ inline std::vector<int> checked_order(const mm::CrossProducts& A, const std::vec
 }
 
 struct Analysis {
-  const Products& products;
-  mm::Symbolic symbolic;
+  mm::Model model;
 
-  Analysis(const Products& made_from, std::variant<std::string, std::vector<int>> order) : products(made_from) {
+  Analysis(const Products& products, std::variant<std::string, std::vector<int>> order) : model(products.model) {
     const CoreCall call;
-    const mm::LevelGraph& graph = products.graph;
+    const mm::LevelGraph& graph = *model.graph;
     mm::Elimination e;
     if (const auto* factors = std::get_if<std::vector<int>>(&order))
-      e = mm::eliminate(graph, checked_order(products.A, *factors), "factors");
+      e = mm::eliminate(graph, checked_order(A(), *factors), "factors");
     else if (std::get<std::string>(order) == "minimum degree")
       e = mm::eliminate(graph, mm::minimum_degree(graph), "minimum degree");
     else
-      e = mm::cheapest_elimination(products.A, graph);
-    symbolic = mm::analyze(products.A, graph, std::move(e));
+      e = mm::cheapest_elimination(A(), graph);
+    model.symbolic = std::make_shared<mm::Symbolic>(mm::analyze(A(), graph, std::move(e)));
   }
+
+  const mm::CrossProducts& A() const { return *model.A; }
+  const mm::Symbolic& symbolic() const { return *model.symbolic; }
 
   // Position in the order of the cross-products of every position in the permuted order.
   std::vector<std::int32_t> permutation() const {
-    std::vector<std::int32_t> out(symbolic.permuted.size());
-    for (std::size_t i = 0; i < out.size(); ++i) out[symbolic.permuted[i]] = static_cast<std::int32_t>(i);
+    std::vector<std::int32_t> out(symbolic().permuted.size());
+    for (std::size_t i = 0; i < out.size(); ++i) out[symbolic().permuted[i]] = static_cast<std::int32_t>(i);
     return out;
   }
 };
 
 struct Evaluator {
-  const Analysis& analysis;
-  int threads;
+  mm::Model model;
   mm::Criterion core;
 
-  Evaluator(const Analysis& made_from, Entries entries, int threads_)
-      : analysis(made_from), threads(threads_), core(make(made_from, convert(entries), threads_)) {}
+  Evaluator(const Analysis& analysis, Entries entries, int threads)
+      : model(with_entries(analysis.model, entries)), core(make(model, threads)) {}
+  Evaluator(const Evaluator&) = delete;
+  Evaluator& operator=(const Evaluator&) = delete;
 
-  static mm::Criterion make(const Analysis& analysis, std::vector<mm::ThetaEntry> entries, int threads) {
-    const CoreCall call;
-    const Products& made = analysis.products;
-    return {made.rows, made.basis, made.A, analysis.symbolic, std::move(entries), threads};
+  static mm::Criterion make(const mm::Model& model, int threads) {
+    return in_core([&] { return mm::Criterion(model, mm::Likelihood::ml, threads); });
   }
 
-  static std::vector<mm::ThetaEntry> convert(const Entries& entries) {
-    std::vector<mm::ThetaEntry> out;
-    for (const std::int32_t* e = entries.data(); out.size() < entries.shape(0); e += 3)
-      out.push_back({e[0], e[1], e[2]});
-    return out;
+  static mm::Model with_entries(mm::Model model, const Entries& entries) {
+    for (const std::int32_t* e = entries.data(); model.entries.size() < entries.shape(0); e += 3)
+      model.entries.push_back({e[0], e[1], e[2]});
+    return model;
   }
 
-  const mm::CrossProducts& A() const { return analysis.products.A; }
+  const mm::CrossProducts& A() const { return *model.A; }
+  mm::Criterion& of(bool reml) { return core.use(likelihood(reml)); }
 
   const double* checked(const Dense& theta) const {
     if (static_cast<int>(theta.size()) != core.m()) throw nb::value_error("theta has the wrong length");
@@ -158,10 +160,7 @@ struct Evaluator {
   Array<double> gradient(bool reml);
   std::optional<Array<double>> hessian(bool reml);
   Array<double> difference_hessian(Dense theta, bool reml, bool forward);
-  nb::dict refit(nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> responses, Dense start,
-                 bool reml, int max_values, double decrement, double zero, int threads) const;
   Array<double> conditional_covariance(int factor);
-  nb::tuple factor_csc() const;
   Array<double> RX() const;
   Array<double> vcov(bool reml) const;
   Array<double> RZX() const;

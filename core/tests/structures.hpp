@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -308,24 +309,31 @@ inline std::vector<double> theta(Random& random, const Structure& s, Point point
 // The stages of the core on a structure, up to the analysis. Stays where it was made: later stages point to earlier.
 struct Stages {
   const Structure& structure;
-  mm::Rows rows;
-  mm::OrthogonalBasis basis;
-  mm::CrossProducts A;
-  mm::LevelGraph graph;
-  mm::Symbolic symbolic;
+  mm::Model model;
+  std::shared_ptr<mm::Symbolic> analysis;  // that of the model
+  const mm::Rows& rows;
+  const mm::OrthogonalBasis& basis;
+  const mm::CrossProducts& A;
+  const mm::LevelGraph& graph;
+  const mm::Symbolic& symbolic;
 
   explicit Stages(const Structure& s)
       : structure(s),
-        rows(s.rows()),
-        basis(mm::orthogonalize(rows)),
-        A(mm::cross_products(rows, basis)),
-        graph(mm::level_graph(A)),
-        symbolic(mm::analyze(A, graph, mm::cheapest_elimination(A, graph))) {}
+        model(model_of(s)),
+        analysis(std::make_shared<mm::Symbolic>()),
+        rows(model.rows),
+        basis(model.basis),
+        A(*model.A),
+        graph(*model.graph),
+        symbolic(*analysis) {
+    *analysis = mm::analyze(A, graph, mm::cheapest_elimination(A, graph));
+    model.symbolic = analysis;
+  }
   Stages(const Stages&) = delete;
   Stages& operator=(const Stages&) = delete;
 
   void reanalyze(std::vector<int> order) {
-    symbolic = mm::analyze(A, graph, mm::eliminate(graph, std::move(order), "given"));
+    *analysis = mm::analyze(A, graph, mm::eliminate(graph, std::move(order), "given"));
   }
 
   // The cheapest order, the levels as they come, and an order that fills more.
@@ -339,6 +347,16 @@ struct Stages {
     Random random(2);
     reanalyze(random.permutation(graph.nodes));
     visit("random order");
+  }
+
+  static mm::Model model_of(const Structure& s) {
+    mm::Model out;
+    out.rows = s.rows();
+    out.basis = mm::orthogonalize(out.rows);
+    out.A = std::make_shared<mm::CrossProducts>(mm::cross_products(out.rows, out.basis));
+    out.graph = std::make_shared<mm::LevelGraph>(mm::level_graph(*out.A));
+    out.entries = s.entries();
+    return out;
   }
 
   // Templates as the core takes them.

@@ -51,7 +51,7 @@ constexpr mm::Likelihood kCriteria[] = {mm::Likelihood::ml, mm::Likelihood::reml
 // Allocations of `rounds` of evaluations at new thetas after one of each kind.
 long count(const Stages& stages, int rounds, int threads = 1) {
   const Structure& s = stages.structure;
-  mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), threads);
+  mm::Criterion f(stages.model, mm::Likelihood::ml, threads);
   Random random(1);
   std::vector<std::vector<double>> thetas;
   for (int i = 0; i <= rounds; ++i)
@@ -59,14 +59,14 @@ long count(const Stages& stages, int rounds, int threads = 1) {
         structures::theta(random, s, i % 3 == 2 ? structures::Point::zero_column : structures::Point::interior));
   std::vector<double> gradient(f.m());
   for (mm::Likelihood likelihood : kCriteria) {
-    f.value(thetas[0].data(), likelihood);
-    f.gradient(likelihood, gradient.data());
+    f.use(likelihood).value(thetas[0].data());
+    f.use(likelihood).gradient(gradient.data());
   }
   const long before = allocations;
   for (int i = 1; i <= rounds; ++i)
     for (mm::Likelihood likelihood : kCriteria) {
-      f.value(thetas[i].data(), likelihood);
-      f.gradient(likelihood, gradient.data());
+      f.use(likelihood).value(thetas[i].data());
+      f.use(likelihood).gradient(gradient.data());
     }
   const long after = allocations;
   CHECK(f.n_value() == rounds + 1 && f.n_gradient() == 2 * (rounds + 1));

@@ -22,7 +22,7 @@ struct At {
 
   At(const Structure& s, std::vector<double> theta_)
       : stages(s),
-        f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries()),
+        f(stages.model, mm::Likelihood::ml),
         scoring(stages.A, s.entries()),
         theta(std::move(theta_)),
         x(scoring.size()) {
@@ -31,8 +31,8 @@ struct At {
 
   std::vector<double> gradient(mm::Likelihood likelihood) {
     std::vector<double> by_theta(theta.size()), out(x.size());
-    f.value(theta.data(), likelihood);
-    f.gradient(likelihood, by_theta.data());
+    f.use(likelihood).value(theta.data());
+    f.use(likelihood).gradient(by_theta.data());
     scoring.gradient(f.pls(), likelihood, out.data());
     return out;
   }
@@ -54,7 +54,7 @@ struct At {
       const mm::ThetaEntry& entry = f.entries()[e];
       CHECK(entry.row != entry.column || at[e] >= 0);
     }
-    return f.value(at.data(), likelihood);
+    return f.use(likelihood).value(at.data());
   }
 };
 
@@ -157,11 +157,11 @@ TEST(hessian_of_balanced_levels_is_exact_at_the_optimum) {
     check::at("width " + std::to_string(width));
     const Structure s = balanced(7, 30, width);
     At start(s, std::vector<double>(s.entries().size(), 0.0));
-    const mm::SearchResult r = mm::quasi_newton(start.f, mm::Likelihood::ml, start.f.start(), {}, {});
+    const mm::SearchResult r = mm::quasi_newton(start.f.use(mm::Likelihood::ml), start.f.start(), {}, {});
     CHECK(r.status == mm::SearchStatus::converged);
     At at(s, r.theta);
     const std::vector<double> model = at.scoring.to_theta_hessian(at.hessian(mm::Likelihood::ml, false));
-    const std::vector<double> exact = mm::difference_hessian(at.f, mm::Likelihood::ml, r.theta, false);
+    const std::vector<double> exact = mm::difference_hessian(at.f.use(mm::Likelihood::ml), r.theta, false);
     const double size = *std::max_element(exact.begin(), exact.end());
     for (std::size_t i = 0; i < model.size(); ++i) CHECK_ERROR("Hessian", std::abs(model[i] - exact[i]) / size, 1e-4);
   }

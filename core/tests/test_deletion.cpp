@@ -61,13 +61,14 @@ void check_set(const Structure& s, const mm::RowSets& sets, int i, const mm::Del
   const Stages own(left);
   const std::vector<mm::ThetaEntry> entries = s.entries();
   const std::size_t m = entries.size(), p = s.x.size();
-  mm::Criterion f(own.rows, own.basis, own.A, own.symbolic, entries);
+  mm::Criterion f(own.model, mm::Likelihood::ml);
   CHECK(found.n[i] == left.n);
   for (std::size_t g = 0; g < s.factors.size(); ++g)
     CHECK(found.levels[i * s.factors.size() + g] == left.factors[g].levels);
   // At the theta found, everything must be that of the rows left.
   const std::vector<double> at(found.theta.begin() + i * m, found.theta.begin() + (i + 1) * m);
-  CHECK_ERROR("criterion", check::relative(found.objective[i], f.value(at.data(), criterion_of(reml)), left.n), 1e-11);
+  CHECK_ERROR("criterion", check::relative(found.objective[i], f.use(criterion_of(reml)).value(at.data()), left.n),
+              1e-11);
   const double df = reml ? left.n - own.basis.p() : left.n;
   CHECK_ERROR("sigma", check::relative(found.sigma[i], std::sqrt(f.pls().pwrss() / df)), 1e-10);
   std::vector<double> beta(own.basis.p());
@@ -82,7 +83,7 @@ void check_set(const Structure& s, const mm::RowSets& sets, int i, const mm::Del
     }
   }
   if (!searched) return;
-  const mm::SearchResult r = mm::quasi_newton(f, criterion_of(reml), f.start(), {}, {});
+  const mm::SearchResult r = mm::quasi_newton(f.use(criterion_of(reml)), f.start(), {}, {});
   CHECK_ERROR("optimum", std::abs(found.objective[i] - r.value), 1e-8);
 }
 
@@ -92,14 +93,13 @@ TEST(products_of_the_rows_left) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
     const std::vector<mm::ThetaEntry> entries = s.entries();
-    const mm::RefitModel model{stages.rows, stages.basis, stages.A, stages.symbolic, entries};
     const mm::RowSets sets = sets_of(s, 0);
     const mm::NewtonStep no_step{std::vector<double>(entries.size() * entries.size(), 0.0), {{}, {}}};
     Random random(seed + 500);
     for (structures::Point point : structures::kPoints) {
       const std::vector<double> theta = structures::theta(random, s, point);
       for (bool reml : {false, true}) {
-        const mm::Deletions found = mm::fit_without(model, sets, theta, criterion_of(reml), {}, &no_step, 2);
+        const mm::Deletions found = mm::fit_without(stages.model, sets, theta, criterion_of(reml), {}, &no_step, 2);
         for (int i = 0; i < sets.count(); ++i) {
           if (std::isnan(found.objective[i])) continue;
           check::at("seed " + std::to_string(seed) + s.kind + " set " + std::to_string(i));
@@ -116,13 +116,12 @@ TEST(fits_of_the_rows_left) {
         structures::crossed(3, 120, {{15, {1, 1}}}, 1), structures::partially_crossed(4, 30, 8, 4, 1)}) {
     const Stages stages(s);
     const std::vector<mm::ThetaEntry> entries = s.entries();
-    const mm::RefitModel model{stages.rows, stages.basis, stages.A, stages.symbolic, entries};
     const mm::RowSets sets = sets_of(s, 0);
     for (bool reml : {false, true}) {
-      mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, entries);
-      const mm::SearchResult full = mm::quasi_newton(f, criterion_of(reml), f.start(), {}, {});
-      const mm::Deletions found = mm::fit_without(model, sets, full.theta, criterion_of(reml), {}, nullptr, 1);
-      const mm::Deletions again = mm::fit_without(model, sets, full.theta, criterion_of(reml), {}, nullptr, 3);
+      mm::Criterion f(stages.model, mm::Likelihood::ml);
+      const mm::SearchResult full = mm::quasi_newton(f.use(criterion_of(reml)), f.start(), {}, {});
+      const mm::Deletions found = mm::fit_without(stages.model, sets, full.theta, criterion_of(reml), {}, nullptr, 1);
+      const mm::Deletions again = mm::fit_without(stages.model, sets, full.theta, criterion_of(reml), {}, nullptr, 3);
       CHECK(found.theta == again.theta && found.beta == again.beta && found.std_error == again.std_error);
       for (int i = 0; i < sets.count(); ++i) {
         check::at(s.kind + " set " + std::to_string(i));
@@ -141,14 +140,13 @@ TEST(products_formed_anew) {
     if (s.factors[0].codes[i] == 2) s.x[2][i] = 1 + 0.1 * i;
   const Stages stages(s);
   const std::vector<mm::ThetaEntry> entries = s.entries();
-  const mm::RefitModel model{stages.rows, stages.basis, stages.A, stages.symbolic, entries};
   mm::RowSets sets{{0, 1}, {7}};
   for (int i = 0; i < s.n; ++i)
     if (s.factors[0].codes[i] == 2) sets.rows.push_back(i);
   sets.start.push_back(static_cast<std::int64_t>(sets.rows.size()));
   const std::vector<double> start{0.7, 0.1, 0.5, 0.6};
   for (bool reml : {false, true}) {
-    const mm::Deletions found = mm::fit_without(model, sets, start, criterion_of(reml), {}, nullptr, 1);
+    const mm::Deletions found = mm::fit_without(stages.model, sets, start, criterion_of(reml), {}, nullptr, 1);
     CHECK(found.rebuilt[0] == 1 && found.rebuilt[1] == 1);
     CHECK(std::isnan(found.beta[3 + 2]) && !std::isnan(found.beta[3 + 1]));
     for (int i = 0; i < 2; ++i) check_set(s, sets, i, found, reml, true);
@@ -159,13 +157,12 @@ TEST(nothing_left) {
   const Structure s = structures::crossed(6, 40, {{5, {1}}}, 2);
   const Stages stages(s);
   const std::vector<mm::ThetaEntry> entries = s.entries();
-  const mm::RefitModel model{stages.rows, stages.basis, stages.A, stages.symbolic, entries};
   mm::RowSets sets{{0}, {}};
   for (int left : {0, 1, 2}) {
     for (int i = left; i < s.n; ++i) sets.rows.push_back(i);
     sets.start.push_back(static_cast<std::int64_t>(sets.rows.size()));
   }
-  const mm::Deletions found = mm::fit_without(model, sets, {1.0}, mm::Likelihood::reml, {}, nullptr, 1);
+  const mm::Deletions found = mm::fit_without(stages.model, sets, {1.0}, mm::Likelihood::reml, {}, nullptr, 1);
   for (int i = 0; i < 3; ++i) CHECK(std::isnan(found.objective[i]) && found.n[i] == i);
 }
 
@@ -173,18 +170,17 @@ TEST(one_step_is_newtons) {
   const Structure s = structures::crossed(8, 120, {{12, {1}}}, 2);
   const Stages stages(s);
   const std::vector<mm::ThetaEntry> entries = s.entries();
-  const mm::RefitModel model{stages.rows, stages.basis, stages.A, stages.symbolic, entries};
   const mm::RowSets sets{{0, 1}, {3}};
   const std::vector<double> start{0.8};
   const Structure left = without(s, {3});
   const Stages own(left);
-  mm::Criterion f(own.rows, own.basis, own.A, own.symbolic, entries);
+  mm::Criterion f(own.model, mm::Likelihood::ml);
   double gradient = 0;
-  f.value(start.data(), mm::Likelihood::ml);
-  f.gradient(mm::Likelihood::ml, &gradient);
+  f.use(mm::Likelihood::ml).value(start.data());
+  f.use(mm::Likelihood::ml).gradient(&gradient);
   for (double factor : {0.01, -0.01, 10.0, -10.0}) {
     const mm::NewtonStep newton{{factor}, {{1}, {1.0}}};
-    const mm::Deletions found = mm::fit_without(model, sets, start, mm::Likelihood::ml, {}, &newton, 1);
+    const mm::Deletions found = mm::fit_without(stages.model, sets, start, mm::Likelihood::ml, {}, &newton, 1);
     // A step beyond zero ends there.
     CHECK_ERROR("step", std::abs(found.theta[0] - std::max(0.8 - factor * gradient, 0.0)), 1e-11);
   }

@@ -20,10 +20,9 @@ dense::Matrix<double> matrix(std::vector<double> a) {
   return out;
 }
 
-dense::Matrix<double> hessian_at(mm::Criterion& f, const Stages& stages, const std::vector<double>& theta,
-                                 mm::Likelihood likelihood) {
-  f.value(theta.data(), likelihood);
-  return matrix(mm::hessian(f, likelihood, stages.graph));
+dense::Matrix<double> hessian_at(mm::Criterion& f, const std::vector<double>& theta, mm::Likelihood likelihood) {
+  f.use(likelihood).value(theta.data());
+  return matrix(mm::hessian(f.use(likelihood)));
 }
 
 // Entries are measured in those of a unit diagonal: the scale of a column of Z is no matter of digits.
@@ -45,14 +44,14 @@ TEST(random_structures) {
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.model, mm::Likelihood::ml);
     Random random(seed + 900);
     for (Point point : structures::kPoints) {
       const std::vector<double> theta = structures::theta(random, s, point);
       check::at("seed " + std::to_string(seed) + s.kind + " point " + std::to_string(static_cast<int>(point)));
       for (mm::Likelihood likelihood : kCriteria)
         CHECK_ERROR("against V",
-                    difference(hessian_at(f, stages, theta, likelihood),
+                    difference(hessian_at(f, theta, likelihood),
                                reference::hessian(s, stages.basis.kept, theta, likelihood == mm::Likelihood::reml)),
                     1e-10);
     }
@@ -63,16 +62,16 @@ TEST(small_and_large_templates) {
   for (std::uint64_t seed = 0; seed < 12; ++seed) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.model, mm::Likelihood::ml);
     Random random(seed + 70);
     for (double scale : {1e-4, 1e-2, 30.0, 1e3}) {
       std::vector<double> theta = structures::theta(random, s, Point::interior);
       for (double& t : theta) t *= scale;
       check::at("seed " + std::to_string(seed) + s.kind + " scale " + std::to_string(scale));
-      CHECK_ERROR("scaled",
-                  difference(hessian_at(f, stages, theta, mm::Likelihood::ml),
-                             reference::hessian(s, stages.basis.kept, theta, false)),
-                  1e-7);
+      CHECK_ERROR(
+          "scaled",
+          difference(hessian_at(f, theta, mm::Likelihood::ml), reference::hessian(s, stages.basis.kept, theta, false)),
+          1e-7);
     }
   }
 }
@@ -92,13 +91,13 @@ TEST(larger_designs) {
     for (mm::Likelihood likelihood : kCriteria) {
       dense::Matrix<double> first;
       for (int threads : {1, 3}) {
-        mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), threads);
-        const dense::Matrix<double> found = hessian_at(f, stages, theta, likelihood);
+        mm::Criterion f(stages.model, mm::Likelihood::ml, threads);
+        const dense::Matrix<double> found = hessian_at(f, theta, likelihood);
         if (threads == 1) {
           first = found;
-          CHECK_ERROR("against differences",
-                      dense::relative_difference(found, matrix(mm::difference_hessian(f, likelihood, theta, false))),
-                      1e-6);
+          CHECK_ERROR(
+              "against differences",
+              dense::relative_difference(found, matrix(mm::difference_hessian(f.use(likelihood), theta, false))), 1e-6);
         }
         CHECK_ERROR("threads", dense::relative_difference(found, first), 1e-12);
       }
@@ -118,11 +117,11 @@ TEST(large_rest) {
     for (Point point : {Point::interior, Point::zero_template}) {
       const std::vector<double> theta = structures::theta(random, s, point);
       check::at(std::to_string(s.n) + " rows, point " + std::to_string(static_cast<int>(point)));
-      mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), 2);
-      const dense::Matrix<double> found = hessian_at(f, stages, theta, mm::Likelihood::reml);
+      mm::Criterion f(stages.model, mm::Likelihood::ml, 2);
+      const dense::Matrix<double> found = hessian_at(f, theta, mm::Likelihood::reml);
       CHECK_ERROR(
           "against differences",
-          dense::relative_difference(found, matrix(mm::difference_hessian(f, mm::Likelihood::reml, theta, false))),
+          dense::relative_difference(found, matrix(mm::difference_hessian(f.use(mm::Likelihood::reml), theta, false))),
           1e-6);
     }
   }
@@ -131,19 +130,18 @@ TEST(large_rest) {
 TEST(digits_are_not_lost_in_silence) {
   const Structure s = structures::crossed(9, 300, {{20, {2}}, {12, {1}}});
   const Stages stages(s);
-  mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
-  CHECK(hessian_at(f, stages, {3000, 100, 2000, 4000}, mm::Likelihood::ml).a.size() == 16);
-  CHECK(hessian_at(f, stages, {3000, 100, 0, 4000}, mm::Likelihood::ml).a.empty());
-  CHECK(hessian_at(f, stages, {1, 0.1, 0, 4000}, mm::Likelihood::ml).a.empty());
-  CHECK(hessian_at(f, stages, {1e5, 100, 1e5, 1e5}, mm::Likelihood::ml).a.empty());
+  mm::Criterion f(stages.model, mm::Likelihood::ml);
+  CHECK(hessian_at(f, {3000, 100, 2000, 4000}, mm::Likelihood::ml).a.size() == 16);
+  CHECK(hessian_at(f, {3000, 100, 0, 4000}, mm::Likelihood::ml).a.empty());
+  CHECK(hessian_at(f, {1, 0.1, 0, 4000}, mm::Likelihood::ml).a.empty());
+  CHECK(hessian_at(f, {1e5, 100, 1e5, 1e5}, mm::Likelihood::ml).a.empty());
 }
 
 TEST(nothing_to_be_said) {
   const Structure s = structures::crossed(5, 60, {{6, {3}}, {5, {2}}});
   const Stages stages(s);
-  mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
-  const dense::Matrix<double> found =
-      hessian_at(f, stages, std::vector<double>(s.entries().size(), 1e200), mm::Likelihood::ml);
+  mm::Criterion f(stages.model, mm::Likelihood::ml);
+  const dense::Matrix<double> found = hessian_at(f, std::vector<double>(s.entries().size(), 1e200), mm::Likelihood::ml);
   for (double value : found.a) CHECK(std::isnan(value));
 }
 
@@ -154,16 +152,16 @@ TEST(derivative_by_the_covariance_is_the_block_at_a_zero_column) {
     check::at("seed " + std::to_string(seed));
     const Stages stages(s);
     const std::vector<mm::ThetaEntry> entries = s.entries();
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, entries);
+    mm::Criterion f(stages.model, mm::Likelihood::ml);
     Random random(seed);
     std::vector<double> theta = random.normals(entries.size());
     // The second and third column of the first term, and the first of the last one.
     for (std::size_t e : {3u, 4u, 5u, 7u, 8u}) theta[e] = 0;
     for (const mm::Likelihood likelihood : {mm::Likelihood::ml, mm::Likelihood::reml}) {
-      f.value(theta.data(), likelihood);
-      const std::vector<double> H = mm::hessian(f, likelihood, mm::level_graph(stages.A));
-      const std::vector<double> own = mm::covariance_derivative(f, likelihood, 0, 1, 2);
-      const std::vector<double> other = mm::covariance_derivative(f, likelihood, 1, 1, 2);
+      f.use(likelihood).value(theta.data());
+      const std::vector<double> H = mm::hessian(f);
+      const std::vector<double> own = mm::covariance_derivative(f, 0, 1, 2);
+      const std::vector<double> other = mm::covariance_derivative(f, 1, 1, 2);
       const std::size_t m = entries.size();
       for (int j = 0; j < 2; ++j)
         for (int i = 0; i < 2; ++i) {

@@ -161,9 +161,9 @@ struct EveryCheckAsks {
 std::vector<double> evaluate(mm::Criterion& f, const std::vector<double>& one, const std::vector<double>& two) {
   std::vector<double> out;
   for (const std::vector<double>& theta : {one, two}) {
-    out.push_back(f.value(theta.data(), mm::Likelihood::reml));
+    out.push_back(f.use(mm::Likelihood::reml).value(theta.data()));
     std::vector<double> gradient(theta.size());
-    f.gradient(mm::Likelihood::reml, gradient.data());
+    f.use(mm::Likelihood::reml).gradient(gradient.data());
     out.insert(out.end(), gradient.begin(), gradient.end());
   }
   return out;
@@ -178,9 +178,9 @@ TEST(an_interrupted_evaluation_leaves_nothing_behind) {
     Random random(seed);
     const std::vector<double> one = structures::theta(random, s, structures::kPoints[0]),
                               two = structures::theta(random, s, structures::kPoints[0]);
-    mm::Criterion fresh(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion fresh(stages.model, mm::Likelihood::ml);
     const std::vector<double> expected = evaluate(fresh, one, two);
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.model, mm::Likelihood::ml);
     int interrupted = 0;
     for (int n = 1; n < 100000; n += 1 + n / 8) {
       check::at("seed " + std::to_string(seed) + " check " + std::to_string(n));

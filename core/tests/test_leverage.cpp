@@ -35,13 +35,13 @@ TEST(random_structures) {
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.model, mm::Likelihood::ml);
     Random random(seed + 500);
     for (structures::Point point : structures::kPoints) {
       const std::vector<double> theta = structures::theta(random, s, point);
       check::at("seed " + std::to_string(seed) + s.kind + " point " + std::to_string(static_cast<int>(point)));
-      f.value(theta.data(), mm::Likelihood::ml);
-      const mm::RowValues found = mm::row_values(stages.rows, stages.basis, stages.A, stages.symbolic, f.pls(), true);
+      f.use(mm::Likelihood::ml).value(theta.data());
+      const mm::RowValues found = mm::row_values(f.pls(), true);
       const Truth truth = truth_of(stages, theta);
       const Matrix<Real> xy = reference::fixed_and_response<Real>(s, stages.basis.kept);
       const Matrix<Real> U = reference::weighted_Z<Real>(s) * s.Lambda(std::vector<Real>(theta.begin(), theta.end()));
@@ -70,9 +70,9 @@ TEST(threads_change_nothing) {
   const std::vector<double> theta{0.7, -0.3, 0.5, 1.1};
   std::vector<double> first;
   for (int threads : {1, 2, 3}) {
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries(), threads);
-    f.value(theta.data(), mm::Likelihood::ml);
-    const mm::RowValues found = mm::row_values(stages.rows, stages.basis, stages.A, stages.symbolic, f.pls(), false);
+    mm::Criterion f(stages.model, mm::Likelihood::ml, threads);
+    f.use(mm::Likelihood::ml).value(theta.data());
+    const mm::RowValues found = mm::row_values(f.pls(), false);
     if (threads == 1) first = found.fixed;
     double worst = 0;
     for (int i = 0; i < s.n; ++i) worst = std::max(worst, std::abs(found.fixed[i] - first[i]));

@@ -75,7 +75,7 @@ TEST(factor_and_inverse_are_predicted) {
   for (const Structure& s : structures::large()) {
     const Stages stages(s);
     const mm::WorkspaceBytes need(stages.A, stages.symbolic, 1);
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.model, mm::Likelihood::ml);
     f.pls().ensure_inverse();
     CHECK(need.factor >= 8.0 * static_cast<double>(f.pls().factor().panels().size()));
     CHECK(need.inverse >= 8.0 * static_cast<double>(f.pls().factor().inverse().size()));

@@ -15,13 +15,12 @@ constexpr auto kMl = mm::Likelihood::ml;
 struct Subject {
   Stages stages;
   mm::Criterion f;
-  explicit Subject(const Structure& s)
-      : stages(s), f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries()) {}
+  explicit Subject(const Structure& s) : stages(s), f(stages.model, mm::Likelihood::ml) {}
 };
 
 mm::Optimality exactly(mm::Criterion& f, const std::vector<double>& theta) {
-  const std::vector<double> hessian = mm::difference_hessian(f, kMl, theta, false);
-  return mm::check_optimum(f, kMl, theta, hessian, true);
+  const std::vector<double> hessian = mm::difference_hessian(f.use(kMl), theta, false);
+  return mm::check_optimum(f.use(kMl), theta, hessian, true);
 }
 
 TEST(minima_are_recognised) {
@@ -31,8 +30,8 @@ TEST(minima_are_recognised) {
     if (s.q() > s.n) continue;
     check::at("seed " + std::to_string(seed) + s.kind);
     Subject subject(s);
-    const mm::SearchResult found = mm::quasi_newton(subject.f, kMl, subject.f.start(), {}, {});
-    const mm::Optimality v = mm::check_optimum(subject.f, kMl, found.theta, found.model, found.confirmed);
+    const mm::SearchResult found = mm::quasi_newton(subject.f.use(kMl), subject.f.start(), {}, {});
+    const mm::Optimality v = mm::check_optimum(subject.f.use(kMl), found.theta, found.model, found.confirmed);
     CHECK_ERROR("criterion", check::relative(v.value, found.value), 1e-13);
     if (std::any_of(found.theta.begin(), found.theta.end(), [](double t) { return t == 0; })) continue;
     ++regular;
@@ -51,16 +50,16 @@ TEST(a_zero_that_is_a_saddle_shows_the_way_down) {
   for (double length : {0.3, 0.1, 0.03}) {
     std::vector<double> moved;
     for (double d : v.downhill) moved.push_back(length * d);
-    lowest = std::min(lowest, subject.f.value(moved.data(), kMl));
+    lowest = std::min(lowest, subject.f.use(kMl).value(moved.data()));
   }
   CHECK(lowest < v.value);
   // A model that knows nothing of the zero columns does not hide it.
   std::vector<double> learnt(16, 0.0);
   for (int i = 0; i < 4; ++i) learnt[i * 5] = 1;
-  CHECK(!mm::check_optimum(subject.f, kMl, std::vector<double>(4, 0.0), learnt, false).downhill.empty());
+  CHECK(!mm::check_optimum(subject.f.use(kMl), std::vector<double>(4, 0.0), learnt, false).downhill.empty());
   // The driver leaves it, for the optimum that a search from elsewhere finds.
-  const mm::Fit found = mm::settle(subject.f, kMl, std::vector<double>(4, 0.0), false, {}, nullptr, {});
-  const mm::Fit best = mm::fit(subject.f, kMl, {subject.f.start()}, {}, nullptr, {});
+  const mm::Fit found = mm::settle(subject.f.use(kMl), std::vector<double>(4, 0.0), false, {}, nullptr, {});
+  const mm::Fit best = mm::fit(subject.f.use(kMl), {subject.f.start()}, {}, nullptr, {});
   CHECK_ERROR("criterion", check::relative(found.optimality.value, best.optimality.value), 1e-9);
   CHECK(found.optimality.downhill.empty() && best.ended == mm::SearchStatus::converged);
 }
@@ -68,7 +67,7 @@ TEST(a_zero_that_is_a_saddle_shows_the_way_down) {
 TEST(a_point_on_the_way_promises_more) {
   const Structure s = structures::crossed(2, 120, {{12, {2}}});
   Subject subject(s);
-  const mm::SearchResult found = mm::quasi_newton(subject.f, kMl, subject.f.start(), {}, {});
+  const mm::SearchResult found = mm::quasi_newton(subject.f.use(kMl), subject.f.start(), {}, {});
   std::vector<double> near = found.theta;
   for (double& t : near) t *= 1.02;
   const mm::Optimality v = exactly(subject.f, near);
@@ -82,14 +81,14 @@ TEST(a_product_corrects_the_promise) {
     check::at("seed " + std::to_string(seed));
     const Structure s = structures::crossed(seed, 150, {{12, {2}}, {9, {1}}});
     Subject subject(s);
-    std::vector<double> near = mm::quasi_newton(subject.f, kMl, subject.f.start(), {}, {}).theta;
+    std::vector<double> near = mm::quasi_newton(subject.f.use(kMl), subject.f.start(), {}, {}).theta;
     if (std::any_of(near.begin(), near.end(), [](double t) { return t == 0; })) continue;
     for (double& t : near) t *= 1.01;
     const mm::Optimality exact = exactly(subject.f, near);
     if (!exact.downhill.empty()) continue;
     std::vector<double> wrong(exact.hessian);
     for (double& entry : wrong) entry *= 3;
-    const mm::Optimality v = mm::check_optimum(subject.f, kMl, near, wrong, false);
+    const mm::Optimality v = mm::check_optimum(subject.f.use(kMl), near, wrong, false);
     CHECK(v.hessian == wrong);
     CHECK_ERROR("promise", check::relative(v.decrement, exact.decrement), 0.01);
   }
@@ -106,12 +105,12 @@ TEST(a_confirmed_step_is_a_product) {
     Subject subject(s);
     mm::SearchSettings settings;
     settings.decrement = 1e-5;  // stops early, so that something is promised
-    const mm::SearchResult found = mm::quasi_newton(subject.f, kMl, subject.f.start(), settings, {});
+    const mm::SearchResult found = mm::quasi_newton(subject.f.use(kMl), subject.f.start(), settings, {});
     const bool zero = std::any_of(found.theta.begin(), found.theta.end(), [](double t) { return t == 0; });
     if (!found.confirmed || zero) continue;
     ++confirmed;
     const int values = subject.f.n_value(), gradients = subject.f.n_gradient();
-    const mm::Optimality v = mm::check_optimum(subject.f, kMl, found.theta, found.model, true);
+    const mm::Optimality v = mm::check_optimum(subject.f.use(kMl), found.theta, found.model, true);
     CHECK(subject.f.n_value() == values && subject.f.n_gradient() == gradients);
     CHECK(v.downhill.empty());
     const mm::Optimality exact = exactly(subject.f, found.theta);
@@ -127,11 +126,11 @@ TEST(a_product_shows_a_direction_that_curves_down) {
   Subject subject(s);
   const std::vector<double> theta(2, 0.05);  // beside a saddle at zero
   const std::vector<double> learnt = {1, 0, 0, 1};
-  const mm::Optimality v = mm::check_optimum(subject.f, kMl, theta, learnt, false);
+  const mm::Optimality v = mm::check_optimum(subject.f.use(kMl), theta, learnt, false);
   CHECK(v.downhill.size() == 2);
   std::vector<double> moved;
   for (int i = 0; i < 2; ++i) moved.push_back(theta[i] + 0.1 * v.downhill[i]);
-  CHECK(subject.f.value(moved.data(), kMl) < v.value);
+  CHECK(subject.f.use(kMl).value(moved.data()) < v.value);
 }
 
 // The same model with a covariate on another scale: the same verdict, in its units.
@@ -142,8 +141,8 @@ TEST(scales_of_covariates_change_nothing) {
     for (double& z : scaled.factors[0].z[1]) z *= scale;
     Subject one(s), other(scaled);
     CHECK_ERROR("unit", check::relative(other.f.unit()[2] * scale, one.f.unit()[2]), 1e-12);
-    const mm::SearchResult a = mm::quasi_newton(one.f, kMl, one.f.start(), {}, {});
-    const mm::SearchResult b = mm::quasi_newton(other.f, kMl, other.f.start(), {}, {});
+    const mm::SearchResult a = mm::quasi_newton(one.f.use(kMl), one.f.start(), {}, {});
+    const mm::SearchResult b = mm::quasi_newton(other.f.use(kMl), other.f.start(), {}, {});
     CHECK(a.status == mm::SearchStatus::converged && b.status == a.status && b.iterations == a.iterations);
     CHECK_ERROR("criterion", check::relative(b.value, a.value), 1e-12);
     for (int k = 0; k < 3; ++k)

@@ -51,18 +51,18 @@ TEST(random_structures) {
   for (std::uint64_t seed = 0; seed < 80; ++seed) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.model, mm::Likelihood::ml);
     Random random(seed + 500);
     for (Point point : structures::kPoints) {
       const std::vector<double> theta = structures::theta(random, s, point);
       check::at("seed " + std::to_string(seed) + s.kind + " point " + std::to_string(static_cast<int>(point)));
       for (bool reml : {false, true}) {
-        const double value = f.value(theta.data(), criterion_of(reml));
+        const double value = f.use(criterion_of(reml)).value(theta.data());
         const auto truth = static_cast<double>(
             reference::likelihood(s, stages.basis.kept, std::vector<Real>(theta.begin(), theta.end()), reml));
         CHECK_ERROR("criterion", check::relative(value, truth, s.n), 1e-13);
         std::vector<double> gradient(theta.size());
-        f.gradient(criterion_of(reml), gradient.data());
+        f.use(criterion_of(reml)).gradient(gradient.data());
         const std::vector<double> slope = reference::gradient(s, stages.basis.kept, theta, reml);
         double size = 1;
         for (double g : slope) size = std::max(size, std::abs(g));
@@ -77,16 +77,16 @@ TEST(random_structures) {
 TEST(large_supernodes) {
   const Structure s = structures::crossed(1, 300, {{30, {2}}, {25, {1, 1}}}, 3);
   const Stages stages(s);
-  mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+  mm::Criterion f(stages.model, mm::Likelihood::ml);
   Random random(2);
   for (Point point : {Point::interior, Point::zero_column}) {
     const std::vector<double> theta = structures::theta(random, s, point);
     for (bool reml : {false, true}) {
-      const double value = f.value(theta.data(), criterion_of(reml));
+      const double value = f.use(criterion_of(reml)).value(theta.data());
       const double truth = reference::likelihood(s, stages.basis.kept, theta, reml);
       CHECK_ERROR("criterion", check::relative(value, truth, s.n), 1e-13);
       std::vector<double> gradient(theta.size());
-      f.gradient(criterion_of(reml), gradient.data());
+      f.use(criterion_of(reml)).gradient(gradient.data());
       const std::vector<double> slope = reference::gradient(s, stages.basis.kept, theta, reml);
       for (std::size_t k = 0; k < slope.size(); ++k)
         CHECK_ERROR("gradient", check::relative(gradient[k], slope[k], 10), 1e-11);
@@ -102,13 +102,13 @@ TEST(dependent_columns_change_nothing) {
   aliased.x = {s.x[0], s.x[1], twice, s.x[2]};
   const Stages a(s), b(aliased);
   CHECK((b.basis.kept == std::vector<int>{0, 1, 3}));
-  mm::Criterion f(a.rows, a.basis, a.A, a.symbolic, s.entries()), g(b.rows, b.basis, b.A, b.symbolic, s.entries());
+  mm::Criterion f(a.model, mm::Likelihood::ml), g(b.model, mm::Likelihood::ml);
   const std::vector<double> theta{0.7, -0.3, 0.5, 1.1};
   for (bool reml : {false, true})
-    CHECK_ERROR(
-        "criterion",
-        check::relative(f.value(theta.data(), criterion_of(reml)), g.value(theta.data(), criterion_of(reml)), s.n),
-        1e-13);
+    CHECK_ERROR("criterion",
+                check::relative(f.use(criterion_of(reml)).value(theta.data()),
+                                g.use(criterion_of(reml)).value(theta.data()), s.n),
+                1e-13);
 }
 
 // sd of the effects of the first factor times `ratio`.
@@ -119,11 +119,11 @@ void check_effects(double ratio, double tolerance) {
     std::vector<double> b = random.normals(7);
     for (int i = 0; i < s.n; ++i) s.y[i] = random.normal() + ratio * b[s.factors[0].codes[i]];
     const Stages stages(s);
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.model, mm::Likelihood::ml);
     for (double scale : {0.5, 1.0, 2.0}) {
       const std::vector<double> theta{scale * ratio, 0.5, 0.1, 0.3};
       for (bool reml : {false, true}) {
-        const double value = f.value(theta.data(), criterion_of(reml));
+        const double value = f.use(criterion_of(reml)).value(theta.data());
         const auto truth = static_cast<double>(
             reference::likelihood(s, stages.basis.kept, std::vector<Real>(theta.begin(), theta.end()), reml));
         CHECK_ERROR(ratio > 1 ? "criterion, large effects" : "criterion, small effects", check::relative(value, truth),
@@ -143,33 +143,33 @@ TEST(large_and_small_effects) {
 TEST(nan_where_nothing_can_be_computed) {
   const Structure s = structures::crossed(1, 40, {{5, {1}}, {4, {1}}});
   const Stages stages(s);
-  mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+  mm::Criterion f(stages.model, mm::Likelihood::ml);
   const std::vector<double> good{0.5, 0.8}, overflow{1e200, 1.0}, nan{NAN, 1.0};
-  const double before = f.value(good.data(), mm::Likelihood::ml);
-  CHECK(std::isnan(f.value(overflow.data(), mm::Likelihood::ml)));
+  const double before = f.use(mm::Likelihood::ml).value(good.data());
+  CHECK(std::isnan(f.use(mm::Likelihood::ml).value(overflow.data())));
   std::vector<double> gradient(2, 0.0);
-  f.gradient(mm::Likelihood::ml, gradient.data());
+  f.use(mm::Likelihood::ml).gradient(gradient.data());
   CHECK(std::isnan(gradient[0]) && std::isnan(gradient[1]));
-  CHECK(std::isnan(f.value(nan.data(), mm::Likelihood::reml)));
-  CHECK(f.value(good.data(), mm::Likelihood::ml) == before);
+  CHECK(std::isnan(f.use(mm::Likelihood::reml).value(nan.data())));
+  CHECK(f.use(mm::Likelihood::ml).value(good.data()) == before);
 }
 
 TEST(counts_of_evaluations) {
   const Structure s = structures::crossed(1, 40, {{5, {1}}});
   const Stages stages(s);
-  mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+  mm::Criterion f(stages.model, mm::Likelihood::ml);
   const double theta = 0.5, other = 0.6;
   double slope = 0;
   for (int i = 0; i < 3; ++i) {  // one solution serves both criteria and their gradients
-    f.value(&theta, mm::Likelihood::ml);
-    f.gradient(mm::Likelihood::ml, &slope);
-    f.value(&theta, mm::Likelihood::reml);
+    f.use(mm::Likelihood::ml).value(&theta);
+    f.use(mm::Likelihood::ml).gradient(&slope);
+    f.use(mm::Likelihood::reml).value(&theta);
   }
   CHECK(f.n_value() == 1 && f.n_gradient() == 1 && f.m() == 1);
   const double ml = slope;
-  f.gradient(mm::Likelihood::reml, &slope);
+  f.use(mm::Likelihood::reml).gradient(&slope);
   CHECK(f.n_value() == 1 && f.n_gradient() == 2 && slope != ml);
-  f.value(&other, mm::Likelihood::reml);
+  f.use(mm::Likelihood::reml).value(&other);
   CHECK(f.n_value() == 2);
   f.reset_counts();
   CHECK(f.n_value() == 0 && f.n_gradient() == 0);

@@ -68,15 +68,15 @@ TEST(random_structures) {
     const Structure s = structures::random(seed);
     const Stages stages(s);
     const int p = stages.basis.p();
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.model, mm::Likelihood::ml);
     Random random(seed + 900);
     const NewRows rows(random, s, p, 70);
     for (structures::Point point : structures::kPoints) {
       check::at("seed " + std::to_string(seed) + s.kind + " point " + std::to_string(static_cast<int>(point)));
       const std::vector<double> theta = structures::theta(random, s, point);
-      f.value(theta.data(), mm::Likelihood::reml);
+      f.use(mm::Likelihood::reml).value(theta.data());
       std::vector<double> modes(rows.n), variance(rows.n);
-      mm::predict_rows(f.pls(), stages.A, stages.symbolic, rows.rows(), modes.data(), variance.data());
+      mm::predict_rows(f.pls(), rows.rows(), modes.data(), variance.data());
 
       const reference::Solution truth = reference::solve(s, stages.basis.kept, theta);
       const Matrix<Real> U = reference::weighted_Z<Real>(s) * truth.Lambda;

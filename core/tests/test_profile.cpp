@@ -28,11 +28,11 @@ struct Subject {
   mm::SearchResult fit;
 
   explicit Subject(const Structure& structure) : s(structure), stages(s) {
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
-    fit = mm::quasi_newton(f, kMl, f.start(), {}, {});
+    mm::Criterion f(stages.model, mm::Likelihood::ml);
+    fit = mm::quasi_newton(f.use(kMl), f.start(), {}, {});
   }
   mm::ProfileCurve curve(mm::ProfileParameter parameter) const {
-    return {stages.rows, stages.basis, stages.A, stages.symbolic, terms_of(s), parameter, fit.theta};
+    return {stages.model, terms_of(s), parameter, fit.theta};
   }
   std::vector<mm::ProfileParameter> parameters() const {
     std::vector<mm::ProfileParameter> out{{mm::Held::sigma, 0, 0, 0}};

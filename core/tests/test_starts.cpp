@@ -236,9 +236,9 @@ TEST(a_start_is_always_usable) {
     const Structure s = structures::random(seed);
     check::at("seed " + std::to_string(seed) + s.kind);
     const Stages stages(s);
-    mm::Criterion f(stages.rows, stages.basis, stages.A, stages.symbolic, s.entries());
+    mm::Criterion f(stages.model, mm::Likelihood::ml);
     const std::vector<double> start = f.start();
-    CHECK(std::isfinite(f.value(start.data(), mm::Likelihood::reml)));
+    CHECK(std::isfinite(f.use(mm::Likelihood::reml).value(start.data())));
     for (std::size_t e = 0; e < start.size(); ++e)
       CHECK(std::abs(start[e]) < 1e3 && (s.entries()[e].row != s.entries()[e].column || start[e] > 0));
   }

@@ -53,7 +53,8 @@ def test_sums_of_kenward_and_roger(recipe: Recipe, point: Point) -> None:
     inner = model._model
     R = inner.products.R
     with inner.criterion(reml=True).at(theta) as point:
-        trace, traces, P, Q = point.kenward_roger_sums()
+        sums = point.kenward_roger_sums()
+    trace, traces, P, Q = sums.trace, sums.traces, sums.P, sums.Q
     inverse, _, _ = oracle.dense_derivatives(problem, theta)
     root_w = np.sqrt(problem.w)[:, None]
     G = oracle.covariance_derivatives(problem)

@@ -38,9 +38,10 @@ def test_blocks_are_the_dense_products(recipe: Recipe) -> None:
         for level, block in enumerate(products.diagonal(f)):
             at = slice(starts[f] + level * s, starts[f] + (level + 1) * s)
             seen[at, at] = block
-    for a, b, start, level_b, values in products.pairs():
+    for pair in products.pairs():
+        a, b, start, level_b = pair.a, pair.b, pair.start, pair.level_b
         level_a = np.repeat(np.arange(len(start) - 1), np.diff(start))
-        for i, j, block in zip(level_a, level_b, values, strict=True):
+        for i, j, block in zip(level_a, level_b, pair.values, strict=True):
             rows = slice(starts[b] + j * widths[b], starts[b] + (j + 1) * widths[b])
             columns = slice(starts[a] + i * widths[a], starts[a] + (i + 1) * widths[a])
             seen[rows, columns] = block.T
@@ -140,9 +141,11 @@ def test_fill_of_an_order_is_that_of_its_analysis() -> None:
         products = cross_products(build(recipe).design)
         for order in ("minimum degree", list(range(len(recipe.factors)))[::-1]):
             analysis = Analysis(products, order)
-            assert products.fill(order) == (analysis.nnz, analysis.flops)
+            fill = products.fill(order)
+            assert (fill.nnz, fill.flops) == (analysis.nnz, analysis.flops)
         assert Analysis(products).flops <= min(
-            products.fill(order)[1] for order in ("minimum degree", [*range(len(recipe.factors))])
+            products.fill(order).flops
+            for order in ("minimum degree", [*range(len(recipe.factors))])
         ) * (1.0 + 1e-12)
 
 

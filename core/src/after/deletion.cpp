@@ -2,21 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <memory>
 
 #include "kernels/blas.hpp"
 #include "kernels/interrupt.hpp"
-#include "kernels/memory.hpp"
 #include "kernels/small_dense.hpp"
-#include "kernels/workers.hpp"
 #include "search/search.hpp"
 
 namespace mixedmodels {
 
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 // What must remain of a sum of squares after the subtraction: less, and more than four of sixteen digits are lost.
 constexpr double kRemains = 1e-4;
 
@@ -94,43 +90,49 @@ bool fixed_part_remains(const CrossProducts& all, const CrossProducts& A) {
   return L[last] * L[last] > kRemains * all.XtX[last];
 }
 
+// What is asked of every fit.
+struct Request {
+  const RowSets& sets;
+  const std::vector<double>& start;
+  const SearchSettings& settings;
+  const NewtonStep* newton;
+};
+
 // What one thread needs to fit without one set of rows after the other.
-class DeletionBench {
+class DeletionBench : Bench {
  public:
-  explicit DeletionBench(const RefitModel& model)
-      : model_(model),
-        rows_(model.rows),
-        A_(model.A),
-        weights_(static_cast<std::size_t>(model.rows.n)),
-        left_(static_cast<std::size_t>(model.A.nodes), 0),
-        criterion_(rows_, model.basis, A_, model.symbolic, model.entries) {
-    for (std::int64_t i = 0; i < rows_.n; ++i) weights_[i] = rows_.w(i);
+  DeletionBench(const Model& all, Likelihood likelihood)
+      : Bench(all, likelihood),
+        all_(all),
+        weights_(static_cast<std::size_t>(all.rows.n)),
+        left_(static_cast<std::size_t>(all.A->nodes), 0) {
+    const Rows& rows = all_.rows;
+    for (std::int64_t i = 0; i < rows.n; ++i) weights_[i] = rows.w(i);
     // A weight of zero takes a row out of everything that is formed from rows.
-    rows_.weight = {weights_.data(), 1};
-    for (std::size_t f = 0; f < rows_.factors.size(); ++f)
-      for (std::int64_t i = 0; i < rows_.n; ++i) ++left_[A_.factors[f].first_node + rows_.factors[f].codes[i]];
+    model.rows.weight = {weights_.data(), 1};
+    for (std::size_t f = 0; f < rows.factors.size(); ++f)
+      for (std::int64_t i = 0; i < rows.n; ++i) ++left_[A->factors[f].first_node + rows.factors[f].codes[i]];
   }
 
-  void fit(const RowSets& sets, int at, const std::vector<double>& start, Likelihood likelihood,
-           const SearchSettings& settings, const NewtonStep* newton, Deletions& out) {
-    const std::int64_t* which = sets.rows.data() + sets.start[at];
-    const std::int64_t count = sets.start[at + 1] - sets.start[at];
+  void fit(const Request& request, int at, Deletions& out) {
+    const std::int64_t* which = request.sets.rows.data() + request.sets.start[at];
+    const std::int64_t count = request.sets.start[at + 1] - request.sets.start[at];
     take_out(which, count);
-    const auto factors = A_.factors.size();
-    for (std::size_t f = 0; f < factors; ++f) {
-      const auto first = left_.begin() + A_.factors[f].first_node;
-      out.levels[at * factors + f] =
-          static_cast<std::int32_t>(A_.factors[f].levels - std::count(first, first + A_.factors[f].levels, 0));
+    const std::vector<FactorBlock>& factors = all_.A->factors;
+    for (std::size_t f = 0; f < factors.size(); ++f) {
+      const auto first = left_.begin() + factors[f].first_node;
+      out.levels[at * factors.size() + f] =
+          static_cast<std::int32_t>(factors[f].levels - std::count(first, first + factors[f].levels, 0));
     }
-    out.n[at] = rows_.n - count;
-    check_interrupt(static_cast<double>(A_.q) * A_.k());
-    A_ = model_.A;
-    if (subtract_rows(model_.rows, model_.basis, model_.A, which, count, left_, A_)) {
-      criterion_.response_changed();
-      solve(criterion_, model_.basis, A_, start, likelihood, settings, newton, at, out);
+    out.n[at] = all_.rows.n - count;
+    check_interrupt(static_cast<double>(all_.A->q) * all_.A->k());
+    *A = *all_.A;
+    if (subtract_rows(all_, which, count, left_, *A)) {
+      criterion.response_changed();
+      solve(criterion, request, at, out);
     } else {
       out.rebuilt[at] = 1;
-      fit_anew(count, start, likelihood, settings, newton, at, out);
+      fit_anew(count, request, at, out);
     }
     put_back(which, count);
   }
@@ -139,93 +141,91 @@ class DeletionBench {
   void take_out(const std::int64_t* which, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) {
       weights_[which[i]] = 0;
-      for (std::size_t f = 0; f < rows_.factors.size(); ++f)
-        --left_[A_.factors[f].first_node + rows_.factors[f].codes[which[i]]];
+      for (std::size_t f = 0; f < all_.rows.factors.size(); ++f)
+        --left_[A->factors[f].first_node + all_.rows.factors[f].codes[which[i]]];
     }
   }
 
   void put_back(const std::int64_t* which, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) {
-      weights_[which[i]] = model_.rows.w(which[i]);
-      for (std::size_t f = 0; f < rows_.factors.size(); ++f)
-        ++left_[A_.factors[f].first_node + rows_.factors[f].codes[which[i]]];
+      weights_[which[i]] = all_.rows.w(which[i]);
+      for (std::size_t f = 0; f < all_.rows.factors.size(); ++f)
+        ++left_[A->factors[f].first_node + all_.rows.factors[f].codes[which[i]]];
     }
   }
 
-  void fit_anew(std::int64_t count, const std::vector<double>& start, Likelihood likelihood,
-                const SearchSettings& settings, const NewtonStep* newton, int at, Deletions& out) {
-    const OrthogonalBasis basis = orthogonalize(rows_);
-    if (basis.fits_exactly || rows_.n - count <= basis.p()) return;
-    CrossProducts A = cross_products(rows_, basis);
-    A.n = rows_.n - count;
-    A.sum_log_weights = 0;
+  void fit_anew(std::int64_t count, const Request& request, int at, Deletions& out) {
+    Model left = model;
+    left.basis = orthogonalize(left.rows);
+    if (left.basis.fits_exactly || left.rows.n - count <= left.basis.p()) return;
+    CrossProducts of_rows = cross_products(left.rows, left.basis);
+    of_rows.n = left.rows.n - count;
+    of_rows.sum_log_weights = 0;
     for (double w : weights_)
-      if (w > 0) A.sum_log_weights += std::log(w);
-    Criterion criterion(rows_, basis, A, model_.symbolic, model_.entries);
-    solve(criterion, basis, A, start, likelihood, settings, newton, at, out);
+      if (w > 0) of_rows.sum_log_weights += std::log(w);
+    left.A = std::make_shared<CrossProducts>(std::move(of_rows));
+    Criterion anew(left, criterion.likelihood());
+    solve(anew, request, at, out);
   }
 
-  void solve(Criterion& criterion, const OrthogonalBasis& basis, const CrossProducts& A, std::vector<double> theta,
-             Likelihood likelihood, const SearchSettings& settings, const NewtonStep* newton, int at,
-             Deletions& out) const {
-    const auto m = theta.size();
-    if (newton) {
+  void solve(Criterion& f, const Request& request, int at, Deletions& out) const {
+    std::vector<double> theta(request.start);
+    if (request.newton) {
+      const auto m = theta.size();
       std::vector<double> gradient(m), step(m, 0.0);
-      criterion.value(theta.data(), likelihood);
-      criterion.gradient(likelihood, gradient.data());
+      f.value(theta.data());
+      f.gradient(gradient.data());
       for (std::size_t j = 0; j < m; ++j)
-        for (std::size_t i = 0; i < m; ++i) step[i] -= newton->inverse[i + j * m] * gradient[j];
-      newton->axes.advance(theta.data(), step.data());
+        for (std::size_t i = 0; i < m; ++i) step[i] -= request.newton->inverse[i + j * m] * gradient[j];
+      request.newton->axes.advance(theta.data(), step.data());
     } else {
-      SearchResult found = refit_from(criterion, likelihood, std::move(theta), settings);
+      SearchResult found = refit_from(f, std::move(theta), request.settings);
       theta = std::move(found.theta);
       out.decrement[at] = found.decrement;
     }
-    const double value = criterion.value(theta.data(), likelihood);
-    if (!std::isfinite(value)) return;
-    std::copy(theta.begin(), theta.end(), out.theta.begin() + at * static_cast<std::ptrdiff_t>(m));
-    out.objective[at] = value;
-    const Pls& pls = criterion.pls();
-    const auto df = static_cast<double>(likelihood == Likelihood::reml ? A.n - A.p : A.n);
-    out.sigma[at] = A.unit * std::sqrt(pls.pwrss() / df);
-    fixed_part(pls, basis, A, out.sigma[at], at, out);
+    if (!std::isfinite(f.value(theta.data()))) return;
+    out.put(at, f, theta, all_.basis.kept);
+    put_errors(f, at, out);
   }
 
-  // Coefficients and standard errors, at their places among the columns kept with all rows.
-  void fixed_part(const Pls& pls, const OrthogonalBasis& basis, const CrossProducts& A, double sigma, int at,
-                  Deletions& out) const {
-    const int p = A.p, k = A.k();
-    std::vector<double> beta(static_cast<std::size_t>(p)), inverse(static_cast<std::size_t>(p) * p, 0.0);
-    basis.to_original(pls.beta().data(), beta.data());
+  // Standard errors, at their places among the columns kept with all rows.
+  void put_errors(const Criterion& f, int at, Deletions& out) const {
+    const OrthogonalBasis& basis = f.model().basis;
+    const int p = basis.p();
+    std::vector<double> inverse(static_cast<std::size_t>(p) * p, 0.0);
     for (int j = 0; j < p; ++j) inverse[j * (p + 1)] = 1;
-    blas::trsm('L', 'L', 'T', p, p, pls.RX().data(), k, inverse.data(), std::max(p, 1));
+    blas::trsm('L', 'L', 'T', p, p, f.pls().RX().data(), p + 1, inverse.data(), std::max(p, 1));
     basis.solve_R(inverse.data(), p);
-    const std::vector<int>& kept = model_.basis.kept;
+    const std::vector<int>& kept = all_.basis.kept;
     for (int j = 0; j < p; ++j) {
       double sum = 0;
       for (int c = 0; c < p; ++c) sum += inverse[j + c * p] * inverse[j + c * p];
       const auto place = std::lower_bound(kept.begin(), kept.end(), basis.kept[j]) - kept.begin();
-      const auto target = at * static_cast<std::ptrdiff_t>(kept.size()) + place;
-      out.beta[target] = beta[j];
-      out.std_error[target] = sigma * std::sqrt(sum);
+      out.std_error[at * static_cast<std::ptrdiff_t>(kept.size()) + place] = out.sigma[at] * std::sqrt(sum);
     }
   }
 
-  const RefitModel& model_;
-  Rows rows_;
-  CrossProducts A_;
+  const Model& all_;
   std::vector<double> weights_;
   std::vector<std::int64_t> left_;
-  Criterion criterion_;
 };
 
 }  // namespace
 
-bool subtract_rows(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& all, const std::int64_t* which,
-                   std::int64_t count, const std::vector<std::int64_t>& left, CrossProducts& A) {
+Deletions::Deletions(const Model& model, int sets)
+    : Fits(model, sets),
+      std_error(beta),
+      decrement(sigma),
+      n(sigma.size(), 0),
+      levels(sigma.size() * model.A->factors.size(), 0),
+      rebuilt(sigma.size(), 0) {}
+
+bool subtract_rows(const Model& all, const std::int64_t* which, std::int64_t count,
+                   const std::vector<std::int64_t>& left, CrossProducts& A) {
+  const Rows& rows = all.rows;
   const int k = A.k();
   if (rows.n - count <= A.p) return false;
-  BasisRows basis_rows(rows, basis, 1);
+  BasisRows basis_rows(rows, all.basis, 1);
   for (std::int64_t i = 0; i < count; ++i) {
     check_interrupt(1.0 * k * k);
     const double* xy = basis_rows.block(which[i], 1);
@@ -236,34 +236,20 @@ bool subtract_rows(const Rows& rows, const OrthogonalBasis& basis, const CrossPr
   }
   A.n -= count;
   for (std::int64_t i = 0; i < count; ++i)
-    if (!settle_levels(rows, which[i], all, left, A)) return false;
-  return fixed_part_remains(all, A);
+    if (!settle_levels(rows, which[i], *all.A, left, A)) return false;
+  return fixed_part_remains(*all.A, A);
 }
 
-Deletions fit_without(const RefitModel& model, const RowSets& sets, const std::vector<double>& start,
-                      Likelihood likelihood, const SearchSettings& settings, const NewtonStep* newton, int threads) {
-  const auto count = static_cast<std::size_t>(sets.count()), p = static_cast<std::size_t>(model.A.p);
+Deletions fit_without(const Model& model, const RowSets& sets, const std::vector<double>& start, Likelihood likelihood,
+                      const SearchSettings& settings, const NewtonStep* newton, int threads) {
   Workers workers(std::min(threads, std::max(sets.count(), 1)));
-  require_memory(
-      "Fits without some rows, by several threads",
-      {{"results", bytes_of_numbers(count * (start.size() + 2 * p + model.A.factors.size() + 5))},
-       {"cross-products and weights of every thread",
-        workers.threads() * (model.A.bytes() + bytes_of_numbers(model.rows.n))},
-       {"factor and inverse of every thread", workers.threads() * WorkspaceBytes(model.A, model.symbolic, 1).total()}},
-      model.symbolic.elimination.fill.flops);
-  Deletions out;
-  out.theta.assign(count * start.size(), kNaN);
-  out.beta.assign(count * p, kNaN);
-  out.std_error.assign(count * p, kNaN);
-  for (auto* v : {&out.sigma, &out.objective, &out.decrement}) v->assign(count, kNaN);
-  out.n.assign(count, 0);
-  out.levels.assign(count * model.A.factors.size(), 0);
-  out.rebuilt.assign(count, 0);
-  std::vector<std::unique_ptr<DeletionBench>> benches(static_cast<std::size_t>(workers.threads()));
-  workers.run(sets.count(), [&](int i, int thread) {
-    if (!benches[thread]) benches[thread] = std::make_unique<DeletionBench>(model);
-    benches[thread]->fit(sets, i, start, likelihood, settings, newton, out);
-  });
+  const std::size_t numbers = start.size() + 2 * model.basis.kept.size() + model.A->factors.size() + 5;
+  require_benches("Fits without some rows, by several threads", model, workers.threads(),
+                  sets.count() * bytes_of_numbers(numbers), bytes_of_numbers(model.rows.n));
+  Deletions out(model, sets.count());
+  const Request request{sets, start, settings, newton};
+  const auto make = [&] { return std::make_unique<DeletionBench>(model, likelihood); };
+  on_benches(workers, sets.count(), make, [&](DeletionBench& bench, int i) { bench.fit(request, i, out); });
   return out;
 }
 

@@ -7,8 +7,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "after/refit.hpp"
+#include "after/bench.hpp"
 #include "search/forward.hpp"
+#include "search/quasi_newton.hpp"
 
 namespace mixedmodels {
 
@@ -24,25 +25,24 @@ struct NewtonStep {
   ForwardStep axes;
 };
 
-struct Deletions {
-  std::vector<double> theta;      // sets x m, row-major, as are the others; NaN where nothing can be computed
-  std::vector<double> beta;       // sets x p, coefficients of the columns kept with all rows; NaN where aliased now
-  std::vector<double> std_error;  // sets x p
-  std::vector<double> sigma, objective;
+struct Deletions : Fits {
+  std::vector<double> std_error;      // sets x p, as beta
   std::vector<double> decrement;      // what the criterion may still fall, by the search's own model
   std::vector<std::int64_t> n;        // rows left
   std::vector<std::int32_t> levels;   // sets x factors, levels left
   std::vector<std::int32_t> rebuilt;  // whether the products were formed anew
+
+  Deletions(const Model& model, int sets);
 };
 
 // Searches start at `start`, where a diagonal entry of it is zero at moments of the rows left. With `newton`
 // there is no search but that step from `start`.
-Deletions fit_without(const RefitModel& model, const RowSets& sets, const std::vector<double>& start,
-                      Likelihood likelihood, const SearchSettings& settings, const NewtonStep* newton, int threads);
+Deletions fit_without(const Model& model, const RowSets& sets, const std::vector<double>& start, Likelihood likelihood,
+                      const SearchSettings& settings, const NewtonStep* newton, int threads);
 
 // Takes the products of some rows out of A. False when what is left has lost too many digits, A being of no use then.
 // `left` holds the rows left of every level, factor after factor.
-bool subtract_rows(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& all, const std::int64_t* which,
-                   std::int64_t count, const std::vector<std::int64_t>& left, CrossProducts& A);
+bool subtract_rows(const Model& all, const std::int64_t* which, std::int64_t count,
+                   const std::vector<std::int64_t>& left, CrossProducts& A);
 
 }  // namespace mixedmodels

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "kernels/blas.hpp"
 #include "kernels/small_dense.hpp"
@@ -12,16 +11,15 @@ namespace mixedmodels {
 
 namespace {
 
-constexpr Likelihood kMl = Likelihood::ml;
 // Size of a column of a template below which only symmetry holds it at zero, and the size that it is started at then.
 constexpr double kZero = 1e-3, kAway = 0.03;
 
-std::vector<ThetaEntry> squares(const std::vector<ProfileTerm>& terms) {
-  std::vector<ThetaEntry> out;
+Model with_squares(Model model, const std::vector<ProfileTerm>& terms) {
+  model.entries.clear();
   for (const ProfileTerm& t : terms)
     for (int c = 0; c < t.size; ++c)
-      for (int r = 0; r < t.size; ++r) out.push_back({t.factor, t.offset + r, t.offset + c});
-  return out;
+      for (int r = 0; r < t.size; ++r) model.entries.push_back({t.factor, t.offset + r, t.offset + c});
+  return model;
 }
 
 std::vector<int> starts(const std::vector<ProfileTerm>& terms) {
@@ -39,26 +37,26 @@ void multiply(int n, const double* a, const double* b, double* out) {
 
 }  // namespace
 
-HeldDeviance::HeldDeviance(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A,
-                           const Symbolic& symbolic, std::vector<ProfileTerm> terms, ProfileParameter parameter,
+HeldDeviance::HeldDeviance(const Model& model, std::vector<ProfileTerm> terms, ProfileParameter parameter,
                            const std::vector<double>& theta, int threads)
-    : basis_(basis),
-      A_(A),
-      terms_(std::move(terms)),
+    : terms_(std::move(terms)),
+      model_(with_squares(model, terms_)),
+      basis_(model_.basis),
+      A_(*model_.A),
       parameter_(parameter),
       first_(starts(terms_)),
-      f_(rows, basis, A, symbolic, squares(terms_), threads),
+      f_(model_, Likelihood::ml, threads),
       templates_(static_cast<std::size_t>(first_.back())),
       theta_(templates_.size()),
       entry_gradient_(templates_.size()) {
   if (is_turned()) {
     const ProfileTerm& term = terms_[parameter_.term];
-    turn_ = turn_effects(A, term, parameter_.first, parameter_.kind == Held::correlation ? parameter_.second : -1);
+    turn_ = turn_effects(A_, term, parameter_.first, parameter_.kind == Held::correlation ? parameter_.second : -1);
     rotation_.resize(turn_.there.size());
   }
-  if (parameter_.kind == Held::sigma) shift_at_ = std::log(A.unit);
-  if (parameter_.kind == Held::sd) unit_at_ = A.unit * std::max(turn_.length, std::numeric_limits<double>::min());
-  if (parameter_.kind == Held::coefficient) unit_at_ = A.unit;
+  if (parameter_.kind == Held::sigma) shift_at_ = std::log(A_.unit);
+  if (parameter_.kind == Held::sd) unit_at_ = A_.unit * std::max(turn_.length, std::numeric_limits<double>::min());
+  if (parameter_.kind == Held::coefficient) unit_at_ = A_.unit;
   choose_variables();
   set_start(theta);
 }
@@ -88,7 +86,7 @@ void HeldDeviance::choose_variables() {
 void HeldDeviance::set_start(const std::vector<double>& theta) {
   std::size_t next = 0;
   each_entry([&](int t, int r, int c) { theta_[place(t, r, c)] = theta[next++]; });
-  f_.value(theta_.data(), kMl);
+  f_.value(theta_.data());
   sigma_ = reference_ = std::sqrt(f_.pls().pwrss() / static_cast<double>(A_.n));
   templates_ = theta_;
   if (is_turned()) {
@@ -156,14 +154,12 @@ double HeldDeviance::value(const std::vector<double>& free, double at) {
   at_ = at;
   fill_templates(free, at);
   if (parameter_.kind == Held::coefficient) f_.hold_coefficients(held_row_, at - held_offset_);
-  value_ = f_.value(theta_.data(), kMl);
+  value_ = f_.value(theta_.data());
   const auto n = static_cast<double>(A_.n);
   if (!explicit_sigma()) {
     sigma_ = std::sqrt(f_.pls().pwrss() / n);
-  } else if (std::isfinite(value_)) {
-    const double variance = sigma_ * sigma_;
-    value_ = f_.pls().logdet_L2() + n * (std::log(2 * std::numbers::pi * variance) + 2 * std::log(A_.unit)) +
-             f_.pls().pwrss() / variance - A_.sum_log_weights;
+  } else {
+    value_ = f_.pls().criterion(Likelihood::ml, sigma_ * sigma_);
   }
   return value_;
 }

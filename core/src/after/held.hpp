@@ -39,9 +39,9 @@ struct ProfilePoint {
 class HeldDeviance {
  public:
   // `theta`, along the axes, is where the ML deviance is least.
-  HeldDeviance(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
-               std::vector<ProfileTerm> terms, ProfileParameter parameter, const std::vector<double>& theta,
-               int threads);
+  HeldDeviance(const Model& model, std::vector<ProfileTerm> terms, ProfileParameter parameter,
+               const std::vector<double>& theta, int threads);
+  HeldDeviance(const HeldDeviance&) = delete;
 
   // The number of variables, and their values and `at` where the ML deviance is least.
   int size() const { return static_cast<int>(unit_.size()); }
@@ -91,9 +91,10 @@ class HeldDeviance {
   }
   int place(int term, int row, int column) const { return first_[term] + row + column * terms_[term].size; }
 
+  std::vector<ProfileTerm> terms_;
+  Model model_;  // of which theta has all entries of the templates, each a square by columns
   const OrthogonalBasis& basis_;
   const CrossProducts& A_;
-  std::vector<ProfileTerm> terms_;
   ProfileParameter parameter_;
   std::vector<int> first_;  // where a term's square of entries begins
   Criterion f_;

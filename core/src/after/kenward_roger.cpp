@@ -32,9 +32,8 @@ struct KenwardRogerPairs {
 // Adds components to sums, one at a time.
 class KenwardRogerAdder {
  public:
-  KenwardRogerAdder(const CrossProducts& A, const std::vector<ThetaEntry>& entries, Pls& pls, const double* H,
-                    bool alone)
-      : A_(A), entries_(entries), H_(H), T_(A, pls, alone) {}
+  KenwardRogerAdder(Pls& pls, const double* H, bool alone)
+      : A_(*pls.model().A), entries_(pls.model().entries), H_(H), T_(pls, alone) {}
 
   void add(const std::vector<int>& nodes, Workers& workers, KenwardRogerPairs& sums) {
     T_.renew(nodes, workers);
@@ -87,8 +86,10 @@ class KenwardRogerAdder {
 
 }  // namespace
 
-KenwardRogerSums kenward_roger_sums(const CrossProducts& A, const LevelGraph& graph,
-                                    const std::vector<ThetaEntry>& entries, Pls& pls) {
+KenwardRogerSums kenward_roger_sums(Pls& pls) {
+  const CrossProducts& A = *pls.model().A;
+  const LevelGraph& graph = *pls.model().graph;
+  const std::vector<ThetaEntry>& entries = pls.model().entries;
   const std::size_t m = entries.size();
   require_memory("Kenward-Roger",
                  {{"sums over the random effects", bytes_of_numbers(kenward_roger_workspace(A, graph, m))}});
@@ -96,7 +97,7 @@ KenwardRogerSums kenward_roger_sums(const CrossProducts& A, const LevelGraph& gr
   KenwardRogerPairs sums(A, m);
   over_components(
       components(graph), pls.factor().workers(),
-      [&](bool alone) { return std::make_unique<KenwardRogerAdder>(A, entries, pls, H.data(), alone); }, sums);
+      [&](bool alone) { return std::make_unique<KenwardRogerAdder>(pls, H.data(), alone); }, sums);
   KenwardRogerSums out;
   out.trace.resize(m);
   out.traces.resize(m * m);

@@ -20,8 +20,7 @@ struct KenwardRogerSums {
 };
 
 // At the theta of the last update of `pls`.
-KenwardRogerSums kenward_roger_sums(const CrossProducts& A, const LevelGraph& graph,
-                                    const std::vector<ThetaEntry>& entries, Pls& pls);
+KenwardRogerSums kenward_roger_sums(Pls& pls);
 
 // Numbers (doubles) that the sums of m entries need room for.
 double kenward_roger_workspace(const CrossProducts& A, const LevelGraph& graph, std::size_t m);

@@ -14,30 +14,18 @@ namespace {
 constexpr std::int64_t kBlock = 256;     // rows held at a time
 constexpr std::int64_t kTask = 1 << 13;  // rows of one task
 
-// K = M^-1 Lambda'Z'WX (q x p row-major, order of the cross-products) from RZX.
-std::vector<double> fixed_modes(const CrossProducts& A, const Symbolic& S, Pls& pls) {
-  const int k = A.k(), p = A.p;
-  std::vector<double> permuted(static_cast<std::size_t>(A.q) * p), K(permuted.size());
-  for (std::int64_t i = 0; i < A.q; ++i) std::copy_n(pls.RZX().data() + i * k, p, permuted.data() + i * p);
-  pls.factor().solve_Lt(permuted.data(), p);
-  for (std::int64_t i = 0; i < A.q; ++i)
-    std::copy_n(permuted.data() + std::int64_t{S.permuted[i]} * p, p, K.data() + i * p);
-  return K;
-}
-
 // One thread's view of a row.
 class RowReader {
  public:
-  RowReader(const Rows& rows, const CrossProducts& A, const Symbolic& symbolic, const Pls& pls,
-            const std::vector<double>& K)
-      : rows_(rows), A_(A), S_(symbolic), pls_(pls), K_(K) {
+  RowReader(const Pls& pls, const std::vector<double>& K)
+      : rows_(pls.model().rows), A_(*pls.model().A), S_(*pls.model().symbolic), pls_(pls), K_(K) {
     std::size_t width = 0;
-    for (const FactorBlock& f : A.factors) {
+    for (const FactorBlock& f : A_.factors) {
       first_.push_back(width);
       width += static_cast<std::size_t>(f.width);
     }
     u_.resize(width);
-    level_.resize(A.factors.size());
+    level_.resize(A_.factors.size());
   }
 
   // Reads row i: u = Lambda'z, factor by factor.
@@ -128,21 +116,23 @@ class RowReader {
 
 }  // namespace
 
-RowValues row_values(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
-                     Pls& pls, bool directions) {
+RowValues row_values(Pls& pls, bool directions) {
+  const Rows& rows = pls.model().rows;
+  const OrthogonalBasis& basis = pls.model().basis;
+  const CrossProducts& A = *pls.model().A;
   const int p = A.p, k = A.k();
   const auto n = static_cast<std::size_t>(rows.n);
   require_memory("What the rows weigh",
                  {{"modes of the fixed effects", bytes_of_numbers(2.0 * static_cast<double>(A.q) * p)},
                   {"values of the rows", bytes_of_numbers(static_cast<double>(n) * (4 + (directions ? p : 0)))}});
   pls.ensure_inverse();
-  const std::vector<double> K = fixed_modes(A, symbolic, pls);
+  const std::vector<double>& K = pls.fixed_modes();
   RowValues out;
   for (auto* v : {&out.random, &out.fixed, &out.prior, &out.residual}) v->resize(n);
   if (directions) out.direction.resize(n * static_cast<std::size_t>(p));
   const auto tasks = static_cast<int>((rows.n + kTask - 1) / kTask);
   pls.factor().workers().run(tasks, [&](int task, int) {
-    RowReader reader(rows, A, symbolic, pls, K);
+    RowReader reader(pls, K);
     BasisRows basis_rows(rows, basis, static_cast<int>(kBlock));
     std::vector<double> x(static_cast<std::size_t>(std::max(p, 1)));
     const std::int64_t last = std::min(rows.n, (task + 1) * kTask);

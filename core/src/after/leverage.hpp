@@ -22,7 +22,6 @@ struct RowValues {
 };
 
 // At the theta of the last `update` of `pls`, which must have succeeded.
-RowValues row_values(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
-                     Pls& pls, bool directions);
+RowValues row_values(Pls& pls, bool directions);
 
 }  // namespace mixedmodels

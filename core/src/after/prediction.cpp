@@ -15,18 +15,20 @@ constexpr int kBatch = 64;  // rows solved together
 
 class RowPredictor {
  public:
-  RowPredictor(Pls& pls, const CrossProducts& A, const Symbolic& S, const PredictionRows& rows)
-      : pls_(pls), A_(A), S_(S), rows_(rows), p_(A.p), h_(static_cast<std::size_t>(A.p)) {
-    for (const FactorBlock& f : A.factors) {
+  RowPredictor(Pls& pls, const PredictionRows& rows)
+      : pls_(pls),
+        A_(*pls.model().A),
+        S_(*pls.model().symbolic),
+        rows_(rows),
+        K_(pls.fixed_modes()),
+        p_(A_.p),
+        h_(static_cast<std::size_t>(p_)) {
+    for (const FactorBlock& f : A_.factors) {
       start_.push_back(total_);
       total_ += f.width;
     }
     t_.resize(static_cast<std::size_t>(total_));
-    require_memory("The variances of predictions",
-                   {{"modes of the fixed effects", bytes_of_numbers(2.0 * static_cast<double>(A.q) * p_)},
-                    {"right-hand sides", bytes_of_numbers(kBatch * static_cast<double>(A.q))}});
     pls.ensure_inverse();
-    make_K();
   }
 
   void run(double* random, double* variance) {
@@ -42,18 +44,6 @@ class RowPredictor {
   }
 
  private:
-  // K = M^-1 Lambda'Z'WX of the basis: q x p row-major, order of the cross-products.
-  void make_K() {
-    const int k = A_.k();
-    const auto q = static_cast<std::size_t>(A_.q);
-    std::vector<double> permuted(q * p_);
-    K_.resize(q * p_);
-    for (std::size_t i = 0; i < q; ++i) std::copy_n(pls_.RZX().data() + i * k, p_, permuted.data() + i * p_);
-    pls_.factor().solve_Lt(permuted.data(), p_);
-    for (std::size_t i = 0; i < q; ++i)
-      std::copy_n(permuted.data() + static_cast<std::size_t>(S_.permuted[i]) * p_, p_, K_.data() + i * p_);
-  }
-
   // t = lam'z of every factor.
   void read(std::int64_t i) {
     for (std::size_t f = 0; f < A_.factors.size(); ++f) {
@@ -188,17 +178,21 @@ class RowPredictor {
   const CrossProducts& A_;
   const Symbolic& S_;
   const PredictionRows& rows_;
+  const std::vector<double>& K_;  // of the fixed effects
   int p_, total_ = 0;
   std::vector<int> start_;
-  std::vector<double> t_, h_, K_, rhs_;
+  std::vector<double> t_, h_, rhs_;
   std::vector<std::int64_t> waiting_;
 };
 
 }  // namespace
 
-void predict_rows(Pls& pls, const CrossProducts& A, const Symbolic& S, const PredictionRows& rows, double* random,
-                  double* variance) {
-  RowPredictor(pls, A, S, rows).run(random, variance);
+void predict_rows(Pls& pls, const PredictionRows& rows, double* random, double* variance) {
+  const double q = static_cast<double>(pls.model().A->q);
+  require_memory("The variances of predictions",
+                 {{"modes of the fixed effects", bytes_of_numbers(2.0 * q * pls.model().A->p)},
+                  {"right-hand sides", bytes_of_numbers(kBatch * q)}});
+  RowPredictor(pls, rows).run(random, variance);
 }
 
 }  // namespace mixedmodels

@@ -22,7 +22,6 @@ struct PredictionRows {
 };
 
 // random (n): z'b, nothing for unknown levels; variance (n), an unknown level adding its marginal z'Lambda Lambda'z.
-void predict_rows(Pls& pls, const CrossProducts& A, const Symbolic& S, const PredictionRows& rows, double* random,
-                  double* variance);
+void predict_rows(Pls& pls, const PredictionRows& rows, double* random, double* variance);
 
 }  // namespace mixedmodels

@@ -26,10 +26,9 @@ double largest(const std::vector<double>& v) {
 
 }  // namespace
 
-ProfileCurve::ProfileCurve(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A,
-                           const Symbolic& symbolic, std::vector<ProfileTerm> terms, ProfileParameter parameter,
+ProfileCurve::ProfileCurve(const Model& model, std::vector<ProfileTerm> terms, ProfileParameter parameter,
                            const std::vector<double>& theta, int threads)
-    : f_(rows, basis, A, symbolic, std::move(terms), parameter, theta, threads), model_(f_.size()) {
+    : f_(model, std::move(terms), parameter, theta, threads), model_(f_.size()) {
   const auto k = static_cast<std::size_t>(f_.size());
   for (auto* v : {&gradient_, &step_, &trial_, &trial_gradient_, &change_, &direction_}) v->resize(k);
   solved_.push_back({f_.start_at(), f_.start(), {}});

@@ -14,9 +14,8 @@ namespace mixedmodels {
 class ProfileCurve {
  public:
   // `theta`, along the axes, is where the ML deviance is least.
-  ProfileCurve(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
-               std::vector<ProfileTerm> terms, ProfileParameter parameter, const std::vector<double>& theta,
-               int threads = 1);
+  ProfileCurve(const Model& model, std::vector<ProfileTerm> terms, ProfileParameter parameter,
+               const std::vector<double>& theta, int threads = 1);
 
   const ProfilePoint& optimum() const { return optimum_; }
   // Second derivative of the minimised deviance by `at` at the optimum.

@@ -15,9 +15,10 @@ namespace {
 constexpr double kCancellation = 1e3;
 constexpr int kRenewals = 2;
 
-std::vector<double> natural_units(const CrossProducts& A, const std::vector<ThetaEntry>& entries) {
+std::vector<double> natural_units(const Model& model) {
+  const CrossProducts& A = *model.A;
   std::vector<double> out;
-  for (const ThetaEntry& e : entries) {
+  for (const ThetaEntry& e : model.entries) {
     const FactorBlock& f = A.factors[e.factor];
     const std::int64_t s = f.width;
     double sum = 0;
@@ -28,15 +29,15 @@ std::vector<double> natural_units(const CrossProducts& A, const std::vector<Thet
 }
 
 // The model, once it is known that factor and inverse have room; a search needs both.
-const CrossProducts& affordable(const CrossProducts& A, const Symbolic& S, int threads) {
-  const WorkspaceBytes need(A, S, threads);
+const Model& affordable(const Model& model, int threads) {
+  const WorkspaceBytes need(*model.A, *model.symbolic, threads);
   require_memory("This model",
                  {{"the factor", need.factor},
                   {"its inverse", need.inverse},
                   {"updates of the factor", need.updates},
                   {"products of fixed and random effects", need.products}},
-                 S.elimination.fill.flops);
-  return A;
+                 model.symbolic->elimination.fill.flops);
+  return model;
 }
 
 }  // namespace
@@ -49,18 +50,15 @@ WorkspaceBytes::WorkspaceBytes(const CrossProducts& A, const Symbolic& S, int th
   products = bytes_of_numbers(static_cast<double>(A.q) * (4.0 * A.p + 8));
 }
 
-Criterion::Criterion(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
-                     std::vector<ThetaEntry> entries, int threads)
-    : rows_(rows),
-      basis_(basis),
-      A_(affordable(A, symbolic, threads)),
-      entries_(std::move(entries)),
-      pls_(A, symbolic, entries_, threads),
-      unit_(natural_units(A, entries_)),
-      theta_(entries_.size(), std::numeric_limits<double>::quiet_NaN()),
-      gradient_(entries_.size()) {}
+Criterion::Criterion(const Model& model, Likelihood likelihood, int threads)
+    : model_(affordable(model, threads)),
+      likelihood_(likelihood),
+      pls_(model, threads),
+      unit_(natural_units(model)),
+      theta_(model.entries.size(), std::numeric_limits<double>::quiet_NaN()),
+      gradient_(model.entries.size()) {}
 
-double Criterion::value(const double* theta, Likelihood likelihood) {
+double Criterion::value(const double* theta) {
   if (!std::equal(theta, theta + m(), theta_.begin())) {
     ++n_value_;
     forget();  // until the workspace is that of the new theta: the work may be interrupted
@@ -68,25 +66,27 @@ double Criterion::value(const double* theta, Likelihood likelihood) {
       pls_.update(theta);
       // A reference at this very theta leaves nothing to cancel, so a second round is rare.
       for (int i = 0; i < kRenewals && std::abs(pls_.cancellation()) > kCancellation; ++i)
-        pls_.set_reference(reference_point(rows_, basis_, A_, pls_.b().data(), pls_.beta().data()));
+        pls_.set_reference(reference_point(model_.rows, model_.basis, *model_.A, pls_.b().data(), pls_.beta().data()));
     } catch (...) {
       pls_.reset_reference();  // as if nothing had been computed
       throw;
     }
     std::copy_n(theta, m(), theta_.begin());
   }
-  return pls_.criterion(likelihood);
+  return pls_.criterion(likelihood_);
 }
 
-void Criterion::gradient(Likelihood likelihood, double* out) {
-  if (gradient_of_ != likelihood) {
+void Criterion::gradient(double* out) {
+  if (gradient_of_ != likelihood_) {
     ++n_gradient_;
     gradient_of_.reset();
-    pls_.gradient(likelihood, gradient_.data());
-    gradient_of_ = likelihood;
+    pls_.gradient(likelihood_, gradient_.data());
+    gradient_of_ = likelihood_;
   }
   std::copy(gradient_.begin(), gradient_.end(), out);
 }
+
+double Criterion::sigma() const { return model_.A->unit * std::sqrt(pls_.pwrss() / pls_.scale_df(likelihood_)); }
 
 void Criterion::hold_coefficients(std::vector<double> a, double value) {
   forget();
@@ -104,6 +104,6 @@ void Criterion::response_changed() {
   reset_counts();
 }
 
-std::vector<std::vector<double>> Criterion::starts() const { return moment_starts(A_, entries_); }
+std::vector<std::vector<double>> Criterion::starts() const { return moment_starts(*model_.A, model_.entries); }
 
 }  // namespace mixedmodels

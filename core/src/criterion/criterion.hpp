@@ -10,7 +10,7 @@
 
 namespace mixedmodels {
 
-// What an evaluator takes, by its parts.
+// What a criterion takes, by its parts.
 struct WorkspaceBytes {
   double factor, inverse, updates, products;
   WorkspaceBytes(const CrossProducts& A, const Symbolic& symbolic, int threads);
@@ -19,20 +19,28 @@ struct WorkspaceBytes {
 
 class Criterion {
  public:
-  Criterion(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const Symbolic& symbolic,
-            std::vector<ThetaEntry> entries, int threads = 1);
+  Criterion(const Model& model, Likelihood likelihood, int threads = 1);
 
-  int m() const { return static_cast<int>(entries_.size()); }
-  const CrossProducts& cross_products() const { return A_; }
-  const std::vector<ThetaEntry>& entries() const { return entries_; }
+  Likelihood likelihood() const { return likelihood_; }
+  // From now on this criterion. What is known of the theta it stands at is kept.
+  Criterion& use(Likelihood likelihood) {
+    likelihood_ = likelihood;
+    return *this;
+  }
+
+  const Model& model() const { return model_; }
+  int m() const { return model_.m(); }
+  const std::vector<ThetaEntry>& entries() const { return model_.entries; }
   // Natural unit (m) of every entry: one over the root mean square of the column of Z that its row multiplies. What is
   // small or large of theta is so in these units, whatever the scales of the covariates.
   const std::vector<double>& unit() const { return unit_; }
 
   // NaN where the criterion cannot be computed. Asked again for the theta it stands at, it computes nothing.
-  double value(const double* theta, Likelihood likelihood);
+  double value(const double* theta);
   // At the theta of the last `value`.
-  void gradient(Likelihood likelihood, double* out);
+  void gradient(double* out);
+  // Residual standard deviation at the theta of the last `value`, in the caller's unit.
+  double sigma() const;
 
   // As `Pls::hold_coefficients`.
   void hold_coefficients(std::vector<double> a, double value);
@@ -53,10 +61,8 @@ class Criterion {
  private:
   void forget();
 
-  const Rows& rows_;
-  const OrthogonalBasis& basis_;
-  const CrossProducts& A_;
-  std::vector<ThetaEntry> entries_;
+  const Model& model_;
+  Likelihood likelihood_;
   Pls pls_;
   std::vector<double> unit_, theta_, gradient_;
   std::optional<Likelihood> gradient_of_;  // what gradient_ is of, at theta_

@@ -159,17 +159,24 @@ void Pls::pwrss_gradient(double* out) const {
   }
 }
 
-// K = M^-1 Lambda'Z'WX and AK = Z'W(X - Z Lambda K) = Z'V^-1X.
-void Pls::fixed_products() {
+const std::vector<double>& Pls::fixed_modes() {
   const int k = A_.k(), p = A_.p;
   const auto size = static_cast<std::size_t>(A_.q) * p;
-  for (auto* v : {&K_, &AK_, &KR_})
+  for (auto* v : {&K_, &AK_})
     if (v->size() < size) v->resize(size);
   std::vector<double>& permuted = AK_;
   for (std::int64_t i = 0; i < A_.q; ++i) std::copy_n(RZX_.data() + i * k, p, permuted.data() + i * p);
   factor_.solve_Lt(permuted.data(), p);
   for (std::int64_t i = 0; i < A_.q; ++i)
     std::copy_n(permuted.data() + std::int64_t{S_.permuted[i]} * p, p, K_.data() + i * p);
+  return K_;
+}
+
+// K and AK = Z'W(X - Z Lambda K) = Z'V^-1X.
+void Pls::fixed_products() {
+  const int k = A_.k(), p = A_.p;
+  fixed_modes();
+  KR_.resize(K_.size());
   for (std::size_t f = 0; f < A_.factors.size(); ++f) {
     const FactorBlock& block = A_.factors[f];
     for (std::int32_t l = 0; l < block.levels; ++l) {

@@ -55,9 +55,13 @@ const double* column_of(const CrossProducts& A, const Pls& pls, const ThetaEntry
 // Adds components to sums, one at a time; Y is p x q with Y'Y = Z'V^-1X (X'V^-1X)^-1 X'V^-1Z.
 class HessianAdder {
  public:
-  HessianAdder(const CrossProducts& A, const std::vector<ThetaEntry>& entries, Pls& pls, const std::vector<double>& Y,
-               Likelihood likelihood, bool alone)
-      : A_(A), entries_(entries), pls_(pls), Y_(Y), reml_(likelihood == Likelihood::reml), T_(A, pls, alone) {}
+  HessianAdder(Pls& pls, const std::vector<double>& Y, Likelihood likelihood, bool alone)
+      : A_(*pls.model().A),
+        entries_(pls.model().entries),
+        pls_(pls),
+        Y_(Y),
+        reml_(likelihood == Likelihood::reml),
+        T_(pls, alone) {}
 
   void add(const std::vector<int>& nodes, Workers& workers, HessianSums& sums) {
     T_.renew(nodes, workers);
@@ -131,43 +135,44 @@ class HessianAdder {
 };
 
 // Y = L^-1 X'V^-1Z with L L' = X'V^-1X.
-std::vector<double> fixed_part(const CrossProducts& A, Pls& pls) {
+std::vector<double> fixed_part(Pls& pls) {
+  const CrossProducts& A = *pls.model().A;
   std::vector<double> out = pls.renew_ZtViX();
   out.resize(static_cast<std::size_t>(A.q) * A.p);
   if (A.p > 0) blas::trsm('L', 'L', 'N', A.p, static_cast<int>(A.q), pls.RX().data(), A.k(), out.data(), A.p);
   return out;
 }
 
-HessianSums add_up(const CrossProducts& A, const std::vector<ThetaEntry>& entries, Pls& pls, Likelihood likelihood,
-                   const LevelGraph& graph) {
-  const std::vector<double> Y = fixed_part(A, pls);
-  HessianSums sums(A, entries.size(), A.p);
+HessianSums add_up(Pls& pls, Likelihood likelihood) {
+  const Model& model = pls.model();
+  const std::vector<double> Y = fixed_part(pls);
+  HessianSums sums(*model.A, model.entries.size(), model.A->p);
   over_components(
-      components(graph), pls.factor().workers(),
-      [&](bool alone) { return std::make_unique<HessianAdder>(A, entries, pls, Y, likelihood, alone); }, sums);
+      components(*model.graph), pls.factor().workers(),
+      [&](bool alone) { return std::make_unique<HessianAdder>(pls, Y, likelihood, alone); }, sums);
   return sums;
 }
 
 }  // namespace
 
-std::vector<double> hessian(Criterion& f, Likelihood likelihood, const LevelGraph& graph) {
-  const CrossProducts& A = f.cross_products();
+std::vector<double> hessian(Criterion& f) {
+  const CrossProducts& A = *f.model().A;
   const std::vector<ThetaEntry>& entries = f.entries();
   const std::size_t m = entries.size(), p = A.p;
   std::vector<double> out(m * m, std::numeric_limits<double>::quiet_NaN());
   Pls& pls = f.pls();
-  if (!std::isfinite(pls.criterion(likelihood))) return out;
+  if (!std::isfinite(pls.criterion(f.likelihood()))) return out;
   if (!keeps_digits(A, pls.lam())) return {};
-  const HessianSums sums = add_up(A, entries, pls, likelihood, graph);
+  const HessianSums sums = add_up(pls, f.likelihood());
   std::vector<double> slope(m);
   pls.pwrss_gradient(slope.data());
-  const double scale = pls.scale_df(likelihood) / pls.pwrss();
+  const double scale = pls.scale_df(f.likelihood()) / pls.pwrss();
   for (std::size_t j = 0; j < m; ++j)
     for (std::size_t i = 0; i <= j; ++i) {
       const ThetaEntry &one = entries[i], &other = entries[j];
       double trace = -sums.levels.trace(one.factor, one.row, column_of(A, pls, one), other.factor, other.row,
                                         column_of(A, pls, other));
-      if (likelihood == Likelihood::reml)
+      if (f.likelihood() == Likelihood::reml)
         trace += sums.within[i + j * m] -
                  small::dot(static_cast<int>(p * p), sums.fixed.data() + i * p * p, sums.fixed.data() + j * p * p);
       double bend = sums.quadratic[i + j * m] -
@@ -185,9 +190,11 @@ std::vector<double> hessian(Criterion& f, Likelihood likelihood, const LevelGrap
   return out;
 }
 
-HessianCost hessian_cost(const CrossProducts& A, const LevelGraph& graph, const Symbolic& symbolic,
-                         const std::vector<ThetaEntry>& entries) {
-  const double m = static_cast<double>(entries.size()), p = A.p, nodes = graph.nodes;
+HessianCost hessian_cost(const Model& model) {
+  const CrossProducts& A = *model.A;
+  const LevelGraph& graph = *model.graph;
+  const Symbolic& symbolic = *model.symbolic;
+  const double m = model.m(), p = A.p, nodes = graph.nodes;
   HessianCost out;
   std::vector<std::vector<int>> parts;
   if (graph.connected_pairs()) parts = components(graph);
@@ -262,8 +269,8 @@ void turn(const CrossProducts& A, const Pls& pls, const std::vector<double>& C, 
 
 }  // namespace
 
-std::vector<double> covariance_derivative(Criterion& f, Likelihood likelihood, int factor, int first, int count) {
-  const CrossProducts& A = f.cross_products();
+std::vector<double> covariance_derivative(Criterion& f, int factor, int first, int count) {
+  const CrossProducts& A = *f.model().A;
   const FactorBlock& block = A.factors[factor];
   Pls& pls = f.pls();
   std::vector<double> out(static_cast<std::size_t>(count) * count), E, C, B;
@@ -279,9 +286,9 @@ std::vector<double> covariance_derivative(Criterion& f, Likelihood likelihood, i
     pls.factor().solve_L(B.data(), k);
     add_levels(block, l, first, count, k, C, B, out);
   }
-  const double scale = pls.scale_df(likelihood) / pls.pwrss();
-  const bool reml = likelihood == Likelihood::reml && A.p > 0;
-  const std::vector<double> Y = reml ? fixed_part(A, pls) : std::vector<double>();
+  const double scale = pls.scale_df(f.likelihood()) / pls.pwrss();
+  const bool reml = f.likelihood() == Likelihood::reml && A.p > 0;
+  const std::vector<double> Y = reml ? fixed_part(pls) : std::vector<double>();
   for (std::int32_t l = 0; l < block.levels; ++l) {
     const std::int64_t at = Layout::effect(block, l) + first;
     const double *e = pls.ZtWe().data() + at, *y = Y.data() + (reml ? at * A.p : 0);
@@ -295,7 +302,7 @@ std::vector<double> covariance_derivative(Criterion& f, Likelihood likelihood, i
 }
 
 double covariance_derivative_cost(const Criterion& f, int factor, int count) {
-  const CrossProducts& A = f.cross_products();
+  const CrossProducts& A = *f.model().A;
   double numbers = static_cast<double>(f.pls().factor().symbolic().panel_size + A.q);
   for (const FactorBlock& block : A.factors) numbers += static_cast<double>(block.diagonal.size());
   for (const PairBlock& pair : A.pairs) numbers += 2.0 * static_cast<double>(pair.values.size());
@@ -336,15 +343,14 @@ double difference_length(const std::vector<double>& theta, const std::vector<dou
   return kForward * size / length;
 }
 
-std::vector<double> difference_hessian(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
-                                       bool forward) {
+std::vector<double> difference_hessian(Criterion& f, const std::vector<double>& theta, bool forward) {
   const auto m = theta.size();
   const std::vector<double> h = steps_of(theta, f.unit(), forward ? kForward : kCentral);
   std::vector<double> out(m * m), up(m), down(m), at(theta);
   const auto gradient_at = [&](std::size_t j, double step, std::vector<double>& gradient) {
     at[j] = theta[j] + step;
-    f.value(at.data(), likelihood);
-    f.gradient(likelihood, gradient.data());
+    f.value(at.data());
+    f.gradient(gradient.data());
     at[j] = theta[j];
   };
   if (forward) gradient_at(0, 0.0, down);

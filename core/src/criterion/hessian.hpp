@@ -7,18 +7,17 @@
 #include <vector>
 
 #include "criterion/criterion.hpp"
-#include "factor/order.hpp"
 
 namespace mixedmodels {
 
 // m x m at the theta of the last value of f. NaN if the criterion is not finite there. Empty if cancellation would make
 // the result inaccurate (see `keeps_digits`); differences of the gradient are better then.
-std::vector<double> hessian(Criterion& f, Likelihood likelihood, const LevelGraph& graph);
+std::vector<double> hessian(Criterion& f);
 
 // Derivative (count x count) of the criterion by the covariance of the effects first, first + 1 ... of a factor, at the
 // theta of the last value of f: sum over the levels of T_ll - v_l v_l' / sigma^2. Of a column of the template that is
 // zero it is half the block of the Hessian. Not accurate unless `keeps_digits`.
-std::vector<double> covariance_derivative(Criterion& f, Likelihood likelihood, int factor, int first, int count);
+std::vector<double> covariance_derivative(Criterion& f, int factor, int first, int count);
 // Flops of that, and of a gradient, about.
 double covariance_derivative_cost(const Criterion& f, int factor, int count);
 double gradient_cost(const Criterion& f);
@@ -27,8 +26,7 @@ double gradient_cost(const Criterion& f);
 // entry, in natural units; the evaluator ends at another theta.
 
 // All of the Hessian at theta (m x m): forward, good to about 1e-5, or central, to 1e-6, for twice as many gradients.
-std::vector<double> difference_hessian(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
-                                       bool forward);
+std::vector<double> difference_hessian(Criterion& f, const std::vector<double>& theta, bool forward);
 // Forward steps in each entry of theta (m), and how much of d is one.
 std::vector<double> difference_steps(const std::vector<double>& theta, const std::vector<double>& unit);
 double difference_length(const std::vector<double>& theta, const std::vector<double>& unit,
@@ -39,7 +37,6 @@ struct HessianCost {
   double exact = 0, differences = 0;
   double numbers = 0;  // of workspace
 };
-HessianCost hessian_cost(const CrossProducts& A, const LevelGraph& graph, const Symbolic& symbolic,
-                         const std::vector<ThetaEntry>& entries);
+HessianCost hessian_cost(const Model& model);
 
 }  // namespace mixedmodels

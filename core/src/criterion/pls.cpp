@@ -80,10 +80,11 @@ void multiply_products(const CrossProducts& A, const double* in, double* out, in
     multiply(A, in, out, k);
 }
 
-Pls::Pls(const CrossProducts& A, const Symbolic& symbolic, std::vector<ThetaEntry> entries, int threads)
-    : A_(A), S_(symbolic), entries_(std::move(entries)), factor_(A, symbolic, threads) {
-  const auto q = static_cast<std::size_t>(A.q), k = static_cast<std::size_t>(A.k()), p = static_cast<std::size_t>(A.p);
-  for (const FactorBlock& f : A.factors) lam_.emplace_back(static_cast<std::size_t>(f.width) * f.width, 0.0);
+Pls::Pls(const Model& model, int threads)
+    : model_(model), A_(*model.A), S_(*model.symbolic), entries_(model.entries), factor_(A_, S_, threads) {
+  const auto q = static_cast<std::size_t>(A_.q), k = static_cast<std::size_t>(A_.k()),
+             p = static_cast<std::size_t>(A_.p);
+  for (const FactorBlock& f : A_.factors) lam_.emplace_back(static_cast<std::size_t>(f.width) * f.width, 0.0);
   RZX_.resize(q * k);
   RX_.resize(k * k);
   beta_.resize(p);
@@ -124,11 +125,11 @@ bool Pls::update(const double* theta) {
   return solved_ = true;
 }
 
-double Pls::criterion(Likelihood likelihood) const {
+double Pls::criterion(Likelihood likelihood, double variance) const {
   if (!solved_ || !(pwrss_ > 0)) return std::numeric_limits<double>::quiet_NaN();
   const double df = scale_df(likelihood);
   const double fit =
-      df * (1 + std::log(2 * std::numbers::pi * pwrss_ / df) + 2 * std::log(A_.unit)) - A_.sum_log_weights;
+      df * (std::log(2 * std::numbers::pi * variance) + 2 * std::log(A_.unit)) + pwrss_ / variance - A_.sum_log_weights;
   return logdet_L2_ + fit + (likelihood == Likelihood::reml ? logdet_RX2_ : 0.0);
 }
 

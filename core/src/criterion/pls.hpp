@@ -13,10 +13,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "criterion/model.hpp"
 #include "factor/factor.hpp"
-#include "factor/symbolic.hpp"
-#include "products/axes.hpp"
-#include "products/crossprod.hpp"
 
 namespace mixedmodels {
 
@@ -24,13 +22,17 @@ enum class Likelihood { ml, reml };
 
 class Pls {
  public:
-  Pls(const CrossProducts& A, const Symbolic& symbolic, std::vector<ThetaEntry> entries, int threads = 1);
+  explicit Pls(const Model& model, int threads = 1);
+
+  const Model& model() const { return model_; }
 
   // Solves at theta. False when M or X'V^-1X is not positive definite in floating point.
   bool update(const double* theta);
 
-  // The criterion at the theta of the last `update`; NaN when that failed.
-  double criterion(Likelihood likelihood) const;
+  // The criterion at the theta of the last `update`, at its best residual variance or at a given one; NaN when that
+  // failed.
+  double criterion(Likelihood likelihood) const { return criterion(likelihood, pwrss_ / scale_df(likelihood)); }
+  double criterion(Likelihood likelihood, double variance) const;
 
   double value(const double* theta, Likelihood likelihood) {
     update(theta);
@@ -46,6 +48,9 @@ class Pls {
   // Derivatives (m times p x p, symmetric) of X'V^-1X of the basis at the theta of the last `update`; NaN when that
   // failed.
   void fixed_derivatives(double* out);
+  // K = M^-1 Lambda'Z'WX of the basis (q x p, row-major, order of the cross-products; the buffer may be longer) at the
+  // theta of the last `update`.
+  const std::vector<double>& fixed_modes();
   // Z'V^-1X (q x p, row-major, order of the cross-products; the buffer may be longer) at the theta of the last
   // `update`.
   const std::vector<double>& renew_ZtViX();
@@ -102,9 +107,10 @@ class Pls {
   void subtract_fixed_traces();
   void combine_gradient(double scale, double* out) const;
 
+  const Model& model_;
   const CrossProducts& A_;
   const Symbolic& S_;
-  std::vector<ThetaEntry> entries_;
+  const std::vector<ThetaEntry>& entries_;
   Factor factor_;
   ReferencePoint reference_;
   std::vector<std::vector<double>> lam_;

@@ -60,12 +60,16 @@ bool keeps_digits(const CrossProducts& A, const Templates& lam) {
   return largest < (safe ? kLargest : kLarge);
 }
 
-ZtViZ::ZtViZ(const CrossProducts& A, Pls& pls, bool alone)
-    : A_(A), lam_(pls.lam()), pls_(alone ? &pls : nullptr), place_(static_cast<std::size_t>(A.nodes)), layout_(A, {}) {
+ZtViZ::ZtViZ(Pls& pls, bool alone)
+    : A_(*pls.model().A),
+      lam_(pls.lam()),
+      pls_(alone ? &pls : nullptr),
+      place_(static_cast<std::size_t>(A_.nodes)),
+      layout_(A_, {}) {
   const Templates& lam = lam_;
   for (std::size_t f = 0; f < lam.size(); ++f) {
-    const int s = A.factors[f].width;
-    divides_.push_back(size_of(A.factors[f], lam[f]).smallest > kSafe);
+    const int s = A_.factors[f].width;
+    divides_.push_back(size_of(A_.factors[f], lam[f]).smallest > kSafe);
     transposed_lam_.emplace_back(lam[f].size());
     for (int c = 0; c < s; ++c)
       for (int r = 0; r < s; ++r) transposed_lam_[f][r + c * s] = lam[f][c + r * s];

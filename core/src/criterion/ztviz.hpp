@@ -24,7 +24,7 @@ class ZtViZ {
  public:
   // At the templates of the last update of `pls`. `alone`: nobody else uses it at the same time, so that large parts of
   // M^-1 may be made and read there.
-  ZtViZ(const CrossProducts& A, Pls& pls, bool alone);
+  ZtViZ(Pls& pls, bool alone);
 
   // Takes the component of these nodes. The lead's levels are in an order of their own afterwards: those that meet the
   // same levels stand together.

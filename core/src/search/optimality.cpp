@@ -115,9 +115,8 @@ void confirm(const Criterion& f, const ScaledModel& model, const std::vector<dou
 // nor do different terms. Where no gradient is made anyway the blocks may cost less from solves with the factor.
 class ExactPart {
  public:
-  ExactPart(Criterion& f, Likelihood likelihood, const std::vector<double>& theta, const std::vector<double>& gradient)
+  ExactPart(Criterion& f, const std::vector<double>& theta, const std::vector<double>& gradient)
       : f_(f),
-        likelihood_(likelihood),
         theta_(theta),
         gradient_(gradient),
         steps_(difference_steps(theta, f.unit())),
@@ -163,7 +162,7 @@ class ExactPart {
   // Without gradients the criterion stays where it is, and is not evaluated there again: a third of a gradient.
   bool solves_pay(std::size_t rounds, bool moves) const {
     const double saved = moves ? static_cast<double>(rounds) - 1 : static_cast<double>(rounds) + 1.0 / 3;
-    if (rounds == 0 || saved <= 0 || !keeps_digits(f_.cross_products(), f_.pls().lam())) return false;
+    if (rounds == 0 || saved <= 0 || !keeps_digits(*f_.model().A, f_.pls().lam())) return false;
     double cost = 0;
     for (const ZeroColumns& columns : terms_)
       cost += covariance_derivative_cost(f_, f_.entries()[columns.front()[0]].factor,
@@ -175,7 +174,7 @@ class ExactPart {
     for (std::size_t t = 0; t < terms_.size(); ++t) {
       const std::vector<int>& rows = terms_[t].front();
       const ThetaEntry& entry = f_.entries()[rows[0]];
-      blocks_[t] = covariance_derivative(f_, likelihood_, entry.factor, entry.row, static_cast<int>(rows.size()));
+      blocks_[t] = covariance_derivative(f_, entry.factor, entry.row, static_cast<int>(rows.size()));
       for (double& value : blocks_[t]) value *= 2;
     }
   }
@@ -191,8 +190,8 @@ class ExactPart {
     };
     for_each_block(
         [&](const std::vector<int>& rows, std::vector<double>&) { moved[rows[round]] += steps_[rows[round]]; });
-    f_.value(moved.data(), likelihood_);
-    f_.gradient(likelihood_, change.data());
+    f_.value(moved.data());
+    f_.gradient(change.data());
     for (std::size_t i = 0; i < change.size(); ++i) change[i] -= gradient_[i];
     for_each_block([&](const std::vector<int>& rows, std::vector<double>& block) {
       for (std::size_t i = 0; i < rows.size(); ++i)
@@ -216,7 +215,6 @@ class ExactPart {
   }
 
   Criterion& f_;
-  Likelihood likelihood_;
   const std::vector<double>&theta_, &gradient_;
   std::vector<double> steps_;
   std::vector<ZeroColumns> terms_;
@@ -227,7 +225,7 @@ class ExactPart {
 void check_rest(const Criterion& f, const std::vector<double>& theta, const std::vector<char>& dead,
                 Optimality& found) {
   const auto m = theta.size();
-  const ThetaAxes axes(f.cross_products(), f.entries());
+  const ThetaAxes axes(*f.model().A, f.entries());
   std::vector<double> at(theta), slope(found.gradient), hessian(found.hessian);
   axes.from_axes(at.data());
   axes.slope_from_axes(slope.data());
@@ -258,13 +256,13 @@ void check_rest(const Criterion& f, const std::vector<double>& theta, const std:
 
 }  // namespace
 
-Optimality check_optimum(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
-                         const std::vector<double>& model, bool confirmed, const Idle* idle) {
+Optimality check_optimum(Criterion& f, const std::vector<double>& theta, const std::vector<double>& model,
+                         bool confirmed, const Idle* idle) {
   const int m = f.m();
   Optimality found;
-  found.value = f.value(theta.data(), likelihood);
+  found.value = f.value(theta.data());
   found.gradient.resize(m);
-  f.gradient(likelihood, found.gradient.data());
+  f.gradient(found.gradient.data());
   std::vector<double> moving(found.gradient), d;
   for (int e = 0; e < m; ++e) {
     const bool held = f.entries()[e].row == f.entries()[e].column && theta[e] == 0 && moving[e] >= 0;
@@ -272,7 +270,7 @@ Optimality check_optimum(Criterion& f, Likelihood likelihood, const std::vector<
     found.max_gradient = std::max(found.max_gradient, std::abs(moving[e]));
   }
   found.hessian = model;
-  ExactPart exact(f, likelihood, theta, found.gradient);
+  ExactPart exact(f, theta, found.gradient);
   exact.clear(found.hessian);
   if (!idle && !confirmed && found.max_gradient > 0) {
     d = ScaledModel(found.hessian, f.unit()).solve(moving);

@@ -29,7 +29,7 @@ struct Idle {
 };
 
 // `model` is m x m; `idle` may be null. The evaluator may end at another theta.
-Optimality check_optimum(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
-                         const std::vector<double>& model, bool confirmed, const Idle* idle = nullptr);
+Optimality check_optimum(Criterion& f, const std::vector<double>& theta, const std::vector<double>& model,
+                         bool confirmed, const Idle* idle = nullptr);
 
 }  // namespace mixedmodels

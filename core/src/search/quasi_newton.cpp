@@ -33,11 +33,10 @@ void limit_step(const std::vector<double>& theta, std::vector<double>& step) {
 // The search moves x of `Scoring`; theta and its gradient are those of the point it stands at.
 class Search {
  public:
-  Search(Criterion& f, Likelihood likelihood, const SearchSettings& settings)
+  Search(Criterion& f, const SearchSettings& settings)
       : f_(f),
-        likelihood_(likelihood),
         settings_(settings),
-        scoring_(f.cross_products(), f.entries()),
+        scoring_(*f.model().A, f.entries()),
         n_(scoring_.size()),
         model_(n_),
         theta_(f.m()) {
@@ -115,20 +114,20 @@ class Search {
   double value_at(std::vector<double>& x) {
     scoring_.make_triangular(x.data(), rotation_.data());
     scoring_.to_theta(x.data(), theta_.data());
-    return f_.value(theta_.data(), likelihood_);
+    return f_.value(theta_.data());
   }
 
   // At the point of the last value.
   void find_gradient(SearchResult& r) {
     r.gradient.resize(theta_.size());
-    f_.gradient(likelihood_, r.gradient.data());
+    f_.gradient(r.gradient.data());
   }
 
-  void find_slope(std::vector<double>& out) { scoring_.gradient(f_.pls(), likelihood_, out.data()); }
+  void find_slope(std::vector<double>& out) { scoring_.gradient(f_.pls(), f_.likelihood(), out.data()); }
 
   // The scoring Hessian of this point, corrected by what it has missed along the last steps.
   void renew_model(bool with_rotations) {
-    scoring_.hessian(f_.pls(), likelihood_, x_.data(), with_rotations, scored_.data());
+    scoring_.hessian(f_.pls(), f_.likelihood(), x_.data(), with_rotations, scored_.data());
     if (fresh_) add_product(-0.5, seen_.back().first, seen_.back().second);
     fresh_ = false;
     std::copy(scored_.begin(), scored_.end(), model_.data());
@@ -166,7 +165,9 @@ class Search {
   }
 
   // Rounding error of a difference of two values of the criterion.
-  double noise(const SearchResult& r) const { return 1e-13 * (1 + std::abs(r.value)) + f_.pls().rounding(likelihood_); }
+  double noise(const SearchResult& r) const {
+    return 1e-13 * (1 + std::abs(r.value)) + f_.pls().rounding(f_.likelihood());
+  }
 
   // Moves along the step to a point of lower criterion, or says that there is none.
   bool advance(SearchResult& r) {
@@ -213,14 +214,14 @@ class Search {
     std::sort(small_entries.begin(), small_entries.end(),
               [&](int a, int b) { return r.theta[a] / f_.unit()[a] < r.theta[b] / f_.unit()[b]; });
     zero(r, small_entries.data(), small_entries.size());
-    r.value = f_.value(r.theta.data(), likelihood_);
+    r.value = f_.value(r.theta.data());
     find_gradient(r);
   }
 
   void zero(SearchResult& r, const int* entries, std::size_t count) {
     theta_ = r.theta;
     for (std::size_t i = 0; i < count; ++i) theta_[entries[i]] = 0;
-    const double value = f_.value(theta_.data(), likelihood_);
+    const double value = f_.value(theta_.data());
     if (value <= r.value + 1e-9 + noise(r)) {
       r.theta = theta_;
       r.value = value;
@@ -231,7 +232,6 @@ class Search {
   }
 
   Criterion& f_;
-  Likelihood likelihood_;
   const SearchSettings& settings_;
   Coordinates scoring_;
   int n_;
@@ -246,14 +246,13 @@ class Search {
 
 }  // namespace
 
-SearchResult quasi_newton(Criterion& f, Likelihood likelihood, std::vector<double> theta,
-                          const SearchSettings& settings, const Progress& progress) {
-  return Search(f, likelihood, settings).run(theta, progress);
+SearchResult quasi_newton(Criterion& f, std::vector<double> theta, const SearchSettings& settings,
+                          const Progress& progress) {
+  return Search(f, settings).run(theta, progress);
 }
 
-SearchResult stand_at(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
-                      const SearchSettings& settings) {
-  return Search(f, likelihood, settings).stand(theta);
+SearchResult stand_at(Criterion& f, const std::vector<double>& theta, const SearchSettings& settings) {
+  return Search(f, settings).stand(theta);
 }
 
 }  // namespace mixedmodels

@@ -18,7 +18,7 @@ namespace mixedmodels {
 
 struct SearchSettings {
   int max_values = 1000;
-  double decrement = 1e-10;  // stop when the model promises no more than this, in units of the criterion
+  double decrement = 1e-11;  // stop when the model promises no more than this, in units of the criterion
   double zero = 1e-3;        // diagonal entries below this (in natural units) are tried at zero
   bool model = true;         // whether the result is to have its model
 };
@@ -38,12 +38,11 @@ struct SearchResult {
 // Called with every accepted point; returning false ends the search.
 using Progress = std::function<bool(int iteration, double value, const std::vector<double>& theta)>;
 
-SearchResult quasi_newton(Criterion& f, Likelihood likelihood, std::vector<double> theta,
-                          const SearchSettings& settings, const Progress& progress);
+SearchResult quasi_newton(Criterion& f, std::vector<double> theta, const SearchSettings& settings,
+                          const Progress& progress);
 
 // No step: value, gradient and model at theta, as a search that ends there would hand them out, small diagonal entries
 // tried at zero.
-SearchResult stand_at(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
-                      const SearchSettings& settings);
+SearchResult stand_at(Criterion& f, const std::vector<double>& theta, const SearchSettings& settings);
 
 }  // namespace mixedmodels

@@ -16,40 +16,37 @@ constexpr double kLower = 1e-8;
 bool on_diagonal(const ThetaEntry& entry) { return entry.row == entry.column; }
 
 // A lower point along the direction of negative curvature; empty when there is none.
-std::vector<double> lower_point(Criterion& f, Likelihood likelihood, const std::vector<double>& theta,
-                                const Optimality& at) {
+std::vector<double> lower_point(Criterion& f, const std::vector<double>& theta, const Optimality& at) {
   for (double length : {1.0, -1.0, 0.3, -0.3, 0.1, -0.1, 0.03, -0.03, 0.01, -0.01}) {
     std::vector<double> trial(theta);
     for (std::size_t e = 0; e < trial.size(); ++e) trial[e] += length * at.downhill[e];
-    if (f.value(trial.data(), likelihood) < at.value - kLower) return trial;
+    if (f.value(trial.data()) < at.value - kLower) return trial;
   }
   return {};
 }
 
 class Driver {
  public:
-  Driver(Criterion& f, Likelihood likelihood, const FitSettings& settings, const Idle* idle, const Progress& progress)
-      : f_(f), likelihood_(likelihood), settings_(settings), idle_(idle), progress_(progress) {}
+  Driver(Criterion& f, const FitSettings& settings, const Idle* idle, const Progress& progress)
+      : f_(f), settings_(settings), idle_(idle), progress_(progress) {}
 
   SearchResult search(std::vector<double> start) {
     SearchSettings own = settings_.search;
     own.max_values += f_.n_value();
     const int done = counted_;
-    return without_idle(quasi_newton(f_, likelihood_, std::move(start), own,
-                                     [&](int iteration, double value, const std::vector<double>& theta) {
-                                       values_.push_back(value);
-                                       thetas_.insert(thetas_.end(), theta.begin(), theta.end());
-                                       ++counted_;
-                                       return !progress_ || progress_(done + iteration, value, theta);
-                                     }));
+    return without_idle(
+        quasi_newton(f_, std::move(start), own, [&](int iteration, double value, const std::vector<double>& theta) {
+          values_.push_back(value);
+          thetas_.insert(thetas_.end(), theta.begin(), theta.end());
+          ++counted_;
+          return !progress_ || progress_(done + iteration, value, theta);
+        }));
   }
 
-  SearchResult stand(const std::vector<double>& theta) {
-    return without_idle(stand_at(f_, likelihood_, theta, settings_.search));
-  }
+  SearchResult stand(const std::vector<double>& theta) { return without_idle(stand_at(f_, theta, settings_.search)); }
 
   Optimality check(const SearchResult& found) {
-    return check_optimum(f_, likelihood_, found.theta, found.model, found.confirmed, idle_);
+    return check_optimum(f_, found.theta, found.model, found.confirmed, idle_);
   }
 
   // Leaves saddles, and points that are not an optimum yet.
@@ -59,7 +56,7 @@ class Driver {
       if (found.status == SearchStatus::max_values && !small) return;  // a point on the way
       std::vector<double> from;
       if (!at.downhill.empty()) {
-        from = lower_point(f_, likelihood_, found.theta, at);
+        from = lower_point(f_, found.theta, at);
         if (from.empty()) return at.downhill.clear();  // the curvature has been tried and is rounding
       } else if (settings_.restart && !small) {
         from = found.theta;
@@ -81,7 +78,7 @@ class Driver {
     if (found.status != SearchStatus::not_finite) {
       out.optimality = check(found);
       go_on(found, out.optimality);
-      f_.value(found.theta.data(), likelihood_);  // leaves the evaluator at the optimum
+      f_.value(found.theta.data());  // leaves the evaluator at the optimum
     }
     out.theta = std::move(found.theta);
     out.ended = found.status;
@@ -94,7 +91,7 @@ class Driver {
   // Zero for what has no influence: the criterion is the same there.
   std::vector<double> without_idle(std::vector<double> theta) const {
     if (!idle_) return theta;
-    const ThetaAxes axes(f_.cross_products(), f_.entries());
+    const ThetaAxes axes(*f_.model().A, f_.entries());
     axes.from_axes(theta.data());
     theta = idle_->settled(std::move(theta));
     axes.to_axes(theta.data());
@@ -119,7 +116,7 @@ class Driver {
     const std::vector<double> theta = without_idle(found.theta);
     const SearchStatus status = found.status;
     const double promised = found.decrement;
-    found = stand_at(f_, likelihood_, theta, settings_.search);
+    found = stand_at(f_, theta, settings_.search);
     found.theta = theta;
     found.status = status;
     found.decrement = promised;
@@ -128,7 +125,6 @@ class Driver {
   }
 
   Criterion& f_;
-  Likelihood likelihood_;
   const FitSettings& settings_;
   const Idle* idle_;
   const Progress& progress_;
@@ -138,9 +134,9 @@ class Driver {
 
 }  // namespace
 
-Fit fit(Criterion& f, Likelihood likelihood, std::vector<std::vector<double>> starts, const FitSettings& settings,
-        const Idle* idle, const Progress& progress) {
-  Driver driver(f, likelihood, settings, idle, progress);
+Fit fit(Criterion& f, std::vector<std::vector<double>> starts, const FitSettings& settings, const Idle* idle,
+        const Progress& progress) {
+  Driver driver(f, settings, idle, progress);
   for (std::vector<double>& start : starts) start = driver.without_idle(std::move(start));
   std::size_t lowest = 0;
   SearchResult found = driver.search(starts[0]);
@@ -162,15 +158,15 @@ Fit fit(Criterion& f, Likelihood likelihood, std::vector<std::vector<double>> st
   return driver.finish(std::move(found), std::move(starts[lowest]));
 }
 
-Fit settle(Criterion& f, Likelihood likelihood, const std::vector<double>& theta, bool spent,
-           const FitSettings& settings, const Idle* idle, const Progress& progress) {
-  Driver driver(f, likelihood, settings, idle, progress);
+Fit settle(Criterion& f, const std::vector<double>& theta, bool spent, const FitSettings& settings, const Idle* idle,
+           const Progress& progress) {
+  Driver driver(f, settings, idle, progress);
   SearchResult found = driver.stand(theta);
   if (spent && found.status == SearchStatus::converged) found.status = SearchStatus::max_values;
   return driver.finish(std::move(found), theta);
 }
 
-SearchResult refit_from(Criterion& f, Likelihood likelihood, std::vector<double> start, SearchSettings settings) {
+SearchResult refit_from(Criterion& f, std::vector<double> start, SearchSettings settings) {
   std::vector<double> moments;
   for (std::size_t e = 0; e < start.size(); ++e) {
     if (!on_diagonal(f.entries()[e]) || start[e] != 0) continue;
@@ -180,7 +176,7 @@ SearchResult refit_from(Criterion& f, Likelihood likelihood, std::vector<double>
   settings.model = false;
   SearchSettings own = settings;
   own.max_values += f.n_value();
-  SearchResult found = quasi_newton(f, likelihood, std::move(start), own, {});
+  SearchResult found = quasi_newton(f, std::move(start), own, {});
   if (found.status == SearchStatus::not_finite) return found;
   bool zero = false;
   for (std::size_t e = 0; e < found.theta.size(); ++e)
@@ -189,8 +185,8 @@ SearchResult refit_from(Criterion& f, Likelihood likelihood, std::vector<double>
   settings.model = true;
   const FitSettings as_fit{settings, 0.0, false};
   const Progress silent;
-  Driver driver(f, likelihood, as_fit, nullptr, silent);
-  const SearchResult standing = stand_at(f, likelihood, found.theta, settings);
+  Driver driver(f, as_fit, nullptr, silent);
+  const SearchResult standing = stand_at(f, found.theta, settings);
   found.model = standing.model;
   Optimality at = driver.check(found);
   driver.go_on(found, at);

@@ -25,15 +25,15 @@ struct Fit {
 };
 
 // `starts` has at least one; `idle` may be null. Not finite where no start has a criterion.
-Fit fit(Criterion& f, Likelihood likelihood, std::vector<std::vector<double>> starts, const FitSettings& settings,
-        const Idle* idle, const Progress& progress);
+Fit fit(Criterion& f, std::vector<std::vector<double>> starts, const FitSettings& settings, const Idle* idle,
+        const Progress& progress);
 
 // The same from the end of a search by another method; `spent` when that has no evaluations left.
-Fit settle(Criterion& f, Likelihood likelihood, const std::vector<double>& theta, bool spent,
-           const FitSettings& settings, const Idle* idle, const Progress& progress);
+Fit settle(Criterion& f, const std::vector<double>& theta, bool spent, const FitSettings& settings, const Idle* idle,
+           const Progress& progress);
 
 // A search from one start, whose zeros on a diagonal are left for the moments of the data; an end at a zero is left
 // where that is a saddle.
-SearchResult refit_from(Criterion& f, Likelihood likelihood, std::vector<double> start, SearchSettings settings);
+SearchResult refit_from(Criterion& f, std::vector<double> start, SearchSettings settings);
 
 }  // namespace mixedmodels

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +21,9 @@ from mixedmodels.criterion.point import LinearPoint, point_at
 from mixedmodels.criterion.workspace import Workspace
 from mixedmodels.settings import Control
 
-# Predicted decrease of the criterion at which the core's search stops. From `_COSTLY` flops per
-# factorization on it is `_COARSE`, which is still far below what data can tell.
-_DECREMENT = 1e-11
+# Flops of a factorization above which the core's search stops at a larger predicted decrease of the
+# criterion than usual, which is still far below what data can tell.
 _COSTLY, _COARSE = 2e9, 1e-7
-# Size of diagonal entries, in their natural units, below which they are tried at zero.
-_ZERO = 1e-3
 
 
 class LinearCriterion:
@@ -127,8 +124,8 @@ class LinearCriterion:
             The least pivot of the scaled Gram matrix of the derivatives of V, and the least part of
             a column of Z that X leaves over.
         """
-        pivot, share = self.workspace.evaluator.identifiability(self.reml)
-        return pivot, share
+        found = self.workspace.evaluator.identifiability(self.reml)
+        return found.pivot, found.share
 
     # -- searches in the core --------------------------------------------------------------
 
@@ -160,9 +157,9 @@ class LinearCriterion:
         control, watch, idle = settings.control, settings.watch, settings.idle
         return _core.SearchOptions(
             reml=self.reml,
-            max_values=control.max_evaluations,
-            decrement=_COARSE if self.workspace.analysis.flops > _COSTLY else _DECREMENT,
-            zero=_ZERO,
+            search=_core.SearchSettings(control.max_evaluations, decrement=_COARSE)
+            if self.workspace.analysis.flops > _COSTLY
+            else _core.SearchSettings(control.max_evaluations),
             gtol=control.gtol,
             restart=settings.restart,
             progress=watch,
@@ -173,7 +170,6 @@ class LinearCriterion:
 
     def _found(self, found: _core.Found) -> Found:
         evaluator = self.workspace.evaluator
-        values, thetas = found.trace
         return Found(
             par=found.axes_theta,
             start=found.start,
@@ -182,15 +178,15 @@ class LinearCriterion:
             decrement=found.decrement,
             max_gradient=found.max_gradient,
             saddle=found.saddle,
-            values=values,
-            trace=thetas,
+            values=found.trace_values,
+            trace=found.trace_thetas,
             n_value=evaluator.n_value,
             n_gradient=evaluator.n_gradient,
         )
 
     def refit(
         self, responses: FloatArray, start: FloatArray, control: Control, threads: int
-    ) -> dict[str, Any]:
+    ) -> _core.Refits:
         """Fits to responses (replicates, n), in workspaces of their own.
 
         Args:
@@ -202,10 +198,8 @@ class LinearCriterion:
         Returns:
             theta (along the axes), beta, sigma, objective and status (0 when converged).
         """
-        found: dict[str, Any] = self.workspace.evaluator.refit(
-            responses, start, self.reml, control.max_evaluations, _DECREMENT, _ZERO, threads
-        )
-        return found
+        settings = _core.SearchSettings(control.max_evaluations)
+        return self.workspace.evaluator.refit(responses, start, self.reml, settings, threads)
 
     def fit_without(
         self,
@@ -215,7 +209,7 @@ class LinearCriterion:
         newton: FloatArray | None,
         forward: tuple[list[int], FloatArray],
         threads: int,
-    ) -> dict[str, Any]:
+    ) -> _core.Deletions:
         """Fits without each of several sets of rows, in workspaces of their own.
 
         Args:
@@ -231,17 +225,14 @@ class LinearCriterion:
             rebuilt.
         """
         starts, rows = sets
-        found: dict[str, Any] = _core.fit_without(
+        return _core.fit_without(
             self.workspace.evaluator,
             np.ascontiguousarray(starts),
             np.ascontiguousarray(rows),
             start,
             self.reml,
-            control.max_evaluations,
-            _DECREMENT,
-            _ZERO,
+            _core.SearchSettings(control.max_evaluations),
             newton,
             *forward,
             threads,
         )
-        return found

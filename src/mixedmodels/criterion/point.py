@@ -14,6 +14,9 @@ from typing import Any
 
 from mixedmodels._core import (
     Evaluator,
+    KenwardRogerSums,
+    RowPredictions,
+    RowValues,
     derivatives,
     kenward_roger_sums,
     predict_rows,
@@ -115,8 +118,8 @@ class LinearPoint:
 
     def fixed_derivatives(self) -> tuple[FloatArray, FloatArray]:
         """Derivatives of X'V^-1X of the basis (m, p, p), and of log pwrss (m,)."""
-        fixed, log_pwrss = derivatives(self._evaluator)
-        return fixed, log_pwrss
+        found = derivatives(self._evaluator)
+        return found.fixed, found.log_pwrss
 
     # -- the solution ------------------------------------------------------------------------
 
@@ -188,8 +191,8 @@ class LinearPoint:
 
     def factor(self) -> tuple[AnyArray, AnyArray, AnyArray]:
         """L as data, row indices and column starts of compressed columns, permuted order."""
-        data, rows, starts = self._evaluator.factor_csc()
-        return data, rows, starts
+        columns = self._evaluator.factor_columns()
+        return columns.values, columns.rows, columns.starts
 
     # -- covariances, and what rows have -----------------------------------------------------
 
@@ -208,28 +211,25 @@ class LinearPoint:
         groups = range(len(self._workspace.templates.group_names))
         return tuple(evaluator.conditional_covariance(g) for g in groups)
 
-    def kenward_roger_sums(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    def kenward_roger_sums(self) -> KenwardRogerSums:
         """tr(E_e T) (m,), tr(E_e T E_f T) (m, m), H'E_e H (m, p, p), (H'E_e T E_f H)' (m, m, p, p).
 
         T = Z'V^-1Z, H = Z'V^-1X of the basis, E the derivatives of the covariance of b.
         """
-        trace, traces, P, Q = kenward_roger_sums(self._evaluator)
-        return trace, traces, P, Q
+        return kenward_roger_sums(self._evaluator)
 
-    def row_values(self, *, directions: bool) -> dict[str, FloatArray]:
+    def row_values(self, *, directions: bool) -> RowValues:
         """Of every row: random, fixed, prior, residual, direction (see `diagnostics.rows`)."""
-        values: dict[str, FloatArray] = row_values(self._evaluator, directions)
-        return values
+        return row_values(self._evaluator, directions)
 
     def predict_rows(
         self, codes: Sequence[IntArray], z: Sequence[FloatArray], x: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """(n,) z'b, and (n,) the variance of the error of x'beta + z'b over sigma^2.
+    ) -> RowPredictions:
+        """`random`, (n,) z'b, and `variance`, (n,) of the error of x'beta + z'b over sigma^2.
 
         Args:
             codes: Per grouping factor (n,), -1 for an unknown level.
             z: Per grouping factor (n, S), along the axes.
             x: (n, p) in coordinates of the basis.
         """
-        random, variance = predict_rows(self._evaluator, codes, z, x)
-        return random, variance
+        return predict_rows(self._evaluator, codes, z, x)

@@ -88,7 +88,8 @@ class Workspace:
     @cached_property
     def hessian_cost(self) -> HessianCost:
         """What second derivatives cost."""
-        return HessianCost(*self.evaluator.hessian_cost())
+        cost = self.evaluator.hessian_cost()
+        return HessianCost(cost.exact, cost.differences, cost.numbers)
 
     @property
     def gradients_work(self) -> float:

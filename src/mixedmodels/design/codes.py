@@ -52,9 +52,10 @@ def categorize(column: Column) -> CategoricalColumn:
 def drop_unused(column: CategoricalColumn) -> CategoricalColumn:
     """The column with int32 codes and only the levels that occur."""
     codes = np.ascontiguousarray(column.codes, dtype=np.int32)
-    codes, kept = compact(codes, len(column.levels))
+    found = compact(codes, len(column.levels))
+    kept = found.kept
     levels = column.levels if len(kept) == len(column.levels) else column.levels.take(kept)
-    return CategoricalColumn(codes, levels, column.ordered)
+    return CategoricalColumn(found.codes, levels, column.ordered)
 
 
 def relevel(column: CategoricalColumn, levels: pd.Index, name: str) -> CategoricalColumn:
@@ -93,8 +94,8 @@ def _with_gaps(column: NumericColumn, present: AnyArray) -> CategoricalColumn:
 
 
 def _integers(values: AnyArray) -> CategoricalColumn:
-    codes, levels = encode_integers(np.ascontiguousarray(values, dtype=np.int64))
-    return CategoricalColumn(codes, pd.Index(levels))
+    found = encode_integers(np.ascontiguousarray(values, dtype=np.int64))
+    return CategoricalColumn(found.codes, pd.Index(found.levels))
 
 
 def _integral(values: AnyArray) -> bool:

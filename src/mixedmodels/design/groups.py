@@ -110,8 +110,9 @@ def build_group(
     codes = used[0].codes
     parts: tuple[IntArray, ...] = (np.arange(len(used[0].levels), dtype=np.int32),)
     for column in used[1:]:
-        codes, before, last = interact(codes, len(parts[0]), column.codes, len(column.levels))
-        parts = (*(part[before] for part in parts), last)
+        both = interact(codes, len(parts[0]), column.codes, len(column.levels))
+        codes, before = both.codes, both.level_a
+        parts = (*(part[before] for part in parts), both.level_b)
     levels = tuple(column.levels for column in used)
     spec = GroupSpec(factors, formula, levels, parts, states)
     return GroupingFactor(name, codes, combined_labels(spec), spec)

@@ -20,7 +20,7 @@ from mixedmodels.design.codes import categorize
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.diagnostics.information import information_root
-from mixedmodels.diagnostics.one_step import newton_matrix, rows_by_one_step
+from mixedmodels.diagnostics.one_step import Deletions, newton_matrix, rows_by_one_step
 from mixedmodels.diagnostics.rows import row_labels
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.forward import ForwardAxes
@@ -135,9 +135,9 @@ def influence(
 
 def _fits(
     fitted: Fitted, sets: RowSets, control: Control, newton: FloatArray | None, threads: int
-) -> dict[str, Any]:
+) -> Deletions:
     """The core's fits."""
-    return fitted.criterion.fit_without(
+    found = fitted.criterion.fit_without(
         (sets.start, sets.rows),
         fitted.solution.axes_theta,
         control,
@@ -145,25 +145,34 @@ def _fits(
         ForwardAxes.of(fitted.model.products, fitted.model.templates).packed(),
         threads,
     )
+    return Deletions(
+        found.theta,
+        found.beta,
+        found.std_error,
+        found.sigma,
+        found.objective,
+        found.n,
+        found.levels,
+        found.decrement,
+    )
 
 
 def _result(
     fitted: Fitted,
     sets: RowSets,
     method: InfluenceMethod,
-    found: dict[str, Any],
+    found: Deletions,
     control: Control,
 ) -> Influence:
     solution, templates, design = fitted.solution, fitted.model.templates, fitted.model.design
     names = [design.x_names[j] for j in solution.kept]
     notes = _notes(fitted, found, names)
     refused = np.array([note.startswith("refused") for note in notes], dtype=np.bool_)
-    for name in ("beta", "std_error", "theta", "sigma", "objective"):
-        found[name][refused] = np.nan
-    found["theta"] = fitted.model.axes.from_axes(found["theta"])
-    converged = np.isfinite(found["objective"])
+    found.refuse(refused)
+    theta = fitted.model.axes.from_axes(found.theta)
+    converged = np.isfinite(found.objective)
     if method == "exact":
-        converged &= found["decrement"] <= control.gtol
+        converged &= found.decrement <= control.gtol
     notes = [
         note or ("" if good else "not converged")
         for note, good in zip(notes, converged, strict=True)
@@ -172,12 +181,12 @@ def _result(
     return Influence(
         by=sets.by,
         method=method,
-        beta=pd.DataFrame(found["beta"], index, names),
-        std_error=pd.DataFrame(found["std_error"], index, names),
-        theta=pd.DataFrame(templates.rectify(found["theta"].T).T, index, list(templates.names)),
-        sigma=pd.Series(found["sigma"], index, name="sigma"),
-        objective=pd.Series(found["objective"], index, name="objective"),
-        nobs=pd.Series(found["n"], index, name="nobs"),
+        beta=pd.DataFrame(found.beta, index, names),
+        std_error=pd.DataFrame(found.std_error, index, names),
+        theta=pd.DataFrame(templates.rectify(theta.T).T, index, list(templates.names)),
+        sigma=pd.Series(found.sigma, index, name="sigma"),
+        objective=pd.Series(found.objective, index, name="objective"),
+        nobs=pd.Series(found.n, index, name="nobs"),
         converged=pd.Series(converged, index, name="converged"),
         notes=pd.Series(notes, index, name="notes", dtype=object),
         full_beta=pd.Series(solution.beta[kept], names, name="beta"),
@@ -188,16 +197,16 @@ def _result(
     )
 
 
-def _notes(fitted: Fitted, found: dict[str, Any], names: list[str]) -> list[str]:
+def _notes(fitted: Fitted, found: Deletions, names: list[str]) -> list[str]:
     """For every deletion why its fit is refused, or which columns it has lost; else ""."""
     design, templates = fitted.model.design, fitted.model.templates
-    n, levels = found["n"], found["levels"]
+    n, levels = found.n, found.levels
     notes: AnyArray = np.full(len(n), "", dtype=object)
-    lost = np.isnan(found["beta"])
-    for i in np.flatnonzero(lost.any(axis=1) & np.isfinite(found["objective"])):
+    lost = np.isnan(found.beta)
+    for i in np.flatnonzero(lost.any(axis=1) & np.isfinite(found.objective)):
         gone = ", ".join(name for name, is_lost in zip(names, lost[i], strict=True) if is_lost)
         notes[i] = f"dependent without these rows: {gone}"
-    notes[~np.isfinite(found["objective"])] = "refused: the rows left do not determine the model"
+    notes[~np.isfinite(found.objective)] = "refused: the rows left do not determine the model"
     for g, group in enumerate(design.groups):
         size = max(s for s, of in zip(templates.sizes, templates.groups, strict=True) if of == g)
         left = levels[:, g]

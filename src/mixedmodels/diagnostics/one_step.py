@@ -17,12 +17,11 @@ to are made along the forward axes of the terms (`advance`), where this holds to
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from mixedmodels._core import advance
-from mixedmodels.arrays import BoolArray, FloatArray, LongArray
+from mixedmodels.arrays import BoolArray, FloatArray, IntArray, LongArray
 from mixedmodels.covariance import Templates
 from mixedmodels.diagnostics.rows import values_at
 from mixedmodels.estimates.forward import ForwardAxes
@@ -47,6 +46,36 @@ def newton_matrix(fitted: Fitted) -> FloatArray:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Deletions:
+    """Fits without sets of rows; NaN where nothing can be computed.
+
+    Attributes:
+        theta: (sets, m) along the axes of the terms.
+        beta: (sets, p) kept coefficients; NaN for those that the rows left do not determine.
+        std_error: (sets, p).
+        sigma: (sets,).
+        objective: (sets,) the criterion.
+        n: (sets,) rows left.
+        levels: (sets, groups) levels left.
+        decrement: (sets,) what the criterion may still fall; NaN after one step.
+    """
+
+    theta: FloatArray
+    beta: FloatArray
+    std_error: FloatArray
+    sigma: FloatArray
+    objective: FloatArray
+    n: LongArray
+    levels: IntArray
+    decrement: FloatArray
+
+    def refuse(self, refused: BoolArray) -> None:
+        """Make the estimates of some fits NaN."""
+        for values in (self.theta, self.beta, self.std_error, self.sigma, self.objective):
+            values[refused] = np.nan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Without:
     """Every row's fit without it at one theta.
 
@@ -63,8 +92,8 @@ class _Without:
     log_spread: FloatArray
 
 
-def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
-    """What `_core.fit_without` gives for the exact fits, for these single rows."""
+def rows_by_one_step(fitted: Fitted, rows: LongArray) -> Deletions:
+    """The fits without each of these single rows."""
     solution, model = fitted.solution, fitted.model
     theta, n, p = solution.axes_theta, len(rows), solution.p
     at = _without(fitted, theta, rows)
@@ -92,15 +121,16 @@ def rows_by_one_step(fitted: Fitted, rows: LongArray) -> dict[str, Any]:
     for g, group in enumerate(model.design.groups):
         alone = np.bincount(group.codes, minlength=group.n_levels)[group.codes[rows]] == 1
         levels[:, g] = group.n_levels - alone
-    return {
-        "theta": advance(theta, np.ascontiguousarray(step), *axes.packed()),
-        "beta": beta,
-        "std_error": sigma[:, None] * np.exp(log_spread),
-        "sigma": sigma,
-        "objective": solution.objective + at.change + 0.5 * np.einsum("ij,ij->i", gradient, step),
-        "n": np.full(n, n_left(fitted)),
-        "levels": levels,
-    }
+    return Deletions(
+        theta=advance(theta, np.ascontiguousarray(step), *axes.packed()),
+        beta=beta,
+        std_error=sigma[:, None] * np.exp(log_spread),
+        sigma=sigma,
+        objective=solution.objective + at.change + 0.5 * np.einsum("ij,ij->i", gradient, step),
+        n=np.full(n, n_left(fitted)),
+        levels=levels,
+        decrement=np.full(n, np.nan),
+    )
 
 
 def _alone(templates: Templates) -> BoolArray:

@@ -60,7 +60,8 @@ class RowValues:
 
 def values_at(point: LinearPoint, *, directions: bool = False) -> RowValues:
     """The values at a point; `directions` asks for those too."""
-    return RowValues(**point.row_values(directions=directions))
+    found = point.row_values(directions=directions)
+    return RowValues(found.random, found.fixed, found.prior, found.residual, found.direction)
 
 
 def rows_of(fitted: Fitted) -> RowValues:

@@ -14,15 +14,13 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from mixedmodels._core import ProfileCurve
+from mixedmodels._core import ProfileCurve, ProfilePoint
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.parameters import Kind, Parameter, to_value
 
 Side: TypeAlias = Literal[-1, 1]
-Solved: TypeAlias = tuple[float, float, float, FloatArray, float, FloatArray, bool]
-"""At, deviance, its derivative, theta, sigma, beta, converged: as the core gives a point."""
 
 # Difference by which a deviance below that of the fit shows that the fit is not at its minimum.
 _LOWER = 1e-4
@@ -115,20 +113,23 @@ class Curve:
 
         self.parameter = parameter
         self._core = core(parameter.kind, list(parameter.place))
-        at, self.minimum, _, theta, sigma, beta, _ = self._core.optimum
+        best = self._core.optimum
+        self.minimum = best.deviance
         curvature = max(self._core.curvature, 0.0)
-        self.unit = self._unit(fitted, at, curvature)
-        w = self.to_w(at)
+        self.unit = self._unit(fitted, best.at, curvature)
+        w = self.to_w(best.at)
         slope = sqrt(0.5 * curvature) * self._stretch(w)
-        self.optimum = Point(w, at, self.minimum, 0.0, slope, theta, sigma, beta)
+        self.optimum = Point(
+            w, best.at, best.deviance, 0.0, slope, best.theta, best.sigma, best.beta
+        )
         self.small = fitted.model.analysis.flops < _SMALL
         self.saturated = parameter.kind == "sigma" and _is_saturated(fitted)
-        self._without: Solved | None = None  # the lower of two models without one effect
+        self._without: ProfilePoint | None = None  # the lower of two models without one effect
         if parameter.kind == "cor":
             term, *effects = parameter.place
             without = (core("sd", [term, effect, 0]).solve(0.0) for effect in effects)
-            self._without = min(without, key=lambda solved: solved[1])
-        self.ceiling = inf if self._without is None else self._without[1]
+            self._without = min(without, key=lambda point: point.deviance)
+        self.ceiling = inf if self._without is None else self._without.deviance
         if not fitted.optsum.converged:
             self.point(self.optimum.w)  # refuses a fit that is not at its minimum
 
@@ -200,12 +201,12 @@ class Curve:
     def computed(self, w: float, *, thorough: bool = False) -> Point | None:
         """The point, or None where the search over the other parameters does not converge."""
         held = self._to_held(w)
-        solved: Solved = self._core.solve(held, thorough)
-        if self._without is not None and not solved[1] < self.ceiling:
+        solved = self._core.solve(held, thorough)
+        if self._without is not None and not solved.deviance < self.ceiling:
             solved = self._without
-        _, deviance, slope, theta, sigma, beta, converged = solved
-        if not converged:
+        if not solved.converged:
             return None
+        deviance, slope, theta = solved.deviance, solved.slope, solved.theta
         above = deviance - self.minimum
         if above < -_LOWER:
             listed = ", ".join(f"{value:.6g}" for value in theta)
@@ -218,7 +219,7 @@ class Curve:
         side = 1.0 if w >= self.optimum.w else -1.0
         root = sqrt(max(above, 0.0))
         rise = 0.5 * side * slope / root * self._stretch(w) if root > 0.0 else self.optimum.slope
-        return Point(w, held, deviance, side * root, rise, theta, sigma, beta)
+        return Point(w, held, deviance, side * root, rise, theta, solved.sigma, solved.beta)
 
     def near(self, w: float, inner: Point) -> Point:
         """The point at w, or the first one on the way back to `inner` that can be computed."""

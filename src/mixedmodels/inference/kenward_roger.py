@@ -149,7 +149,8 @@ def _parts(fitted: Fitted) -> tuple[FloatArray, _Parts]:
     model, theta = fitted.model, fitted.solution.axes_theta
     with fitted.criterion.at(theta) as point:
         phi = point.fixed_covariance()
-        trace, traces, P, Q = point.kenward_roger_sums()
+        sums = point.kenward_roger_sums()
+    trace, traces, P, Q = sums.trace, sums.traces, sums.P, sums.Q
     gamma = _ratios(model.templates, theta)
     cross_trace = trace - traces @ gamma
     total = fitted.solution.n - gamma @ trace

@@ -222,8 +222,8 @@ def _refits(fitted: Fitted, responses: FloatArray, plan: Plan) -> _Refits:
     threads = thread_count(plan.threads, fitted.model.threads)
     threads = fitted.model.affordable_threads(threads)
     found = fitted.criterion.refit(responses, solution.axes_theta, control, threads)
-    fits = _Refits(found["theta"], found["beta"], found["sigma"], found["objective"])
-    for i in np.flatnonzero(found["status"]).tolist():
+    fits = _Refits(found.theta, found.beta, found.sigma, found.objective)
+    for i in np.flatnonzero(found.status).tolist():
         _fit_again(fitted, responses[i], fits, i)
     return fits
 

@@ -89,11 +89,11 @@ class RowSolver:
     def at(self, point: LinearPoint) -> tuple[FloatArray, FloatArray]:
         """(n,) offset + x'beta + z'b, and (n,) the variance of its error over sigma^2."""
         codes = [np.ascontiguousarray(codes, dtype=np.int32) for codes in self.target.codes]
-        mean, variance = point.predict_rows(codes, list(self.z), self.basis)
-        mean += self.X @ point.beta
+        found = point.predict_rows(codes, list(self.z), self.basis)
+        mean = found.random + self.X @ point.beta
         if self.target.offset is not None:
             mean += self.target.offset
-        return mean, variance
+        return mean, found.variance
 
 
 def conditional_variance(fitted: Fitted, target: Target) -> FloatArray:

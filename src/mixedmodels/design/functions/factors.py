@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels._core import interact
+from mixedmodels.arrays import IntArray
 from mixedmodels.design.codes import match_levels
 from mixedmodels.design.codes import relevel as put_levels
 from mixedmodels.design.coding import Contrast
@@ -137,12 +138,13 @@ def interaction(
     present = np.logical_and.reduce([part.codes >= 0 for part in parts])
     slowest_first = parts if flag(lex_order, "lex.order") else parts[::-1]
     codes = slowest_first[0].codes[present].astype(np.int32)
-    chosen = (np.arange(len(slowest_first[0].levels), dtype=np.int32),)
+    chosen: tuple[IntArray, ...] = (np.arange(len(slowest_first[0].levels), dtype=np.int32),)
     for part in slowest_first[1:]:
         n_levels = len(part.levels)
         others = part.codes[present].astype(np.int32)
-        codes, before, last = interact(codes, len(chosen[0]), others, n_levels)
-        chosen = (*(which[before] for which in chosen), last)
+        both = interact(codes, len(chosen[0]), others, n_levels)
+        codes, before = both.codes, both.level_a
+        chosen = (*(which[before] for which in chosen), both.level_b)
     if slowest_first is not parts:
         chosen = chosen[::-1]
     labels = [
