@@ -16,8 +16,8 @@ std::vector<PairProducts> pairs(const Products& s) {
   for (const mm::PairBlock& b : s.A().pairs) {
     const auto wa = static_cast<std::size_t>(s.A().factors[b.a].width),
                wb = static_cast<std::size_t>(s.A().factors[b.b].width);
-    out.push_back({b.a, b.b, to_numpy(std::vector<std::int64_t>(b.start)),
-                   to_numpy(std::vector<std::int32_t>(b.level_b)),
+    out.push_back({b.a, b.b, to_numpy(std::vector<std::int64_t>(b.start.begin(), b.start.end())),
+                   to_numpy(std::vector<std::int32_t>(b.level_b.begin(), b.level_b.end())),
                    to_numpy(std::vector<double>(b.values), {b.level_b.size(), wa, wb})});
   }
   return out;

@@ -86,7 +86,7 @@ struct Products {
     if (model.basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
     model.basis.choose_unit(rows);
     model.A = std::make_shared<mm::CrossProducts>(mm::cross_products(rows, model.basis, threads));
-    model.graph = std::make_shared<mm::LevelGraph>(mm::level_graph(A()));
+    model.graph = std::make_shared<mm::LevelGraph>(mm::level_graph(*A().pattern));
   }
 
   const mm::CrossProducts& A() const { return *model.A; }
@@ -99,7 +99,7 @@ inline std::vector<int> checked_order(const mm::CrossProducts& A, const std::vec
     if (f < 0 || f >= static_cast<int>(named.size()) || std::exchange(named[f], 1))
       throw nb::value_error("an order names every factor once");
   if (factors.size() != named.size()) throw nb::value_error("an order names every factor once");
-  return mm::factor_order(A, factors);
+  return mm::factor_order(*A.pattern, factors);
 }
 
 struct Analysis {
@@ -114,8 +114,8 @@ struct Analysis {
     else if (std::get<std::string>(order) == "minimum degree")
       e = mm::eliminate(graph, mm::minimum_degree(graph), "minimum degree");
     else
-      e = mm::cheapest_elimination(A(), graph);
-    model.symbolic = std::make_shared<mm::Symbolic>(mm::analyze(A(), graph, std::move(e)));
+      e = mm::cheapest_elimination(*A().pattern, graph);
+    model.symbolic = std::make_shared<mm::Symbolic>(mm::analyze(*A().pattern, graph, std::move(e)));
   }
 
   const mm::CrossProducts& A() const { return *model.A; }

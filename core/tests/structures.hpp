@@ -326,14 +326,14 @@ struct Stages {
         A(*model.A),
         graph(*model.graph),
         symbolic(*analysis) {
-    *analysis = mm::analyze(A, graph, mm::cheapest_elimination(A, graph));
+    *analysis = mm::analyze(*A.pattern, graph, mm::cheapest_elimination(*A.pattern, graph));
     model.symbolic = analysis;
   }
   Stages(const Stages&) = delete;
   Stages& operator=(const Stages&) = delete;
 
   void reanalyze(std::vector<int> order) {
-    *analysis = mm::analyze(A, graph, mm::eliminate(graph, std::move(order), "given"));
+    *analysis = mm::analyze(*A.pattern, graph, mm::eliminate(graph, std::move(order), "given"));
   }
 
   // The cheapest order, the levels as they come, and an order that fills more.
@@ -354,7 +354,7 @@ struct Stages {
     out.rows = s.rows();
     out.basis = mm::orthogonalize(out.rows);
     out.A = std::make_shared<mm::CrossProducts>(mm::cross_products(out.rows, out.basis));
-    out.graph = std::make_shared<mm::LevelGraph>(mm::level_graph(*out.A));
+    out.graph = std::make_shared<mm::LevelGraph>(mm::level_graph(*out.A->pattern));
     out.entries = s.entries();
     return out;
   }

@@ -1,4 +1,6 @@
 // Cross-products in blocks, and products with a reference point, against dense matrices.
+#include <algorithm>
+
 #include "check.hpp"
 #include "reference_pls.hpp"
 #include "structures.hpp"
@@ -98,7 +100,8 @@ TEST(ranges_of_rows_and_threads) {
     const mm::CrossProducts B = mm::cross_products(rows, basis, threads);
     CHECK(B.XtX == A.XtX && B.ZtX == A.ZtX && B.sum_log_weights == A.sum_log_weights);
     for (int f = 0; f < 2; ++f) CHECK(B.factors[f].diagonal == A.factors[f].diagonal);
-    CHECK(B.pairs[0].start == A.pairs[0].start && B.pairs[0].level_b == A.pairs[0].level_b);
+    CHECK(std::ranges::equal(B.pairs[0].start, A.pairs[0].start));
+    CHECK(std::ranges::equal(B.pairs[0].level_b, A.pairs[0].level_b));
     CHECK(B.pairs[0].values == A.pairs[0].values);
   }
   std::vector<Real> cells(50 * 20 * 2, 0), zy(50, 0);

@@ -176,7 +176,7 @@ TEST(random_structures_in_other_orders) {
     check_structure(stages, seed, 2);
     std::vector<int> factors(s.factors.size());
     std::iota(factors.rbegin(), factors.rend(), 0);
-    stages.reanalyze(mm::factor_order(stages.A, factors));
+    stages.reanalyze(mm::factor_order(*stages.A.pattern, factors));
     check_structure(stages, seed, 2);
   }
 }

@@ -280,8 +280,8 @@ TEST(graph_of_levels) {
 TEST(order_of_factors) {
   const Structure s = structures::crossed(1, 60, {{4, {1}}, {3, {2}}, {2, {1}}});
   const Stages stages(s);
-  CHECK((mm::factor_order(stages.A, {0, 1, 2}) == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8}));
-  CHECK((mm::factor_order(stages.A, {2, 0, 1}) == std::vector<int>{7, 8, 0, 1, 2, 3, 4, 5, 6}));
+  CHECK((mm::factor_order(*stages.A.pattern, {0, 1, 2}) == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8}));
+  CHECK((mm::factor_order(*stages.A.pattern, {2, 0, 1}) == std::vector<int>{7, 8, 0, 1, 2, 3, 4, 5, 6}));
 }
 
 TEST(nested_designs_have_no_fill) {
@@ -301,14 +301,14 @@ TEST(the_cheapest_order_is_chosen) {
     const Stages stages(s);
     std::vector<int> factors(s.factors.size());
     std::iota(factors.begin(), factors.end(), 0);
-    const double given = mm::eliminate(stages.graph, mm::factor_order(stages.A, factors), "").fill.flops;
+    const double given = mm::eliminate(stages.graph, mm::factor_order(*stages.A.pattern, factors), "").fill.flops;
     const double degree = mm::eliminate(stages.graph, mm::minimum_degree(stages.graph), "").fill.flops;
     CHECK(stages.symbolic.elimination.fill.flops <= std::min(given, degree) * (1 + 1e-12));
   }
   const Structure s = structures::partially_crossed(1, 300, 60, 3, 1);
   const Stages stages(s);
   CHECK(stages.symbolic.elimination.fill.flops <=
-        mm::eliminate(stages.graph, mm::factor_order(stages.A, {0, 1, 2}), "").fill.flops);
+        mm::eliminate(stages.graph, mm::factor_order(*stages.A.pattern, {0, 1, 2}), "").fill.flops);
 }
 
 }  // namespace

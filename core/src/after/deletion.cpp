@@ -6,7 +6,6 @@
 
 #include "kernels/blas.hpp"
 #include "kernels/interrupt.hpp"
-#include "kernels/small_dense.hpp"
 #include "search/search.hpp"
 
 namespace mixedmodels {
@@ -15,39 +14,6 @@ namespace {
 
 // What must remain of a sum of squares after the subtraction: less, and more than four of sixteen digits are lost.
 constexpr double kRemains = 1e-4;
-
-// The pair of levels in a row.
-std::int64_t pair_of(const PairBlock& block, std::int32_t level_a, std::int32_t level_b) {
-  const auto begin = block.level_b.begin() + block.start[level_a];
-  const auto end = block.level_b.begin() + block.start[level_a + 1];
-  return std::lower_bound(begin, end, level_b) - block.level_b.begin();
-}
-
-void subtract_factors(const Rows& rows, std::int64_t row, const double* xy, CrossProducts& A) {
-  const double w = rows.w(row);
-  const int k = A.k();
-  for (std::size_t f = 0; f < A.factors.size(); ++f) {
-    const FactorRows& rows_f = rows.factors[f];
-    FactorBlock& block = A.factors[f];
-    const int s = block.width;
-    double* d = block.diagonal.data() + std::int64_t{rows_f.codes[row]} * s * s;
-    double* ztx = A.ZtX.data() + (block.offset + std::int64_t{rows_f.codes[row]} * s) * k;
-    for (int c = 0; c < s; ++c) {
-      const double wz = w * rows_f.z[c][row];
-      for (int r = 0; r < s; ++r) d[r + c * s] -= wz * rows_f.z[r][row];
-      small::axpy(k, -wz, xy, ztx + c * k);
-    }
-  }
-  for (PairBlock& pair : A.pairs) {
-    const FactorRows &a = rows.factors[pair.a], &b = rows.factors[pair.b];
-    const int sa = a.width(), sb = b.width();
-    double* v = pair.values.data() + pair_of(pair, a.codes[row], b.codes[row]) * sa * sb;
-    for (int c = 0; c < sa; ++c) {
-      const double wz = w * a.z[c][row];
-      for (int r = 0; r < sb; ++r) v[r + c * sb] -= wz * b.z[r][row];
-    }
-  }
-}
 
 // Exact zeros where a level of the row has no rows left; false where one that has some lost its digits.
 bool settle_levels(const Rows& rows, std::int64_t row, const CrossProducts& all, const std::vector<std::int64_t>& left,
@@ -72,7 +38,8 @@ bool settle_levels(const Rows& rows, std::int64_t row, const CrossProducts& all,
     if (!empty(pair.a) && !empty(pair.b)) continue;
     const FactorRows &a = rows.factors[pair.a], &b = rows.factors[pair.b];
     const std::int64_t size = std::int64_t{a.width()} * b.width();
-    std::fill_n(pair.values.data() + pair_of(pair, a.codes[row], b.codes[row]) * size, size, 0.0);
+    const std::int64_t at = find_pair(pair.start.data(), pair.level_b.data(), a.codes[row], b.codes[row]);
+    std::fill_n(pair.values.data() + at * size, size, 0.0);
   }
   return true;
 }
@@ -158,12 +125,7 @@ class DeletionBench : Bench {
     Model left = model;
     left.basis = orthogonalize(left.rows);
     if (left.basis.fits_exactly || left.rows.n - count <= left.basis.p()) return;
-    CrossProducts of_rows = cross_products(left.rows, left.basis);
-    of_rows.n = left.rows.n - count;
-    of_rows.sum_log_weights = 0;
-    for (double w : weights_)
-      if (w > 0) of_rows.sum_log_weights += std::log(w);
-    left.A = std::make_shared<CrossProducts>(std::move(of_rows));
+    left.A = std::make_shared<CrossProducts>(cross_products(left.rows, left.basis, model.A->pattern));
     Criterion anew(left, criterion.likelihood());
     solve(anew, request, at, out);
   }
@@ -223,18 +185,8 @@ Deletions::Deletions(const Model& model, int sets)
 bool subtract_rows(const Model& all, const std::int64_t* which, std::int64_t count,
                    const std::vector<std::int64_t>& left, CrossProducts& A) {
   const Rows& rows = all.rows;
-  const int k = A.k();
   if (rows.n - count <= A.p) return false;
-  BasisRows basis_rows(rows, all.basis, 1);
-  for (std::int64_t i = 0; i < count; ++i) {
-    check_interrupt(1.0 * k * k);
-    const double* xy = basis_rows.block(which[i], 1);
-    const double w = rows.w(which[i]);
-    subtract_factors(rows, which[i], xy, A);
-    for (int c = 0; c < k; ++c) small::axpy(k, -w * xy[c], xy, A.XtX.data() + static_cast<std::size_t>(c) * k);
-    A.sum_log_weights -= std::log(w);
-  }
-  A.n -= count;
+  add_rows(rows, all.basis, which, count, -1, A);
   for (std::int64_t i = 0; i < count; ++i)
     if (!settle_levels(rows, which[i], *all.A, left, A)) return false;
   return fixed_part_remains(*all.A, A);
@@ -242,6 +194,8 @@ bool subtract_rows(const Model& all, const std::int64_t* which, std::int64_t cou
 
 Deletions fit_without(const Model& model, const RowSets& sets, const std::vector<double>& start, Likelihood likelihood,
                       const SearchSettings& settings, const NewtonStep* newton, int threads) {
+  require_one_level(model.rows, "Leaving out rows");
+  require_independent_levels(*model.A, "Leaving out rows");
   Workers workers(std::min(threads, std::max(sets.count(), 1)));
   const std::size_t numbers = start.size() + 2 * model.basis.kept.size() + model.A->factors.size() + 5;
   require_benches("Fits without some rows, by several threads", model, workers.threads(),

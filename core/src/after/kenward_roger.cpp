@@ -90,6 +90,7 @@ KenwardRogerSums kenward_roger_sums(Pls& pls) {
   const CrossProducts& A = *pls.model().A;
   const LevelGraph& graph = *pls.model().graph;
   const std::vector<ThetaEntry>& entries = pls.model().entries;
+  require_independent_levels(A, "The method of Kenward and Roger");
   const std::size_t m = entries.size();
   require_memory("Kenward-Roger",
                  {{"sums over the random effects", bytes_of_numbers(kenward_roger_workspace(A, graph, m))}});

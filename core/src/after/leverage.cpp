@@ -120,6 +120,8 @@ RowValues row_values(Pls& pls, bool directions) {
   const Rows& rows = pls.model().rows;
   const OrthogonalBasis& basis = pls.model().basis;
   const CrossProducts& A = *pls.model().A;
+  require_one_level(rows, "What the rows weigh");
+  require_independent_levels(A, "What the rows weigh");
   const int p = A.p, k = A.k();
   const auto n = static_cast<std::size_t>(rows.n);
   require_memory("What the rows weigh",

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "factor/order.hpp"
+#include "products/crossprod.hpp"
 
 namespace mixedmodels {
 

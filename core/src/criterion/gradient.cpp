@@ -18,10 +18,11 @@ double symmetric_at(const double* lower, int lead, int r, int c) {
 }
 
 // Z'W(X - Z Lambda K) comes out of a difference that has lost its digits where the templates are large. There
-// Lambda'Z'W(X - Z Lambda K) = K, which is the definition of K, gives them back: AK = Lambda'^-1 K.
+// Lambda'Z'W(X - Z Lambda K) = QK, which is the definition of K (Q the prior precision, mostly I), gives them back:
+// AK = Lambda'^-1 QK.
 constexpr double kLarge = 100;
 
-void sharpen_residual_products(const FactorBlock& block, const double* lam, const double* K, double* AK, int p) {
+void sharpen_residual_products(const FactorBlock& block, const double* lam, const double* QK, double* AK, int p) {
   const int s = block.width;
   for (int c = s - 1; c >= 0; --c) {
     double size = 0;
@@ -31,7 +32,7 @@ void sharpen_residual_products(const FactorBlock& block, const double* lam, cons
     for (std::int32_t l = 0; l < block.levels; ++l) {
       const std::int64_t at = (block.offset + std::int64_t{l} * s) * p;
       double* target = AK + at + std::int64_t{c} * p;
-      std::copy_n(K + at + std::int64_t{c} * p, p, target);
+      std::copy_n(QK + at + std::int64_t{c} * p, p, target);
       for (int r = c + 1; r < s; ++r) small::axpy(p, -lam[r + c * s], AK + at + std::int64_t{r} * p, target);
       for (int j = 0; j < p; ++j) target[j] /= pivot;
     }
@@ -187,8 +188,13 @@ void Pls::fixed_products() {
   multiply_products(A_, KR_.data(), AK_.data(), p);
   for (std::int64_t i = 0; i < A_.q; ++i)
     for (int j = 0; j < p; ++j) AK_[i * p + j] = A_.ZtX[i * k + j] - AK_[i * p + j];
+  const double* QK = K_.data();
+  if (A_.has_prior()) {
+    multiply_prior(A_, K_.data(), KR_.data(), p);
+    QK = KR_.data();
+  }
   for (std::size_t f = 0; f < A_.factors.size(); ++f)
-    sharpen_residual_products(A_.factors[f], lam_[f].data(), K_.data(), AK_.data(), p);
+    sharpen_residual_products(A_.factors[f], lam_[f].data(), QK, AK_.data(), p);
 }
 
 // REML has P = V^-1 - V^-1 X (X'V^-1X)^-1 X'V^-1 where ML has V^-1: the blocks of Lambda'Z'PZ fall short of those of

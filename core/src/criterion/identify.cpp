@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <stdexcept>
 
 #include "kernels/blas.hpp"
 #include "kernels/interrupt.hpp"
@@ -155,6 +156,9 @@ class Gram {
           for (std::int64_t a = 0; a < sa; ++a) B[a + b * sa] = stored[b + a * sb];
         if (project_) fixed_block(pair.a, l, pair.b, pair.level_b[t], K);
         add(pair.a, pair.b, B.data(), K);
+        if (pair.a != pair.b) continue;
+        if (project_) fixed_block(pair.b, pair.level_b[t], pair.a, l, K);
+        add(pair.b, pair.a, stored, K);
       }
     }
   }
@@ -248,7 +252,11 @@ class Gram {
 }  // namespace
 
 Identifiability identifiability(const CrossProducts& A, const std::vector<ThetaEntry>& entries, Likelihood likelihood) {
-  return Gram(A, terms_of(entries), likelihood == Likelihood::reml).run();
+  if (A.has_prior())
+    throw std::invalid_argument(
+        "Whether variances can be told apart is not known where levels have a prior precision.");
+  const OrthonormalProducts orthonormal(A);
+  return Gram(orthonormal.get(), terms_of(entries), likelihood == Likelihood::reml).run();
 }
 
 }  // namespace mixedmodels

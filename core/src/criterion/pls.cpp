@@ -80,6 +80,29 @@ void multiply_products(const CrossProducts& A, const double* in, double* out, in
     multiply(A, in, out, k);
 }
 
+void multiply_prior(const CrossProducts& A, const double* in, double* out, int k) {
+  std::copy_n(in, static_cast<std::size_t>(A.q) * k, out);
+  for (const FactorBlock& f : A.factors) {
+    const std::int64_t size = std::int64_t{f.width} * k;  // numbers of a level
+    for (std::int32_t l = 0; l < f.levels && !f.prior.diagonal.empty(); ++l)
+      for (std::int64_t i = 0; i < size; ++i) out[f.offset * k + l * size + i] *= f.prior.diagonal[l];
+  }
+  for (const PairBlock& pair : A.pairs) {
+    const FactorBlock& f = A.factors[pair.a];
+    if (pair.a != pair.b || f.prior.diagonal.empty()) continue;
+    const std::int64_t first = f.offset * k, size = std::int64_t{f.width} * k;
+    InterruptMeter meter;
+    for (std::int32_t l = 0; l < f.levels; ++l) {
+      meter.count(2 * (pair.start[l + 1] - pair.start[l]) * size);
+      for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
+        const std::int64_t at_l = first + l * size, at_m = first + pair.level_b[t] * size;
+        small::axpy(static_cast<int>(size), f.prior.pairs[t], in + at_l, out + at_m);
+        small::axpy(static_cast<int>(size), f.prior.pairs[t], in + at_m, out + at_l);
+      }
+    }
+  }
+}
+
 Pls::Pls(const Model& model, int threads)
     : model_(model), A_(*model.A), S_(*model.symbolic), entries_(model.entries), factor_(A_, S_, threads) {
   const auto q = static_cast<std::size_t>(A_.q), k = static_cast<std::size_t>(A_.k()),
@@ -130,7 +153,9 @@ double Pls::criterion(Likelihood likelihood, double variance) const {
   const double df = scale_df(likelihood);
   const double fit =
       df * (std::log(2 * std::numbers::pi * variance) + 2 * std::log(A_.unit)) + pwrss_ / variance - A_.sum_log_weights;
-  return logdet_L2_ + fit + (likelihood == Likelihood::reml ? logdet_RX2_ : 0.0);
+  double prior = 0;
+  for (const FactorBlock& f : A_.factors) prior += f.width * f.prior.logdet;
+  return logdet_L2_ + fit + (likelihood == Likelihood::reml ? logdet_RX2_ : 0.0) - prior;
 }
 
 void Pls::set_reference(ReferencePoint reference) {
@@ -219,7 +244,12 @@ void Pls::residual_products() {
     for (int i = 0; i < p; ++i)
       rss += dj * A_.XtX[i + static_cast<std::size_t>(j) * k] * (beta_[i] - reference_.beta[i]);
   }
-  pwrss_ = rss + small::dot(static_cast<int>(A_.q), u_.data(), u_.data());
+  const double* Qu = u_.data();
+  if (A_.has_prior()) {
+    multiply_prior(A_, u_.data(), product.data(), 1);
+    Qu = product.data();
+  }
+  pwrss_ = rss + small::dot(static_cast<int>(A_.q), u_.data(), Qu);
   cancellation_ = std::max(reference_.rtr, quadratic) / pwrss_;
 }
 

@@ -127,5 +127,7 @@ class Pls {
 
 // out = Z'WZ in for q rows of k numbers, row-major, order of the cross-products.
 void multiply_products(const CrossProducts& A, const double* in, double* out, int k);
+// The same with Q (the priors' precisions, for every effect of a level the same) in the place of Z'WZ.
+void multiply_prior(const CrossProducts& A, const double* in, double* out, int k);
 
 }  // namespace mixedmodels

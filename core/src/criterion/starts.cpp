@@ -124,8 +124,8 @@ Square turned_back(int s, const Square& T, const double* variances) {
   return out;
 }
 
-// Sums over levels l of one component and m of another of w_l N_lm^2, N = Z_c'MZ_d = B - C_c C_d', C = Z'W Q, without
-// forming N.
+// Sums over levels l of one component and m of another of w_l N_lm^2, N = Z_c'MZ_d = B - C_c C_d', C = Z'W Q with
+// Q'WQ = I, without forming N.
 class QuadraticForms {
  public:
   QuadraticForms(const CrossProducts& A, const std::vector<ZColumn>& components) : A_(A), components_(components) {
@@ -160,6 +160,16 @@ class QuadraticForms {
       const std::int64_t s = f.width;
       check_interrupt(1.0 * f.levels * A_.p);
       for (std::int32_t l = 0; l < f.levels; ++l) add(l, l, f.diagonal[l * s * s + c.column + d.column * s]);
+      for (const PairBlock& pair : A_.pairs) {
+        if (pair.a != c.factor || pair.b != c.factor) continue;
+        for (std::int32_t l = 0; l < f.levels; ++l)
+          for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
+            const double* values = pair.values.data() + t * s * s;
+            check_interrupt(2.0 * A_.p);
+            add(l, pair.level_b[t], values[d.column + c.column * s]);
+            add(pair.level_b[t], l, values[c.column + d.column * s]);
+          }
+      }
       return sum;
     }
     const bool swapped = c.factor > d.factor;
@@ -347,7 +357,10 @@ bool coupled(const std::vector<ThetaEntry>& entries, const FactorBlock& block, i
 
 }  // namespace
 
-std::vector<std::vector<double>> moment_starts(const CrossProducts& A, const std::vector<ThetaEntry>& entries) {
+std::vector<std::vector<double>> moment_starts(const CrossProducts& of_a_frame,
+                                               const std::vector<ThetaEntry>& entries) {
+  const OrthonormalProducts orthonormal(of_a_frame);
+  const CrossProducts& A = orthonormal.get();
   std::vector<Square> axes, covariances;
   bool wide = false, twice = false;
   for (const FactorBlock& block : A.factors) {

@@ -50,6 +50,7 @@ Size size_of(const FactorBlock& block, const std::vector<double>& lam) {
 }  // namespace
 
 bool keeps_digits(const CrossProducts& A, const Templates& lam) {
+  if (A.has_prior() || A.pattern->has_own_pairs()) return false;  // the levels of the lead must be independent
   bool safe = true;
   double largest = 0;
   for (std::size_t f = 0; f < lam.size(); ++f) {

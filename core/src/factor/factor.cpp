@@ -46,8 +46,9 @@ void Factor::assemble_diagonal(const FactorBlock& block, const double* lam, std:
     const std::int64_t node = block.first_node + l;
     double* target = panels_.data() + S_.diagonal_at[node];
     const double* d = block.diagonal.data() + std::int64_t{l} * s * s;
+    const double prior = block.prior.diagonal.empty() ? 1.0 : block.prior.diagonal[l];
     if (s == 1) {
-      *target = lam[0] * lam[0] * *d + 1.0;
+      *target = lam[0] * lam[0] * *d + prior;
       continue;
     }
     meter.count(std::int64_t{2} * s * s * s);
@@ -57,7 +58,7 @@ void Factor::assemble_diagonal(const FactorBlock& block, const double* lam, std:
     for (int c = 0; c < s; ++c) {
       double* column = target + std::int64_t{c} * S_.leading[node];
       for (int r = c; r < s; ++r) column[r] += full[r + c * s];
-      column[c] += 1.0;
+      column[c] += prior;
     }
   }
 }
@@ -72,6 +73,7 @@ void Factor::assemble_pairs(std::size_t t, const Templates& lam, std::int32_t fi
     const double scale = lam_a[0] * lam_b[0];
     for (std::int64_t e = pair.start[first]; e < pair.start[last]; ++e)
       panels_[at[e] < 0 ? ~at[e] : at[e]] = scale * pair.values[e];
+    if (pair.a == pair.b) add_prior(t, first, last);
     return;
   }
   const int size = a.width * b.width;
@@ -93,6 +95,21 @@ void Factor::assemble_pairs(std::size_t t, const Templates& lam, std::int32_t fi
         for (int c = 0; c < a.width; ++c) target[c + r * lead] += full[r + c * b.width];
     }
   }
+  if (pair.a == pair.b) add_prior(t, first, last);
+}
+
+// Of the pairs of a factor with itself: the precision between two levels, the same for every effect.
+void Factor::add_prior(std::size_t t, std::int32_t first, std::int32_t last) {
+  const PairBlock& pair = A_.pairs[t];
+  const FactorBlock& block = A_.factors[pair.a];
+  if (block.prior.diagonal.empty()) return;
+  const std::vector<std::int64_t>& at = S_.pair_at[t];
+  for (std::int32_t l = first; l < last; ++l)
+    for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
+      const std::int64_t lead = S_.leading[block.first_node + (at[e] < 0 ? pair.level_b[e] : l)];
+      double* target = panels_.data() + (at[e] < 0 ? ~at[e] : at[e]);
+      for (int c = 0; c < block.width; ++c) target[c * (lead + 1)] += block.prior.pairs[e];
+    }
 }
 
 void Factor::assemble(const Templates& lam) {

@@ -50,6 +50,7 @@ class Factor {
   void assemble_diagonal(const FactorBlock& block, const double* lam, std::int32_t first, std::int32_t last,
                          int thread);
   void assemble_pairs(std::size_t pair, const Templates& lam, std::int32_t first, std::int32_t last, int thread);
+  void add_prior(std::size_t pair, std::int32_t first, std::int32_t last);
   double solve_work(int k) const;
   void solve_own_L(const Supernode& node, double* b, int k);
   void solve_own_Lt(const Supernode& node, double* b, int k);

@@ -154,6 +154,24 @@ void place_supernodes(const LevelGraph& graph, const std::vector<Run>& runs, con
   }
 }
 
+// Adds to S.local the rows of a list, ascending as those of the supernode are, in its panel.
+void place_rows(Symbolic& S, const Supernode& target, const int* rows, int count) {
+  const int *begin = S.rows.data() + target.rows, *at = begin, *end = begin + target.below;
+  const bool step = target.below < 8 * std::int64_t{count};  // through all of them, rather than search
+  for (int i = 0; i < count; ++i) {
+    const int row = rows[i];
+    if (row < target.first + target.width) {
+      S.local.push_back(row - target.first);
+      continue;
+    }
+    if (step)
+      while (*at < row) ++at;
+    else
+      at = std::lower_bound(at, end, row);
+    S.local.push_back(target.width + static_cast<int>(at - begin));
+  }
+}
+
 void place_updates(const std::vector<int>& supernode_at, Symbolic& S) {
   for (Supernode& node : S.supernodes) {
     node.update_begin = static_cast<std::int64_t>(S.updates.size());
@@ -170,7 +188,7 @@ void place_updates(const std::vector<int>& supernode_at, Symbolic& S) {
       } else {
         update.local = static_cast<std::int64_t>(S.local.size());
         grow_within_memory(S.local, node.below - begin, "The pattern of the factor", "places of updates");
-        for (int i = begin; i < node.below; ++i) S.local.push_back(local_row(S, target, rows[i]));
+        place_rows(S, target, rows + begin, node.below - begin);
         update.contiguous = S.local.back() - S.local[update.local] == node.below - 1 - begin;
       }
       check_interrupt(10.0 * (target.solid ? update.end - begin : node.below - begin));
@@ -235,29 +253,41 @@ void divide_work(Symbolic& S) {
       }
 }
 
-void place_products(const CrossProducts& A, const std::vector<int>& supernode_at, Symbolic& S) {
-  S.diagonal_at.resize(static_cast<std::size_t>(A.nodes));
-  S.leading.resize(static_cast<std::size_t>(A.nodes));
-  S.permuted.resize(static_cast<std::size_t>(A.q));
+void place_products(const Pattern& pattern, const std::vector<int>& supernode_at, Symbolic& S) {
+  S.diagonal_at.resize(static_cast<std::size_t>(pattern.nodes));
+  S.leading.resize(static_cast<std::size_t>(pattern.nodes));
+  S.permuted.resize(static_cast<std::size_t>(pattern.q));
   auto place = [&](int row, int column) {
     const Supernode& node = S.supernodes[supernode_at[column]];
     return node.panel + std::int64_t{column - node.first} * node.leading() + local_row(S, node, row);
   };
-  for (const FactorBlock& f : A.factors)
+  for (const FactorShape& f : pattern.factors)
     for (std::int32_t l = 0; l < f.levels; ++l) {
       const int at = S.position[f.first_node + l];
       S.diagonal_at[f.first_node + l] = place(at, at);
       S.leading[f.first_node + l] = S.supernodes[supernode_at[at]].leading();
       for (int c = 0; c < f.width; ++c) S.permuted[f.offset + std::int64_t{l} * f.width + c] = at + c;
     }
-  for (const PairBlock& pair : A.pairs) {
+  std::vector<int> below(static_cast<std::size_t>(S.q));  // of the rows of one supernode, their places in its panel
+  for (const PairPattern& pair : pattern.pairs) {
+    const std::int64_t first_a = pattern.factors[pair.a].first_node, first_b = pattern.factors[pair.b].first_node;
     std::vector<std::int64_t> at(pair.level_b.size());
-    for (std::int32_t l = 0; l < A.factors[pair.a].levels; ++l) {
+    for (std::int32_t l = 0; l < pattern.factors[pair.a].levels; ++l) {
       check_interrupt(30.0 * static_cast<double>(pair.start[l + 1] - pair.start[l]));
+      const int a = S.position[first_a + l];
+      const Supernode& node = S.supernodes[supernode_at[a]];
+      const std::int64_t column = node.panel + std::int64_t{a - node.first} * node.leading();
+      // Where a level meets many others it is less work to lay out all rows of its supernode than to search for each.
+      const bool laid_out = !node.solid && node.below < 4 * (pair.start[l + 1] - pair.start[l]);
+      for (int i = 0; laid_out && i < node.below; ++i) below[S.rows[node.rows + i]] = node.width + i;
       for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
-        const int a = S.position[A.factors[pair.a].first_node + l];
-        const int b = S.position[A.factors[pair.b].first_node + pair.level_b[t]];
-        at[t] = b > a ? place(b, a) : ~place(a, b);
+        const int b = S.position[first_b + pair.level_b[t]];
+        if (b < a)
+          at[t] = ~place(a, b);
+        else if (laid_out && b >= node.first + node.width)
+          at[t] = column + below[b];
+        else
+          at[t] = column + local_row(S, node, b);
       }
     }
     S.pair_at.push_back(std::move(at));
@@ -266,7 +296,7 @@ void place_products(const CrossProducts& A, const std::vector<int>& supernode_at
 
 }  // namespace
 
-Symbolic analyze(const CrossProducts& A, const LevelGraph& graph, Elimination elimination) {
+Symbolic analyze(const Pattern& pattern, const LevelGraph& graph, Elimination elimination) {
   Symbolic S;
   S.elimination = std::move(elimination);
   const std::vector<Run> whole = merge_runs(exact_runs(graph, S.elimination), S.elimination);
@@ -284,7 +314,7 @@ Symbolic analyze(const CrossProducts& A, const LevelGraph& graph, Elimination el
     std::fill_n(supernode_at.begin() + S.supernodes[s].first, S.supernodes[s].width, static_cast<int>(s));
   place_updates(supernode_at, S);
   divide_work(S);
-  place_products(A, supernode_at, S);
+  place_products(pattern, supernode_at, S);
   return S;
 }
 

@@ -68,7 +68,7 @@ struct Symbolic {
   int max_below = 0;
 };
 
-Symbolic analyze(const CrossProducts& A, const LevelGraph& graph, Elimination elimination);
+Symbolic analyze(const Pattern& pattern, const LevelGraph& graph, Elimination elimination);
 
 // The pattern of L in the permuted order by single coefficients (compressed columns, rows ascending, diagonal
 // first), with the place of every entry in the panels.

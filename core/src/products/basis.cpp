@@ -45,12 +45,12 @@ OrthogonalBasis orthogonalize(const Rows& rows, int threads) {
   return out;
 }
 
-void OrthogonalBasis::solve_R(double* b, int m) const {
+void Frame::solve_R(double* b, int m) const {
   blas::trsm('L', 'U', 'N', p(), m, R.data(), std::max(p(), 1), b, std::max(p(), 1));
 }
 
-void OrthogonalBasis::to_original(const double* beta_basis, double* beta) const {
-  for (int j = 0; j < p(); ++j) beta[j] = c[j] + beta_basis[j];
+void Frame::to_original(const double* beta_frame, double* beta) const {
+  for (int j = 0; j < p(); ++j) beta[j] = c[j] + beta_frame[j];
   solve_R(beta, 1);
   for (int j = 0; j < p(); ++j) beta[j] *= unit;
 }
@@ -66,29 +66,68 @@ void OrthogonalBasis::choose_unit(Rows& rows) {
   residual_norm /= factor;
 }
 
-BasisRows::BasisRows(const Rows& rows, const OrthogonalBasis& basis, int max_count)
-    : rows_(rows),
-      basis_(basis),
-      columns_(static_cast<std::size_t>(max_count) * std::max(basis.p(), 1)),
-      rows_out_(static_cast<std::size_t>(max_count) * (basis.p() + 1)) {}
+double Frame::logdet_R2() const {
+  double sum = 0;
+  for (int j = 0; j < p(); ++j) sum += 2 * std::log(R[static_cast<std::size_t>(j) * (p() + 1)]);
+  return sum;
+}
 
-const double* BasisRows::block(std::int64_t first, int count) {
-  const int p = basis_.p(), k = p + 1;
-  for (int j = 0; j < p; ++j) {
-    const Column& x = rows_.x[basis_.kept[j]];
-    for (int i = 0; i < count; ++i) columns_[i + static_cast<std::size_t>(j) * count] = x[first + i];
+Frame pilot_frame(const Rows& pilot, int threads) {
+  constexpr double kDependent = 1e-8;
+  const int k = pilot.p() + 1, p = k - 1;
+  std::vector<double> triangle = triangle_of_rows(
+      pilot, k, threads, [&](int j, std::int64_t row) { return j < p ? pilot.x[j][row] : pilot.response(row); });
+  double weights = 0;
+  for (std::int64_t i = 0; i < pilot.n; ++i) weights += pilot.w(i);
+  Frame out;
+  out.unit = 1 / pilot.scale;
+  for (int j = 0; j < k; ++j) {
+    double* column = triangle.data() + static_cast<std::size_t>(j) * k;
+    for (int i = 0; i <= j; ++i) column[i] /= std::sqrt(weights);
+    if (j == p) break;
+    const double size = norm(column, j + 1);
+    if (!(std::abs(column[j]) > kDependent * size)) column[j] = size > 0 ? size : 1;
+    out.kept.push_back(j);
+    out.R.insert(out.R.end(), column, column + p);
   }
-  blas::trsm('R', 'U', 'N', count, p, basis_.R.data(), std::max(p, 1), columns_.data(), count);
+  for (int j = 0; j < p; ++j)  // a positive diagonal; the rest of a column of LAPACK's triangle may hold anything
+    for (int i = j + 1; i < p; ++i) out.R[i + static_cast<std::size_t>(j) * p] = 0;
+  out.c.assign(triangle.end() - k, triangle.end() - 1);
+  for (int i = 0; i < p; ++i) {
+    if (out.R[static_cast<std::size_t>(i) * (p + 1)] > 0) continue;
+    for (int j = i; j < p; ++j) out.R[i + static_cast<std::size_t>(j) * p] *= -1;
+    out.c[i] *= -1;
+  }
+  return out;
+}
+
+BasisRows::BasisRows(const Rows& rows, const Frame& frame, int max_count)
+    : rows_(rows),
+      frame_(frame),
+      columns_(static_cast<std::size_t>(max_count) * std::max(frame.p(), 1)),
+      rows_out_(static_cast<std::size_t>(max_count) * (frame.p() + 1)) {}
+
+template <typename List>
+const double* BasisRows::block(const List& list, std::int64_t first, int count) {
+  const int p = frame_.p(), k = p + 1;
+  for (int j = 0; j < p; ++j) {
+    const Column& x = rows_.x[frame_.kept[j]];
+    for (int i = 0; i < count; ++i) columns_[i + static_cast<std::size_t>(j) * count] = x[list[first + i]];
+  }
+  blas::trsm('R', 'U', 'N', count, p, frame_.R.data(), std::max(p, 1), columns_.data(), count);
   for (int i = 0; i < count; ++i) {
     double* row = rows_out_.data() + static_cast<std::size_t>(i) * k;
-    double rest = rows_.response(first + i);
+    double rest = rows_.response(list[first + i]);
     for (int j = 0; j < p; ++j) {
       row[j] = columns_[i + static_cast<std::size_t>(j) * count];
-      rest -= row[j] * basis_.c[j];
+      rest -= row[j] * frame_.c[j];
     }
     row[p] = rest;
   }
   return rows_out_.data();
 }
+
+template const double* BasisRows::block(const RowRange&, std::int64_t, int);
+template const double* BasisRows::block(const RowList&, std::int64_t, int);
 
 }  // namespace mixedmodels

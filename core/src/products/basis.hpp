@@ -1,7 +1,10 @@
-// Purpose: an orthogonal basis of the fixed-effects columns, their rank, and the least-squares start.
-// Method: QR of sqrt(W) [X, y - offset] over blocks of rows (each block is stacked under the triangle so far and
-// factored again), so that no n x p copy is made and nothing is squared. The basis is never stored either: a block
-// of its rows is made from a block of X when it is wanted.
+// Purpose: the frame of the fixed-effects columns and the response, the orthogonal basis among frames, and the rank.
+// A frame is a fixed change of coordinates: X R^-1 for X and y - offset - X R^-1 c for the response. Any triangle R
+// with a nonzero diagonal and any c give the same model; they only decide how many digits the cross-products keep, so
+// that a frame may come from a part of the rows, or from other weights than those of the products. The orthogonal basis
+// is the frame in which X'WX is the identity and X'Wy zero. Method: QR of sqrt(W) [X, y - offset] over blocks of rows
+// (each block is stacked under the triangle so far and factored again), so that no n x p copy is made and nothing is
+// squared. A frame's rows are never stored either: a block of them is made from a block of X when it is wanted.
 #pragma once
 
 #include <vector>
@@ -10,37 +13,48 @@
 
 namespace mixedmodels {
 
-struct OrthogonalBasis {
-  std::vector<int> kept;      // columns of X kept; of a dependent set the first ones stay
-  std::vector<double> R;      // p x p upper, column-major, over the kept columns: sqrt(W) X_kept = Q R, Q'Q = I
-  std::vector<double> c;      // Q' sqrt(W) (y - offset)
-  double unit = 1;            // in which c and the norms are: 1 / rows.scale
-  double response_norm = 0;   // |sqrt(W) (y - offset)|
-  double residual_norm = 0;   // |sqrt(W) (y - offset - X beta_ls)|
-  bool fits_exactly = false;  // the residual is rounding error only
+struct Frame {
+  std::vector<int> kept;  // columns of X kept; of a dependent set the first ones stay
+  std::vector<double> R;  // p x p upper, column-major, over the kept columns
+  std::vector<double> c;  // p, coefficients in the frame that are taken from the response
+  double unit = 1;        // in which c is: 1 / rows.scale
   int p() const { return static_cast<int>(kept.size()); }
+
+  // Coefficients of the kept columns from coefficients in the frame that are relative to c.
+  void to_original(const double* beta_frame, double* beta) const;
+  // B <- R^-1 B for a p x m matrix B.
+  void solve_R(double* b, int m) const;
+  double logdet_R2() const;  // log |R|^2
+};
+
+struct OrthogonalBasis : Frame {  // sqrt(W) X_kept = Q R with Q'Q = I, c = Q' sqrt(W) (y - offset)
+  double response_norm = 0;       // |sqrt(W) (y - offset)|
+  double residual_norm = 0;       // |sqrt(W) (y - offset - X beta_ls)|
+  bool fits_exactly = false;      // the residual is rounding error only
 
   // Takes the size of the residuals, to a power of two, for the unit, here and in `rows`.
   void choose_unit(Rows& rows);
-
-  // Coefficients of the kept columns from coefficients of the basis that are relative to the least-squares fit.
-  void to_original(const double* beta_basis, double* beta) const;
-  // B <- R^-1 B for a p x m matrix B.
-  void solve_R(double* b, int m) const;
 };
 
 OrthogonalBasis orthogonalize(const Rows& rows, int threads = 1);
 
-// Rows first .. first + count of [X R^-1, y - offset - X beta_ls], row-major, p + 1 numbers a row.
+// The frame of a few rows, for many. Every column is kept, also one that the others explain in these rows; in the data
+// to come the columns must be independent.
+Frame pilot_frame(const Rows& pilot, int threads = 1);
+
+// Rows of a frame, [X R^-1, y - offset - X R^-1 c], row-major, p + 1 numbers a row.
 class BasisRows {
  public:
-  BasisRows(const Rows& rows, const OrthogonalBasis& basis, int max_count);
-  const double* block(std::int64_t first, int count);
-  int width() const { return basis_.p() + 1; }
+  BasisRows(const Rows& rows, const Frame& frame, int max_count);
+  const double* block(std::int64_t first, int count) { return block(RowRange{first}, 0, count); }
+  // Rows list[first], list[first + 1], ...
+  template <typename List>
+  const double* block(const List& list, std::int64_t first, int count);
+  int width() const { return frame_.p() + 1; }
 
  private:
   const Rows& rows_;
-  const OrthogonalBasis& basis_;
+  const Frame& frame_;
   std::vector<double> columns_, rows_out_;
 };
 

@@ -2,192 +2,55 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "kernels/blas.hpp"
 #include "kernels/interrupt.hpp"
 #include "kernels/memory.hpp"
-#include "kernels/workers.hpp"
-#include "products/codes.hpp"
+#include "kernels/small_dense.hpp"
 
 namespace mixedmodels {
 
 namespace {
 
-constexpr int kBlock = 256;  // rows held at a time: small enough for the first-level cache
-
-CrossProducts empty_blocks(const Rows& rows, int p) {
-  CrossProducts A;
-  A.n = rows.n;
-  A.p = p;
-  A.unit = 1 / rows.scale;
-  for (const FactorRows& f : rows.factors) {
-    FactorBlock block;
-    block.levels = f.levels;
-    block.width = f.width();
-    block.T = f.T;
-    block.offset = A.q;
-    block.first_node = A.nodes;
-    block.diagonal.assign(static_cast<std::size_t>(f.levels) * f.width() * f.width(), 0.0);
-    A.q += static_cast<std::int64_t>(f.levels) * f.width();
-    A.nodes += f.levels;
-    A.factors.push_back(std::move(block));
-  }
-  A.ZtX.assign(static_cast<std::size_t>(A.q) * A.k(), 0.0);
-  A.XtX.assign(static_cast<std::size_t>(A.k()) * A.k(), 0.0);
-  return A;
-}
-
-// Adds a block of rows to the products of X and y with themselves (upper triangle). `scaled` takes kBlock x k numbers.
-// The block is summed by itself first: rounding errors grow with the number of blocks, not of rows.
-void add_xtx(const double* xy, const double* w, int count, int k, double* scaled, double* xtx) {
-  constexpr int kByBlas = 12;
-  if (k < kByBlas) {
-    double* sums = scaled;
-    std::fill_n(sums, k * k, 0.0);
-    for (int i = 0; i < count; ++i) {
-      const double* row = xy + static_cast<std::size_t>(i) * k;
-      for (int c = 0; c < k; ++c) {
-        const double wc = w[i] * row[c];
-        double* column = sums + static_cast<std::size_t>(c) * k;
-        for (int r = 0; r <= c; ++r) column[r] += wc * row[r];
-      }
-    }
-    for (int e = 0; e < k * k; ++e) xtx[e] += sums[e];
-    return;
-  }
-  for (int i = 0; i < count; ++i) {
-    const double root = std::sqrt(w[i]);
-    for (int j = 0; j < k; ++j)
-      scaled[j + static_cast<std::size_t>(i) * k] = root * xy[j + static_cast<std::size_t>(i) * k];
-  }
-  blas::syrk('U', 'N', k, count, 1.0, scaled, k, 1.0, xtx, k);
-}
-
-// Adds a block of rows to a factor's own block and to Z'W [X, y].
-void add_factor(const FactorRows& f, const FactorBlock& block, std::int64_t first, int count, const double* xy,
-                const double* w, int k, double* diagonal, double* ztx) {
-  const int s = block.width;
-  for (int i = 0; i < count; ++i) {
-    const std::int64_t row = first + i;
-    const std::int64_t level = f.codes[row];
-    const double* x = xy + static_cast<std::size_t>(i) * k;
-    double* d = diagonal + level * s * s;
-    double* target = ztx + (block.offset + level * s) * k;
-    for (int c = 0; c < s; ++c) {
-      const double wz = w[i] * f.z[c][row];
-      for (int r = 0; r < s; ++r) d[r + c * s] += wz * f.z[r][row];
-      for (int j = 0; j < k; ++j) target[c * k + j] += wz * x[j];
-    }
+// Takes room for the numbers of a pattern, all zero.
+void take_pattern(std::shared_ptr<const Pattern> pattern, CrossProducts& A) {
+  A.pattern = std::move(pattern);
+  A.pairs.clear();
+  for (const PairPattern& pair : A.pattern->pairs) {
+    const std::size_t size =
+        static_cast<std::size_t>(A.pattern->factors[pair.a].width) * A.pattern->factors[pair.b].width;
+    require_memory("The cross-products of two grouping factors",
+                   {{"blocks of pairs of levels", bytes_of_numbers(1.0 * pair.level_b.size() * size)}});
+    A.pairs.push_back({pair.a, pair.b, pair.start, pair.level_b, std::vector<double>(pair.level_b.size() * size, 0.0)});
   }
 }
 
-void sort_pairs(std::int32_t* levels, double* values, std::size_t count, std::size_t block, std::vector<int>& order,
-                std::vector<std::int32_t>& level_copy, std::vector<double>& value_copy) {
-  if (std::is_sorted(levels, levels + count)) return;
-  order.resize(count);
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int i, int j) { return levels[i] < levels[j]; });
-  level_copy.assign(levels, levels + count);
-  value_copy.assign(values, values + count * block);
-  for (std::size_t i = 0; i < count; ++i) {
-    levels[i] = level_copy[order[i]];
-    std::copy_n(value_copy.data() + order[i] * block, block, values + i * block);
-  }
+bool same_factors(const CrossProducts& A, const CrossProducts& B) {
+  return A.p == B.p && A.unit == B.unit &&
+         std::equal(A.factors.begin(), A.factors.end(), B.factors.begin(), B.factors.end(),
+                    [](const FactorBlock& a, const FactorBlock& b) {
+                      return a.levels == b.levels && a.width == b.width && a.T == b.T;
+                    });
 }
 
-// The pairs of levels first_level .. last_level of factor a with those of b, `start` counting from 0.
-PairBlock pair_range(const Rows& rows, int a, int b, const RowsByLevel& by_a, std::int32_t first_level,
-                     std::int32_t last_level) {
-  const FactorRows &fa = rows.factors[a], &fb = rows.factors[b];
-  const int sa = fa.width(), sb = fb.width();
-  const std::size_t size = static_cast<std::size_t>(sa) * sb;
-  PairBlock out;
-  std::vector<std::int32_t> stamp(fb.levels, -1);
-  std::vector<std::int64_t> where(fb.levels, 0);
-  std::vector<int> order;
-  std::vector<std::int32_t> level_copy;
-  std::vector<double> value_copy;
-  for (std::int32_t l = first_level; l < last_level; ++l) {
-    const std::size_t begin = out.level_b.size();
-    check_interrupt(static_cast<double>(by_a.start[l + 1] - by_a.start[l]) * static_cast<double>(size + 8));
-    for (std::int64_t i = by_a.start[l]; i < by_a.start[l + 1]; ++i) {
-      const std::int64_t row = by_a.row_order.empty() ? i : by_a.row_order[i];
-      const std::int32_t m = fb.codes[row];
-      if (stamp[m] != l) {
-        grow_within_memory(out.values, size, "The cross-products of two grouping factors", "blocks of pairs of levels");
-        stamp[m] = l;
-        where[m] = static_cast<std::int64_t>(out.values.size());
-        out.level_b.push_back(m);
-        out.values.resize(out.values.size() + size, 0.0);
-      }
-      double* v = out.values.data() + where[m];
-      const double w = rows.w(row);
-      for (int c = 0; c < sa; ++c) {
-        const double wz = w * fa.z[c][row];
-        for (int r = 0; r < sb; ++r) v[r + c * sb] += wz * fb.z[r][row];
-      }
-    }
-    out.start.push_back(static_cast<std::int64_t>(out.level_b.size()));
-    sort_pairs(out.level_b.data() + begin, out.values.data() + begin * size, out.level_b.size() - begin, size, order,
-               level_copy, value_copy);
-  }
-  return out;
+bool same_pairs(const CrossProducts& A, const CrossProducts& B) {
+  return A.pattern == B.pattern || std::equal(A.pairs.begin(), A.pairs.end(), B.pairs.begin(), B.pairs.end(),
+                                              [](const PairBlock& a, const PairBlock& b) {
+                                                return a.a == b.a && a.b == b.b &&
+                                                       std::ranges::equal(a.start, b.start) &&
+                                                       std::ranges::equal(a.level_b, b.level_b);
+                                              });
 }
 
-PairBlock pair_block(const Rows& rows, int a, int b, const RowsByLevel& by_a, Workers& workers) {
-  const std::int32_t levels = rows.factors[a].levels;
-  const RowRanges ranges(rows.n, 2);
-  std::vector<PairBlock> parts(static_cast<std::size_t>(ranges.count()));
-  // Ranges of levels with about as many rows each.
-  auto level_at = [&](int part) {
-    if (part == ranges.count()) return levels;
-    const auto at = std::lower_bound(by_a.start.begin(), by_a.start.end(), ranges.begin(part));
-    return static_cast<std::int32_t>(std::min<std::int64_t>(at - by_a.start.begin(), levels));
-  };
-  workers.run(ranges.count(),
-              [&](int part, int) { parts[part] = pair_range(rows, a, b, by_a, level_at(part), level_at(part + 1)); });
-  PairBlock out;
-  out.a = a;
-  out.b = b;
-  out.start.push_back(0);
-  for (PairBlock& part : parts) {
-    const auto shift = static_cast<std::int64_t>(out.level_b.size());
-    for (std::int64_t end : part.start) out.start.push_back(shift + end);
-    if (out.level_b.empty()) {
-      out.level_b = std::move(part.level_b);
-      out.values = std::move(part.values);
-    } else {
-      out.level_b.insert(out.level_b.end(), part.level_b.begin(), part.level_b.end());
-      out.values.insert(out.values.end(), part.values.begin(), part.values.end());
-      part = PairBlock{};
-    }
-  }
-  return out;
-}
-
-// Everything but the pairs, over one range of rows.
-void add_rows(const Rows& rows, const OrthogonalBasis& basis, std::int64_t begin, std::int64_t end, CrossProducts& A) {
-  const int k = A.k();
-  BasisRows basis_rows(rows, basis, kBlock);
-  std::vector<double> scaled(static_cast<std::size_t>(kBlock) * k);
-  double w[kBlock];
-  for (std::int64_t first = begin; first < end; first += kBlock) {
-    const int count = static_cast<int>(std::min<std::int64_t>(kBlock, end - first));
-    const double* xy = basis_rows.block(first, count);
-    check_interrupt(1.0 * count * k * k);
-    for (int i = 0; i < count; ++i) {
-      w[i] = rows.w(first + i);
-      if (rows.weight.base) A.sum_log_weights += std::log(w[i]);
-    }
-    add_xtx(xy, w, count, k, scaled.data(), A.XtX.data());
-    for (std::size_t f = 0; f < A.factors.size(); ++f)
-      add_factor(rows.factors[f], A.factors[f], first, count, xy, w, k, A.factors[f].diagonal.data(), A.ZtX.data());
-  }
-}
-
-void add_to(std::vector<double>& total, const std::vector<double>& part) {
-  for (std::size_t i = 0; i < total.size(); ++i) total[i] += part[i];
+template <typename Visit>
+void each_list(CrossProducts& A, const CrossProducts& B, Visit&& visit) {
+  for (std::size_t f = 0; f < A.factors.size(); ++f) visit(A.factors[f].diagonal, B.factors[f].diagonal);
+  for (std::size_t t = 0; t < A.pairs.size(); ++t) visit(A.pairs[t].values, B.pairs[t].values);
+  visit(A.ZtX, B.ZtX);
+  visit(A.XtX, B.XtX);
 }
 
 }  // namespace
@@ -199,117 +62,158 @@ double CrossProducts::bytes() const {
   return bytes_of_numbers(numbers);
 }
 
-CrossProducts cross_products(const Rows& rows, const OrthogonalBasis& basis, int threads) {
-  Workers workers(threads);
-  const int p = basis.p(), k = p + 1;
-  const RowRanges ranges(rows.n, k);
-  std::vector<CrossProducts> parts(static_cast<std::size_t>(ranges.count()));
-  double q = 0, blocks = 0;
-  for (const FactorRows& f : rows.factors) {
-    q += static_cast<double>(f.levels) * f.width();
-    blocks += static_cast<double>(f.levels) * f.width() * f.width();
+bool CrossProducts::has_prior() const {
+  return std::any_of(factors.begin(), factors.end(), [](const FactorBlock& f) { return !f.prior.diagonal.empty(); });
+}
+
+CrossProducts zero_products(std::shared_ptr<const Pattern> pattern, const Rows& rows, const Frame& frame) {
+  CrossProducts A;
+  A.p = frame.p();
+  A.q = pattern->q;
+  A.nodes = pattern->nodes;
+  A.unit = frame.unit;
+  A.logdet_R2 = frame.logdet_R2();
+  for (std::size_t f = 0; f < pattern->factors.size(); ++f) {
+    FactorBlock block{pattern->factors[f], {}};
+    block.diagonal.assign(static_cast<std::size_t>(block.levels) * block.width * block.width, 0.0);
+    block.T = rows.factors[f].T;
+    A.factors.push_back(std::move(block));
   }
-  require_memory("The cross-products",
-                 {{"blocks of the levels", bytes_of_numbers(ranges.count() * blocks)},
-                  {"products of fixed and random effects", bytes_of_numbers(ranges.count() * q * k)},
-                  {"products of fixed effects", bytes_of_numbers(ranges.count() * 1.0 * k * k)}});
-  workers.run(ranges.count(), [&](int part, int) {
-    parts[part] = empty_blocks(rows, p);
-    add_rows(rows, basis, ranges.begin(part), ranges.end(part), parts[part]);
-  });
-  CrossProducts A = std::move(parts[0]);
-  for (std::size_t part = 1; part < parts.size(); ++part) {
-    add_to(A.XtX, parts[part].XtX);
-    add_to(A.ZtX, parts[part].ZtX);
-    for (std::size_t f = 0; f < A.factors.size(); ++f) add_to(A.factors[f].diagonal, parts[part].factors[f].diagonal);
-    A.sum_log_weights += parts[part].sum_log_weights;
-    parts[part] = CrossProducts{};
-  }
-  for (int j = 0; j < p; ++j) A.logdet_R2 += 2 * std::log(basis.R[j * (p + 1)]);
-  for (int c = 0; c < k; ++c)
-    for (int r = 0; r < c; ++r) A.XtX[c + static_cast<std::size_t>(r) * k] = A.XtX[r + static_cast<std::size_t>(c) * k];
-  const int factors = static_cast<int>(rows.factors.size());
-  for (int a = 0; a + 1 < factors; ++a) {
-    const RowsByLevel by_a = rows_by_level(rows.factors[a].codes, rows.factors[a].levels, rows.n);
-    for (int b = a + 1; b < factors; ++b) A.pairs.push_back(pair_block(rows, a, b, by_a, workers));
-  }
+  A.ZtX.assign(static_cast<std::size_t>(A.q) * A.k(), 0.0);
+  A.XtX.assign(static_cast<std::size_t>(A.k()) * A.k(), 0.0);
+  take_pattern(std::move(pattern), A);
   return A;
 }
 
-void renew_response(const Rows& rows, OrthogonalBasis& basis, CrossProducts& A) {
-  const int p = A.p, k = A.k();
-  BasisRows basis_rows(rows, basis, kBlock);
-  std::vector<double> sums(static_cast<std::size_t>(k)), total(sums.size());
-  // Into `total` go the products of y with [X, y], a block summed by itself first as in `add_xtx`.
-  auto sum_rows = [&](auto&& each_row) {
-    std::fill(total.begin(), total.end(), 0.0);
-    for (std::int64_t first = 0; first < rows.n; first += kBlock) {
-      const int count = static_cast<int>(std::min<std::int64_t>(kBlock, rows.n - first));
-      const double* xy = basis_rows.block(first, count);
-      check_interrupt(1.0 * count * k);
-      std::fill(sums.begin(), sums.end(), 0.0);
-      for (int i = 0; i < count; ++i) {
-        const double* x = xy + static_cast<std::size_t>(i) * k;
-        const double wy = rows.w(first + i) * x[p];
-        for (int j = 0; j < k; ++j) sums[j] += wy * x[j];
-        each_row(first + i, wy);
-      }
-      for (int j = 0; j < k; ++j) total[j] += sums[j];
-    }
-  };
-  std::fill(basis.c.begin(), basis.c.end(), 0.0);
-  for (int pass = 0; pass < 2; ++pass) {  // the second takes what rounding left of a response far from zero
-    sum_rows([](std::int64_t, double) {});
-    for (int j = 0; j < p; ++j) basis.c[j] += total[j];
-  }
-  for (std::int64_t i = 0; i < A.q; ++i) A.ZtX[i * k + p] = 0;
-  sum_rows([&](std::int64_t row, double wy) {
-    for (std::size_t f = 0; f < A.factors.size(); ++f) {
-      const FactorRows& rows_f = rows.factors[f];
-      double* level = A.ZtX.data() + (A.factors[f].offset + std::int64_t{rows_f.codes[row]} * A.factors[f].width) * k;
-      for (int c = 0; c < A.factors[f].width; ++c) level[c * k + p] += wy * rows_f.z[c][row];
-    }
+void axpy(double c, const CrossProducts& B, CrossProducts& A) {
+  if (!same_factors(A, B)) throw std::invalid_argument("Cross-products of different factors or frames.");
+  if (!same_pairs(A, B)) throw std::invalid_argument("Cross-products on different patterns; see on_pattern.");
+  each_list(A, B, [&](std::vector<double>& to, const std::vector<double>& from) {
+    check_interrupt(static_cast<double>(to.size()));
+    for (std::size_t i = 0; i < to.size(); ++i) to[i] += c * from[i];
   });
-  for (int j = 0; j < k; ++j)
-    A.XtX[p + static_cast<std::size_t>(j) * k] = A.XtX[j + static_cast<std::size_t>(p) * k] = total[j];
 }
 
-ReferencePoint reference_point(const Rows& rows, const OrthogonalBasis& basis, const CrossProducts& A, const double* b,
-                               const double* beta) {
-  const int p = A.p, k = A.k();
-  ReferencePoint out;
-  out.b.assign(b, b + A.q);
-  out.beta.assign(beta, beta + p);
-  out.Ztr.assign(static_cast<std::size_t>(A.q), 0.0);
-  out.Xtr.assign(static_cast<std::size_t>(p), 0.0);
-  BasisRows basis_rows(rows, basis, kBlock);
-  for (std::int64_t first = 0; first < rows.n; first += kBlock) {
-    const int count = static_cast<int>(std::min<std::int64_t>(kBlock, rows.n - first));
-    const double* xy = basis_rows.block(first, count);
-    check_interrupt(3.0 * count * k);
-    double rtr = 0;
-    for (int i = 0; i < count; ++i) {
-      const std::int64_t row = first + i;
-      const double* x = xy + static_cast<std::size_t>(i) * k;
-      double r = x[p];
-      for (int j = 0; j < p; ++j) r -= x[j] * beta[j];
-      for (std::size_t f = 0; f < A.factors.size(); ++f) {
-        const FactorRows& rows_f = rows.factors[f];
-        const double* level = b + A.factors[f].offset + std::int64_t{rows_f.codes[row]} * A.factors[f].width;
-        for (int c = 0; c < A.factors[f].width; ++c) r -= rows_f.z[c][row] * level[c];
-      }
-      const double wr = rows.w(row) * r;
-      rtr += wr * r;
-      for (int j = 0; j < p; ++j) out.Xtr[j] += wr * x[j];
-      for (std::size_t f = 0; f < A.factors.size(); ++f) {
-        const FactorRows& rows_f = rows.factors[f];
-        double* level = out.Ztr.data() + A.factors[f].offset + std::int64_t{rows_f.codes[row]} * A.factors[f].width;
-        for (int c = 0; c < A.factors[f].width; ++c) level[c] += wr * rows_f.z[c][row];
+CrossProducts& CrossProducts::operator+=(const CrossProducts& other) {
+  axpy(1, other, *this);
+  n += other.n;
+  sum_log_weights += other.sum_log_weights;
+  return *this;
+}
+
+void set_zero(CrossProducts& A) {
+  each_list(A, A, [](std::vector<double>& to, const std::vector<double>&) { std::fill(to.begin(), to.end(), 0.0); });
+  A.n = 0;
+  A.sum_log_weights = 0;
+}
+
+void require_independent_levels(const CrossProducts& A, const char* what) {
+  if (A.has_prior() || A.pattern->has_own_pairs())
+    throw std::invalid_argument(std::string(what) +
+                                " is not available where levels of one factor are tied to each other.");
+}
+
+void set_prior(CrossProducts& A, int factor, std::vector<double> diagonal, const std::vector<PriorEntry>& entries,
+               double logdet) {
+  FactorBlock& block = A.factors.at(static_cast<std::size_t>(factor));
+  if (diagonal.size() != static_cast<std::size_t>(block.levels))
+    throw std::invalid_argument("A prior precision has one diagonal entry for every level of its factor.");
+  if (!std::isfinite(logdet) || !std::all_of(diagonal.begin(), diagonal.end(), [](double d) { return d > 0; }))
+    throw std::invalid_argument("A prior precision is positive definite.");
+  const auto own = std::find_if(A.pairs.begin(), A.pairs.end(),
+                                [&](const PairBlock& pair) { return pair.a == factor && pair.b == factor; });
+  std::vector<double> values(own == A.pairs.end() ? 0 : own->level_b.size(), 0.0);
+  for (auto [l, m, value] : entries) {
+    if (l > m) std::swap(l, m);
+    const bool inside = l >= 0 && m < block.levels && l != m && own != A.pairs.end();
+    const std::int64_t at = inside ? find_pair(own->start.data(), own->level_b.data(), l, m) : -1;
+    if (at < 0)
+      throw std::invalid_argument("The pattern does not tie levels " + std::to_string(l) + " and " + std::to_string(m) +
+                                  " of the factor; see with_ties.");
+    values[static_cast<std::size_t>(at)] += value;
+  }
+  block.prior = {std::move(diagonal), std::move(values), logdet};
+}
+
+CrossProducts on_pattern(const CrossProducts& A, std::shared_ptr<const Pattern> pattern) {
+  CrossProducts out = A;
+  take_pattern(std::move(pattern), out);
+  for (PairBlock& to : out.pairs) {
+    Prior& prior = out.factors[to.a].prior;
+    if (to.a == to.b && !prior.diagonal.empty()) prior.pairs.assign(to.level_b.size(), 0.0);
+  }
+  for (const PairBlock& from : A.pairs) {
+    const auto to = std::find_if(out.pairs.begin(), out.pairs.end(),
+                                 [&](const PairBlock& pair) { return pair.a == from.a && pair.b == from.b; });
+    const std::int64_t size = std::int64_t{A.factors[from.a].width} * A.factors[from.b].width;
+    const Prior& prior = A.factors[from.a].prior;
+    const bool with_prior = from.a == from.b && !prior.diagonal.empty();
+    for (std::int32_t l = 0; l < A.factors[from.a].levels; ++l) {
+      check_interrupt(static_cast<double>((from.start[l + 1] - from.start[l]) * (size + 20)));
+      for (std::int64_t t = from.start[l]; t < from.start[l + 1]; ++t) {
+        const std::int64_t at =
+            to == out.pairs.end() ? -1 : find_pair(to->start.data(), to->level_b.data(), l, from.level_b[t]);
+        if (at < 0) throw std::invalid_argument("The pattern does not have all pairs of the cross-products.");
+        std::copy_n(from.values.data() + t * size, size, to->values.data() + at * size);
+        if (with_prior) out.factors[from.a].prior.pairs[at] = prior.pairs[t];
       }
     }
-    out.rtr += rtr;
   }
   return out;
+}
+
+namespace {
+
+// L with L L' = X'WX and c = L^-1 X'Wy, the products taken on to the new frame; false where there is no L.
+bool go_on(CrossProducts& A, std::vector<double>& L, std::vector<double>& c) {
+  const int p = A.p, k = A.k();
+  L = A.XtX;
+  if (!blas::potrf('L', p, L.data(), k)) return false;
+  c.assign(p, 0.0);
+  for (int j = 0; j < p; ++j) c[j] = A.XtX[j + static_cast<std::size_t>(p) * k];
+  small::solve_lower(p, k, L.data(), c.data(), 1);
+  blas::trsm('L', 'L', 'N', p, static_cast<int>(A.q), L.data(), k, A.ZtX.data(), k);
+  for (std::int64_t i = 0; i < A.q; ++i) A.ZtX[i * k + p] -= small::dot(p, A.ZtX.data() + i * k, c.data());
+  const double rest = A.XtX.back() - small::dot(p, c.data(), c.data());
+  std::fill(A.XtX.begin(), A.XtX.end(), 0.0);
+  for (int j = 0; j < p; ++j) A.XtX[static_cast<std::size_t>(j) * (k + 1)] = 1;
+  A.XtX.back() = rest;
+  for (int j = 0; j < p; ++j) A.logdet_R2 += 2 * std::log(L[static_cast<std::size_t>(j) * (k + 1)]);
+  return true;
+}
+
+}  // namespace
+
+bool orthonormalize(Frame& frame, CrossProducts& A) {
+  const int p = A.p, k = A.k();
+  std::vector<double> L, c, R(static_cast<std::size_t>(p) * p, 0.0);
+  if (!go_on(A, L, c)) return false;
+  for (int j = 0; j < p; ++j)  // L'R and c + L'c
+    for (int i = 0; i <= j; ++i)
+      for (int l = i; l <= j; ++l)
+        R[i + static_cast<std::size_t>(j) * p] +=
+            L[l + static_cast<std::size_t>(i) * k] * frame.R[l + static_cast<std::size_t>(j) * p];
+  for (int i = 0; i < p; ++i)
+    for (int l = i; l < p; ++l) c[i] += L[l + static_cast<std::size_t>(i) * k] * frame.c[l];
+  frame.R = std::move(R);
+  frame.c = std::move(c);
+  return true;
+}
+
+OrthonormalProducts::OrthonormalProducts(const CrossProducts& A) : chosen_(&A) {
+  constexpr double kExact = 1e-10;  // of sums of many rows' rounding errors
+  const int p = A.p;
+  const std::size_t k = A.k();
+  const double size = std::sqrt(std::max(A.XtX.back(), 0.0));
+  bool orthonormal = true;
+  for (int c = 0; c < p; ++c) {
+    for (int r = 0; r <= c; ++r) orthonormal = orthonormal && std::abs(A.XtX[r + c * k] - (r == c)) < kExact;
+    orthonormal = orthonormal && std::abs(A.XtX[c + p * k]) <= kExact * size;
+  }
+  if (orthonormal) return;
+  own_ = A;
+  std::vector<double> L, c;
+  if (go_on(own_, L, c)) chosen_ = &own_;
 }
 
 }  // namespace mixedmodels

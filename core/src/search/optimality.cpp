@@ -162,7 +162,9 @@ class ExactPart {
   // Without gradients the criterion stays where it is, and is not evaluated there again: a third of a gradient.
   bool solves_pay(std::size_t rounds, bool moves) const {
     const double saved = moves ? static_cast<double>(rounds) - 1 : static_cast<double>(rounds) + 1.0 / 3;
-    if (rounds == 0 || saved <= 0 || !keeps_digits(*f_.model().A, f_.pls().lam())) return false;
+    const CrossProducts& A = *f_.model().A;
+    if (rounds == 0 || saved <= 0 || A.has_prior() || A.pattern->has_own_pairs()) return false;
+    if (!keeps_digits(A, f_.pls().lam())) return false;
     double cost = 0;
     for (const ZeroColumns& columns : terms_)
       cost += covariance_derivative_cost(f_, f_.entries()[columns.front()[0]].factor,
