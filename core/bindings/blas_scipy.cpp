@@ -27,9 +27,9 @@ void load(nb::dict exported, const char* name, Function& target) {
 
 // The switch for the library's threads, looked up by OpenBLAS's names among what SciPy's module was linked with.
 // Where there is none (another BLAS, another platform) the table keeps null and threads are left alone.
-void load_thread_switch(mixedmodels::BlasTable& table) {
+void load_thread_switch(const nb::object& blas, mixedmodels::BlasTable& table) {
 #if !defined(_WIN32)
-  const auto path = nb::cast<std::string>(nb::module_::import_("scipy.linalg.cython_blas").attr("__file__"));
+  const auto path = nb::cast<std::string>(blas.attr("__file__"));
   void* library = dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);  // loaded by the import; stays so
   if (!library) return;
   for (const char* prefix : {"scipy_openblas", "openblas"}) {
@@ -42,17 +42,17 @@ void load_thread_switch(mixedmodels::BlasTable& table) {
     return;
   }
 #else
-  (void)table;
+  (void)blas, (void)table;
 #endif
 }
 
 }  // namespace
 
 void fill_blas_table() {
-  auto exported = [](const char* module) {
-    return nb::cast<nb::dict>(nb::module_::import_(module).attr("__pyx_capi__"));
-  };
-  nb::dict blas = exported("scipy.linalg.cython_blas"), lapack = exported("scipy.linalg.cython_lapack");
+  nb::object kernels = nb::module_::import_("mixedmodels.lapack").attr("kernels");
+  nb::object blas_module = kernels("cython_blas");
+  auto blas = nb::cast<nb::dict>(blas_module.attr("__pyx_capi__"));
+  auto lapack = nb::cast<nb::dict>(kernels("cython_lapack").attr("__pyx_capi__"));
   mixedmodels::BlasTable& table = mixedmodels::blas_table();
   load(blas, "dgemm", table.dgemm);
   load(blas, "dsymm", table.dsymm);
@@ -63,7 +63,7 @@ void fill_blas_table() {
   load(lapack, "dgeqrf", table.dgeqrf);
   load(lapack, "dormqr", table.dormqr);
   load(lapack, "dsyevd", table.dsyevd);
-  load_thread_switch(table);
+  load_thread_switch(blas_module, table);
 #if defined(__SANITIZE_ADDRESS__)
   checked_blas::install(table);
 #endif

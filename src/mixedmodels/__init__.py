@@ -7,7 +7,6 @@ nothing.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version as _version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -88,7 +87,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        value: object = _version("mixedmodels")
+        value: object = import_module("importlib.metadata").version("mixedmodels")
     elif name in _HOMES:
         value = getattr(import_module(f"mixedmodels.{_HOMES[name]}"), name)
     elif name.startswith("_") or find_spec(f"mixedmodels.{name}") is not None:

@@ -104,10 +104,18 @@ def _give_up_output() -> None:
         sys.stdout.flush()
 
 
+class _Version(argparse.Action):
+    """Prints the version, which is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"mixedmodels {mixedmodels.__version__}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mixedmodels", description="Linear mixed models.")
     parser.add_argument(
-        "--version", action="version", version=f"mixedmodels {mixedmodels.__version__}"
+        "--version", action=_Version, nargs=0, help="show the version of mixedmodels and exit"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_fit(commands)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.linalg import lapack
+import scipy
 
 from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray
@@ -76,7 +76,7 @@ def triangle_inverse(R: FloatArray) -> FloatArray:
     if not R.size:  # LAPACK prints that an argument of an empty matrix is invalid
         return np.zeros(R.shape)
     # LAPACK itself: SciPy's solve_triangular wakes threads that take longer than the solve.
-    inverse: FloatArray = lapack.dtrtri(R)[0]
+    inverse: FloatArray = scipy.linalg.lapack.dtrtri(R)[0]
     return inverse
 
 

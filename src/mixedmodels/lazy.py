@@ -1,13 +1,15 @@
-"""Values made when they are first asked for, without a lock.
+"""Values made when they are first asked for, and modules imported then.
 
-Before Python 3.12 `functools.cached_property` holds one lock for all instances of a class while it
-computes: fits in several threads wait for each other, and a process forked meanwhile waits for
-ever. Without the lock two threads may both compute a value; the first one stays.
+Values are made without a lock. Before Python 3.12 `functools.cached_property` holds one lock for
+all instances of a class while it computes: fits in several threads wait for each other, and a
+process forked meanwhile waits for ever. Without the lock two threads may both compute a value; the
+first one stays.
 """
 
 from __future__ import annotations
 
 import functools
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,3 +29,24 @@ else:
             if value is _ABSENT:
                 value = kept.setdefault(self.attrname, self.func(instance))
             return value
+
+
+class late_module:
+    """A module that is imported when something is first read of it.
+
+    The first fit of a process waits for every import, so modules that few fits need are imported
+    so. Type checkers see the ordinary import beside it::
+
+        if TYPE_CHECKING:
+            import narwhals as nw
+        else:
+            nw = late_module("narwhals")
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        value = getattr(import_module(self._name), attribute)
+        setattr(self, attribute, value)  # read without this function from now on
+        return value

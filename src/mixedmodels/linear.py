@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+import scipy
 
 from mixedmodels import blocks
 from mixedmodels._core import Analysis
@@ -190,11 +190,11 @@ class LinearMixedModel(Guided):
         return np.array(self.templates.lower_bounds)
 
     @property
-    def Zt(self) -> sparse.csc_array:
+    def Zt(self) -> scipy.sparse.csc_array:
         """Z' (q, n): term by term, within a term level by level, the term's columns adjacent."""
         return transposed_z(self._model)
 
-    def Lambda(self, theta: npt.ArrayLike) -> sparse.csc_array:
+    def Lambda(self, theta: npt.ArrayLike) -> scipy.sparse.csc_array:
         """Relative covariance factor (q, q) at theta, public order."""
         return covariance_factor(self._model, self._theta(theta))
 

@@ -19,13 +19,14 @@ from mixedmodels import (
     SingularFitWarning,
     load_dataset,
 )
+from mixedmodels.lazy import late_module
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.optimize import nlopt_extra
 from mixedmodels.settings import Control, OptimizerName
 
 OPTIMIZERS = [name for name in get_args(OptimizerName) if name != "BOBYQA"]
 # Optional for users; `pip install -e ".[dev]"` brings it, so that CI runs these too.
-NLOPT = pytest.mark.skipif(nlopt_extra.nlopt is None, reason="the extra nlopt is not installed")
+NLOPT = pytest.mark.skipif(not nlopt_extra.has_nlopt(), reason="the extra nlopt is not installed")
 
 # One theta, inside and at zero; two terms; templates of size 2; several local optima; a singular
 # template that is not zero.
@@ -98,7 +99,7 @@ def test_every_method_finds_the_optimum(case_id: str, optimizer: str) -> None:
 
 
 def test_bobyqa_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nlopt_extra, "nlopt", None)
+    monkeypatch.setattr(nlopt_extra, "nlopt", late_module("nlopt_not_installed"))
     with pytest.raises(MixedModelsError, match=r"'BOBYQA' needs NLopt.*mixedmodels\[nlopt\].*COBY"):
         fit_case("pastes_ml", optimizer="BOBYQA")
 

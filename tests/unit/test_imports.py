@@ -8,9 +8,12 @@ import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 import mixedmodels
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.values import Values
+from mixedmodels.lazy import late_module
 
 ROOT = Path(mixedmodels.__file__).parent
 
@@ -61,20 +64,90 @@ def test_roles_of_a_fit_derive_from_its_values_alone() -> None:
         assert role.__bases__ == (Values,)
 
 
-PLAIN = """
-import sys
-import mixedmodels as mm
-fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
-str(fit.summary())
-late = {"formulaic", "matplotlib", "scipy.optimize", "scipy.interpolate", "polars"}
-print(sorted(late & set(sys.modules)))
-mm.lmer("Reaction ~ poly(Days, 2) + (1 | Subject)", mm.load_dataset("sleepstudy"))
-print("formulaic" in sys.modules)
-"""
+LATE = (
+    *(
+        "argparse",
+        "formulaic",
+        "importlib.metadata",
+        "matplotlib",
+        "narwhals",
+        "nlopt",
+        "numpy.f2py",
+        "numpy.testing",
+    ),
+    *("polars", "scipy.interpolate", "scipy.linalg", "scipy.optimize", "scipy.sparse"),
+    *("scipy.special", "scipy.stats", "unittest"),
+)
+"""What a plain formula on a pandas table does not need."""
+
+TABLES = {
+    "pandas": "data",
+    "dict of arrays": "{name: data[name].to_numpy() for name in data.columns}",
+}
+FORMULAS = (
+    "Reaction ~ Days + (Days | Subject)",
+    "Reaction ~ 1 + (1 | Subject)",
+    "Reaction ~ log(Days + 1) + I(Days^2) + (1 | Subject) + (0 + Days | Subject)",
+    "Reaction ~ factor(Days) + (1 | Subject)",
+)
 
 
-def test_a_plain_formula_imports_nothing_that_it_does_not_need() -> None:
-    found = subprocess.run(
-        [sys.executable, "-c", PLAIN], capture_output=True, text=True, check=True
+def imported(*lines: str) -> list[str]:
+    """Which of the late modules a process has imported that ran these lines."""
+    counted = (
+        "import sys, pandas",
+        "old = set(sys.modules)",
+        *lines,
+        "print({*sys.modules} - old)",
     )
-    assert found.stdout.split("\n")[:2] == ["[]", "True"]
+    command = [sys.executable, "-c", "\n".join(counted)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    return sorted(set(LATE) & ast.literal_eval(found.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_a_plain_fit_imports_nothing_that_it_does_not_need(formula: str, table: str) -> None:
+    found = imported(
+        "import mixedmodels as mm",
+        "data = mm.load_dataset('sleepstudy')",
+        f"mm.lmer({formula!r}, {table})",
+    )
+    assert found == []
+
+
+def test_a_printed_fit_imports_tails_and_what_these_import() -> None:
+    found = imported(
+        "import mixedmodels as mm",
+        "str(mm.lmer('Yield ~ 1 + (1 | Batch)', mm.load_dataset('dyestuff')).summary())",
+    )
+    assert "scipy.special" in found
+    assert not {"formulaic", "matplotlib", "narwhals", "nlopt", "polars", "scipy.optimize"} & set(
+        found
+    )
+
+
+@pytest.mark.parametrize(
+    ("needed", "lines"),
+    [
+        ("formulaic", "mm.lmer('Reaction ~ poly(Days, 2) + (1 | Subject)', data)"),
+        ("scipy.special", "mm.lmer('Reaction ~ plogis(Days) + (1 | Subject)', data)"),
+        ("scipy.sparse", "mm.LinearMixedModel('Reaction ~ Days + (1 | Subject)', data).Zt"),
+        ("narwhals", "mm.lmer('y ~ 1 + (1 | g)', {'y': [1.0, 2.5, 2.0, 4.0], 'g': [*'aabb']})"),
+    ],
+)
+def test_what_a_fit_needs_is_imported_when_it_is_needed(needed: str, lines: str) -> None:
+    found = imported("import mixedmodels as mm", "data = mm.load_dataset('sleepstudy')", lines)
+    assert needed in found
+
+
+def test_a_late_module_is_imported_when_something_is_read_of_it() -> None:
+    module = late_module("colorsys")
+    sys.modules.pop("colorsys", None)
+    assert "colorsys" not in sys.modules
+    assert module.rgb_to_hsv(0.0, 0.0, 1.0)[2] == 1.0
+    assert module.rgb_to_hsv is sys.modules["colorsys"].rgb_to_hsv
+    with pytest.raises(AttributeError, match="colorsys"):
+        module.no_such_name  # noqa: B018
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        late_module("no_such_module").anything  # noqa: B018

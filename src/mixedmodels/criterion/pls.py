@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray, LongArray
@@ -37,7 +37,7 @@ class PLS:
     """
 
     theta: FloatArray
-    L: sparse.csc_array
+    L: scipy.sparse.csc_array
     perm: LongArray
     RZX: FloatArray
     RX: FloatArray
@@ -73,7 +73,7 @@ def penalized_least_squares(
         q = len(to_core)
         return PLS(
             theta=at.copy(),
-            L=sparse.csc_array(point.factor(), shape=(q, q)),
+            L=scipy.sparse.csc_array(point.factor(), shape=(q, q)),
             perm=to_public[criterion.workspace.analysis.permutation],
             RZX=point.RZX @ products.R,
             RX=point.RX @ products.R,

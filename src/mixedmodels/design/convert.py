@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 
@@ -25,6 +24,12 @@ from mixedmodels.design.objects import (
     refusal_of_bytes,
 )
 from mixedmodels.errors import DataError
+from mixedmodels.lazy import late_module
+
+if TYPE_CHECKING:
+    import narwhals as nw
+else:
+    nw = late_module("narwhals")
 
 _NUMBERS = "fiub"
 _PLAIN = frozenset("fdbBhHiIlLqQ")

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 
@@ -27,6 +26,12 @@ from mixedmodels.design.convert import (
 from mixedmodels.design.objects import TextAmongNumbers
 from mixedmodels.design.places import Named, Naming, by_label
 from mixedmodels.errors import DataError, MixedModelsError
+from mixedmodels.lazy import late_module
+
+if TYPE_CHECKING:
+    import narwhals as nw
+else:
+    nw = late_module("narwhals")
 
 
 class Table(Protocol):

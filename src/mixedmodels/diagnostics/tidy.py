@@ -6,9 +6,8 @@ The numbers come from the tables of the fit; here they are only put into long fo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 
@@ -19,8 +18,14 @@ from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.estimates.varcorr import VarCorr
+from mixedmodels.lazy import late_module
 from mixedmodels.naming import backticked, distinct
 from mixedmodels.settings import TIDY_EFFECTS, TidyEffect, check_option
+
+if TYPE_CHECKING:
+    import narwhals as nw
+else:
+    nw = late_module("narwhals")
 
 COLUMNS = (
     "effect",

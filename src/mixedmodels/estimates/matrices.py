@@ -6,14 +6,14 @@ The core makes none of these; they are for looking at.
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.model import Model
 from mixedmodels.memory import require
 
 
-def transposed_z(model: Model) -> sparse.csc_array:
+def transposed_z(model: Model) -> scipy.sparse.csc_array:
     """Z' (q, n): term by term, within a term level by level, the term's columns adjacent."""
     design, templates = model.design, model.templates
     width = sum(templates.sizes)
@@ -27,10 +27,12 @@ def transposed_z(model: Model) -> sparse.csc_array:
     indices = np.concatenate(rows, axis=1)
     data = np.concatenate(values, axis=1)
     indptr = width * np.arange(design.n + 1)
-    return sparse.csc_array((data.ravel(), indices.ravel(), indptr), shape=(templates.q, design.n))
+    return scipy.sparse.csc_array(
+        (data.ravel(), indices.ravel(), indptr), shape=(templates.q, design.n)
+    )
 
 
-def covariance_factor(model: Model, theta: FloatArray) -> sparse.csc_array:
+def covariance_factor(model: Model, theta: FloatArray) -> scipy.sparse.csc_array:
     """The relative covariance factor Lambda (q, q) at theta."""
     templates = model.templates
     starts = templates.term_starts
@@ -39,24 +41,24 @@ def covariance_factor(model: Model, theta: FloatArray) -> sparse.csc_array:
         for size, begin, end in zip(templates.sizes, starts, starts[1:], strict=False)
     )
     require({f"{templates.q} columns": 32.0 * numbers}, "Lambda")
-    return sparse.csc_array(templates.lambda_csc(theta), shape=(templates.q, templates.q))
+    return scipy.sparse.csc_array(templates.lambda_csc(theta), shape=(templates.q, templates.q))
 
 
-def penalized_cross_product(model: Model, theta: FloatArray) -> sparse.csc_array:
+def penalized_cross_product(model: Model, theta: FloatArray) -> scipy.sparse.csc_array:
     """M = Lambda'Z'WZ Lambda + I (q, q)."""
     U = covariance_factor(model, theta).T @ transposed_z(model)
     w = model.design.w
     weighted = U if w is None else U.multiply(w[None, :])
-    return sparse.csc_array(weighted @ U.T + _identity(model))
+    return scipy.sparse.csc_array(weighted @ U.T + _identity(model))
 
 
-def general_pattern(model: Model) -> sparse.csc_array:
+def general_pattern(model: Model) -> scipy.sparse.csc_array:
     """Positive numbers in the pattern that M has for a general theta: nothing cancels."""
     Zt = transposed_z(model)
     Zt.data = np.ones_like(Zt.data)
     U = covariance_factor(model, np.ones(model.templates.m)).T @ Zt
-    return sparse.csc_array(U @ U.T + _identity(model))
+    return scipy.sparse.csc_array(U @ U.T + _identity(model))
 
 
-def _identity(model: Model) -> sparse.csc_array:
-    return sparse.eye_array(model.templates.q, format="csc")
+def _identity(model: Model) -> scipy.sparse.csc_array:
+    return scipy.sparse.eye_array(model.templates.q, format="csc")

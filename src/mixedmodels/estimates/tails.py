@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import chdtrc, fdtrc, ndtr, ndtri, stdtr, stdtrit
+import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.settings import check_level
@@ -13,7 +13,9 @@ def t_tail(df: FloatArray, statistic: FloatArray) -> FloatArray:
     """Two-sided p-values of t ratios; a normal's where df is infinite."""
     size = np.abs(statistic)
     with np.errstate(invalid="ignore"):
-        tails: FloatArray = np.where(np.isinf(df), ndtr(-size), stdtr(df, -size))
+        tails: FloatArray = np.where(
+            np.isinf(df), scipy.special.ndtr(-size), scipy.special.stdtr(df, -size)
+        )
     return 2.0 * tails
 
 
@@ -21,7 +23,9 @@ def t_quantile(df: FloatArray, level: float) -> FloatArray:
     """(k,) multiples of the standard error on each side of an interval."""
     upper = 0.5 + 0.5 * level
     with np.errstate(invalid="ignore"):
-        quantiles: FloatArray = np.where(np.isinf(df), ndtri(upper), stdtrit(df, upper))
+        quantiles: FloatArray = np.where(
+            np.isinf(df), scipy.special.ndtri(upper), scipy.special.stdtrit(df, upper)
+        )
     return quantiles
 
 
@@ -41,5 +45,5 @@ def wald_limits(
 def f_tail(num_df: int, den_df: float, statistic: float) -> float:
     """P(F > statistic)."""
     if np.isinf(den_df):
-        return float(chdtrc(num_df, num_df * statistic))
-    return float(fdtrc(num_df, den_df, statistic))
+        return float(scipy.special.chdtrc(num_df, num_df * statistic))
+    return float(scipy.special.fdtrc(num_df, den_df, statistic))

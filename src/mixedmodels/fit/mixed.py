@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.metadata import version
 
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.diagnostics import Diagnostics
@@ -20,11 +19,14 @@ from mixedmodels.fit.pictures import Pictures
 from mixedmodels.fit.prediction import Prediction
 from mixedmodels.fit.reports import Reports
 from mixedmodels.fit.tidying import Tidying
+from mixedmodels.lazy import late_module
 from mixedmodels.plots.backend import as_svg, can_draw, on_white
 from mixedmodels.report.page import Chapter, Picture, render_page
 from mixedmodels.report.sections import Paragraph, Table, fit_sections
 from mixedmodels.storage.files import check_target, write_whole
 from mixedmodels.storage.fits import save_fit
+
+_metadata = late_module("importlib.metadata")
 
 _CAPTIONS = {
     "plot_coefficients": "Fixed effects with 95 % Wald intervals.",
@@ -100,7 +102,7 @@ class MixedFit(Inference, Likelihood, Prediction, Diagnostics, Tidying, Reports,
                 Chapter("Search", [self._search(), Paragraph((self._optsum.message,))]),
             ],
             list(self._drawn()) if pictures and can_draw() else [],
-            f"mixedmodels {version('mixedmodels')}",
+            f"mixedmodels {_metadata.version('mixedmodels')}",
         )
         write_whole(path, page.encode("utf-8", "backslashreplace"))
 

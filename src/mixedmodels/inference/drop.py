@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
+import scipy
 
 from mixedmodels.design.names import term_names
 from mixedmodels.errors import ConvergenceWarning, warn
@@ -126,7 +126,7 @@ def _ratio(fitted: Fitted, reduced: Fitted | None, objective: float) -> float:
 
 def chi_square_tail(ratio: float, df: int) -> float:
     """Probability of a chi-square above `ratio`; NaN without degrees of freedom."""
-    return float(chdtrc(df, ratio)) if df > 0 else np.nan
+    return float(scipy.special.chdtrc(df, ratio)) if df > 0 else np.nan
 
 
 def mixture_tail(ratio: float, df: int) -> float:
@@ -137,8 +137,8 @@ def mixture_tail(ratio: float, df: int) -> float:
     Biometrics 50, 1171-1177, case 3; Self and Liang (1987), JASA 82, 605-610, case 5.
     """
     if df == 1:
-        return 1.0 if ratio <= _ROUNDING else 0.5 * float(chdtrc(1, ratio))
-    return 0.5 * float(chdtrc(df - 1, ratio) + chdtrc(df, ratio))
+        return 1.0 if ratio <= _ROUNDING else 0.5 * float(scipy.special.chdtrc(1, ratio))
+    return 0.5 * float(scipy.special.chdtrc(df - 1, ratio) + scipy.special.chdtrc(df, ratio))
 
 
 def _without_random_effects(fitted: Fitted) -> float:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+import scipy
 
 from mixedmodels._core import StopFlag
 from mixedmodels.errors import ConvergenceWarning, NotIdentifiedWarning, warn
@@ -57,7 +57,7 @@ def limits(
         MixedModelsError: An invalid level or number of threads.
     """
     check_level(level)
-    zeta = float(ndtri(0.5 + 0.5 * level))
+    zeta = float(scipy.special.ndtri(0.5 + 0.5 * level))
     count, inner = shares(fitted, len(parameters), threads)
 
     notes = not_identified(fitted, parameters)

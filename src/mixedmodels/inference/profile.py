@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import chdtri, ndtri
+import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
@@ -208,7 +208,7 @@ class Profile(Result):
 
     def _sections(self) -> Sequence[Section]:
         """Estimates and 95 % limits as the curves have them."""
-        ends = [self._ends(name, float(ndtri(0.975))) for name in self.parameters]
+        ends = [self._ends(name, float(scipy.special.ndtri(0.975))) for name in self.parameters]
         table = pd.DataFrame(ends, self.parameters, ["2.5 %", "97.5 %"])
         table.insert(0, "estimate", self.estimates.reindex(self.parameters))
         points = sum(len(trace.w) for trace in self.traces.values())
@@ -267,7 +267,7 @@ def _profile(
     chosen = [parameter for parameter in chosen if not np.isnan(parameter.estimate)]
     count, inner = shares(fitted, len(chosen), threads)
     # Chi-square with 2 degrees of freedom, as for regions of two parameters.
-    reach = float(np.sqrt(chdtri(2, 1.0 - level)))
+    reach = float(np.sqrt(scipy.special.chdtri(2, 1.0 - level)))
 
     notes = not_identified(fitted, chosen)
 

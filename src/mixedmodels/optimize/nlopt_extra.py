@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.lazy import late_module
 from mixedmodels.optimize.problem import Ended, Ending, Problem
 
-try:
-    import nlopt
-except ImportError:
-    nlopt = None
+nlopt = late_module("nlopt")
 
 
 def has_nlopt() -> bool:
     """Whether NLopt is installed."""
-    return nlopt is not None
+    return find_spec("nlopt") is not None
 
 
 def nlopt_bobyqa(problem: Problem, start: FloatArray, size: FloatArray) -> Ended:
@@ -28,11 +27,13 @@ def nlopt_bobyqa(problem: Problem, start: FloatArray, size: FloatArray) -> Ended
     Raises:
         MixedModelsError: NLopt is not installed.
     """
-    if nlopt is None:
+    try:
+        search = nlopt.opt(nlopt.LN_BOBYQA, problem.m)
+    except ImportError as error:
         raise MixedModelsError(
             "optimizer 'BOBYQA' needs NLopt, which is not installed: "
             "pip install mixedmodels[nlopt]; or use 'COBYQA', which needs nothing more."
-        )
+        ) from error
 
     def value(x: FloatArray, _: Any) -> float:
         before = problem.best
@@ -41,7 +42,6 @@ def nlopt_bobyqa(problem: Problem, start: FloatArray, size: FloatArray) -> Ended
             problem.report(found, x * size)
         return found if np.isfinite(found) else 1e300
 
-    search = nlopt.opt(nlopt.LN_BOBYQA, problem.m)
     search.set_min_objective(value)
     search.set_lower_bounds(problem.lower_bounds)
     search.set_initial_step(0.3)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtri
+import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
@@ -87,7 +87,7 @@ def plot_profile(
         reference(axes, y=0.0)
         _tangent(axes, curve)
         for level in sorted(levels):
-            for zeta in ndtri(0.5 + np.array([-level, level]) / 2.0):
+            for zeta in scipy.special.ndtri(0.5 + np.array([-level, level]) / 2.0):
                 if curve.zeta[0] <= zeta <= curve.zeta[-1]:
                     shown = float(curve.at(np.array([zeta]))[0])
                     main = level == 0.95
@@ -124,7 +124,7 @@ def plot_profile_density(
     """
     curves = curves_of(profile, parameters)
     figure, panels = grid(len(curves), (2.7, 2.2), figsize)
-    limits = ndtri(0.5 + np.array([-level, level]) / 2.0)
+    limits = scipy.special.ndtri(0.5 + np.array([-level, level]) / 2.0)
     for axes, curve in zip(panels, curves, strict=True):
         values = np.linspace(curve.values[0], curve.values[-1], _POINTS)
         height = np.asarray(profile.density(curve.name, values), dtype=np.float64)

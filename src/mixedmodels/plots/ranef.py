@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+import scipy
 
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.plots.palette import palette_of
@@ -112,7 +112,7 @@ def plot_qq_ranef(
 
 
 def _facets(name: str, table: pd.DataFrame, condvar: FloatArray, level: float) -> list[_Facet]:
-    reach = ndtri(0.5 + level / 2.0)
+    reach = scipy.special.ndtri(0.5 + level / 2.0)
     half = reach * np.sqrt(np.clip(np.einsum("lss->ls", condvar), 0.0, None))
     return [
         _Facet(name, str(effect), table.iloc[:, j].to_numpy(), half[:, j], table.index)

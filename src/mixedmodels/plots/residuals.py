@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import betaincinv, ndtr, ndtri
+import scipy
 
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.plots.palette import palette_of
@@ -87,12 +87,15 @@ def draw_qq(
     order = np.argsort(values)
     ranks = _ranks(len(values))
     position = (ranks - 0.5) / len(values)
-    x, y = ndtri(position), values[order][ranks - 1]
-    slope = np.subtract(*np.quantile(values, [0.75, 0.25])) / (ndtri(0.75) - ndtri(0.25))
+    x, y = scipy.special.ndtri(position), values[order][ranks - 1]
+    slope = np.subtract(*np.quantile(values, [0.75, 0.25])) / (
+        scipy.special.ndtri(0.75) - scipy.special.ndtri(0.25)
+    )
     middle = float(np.mean(np.quantile(values, [0.25, 0.75])))
     tail = (1.0 - level) / 2.0
     low, high = (
-        middle + slope * ndtri(betaincinv(ranks, len(values) + 1.0 - ranks, p))
+        middle
+        + slope * scipy.special.ndtri(scipy.special.betaincinv(ranks, len(values) + 1.0 - ranks, p))
         for p in (tail, 1.0 - tail)
     )
     axes.fill_between(x, low, high, color=look.pale, alpha=0.45, linewidth=0.0, zorder=1)
@@ -120,8 +123,8 @@ def _ranks(count: int) -> LongArray:
     if count <= _MOST_QUANTILES:
         return np.arange(1, count + 1)
     tail = _MOST_QUANTILES // 8
-    last = ndtri(1.0 - tail / count)
-    middle = np.rint(ndtr(np.linspace(-last, last, _MOST_QUANTILES)) * count)
+    last = scipy.special.ndtri(1.0 - tail / count)
+    middle = np.rint(scipy.special.ndtr(np.linspace(-last, last, _MOST_QUANTILES)) * count)
     ends = np.arange(1, tail + 1)
     ranks: LongArray = np.unique(np.concatenate([ends, middle, count + 1 - ends]).astype(np.int64))
     return ranks

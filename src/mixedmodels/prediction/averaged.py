@@ -8,7 +8,7 @@ spread and quantiles are found here.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaln, ndtr, stdtr, stdtrit
+import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.linear import LinearCriterion
@@ -85,7 +85,7 @@ def _quantile(
 ) -> FloatArray:
     """(n,) quantiles of mixtures of t distributions, by Newton steps inside a bracket."""
     scales = np.maximum(scales, np.finfo(np.float64).tiny)  # without an error: the mean
-    ends = means + stdtrit(df, tail) * scales
+    ends = means + scipy.special.stdtrit(df, tail) * scales
     low, high = ends.min(axis=0), ends.max(axis=0)
     near = _NEAR * scales.min(axis=0)
     at: FloatArray = weight @ ends
@@ -110,14 +110,18 @@ def _t_below(df: int, t: FloatArray) -> FloatArray:
     The transform (Prescott 1974, Biometrika 61, 177-180) is off by less than 1e-7 there.
     """
     if df < _MANY:
-        below: FloatArray = stdtr(df, t)
+        below: FloatArray = scipy.special.stdtr(df, t)
         return below
     root = np.sqrt(df * np.log1p(t * t / df))
-    normal: FloatArray = ndtr(np.copysign((8.0 * df + 1.0) / (8.0 * df + 3.0) * root, t))
+    normal: FloatArray = scipy.special.ndtr(
+        np.copysign((8.0 * df + 1.0) / (8.0 * df + 3.0) * root, t)
+    )
     return normal
 
 
 def _t_density(df: int, t: FloatArray) -> FloatArray:
-    constant = np.exp(gammaln(0.5 * (df + 1)) - gammaln(0.5 * df)) / np.sqrt(df * np.pi)
+    constant = np.exp(
+        scipy.special.gammaln(0.5 * (df + 1)) - scipy.special.gammaln(0.5 * df)
+    ) / np.sqrt(df * np.pi)
     density: FloatArray = constant * np.exp(-0.5 * (df + 1) * np.log1p(t * t / df))
     return density

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from scipy.special import gammaincinv, ndtri
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.linear import LinearCriterion
@@ -145,6 +144,6 @@ def _even_t(count: int, m: int) -> FloatArray:
     steps = ratio ** -np.arange(1.0, m + 2.0)
     uniform = (0.5 + np.multiply.outer(np.arange(1.0, count + 1.0), steps)) % 1.0
     uniform = np.clip(uniform, 1e-12, 1.0 - 1e-12)
-    chi2 = 2.0 * gammaincinv(0.5 * _TAILS, uniform[:, m])
-    draws: FloatArray = ndtri(uniform[:, :m]) * np.sqrt(_TAILS / chi2)[:, None]
+    chi2 = 2.0 * scipy.special.gammaincinv(0.5 * _TAILS, uniform[:, m])
+    draws: FloatArray = scipy.special.ndtri(uniform[:, :m]) * np.sqrt(_TAILS / chi2)[:, None]
     return draws

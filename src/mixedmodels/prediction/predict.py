@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
+import scipy
 
 from mixedmodels._core import Products
 from mixedmodels.arrays import BoolArray, FloatArray
@@ -76,7 +76,7 @@ class RowSolver:
         require({f"{target.n} rows of {width} numbers": 8.0 * target.n * width}, "The prediction")
         X = np.ascontiguousarray(target.X[:, products.kept])
         if X.shape[1] and len(X):
-            basis = solve_triangular(products.R, X.T, trans="T", check_finite=False).T
+            basis = scipy.linalg.solve_triangular(products.R, X.T, trans="T", check_finite=False).T
         else:
             basis = X
         axes = [products.axes(g) for g in range(len(target.z))]

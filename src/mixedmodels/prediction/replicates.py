@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
+import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.plots.bootstrap import plot_bootstrap
@@ -195,7 +195,9 @@ def _basic(values: FloatArray, estimate: float, tails: FloatArray) -> FloatArray
 def _normal(values: FloatArray, estimate: float, tails: FloatArray) -> FloatArray:
     if values.size < 2:
         return np.full(2, np.nan)
-    limits: FloatArray = 2.0 * estimate - values.mean() + ndtri(tails) * values.std(ddof=1)
+    limits: FloatArray = (
+        2.0 * estimate - values.mean() + scipy.special.ndtri(tails) * values.std(ddof=1)
+    )
     return limits
 
 
@@ -205,8 +207,8 @@ def _bias_corrected(values: FloatArray, estimate: float, tails: FloatArray) -> F
     # Replicates equal to the estimate (both zero) stand on either side by halves.
     below = np.mean(values < estimate) + 0.5 * np.mean(values == estimate)
     edge = 0.5 / (len(values) + 1)
-    shift = ndtri(np.clip(below, edge, 1.0 - edge))
-    return _quantiles(values, ndtr(2.0 * shift + ndtri(tails)))
+    shift = scipy.special.ndtri(np.clip(below, edge, 1.0 - edge))
+    return _quantiles(values, scipy.special.ndtr(2.0 * shift + scipy.special.ndtri(tails)))
 
 
 _LIMITS: dict[BootstrapInterval, Callable[[FloatArray, float, FloatArray], FloatArray]] = {

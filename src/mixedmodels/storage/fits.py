@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from importlib.metadata import version
 from typing import Any, NamedTuple, TypeVar
 
 from mixedmodels.design import Design, GroupingFactor, PartPlan, TermDesign
@@ -20,12 +19,15 @@ from mixedmodels.errors import FileError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
+from mixedmodels.lazy import late_module
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import Control
 from mixedmodels.storage.checks import check_design, check_search, check_solution, work_bytes
 from mixedmodels.storage.container import Unpacked, pack, unpack
 from mixedmodels.storage.files import check_target, open_regular, write_whole
 from mixedmodels.storage.values import Reader, Writer
+
+_metadata = late_module("importlib.metadata")
 
 FORMAT = "mixedmodels fit"
 VERSION = 1
@@ -110,7 +112,7 @@ def _to_bytes(kind: str, saved: Saved | SavedDesign) -> bytes:
     header = {
         "format": FORMAT,
         "version": VERSION,
-        "written_by": f"mixedmodels {version('mixedmodels')}",
+        "written_by": f"mixedmodels {_metadata.version('mixedmodels')}",
         "kind": kind,
         "formula": saved.design.formula.text,
         "content": content,
@@ -155,7 +157,7 @@ def _check_version(path: str, header: dict[str, Any], kind: str) -> None:
     if header["version"] != VERSION:
         raise FileError(
             f"{path} has format version {header['version']} (written by "
-            f"{_writer(header)}); this is mixedmodels {version('mixedmodels')}, which "
+            f"{_writer(header)}); this is mixedmodels {_metadata.version('mixedmodels')}, which "
             f"reads version {VERSION}. Load it with a version of mixedmodels that knows the format."
         )
     if header.get("kind") != kind:

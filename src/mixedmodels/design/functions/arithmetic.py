@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.functions.kinds import constant, count, flag, numbers
@@ -139,6 +139,16 @@ def _truth(compute: Callable[..., AnyArray]) -> Callable[..., AnyArray]:
     return computed
 
 
+def _special(name: str) -> Callable[..., AnyArray]:
+    """A function of `scipy.special`, which is imported when a formula first calls one."""
+
+    def computed(values: FloatArray) -> AnyArray:
+        found: AnyArray = getattr(scipy.special, name)(values)
+        return found
+
+    return computed
+
+
 _R_UNARY: dict[str, Callable[..., AnyArray]] = {
     **{
         name: getattr(np, name)
@@ -151,12 +161,12 @@ _R_UNARY: dict[str, Callable[..., AnyArray]] = {
     "ceiling": np.ceil,
     **{f"a{name}": getattr(np, f"arc{name}") for name in ("sin", "cos", "tan")},
     **{f"a{name}": getattr(np, f"arc{name}") for name in ("sinh", "cosh", "tanh")},
-    "plogis": special.expit,
-    "qlogis": special.logit,
-    "pnorm": special.ndtr,
-    "qnorm": special.ndtri,
-    "gamma": special.gamma,
-    "lgamma": special.gammaln,
+    "plogis": _special("expit"),
+    "qlogis": _special("logit"),
+    "pnorm": _special("ndtr"),
+    "qnorm": _special("ndtri"),
+    "gamma": _special("gamma"),
+    "lgamma": _special("gammaln"),
     "is.finite": np.isfinite,
 }
 

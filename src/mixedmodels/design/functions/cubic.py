@@ -20,7 +20,7 @@ from mixedmodels.design.functions.kinds import (
 )
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.design.functions.splines import MAX_DF, check_beyond
-from mixedmodels.design.functions.transforms import transform
+from mixedmodels.design.functions.transforms import transforms
 from mixedmodels.errors import DataError, FormulaError
 
 
@@ -50,7 +50,7 @@ def _spline(name: str, made_by: str, least: int) -> Function:
             options = _knots(values, df, knots, lower_bound, upper_bound, fewest)
             options["constraints"] = constraints
         try:
-            made = transform(made_by)(
+            made = getattr(transforms, made_by)(
                 values[finite], extrapolation=extrapolation, _state=_state, **options
             )
         except ValueError as error:

@@ -17,7 +17,7 @@ from mixedmodels.design.functions.kinds import (
     one_column,
 )
 from mixedmodels.design.functions.signature import Function, function
-from mixedmodels.design.functions.transforms import transform
+from mixedmodels.design.functions.transforms import transforms
 from mixedmodels.errors import DataError, FormulaError
 
 MAX_POLYNOMIAL = 100
@@ -131,7 +131,7 @@ def poly(
     if training:
         _check_distinct(values, highest)
     values = np.where(np.isfinite(values), values, np.nan)
-    found = np.asarray(transform("poly")(values, highest, False, _state=_state).__wrapped__)
+    found = np.asarray(transforms.poly(values, highest, False, _state=_state).__wrapped__)
     if training and highest > 1:
         _check_orthogonal(found, highest)
     return basis(found)

@@ -5,10 +5,6 @@ A plain formula needs none, and the import takes as long as everything else befo
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from mixedmodels.lazy import late_module
 
-
-def transform(name: str) -> Any:
-    """One of formulaic's transforms by its name there, as ``natural_cubic_spline``."""
-    return getattr(import_module("formulaic.transforms"), name)
+transforms = late_module("formulaic.transforms")
