@@ -19,6 +19,12 @@ from mixedmodels.settings import Control
 
 HERE, THERE = np.array([0.9, 0.1, 0.3]), np.array([0.2, -0.3, 0.8])
 
+
+def attributes(result: Any) -> tuple[Any, ...]:
+    """Everything that a result of the core has."""
+    return tuple(getattr(result, name) for name in dir(result) if not name.startswith("_"))
+
+
 READ: dict[str, Callable[[LinearPoint], Any]] = {
     "deviance": lambda at: at.deviance,
     "gradient": lambda at: at.gradient(),
@@ -38,10 +44,10 @@ READ: dict[str, Callable[[LinearPoint], Any]] = {
     "factor": lambda at: at.factor(),
     "fixed_covariance": lambda at: at.fixed_covariance(),
     "conditional_covariance": lambda at: at.conditional_covariance(),
-    "kenward_roger_sums": lambda at: at.kenward_roger_sums(),
-    "row_values": lambda at: tuple(at.row_values(directions=True).values()),
-    "predict_rows": lambda at: at.predict_rows(
-        [np.zeros(2, dtype=np.int32)], [np.ones((2, 2))], np.ones((2, 2))
+    "kenward_roger_sums": lambda at: attributes(at.kenward_roger_sums()),
+    "row_values": lambda at: attributes(at.row_values(directions=True)),
+    "predict_rows": lambda at: attributes(
+        at.predict_rows([np.zeros(2, dtype=np.int32)], [np.ones((2, 2))], np.ones((2, 2)))
     ),
 }
 

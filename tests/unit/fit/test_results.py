@@ -21,7 +21,7 @@ MIDDLE = "reaction time of the participants"
 
 PLAIN = (
     r"None|bool|int|float|str|list\[str\]|tuple\[.*|(npt\.)?\w*Array"
-    r"|pd\.(DataFrame|Series).*|dict\[str, .*|sparse\.csc_array|Figure|Design|Templates|Analysis"
+    r"|pd\.(DataFrame|Series).*|dict\[str, .*|(scipy\.)?sparse\.csc_array|Figure|Design|Templates|Analysis"
     r"|PLS|Solution|LinearMixedModel|LinearMixedFit|Values"
 )
 
