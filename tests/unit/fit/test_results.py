@@ -21,8 +21,8 @@ MIDDLE = "reaction time of the participants"
 
 PLAIN = (
     r"None|bool|int|float|str|list\[str\]|tuple\[.*|(npt\.)?\w*Array"
-    r"|pd\.(DataFrame|Series).*|dict\[str, .*|(scipy\.)?sparse\.csc_array|Figure|Design|Templates|Analysis"
-    r"|PLS|Solution|LinearMixedModel|LinearMixedFit|Values"
+    r"|pd\.(DataFrame|Series).*|dict\[str, .*|(scipy\.)?sparse\.csc_array|Figure|Design|Templates"
+    r"|Analysis|PLS|Solution|LinearMixedModel|LinearMixedFit|Values"
 )
 
 
