@@ -46,11 +46,21 @@ void load_thread_switch(const nb::object& blas, mixedmodels::BlasTable& table) {
 #endif
 }
 
+// A module of SciPy's kernels. Where the extension is imported without its package, as to read its stub off it, SciPy
+// is imported in the ordinary way.
+nb::object kernels(const char* name) {
+  try {
+    return nb::module_::import_("mixedmodels.lapack").attr("kernels")(name);
+  } catch (const nb::python_error& error) {
+    if (!error.matches(PyExc_ModuleNotFoundError)) throw;
+  }
+  return nb::module_::import_((std::string("scipy.linalg.") + name).c_str());
+}
+
 }  // namespace
 
 void fill_blas_table() {
-  nb::object kernels = nb::module_::import_("mixedmodels.lapack").attr("kernels");
-  nb::object blas_module = kernels("cython_blas");
+  const nb::object blas_module = kernels("cython_blas");
   auto blas = nb::cast<nb::dict>(blas_module.attr("__pyx_capi__"));
   auto lapack = nb::cast<nb::dict>(kernels("cython_lapack").attr("__pyx_capi__"));
   mixedmodels::BlasTable& table = mixedmodels::blas_table();
