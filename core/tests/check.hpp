@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,17 @@
 #include "reference_blas.hpp"
 
 namespace check {
+
+// Whether a call refuses what it is given.
+template <typename Call>
+bool refuses(Call&& call) {
+  try {
+    call();
+  } catch (const std::invalid_argument&) {
+    return true;
+  }
+  return false;
+}
 
 struct Case {
   const char* name;

@@ -55,16 +55,6 @@ double difference(const mm::CrossProducts& A, const mm::CrossProducts& B) {
          static_cast<double>(std::abs(A.n - B.n));
 }
 
-template <typename Call>
-bool refuses(Call&& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument&) {
-    return true;
-  }
-  return false;
-}
-
 TEST(merged_patterns_of_parts_are_that_of_all_rows) {
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     check::at("seed " + std::to_string(seed));
@@ -83,11 +73,11 @@ TEST(merged_patterns_of_parts_are_that_of_all_rows) {
 
 TEST(factors_must_agree) {
   const mm::Pattern one = mm::pattern_of({3, 4}, {1, 2});
-  CHECK(refuses([&] { mm::merge(one, mm::pattern_of({3, 5}, {1, 2})); }));
-  CHECK(refuses([&] { mm::merge(one, mm::pattern_of({3, 4}, {1, 1})); }));
-  CHECK(refuses([&] { mm::merge(one, mm::pattern_of(std::vector<std::int32_t>{3}, {1})); }));
+  CHECK(check::refuses([&] { mm::merge(one, mm::pattern_of({3, 5}, {1, 2})); }));
+  CHECK(check::refuses([&] { mm::merge(one, mm::pattern_of({3, 4}, {1, 1})); }));
+  CHECK(check::refuses([&] { mm::merge(one, mm::pattern_of(std::vector<std::int32_t>{3}, {1})); }));
   for (const std::pair<int, int>& tie : {std::pair{0, 3}, {-1, 1}, {2, 2}})
-    CHECK(refuses([&] { mm::with_ties(one, 0, {{tie.first, tie.second}}); }));
+    CHECK(check::refuses([&] { mm::with_ties(one, 0, {{tie.first, tie.second}}); }));
 }
 
 TEST(ties_join_the_levels_of_a_factor) {
@@ -175,17 +165,17 @@ TEST(what_does_not_fit_is_refused) {
   const Stages stages(s);
   const mm::Rows few = part_of(stages.rows, 0, 20);
   mm::CrossProducts part = mm::cross_products(few, stages.basis), all = stages.A;
-  CHECK(refuses([&] { all += part; }));
-  CHECK(refuses([&] { mm::axpy(2, part, all); }));
-  CHECK(refuses([&] { mm::on_pattern(all, part.pattern); }));
-  CHECK(refuses([&] { mm::add_rows(stages.rows, stages.basis, std::int64_t{0}, s.n, 1, part); }));
-  CHECK(refuses([&] { mm::add_rows(stages.rows, stages.basis, s.n - 5, s.n, 1, part); }));
-  CHECK(refuses([&] { mm::set_prior(all, 0, std::vector<double>(40, 1.0), {{0, 1, 0.5}}, 0); }));
-  CHECK(refuses([&] { mm::set_prior(all, 0, {1.0}, {}, 0); }));
-  CHECK(refuses([&] { mm::set_prior(all, 2, {1.0, -1.0, 1.0}, {}, 0); }));
+  CHECK(check::refuses([&] { all += part; }));
+  CHECK(check::refuses([&] { mm::axpy(2, part, all); }));
+  CHECK(check::refuses([&] { mm::on_pattern(all, part.pattern); }));
+  CHECK(check::refuses([&] { mm::add_rows(stages.rows, stages.basis, std::int64_t{0}, s.n, 1, part); }));
+  CHECK(check::refuses([&] { mm::add_rows(stages.rows, stages.basis, s.n - 5, s.n, 1, part); }));
+  CHECK(check::refuses([&] { mm::set_prior(all, 0, std::vector<double>(40, 1.0), {{0, 1, 0.5}}, 0); }));
+  CHECK(check::refuses([&] { mm::set_prior(all, 0, {1.0}, {}, 0); }));
+  CHECK(check::refuses([&] { mm::set_prior(all, 2, {1.0, -1.0, 1.0}, {}, 0); }));
   const Structure other = structures::crossed(1, 40, {{6, {1}}, {4, {2}}});
   mm::CrossProducts different = Stages(other).A;
-  CHECK(refuses([&] { different += all; }));
+  CHECK(check::refuses([&] { different += all; }));
 }
 
 }  // namespace

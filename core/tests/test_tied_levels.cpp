@@ -285,16 +285,6 @@ TEST(searches_end_where_the_dense_criterion_is_lowest) {
   }
 }
 
-template <typename Call>
-bool refuses(Call&& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument&) {
-    return true;
-  }
-  return false;
-}
-
 TEST(what_needs_independent_levels_refuses) {
   for (const Shape& shape : shapes()) {
     check::at(shape.kind);
@@ -305,15 +295,16 @@ TEST(what_needs_independent_levels_refuses) {
     mm::Criterion f(model, mm::Likelihood::reml);
     f.value(theta.data());
     CHECK(mm::hessian(f).empty() == tied);  // empty: differences are taken
-    CHECK(refuses([&] { mm::kenward_roger_sums(f.pls()); }) == tied);
+    CHECK(check::refuses([&] { mm::kenward_roger_sums(f.pls()); }) == tied);
     bool several = false;
     for (const mm::FactorRows& rows_f : d.rows.factors) several = several || rows_f.several();
     const bool refused = several || tied;
-    CHECK(refuses([&] { mm::row_values(f.pls(), false); }) == refused);
+    CHECK(check::refuses([&] { mm::row_values(f.pls(), false); }) == refused);
     const mm::RowSets sets{{0, 1}, {3}};
-    CHECK(refuses([&] { mm::fit_without(model, sets, theta, mm::Likelihood::reml, {}, nullptr, 1); }) == refused);
+    CHECK(check::refuses([&] { mm::fit_without(model, sets, theta, mm::Likelihood::reml, {}, nullptr, 1); }) ==
+          refused);
     if (d.A.has_prior()) {
-      CHECK(refuses([&] { mm::identifiability(d.A, d.entries, mm::Likelihood::reml); }));
+      CHECK(check::refuses([&] { mm::identifiability(d.A, d.entries, mm::Likelihood::reml); }));
     } else {
       const mm::Identifiability told = mm::identifiability(d.A, d.entries, mm::Likelihood::reml);
       CHECK(told.pivot > 0 && told.pivot <= 1);
