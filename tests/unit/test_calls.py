@@ -73,6 +73,7 @@ def parameters(function: Callable[..., Any]) -> list[str]:
         (lambda: fit().predict(None, None), "Give data in this order or by name and random="),
         (lambda: fit().ranef(condVar=True), "fit.ranef_cov()"),
         (lambda: fit().confint(parm="Days"), "Write parameters='Days'."),
+        (lambda: fit().confint("wald"), "Write confint(method='wald')."),
         (lambda: fit().simulate(nsims=3), "Did you mean 'nsim'?"),
         (lambda: fit().summary(df="KR"), "Write ddf='KR'."),
         (lambda: fit().refit(newresp=1), "Write y=1."),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from mixedmodels.errors import ArgumentError
 from mixedmodels.estimates.model import Fitted, by_ml
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees
@@ -197,6 +198,11 @@ class Likelihood(Values):
             >>> fit.confint().round(2).loc["sigma"].tolist()
             [38.23, 67.66]
         """
+        if isinstance(parameters, str) and parameters in CONFINT_METHODS:
+            raise ArgumentError(
+                f"{parameters!r} is a method; the first argument names parameters. "
+                f"Write confint(method={parameters!r})."
+            )
         check_option("method", method, CONFINT_METHODS)
         check_option("kind", kind, BOOTSTRAP_INTERVALS)
         df_method(ddf)
