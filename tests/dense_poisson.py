@@ -24,6 +24,23 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What the driver reads of the end of a search."""
+
+    par: Floats
+    start: Floats
+    ended: str
+    predicted: float
+    decrement: float
+    max_gradient: float
+    saddle: bool
+    values: Floats
+    trace: Floats
+    n_value: int
+    n_gradient: int
+
+
+@dataclass(frozen=True)
 class DensePoint:
     par: Floats
     value: float
@@ -163,11 +180,11 @@ class DensePoisson:
         curved = np.linalg.eigvalsh(part)
         decrement = 0.5 * slope[free] @ np.linalg.solve(part, slope[free])
         points = [*problem.trace, (problem.value(par), par)]
-        return Found(
+        return Judged(
             par=par,
             start=start,
             ended="max_evaluations" if spent else "converged",
-            promised=decrement,
+            predicted=decrement,
             decrement=decrement,
             max_gradient=float(np.abs(slope[free]).max()),
             saddle=bool(curved.min() < 0.0),

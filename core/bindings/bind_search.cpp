@@ -22,7 +22,8 @@ struct SearchOptions {
 
 struct Found {
   mm::Fit core;
-  std::vector<double> theta, start;  // of the caller's columns of Z
+  std::vector<double> start;  // of the caller's columns of Z
+  int n_value, n_gradient;
 };
 
 std::vector<double> of_numpy(nb::handle given) {
@@ -46,6 +47,7 @@ class Run {
   }
 
   Found fit(std::vector<std::vector<double>> starts, bool moments) {
+    evaluator_.core.reset_counts();
     return handed_out(in_core([&] {
       if (moments)
         for (std::vector<double>& start : evaluator_.core.starts()) starts.push_back(std::move(start));
@@ -54,6 +56,7 @@ class Run {
   }
 
   Found settle(const std::vector<double>& theta, bool spent) {
+    evaluator_.core.reset_counts();
     return handed_out(in_core([&] { return mm::settle(criterion(), theta, spent, settings_, idle(), progress()); }));
   }
 
@@ -79,10 +82,8 @@ class Run {
   }
 
   Found handed_out(mm::Fit found) const {
-    Found out{std::move(found), {}, {}};
-    out.theta = out.core.theta;
+    Found out{std::move(found), {}, evaluator_.core.n_value(), evaluator_.core.n_gradient()};
     out.start = out.core.start;
-    axes().from_axes(out.theta.data());
     axes().from_axes(out.start.data());
     const auto m = static_cast<std::size_t>(evaluator_.core.m());
     for (std::size_t at = 0; at < out.core.thetas.size(); at += m) axes().from_axes(out.core.thetas.data() + at);
@@ -104,11 +105,8 @@ const char* name_of(mm::SearchStatus status) {
 void bind_found(nb::module_& m) {
   nb::class_<Found>(m, "Found", "The end of a search, judged.")
       .def_prop_ro(
-          "axes_theta", [](const Found& s) { return to_numpy(std::vector<double>(s.core.theta)); },
-          "(m,) along the axes of the terms.", nb::rv_policy::automatic)
-      .def_prop_ro(
-          "theta", [](const Found& s) { return to_numpy(std::vector<double>(s.theta)); },
-          "(m,) of the caller's columns of Z.", nb::rv_policy::automatic)
+          "par", [](const Found& s) { return to_numpy(std::vector<double>(s.core.theta)); },
+          "(m,) theta along the axes of the terms.", nb::rv_policy::automatic)
       .def_prop_ro(
           "start", [](const Found& s) { return to_numpy(std::vector<double>(s.start)); },
           "(m,) where the search that counts began, of the caller's columns.", nb::rv_policy::automatic)
@@ -116,12 +114,13 @@ void bind_found(nb::module_& m) {
           "ended", [](const Found& s) { return name_of(s.core.ended); },
           "How the last search ended: converged, stalled, max_evaluations, not_finite or interrupted.")
       .def_prop_ro(
-          "promised", [](const Found& s) { return s.core.promised; }, "What the model of the search promised there.")
+          "predicted", [](const Found& s) { return s.core.promised; },
+          "Decrease of the criterion that the model of the search predicts there.")
       .def_prop_ro(
           "value", [](const Found& s) { return s.core.optimality.value; }, "The criterion.")
       .def_prop_ro(
           "decrement", [](const Found& s) { return s.core.optimality.decrement; },
-          "What gradient and Hessian still promise, in units of the criterion.")
+          "Decrease of the criterion that gradient and Hessian predict there.")
       .def_prop_ro(
           "max_gradient", [](const Found& s) { return s.core.optimality.max_gradient; },
           "Largest absolute gradient over the entries that may move.")
@@ -129,14 +128,16 @@ void bind_found(nb::module_& m) {
           "saddle", [](const Found& s) { return !s.core.optimality.downhill.empty(); },
           "Whether a direction of negative curvature is left.")
       .def_prop_ro(
-          "trace_values", [](const Found& s) { return to_numpy(std::vector<double>(s.core.values)); },
+          "values", [](const Found& s) { return to_numpy(std::vector<double>(s.core.values)); },
           "(k,) the criterion at every iteration; those of the search that counts come last.", nb::rv_policy::automatic)
       .def_prop_ro(
-          "trace_thetas",
+          "trace",
           [](const Found& s) {
-            return to_numpy(std::vector<double>(s.core.thetas), {s.core.values.size(), s.theta.size()});
+            return to_numpy(std::vector<double>(s.core.thetas), {s.core.values.size(), s.start.size()});
           },
-          "(k, m) theta there, of the caller's columns.", nb::rv_policy::automatic);
+          "(k, m) theta there, of the caller's columns.", nb::rv_policy::automatic)
+      .def_ro("n_value", &Found::n_value, "Evaluations of the criterion.")
+      .def_ro("n_gradient", &Found::n_gradient, "Evaluations of its gradient.");
 }
 
 }  // namespace

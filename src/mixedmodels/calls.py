@@ -11,7 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from mixedmodels import foreign
 from mixedmodels.errors import ArgumentError, UnknownNameError, did_you_mean
@@ -47,14 +47,20 @@ def guided(function: _Function) -> _Function:
 
 
 class Guided:
-    """Base class of what users hold: unknown arguments and attributes are answered in words."""
+    """Base class of what users hold: unknown arguments and attributes are answered in words.
+
+    Attributes:
+        _made_by_users: Whether users call the class itself, so that this is answered too.
+    """
 
     __slots__ = ()
+
+    _made_by_users: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for name, method in list(vars(cls).items()):
-            public = name == "__init__" or not name.startswith("_")
+            public = not name.startswith("_") or (cls._made_by_users and name == "__init__")
             if public and isinstance(method, FunctionType) and not hasattr(method, "__wrapped__"):
                 setattr(cls, name, guided(method))
 

@@ -75,6 +75,8 @@ class LinearMixedModel(Guided):
         1773.6803
     """
 
+    _made_by_users = True
+
     def __init__(
         self,
         formula: str,

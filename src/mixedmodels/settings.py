@@ -205,6 +205,8 @@ class Control(Guided):
         MixedModelsError: a limit is not a positive whole number, or a tolerance not in (0, 1).
     """
 
+    _made_by_users = True
+
     max_evaluations: int = 1000
     gtol: float = 1e-6
     ftol: float = 1e-12

@@ -61,7 +61,7 @@ def results() -> dict[str, Any]:
     settings = _core.SearchSettings(100)
     options = _core.SearchOptions(True, settings, 1e-6, True, None, 0.0, None, None)
     found = _core.fit(evaluator, options, None, True)
-    theta = found.axes_theta
+    theta = found.par
     codes = [group.codes for group in model.design.groups]
     one_each = [np.ones((model.design.n, 1))] * 2
     terms = [[0, 0, 1], [1, 0, 1]]

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Protocol
 
 import numpy.typing as npt
 
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.settings import Control
-
-End: TypeAlias = Literal["converged", "stalled", "max_evaluations", "not_finite", "interrupted"]
 
 
 class Watch(Protocol):
@@ -60,34 +58,52 @@ class SearchSettings:
     idle: Idle | None = None
 
 
-class Found(NamedTuple):
-    """The end of a search, with a second-order check of whether it is an optimum.
+class Found(Protocol):
+    """The end of a search, with a second-order check of whether it is an optimum."""
 
-    Attributes:
-        par: (m,) the parameters found.
-        start: (m,) where the search that counts began, as users know the parameters.
-        ended: How the last search ended.
-        promised: Decrease of the criterion that the model of the search predicts there.
-        decrement: Decrease that gradient and Hessian predict there.
-        max_gradient: Largest absolute gradient over the parameters that may move.
-        saddle: Whether a direction of negative curvature is left.
-        values: (k,) criterion of every iteration.
-        trace: (k, m) parameters of every iteration, as users know them.
-        n_value: Evaluations of the criterion.
-        n_gradient: Evaluations of its gradient.
-    """
+    @property
+    def par(self) -> FloatArray:
+        """(m,) the parameters found."""
 
-    par: FloatArray
-    start: FloatArray
-    ended: End
-    promised: float
-    decrement: float
-    max_gradient: float
-    saddle: bool
-    values: FloatArray
-    trace: FloatArray
-    n_value: int
-    n_gradient: int
+    @property
+    def start(self) -> FloatArray:
+        """(m,) where the search that counts began, as users know the parameters."""
+
+    @property
+    def ended(self) -> str:
+        """How the last search ended: converged, stalled, max_evaluations or not_finite."""
+
+    @property
+    def predicted(self) -> float:
+        """Decrease of the criterion that the model of the search predicts there."""
+
+    @property
+    def decrement(self) -> float:
+        """Decrease that gradient and Hessian predict there."""
+
+    @property
+    def max_gradient(self) -> float:
+        """Largest absolute gradient over the parameters that may move."""
+
+    @property
+    def saddle(self) -> bool:
+        """Whether a direction of negative curvature is left."""
+
+    @property
+    def values(self) -> FloatArray:
+        """(k,) criterion of every iteration."""
+
+    @property
+    def trace(self) -> FloatArray:
+        """(k, m) parameters of every iteration, as users know them."""
+
+    @property
+    def n_value(self) -> int:
+        """Evaluations of the criterion."""
+
+    @property
+    def n_gradient(self) -> int:
+        """Evaluations of its gradient."""
 
 
 class Point(Protocol):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from mixedmodels import _core
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.criterion.axes import ThetaAxes
-from mixedmodels.criterion.base import End, Found, SearchSettings
+from mixedmodels.criterion.base import Found, SearchSettings
 from mixedmodels.criterion.point import LinearPoint, point_at
 from mixedmodels.criterion.workspace import Workspace
 from mixedmodels.settings import Control
@@ -138,20 +137,16 @@ class LinearCriterion:
         """The minimum, searched from a start, from starts by moments, or from both."""
         workspace, options = self.workspace, self._options(settings)
         with workspace.lock:
-            evaluator = workspace.evaluator
-            evaluator.reset_counts()
             workspace.stands_at = None
             own = settings.own_starts or start is None
-            return self._found(_core.fit(evaluator, options, start, own))
+            return _core.fit(workspace.evaluator, options, start, own)
 
     def settle(self, par: FloatArray, settings: SearchSettings, *, spent: bool) -> Found:
         """The minimum, from where another method stopped."""
         workspace, options = self.workspace, self._options(settings)
         with workspace.lock:
-            evaluator = workspace.evaluator
-            evaluator.reset_counts()
             workspace.stands_at = None
-            return self._found(_core.settle(evaluator, options, par, spent))
+            return _core.settle(workspace.evaluator, options, par, spent)
 
     def _options(self, settings: SearchSettings) -> _core.SearchOptions:
         control, watch, idle = settings.control, settings.watch, settings.idle
@@ -166,22 +161,6 @@ class LinearCriterion:
             every=0.0 if watch is None else watch.every,
             dead=None if idle is None else idle.dead,
             settled=None if idle is None else idle.settled,
-        )
-
-    def _found(self, found: _core.Found) -> Found:
-        evaluator = self.workspace.evaluator
-        return Found(
-            par=found.axes_theta,
-            start=found.start,
-            ended=cast(End, found.ended),
-            promised=found.promised,
-            decrement=found.decrement,
-            max_gradient=found.max_gradient,
-            saddle=found.saddle,
-            values=found.trace_values,
-            trace=found.trace_thetas,
-            n_value=evaluator.n_value,
-            n_gradient=evaluator.n_gradient,
         )
 
     def refit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,17 +54,18 @@ class GroupingFactor:
             of the observed combinations, by first factor, then second. Two combinations never have
             one label (see `names.interaction_labels`).
         spec: How to code new data.
+        n_levels: Number of levels in use.
     """
 
     name: str
     codes: IntArray
     levels: pd.Index
     spec: GroupSpec
+    n_levels: int = field(init=False)
 
-    @property
-    def n_levels(self) -> int:
-        """Number of levels in use."""
-        return len(self.levels)
+    def __post_init__(self) -> None:
+        # Counted once: the length of an Index is a call through several layers.
+        object.__setattr__(self, "n_levels", len(self.levels))
 
 
 def code_column(name: str, rows: Rows) -> CategoricalColumn:

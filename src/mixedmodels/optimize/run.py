@@ -161,9 +161,9 @@ def _without_idle(criterion: Criterion, idle: Idle | None, par: FloatArray) -> F
 
 def _message(found: Found, control: Control) -> str:
     if found.ended == "converged":
-        return f"predicted decrease {found.promised:.2g}"
+        return f"predicted decrease {found.predicted:.2g}"
     if found.ended == "stalled":
-        return f"no lower value along the step, predicted decrease {found.promised:.2g}"
+        return f"no lower value along the step, predicted decrease {found.predicted:.2g}"
     return f"{control.max_evaluations} evaluations spent"
 
 

@@ -7,6 +7,7 @@ Whether values of the right types belong together is for `checks`.
 from __future__ import annotations
 
 import collections.abc
+import dataclasses
 import functools
 import types
 import typing
@@ -36,7 +37,7 @@ def check_fields(instance: Any) -> None:
 @functools.cache
 def _checks(kind: Any) -> dict[str, Check]:
     hints = typing.get_type_hints(kind)
-    return {name: _check(hint) for name, hint in hints.items()}
+    return {field.name: _check(hints[field.name]) for field in dataclasses.fields(kind)}
 
 
 def _check(hint: Any) -> Check:
