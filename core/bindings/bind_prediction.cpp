@@ -35,7 +35,7 @@ RowPredictions predict_rows(Evaluator& evaluator, const std::vector<nb::object>&
 }  // namespace
 
 void bind_prediction(nb::module_& m) {
-  Result<RowPredictions>(m, "RowPredictions", "What the model says of rows.")
+  Result<RowPredictions>(m, "RowPredictions", "Predictions and their variances at rows.")
       .array("random", &RowPredictions::random, "(n,) z'b, nothing for unknown levels.")
       .array("variance", &RowPredictions::variance, "(n,) of the error of x'beta + z'b, over sigma^2.");
   m.def(

@@ -114,7 +114,7 @@ void bind_found(nb::module_& m) {
           "ended", [](const Found& s) { return name_of(s.core.ended); },
           "How the last search ended: converged, stalled, max_evaluations, not_finite or interrupted.")
       .def_prop_ro(
-          "predicted", [](const Found& s) { return s.core.promised; },
+          "predicted", [](const Found& s) { return s.core.predicted; },
           "Decrease of the criterion that the model of the search predicts there.")
       .def_prop_ro(
           "value", [](const Found& s) { return s.core.optimality.value; }, "The criterion.")
@@ -153,7 +153,7 @@ void bind_search(nb::module_& m) {
           nb::arg("max_values"), nb::arg("decrement") = usual.decrement, nb::arg("zero") = usual.zero)
       .def_ro("max_values", &mm::SearchSettings::max_values, "Most evaluations of the criterion.")
       .def_ro("decrement", &mm::SearchSettings::decrement,
-              "The promise of the quadratic model below which a search stops, in units of the criterion.")
+              "Predicted decrease at which a search stops, in units of the criterion.")
       .def_ro("zero", &mm::SearchSettings::zero,
               "Diagonal entries below this, in their natural units, are tried at zero.");
   nb::class_<SearchOptions>(m, "SearchOptions", "How to search, judge and report.")

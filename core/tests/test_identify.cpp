@@ -10,7 +10,7 @@ mm::Identifiability found(const Structure& s, mm::Likelihood likelihood) {
   return mm::identifiability(stages.A, s.entries(), likelihood);
 }
 
-TEST(crossed_factors_are_told_apart) {
+TEST(crossed_factors_are_identified) {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     const Structure s = structures::crossed(seed, 200, {{12, {2, 1}}, {8, {1}}}, 3);
     for (auto likelihood : {mm::Likelihood::ml, mm::Likelihood::reml}) {

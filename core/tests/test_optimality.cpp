@@ -64,7 +64,7 @@ TEST(a_zero_that_is_a_saddle_shows_the_way_down) {
   CHECK(found.optimality.downhill.empty() && best.ended == mm::SearchStatus::converged);
 }
 
-TEST(a_point_on_the_way_promises_more) {
+TEST(the_predicted_decrease_is_larger_away_from_the_optimum) {
   const Structure s = structures::crossed(2, 120, {{12, {2}}});
   Subject subject(s);
   const mm::SearchResult found = mm::quasi_newton(subject.f.use(kMl), subject.f.start(), {}, {});
@@ -76,7 +76,7 @@ TEST(a_point_on_the_way_promises_more) {
 }
 
 // A model that is wrong by one factor: one product with the exact Hessian comes to the same promise.
-TEST(a_product_corrects_the_promise) {
+TEST(a_hessian_product_corrects_the_predicted_decrease) {
   for (std::uint64_t seed = 0; seed < 8; ++seed) {
     check::at("seed " + std::to_string(seed));
     const Structure s = structures::crossed(seed, 150, {{12, {2}}, {9, {1}}});

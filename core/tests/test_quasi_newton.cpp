@@ -128,7 +128,7 @@ TEST(random_structures_end_at_a_stationary_point) {
   }
 }
 
-TEST(stops_when_told_to) {
+TEST(stops_on_an_interrupt) {
   const Structure s = structures::crossed(5, 60, {{6, {3}}, {5, {2}}});
   mm::SearchSettings few;
   few.max_values = 3;

@@ -1,7 +1,6 @@
 """The block structure of a factor, for looking at: which blocks, how full, at what cost.
 
-Counts are taken from patterns that exist already; ordering and symbolic analysis are the
-core's, drawing is `plots`'s.
+Counts are taken from the patterns of the symbolic analysis.
 """
 
 from __future__ import annotations

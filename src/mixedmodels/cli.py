@@ -2,7 +2,7 @@
 
 What the commands do is in `commands`, which is loaded when the arguments are understood. Exit
 status: 0, 1 (the fit did not converge), 2 (bad input, said in one message on standard error), 130
-(interrupted), 141 (whoever read the output has closed it).
+(interrupted), 141 (the reader of the output has closed it).
 """
 
 from __future__ import annotations

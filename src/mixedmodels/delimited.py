@@ -1,7 +1,7 @@
 """Delimited text (CSV, TSV and their kin) to a table, with what was assumed about the file.
 
-Nothing here is silent: whatever was assumed beside the usual, and every column that is text because
-of a few values, is a note for the user. How the file is written is found in `layout`.
+Every unusual assumption, and every column that is text because of a few values, is reported to the
+user in a note. How the file is written is found in `layout`.
 """
 
 from __future__ import annotations

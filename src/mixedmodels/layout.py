@@ -140,7 +140,7 @@ def _check_encoding(name: str) -> None:
 
 
 class _Survey(NamedTuple):
-    """What a look at all bytes tells.
+    """Findings of one pass over all bytes.
 
     Attributes:
         encoding: Of the characters.

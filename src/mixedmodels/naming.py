@@ -1,4 +1,4 @@
-"""Names that tell things apart, and what users mean by a name.
+"""Names that stay distinct, and what users mean by a name.
 
 Results hold their rows and columns by position; a name is what they are called in print. Two things
 with one name are printed in another spelling each, and the name that they share selects neither.

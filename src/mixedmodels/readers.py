@@ -125,7 +125,7 @@ def _brief(error: Exception) -> str:
 
 
 def _damage_of(path: Path, name: str) -> str:
-    """What the first and last bytes tell of a file that should be Parquet or Arrow; or ""."""
+    """The fault that the first and last bytes of a Parquet or Arrow file show; or ""."""
     with path.open("rb") as file:
         start = file.read(_MARK)
         size = file.seek(0, io.SEEK_END)

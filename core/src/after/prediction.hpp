@@ -1,4 +1,4 @@
-// Purpose: what the model says of rows, old or new, at the theta of the last update: the random part z'b of their
+// Purpose: predictions at rows, old or new, at the theta of the last update: the random part z'b of their
 // means, and the variance of x'beta + z'b about its true value over sigma^2, with the joint covariance of the errors
 // of beta and b (the inverse of Henderson's equations).
 // With t = Lambda'z and K = M^-1 Lambda'Z'WX that variance is t'M^-1 t + |RX'^-1 (x - K't)|^2. Where the levels of a

@@ -168,7 +168,7 @@ class Gram {
     const int p = A_.p;
     if (p == 0) return;
     const std::size_t pp = static_cast<std::size_t>(p) * p;
-    require_memory("Whether the variances can be told apart",
+    require_memory("The test of identifiability",
                    {{"products of fixed effects for every variance", bytes_of_numbers(pp * n_)}});
     std::vector<double> H(pp * (n_ - 1), 0.0), sum(pp);
     for (int j = 0; j < n_ - 1; ++j) {
@@ -253,8 +253,7 @@ class Gram {
 
 Identifiability identifiability(const CrossProducts& A, const std::vector<ThetaEntry>& entries, Likelihood likelihood) {
   if (A.has_prior())
-    throw std::invalid_argument(
-        "Whether variances can be told apart is not known where levels have a prior precision.");
+    throw std::invalid_argument("The test of identifiability is not available for levels with a prior precision.");
   const OrthonormalProducts orthonormal(A);
   return Gram(orthonormal.get(), terms_of(entries), likelihood == Likelihood::reml).run();
 }

@@ -1,4 +1,4 @@
-// Purpose: an inexpensive test of whether the data can tell the covariance parameters apart.
+// Purpose: an inexpensive test of whether the data can distinguish the covariance parameters.
 // V = sum of phi_j V_j + phi_0 I is linear in the variances and covariances phi of the random effects, so they are
 // identified exactly where the matrices V_j and I are linearly independent: for REML, where Q V_j Q and Q are,
 // Q = I - X X^+. Their Gram matrix tr(V_j V_k) follows from the cross-products without forming any of them.

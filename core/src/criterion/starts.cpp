@@ -134,7 +134,7 @@ class QuadraticForms {
     weighted_ = gram_;
   }
 
-  // Levels count by how well their sums tell the variance, which is `ratio` times that of the residuals.
+  // Levels are weighted by the information of their sums on the variance, which is `ratio` times that of the residuals.
   void weigh(const std::vector<double>& ratio) {
     for (std::size_t i = 0; i < components_.size(); ++i) {
       for (std::int32_t l = 0; l < A_.factors[components_[i].factor].levels; ++l) {
@@ -269,7 +269,7 @@ bool solve(int n, const std::vector<double>& sizes, std::vector<double>& a, std:
   return used[n - 1];
 }
 
-// What the components' variances are to that of the residuals, 1 where that cannot be told.
+// Ratios of the components' variances to that of the residuals; 1 where they cannot be estimated.
 std::vector<double> ratios(const CrossProducts& A, const QuadraticForms& products, int c) {
   const int n = c + 1, k = A.k();
   std::vector<double> system(static_cast<std::size_t>(n) * n), x(n), sizes(n), floors(c), traces(c);

@@ -28,7 +28,7 @@ std::vector<double> inverse_template(int s, std::vector<double> lam) {
   return lam;
 }
 
-// A template squared, in units of what a level knows: its pivots, and its entries row by row.
+// A template squared, in units of the information of a level: its pivots, and its entries row by row.
 struct Size {
   double smallest, largest;
 };

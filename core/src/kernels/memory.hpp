@@ -1,5 +1,5 @@
 // Purpose: asks whether there is enough memory before much of it is taken.
-// Whoever uses the core may give a function that throws when there is not; without one nothing is ever refused.
+// The caller of the core may give a function that throws when there is not; without one nothing is ever refused.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Purpose: integer codes of grouping factors, each function one or two passes over the rows.
 // A code is the 0-based position of a row's level in the factor's table of levels; codes lie in [0, levels). Codes
-// index arrays without further checks, so whoever takes them from outside calls `valid_codes` once before.
+// index arrays without further checks, so a caller that takes them from outside calls `valid_codes` once before.
 #pragma once
 
 #include <cstdint>

@@ -284,20 +284,20 @@ const double* Coordinates::along_axes(const std::vector<double>& G, const Square
 }
 
 // D = sum of V - Z'We e'WZ / sigma^2, the derivative by the covariance, gives every column of x 2 D of its own. D also
-// tells by how much the observed curvature exceeds the expected one, and with half of that, as in the average
-// information, it is about 2 D between columns times (I - kappa)^2: nothing where a level says all about its effects, D
-// where it is silent.
+// measures by how much the observed curvature exceeds the expected one. With half of that, as in the average
+// information, the curvature is about 2 D between columns times (I - kappa)^2: zero where a level determines its
+// effects, D where it has no information on them.
 void Coordinates::add_template(const Pls& pls, Likelihood likelihood, const double* x, const Square& q, double* out) {
   const FactorBlock& block = A_.factors[q.factor];
   const int s = block.width, w = q.width;
   const double scale = pls.scale_df(likelihood) / pls.pwrss(), *W = axes_[q.factor].data() + q.first * (s + 1);
   scratch_.resize(std::max(scratch_.size(), 3 * static_cast<std::size_t>(w) * (w + 1)));
-  double *known = scratch_.data(), *silent = known + w * w, *e = silent + w * w, *size = e + w;
+  double *known = scratch_.data(), *uninformed = known + w * w, *e = uninformed + w * w, *size = e + w;
   for (int c = 0; c < w; ++c)
     for (int r = 0; r < w; ++r) {
       double kappa = 0;
       for (int i = c; i < w; ++i) kappa += q.G[r + i * w] * x[i + c * w];
-      silent[r + c * w] = (r == c) - kappa / block.levels;
+      uninformed[r + c * w] = (r == c) - kappa / block.levels;
       known[r + c * w] = small::dot(w, q.G.data() + r * w, q.N.data() + c * w);
     }
   D_.resize(w * w);
@@ -313,7 +313,7 @@ void Coordinates::add_template(const Pls& pls, Likelihood likelihood, const doub
   clip(w, size);
   for (int i = 0; i < w; ++i)
     for (int j = 0; j < w; ++j) {
-      const double weight = 2 * small::dot(w, silent + i * w, silent + j * w);
+      const double weight = 2 * small::dot(w, uninformed + i * w, uninformed + j * w);
       for (int c = 0; c < w; ++c)
         small::axpy(w, weight, D_.data() + c * w, out + (q.at + c + j * w) * size_ + q.at + i * w);
     }

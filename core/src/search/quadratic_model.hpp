@@ -1,5 +1,5 @@
-// Purpose: the quadratic model of a quasi-Newton search: a symmetric positive definite matrix that solves and learns.
-// Reference: Nocedal and Wright (2006), Numerical Optimization, ch. 6 and procedure 18.2 (damped BFGS).
+// Purpose: the quadratic model of a quasi-Newton search: a symmetric positive definite matrix, with solves and BFGS
+// updates. Reference: Nocedal and Wright (2006), Numerical Optimization, ch. 6 and procedure 18.2 (damped BFGS).
 #pragma once
 
 #include <algorithm>

@@ -3,7 +3,7 @@
 // The criterion is a smooth function of every square factor of the covariances, whatever the sign of a column, so the
 // bounds at zero of the diagonal entries are only a choice of representative: the search runs without them, along the
 // coordinates of `coordinates.hpp`, and hands out columns turned. A diagonal entry that ends next to zero and does as
-// well there is set to zero exactly. Whether a zero is a saddle is told by the Hessian (optimality.hpp). The model is
+// well there is set to zero exactly. The Hessian decides whether a zero is a saddle (optimality.hpp). The model is
 // the scoring Hessian, renewed at every point and corrected by BFGS updates for what it has missed along the last
 // steps; steps are halved on an interpolated line until the criterion falls. Reference: Nocedal and Wright (2006), ch.
 // 3, 6 and 7.
@@ -18,7 +18,7 @@ namespace mixedmodels {
 
 struct SearchSettings {
   int max_values = 1000;
-  double decrement = 1e-11;  // stop when the model promises no more than this, in units of the criterion
+  double decrement = 1e-11;  // predicted decrease at which a search stops, in units of the criterion
   double zero = 1e-3;        // diagonal entries below this (in natural units) are tried at zero
   bool model = true;         // whether the result is to have its model
 };

@@ -82,7 +82,7 @@ class Driver {
     }
     out.theta = std::move(found.theta);
     out.ended = found.status;
-    out.promised = found.decrement;
+    out.predicted = found.decrement;
     out.values = std::move(values_);
     out.thetas = std::move(thetas_);
     return out;
@@ -98,7 +98,7 @@ class Driver {
     return theta;
   }
 
-  // Iterations are counted from each start; those after a saddle go on from its search's.
+  // Iterations are counted from each start; those after a saddle are counted on.
   int counted() const { return counted_; }
   void count_from(int counted) { counted_ = counted; }
 
@@ -115,11 +115,11 @@ class Driver {
     if (!idle_ || found.status == SearchStatus::not_finite) return found;
     const std::vector<double> theta = without_idle(found.theta);
     const SearchStatus status = found.status;
-    const double promised = found.decrement;
+    const double predicted = found.decrement;
     found = stand_at(f_, theta, settings_.search);
     found.theta = theta;
     found.status = status;
-    found.decrement = promised;
+    found.decrement = predicted;
     found.confirmed = false;
     return found;
   }

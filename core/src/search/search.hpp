@@ -11,14 +11,14 @@ namespace mixedmodels {
 
 struct FitSettings {
   SearchSettings search;  // max_values of every single search
-  double gtol = 1e-6;     // what gradient and Hessian may still promise at an optimum, in units of the criterion
+  double gtol = 1e-6;     // largest predicted decrease at an optimum, in units of the criterion
   bool restart = true;    // whether to go on from a point that is not an optimum, and not a saddle either
 };
 
 struct Fit {
   std::vector<double> start, theta;  // m
   SearchStatus ended = SearchStatus::stalled;
-  double promised = 0;  // by the model of the search where it ended
+  double predicted = 0;  // predicted decrease by the model of the search where it ended
   Optimality optimality;
   // Criterion and theta (m each) of every iteration; those of the search that counts come last.
   std::vector<double> values, thetas;

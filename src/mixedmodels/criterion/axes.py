@@ -21,7 +21,7 @@ class ThetaAxes:
     """The maps of one model; they do not depend on where its criterion was evaluated last.
 
     Args:
-        evaluator: Knows the axes.
+        evaluator: The core's evaluator, which holds the axes.
         templates: Names of theta.
     """
 

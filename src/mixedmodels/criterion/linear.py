@@ -21,7 +21,7 @@ from mixedmodels.criterion.workspace import Workspace
 from mixedmodels.settings import Control
 
 # Flops of a factorization above which the core's search stops at a larger predicted decrease of the
-# criterion than usual, which is still far below what data can tell.
+# criterion than usual, which is still far below statistical error.
 _COSTLY, _COARSE = 2e9, 1e-7
 
 
@@ -29,12 +29,12 @@ class LinearCriterion:
     """The ML deviance or the REML criterion of one model.
 
     Args:
-        workspace: Of the model.
+        workspace: The workspace of the model.
         reml: Restricted maximum likelihood, else maximum likelihood.
 
     Attributes:
-        workspace: As given.
-        reml: As given.
+        workspace: The workspace of the model.
+        reml: Whether it is the REML criterion.
     """
 
     __slots__ = ("reml", "workspace")
@@ -117,7 +117,7 @@ class LinearCriterion:
             return point.hessian(budget)
 
     def identifiability(self) -> tuple[float, float]:
-        """How well the data tell the parameters apart, independent of the point.
+        """How well the data distinguish the parameters, independent of the point.
 
         Returns:
             The least pivot of the scaled Gram matrix of the derivatives of V, and the least part of

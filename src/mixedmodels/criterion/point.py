@@ -53,7 +53,7 @@ class LinearPoint:
         reml: Which criterion.
 
     Attributes:
-        par: As given.
+        par: (m,) theta along the axes.
         value: The criterion; NaN where it cannot be computed in floating point.
         closed: Whether the `with` has ended.
     """

@@ -234,7 +234,7 @@ class _Binder:
         return compute
 
     def _named(self, message: str, node: Call, values: Values) -> str:
-        """What a function says of an argument that is not numeric, after the column's name."""
+        """Message on an argument that is not numeric, after the column's name."""
         for argument in (*node.arguments, *(value for _, value in node.keywords)):
             if not isinstance(argument, Name) or argument.name not in self.present:
                 continue

@@ -135,7 +135,7 @@ def build_design(
 
 
 class _Builder:
-    """Makes the parts of one design; every factor is evaluated once, whoever uses it."""
+    """Makes the parts of one design; every factor is evaluated once."""
 
     def __init__(self, spec: FormulaSpec, values: Evaluated, contrasts: Mapping[str, Any]) -> None:
         self.spec = spec

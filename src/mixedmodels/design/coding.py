@@ -152,7 +152,7 @@ def _treatment(labels: Sequence[str], base: int) -> Coding:
 
 
 def check_contrast_name(contrast: str, factor: str) -> None:
-    """Refuse a contrast that nobody knows, also where it would not be used.
+    """Refuse an unknown contrast, also where it would not be used.
 
     Raises:
         DataError: an unknown name.

@@ -1,4 +1,4 @@
-"""Columns of a table in the two forms the design knows: numbers, and codes with levels.
+"""Columns of a table in the two forms of the design: numbers, and codes with levels.
 
 How a foreign column becomes one of them is in `frame`; what is computed from them in `evaluate`.
 """

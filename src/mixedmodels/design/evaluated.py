@@ -1,4 +1,4 @@
-"""The factors of one formula on the rows in use: each computed once, whoever asks for it.
+"""The factors of one formula on the rows in use: each computed once.
 
 Missing values may arise in the computation (the logarithm of a negative number). They are found
 here and their rows dropped like any others; what a stateful function has learnt stays, so that

@@ -136,5 +136,5 @@ def _term_signature(term: RandomTerm) -> Hashable:
 
 
 def _key(factor: Factor) -> str:
-    """What tells factors apart, without the spaces of an expression."""
+    """Key of a factor: its text without spaces."""
     return factor.key if factor.is_column else re.sub(r"\s+", "", factor.name)

@@ -51,7 +51,7 @@ class Labels:
         self._of = functools.cache(self._labels)
 
     def identity(self, column: Sequence[Choice]) -> Identity:
-        """What tells a column from all others."""
+        """Key of a column, unique in its table."""
         return tuple((key, self._label((key, reduced, at))) for key, reduced, at in column)
 
     def written(self, column: Sequence[Choice]) -> str:
@@ -151,5 +151,5 @@ def _term_code(term: Term) -> str:
 
 
 def _code(factor: Factor) -> str:
-    """As in a formula; an expression with its spaces tidied."""
+    """As in a formula; an expression with uniform spaces."""
     return factor.code if factor.is_column else factor.name

@@ -1,1 +1,1 @@
-"""What a fit says of its rows, groups and terms: functions of a `Fitted` and of arrays."""
+"""Diagnostics of the rows, groups and terms of a fit: functions of a `Fitted` and of arrays."""

@@ -1,7 +1,4 @@
-"""What fits without some rows change: the value that users hold, and its measures.
-
-How the fits are made is `deletion`'s (exact) and `one_step`'s.
-"""
+"""Influence of sets of rows on a fit: the result that users hold, and its measures."""
 
 from __future__ import annotations
 

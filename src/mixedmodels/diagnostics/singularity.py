@@ -1,6 +1,6 @@
 """What a singular fit means: which effects or directions vanish, and a simpler formula to try.
 
-Also which parameters the data cannot tell apart, whether the fit is singular or not.
+Also which parameters the data cannot distinguish, whether the fit is singular or not.
 
 Whether a fit is singular is decided as `estimates.messages` does; here it is put into words.
 """

@@ -1,4 +1,4 @@
-"""What a user should be told about a fit, in words with a next step.
+"""Messages about a fit, each with a next step.
 
 The decisions (converged or not, columns kept) were taken by the stages before.
 """

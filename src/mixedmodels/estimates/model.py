@@ -48,8 +48,8 @@ class Model:
         ModelError: The fixed part fits the response exactly.
 
     Attributes:
-        design: As given.
-        threads: As given.
+        design: Model matrices and response.
+        threads: Threads that a fit may use.
         templates: Names, bounds and meaning of theta.
         products: Cross-products.
     """

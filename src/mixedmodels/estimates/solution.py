@@ -1,8 +1,4 @@
-"""What a finished optimisation hands over: plain frozen values, no behaviour.
-
-Tables and derived quantities (AIC, standard errors, modes by level) are `fit.linear`'s; how the
-optimum was reached is `optimize.summary`'s.
-"""
+"""Results of a finished optimisation: plain frozen values, no behaviour."""
 
 from __future__ import annotations
 

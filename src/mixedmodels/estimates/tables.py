@@ -1,6 +1,6 @@
 """Functions from arrays at the optimum to labelled tables and row-wise sums.
 
-The facade calls them; none of them knows a fit. Random effects come in public order: term
+They are functions of arrays, independent of the facade. Random effects come in public order: term
 by term, level by level, the term's columns adjacent.
 """
 

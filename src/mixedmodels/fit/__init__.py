@@ -1,1 +1,1 @@
-"""Fitted models: what the optimiser hands over, and the facade users see."""
+"""Roles of a fit: the methods and properties that users call."""

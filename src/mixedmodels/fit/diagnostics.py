@@ -35,7 +35,7 @@ from mixedmodels.settings import (
 
 
 class Diagnostics(Values):
-    """What the fit says of rows, groups and terms; see `LinearMixedFit`."""
+    """Diagnostics of rows, groups and terms; see `LinearMixedFit`."""
 
     # -- rows ---------------------------------------------------------------------------
 

@@ -1,8 +1,7 @@
 """The roles of a fit put together, and what takes all of them: files and the page.
 
 Every role is a class in a file of its own and derives from `Values` alone; the mathematics is in
-the packages of the same names below. The format of files is `storage`'s, the page's layout
-`report.page`'s.
+the packages of the same names below.
 """
 
 from __future__ import annotations

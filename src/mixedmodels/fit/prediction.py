@@ -46,7 +46,7 @@ RandomPart: TypeAlias = "str | Iterable[str]"
 
 
 class Prediction(Values):
-    """What a fit says of other data; see `LinearMixedFit`."""
+    """Predictions for other data; see `LinearMixedFit`."""
 
     def predict(
         self, data: Any = None, *, random: RandomPart = "all", allow_new_levels: bool = False

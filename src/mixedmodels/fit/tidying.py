@@ -96,7 +96,7 @@ class Tidying(Values):
         )
 
     def augment(self, data: Any = None) -> pd.DataFrame:
-        """The rows used, with what the fit says of each.
+        """The rows used, with the values of the fit for each.
 
         Args:
             data: The table the model was fitted to, whose columns come first; without it the

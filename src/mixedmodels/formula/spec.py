@@ -19,7 +19,7 @@ class Factor:
         source: As typed, exactly: `text[start:end]` of the formula.
         is_column: True for a plain column, False for an expression to be evaluated.
         start: Where `source` begins in the formula.
-        key: Tells factors apart: a column called ``log(x)`` is not the expression.
+        key: Identifies the factor: a column called ``log(x)`` is not the expression.
     """
 
     name: str
@@ -66,7 +66,7 @@ class RandomTerm:
         end: One past its last character.
         terms: The parsed left-hand side.
         grouping: The parsed grouping factors, parallel to `factors`.
-        keys: The keys of these, which tell the group from others.
+        keys: The keys of these, which identify the group.
     """
 
     lhs: str

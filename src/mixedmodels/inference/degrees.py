@@ -1,6 +1,6 @@
 """Reference distributions of tests on beta: how many degrees of freedom, and which covariance.
 
-One class per method. Each knows the distribution of t ratios and of joint tests; what is tested is
+One class per method. Each gives the distribution of t ratios and of joint tests; what is tested is
 for `hypotheses` and `terms`, tables are made in `coefficients` and `wald`. Kenward and Roger's
 method has a file of its own.
 """

@@ -1,4 +1,4 @@
-"""What users say of the coefficients, as rows of weights: names, equations, dicts, arrays.
+"""Hypotheses on the coefficients, as rows of weights: names, equations, dicts, arrays.
 
 Nothing is tested here, and equations are read in `equations`.
 """

@@ -27,8 +27,8 @@ from mixedmodels.estimates.model import Fitted
 
 # Flops that differences on both sides may cost.
 _BUDGET = 3e7
-# Curvature, relative to that of each entry alone, that differences cannot tell from none, and from
-# which on a negative one is not rounding.
+# Curvature, relative to that of each entry alone, below which differences cannot distinguish it
+# from zero (_FLAT), and above which a negative one is not rounding (_NEGATIVE).
 _FLAT = 1e-6
 _NEGATIVE = 1e-3
 

@@ -71,7 +71,7 @@ def _by_triangle(model: Model, type_: AnovaType) -> dict[int, FloatArray]:
 
 
 def dropped_hypotheses(model: Model, numbers: Sequence[int]) -> dict[int, FloatArray]:
-    """What leaving out single terms says of the coefficients, by number of term.
+    """Hypotheses on the coefficients for leaving out single terms, by number of term.
 
     The rows are those that are zero for all columns of the model without the term. Its other terms
     may stand for more there than they do in X: in `0 + f + g` the levels of f carry the constant,

@@ -1,4 +1,4 @@
-"""BOBYQA from NLopt, which is an optional extra; the one module that knows it."""
+"""BOBYQA from NLopt, which is an optional extra; the one module that imports it."""
 
 from __future__ import annotations
 

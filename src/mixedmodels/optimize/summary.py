@@ -32,7 +32,7 @@ class OptSummary(Result):
         theta_start: (m,) where the search began.
         max_gradient: Largest projected gradient at the optimum, absolute value, along the axes of
             the terms.
-        decrement: What gradient and Hessian still promise at the optimum, in units of the
+        decrement: Decrease that gradient and Hessian predict at the optimum, in units of the
             criterion; this decides whether the search has converged.
         hessian_ok: Whether the Hessian has no direction of descent.
         seconds: Wall time of the search.

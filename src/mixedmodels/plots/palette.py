@@ -14,7 +14,7 @@ Rgba = tuple[float, float, float, float]
 
 
 class Palette(NamedTuple):
-    """Colours that are told apart by the colour-blind too (after Okabe and Ito).
+    """Colours that colour-blind readers can distinguish too (after Okabe and Ito).
 
     Attributes:
         background: Colour behind the marks.
@@ -26,7 +26,7 @@ class Palette(NamedTuple):
         blue: Marks.
         sky: Surfaces made of marks.
         orange: What marks are compared with.
-        ramp: Few to many, in three steps; the first is still told from the background.
+        ramp: Few to many, in three steps; the first still differs visibly from the background.
     """
 
     background: str

@@ -127,7 +127,7 @@ def grid(
 
 
 def ramp(axes: Axes) -> Any:
-    """From few to many; the palest colour is still told from the background."""
+    """From few to many; the palest colour still differs visibly from the background."""
     colors = palette_of(axes).ramp
     return drawing().LinearSegmentedColormap.from_list("ramp", colors)
 

@@ -55,7 +55,7 @@ def absent_rows(target: Target) -> BoolArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowSolver:
-    """What the model says of the rows of a target at any theta.
+    """Predictions at the rows of a target, for any theta.
 
     Attributes:
         target: The rows.

@@ -1,7 +1,4 @@
-"""The result of a bootstrap: replicates, their spread, and intervals made from them.
-
-How replicates are drawn and fitted is `bootstrap`'s.
-"""
+"""The result of a bootstrap: replicates, their spread, and intervals made from them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What every result of a fit has in common: its numbers as a frame, its text, its HTML.
 
-A result says of which sections its text consists; `text`, `html`, `markdown` and `latex` lay these
+A result lists the sections of its text; `text`, `html`, `markdown` and `latex` lay these
 out, the same for all.
 """
 

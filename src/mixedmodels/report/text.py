@@ -54,7 +54,7 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def _labels(sides: str) -> int:
-    """Number of columns of text at the left, which tell rows apart."""
+    """Number of text columns at the left, which identify the rows."""
     found = len(sides) - len(sides.lstrip("<"))
     return found if found < len(sides) else 1
 

@@ -94,7 +94,7 @@ def check_target(path: Any) -> Target:
 def write_whole(path: Any, content: bytes) -> None:
     """Write a file in one step.
 
-    Whoever reads at the same time sees the old content or the new one. On failure the old content
+    A reader at the same time sees the old content or the new one. On failure the old content
     is untouched and nothing else is left. An existing file keeps its permissions and, where the
     system allows it, its owner; other hard links to it keep the old content.
 

@@ -158,7 +158,7 @@ def _check_version(path: str, header: dict[str, Any], kind: str) -> None:
         raise FileError(
             f"{path} has format version {header['version']} (written by "
             f"{_writer(header)}); this is mixedmodels {_metadata.version('mixedmodels')}, which "
-            f"reads version {VERSION}. Load it with a version of mixedmodels that knows the format."
+            f"reads version {VERSION}. Load it with a version that reads this format."
         )
     if header.get("kind") != kind:
         raise FileError(

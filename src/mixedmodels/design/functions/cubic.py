@@ -64,7 +64,7 @@ def _spline(name: str, made_by: str, least: int) -> Function:
 def _knots(
     values: FloatArray, df: Any, knots: Any, lower: Any, upper: Any, fewest: int
 ) -> dict[str, Any]:
-    """What training is told about knots.
+    """Knots as the user gives them.
 
     Raises:
         FormulaError: both `df` and `knots`, or neither.

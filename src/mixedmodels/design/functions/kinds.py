@@ -49,7 +49,7 @@ class TextColumn(CategoricalColumn):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Basis:
-    """Columns with names of their own; an array for whoever computes with them.
+    """Columns with names of their own; an array for all computations.
 
     Attributes:
         columns: (n, k) numbers.
