@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mixedmodels.api import anova, lmer, load, simulate
+    from mixedmodels.api import anova, lmer, load, simulate, table
     from mixedmodels.datasets import describe_dataset, list_datasets, load_dataset
     from mixedmodels.errors import (
         ArgumentError,
@@ -55,6 +55,7 @@ _HOMES = {
     "load": "api",
     "load_dataset": "datasets",
     "simulate": "api",
+    "table": "api",
 }
 
 __all__ = [
@@ -82,6 +83,7 @@ __all__ = [
     "load",
     "load_dataset",
     "simulate",
+    "table",
 ]
 
 

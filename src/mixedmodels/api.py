@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy.typing as npt
@@ -14,12 +14,14 @@ from mixedmodels.crossprod import templates_of
 from mixedmodels.design import build_design
 from mixedmodels.errors import FileError, MixedModelsError, ModelError
 from mixedmodels.fit.likelihood import compare_fits
+from mixedmodels.fit.reports import models_side_by_side
 from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel
 from mixedmodels.prediction.denovo import check_sigma, simulate_design, theta_from_sd
 from mixedmodels.prediction.simulate import Seed
-from mixedmodels.settings import Control, NaAction, OptimizerName, thread_count
+from mixedmodels.report.side_by_side import Below, ModelTable
+from mixedmodels.settings import Control, Ddf, NaAction, OptimizerName, thread_count
 from mixedmodels.storage.files import path_text
 from mixedmodels.storage.fits import load_fit
 
@@ -237,3 +239,54 @@ def anova(
     elif isinstance(names, str) or len(names) != len(fits):
         raise MixedModelsError(f"names is {names!r}; it must have one name for each of the fits.")
     return compare_fits(fits, names, refit)
+
+
+@guided
+def table(
+    fits: LinearMixedFit | Sequence[LinearMixedFit],
+    *others: LinearMixedFit,
+    names: Sequence[str] | None = None,
+    below: Below = "std_error",
+    stars: bool = False,
+    ddf: Ddf = "satterthwaite",
+    level: float = 0.95,
+) -> ModelTable:
+    """Set fits side by side: coefficients, standard deviations and criteria, a column each.
+
+    Args:
+        fits: A list of fits, or the first of them.
+        *others: The other fits.
+        names: Titles of the columns; (1), (2), ... if None.
+        below: What stands below each coefficient: "std_error", "conf_int" (Wald limits by `ddf`),
+            "statistic", "p_value" or "none".
+        stars: Mark p-values below 0.05, 0.01 and 0.001.
+        ddf: Method for degrees of freedom, as in `LinearMixedFit.coef_table`.
+        level: Coverage of the intervals.
+
+    Returns:
+        Prints as text of 80 columns and shows as HTML in a notebook; `to_markdown()`, `to_latex()`,
+        and `to_frame()` with all numbers, whatever is shown.
+
+    Raises:
+        MixedModelsError: What is not a fit, names that are not one for each fit, or an unknown
+            option.
+
+    Examples:
+        >>> import mixedmodels as mm
+        >>> data = mm.load_dataset("sleepstudy")
+        >>> small = mm.lmer("Reaction ~ Days + (1 | Subject)", data)
+        >>> large = mm.lmer("Reaction ~ Days + (Days | Subject)", data)
+        >>> shown = mm.table([small, large], names=["intercepts", "slopes"])
+        >>> shown.to_frame().loc[("fixed", "Days"), "slopes"]["std_error"].round(3)
+        1.546
+    """
+    every = [*(fits if isinstance(fits, Iterable) else [fits]), *others]
+    for position, fit in enumerate(every):
+        if not isinstance(fit, LinearMixedFit):
+            raise MixedModelsError(
+                f"table shows fits; number {position + 1} is {fit!r:.60}. Give a list of fits, and "
+                "options by keyword."
+            )
+    if not every:
+        raise MixedModelsError("table was given no fit.")
+    return models_side_by_side(every, names, below, ddf, level, stars=stars)

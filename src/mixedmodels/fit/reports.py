@@ -5,19 +5,25 @@ The layout is `report`'s; here the values of a fit are handed to it.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.estimates.parameters import SIGMA, parameter_names, to_sd_cor
+from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table, degrees
 from mixedmodels.inference.degrees import Degrees
 from mixedmodels.report.html import render_html
 from mixedmodels.report.results import Summary
 from mixedmodels.report.sections import fit_sections
+from mixedmodels.report.side_by_side import BELOW, Below, ModelColumn, ModelTable, check_names
 from mixedmodels.report.text import render_text
 from mixedmodels.report.values import CoefficientValues, FitValues
-from mixedmodels.settings import Ddf
+from mixedmodels.settings import Ddf, check_level, check_option
 
 MOST_CORRELATIONS = 20
 
@@ -98,3 +104,46 @@ class Reports(Values):
         scaled = self.residuals if w is None else self.residuals * np.sqrt(w)
         quantiles: FloatArray = np.quantile(scaled, (0.0, 0.25, 0.5, 0.75, 1.0)) / self.sigma
         return quantiles
+
+    def _model_column(self, name: str, ddf: Ddf, level: float) -> ModelColumn:
+        """What a table of several models shows of this one."""
+        design, solution = self._design, self._solution
+        method = degrees(self._fitted, ddf)
+        table = coef_table(self._kept_names, method)
+        estimate, error, df = (table[k].to_numpy() for k in ("estimate", "std_error", "df"))
+        lower, upper = wald_limits(estimate, error, df, level)
+        templates = self._fitted.model.templates
+        sizes = [*to_sd_cor(templates, solution.theta, self.sigma), self.sigma]
+        labels = (*parameter_names(templates)[:-1], SIGMA)
+        return ModelColumn(
+            name=name,
+            formula=design.formula.text,
+            reml=self.reml,
+            fixed=table.assign(lower=lower, upper=upper),
+            random=dict(zip(labels, map(float, sizes), strict=True)),
+            groups={group.name: group.n_levels for group in design.groups},
+            n=self.nobs,
+            response=hashlib.blake2b(design.y.tobytes()).digest(),
+            criteria={"logLik": self.loglik, "AIC": self.aic, "BIC": self.bic},
+            notes=(*self.messages, *([method.note] if method.note else [])),
+        )
+
+
+def models_side_by_side(
+    fits: Sequence[Reports],
+    names: Sequence[str] | None,
+    below: Below,
+    ddf: Ddf,
+    level: float,
+    *,
+    stars: bool,
+) -> ModelTable:
+    """The table of several models; see `table`."""
+    check_option("below", below, BELOW)
+    check_level(level)
+    titles = check_names(names, len(fits))
+    columns = tuple(
+        fit._model_column(title, ddf, level)  # noqa: SLF001
+        for fit, title in zip(fits, titles, strict=True)
+    )
+    return ModelTable(columns, below, level, stars)
