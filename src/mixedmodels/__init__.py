@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mixedmodels.adapters.scikit_learn import MixedModelRegressor
     from mixedmodels.api import anova, lmer, load, simulate, table
     from mixedmodels.datasets import describe_dataset, list_datasets, load_dataset
     from mixedmodels.errors import (
@@ -40,6 +41,7 @@ _HOMES = {
     "FormulaError": "errors",
     "LinearMixedFit": "linear",
     "LinearMixedModel": "linear",
+    "MixedModelRegressor": "adapters.scikit_learn",
     "MixedModelsError": "errors",
     "ModelError": "errors",
     "NotIdentifiedWarning": "errors",
@@ -67,6 +69,7 @@ __all__ = [
     "FormulaError",
     "LinearMixedFit",
     "LinearMixedModel",
+    "MixedModelRegressor",
     "MixedModelsError",
     "ModelError",
     "NotIdentifiedWarning",

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.diagnostics import Diagnostics
+from mixedmodels.fit.exchange import Exchange
 from mixedmodels.fit.inference import Inference
 from mixedmodels.fit.likelihood import Likelihood
 from mixedmodels.fit.pictures import Pictures
@@ -42,7 +43,9 @@ _CAPTIONS = {
 }
 
 
-class MixedFit(Inference, Likelihood, Prediction, Diagnostics, Tidying, Reports, Pictures):
+class MixedFit(
+    Inference, Likelihood, Prediction, Diagnostics, Tidying, Reports, Pictures, Exchange
+):
     """A fit with all its roles, of whichever kind of model; see `LinearMixedFit`."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
