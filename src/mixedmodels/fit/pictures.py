@@ -16,7 +16,7 @@ from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, coef_table
 from mixedmodels.plots.coefficients import plot_coefficients
-from mixedmodels.plots.ranef import Sort, plot_qq_ranef, plot_ranef
+from mixedmodels.plots.ranef import MOST_NAMED, Renaming, Sort, plot_qq_ranef, plot_ranef
 from mixedmodels.plots.residuals import plot_qq, plot_residuals, plot_scale_location
 from mixedmodels.plots.shrinkage import plot_shrinkage
 from mixedmodels.settings import Ddf
@@ -41,18 +41,23 @@ class Pictures(Values):
         *,
         level: float = 0.95,
         sort: Sort = "auto",
+        labels: Renaming | None = None,
+        max_labels: int = MOST_NAMED,
         figsize: tuple[float, float] | None = None,
     ) -> Figure:
         """Conditional modes with conditional intervals: a caterpillar for every effect.
 
-        Intervals that leave out zero are drawn darker. Up to 60 levels are named; more are drawn as
-        a curve.
+        Intervals that leave out zero are drawn darker. Levels are named up to `max_labels`; more
+        are drawn as a curve. A league table of 300 schools is `max_labels=300`.
 
         Args:
             groups: Grouping factors to draw; all if None.
             level: Coverage of the intervals, which hold the parameters at their estimates.
             sort: Levels sorted by the "first" effect of the group, by "each" effect in its panel,
                 or "none"; "auto" is the first where levels are named, each where they are not.
+            labels: What to call levels: a mapping or a function of their names. Names of more than
+                24 characters are shortened so that they stay distinct.
+            max_labels: Most levels of a factor that are named.
             figsize: Size in inches; from the number of levels and effects if None.
 
         Raises:
@@ -65,7 +70,15 @@ class Pictures(Values):
             2
         """
         tables, condvar = self._modes(groups)
-        return plot_ranef(tables, condvar, level=level, sort=sort, figsize=figsize)
+        return plot_ranef(
+            tables,
+            condvar,
+            level=level,
+            sort=sort,
+            labels=labels,
+            max_labels=max_labels,
+            figsize=figsize,
+        )
 
     def plot_qq_ranef(
         self,
@@ -96,9 +109,9 @@ class Pictures(Values):
 
         The estimates of a level by itself are made from its rows alone, what other grouping factors
         explain being taken off; effects in the fixed part are drawn with their coefficient added.
-        Two or more effects are drawn in pairs (of many levels, the most extreme estimates by
-        themselves lie outside the axes). One effect is drawn on two lines: above, the estimates of
-        the levels by themselves, below, those of the model.
+        Two or more effects are drawn in pairs. Outlying estimates of single levels lie outside the
+        axes, and the picture says how many. One effect is drawn on two lines: above, the estimates
+        of the levels by themselves, below, those of the model.
 
         Args:
             group: The grouping factor; that with the most levels if None.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.plots.palette import palette_of
-from mixedmodels.plots.style import one_axes, reference, shorten, styled
+from mixedmodels.plots.style import one_axes, reference, short_labels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def plot_coefficients(
             markeredgewidth=0.8,
             zorder=3,
         )
-    axes.set_yticks(places, [shorten(str(name), 36) for name in table.index])
+    axes.set_yticks(places, short_labels(list(map(str, table.index)), 36))
     axes.tick_params(axis="y", length=0.0)
     axes.grid(visible=False, axis="y")
     axes.set(

@@ -25,6 +25,10 @@ LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 # Half the width of the pictures in units of zeta, a little beyond the 99 % limits.
 _REACH = 2.75
 _POINTS = 201
+# Part of the axis next to a bound where a density may have a pole, and how many times the rest of
+# the density it must exceed to be cut.
+_POLE = 0.03
+_STEEP = 3.0
 
 
 class ProfileLike(Protocol):
@@ -134,11 +138,26 @@ def plot_profile_density(
         axes.fill_between(values[inside], height[inside], color=blue, alpha=0.22, linewidth=0.0)
         axes.plot(values, height, color=blue, linewidth=1.6)
         reference(axes, x=curve.estimate)
-        axes.set(ylim=(0.0, None), yticks=[])
+        _limit_height(axes, curve, values, height)
+        axes.set(yticks=[])
         axes.spines["left"].set_visible(False)
         axes.grid(visible=False, axis="y")
         _finish(axes, curve)
     return figure
+
+
+def _limit_height(axes: Axes, curve: Curve, values: FloatArray, height: FloatArray) -> None:
+    """The density from zero to its maximum; a pole at a bound of the parameter is cut, and said."""
+    low, high = possible(curve.name)
+    near = _POLE * (values[-1] - values[0])
+    inner = (values > low + near) & (values < high - near)
+    top, most = (float(np.nanmax(part, initial=0.0)) for part in (height[inner], height))
+    cut = most > _STEEP * top > 0.0
+    axes.set_ylim(0.0, 1.05 * (top if cut else most) or None)
+    if cut:
+        bound = values[int(np.nanargmax(height))]
+        text = f"rises beyond the axis at {bound:.3g}"
+        axes.text(0.5, 0.97, text, transform=axes.transAxes, ha="center", va="top", fontsize=7)
 
 
 def curves_of(

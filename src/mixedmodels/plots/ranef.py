@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from mixedmodels.plots.style import (
     grid,
     new_figure,
     reference,
+    short_labels,
     shorten,
     styled,
 )
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Sort: TypeAlias = Literal["auto", "first", "each", "none"]
+Renaming: TypeAlias = Mapping[str, str] | Callable[[str], str]
 
 # Levels up to this many are named on the axis.
 MOST_NAMED = 60
@@ -33,6 +35,8 @@ MOST_NAMED = 60
 MOST_INTERVALS = 200
 _ROW = 0.17
 _PANEL = 3.2
+# Matplotlib refuses figures of more than 2^16 pixels in a direction.
+_TALLEST = 150.0
 
 
 class _Facet(NamedTuple):
@@ -52,6 +56,8 @@ def plot_ranef(
     *,
     level: float = 0.95,
     sort: Sort = "auto",
+    labels: Renaming | None = None,
+    max_labels: int = MOST_NAMED,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Conditional modes with conditional intervals; see `plot_ranef` of a fit.
@@ -61,6 +67,8 @@ def plot_ranef(
         condvar: Grouping factor to conditional covariances (levels, effects, effects).
         level: Coverage of the intervals.
         sort: Order of the levels.
+        labels: What to call levels: a mapping or a function of their names.
+        max_labels: Most levels that are named.
         figsize: Size in inches; from the number of levels and effects if None.
 
     Returns:
@@ -69,7 +77,7 @@ def plot_ranef(
     rows = [_facets(name, table, condvar[name], level) for name, table in tables.items()]
     if all(len(row) == 1 for row in rows) and len(rows) <= 3:
         rows = [[row[0] for row in rows]]
-    heights = [max(_height(facet) for facet in row) for row in rows]
+    heights = [max(_height(len(facet.levels), max_labels) for facet in row) for row in rows]
     width = max(map(len, rows))
     size = figsize or (max(_PANEL * width + 0.6, 4.5), sum(heights) + 0.6 * len(rows))
     figure = new_figure(size)
@@ -81,7 +89,13 @@ def plot_ranef(
                 axes.set_visible(False)
                 continue
             first = row[0] if row[0].group == row[position].group else row[position]
-            _caterpillar(axes, row[position], first, sort)
+            named = len(first.levels) <= max_labels
+            order = _order(row[position], first, sort, named=named)
+            _caterpillar(axes, row[position], order, named=named)
+            axes.set_xlabel("Conditional mode")
+            if named and (row[position] is first or sort == "each"):
+                names = _names(row[position].levels, labels)
+                axes.set_yticks(range(len(order)), [names[i] for i in order])
     return figure
 
 
@@ -120,19 +134,27 @@ def _facets(name: str, table: pd.DataFrame, condvar: FloatArray, level: float) -
     ]
 
 
-def _height(facet: _Facet) -> float:
-    count = len(facet.levels)
-    return max(1.6, _ROW * count) if count <= MOST_NAMED else 3.4
+def _height(count: int, most: int) -> float:
+    return min(max(1.6, _ROW * count), _TALLEST) if count <= most else 3.4
+
+
+def _names(levels: pd.Index, labels: Renaming | None) -> list[str]:
+    """What the levels are called, no two alike by shortening."""
+    names = [str(level) for level in levels]
+    if isinstance(labels, Mapping):
+        names = [str(labels.get(name, name)) for name in names]
+    elif labels is not None:
+        names = [str(labels(name)) for name in names]
+    return short_labels(names, 24)
 
 
 def _title(facet: _Facet) -> str:
     return shorten(f"{facet.group}: {facet.effect}", 38)
 
 
-def _caterpillar(axes: Axes, facet: _Facet, first: _Facet, sort: Sort) -> None:
+def _caterpillar(axes: Axes, facet: _Facet, order: AnyArray, *, named: bool) -> None:
+    """Modes and intervals in an order; the places of levels are marked, but not named."""
     count = len(facet.levels)
-    named = count <= MOST_NAMED
-    order = _order(facet, first, sort, named=named)
     modes, half = facet.modes[order], facet.half[order]
     places = np.arange(count)
     away = np.abs(modes) > half
@@ -164,13 +186,11 @@ def _caterpillar(axes: Axes, facet: _Facet, first: _Facet, sort: Sort) -> None:
     axes.set(title=_title(facet), ylim=(-0.03 * count - 0.6, 1.03 * count - 0.4))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0.0)
-    if not named:
+    if named:
+        axes.set_yticks(places, [""] * count)
+    else:
         axes.set_yticks([])
         axes.set_ylabel(f"{count:,} levels")
-    elif facet is first or sort == "each":
-        axes.set_yticks(places, [shorten(str(facet.levels[i]), 24) for i in order])
-    else:
-        axes.set_yticks(places, [""] * count)
 
 
 def _order(facet: _Facet, first: _Facet, sort: Sort, *, named: bool) -> AnyArray:

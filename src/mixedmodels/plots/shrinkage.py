@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Arrows up to this many levels; lines for more.
 MOST_ARROWS = 150
 _MOST_PAIRS = 6
+# Interquartile ranges beyond the quartiles up to which estimates of single levels set the limits.
+_FENCE = 2.0
 
 
 @styled
@@ -54,18 +56,20 @@ def plot_shrinkage(
     start, end = within.to_numpy()[usable], modes.to_numpy()[usable]
     names = [str(name) for name in within.columns]
     centre = np.array([population[name] for name in names])
-    left_out = len(usable) - int(usable.sum())
-    note = f"{left_out:,} of {len(usable):,} levels have too few rows" if left_out else ""
+    low, high = _frame(start, end)
+    note = _note(len(usable), int(usable.sum()), _outside(start, low, high))
     pairs = list(itertools.combinations(range(len(names)), 2))[:_MOST_PAIRS]
     panel = (4.8, 4.4) if pairs else (6.4, 2.9)
     figure, panels = grid(max(len(pairs), 1), panel, figsize)
     if pairs:
         for axes, (i, j) in zip(panels, pairs, strict=True):
             _arrows(axes, start[:, [i, j]], end[:, [i, j]], centre[[i, j]])
+            axes.set(xlim=(low[i], high[i]), ylim=(low[j], high[j]))
             axes.set(xlabel=shorten(names[i], 40), ylabel=shorten(names[j], 40))
         _legend(panels[0], note)
     else:
         _lines(panels[0], start[:, 0], end[:, 0], centre[0])
+        panels[0].set_xlim(low[0], high[0])
         panels[0].set_xlabel(shorten(names[0], 60))
         if note:
             figure.supxlabel(note, fontsize=8, color=palette_of(panels[0]).grey)
@@ -96,8 +100,6 @@ def _arrows(axes: Axes, start: FloatArray, end: FloatArray, centre: FloatArray) 
         )
     else:
         _segments(axes, start, end, rasterized=many)
-        low, high = _frame(start, end)
-        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     size = 20.0 if few else 4.0
     look: dict[str, Any] = {"linewidths": 0.0, "rasterized": many}
     alpha = 0.9 if few else 0.6
@@ -107,11 +109,35 @@ def _arrows(axes: Axes, start: FloatArray, end: FloatArray, centre: FloatArray) 
 
 
 def _frame(start: FloatArray, end: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Limits that show all modes and all but the wildest estimates of single levels."""
-    low = np.minimum(np.quantile(start, 0.01, axis=0), end.min(axis=0))
-    high = np.maximum(np.quantile(start, 0.99, axis=0), end.max(axis=0))
+    """(effects,) limits that show all modes, and all estimates of single levels but outliers."""
+    first, third = np.quantile(start, [0.25, 0.75], axis=0)
+    reach = _FENCE * (third - first)
+    low = np.maximum(start.min(axis=0), np.minimum(first - reach, end.min(axis=0)))
+    high = np.minimum(start.max(axis=0), np.maximum(third + reach, end.max(axis=0)))
+    low, high = np.minimum(low, end.min(axis=0)), np.maximum(high, end.max(axis=0))
     margin = 0.05 * (high - low)
     return low - margin, high + margin
+
+
+def _outside(start: FloatArray, low: FloatArray, high: FloatArray) -> int:
+    """How many levels have an estimate by themselves outside the limits."""
+    return int(((start < low) | (start > high)).any(axis=1).sum())
+
+
+def _note(levels: int, usable: int, outside: int) -> str:
+    """What the picture does not show."""
+    notes = []
+    if usable < levels:
+        notes.append(f"{levels - usable:,} of {levels:,} levels have too few rows")
+    if outside:
+        notes.append(f"{_counted(outside)} outside the axes")
+    return "; ".join(notes)
+
+
+def _counted(outside: int) -> str:
+    if outside == 1:
+        return "1 level by itself lies"
+    return f"{outside:,} levels by themselves lie"
 
 
 def _lines(axes: Axes, start: FloatArray, end: FloatArray, centre: float) -> None:
@@ -121,7 +147,7 @@ def _lines(axes: Axes, start: FloatArray, end: FloatArray, centre: float) -> Non
     above, below = (np.column_stack([x, np.full(len(x), y)]) for x, y in ((start, 1.0), (end, 0.0)))
     _segments(axes, above, below, rasterized=many)
     size = 20.0 if len(start) <= MOST_ARROWS else 5.0
-    look: dict[str, Any] = {"linewidths": 0.0, "clip_on": False, "rasterized": many}
+    look: dict[str, Any] = {"linewidths": 0.0, "rasterized": many}
     colors = palette_of(axes)
     for points, color in ((above, colors.orange), (below, colors.blue)):
         axes.scatter(points[:, 0], points[:, 1], s=size, color=color, zorder=3, **look)

@@ -178,6 +178,25 @@ def shorten(text: str, length: int) -> str:
     return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
 
 
+def short_labels(names: Sequence[str], length: int) -> list[str]:
+    """Every name shortened, to more than `length` where names would have one label.
+
+    Names that are equal keep one label.
+    """
+    out = [shorten(name, length) for name in names]
+    allowed = [length] * len(names)
+    while True:
+        meanings: dict[str, set[str]] = {}
+        for name, label in zip(names, out, strict=True):
+            meanings.setdefault(label, set()).add(name)
+        shared = [i for i, label in enumerate(out) if len(meanings[label]) > 1]
+        if not shared:
+            return out
+        for i in shared:
+            allowed[i] += max(4, allowed[i] // 4)
+            out[i] = shorten(names[i], allowed[i])
+
+
 def wrap(text: str, length: int) -> str:
     """`text` in lines no longer than `length`, broken after marks of punctuation."""
     lines = [""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from typing import Any
 
 import matplotlib as mpl
@@ -13,6 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy.special import ndtr
 
+import mixedmodels as mm
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.bootstrap import plot_bootstrap
 from mixedmodels.plots.coefficients import plot_coefficients
@@ -21,7 +23,7 @@ from mixedmodels.plots.profiles import plot_profile, plot_profile_density
 from mixedmodels.plots.ranef import plot_qq_ranef, plot_ranef
 from mixedmodels.plots.residuals import plot_qq, plot_residuals, plot_scale_location
 from mixedmodels.plots.shrinkage import plot_shrinkage
-from mixedmodels.plots.style import shorten, wrap
+from mixedmodels.plots.style import short_labels, shorten, wrap
 
 RNG = np.random.default_rng(3)
 
@@ -80,6 +82,41 @@ def test_caterpillar_of_many_levels() -> None:
         assert (np.diff(axes.collections[-1].get_offsets()[:, 0]) >= 0).all()
         assert all(artist.get_rasterized() for artist in axes.collections)
     assert figure.get_figheight() < 6
+
+
+@pytest.mark.parametrize("levels", [18, 65, 300])
+def test_levels_are_named_up_to_the_number_asked_for(levels: int) -> None:
+    tables, condvar = modes(levels, 2)
+    first, other = drawn(plot_ranef(tables, condvar, max_labels=levels))
+    names = [label.get_text() for label in first.get_yticklabels()]
+    assert sorted(names) == sorted(tables["g"].index)
+    assert {label.get_text() for label in other.get_yticklabels()} == {""}
+    assert first.get_xlabel() == "Conditional mode"
+    nothing = drawn(plot_ranef(tables, condvar, max_labels=levels - 1))[0]
+    assert nothing.get_ylabel() == f"{levels} levels"
+
+
+@pytest.mark.parametrize(
+    "labels", [{"level 0": "Zero"}, lambda name: name.replace("level 0", "Zero")]
+)
+def test_levels_may_be_called_otherwise(labels: Any) -> None:
+    tables, condvar = modes(4, 1)
+    axes = drawn(plot_ranef(tables, condvar, labels=labels))[0]
+    names = {label.get_text() for label in axes.get_yticklabels()}
+    assert names - {"Zero", "level Z"} == {"level 1", "level 2", "level 3"}
+    assert len(names) == 4
+
+
+@pytest.mark.parametrize("where", ["start", "middle", "end"])
+@pytest.mark.parametrize("length", [4, 24])
+def test_short_labels_stay_distinct(where: str, length: int) -> None:
+    long = "the comprehensive school of the northern district of the town by the river"
+    cut = {"start": 0, "middle": len(long) // 2, "end": len(long)}[where]
+    names = [f"{long[:cut]}{i}{long[cut:]}" for i in range(120)]
+    labels = short_labels(names, length)
+    assert len(set(labels)) == 120
+    assert max(map(len, labels)) <= len(long) + 3
+    assert short_labels(["a" * 30, "a" * 30], 10) == [shorten("a" * 30, 10)] * 2
 
 
 def test_caterpillar_intervals() -> None:
@@ -170,7 +207,23 @@ def test_shrinkage(levels: int, effects: int) -> None:
     assert panels[0].get_title(loc="left") == "Shrinkage of g"
     notes = [text.get_text() for text in figure.texts]
     notes += [legend.get_title().get_text() for legend in figure.legends]
-    assert f"1 of {levels:,} levels have too few rows" in notes
+    assert any(note.startswith(f"1 of {levels:,} levels have too few rows") for note in notes)
+
+
+@pytest.mark.parametrize("levels", [18, 65, 300])
+@pytest.mark.parametrize("effects", [1, 2])
+def test_one_wild_estimate_does_not_set_the_scale(levels: int, effects: int) -> None:
+    tables, _ = modes(levels, effects)
+    shrunk = tables["g"]
+    within = 1.5 * shrunk
+    within.iloc[0] = 1000.0
+    centre = dict.fromkeys(shrunk.columns, 0.0)
+    figure = plot_shrinkage(within, shrunk, centre, group="g")
+    axes = drawn(figure)[0]
+    assert axes.get_xlim()[1] < 30.0
+    assert axes.get_xlim()[0] < shrunk.iloc[:, 0].min() < axes.get_xlim()[1]
+    said = [text.get_text() for text in figure.findobj(mpl.text.Text)]
+    assert any("outside the axes" in text for text in said)
 
 
 def test_shrinkage_from_nothing() -> None:
@@ -221,6 +274,22 @@ def test_densities_of_profiles() -> None:
     assert x[np.argmax(y)] == pytest.approx(-1.0, abs=0.02)
     shaded = axes.collections[0].get_paths()[0].vertices[:, 0]
     assert (shaded.min(), shaded.max()) == pytest.approx((-2.96, 0.96), abs=0.05)
+
+
+def test_a_density_with_a_pole_shows_the_rest_and_says_so() -> None:
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(6), 8)
+    data = pd.DataFrame({"g": g, "x": np.tile(np.arange(8), 6)})
+    data["y"] = rng.normal(size=48) + 0.5 * data["x"] + rng.normal(size=6)[g]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        profile = mm.lmer("y ~ x + (x | g)", data).profile("cor(g.(Intercept).x)")
+    figure = plot_profile_density(profile)
+    axes = drawn(figure)[0]
+    (line,) = (line for line in axes.lines if len(line.get_xdata()) > 10)
+    shown = np.asarray(line.get_ydata())[:150]
+    assert shown.max() > 0.1 * axes.get_ylim()[1]
+    assert any("rises beyond the axis at 1" in text.get_text() for text in axes.texts)
 
 
 def test_pairs_of_profiles() -> None:
