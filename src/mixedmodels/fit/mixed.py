@@ -6,11 +6,14 @@ the packages of the same names below.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+
+import pandas as pd
 
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.fit.diagnostics import Diagnostics
 from mixedmodels.fit.exchange import Exchange
 from mixedmodels.fit.inference import Inference
@@ -19,10 +22,16 @@ from mixedmodels.fit.pictures import Pictures
 from mixedmodels.fit.prediction import Prediction
 from mixedmodels.fit.reports import Reports
 from mixedmodels.fit.tidying import Tidying
+from mixedmodels.inference.coefficients import coef_table, degrees
+from mixedmodels.inference.components import component_table
+from mixedmodels.inference.degrees import Degrees
+from mixedmodels.inference.information import unknown_message, variance_information
+from mixedmodels.inference.wald import anova_table
 from mixedmodels.lazy import late_module
 from mixedmodels.plots.backend import as_svg, can_draw, on_white
-from mixedmodels.report.page import Chapter, Picture, render_page
-from mixedmodels.report.sections import Paragraph, Table, fit_sections
+from mixedmodels.report.chapters import PageValues, RandomPart, chapters, component_section
+from mixedmodels.report.page import Picture, render_page
+from mixedmodels.report.sections import Table
 from mixedmodels.storage.files import check_target, write_whole
 from mixedmodels.storage.fits import save_fit
 
@@ -73,7 +82,11 @@ class MixedFit(
         save_fit(self._fitted, path)
 
     def report(self, path: str | os.PathLike[str], *, pictures: bool = True) -> None:
-        """Write the fit as one HTML file that needs no other: summary, search and pictures.
+        """Write the fit as one HTML file that needs no other, for any screen and for print.
+
+        The model in words and as an equation, coefficients with limits and tests, variance
+        components with limits, R squared and intraclass correlations, pictures, and how the
+        optimum was found.
 
         Args:
             path: Where to write, in one step; a file that is there is replaced.
@@ -93,20 +106,89 @@ class MixedFit(
         """
         check_target(path)
         values = self._values(full=True)
-        notes = list(values.messages)
+        unknown = unknown_message(
+            self._fitted.model.templates, self._fitted.once(variance_information)
+        )
+        notes = [*values.messages, *([unknown] if unknown else [])]
         if pictures and not can_draw():
             notes.append("Pictures are left out: matplotlib is not installed.")
         page = render_page(
             values.formula,
             notes,
-            [
-                Chapter("Summary", fit_sections(replace(values, messages=()))),
-                Chapter("Search", [self._search(), Paragraph((self._optsum.message,))]),
-            ],
+            chapters(self._page_values()),
             list(self._drawn()) if pictures and can_draw() else [],
             f"mixedmodels {_metadata.version('mixedmodels')}",
         )
         write_whole(path, page.encode("utf-8", "backslashreplace"))
+
+    def _page_values(self) -> PageValues:
+        design, method = self._design, degrees(self._fitted, "satterthwaite")
+        fixed = coef_table(self._kept_names, method)
+        estimate, error, df = (fixed[k].to_numpy() for k in ("estimate", "std_error", "df"))
+        fixed["lower"], fixed["upper"] = wald_limits(estimate, error, df, 0.95)
+        order = ["estimate", "std_error", "lower", "upper", "df", "statistic", "p_value"]
+        made = dt.date.today()  # noqa: DTZ011 (the day where the user is)
+        return PageValues(
+            response=design.response_name,
+            reml=self.reml,
+            n=self.nobs,
+            n_dropped=design.n_dropped,
+            weighted=design.w is not None,
+            shifted=design.offset is not None,
+            random=tuple(
+                RandomPart(
+                    design.groups[term.group].name,
+                    term.columns,
+                    design.groups[term.group].n_levels,
+                )
+                for term in design.terms
+            ),
+            fixed=fixed[order],
+            tests=self._term_tests(method),
+            components=component_section(self._components()),
+            shares=tuple(self._shares()),
+            criteria=self._criteria(),
+            search=self._search(),
+            message=self._optsum.message,
+            made=f"Reported on {made.isoformat()}",
+        )
+
+    def _term_tests(self, method: Degrees) -> pd.DataFrame | None:
+        """F tests, where there is a term beside the intercept."""
+        tests = anova_table(self._fitted.model, method, 3)
+        columns = ["num_df", "den_df", "statistic", "p_value"]
+        return None if tests.empty else tests[columns]
+
+    def _components(self) -> pd.DataFrame:
+        """The variance components, with degrees of freedom where these are known."""
+        return component_table(
+            self.varcorr,
+            self._fitted.model.templates,
+            self.theta,
+            self._fitted.once(variance_information),
+            self._fitted.identification,
+        )
+
+    def _shares(self) -> Iterator[str]:
+        r2, icc = self.r2(), self.icc()
+        yield (
+            f"R squared: {r2['marginal']:.3f} by the fixed effects (marginal), "
+            f"{r2['conditional']:.3f} with the random effects (conditional)."
+        )
+        groups = [f"{name} {value:.3f}" for name, value in icc["adjusted"].items()]
+        yield f"Intraclass correlations (adjusted): {', '.join(groups)}."
+
+    def _criteria(self) -> Table:
+        criterion = "REML criterion" if self.reml else "Deviance"
+        numbers = {
+            criterion: self.objective,
+            "logLik": self.loglik,
+            "AIC": self.aic,
+            "BIC": self.bic,
+        }
+        rows = [(name, f"{value:.3f}") for name, value in numbers.items()]
+        rows.append(("Parameters", str(self.npar)))
+        return Table("Criteria", ("", ""), tuple(rows), "<>")
 
     def _search(self) -> Table:
         found = self._optsum
@@ -119,7 +201,7 @@ class MixedFit(
             ("Hessian", hessian),
             ("theta", ", ".join(f"{name} {at:.5g}" for name, at in self._theta_items())),
         )
-        return Table("", ("", ""), rows, "<<")
+        return Table("Search", ("", ""), rows, "<<")
 
     def _theta_items(self) -> Iterator[tuple[str, float]]:
         return zip(self.theta_names, self.theta.tolist(), strict=True)
@@ -132,4 +214,4 @@ class MixedFit(
                     figure = getattr(self, name)()
             except MixedModelsError:
                 continue
-            yield Picture(caption, as_svg(figure))
+            yield Picture(caption, as_svg(figure, name.replace("_", "-")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import AbstractContextManager
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,6 +13,11 @@ from mixedmodels.errors import MixedModelsError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# What a page does not need of an SVG file: its description, and the names of namespaces.
+_NOT_SHOWN = re.compile(r'<metadata>.*?</metadata>|\sxmlns(:\w+)?="[^"]*"', re.DOTALL)
+# What stands before an identifier where it is given or used.
+_REFERENCE = re.compile(r'(\bid="|\bhref="#|url\(#)')
 
 
 def drawing() -> Any:
@@ -41,9 +47,19 @@ def on_white() -> AbstractContextManager[None]:
     return context
 
 
-def as_svg(figure: Figure) -> str:
-    """The figure as SVG text, the same for the same figure."""
+def as_svg(figure: Figure, name: str) -> str:
+    """The figure as an SVG element for an HTML page, its text as text.
+
+    Args:
+        figure: What is drawn.
+        name: Put before all identifiers, so that pictures of one page do not share any.
+
+    Returns:
+        The same for the same figure and name.
+    """
     buffer = io.StringIO()
-    with drawing().rc_context({"svg.hashsalt": "mixedmodels", "svg.fonttype": "path"}):
+    with drawing().rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", dpi=144, metadata={"Date": None})
-    return buffer.getvalue()
+    text = buffer.getvalue()
+    text = _NOT_SHOWN.sub("", text[text.index("<svg") :])
+    return _REFERENCE.sub(rf"\g<1>{name}-", text)

@@ -1,53 +1,68 @@
 """A whole HTML page: sections of a report and pictures in one file that needs no other.
 
-The style sheet is here; the sections are `report.html`'s, and pictures come as SVG text.
+The style sheet is here. Pictures are SVG elements, so that their text can be searched.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+from mixedmodels.report.chapters import Chapter
 from mixedmodels.report.html import render_html
-from mixedmodels.report.sections import Section
 
 _STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: #222;
-       max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem; }
+:root { color-scheme: light dark; --ink: #222; --soft: #555; --paper: #fff; --line: #ccc;
+        --stripe: #f6f7f8; --note: #fff7e6; --shade: rgba(0, 0, 0, .18); }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e6e6; --soft: #a8a8a8; --paper: #16181b; --line: #444; --stripe: #1f2226;
+          --note: #33290f; --shade: rgba(255, 255, 255, .22); } }
+body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: var(--ink);
+       background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.4rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; padding-bottom: .2rem;
-     border-bottom: 1px solid #ddd; }
+     border-bottom: 1px solid var(--line); }
 code { font: .95em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace;
        overflow-wrap: anywhere; }
+p { overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: .8rem 0 1.2rem; font-variant-numeric: tabular-nums; }
-caption { color: #555; padding-bottom: .2rem; white-space: nowrap; }
-th { border-bottom: 1px solid #888; font-weight: 600; }
-th, td { padding: .15rem .9rem .15rem 0; white-space: nowrap; }
-tbody tr:nth-child(even) { background: #f6f7f8; }
-tbody tr:last-child td { border-bottom: 1px solid #ccc; }
-div > table { display: block; overflow-x: auto; }
-.notes { background: #fff7e6; border-left: 4px solid #d55e00; padding: .5rem .9rem;
+caption { color: var(--soft); padding-bottom: .2rem; white-space: nowrap; }
+th { border-bottom: 1px solid var(--soft); font-weight: 600; }
+th, td { white-space: nowrap; }
+tbody tr:nth-child(even) td { background-color: var(--stripe); }
+tbody tr:last-child td { border-bottom: 1px solid var(--line); }
+td:first-child { position: sticky; left: 0; background-color: var(--paper); }
+/* Shadows at the sides of a table that has more columns than fit: they go with scrolling. */
+div > table, .picture { display: block; overflow-x: auto; max-width: 100%;
+  background: linear-gradient(to right, var(--paper) 30%, transparent) left / 3rem 100%,
+    linear-gradient(to left, var(--paper) 30%, transparent) right / 3rem 100%,
+    linear-gradient(to right, var(--shade), transparent) left / .8rem 100%,
+    linear-gradient(to left, var(--shade), transparent) right / .8rem 100%;
+  background-attachment: local, local, scroll, scroll; background-repeat: no-repeat; }
+.notes { background: var(--note); border-left: 4px solid #d55e00; padding: .5rem .9rem;
          margin: 1rem 0; }
 .notes p { margin: .2rem 0; }
 figure { margin: 1.2rem 0 2rem; }
-figure img { max-width: 100%; height: auto; }
-figcaption { color: #555; font-size: .92rem; max-width: 46rem; }
-footer { color: #777; font-size: .85rem; margin-top: 3rem; }
+figure svg { max-width: 100%; height: auto; background: #fff; display: block; }
+figcaption { color: var(--soft); font-size: .92rem; max-width: 46rem; margin-top: .4rem; }
+footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; }
+@media (max-width: 40rem) {
+  body { font-size: 14px; margin: 1rem auto; }
+  h1 { font-size: 1.15rem; }
+  table { font-size: 13px; }
+  th, td { padding-right: .6em !important; }
+  figure svg { max-width: none; width: 30rem; } }
+@media print {
+  body { max-width: none; margin: 0; font-size: 10pt; }
+  h2, caption { break-after: avoid; }
+  table, figure { break-inside: avoid; }
+  div > table, .picture { overflow: visible; background: none; } }
 """
 
 
-class Chapter(NamedTuple):
-    """Sections under a heading."""
-
-    heading: str
-    sections: Sequence[Section]
-
-
 class Picture(NamedTuple):
-    """A picture as SVG text, and what it shows."""
+    """A picture as an SVG element, and what it shows."""
 
     caption: str
     svg: str
@@ -56,7 +71,7 @@ class Picture(NamedTuple):
 def render_page(
     title: str,
     notes: Sequence[str],
-    chapters: Iterable[Chapter],
+    chapters: Sequence[Chapter],
     pictures: Sequence[Picture],
     footer: str,
 ) -> str:
@@ -65,17 +80,18 @@ def render_page(
     Args:
         title: The formula.
         notes: What the reader should know first.
-        chapters: Text and tables.
-        pictures: Shown after them.
+        chapters: Text and tables; the last comes after the pictures.
+        pictures: What was drawn.
         footer: What made the page.
     """
     warned = "".join(f"<p>{escape(note)}</p>" for note in notes)
     body = [
         f"<h1><code>{escape(title)}</code></h1>",
         f'<div class="notes">{warned}</div>' if warned else "",
-        *(f"<h2>{escape(c.heading)}</h2>\n{render_html(c.sections)}" for c in chapters),
+        *map(_chapter, chapters[:-1]),
         "<h2>Pictures</h2>" if pictures else "",
         *map(_figure, pictures),
+        *map(_chapter, chapters[-1:]),
         f"<footer>{escape(footer)}</footer>",
     ]
     return (
@@ -87,10 +103,14 @@ def render_page(
     )
 
 
+def _chapter(chapter: Chapter) -> str:
+    return f"<h2>{escape(chapter.heading)}</h2>\n{render_html(chapter.sections)}"
+
+
 def _figure(picture: Picture) -> str:
-    data = base64.b64encode(picture.svg.encode()).decode()
     caption = escape(picture.caption)
+    svg = picture.svg.replace("<svg", f'<svg role="img" aria-label="{caption}"', 1)
     return (
-        f'<figure><img alt="{caption}" src="data:image/svg+xml;base64,{data}">'
+        f'<figure><div class="picture" tabindex="0">{svg}</div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )

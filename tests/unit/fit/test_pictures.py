@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import html
 import re
 import sys
 import warnings
@@ -117,9 +117,16 @@ def test_report(tmp_path: Path) -> None:
     fit.report(path)
     text = path.read_text(encoding="utf-8")
     # All pictures but that of the fixed effects.
-    assert text.count("data:image/svg+xml;base64,") == len(METHODS) - 1
+    pictures = text.split("<svg")[1:]
+    assert len(pictures) == len(METHODS) - 1
+    identifiers = re.findall(r'\bid="([^"]+)"', text)
+    assert len(identifiers) == len(set(identifiers))
+    assert set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', text)) <= {
+        pair for name in identifiers for pair in ((name, ""), ("", name))
+    }
+    assert "Normal quantiles</text>" in text
     assert "Singular fit" in text
-    assert "http" not in text.replace("http-equiv", "")
+    assert "http" not in text
     fit.report(tmp_path / "again.html")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == text
 
@@ -131,24 +138,41 @@ def test_report_is_white_in_any_style(tmp_path: Path) -> None:
         fit.report(tmp_path / "dark.html")
     pages = [(tmp_path / f"{name}.html").read_text("utf-8") for name in ("light", "dark")]
     for page in pages:
-        pictures = re.findall('base64,([^"]+)', page)
+        pictures = page.split("<svg")[1:]
         assert pictures
         for picture in pictures:
-            svg = base64.b64decode(picture).decode()
-            assert "#000000" not in svg
-            assert "#ffffff" in svg
+            assert "#000000" not in picture
+            assert "#ffffff" in picture
 
 
 def test_report_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = fit_of("slopes")
     fit.report(tmp_path / "a.html", pictures=False)
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
-    assert "<img" not in text
+    assert "<svg" not in text
     assert "matplotlib" not in text
     assert "24.7405" in text
     monkeypatch.setattr(mixed, "can_draw", lambda: False)
     fit.report(tmp_path / "b.html")
     assert "matplotlib is not installed" in (tmp_path / "b.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_report_of_every_kind_of_fit(tmp_path: Path, kind: str) -> None:
+    fit = fit_of(kind)
+    path = tmp_path / "fit.html"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit.report(path, pictures=False)
+    text = path.read_text(encoding="utf-8")
+    order = ["The model", "Fixed effects", "Random effects", "How it was fitted"]
+    assert re.findall("<h2>([^<]+)</h2>", text) == order
+    assert f"{fit.nobs:,} observations" in text
+    assert "nan" not in re.sub("<style>.*?</style>", "", text, flags=re.DOTALL).replace(
+        "finance", ""
+    )
+    for name in fit.coef_table().index if fit.beta.size else ():
+        assert html.escape(str(name)) in text
 
 
 def test_report_to_nowhere(tmp_path: Path) -> None:

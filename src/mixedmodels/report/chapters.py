@@ -1,0 +1,207 @@
+"""The chapters of the page that reports a fit: the model in words, tables, how it was fitted.
+
+Values come from the fit; this module chooses words and columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import scipy
+
+from mixedmodels.report.frames import DIGITS, frame_table
+from mixedmodels.report.numbers import SLACK, format_column
+from mixedmodels.report.sections import Paragraph, Section, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Fixed effects that an equation shows.
+MOST_SHOWN = 8
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_HEADERS = {
+    "estimate": "Estimate",
+    "std_error": "Std. error",
+    "lower": "2.5 %",
+    "upper": "97.5 %",
+    "statistic": "t",
+    "p_value": "p",
+}
+_TEST_HEADERS = {"num_df": "df", "den_df": "Residual df", "statistic": "F", "p_value": "p"}
+
+
+class Chapter(NamedTuple):
+    """Sections under a heading."""
+
+    heading: str
+    sections: Sequence[Section]
+
+
+class RandomPart(NamedTuple):
+    """One random-effects term: its grouping factor, effects, and number of levels."""
+
+    group: str
+    effects: tuple[str, ...]
+    levels: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageValues:
+    """What the page shows.
+
+    Attributes:
+        response: The left-hand side.
+        reml: Whether the fit is by REML.
+        n: Rows used.
+        n_dropped: Rows dropped for missing values.
+        weighted: Whether there are prior weights.
+        shifted: Whether there is an offset.
+        random: Random-effects terms.
+        fixed: `estimate`, `std_error`, `lower`, `upper`, `df`, `statistic`, `p_value`.
+        tests: F tests of terms; None without such terms.
+        components: `group`, `effect`, `sd`, `lower`, `upper`, `correlation` as text.
+        shares: Lines on R squared and intraclass correlations.
+        criteria: Rows of criteria.
+        search: Rows on how the optimum was found.
+        message: How the search ended.
+        made: Date, and version of the package.
+        others: Chapters that other parts of the library give, before the last.
+    """
+
+    response: str
+    reml: bool
+    n: int
+    n_dropped: int
+    weighted: bool
+    shifted: bool
+    random: tuple[RandomPart, ...]
+    fixed: pd.DataFrame
+    tests: pd.DataFrame | None
+    components: Table
+    shares: tuple[str, ...]
+    criteria: Table
+    search: Table
+    message: str
+    made: str
+    others: tuple[Chapter, ...] = ()
+
+
+def chapters(values: PageValues) -> list[Chapter]:
+    """The chapters in the order of the page."""
+    found = [
+        Chapter("The model", [Paragraph(tuple(_words(values))), Paragraph(equation(values))]),
+        Chapter("Fixed effects", list(_fixed(values))),
+        Chapter("Random effects", [values.components, Paragraph(values.shares)]),
+        *values.others,
+        Chapter(
+            "How it was fitted", [values.criteria, values.search, Paragraph((values.message,))]
+        ),
+    ]
+    return [chapter for chapter in found if chapter.sections]
+
+
+def _paragraph(line: str) -> Paragraph:
+    return Paragraph((line,))
+
+
+def _words(values: PageValues) -> Iterator[str]:
+    method = "restricted maximum likelihood (REML)" if values.reml else "maximum likelihood"
+    yield f"Linear mixed model of {values.response}, fitted by {method}."
+    dropped = f" ({values.n_dropped:,} dropped for missing values)" if values.n_dropped else ""
+    levels = {part.group: part.levels for part in values.random}
+    groups = ", ".join(f"{count:,} levels of {group}" for group, count in levels.items())
+    yield f"Data: {values.n:,} observations{dropped}; {groups}. {values.made}."
+    names = [name for name in values.fixed.index if name != "(Intercept)"]
+    if names:
+        yield f"Fixed effects: {_listed(names)}."
+    for part in values.random:
+        effects = ["intercept" if name == "(Intercept)" else name for name in part.effects]
+        yield f"Random effects of {part.group}: {_listed(effects)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:MOST_SHOWN])
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def equation(values: PageValues) -> tuple[str, ...]:
+    """Lines of the model as an equation, with β for fixed effects and b for random ones."""
+    names = list(values.fixed.index)
+    if len(names) > MOST_SHOWN:
+        fixed = ["Xβ"]
+    else:
+        first = 0 if "(Intercept)" in names else 1
+        fixed = [_product(_indexed("β", first + k), name) for k, name in enumerate(names)]
+    random, distributions, number = [], [], 0
+    for part in values.random:
+        symbols = []
+        for name in part.effects:
+            symbols.append(_indexed("b", number))
+            random.append(_product(f"{symbols[-1]}[{part.group}]", name))
+            number += 1
+        what = symbols[0] if len(symbols) == 1 else f"({', '.join(symbols)})"
+        spread = "σ²" if len(symbols) == 1 else "Σ"
+        distributions.append(f"{what} ~ N(0, {spread}) for every level of {part.group}")
+    terms = [*fixed, *random, *(["offset"] if values.shifted else []), "ε"]
+    residual = "ε ~ N(0, σ² / weight)" if values.weighted else "ε ~ N(0, σ²)"
+    return (f"{values.response} = {' + '.join(terms)}", *distributions, residual)
+
+
+def _indexed(letter: str, number: int) -> str:
+    return letter + str(number).translate(_SUBSCRIPTS)
+
+
+def _product(coefficient: str, name: str) -> str:
+    return coefficient if name == "(Intercept)" else f"{coefficient} · {name}"
+
+
+def _fixed(values: PageValues) -> Iterator[Section]:
+    if values.fixed.empty:
+        yield Paragraph(("No fixed effects",))
+        return
+    yield _headed(frame_table(values.fixed, "Coefficients, with 95 % limits"), _HEADERS)
+    if values.tests is not None:
+        yield _headed(frame_table(values.tests, "F tests of the terms, type III"), _TEST_HEADERS)
+
+
+def _headed(table: Table, names: Mapping[str, str]) -> Table:
+    header = tuple(names.get(name, name) for name in table.header)
+    return Table(table.caption, header, table.rows, table.sides)
+
+
+def component_section(table: pd.DataFrame) -> Table:
+    """Standard deviations with 95 % limits, and correlations.
+
+    The limits are those of a variance whose estimate is a multiple of a chi-square variable, by its
+    degrees of freedom.
+
+    Args:
+        table: `grp`, `var1`, `var2`, `sdcor`, `df` of every component.
+    """
+    sds = table[table["var2"].isna()]
+    df = sds["df"].to_numpy(dtype=np.float64)
+    sd = sds["sdcor"].to_numpy(dtype=np.float64)
+    limits = [sd * np.sqrt(df / scipy.special.chdtri(df, tail)) for tail in (0.025, 0.975)]
+    columns = [format_column(values, DIGITS, SLACK) for values in (sd, *limits)]
+    rows = []
+    for i, (group, effect) in enumerate(zip(sds["grp"], sds["var1"], strict=True)):
+        own = table[(table["grp"] == group) & table["var2"].notna()]
+        others = own[own["var2"] == effect]
+        correlations = [
+            f"{r:.3f} with {name}" for name, r in zip(others["var1"], others["sdcor"], strict=True)
+        ]
+        cells = ["" if cell == "nan" else cell for cell in (column[i] for column in columns)]
+        rows.append((str(group), effect or "", *cells, ", ".join(correlations)))
+    header = ("Group", "Effect", "SD", "2.5 %", "97.5 %", "Correlation")
+    correlated = any(row[-1] for row in rows)
+    width = len(header) if correlated else len(header) - 1
+    return Table(
+        "Standard deviations, with 95 % limits by chi-square",
+        header[:width],
+        tuple(row[:width] for row in rows),
+        "<<>>><"[:width],
+    )
