@@ -49,7 +49,8 @@ def lmer(
         weights: Prior weights: a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment" (the default), "sum", "helmert", "poly" or a matrix.
-        na_action: "omit" drops rows with a missing value in any variable used, "raise" refuses.
+        na_action: "omit" drops rows with a missing value in any variable used, "exclude" does so
+            and keeps their places: results by row are NaN there; "raise" refuses.
         start: (m,) theta to start from; by moments if None.
         optimizer: "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell" or
             "BOBYQA" (with the extra nlopt).

@@ -23,7 +23,8 @@ from mixedmodels.covariance import Templates
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.criterion.pls import PLS, penalized_least_squares
 from mixedmodels.design import Design, build_design
-from mixedmodels.design.alignment import at_rows_used, row_numbers
+from mixedmodels.design.alignment import row_numbers
+from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.checks import check_response
 from mixedmodels.design.places import used_rows
 from mixedmodels.errors import DataError, ModelError
@@ -59,7 +60,8 @@ class LinearMixedModel(Guided):
         weights: Prior weights: a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
-        na_action: "omit" drops rows with a missing value, "raise" refuses them.
+        na_action: "omit" drops rows with a missing value, "exclude" drops them and keeps their
+            places: results by row are NaN there, "raise" refuses them.
         threads: Threads that a fit may use; None leaves the choice to the library.
 
     Raises:
@@ -339,7 +341,7 @@ class LinearMixedFit(MixedFit):
                 ", which leaves rows of the data out (a pandas Series with the data's index is "
                 "taken at the rows used)"
             )
-        given = at_rows_used(y, design.rows, design.index)
+        given = at_rows_used(y, design)
         response = row_numbers("The new response", given, self.nobs, design.index, which)
         bad = np.flatnonzero(~np.isfinite(response))
         if bad.size:

@@ -19,7 +19,7 @@ from mixedmodels.errors import MixedModelsError
 _MOST_THREADS = 64
 _THREADS_PER_PROCESSOR = 4
 
-NaAction: TypeAlias = Literal["omit", "raise"]
+NaAction: TypeAlias = Literal["omit", "exclude", "raise"]
 OptimizerName: TypeAlias = Literal[
     "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "BOBYQA"
 ]

@@ -110,8 +110,9 @@ class Influence(Result):
         what = "rows" if self.by == "row" else f"levels of {self.by}"
         if self.by == "labels":
             what = "groups of rows"
-        lines = [f"Influence of {len(self.beta)} {what}, {self.method}"]
-        failed = int((~self.converged).sum())
+        made = int(self.converged.count())
+        lines = [f"Influence of {made} {what}, {self.method}"]
+        failed = made - int(self.converged.sum())
         if failed:
             lines.append(f"{failed} without a converged fit; see notes")
         if not len(self.full_beta):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.design import by_row
 from mixedmodels.diagnostics.all_fit import all_fit
 from mixedmodels.diagnostics.deletion import influence
 from mixedmodels.diagnostics.influence import Influence
@@ -17,7 +17,6 @@ from mixedmodels.diagnostics.pca import RandomEffectsPCA, random_effects_pca
 from mixedmodels.diagnostics.rows import (
     cooks_by_row,
     residuals_of_kind,
-    row_labels,
     rows_of,
 )
 from mixedmodels.diagnostics.singularity import Singularity, singularity
@@ -40,7 +39,7 @@ class Diagnostics(Values):
     # -- rows ---------------------------------------------------------------------------
 
     def _by_row(self, values: FloatArray, name: str) -> pd.Series[float]:
-        return pd.Series(np.array(values), row_labels(self._design), name=name)
+        return by_row.series(self._design, values, name)
 
     def leverage(self) -> pd.Series[float]:
         """Hat values: how much of its own fitted value each row is, theta held.

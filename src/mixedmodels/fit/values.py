@@ -14,6 +14,7 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
+from mixedmodels.design import by_row
 from mixedmodels.design.lookup import ByGroup, GroupNames
 from mixedmodels.design.names import Effect, Labels
 from mixedmodels.estimates.messages import fit_messages, singular_terms
@@ -193,9 +194,22 @@ class Values(Guided, ABC):
 
     # -- rows ---------------------------------------------------------------------------
 
+    @property
+    def fitted(self) -> pd.Series[float]:
+        """(n,) offset + X beta + Z b by row label.
+
+        Of the rows used, or under `na_action="exclude"` of all rows, NaN where one is left out.
+        """
+        return by_row.series(self._design, self._fitted_values, "fitted")
+
+    @property
+    def residuals(self) -> pd.Series[float]:
+        """(n,) y - fitted by row label, of the same rows as `fitted`."""
+        return by_row.series(self._design, self._raw_residuals, "residuals")
+
     @cached_property
-    def fitted(self) -> FloatArray:
-        """(n,) offset + X beta + Z b on the rows used."""
+    def _fitted_values(self) -> FloatArray:
+        """(n,) the same on the rows used."""
         design = self._design
         mean = random_part(
             self._fitted.model.templates, design.groups, design.terms, self._solution.b, design.n
@@ -208,9 +222,8 @@ class Values(Guided, ABC):
         return mean
 
     @cached_property
-    def residuals(self) -> FloatArray:
-        """(n,) y - fitted on the rows used."""
-        left: FloatArray = self._design.y - self.fitted
+    def _raw_residuals(self) -> FloatArray:
+        left: FloatArray = self._design.y - self._fitted_values
         left.flags.writeable = False
         return left
 

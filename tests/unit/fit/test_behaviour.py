@@ -25,17 +25,19 @@ def test_arrays_are_read_only_and_tables_are_copies(make_fit: MakeFit) -> None:
     for array in (
         fit.theta,
         fit.beta,
-        fit.fitted,
-        fit.residuals,
         fit.ranef_cov()["Subject"],
     ):
         assert not array.flags.writeable
     fixef = fit.fixef
     before = fixef["Days"]
     fixef["Days"] = 0.0
+    fitted = fit.fitted
+    first = fitted.iloc[0]
+    fitted.iloc[0] = 0.0
     changed = fit.ranef()["Subject"]
     changed.iloc[0, 0] = 1e6
     assert fit.fixef["Days"] == before
+    assert fit.fitted.iloc[0] == first
     assert fit.ranef()["Subject"].iloc[0, 0] != 1e6
 
 
