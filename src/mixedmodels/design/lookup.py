@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from mixedmodels.design.design import Design
 from mixedmodels.design.groups import GroupingFactor
 from mixedmodels.errors import FormulaError, MixedModelsError, did_you_mean
-from mixedmodels.formula import Factor, RandomTerm, parse_formula
+from mixedmodels.formula import RandomTerm, parse_formula
+from mixedmodels.formula.random_terms import group_signature, term_signature
 from mixedmodels.naming import ambiguous
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class GroupNames:
 
     def __init__(self, groups: Sequence[GroupingFactor]) -> None:
         self.names = [group.name for group in groups]
-        self._known = [_group_signature(group.spec.factors) for group in groups]
+        self._known = [group_signature(group.spec.factors) for group in groups]
         self._plain = [frozenset(f.name for f in group.spec.factors) for group in groups]
 
     def find(self, asked: Any) -> int | None:
@@ -47,7 +47,7 @@ class GroupNames:
             return None
         if asked in self.names:
             return self.names.index(asked)
-        wanted = {_group_signature(term.grouping) for term in _parsed(asked)}
+        wanted = {group_signature(term.grouping) for term in _parsed(asked)}
         found = [g for g, known in enumerate(self._known) if known in wanted]
         if not found:
             plain = frozenset(part.strip() for part in asked.split(":"))
@@ -97,8 +97,8 @@ def find_terms(design: Design, asked: Any) -> list[int]:
         return []
     names = [group.name for group in design.groups]
     if "|" in asked and asked not in names:
-        wanted = {_term_signature(term) for term in _parsed(asked, strict=True)}
-        known = [_term_signature(term.source) for term in design.terms]
+        wanted = {term_signature(term) for term in _parsed(asked, strict=True)}
+        known = [term_signature(term.source) for term in design.terms]
         return [t for t, own in enumerate(known) if own in wanted] if wanted <= set(known) else []
     group = GroupNames(design.groups).find(asked)
     return [t for t, term in enumerate(design.terms) if term.group == group]
@@ -124,17 +124,3 @@ def _parsed(text: str, *, strict: bool = False) -> tuple[RandomTerm, ...]:
         if strict:
             raise MixedModelsError(f"{error.message} It was {text!r}.") from None
         return ()
-
-
-def _group_signature(grouping: Sequence[Factor]) -> frozenset[str]:
-    return frozenset(map(_key, grouping))
-
-
-def _term_signature(term: RandomTerm) -> Hashable:
-    lhs = frozenset(frozenset(map(_key, product.factors)) for product in term.terms)
-    return lhs, term.correlated or len(term.terms) == 1, _group_signature(term.grouping)
-
-
-def _key(factor: Factor) -> str:
-    """What tells factors apart, without the spaces of an expression."""
-    return factor.key if factor.is_column else re.sub(r"\s+", "", factor.name)
