@@ -78,15 +78,15 @@ def _random_term(
 
 def group_signature(grouping: Sequence[Factor]) -> frozenset[str]:
     """What tells groups apart: their factors, in any order and spacing."""
-    return frozenset(map(_key, grouping))
+    return frozenset(map(factor_signature, grouping))
 
 
 def term_signature(term: RandomTerm) -> Hashable:
     """What tells random-effects terms apart: columns, bar and group."""
-    lhs = frozenset(frozenset(map(_key, product.factors)) for product in term.terms)
+    lhs = frozenset(frozenset(map(factor_signature, product.factors)) for product in term.terms)
     return lhs, term.correlated or len(term.terms) == 1, group_signature(term.grouping)
 
 
-def _key(factor: Factor) -> str:
+def factor_signature(factor: Factor) -> str:
     """What tells factors apart, without the spaces of an expression."""
     return factor.key if factor.is_column else re.sub(r"\s+", "", factor.name)
