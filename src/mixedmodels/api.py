@@ -16,7 +16,7 @@ from mixedmodels.errors import FileError, MixedModelsError, ModelError
 from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
-from mixedmodels.linear import LinearMixedFit, LinearMixedModel
+from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
 from mixedmodels.prediction.denovo import check_sigma, simulate_design, theta_from_sd
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.settings import Control, NaAction, OptimizerName, thread_count
@@ -114,7 +114,7 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearM
     count = thread_count(threads)
     saved = load_fit(path)
     try:
-        return LinearMixedModel.restore(*saved, threads=count)
+        return restored(saved, count)
     except ModelError as error:
         raise FileError(f"{path_text(path)} cannot be understood: {error}") from error
 

@@ -136,7 +136,7 @@ def test_making_a_model_ends_soon() -> None:
 
     def make() -> None:
         for _ in range(1000):
-            LinearMixedModel("y ~ 1 + (1 | a) + (1 | b)", data).analysis  # noqa: B018
+            LinearMixedModel("y ~ 1 + (1 | a) + (1 | b)", data)._model.analysis  # noqa: B018
 
     assert interrupt(make, 0.5) < SOON
 

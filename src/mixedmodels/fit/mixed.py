@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.diagnostics import Diagnostics
+from mixedmodels.fit.frames import Frames
 from mixedmodels.fit.inference import Inference
 from mixedmodels.fit.likelihood import Likelihood
 from mixedmodels.fit.pictures import Pictures
@@ -43,7 +44,7 @@ _CAPTIONS = {
 }
 
 
-class MixedFit(Inference, Likelihood, Prediction, Diagnostics, Tidying, Reports, Pictures):
+class MixedFit(Inference, Likelihood, Prediction, Diagnostics, Tidying, Frames, Reports, Pictures):
     """A fit with all its roles, of whichever kind of model; see `LinearMixedFit`."""
 
     def save(self, path: str | os.PathLike[str]) -> None:

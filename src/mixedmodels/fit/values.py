@@ -92,6 +92,11 @@ class Values(Guided, ABC):
         return self._solution.theta
 
     @property
+    def formula(self) -> str:
+        """The formula as typed."""
+        return self._design.formula.text
+
+    @property
     def theta_names(self) -> list[str]:
         """Names of theta, as lme4's: `Subject.(Intercept)`, `Subject.Days.(Intercept)`."""
         return list(self._fitted.model.templates.names)
@@ -181,6 +186,11 @@ class Values(Guided, ABC):
     def nobs(self) -> int:
         """Rows used."""
         return self._solution.n
+
+    @property
+    def ngroups(self) -> dict[str, int]:
+        """Levels of each grouping factor, by its name."""
+        return {group.name: group.n_levels for group in self._design.groups}
 
     @property
     def npar(self) -> int:

@@ -129,7 +129,7 @@ def test_varcorr_views(make_fit: MakeFit) -> None:
 
 def test_correlation_with_a_zero_variance_is_undefined(make_fit: MakeFit) -> None:
     fit = make_fit("sleepstudy_slope_reml")
-    varcorr = VarCorr.from_theta(fit.model.templates, np.array([0.0, 0.0, 0.5]), 2.0)
+    varcorr = VarCorr.from_theta(fit.model._model.templates, np.array([0.0, 0.0, 0.5]), 2.0)
     np.testing.assert_array_equal(varcorr.corr["Subject"], [[1.0, np.nan], [np.nan, 1.0]])
     np.testing.assert_array_equal(varcorr.cov["Subject"], [[0.0, 0.0], [0.0, 1.0]])
     assert "nan" in str(varcorr)

@@ -96,6 +96,7 @@ def test_model_without_fixed_effects() -> None:
     optsum: Any = SimpleNamespace(converged=True, control=Control())
     identified = SimpleNamespace(messages=())
     model: Any = SimpleNamespace(
+        _given=None,
         design=design,
         templates=TEMPLATES,
         criterion=lambda **_: None,

@@ -100,7 +100,7 @@ def results(fit: mm.LinearMixedFit) -> dict[str, Any]:
             "pls": fit.model.pls(fit.theta),
             "block_plan": fit.model.block_plan(),
             "design": fit.model.design,
-            "templates": fit.model.templates,
+            "templates": fit.model._model.templates,
             "solution": fit.solution,
             "optsum": fit.optsum,
             "varcorr": fit.varcorr,
