@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from mixedmodels.design.design import Design
 from mixedmodels.design.groups import GroupingFactor
@@ -15,8 +15,6 @@ from mixedmodels.errors import FormulaError, MixedModelsError, did_you_mean
 from mixedmodels.formula import RandomTerm, parse_formula
 from mixedmodels.formula.random_terms import group_signature, term_signature
 from mixedmodels.naming import ambiguous
-
-T = TypeVar("T")
 
 # Factors of an interaction whose orders are all tried.
 _FEW = 4
@@ -61,30 +59,6 @@ class GroupNames:
         hint = did_you_mean(asked, self.names) if isinstance(asked, str) else ""
         listed = ", ".join(self.names)
         return f"{asked!r} is not a grouping factor of this model; it has {listed}.{hint}"
-
-
-class ByGroup(dict[str, T]):
-    """A dict by grouping factor, whose keys may be written as in a formula (`h:g` for `g:h`).
-
-    Args:
-        values: By name.
-        groups: Finds names.
-    """
-
-    def __init__(self, values: dict[str, T], groups: GroupNames) -> None:
-        super().__init__(values)
-        self._groups = groups
-
-    def __missing__(self, key: Any) -> T:
-        """The value of the grouping factor that the key means.
-
-        Raises:
-            KeyError: No such grouping factor.
-        """
-        found = self._groups.find(key)
-        if found is None:
-            raise KeyError(self._groups.unknown(key))
-        return self[self._groups.names[found]]
 
 
 def find_terms(design: Design, asked: Any) -> list[int]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.fit.aliases import Aliases
 from mixedmodels.fit.diagnostics import Diagnostics
 from mixedmodels.fit.frames import Frames
 from mixedmodels.fit.inference import Inference
@@ -44,7 +45,9 @@ _CAPTIONS = {
 }
 
 
-class MixedFit(Inference, Likelihood, Prediction, Diagnostics, Tidying, Frames, Reports, Pictures):
+class MixedFit(
+    Inference, Likelihood, Prediction, Diagnostics, Tidying, Frames, Aliases, Reports, Pictures
+):
     """A fit with all its roles, of whichever kind of model; see `LinearMixedFit`."""
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -15,8 +15,9 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
 from mixedmodels.design import by_row
-from mixedmodels.design.lookup import ByGroup, GroupNames
+from mixedmodels.design.lookup import GroupNames
 from mixedmodels.design.names import Effect, Labels
+from mixedmodels.estimates.by_group import ByGroup
 from mixedmodels.estimates.messages import fit_messages, singular_terms
 from mixedmodels.estimates.model import Fitted, conditional_covariances
 from mixedmodels.estimates.solution import Solution
@@ -239,21 +240,22 @@ class Values(Guided, ABC):
 
     # -- effects by level ---------------------------------------------------------------
 
-    def ranef(self) -> dict[str, pd.DataFrame]:
+    def ranef(self) -> ByGroup[pd.DataFrame]:
         """Conditional modes of the random effects: a table (levels by effects) per grouping factor.
 
         Terms on the same grouping factor share a table, their columns in order of theta;
         rows follow the order of the factor's levels. Rows are labelled by the levels as the data
         have them: with integers in the data it is `.loc[101]`, with text `.loc["101"]`; the levels
         of an interaction, `g:h`, are text, `.loc["101:a"]`.
-        `tables["h:g"]` gives those of `g:h`. An effect that two terms of one grouping factor have
-        is called by its term too, `(Intercept) [term 2]`.
+        The result is a mapping by grouping factor that prints; `tables["h:g"]` gives those of
+        `g:h`. An effect that two terms of one grouping factor have is called by its term too,
+        `(Intercept) [term 2]`.
         """
         design = self._design
         found = ranef_tables(self._fitted.model.templates, design.groups, self._solution.b)
         return ByGroup(found, GroupNames(design.groups))
 
-    def ranef_cov(self) -> dict[str, FloatArray]:
+    def ranef_cov(self) -> ByGroup[FloatArray]:
         """Conditional covariances of the random effects: (levels, s, s) per grouping factor.
 
         Given y, theta and sigma; levels in the order of the rows of `ranef()`, rows and columns in
@@ -279,8 +281,11 @@ class Values(Guided, ABC):
         """
         return ranef_table(self.ranef(), self.ranef_cov())
 
-    def coef(self) -> dict[str, pd.DataFrame]:
-        """Fixed plus random effects: a table (levels by coefficients) per grouping factor."""
+    def coef(self) -> ByGroup[pd.DataFrame]:
+        """lme4's `coef`, per level: fixed plus random effects, a table for each grouping factor.
+
+        The fixed effects alone are `fixef`; with their tests, `coef_table()`.
+        """
         fixed = self._fixed_effects
         fixef = [(fixed[j], float(self.beta[j])) for j in self._solution.kept]
         effects = {group.name: self._effects_of(g) for g, group in enumerate(self._design.groups)}
