@@ -7,7 +7,7 @@ many levels or random effects as rows. They are NaN, with the reason in `notes`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,8 @@ from mixedmodels.design.codes import categorize
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.diagnostics.information import information_root
-from mixedmodels.diagnostics.one_step import Deletions, newton_matrix, rows_by_one_step
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.diagnostics.one_step import Deletions, newton_matrix, no_step, rows_by_one_step
+from mixedmodels.errors import ArgumentError, MixedModelsError
 from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.naming import first_few
@@ -31,6 +31,7 @@ from mixedmodels.settings import (
     INFLUENCE_METHODS,
     Control,
     InfluenceMethod,
+    check_flag,
     check_option,
     thread_count,
 )
@@ -127,6 +128,32 @@ def _grouped(by: str, levels: pd.Index, codes: npt.NDArray[Any]) -> RowSets:
     return RowSets(by, levels, start, np.argsort(codes, kind="stable").astype(np.int64))
 
 
+# How a step of theta is made from a gradient; None for a search.
+_NEWTON: dict[InfluenceMethod, Callable[[Fitted], FloatArray | None]] = {
+    "exact": lambda _fitted: None,
+    "one-step": newton_matrix,
+    "held": no_step,
+}
+
+
+def chosen_method(
+    method: InfluenceMethod | None, exact: bool | None, default: InfluenceMethod
+) -> InfluenceMethod:
+    """The method that `method` and `exact` ask for together.
+
+    Raises:
+        MixedModelsError: An unknown method, or two that contradict each other.
+    """
+    if exact is not None:
+        check_flag("exact", exact)
+    if method is None:
+        return default if exact is None else "exact" if exact else "held"
+    check_option("method", method, INFLUENCE_METHODS)
+    if exact is not None and exact != (method == "exact"):
+        raise ArgumentError(f"exact={exact} contradicts method={method!r}; give one of them.")
+    return method
+
+
 def influence(
     fitted: Fitted,
     by: str | npt.ArrayLike | None,
@@ -142,14 +169,13 @@ def influence(
         MixedModelsError: An unknown method, grouping factor or label, or an invalid number of
             threads.
     """
-    check_option("method", method, INFLUENCE_METHODS)
     count = thread_count(threads, fitted.model.threads)
     asked = row_sets(fitted, by).chosen(only)
     sets, control = asked.not_empty(), control or fitted.optsum.control
-    if method == "one-step" and by is None:
-        found = rows_by_one_step(fitted, sets.rows)
+    newton = _NEWTON[method](fitted)
+    if newton is not None and by is None:
+        found = rows_by_one_step(fitted, sets.rows, newton)
     else:
-        newton = newton_matrix(fitted) if method == "one-step" else None
         found = _fits(fitted, sets, control, newton, fitted.model.affordable_threads(count))
     return _on_all(_result(fitted, sets, method, found, control), asked)
 

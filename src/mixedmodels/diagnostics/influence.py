@@ -28,7 +28,7 @@ class Influence(Result):
 
     Attributes:
         by: What was left out at a time: "row", a grouping factor's name, or "labels".
-        method: "exact" for fits, "one-step" for one Newton step from the fit with all rows.
+        method: "exact" for fits, "held" for theta kept, "one-step" for one Newton step of theta.
         beta: (deletions, p) coefficients; NaN where a column became dependent.
         std_error: (deletions, p) their standard errors.
         theta: (deletions, m).
