@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.by_row import on_all_rows, used_labels
 from mixedmodels.diagnostics.tidy import beside, labelled_columns, model_columns
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees
+from mixedmodels.inference.information import variance_information
 from mixedmodels.prediction.bootstrap import Plan, bootstrap, bootstrap_statistic
 from mixedmodels.prediction.intervals import (
     Wanted,
@@ -104,8 +106,12 @@ class Prediction(Values):
             level: Coverage of the interval.
             ddf: Method for degrees of freedom, as in `coef_table`. Where no random effects take
                 part, standard errors and quantiles are its own, so that the interval is that of
-                `test`. Where some do, it has no degrees of freedom for their errors: the residual's
-                (n less the rank of X) serve, or infinitely many by "none".
+                `test`. Where some do, standard errors are those given theta, and "satterthwaite"
+                matches the variance of each row's estimated variance, that of the random effects
+                included, as SAS does: close to the residual's degrees of freedom for a level with
+                many rows, few for a new level of a factor with few. "kenward-roger" has no
+                rule of its own for such rows and takes the same; "residual" is n less the rank of
+                X for all, "none" the normal distribution, as glmmTMB's and merTools' intervals.
             uncertainty: "conditional" takes the variance parameters theta as known, as lme4 and its
                 relatives do; "full" averages over what the data leave open about them, which for
                 few groups makes intervals wider, and above all right; it has no use for `ddf`.
@@ -143,7 +149,7 @@ class Prediction(Values):
         if uncertainty == "full":
             table = averaged_intervals(self._fitted, target, wanted)
         elif terms or not self._solution.p:
-            table = conditional_intervals(self._fitted, target, wanted, method)
+            table = conditional_intervals(self._fitted, target, wanted, method, self._known)
         else:
             tests = announced_degrees(self._fitted, method)
             table = fixed_intervals(self._fitted, target, wanted, tests)
@@ -154,6 +160,11 @@ class Prediction(Values):
                 given = labelled_columns(data, table.index)
             table = beside(given, table)
         return on_all_rows(self._design, table) if data is None else table
+
+    def _known(self) -> FloatArray:
+        """Covariance of theta along the axes and log sigma, NaN with a warning where unknown."""
+        announced_degrees(self._fitted, "satterthwaite")
+        return self._fitted.once(variance_information).vcov
 
     def _target(
         self, data: Any, terms: Sequence[int], weights: Any, allow_new_levels: bool
