@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import AnyArray
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
@@ -53,6 +54,12 @@ class ByGroup(Result, Mapping[str, T]):
     def __len__(self) -> int:
         """Number of grouping factors."""
         return len(self.parts)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        """All numbers, part after part, as one array without labels."""
+        del copy  # a new array in any case
+        parts = [np.asarray(part).ravel() for part in self.parts.values()]
+        return np.array(np.concatenate(parts), dtype=dtype)
 
     def to_frame(self) -> pd.DataFrame:
         """The parts under each other, indexed by grouping factor and row.

@@ -79,6 +79,7 @@ def test_results_by_group_are_mappings_that_print(name: str) -> None:
         assert len(found.to_frame()) >= sum(fit.ngroups.values())
         for text in (str(found), found._repr_html_(), found.to_markdown(), found.to_latex()):
             assert all(group.split(":")[0] in text for group in found)
+        assert np.asarray(found).size == sum(np.size(part) for part in found.values())
         again = pickle.loads(pickle.dumps(found))
         for group in found:
             np.testing.assert_array_equal(again[group], found[group])
