@@ -69,6 +69,7 @@ def intervals(fit: mm.LinearMixedFit, new: pd.DataFrame, kind: str) -> FloatArra
         allow_new_levels=True,
         kind="prediction",
         uncertainty="full" if kind == "full" else "conditional",
+        ddf="residual",
     )
     if kind == "normal":
         half = 1.959964 * table["std_error"]

@@ -27,8 +27,8 @@ def mixedmodels_core(case: Case, data: pd.DataFrame, threads: int) -> Call:
     """This package: `Design` to fit."""
     spec = import_module("mixedmodels.formula").parse_formula(case.formula)
     design = import_module("mixedmodels.design").build_design(spec, data)
-    model = import_module("mixedmodels.linear").LinearMixedModel
-    return lambda: Answer(model.from_design(design, threads, reml=False).fit().deviance)
+    from_design = import_module("mixedmodels.linear").from_design
+    return lambda: Answer(from_design(design, threads, reml=False).fit().deviance)
 
 
 def mixedmodels_refit(case: Case, data: pd.DataFrame, threads: int) -> Call:

@@ -130,6 +130,7 @@ def design_of(case: Case) -> Any:
         index=data.index,
         response_name=case.response,
         messages=(),
+        all_rows=None,
     )
 
 

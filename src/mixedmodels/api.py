@@ -17,7 +17,7 @@ from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.fit.reports import models_side_by_side
 from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
-from mixedmodels.linear import LinearMixedFit, LinearMixedModel
+from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
 from mixedmodels.prediction.denovo import check_sigma, simulate_design, theta_from_sd
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.report.side_by_side import Below, ModelTable
@@ -51,7 +51,8 @@ def lmer(
         weights: Prior weights: a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment" (the default), "sum", "helmert", "poly" or a matrix.
-        na_action: "omit" drops rows with a missing value in any variable used, "raise" refuses.
+        na_action: "omit" drops rows with a missing value in any variable used, "exclude" does so
+            and keeps their places: results by row are NaN there; "raise" refuses.
         start: (m,) theta to start from; by moments if None.
         optimizer: "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell" or
             "BOBYQA" (with the extra nlopt).
@@ -115,7 +116,7 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearM
     count = thread_count(threads)
     saved = load_fit(path)
     try:
-        return LinearMixedModel.restore(*saved, threads=count)
+        return restored(saved, count)
     except ModelError as error:
         raise FileError(f"{path_text(path)} cannot be understood: {error}") from error
 

@@ -146,6 +146,12 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit.add_argument("--weights", metavar="COL", help="column (or expression) of prior weights")
     fit.add_argument("--offset", metavar="COL", help="column (or expression) of known terms")
     fit.add_argument("--optimizer", choices=OPTIMIZERS, default="auto", help="default: auto")
+    fit.add_argument(
+        "--ddf",
+        metavar="METHOD",
+        help="degrees of freedom of the tests: satterthwaite (default), kenward-roger, residual or "
+        "none; prints the whole summary",
+    )
     fit.add_argument("--threads", type=int, metavar="N", help="most threads to use")
     fit.add_argument("--verbose", action="store_true", help="print a line per iteration")
     text = fit.add_argument_group("text files", "found in the file where they are not given")

@@ -23,7 +23,7 @@ from mixedmodels.errors import ConvergenceWarning, FileError, SingularFitWarning
 from mixedmodels.layout import TextOptions
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.readers import read_table
-from mixedmodels.settings import thread_count
+from mixedmodels.settings import DfMethod, df_method, thread_count
 from mixedmodels.storage.files import check_target
 
 OK, NOT_CONVERGED = 0, 1
@@ -47,6 +47,7 @@ def fit(arguments: argparse.Namespace) -> int:
         0, or 1 where the fit did not converge.
     """
     thread_count(arguments.threads)
+    ddf = None if arguments.ddf is None else df_method(arguments.ddf)
     _check_files(arguments)
     options = TextOptions(arguments.sep, arguments.decimal, arguments.encoding)
     data, notes, naming = read_table(arguments.data, options)
@@ -67,9 +68,11 @@ def fit(arguments: argparse.Namespace) -> int:
             found.save(arguments.save)
         if arguments.report is not None:
             found.report(arguments.report)
-        text = (
-            json.dumps(as_json(found), indent=2, allow_nan=False) if arguments.json else str(found)
-        )
+        if arguments.json:
+            content = as_json(found, ddf or "satterthwaite")
+            text = json.dumps(content, indent=2, allow_nan=False)
+        else:
+            text = str(found) if ddf is None else str(found.summary(ddf))
     print(text)
     return OK if found.converged else NOT_CONVERGED
 
@@ -125,7 +128,7 @@ def _warnings_in_words() -> Iterator[None]:
                 _say("warning", message)
 
 
-def as_json(found: LinearMixedFit) -> dict[str, Any]:
+def as_json(found: LinearMixedFit, ddf: DfMethod = "satterthwaite") -> dict[str, Any]:
     """A fit as an object of JSON; a number that is not finite (an aliased one) becomes null.
 
     What has a name stands in lists of records: two columns may have the same name.
@@ -144,9 +147,11 @@ def as_json(found: LinearMixedFit) -> dict[str, Any]:
         "bic": _number(found.bic),
         "theta": _records(found.theta_names, found.theta),
         "beta": [
-            {"name": name, "value": _number(value), "se": _number(kept.get(j, math.nan))}
+            {"name": name, "value": _number(value), "std_error": _number(kept.get(j, math.nan))}
             for j, (name, value) in enumerate(zip(design.x_names, found.beta, strict=True))
         ],
+        "ddf": ddf,
+        "tests": _tests(found, ddf),
         "sigma": _number(found.sigma),
         "groups": [{"name": group.name, "levels": group.n_levels} for group in design.groups],
         "random": [
@@ -163,6 +168,19 @@ def as_json(found: LinearMixedFit) -> dict[str, Any]:
         "evaluations": found.optsum.n_objective,
         "messages": list(found.messages),
     }
+
+
+def _tests(found: LinearMixedFit, ddf: DfMethod) -> list[dict[str, Any]]:
+    """The tests of the coefficients kept; infinitely many degrees of freedom become null."""
+    table = found.coef_table(ddf)
+    names = ("estimate", "std_error", "df", "statistic", "p_value")
+    return [
+        {
+            "name": str(row),
+            **{name: _number(value) for name, value in zip(names, values, strict=True)},
+        }
+        for row, values in zip(table.index, table[list(names)].to_numpy().tolist(), strict=True)
+    ]
 
 
 def _records(names: Iterable[str], values: Iterable[float]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ are in one module. `api.lmer` takes all stages at once.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,29 +17,35 @@ import numpy.typing as npt
 import scipy
 
 from mixedmodels import blocks
-from mixedmodels._core import Analysis
 from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
-from mixedmodels.covariance import Templates
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.criterion.pls import PLS, penalized_least_squares
 from mixedmodels.design import Design, build_design
-from mixedmodels.design.alignment import at_rows_used, row_numbers
+from mixedmodels.design.alignment import row_numbers
+from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.checks import check_response
+from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
 from mixedmodels.errors import DataError, ModelError
 from mixedmodels.estimates.matrices import covariance_factor, transposed_z
 from mixedmodels.estimates.messages import announce
 from mixedmodels.estimates.model import Fitted, Model
-from mixedmodels.estimates.solution import Solution
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.formula import parse_formula
+from mixedmodels.formula.update import updated_formula
 from mixedmodels.memory import guarded
 from mixedmodels.optimize import Request
-from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.progress import Watcher
-from mixedmodels.settings import Control, NaAction, OptimizerName, check_reml, thread_count
-from mixedmodels.storage.fits import fit_from_bytes, fit_to_bytes
+from mixedmodels.settings import (
+    AS_BEFORE,
+    Control,
+    NaAction,
+    OptimizerName,
+    check_reml,
+    thread_count,
+)
+from mixedmodels.storage.fits import Saved, fit_from_bytes, fit_to_bytes
 from mixedmodels.storage.pickles import kept_threads, usable_threads
 
 if TYPE_CHECKING:
@@ -59,7 +66,8 @@ class LinearMixedModel(Guided):
         weights: Prior weights: a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
-        na_action: "omit" drops rows with a missing value, "raise" refuses them.
+        na_action: "omit" drops rows with a missing value, "exclude" drops them and keeps their
+            places: results by row are NaN there, "raise" refuses them.
         threads: Threads that a fit may use; None leaves the choice to the library.
 
     Raises:
@@ -101,40 +109,18 @@ class LinearMixedModel(Guided):
                 na_action=na_action,
             )
         self._model = Model(design, count)
+        self._given: Given | None = Given(data, weights, offset, contrasts, na_action)
 
     @classmethod
-    def from_design(
-        cls, design: Design, threads: int | None = None, *, reml: bool = True
-    ) -> LinearMixedModel:
-        """The model of a design that exists already."""
-        return cls._of(Model(design, thread_count(threads)), check_reml(reml))
-
-    @classmethod
-    def restore(
-        cls, design: Design, solution: Solution, optsum: OptSummary, threads: int | None = None
-    ) -> LinearMixedFit:
-        """The fit of a design whose solution is known already, as from a file.
-
-        Raises:
-            ModelError: The design does not determine such a solution.
-        """
-        model = Model(design, thread_count(threads))
-        if not np.array_equal(model.products.kept, solution.kept):
-            raise ModelError("The solution is for other columns of X than the design determines.")
-        theta = model.axes.from_axes(solution.axes_theta)
-        if np.abs(theta - solution.theta).max() > 1e-6 * np.abs(theta).max(initial=1e-6):
-            raise ModelError("The solution has two thetas that are not the same.")
-        return LinearMixedFit(cls._of(model, solution.reml), Fitted(model, solution, optsum))
-
-    @classmethod
-    def _of(cls, model: Model, reml: bool) -> LinearMixedModel:
+    def _of(cls, model: Model, reml: bool, given: Given | None = None) -> LinearMixedModel:
+        """A model whose stages exist already."""
         made = cls.__new__(cls)
-        made._model, made._reml = model, reml  # noqa: SLF001 (of this class)
+        made._model, made._reml, made._given = model, reml, given  # noqa: SLF001 (of this class)
         return made
 
     def _by(self, *, reml: bool) -> LinearMixedModel:
         """The same model by one criterion; all stages are shared."""
-        return self if reml == self._reml else self._of(self._model, reml)
+        return self if reml == self._reml else self._of(self._model, reml, self._given)
 
     @property
     def _criterion(self) -> LinearCriterion:
@@ -144,22 +130,20 @@ class LinearMixedModel(Guided):
         """Pickles and deep copies hold what is below, which holds the design."""
         return self._of, (self._model, self._reml)
 
+    def __copy__(self) -> LinearMixedModel:
+        """A model that shares everything with this one: neither ever changes."""
+        return self._of(self._model, self._reml, self._given)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LinearMixedModel:
+        """A model with stages of its own; the table is the user's and shared."""
+        return self._of(copy.deepcopy(self._model, memo), self._reml, self._given)
+
     # -- the stages ---------------------------------------------------------------------
 
     @property
     def design(self) -> Design:
         """Model matrices, response, weights and offset; frozen."""
         return self._model.design
-
-    @property
-    def templates(self) -> Templates:
-        """The covariance templates: names, bounds and meaning of theta."""
-        return self._model.templates
-
-    @property
-    def analysis(self) -> Analysis:
-        """Order of elimination and pattern of the factor."""
-        return self._model.analysis
 
     @property
     def formula(self) -> str:
@@ -184,12 +168,12 @@ class LinearMixedModel(Guided):
     @property
     def theta_names(self) -> list[str]:
         """Names of theta, as lme4's."""
-        return list(self.templates.names)
+        return list(self._model.templates.names)
 
     @property
     def lower_bounds(self) -> FloatArray:
         """(m,) 0 for the diagonal entries of the templates, -inf for the others."""
-        return np.array(self.templates.lower_bounds)
+        return np.array(self._model.templates.lower_bounds)
 
     @property
     def Zt(self) -> scipy.sparse.csc_array:
@@ -278,7 +262,7 @@ class LinearMixedModel(Guided):
         request = Request(optimizer, start, control or _DEFAULT)
         with Watcher(verbose=verbose) as watcher:
             fitted = self._model.solve(self._criterion, request, watcher)
-        announce(fitted.solution, fitted.optsum, self.templates, fitted.identification)
+        announce(fitted.solution, fitted.optsum, self._model.templates, fitted.identification)
         return LinearMixedFit(self, fitted)
 
     # -- structure made visible ---------------------------------------------------------
@@ -315,6 +299,7 @@ class LinearMixedFit(MixedFit):
     def __init__(self, model: LinearMixedModel, fitted: Fitted) -> None:
         super().__init__(fitted)
         self._model = model
+        self._given = model._given  # noqa: SLF001 (of this module)
 
     @property
     def model(self) -> LinearMixedModel:
@@ -341,7 +326,7 @@ class LinearMixedFit(MixedFit):
                 ", which leaves rows of the data out (a pandas Series with the data's index is "
                 "taken at the rows used)"
             )
-        given = at_rows_used(y, design.rows, design.index)
+        given = at_rows_used(y, design)
         response = row_numbers("The new response", given, self.nobs, design.index, which)
         bad = np.flatnonzero(~np.isfinite(response))
         if bad.size:
@@ -351,24 +336,134 @@ class LinearMixedFit(MixedFit):
                 "leave rows out, fit a new model to the data without them."
             )
         check_response(design.response_name, response)
-        model = LinearMixedModel.from_design(
-            replace(design, y=response), self._fitted.model.threads, reml=self.reml
-        )
+        model = from_design(replace(design, y=response), self._fitted.model.threads, reml=self.reml)
         return model.fit(
             start=np.array(self.theta),
             optimizer=self.optsum.optimizer,
             control=self.optsum.control,
         )
 
+    def update(
+        self,
+        formula: str | None = None,
+        data: Any = None,
+        *,
+        reml: bool | None = None,
+        weights: Any = AS_BEFORE,
+        offset: Any = AS_BEFORE,
+        contrasts: Any = AS_BEFORE,
+        na_action: NaAction = AS_BEFORE,
+        start: npt.ArrayLike | None = None,
+        optimizer: OptimizerName | None = None,
+        control: Control | None = None,
+        threads: int | None = None,
+        verbose: bool = False,
+    ) -> LinearMixedFit:
+        """Fit the model again with some of its arguments changed; the others stay.
+
+        Args:
+            formula: A change in the manner of R's `update`: a dot stands for what the formula has
+                on that side, as in `"~ . - x"`, `". ~ . + z"`, `"log(.) ~ ."`,
+                `"~ . - (x | g) + (1 | g)"`. What is taken away has to be there. A side without a
+                dot takes the place of the old one.
+            data: Another table; that of the fit if None.
+            reml: The criterion; as it was if None.
+            weights: Prior weights; None for none.
+            offset: The `offset` argument; None for none.
+            contrasts: Contrasts; None for the default ones.
+            na_action: What becomes of rows with missing values.
+            start: (m,) theta to start from; by moments if None.
+            optimizer: Method of minimisation; as it was if None.
+            control: Limits and tolerances; as they were if None.
+            threads: Threads; as they were if None.
+            verbose: Print a line per iteration.
+
+        Returns:
+            A new fit; this one is unchanged.
+
+        Raises:
+            FormulaError: The change cannot be understood, or takes away what is not there.
+            ArgumentError: A fit that was read from a file needs `data` (and weights, offset and
+                contrasts that it had) for anything but another criterion.
+            MixedModelsError: As `lmer`.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.update("log(.) ~ . - (Days | Subject) + (1 | Subject)", reml=False).formula
+            'log(Reaction) ~ Days + (1 | Subject)'
+        """
+        named = {"weights": weights, "offset": offset, "contrasts": contrasts}
+        named["na_action"] = na_action
+        changes = {name: value for name, value in named.items() if value is not AS_BEFORE}
+        criterion = self.reml if reml is None else check_reml(reml)
+        count = self._fitted.model.threads if threads is None else threads
+        if formula is None and data is None and not changes and threads is None:
+            model = self._model._by(reml=criterion)  # noqa: SLF001 (of this module)
+        else:
+            text = self.formula
+            if formula is not None:
+                text = updated_formula(self._design.formula, formula)
+            given = given_anew(self._design, self._given, data, changes)
+            model = LinearMixedModel(
+                text,
+                given.data,
+                criterion,
+                weights=given.weights,
+                offset=given.offset,
+                contrasts=given.contrasts,
+                na_action=given.na_action,
+                threads=count,
+            )
+        before = self.optsum
+        return model.fit(
+            start=start,
+            optimizer=optimizer or before.optimizer,
+            control=control or before.control,
+            verbose=verbose,
+        )
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles, and with them deep copies and other processes, hold what a file holds."""
+        """Pickles, and with them other processes, hold what a file holds."""
         content = fit_to_bytes(self._fitted)
-        return _restore, (type(self._model), content, kept_threads(self._fitted.model))
+        return _unpickled, (content, kept_threads(self._fitted.model))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LinearMixedFit:
+        """A fit with everything its own but the table, which is the user's."""
+        again = _unpickled(fit_to_bytes(self._fitted), self._fitted.model.threads)
+        again._model = copy.copy(again._model)  # noqa: SLF001 (of this class)
+        again._model._given = again._given = self._given  # noqa: SLF001 (of this module)
+        return again
 
     def __copy__(self) -> Self:
         """A fit that shares everything with this one: neither ever changes."""
         return type(self)(self._model, self._fitted)
 
 
-def _restore(model: type[LinearMixedModel], content: bytes, threads: int | None) -> LinearMixedFit:
-    return model.restore(*fit_from_bytes(content), threads=usable_threads(threads))
+def from_design(
+    design: Design, threads: int | None = None, *, reml: bool = True
+) -> LinearMixedModel:
+    """The model of a design that exists already."""
+    model = Model(design, thread_count(threads))
+    return LinearMixedModel._of(model, check_reml(reml))  # noqa: SLF001 (of this module)
+
+
+def restored(saved: Saved, threads: int | None = None) -> LinearMixedFit:
+    """The fit of a design whose solution is known already, as from a file.
+
+    Raises:
+        ModelError: The design does not determine such a solution.
+    """
+    design, solution, optsum = saved
+    made = from_design(design, threads, reml=solution.reml)
+    model = made._model  # noqa: SLF001 (of this module)
+    if not np.array_equal(model.products.kept, solution.kept):
+        raise ModelError("The solution is for other columns of X than the design determines.")
+    theta = model.axes.from_axes(solution.axes_theta)
+    if np.abs(theta - solution.theta).max() > 1e-6 * np.abs(theta).max(initial=1e-6):
+        raise ModelError("The solution has two thetas that are not the same.")
+    return LinearMixedFit(made, Fitted(model, solution, optsum))
+
+
+def _unpickled(content: bytes, threads: int | None) -> LinearMixedFit:
+    return restored(fit_from_bytes(content), usable_threads(threads))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from mixedmodels.errors import MixedModelsError
 _MOST_THREADS = 64
 _THREADS_PER_PROCESSOR = 4
 
-NaAction: TypeAlias = Literal["omit", "raise"]
+NaAction: TypeAlias = Literal["omit", "exclude", "raise"]
 OptimizerName: TypeAlias = Literal[
     "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "BOBYQA"
 ]
@@ -38,11 +38,22 @@ BootstrapInterval: TypeAlias = Literal["percentile", "basic", "normal", "bias-co
 IntervalKind: TypeAlias = Literal["confidence", "prediction"]
 Uncertainty: TypeAlias = Literal["conditional", "full"]
 ResidualKind: TypeAlias = Literal["raw", "pearson", "scaled", "standardized", "studentized"]
-InfluenceMethod: TypeAlias = Literal["exact", "one-step"]
+InfluenceMethod: TypeAlias = Literal["exact", "one-step", "held"]
 PcaScale: TypeAlias = Literal["covariance", "correlation", "orthogonal"]
 TidyEffect: TypeAlias = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
 ConfintMethod: TypeAlias = Literal["profile", "wald", "bootstrap"]
 DropTest: TypeAlias = Literal["Chisq", "F"]
+
+
+class _AsBefore:
+    """The default of an argument that stays as it was; None is a value of its own there."""
+
+    def __repr__(self) -> str:
+        """As signatures show it."""
+        return "<as before>"
+
+
+AS_BEFORE: Any = _AsBefore()
 
 NA_ACTIONS: tuple[NaAction, ...] = get_args(NaAction)
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)

@@ -61,6 +61,7 @@ COSTLY: dict[str, Method] = {
     "bootstrap": lambda fit: fit.bootstrap(5, seed=1).replicates,
     "predict, full": lambda fit: fit.predict_interval(kind="prediction", uncertainty="full"),
     "dfbetas": lambda fit: fit.dfbetas(),
+    "dfbetas, exact": lambda fit: fit.dfbetas(exact=True),
     "influence": lambda fit: fit.influence(fit.model.design.groups[0].name).cooks_distance,
     "influence, one step": lambda fit: fit.influence(method="one-step").cooks_distance,
     "all_fit": lambda fit: fit.all_fit()["objective"],

@@ -207,7 +207,7 @@ def test_two_or_three_levels(levels: int, formula: str, reml: bool) -> None:
     assert np.linalg.eigvalsh(condvar["Subject"]).min() > -1e-9 * fit.sigma**2
     assert not any(
         quiet(formula, data, reml=reml, start=start).objective < fit.objective - 1e-6
-        for start in (np.zeros_like(fit.theta), 10.0 * fit.model.templates.initial)
+        for start in (np.zeros_like(fit.theta), 10.0 * fit.model._model.templates.initial)
     )
 
 

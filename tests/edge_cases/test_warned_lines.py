@@ -78,7 +78,7 @@ CALLS: dict[str, Callable[[mm.LinearMixedFit], Any]] = {
     "profile, plot": lambda fit: fit.profile("sigma").plot(),
     "summary": lambda fit: str(fit.summary()),
     "predict": lambda fit: fit.predict_interval(kind="prediction"),
-    "influence": lambda fit: fit.influence(only=[0, 1]),
+    "influence": lambda fit: fit.influence(only=[0, 1], exact=True),
     "all_fit": lambda fit: fit.all_fit("quasi-newton"),
     "singularity": lambda fit: fit.singularity(),
 }

@@ -31,14 +31,14 @@ def large(name: str) -> Data:
 
 def evaluator(model: LinearMixedModel, order: str | list[int], threads: int = 1) -> Evaluator:
     analysis = Analysis(cross_products(model.design), order)
-    return Evaluator(analysis, model.templates.core_entries, threads)
+    return Evaluator(analysis, model._model.templates.core_entries, threads)
 
 
 @pytest.mark.parametrize("name", LARGE)
 def test_large_blocks_against_the_oracle(name: str) -> None:
     data = large(name)
     model, problem = data.model, oracle.from_design(data.design)
-    assert model.analysis.largest > 12
+    assert model._model.analysis.largest > 12
     theta = theta_at(model, "zero column", 1)
     for reml in (False, True):
         expected = oracle.criterion(problem, theta, reml)
@@ -88,7 +88,7 @@ def test_threads_change_nothing_but_time(name: str) -> None:
     """To rounding: how much of a block one call of BLAS sees may change its last digit."""
     data = build(HEAVY[name])
     theta = theta_at(data.model, "interior", 3)
-    entries = data.model.templates.core_entries
+    entries = data.model._model.templates.core_entries
     found = []
     for threads in (1, 2, 3):
         analysis = Analysis(cross_products(data.design, threads))
@@ -108,7 +108,7 @@ def test_the_factor_has_the_nonzeros_that_were_counted() -> None:
     for recipe in seeded_recipes(30):
         model = build(recipe).model
         L = model.pls(theta_at(model, "interior", 1)).L
-        assert L.nnz == model.analysis.nnz <= model.analysis.stored
+        assert L.nnz == model._model.analysis.nnz <= model._model.analysis.stored
 
 
 def test_nan_where_nothing_can_be_computed() -> None:

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from properties.structures import Data, Recipe, build, recipes, seeded_recipes, theta_at
 
-from mixedmodels import LinearMixedModel
 from mixedmodels._core import Analysis, Evaluator, Products
 from mixedmodels.crossprod import cross_products
+from mixedmodels.linear import from_design
 
 
 def core_Z(data: Data) -> np.ndarray:
     """Z (n, q) in core order: factor by factor, level by level, all terms' columns adjacent."""
     problem = oracle.from_design(data.design)
     Z = np.empty_like(problem.Z)
-    Z[:, data.model.templates.public_to_core] = problem.Z
+    Z[:, data.model._model.templates.public_to_core] = problem.Z
     return Z
 
 
@@ -31,7 +31,7 @@ def test_blocks_are_the_dense_products(recipe: Recipe) -> None:
     Z = core_Z(data.along_axes(data.model))
     w = np.ones(data.n) if data.w is None else data.w
     dense = Z.T @ (w[:, None] * Z)
-    widths = data.model.templates.group_sizes
+    widths = data.model._model.templates.group_sizes
     starts = np.concatenate([[0], np.cumsum(np.array(widths) * data.n_levels)])
     seen = np.zeros_like(dense)
     for f, s in enumerate(widths):
@@ -102,8 +102,8 @@ def test_repeated_rows_with_divided_weights_change_nothing(recipe: Recipe) -> No
     repeated = repeated.replace(w=np.tile(w / times, times))
     one, many = data.model, repeated.model
     for count in ("order", "nnz", "flops", "supernodes", "stored", "largest"):
-        assert getattr(one.analysis, count) == getattr(many.analysis, count)
-    np.testing.assert_array_equal(one.analysis.permutation, many.analysis.permutation)
+        assert getattr(one._model.analysis, count) == getattr(many._model.analysis, count)
+    np.testing.assert_array_equal(one._model.analysis.permutation, many._model.analysis.permutation)
     theta = theta_at(one, "interior", recipe.seed)
     a, b = one.pls(theta), many.pls(theta)
     for name in ("beta", "u", "b", "RX", "pwrss", "logdet_L2", "logdet_RX2"):
@@ -132,7 +132,7 @@ def test_counts_depend_on_levels_that_meet_and_not_on_rows() -> None:
         X=np.concatenate([data.X, more.X]),
         y=np.concatenate([data.y, rng.normal(size=more.n)]),
     )
-    one, many = data.model.analysis, more.model.analysis
+    one, many = data.model._model.analysis, more.model._model.analysis
     assert (one.flops, one.nnz, one.stored) == (many.flops, many.nnz, many.stored)
 
 
@@ -164,9 +164,9 @@ def test_lengths_that_differ_are_refused() -> None:
 
 def test_the_core_keeps_what_it_points_to() -> None:
     data = build(Recipe((("crossed", 8), ("crossed", 5)), ((0, 2), (1, 1)), n=60, weights=True))
-    by_ml = LinearMixedModel.from_design(data.design, reml=False)
+    by_ml = from_design(data.design, reml=False)
     expected = by_ml.objective([0.7, 0.1, 0.4, 0.9])
-    templates = data.model.templates
+    templates = data.model._model.templates
 
     def evaluator() -> Evaluator:
         fresh = data.replace(X=data.X.copy(), y=data.y.copy(), w=np.copy(data.w))

@@ -209,7 +209,7 @@ def at_optimum(case: Case, fit: LinearMixedFit) -> Optimum:
 
 def _theta(case: Case, fit: LinearMixedFit) -> float:
     expected = np.array(case["theta"])
-    of_term = np.array([term for term, _, _ in fit.model.templates.entries.tolist()])
+    of_term = np.array([term for term, _, _ in fit.model._model.templates.entries.tolist()])
     size = np.array([np.abs(expected[of_term == term]).max() for term in of_term])
     return scaled(fit.theta, expected, np.where(size > 0.0, size, 1.0))
 

@@ -13,6 +13,7 @@ from scipy import sparse
 from mixedmodels import LinearMixedModel, load_dataset
 from mixedmodels.design import build_design
 from mixedmodels.formula import parse_formula
+from mixedmodels.linear import from_design
 
 CHOLESKY = {case["id"]: case for case in STRUCTURE["cholesky"]}
 
@@ -33,7 +34,7 @@ def model_of(case: dict[str, Any]) -> LinearMixedModel:
         data = data.assign(row=np.sqrt(np.arange(len(data))))
         formula = "row ~ 1 + " + " + ".join(f"(1 | {group})" for group in case["terms"])
     # grouseticks has one level per row, which only a model without a residual variance may have.
-    return LinearMixedModel.from_design(
+    return from_design(
         build_design(parse_formula(formula), data, residual=case["data"] != "grouseticks")
     )
 

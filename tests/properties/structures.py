@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mixedmodels import LinearMixedModel
 from mixedmodels.formula import Factor
+from mixedmodels.linear import from_design
 
 Floats: TypeAlias = NDArray[np.float64]
 Kind: TypeAlias = Literal["crossed", "nested", "disconnected"]
@@ -129,7 +130,7 @@ class Data:
 
     @property
     def model(self) -> LinearMixedModel:
-        return LinearMixedModel.from_design(self.design)
+        return from_design(self.design)
 
     def along_axes(self, model: LinearMixedModel) -> Data:
         """The data with columns of Z along the axes of a model of them, as its core has them."""
@@ -185,7 +186,8 @@ def _all_used(codes: NDArray[Any]) -> NDArray[np.int32]:
 def theta_at(model: LinearMixedModel, point: Point, seed: int) -> Floats:
     """A theta of the model, singular as asked: in one place, a term, or everywhere."""
     rng = np.random.default_rng(seed)
-    entries, diagonal = model.templates.entries, model.templates.diagonal
+    templates = model._model.templates
+    entries, diagonal = templates.entries, templates.diagonal
     theta = np.where(diagonal, rng.uniform(0.2, 1.5, len(entries)), rng.normal(size=len(entries)))
     chosen = rng.choice(np.flatnonzero(diagonal))
     if point == "origin":

@@ -34,7 +34,7 @@ def with_effects(recipe: Recipe, ratio: float) -> Data:
 
 def near(data: Data, ratio: float) -> Iterator[np.ndarray]:
     """Thetas about the true one, smaller and larger, and singular."""
-    diagonal = data.model.templates.diagonal
+    diagonal = data.model._model.templates.diagonal
     for scale in (0.1, 1.0, 1.5):
         yield np.where(diagonal, scale * ratio, 0.3 * scale * ratio)
     yield ratio * theta_at(data.model, "zero column", 1)

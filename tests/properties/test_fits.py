@@ -34,7 +34,7 @@ def data_of(name: str) -> Data:
 @lru_cache
 def fit_of(name: str, reml: bool) -> LinearMixedFit:
     fit = data_of(name).model._by(reml=reml).fit()
-    diagonal = fit.theta[fit.model.templates.diagonal]
+    diagonal = fit.theta[fit.model._model.templates.diagonal]
     assert diagonal.min() > 0.05, "the optimum should be inside"
     return fit
 
@@ -137,8 +137,8 @@ def test_scales_of_covariates(factor: float) -> None:
     assert after.optsum.n_objective <= 1.5 * before.optsum.n_objective
     assert after.objective == pytest.approx(before.objective, abs=1e-6)
     lam, expected = (
-        after.model.templates.lam(after.theta)[0],
-        before.model.templates.lam(before.theta)[0],
+        after.model._model.templates.lam(after.theta)[0],
+        before.model._model.templates.lam(before.theta)[0],
     )
     np.testing.assert_allclose(lam * np.array([[1.0], [factor]]), expected, rtol=1e-4, atol=1e-5)
 

@@ -106,8 +106,8 @@ def test_zero_columns_are_stationary(reml: bool) -> None:
     for recipe in seeded_recipes(40):
         model = build(recipe).model
         theta = theta_at(model, "zero column", recipe.seed)
-        gradient = model.templates.lam(model._by(reml=reml).gradient(theta))
-        for slopes, lam in zip(gradient, model.templates.lam(theta), strict=True):
+        gradient = model._model.templates.lam(model._by(reml=reml).gradient(theta))
+        for slopes, lam in zip(gradient, model._model.templates.lam(theta), strict=True):
             assert np.abs(slopes[:, ~lam.any(axis=0)]).max(initial=0.0) < 1e-10
         assert not model._by(reml=reml).gradient(np.zeros(len(theta))).any()
 

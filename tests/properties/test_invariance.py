@@ -25,7 +25,7 @@ def same(
 
 
 def term_slices(data: Data) -> list[slice]:
-    return list(data.model.templates.theta_slices)
+    return list(data.model._model.templates.theta_slices)
 
 
 @given(recipe=any_recipe, point=any_point, seed=st.integers(0, 99))
@@ -89,7 +89,7 @@ def test_order_of_columns_of_a_term(recipe: Recipe, point: Point, seed: int) -> 
     data = build(recipe)
     theta = theta_at(data.model, point, recipe.seed)
     rng = np.random.default_rng(seed)
-    templates, terms, lams = data.model.templates, [], []
+    templates, terms, lams = data.model._model.templates, [], []
     for (group, z), lam in zip(data.terms, templates.lam(theta), strict=True):
         order = rng.permutation(z.shape[1])
         terms.append((group, z[:, order]))
@@ -103,7 +103,7 @@ def test_scales_of_columns_of_a_term(recipe: Recipe, point: Point, seed: int) ->
     data = build(recipe)
     theta = theta_at(data.model, point, recipe.seed)
     rng = np.random.default_rng(seed)
-    templates, terms, lams = data.model.templates, [], []
+    templates, terms, lams = data.model._model.templates, [], []
     for (group, z), lam in zip(data.terms, templates.lam(theta), strict=True):
         scale = 10.0 ** rng.integers(-6, 7, size=z.shape[1])
         terms.append((group, z * scale))
@@ -116,7 +116,7 @@ def test_scales_of_columns_of_a_term(recipe: Recipe, point: Point, seed: int) ->
 def test_signs_of_template_columns(recipe: Recipe, point: Point, seed: int) -> None:
     data = build(recipe)
     theta = theta_at(data.model, point, recipe.seed)
-    templates = data.model.templates
+    templates = data.model._model.templates
     flipped = templates.theta_of(
         [
             lam * np.random.default_rng(seed).choice([-1.0, 1.0], size=len(lam))
@@ -212,7 +212,7 @@ def test_offset_of_a_covariate(recipe: Recipe, point: Point, move: float) -> Non
 
 def _modes_by_term(data: Data, theta: Floats) -> list[NDArray[np.float64]]:
     """Conditional modes per term, (levels, s)."""
-    b, templates = data.model.pls(theta).b, data.model.templates
+    b, templates = data.model.pls(theta).b, data.model._model.templates
     starts = templates.term_starts
     return [
         b[start:end].reshape(-1, size)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
@@ -18,6 +19,7 @@ import mixedmodels
 from mixedmodels import readers
 from mixedmodels.cli import main
 from mixedmodels.errors import DataError
+from mixedmodels.settings import df_method
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
 CLASSROOM = "mathgain ~ mathkind + minority + ses + (1|classid) + (1|schoolid)"
@@ -59,7 +61,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert values(result["beta"]) == pytest.approx(
         {"(Intercept)": 251.405105, "Days": 10.467286}, rel=1e-6
     )
-    assert values(result["beta"], "se") == pytest.approx(
+    assert values(result["beta"], "std_error") == pytest.approx(
         {"(Intercept)": 6.8246, "Days": 1.5458}, rel=1e-4
     )
     assert values(result["random"][0]["sd"]) == pytest.approx(
@@ -71,8 +73,29 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_aliased_coefficient_is_null(capsys: pytest.CaptureFixture[str]) -> None:
     formula = "Reaction ~ Days + I(2 * Days) + (1 | Subject)"
     result = fit_json(capsys, formula, "sleepstudy")
-    assert result["beta"][2] == {"name": "I(2 * Days)", "value": None, "se": None}
+    assert result["beta"][2] == {"name": "I(2 * Days)", "value": None, "std_error": None}
     assert any("I(2 * Days)" in message for message in result["messages"])
+
+
+@pytest.mark.parametrize("ddf", ["satterthwaite", "KR", "Kenward-Roger", "residual", "none"])
+def test_degrees_of_freedom(capsys: pytest.CaptureFixture[str], ddf: str) -> None:
+    fit = mixedmodels.lmer(SLEEP, mixedmodels.load_dataset("sleepstudy"))
+    result = fit_json(capsys, SLEEP, "sleepstudy", "--ddf", ddf)
+    table = fit.coef_table(ddf)
+    assert result["ddf"] == df_method(ddf)
+    for name in ("estimate", "std_error", "statistic", "p_value"):
+        assert values(result["tests"], name) == pytest.approx(table[name].to_dict())
+    expected = [None if np.isinf(df) else df for df in table["df"]]
+    assert list(values(result["tests"], "df").values()) == pytest.approx(expected)
+    assert main(["fit", SLEEP, "sleepstudy", "--ddf", ddf]) == 0
+    assert capsys.readouterr().out.strip() == str(fit.summary(ddf)).strip()
+
+
+def test_unknown_degrees_of_freedom_are_refused_before_the_fit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["fit", SLEEP, "no such file", "--ddf", "welch"]) == 2
+    assert "ddf is 'welch'" in capsys.readouterr().err
 
 
 def test_options_reach_the_fit(capsys: pytest.CaptureFixture[str]) -> None:

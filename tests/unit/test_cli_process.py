@@ -198,7 +198,9 @@ def test_columns_of_one_name_are_all_in_json(
     result = json.loads(capsys.readouterr().out)
     assert [record["name"] for record in result["beta"]] == ["(Intercept)", "f[b]", "`fb`"]
     np.testing.assert_allclose([record["value"] for record in result["beta"]], with_fit.beta)
-    np.testing.assert_allclose([record["se"] for record in result["beta"]], with_fit.stderror)
+    np.testing.assert_allclose(
+        [record["std_error"] for record in result["beta"]], with_fit.stderror
+    )
     assert [record["name"] for record in result["random"][0]["sd"]] == ["fa", "f[b]", "`fb`"]
     assert len(result["theta"]) == 6
 

@@ -142,7 +142,7 @@ def crossed(rows: int, levels: int) -> pd.DataFrame:
 
 def test_a_factor_that_cannot_fit(little: Callable[[float], None]) -> None:
     model = LinearMixedModel("y ~ x + (1 | a) + (1 | b)", crossed(40_000, 6_000))
-    stored = model.analysis.stored
+    stored = model._model.analysis.stored
     assert stored > 8e6  # 64 MB
     little(1.5 * 8 * stored)
     size = memory.format_bytes(8 * stored)
@@ -215,7 +215,7 @@ def test_under_a_limit_of_the_system() -> None:
         columns = {name: rng.integers(9000, size=50_000) for name in "ab"}
         data = {"y": rng.normal(size=50_000), **columns}
         model = mm.LinearMixedModel("y ~ 1 + (1 | a) + (1 | b)", data, threads=1)
-        assert model.analysis.stored > 1.5e7
+        assert model._model.analysis.stored > 1.5e7
         mapped = 4096 * int(Path("/proc/self/statm").read_text().split()[0])
         resource.setrlimit(resource.RLIMIT_AS, (mapped + 150_000_000,) * 2)
         try:

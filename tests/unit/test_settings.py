@@ -11,6 +11,7 @@ import pytest
 
 import mixedmodels
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.linear import from_design
 from mixedmodels.settings import NA_ACTIONS, Control, check_option
 
 
@@ -45,7 +46,9 @@ def test_bad_values_are_named(bad: dict[str, Any]) -> None:
 
 
 def test_unknown_option_lists_the_known_ones() -> None:
-    with pytest.raises(MixedModelsError, match=r"'omit', 'raise'\. Did you mean 'raise'"):
+    with pytest.raises(
+        MixedModelsError, match=r"'omit', 'exclude', 'raise'\. Did you mean 'raise'"
+    ):
         check_option("na_action", "rise", NA_ACTIONS)
 
 
@@ -57,9 +60,7 @@ THREADED: dict[str, Callable[[Any], object]] = {
     "model": lambda threads: mixedmodels.LinearMixedModel(
         "Yield ~ 1 + (1 | Batch)", mixedmodels.load_dataset("dyestuff"), threads=threads
     ),
-    "from_design": lambda threads: mixedmodels.LinearMixedModel.from_design(
-        FIT.model.design, threads
-    ),
+    "from_design": lambda threads: from_design(FIT.model.design, threads),
     "profile": lambda threads: FIT.profile(threads=threads),
     "confint": lambda threads: FIT.confint(method="wald", threads=threads),
     "bootstrap": lambda threads: FIT.bootstrap(2, seed=1, threads=threads),

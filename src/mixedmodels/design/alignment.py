@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import FloatArray, LongArray
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.columns import Column, NumericColumn
 from mixedmodels.design.convert import column_of_values, has_no_order
 from mixedmodels.design.places import by_label
@@ -53,21 +53,6 @@ def row_column(role: str, given: Any, n_rows: int, index: pd.Index | None, which
         return column_of_values(role, given)
     except DataError as error:
         raise DataError(f"{role} cannot be used: {error}") from None
-
-
-def at_rows_used(given: Any, rows: LongArray | None, index: pd.Index | None) -> Any:
-    """A Series with a value for each row of the data, at the rows that a model uses; else as given.
-
-    Args:
-        given: Anything.
-        rows: (n,) positions of the rows used, or None when all are.
-        index: (n,) their labels.
-    """
-    if rows is None or index is None or not isinstance(given, pd.Series):
-        return given
-    if len(given) <= rows[-1] or not given.index.take(rows).equals(index):
-        return given
-    return given.iloc[rows]
 
 
 def row_numbers(

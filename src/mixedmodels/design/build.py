@@ -16,7 +16,7 @@ from mixedmodels.design.checks import check_identifiable, check_response
 from mixedmodels.design.codes import TRUTH_LEVELS, drop_unused
 from mixedmodels.design.coding import check_contrast_name
 from mixedmodels.design.columns import CategoricalColumn
-from mixedmodels.design.design import Design, TermDesign
+from mixedmodels.design.design import AllRows, Design, TermDesign
 from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.evaluated import Evaluated
 from mixedmodels.design.factors import (
@@ -66,7 +66,8 @@ def build_design(
         offset: The same for a known addition to the linear predictor.
         contrasts: Column (or factor as written) to "treatment", "sum", "helmert", "poly" or a
             matrix (levels x columns); treatment for all others.
-        na_action: "omit" drops rows with a missing value in any variable used, "raise" refuses.
+        na_action: "omit" drops rows with a missing value in any variable used, "exclude" does so
+            and keeps their places for results by row, "raise" refuses.
         residual: Whether the model has a residual variance of its own (linear models); without,
             one level per row is allowed.
         response: Whether the response is read; it is zero otherwise, and need not be in the data.
@@ -114,6 +115,7 @@ def build_design(
         check_response(spec.response, y)
     check_identifiable(terms, groups, rows.n_rows, residual=residual)
     messages = (missing.message, weights_message, *builder.level_messages())
+    excluded = na_action == "exclude" and rows.kept is not None
     return Design(
         formula=spec,
         y=y,
@@ -131,6 +133,7 @@ def build_design(
         fixed_spec=fixed_spec,
         offset_spec=offset_spec,
         messages=tuple(message for message in messages if message),
+        all_rows=AllRows(rows.table.n_rows, rows.table.index) if excluded else None,
     ).freeze()
 
 

@@ -38,6 +38,19 @@ class TermDesign:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class AllRows:
+    """The table that a design is made of, where results are to have a value for each of its rows.
+
+    Attributes:
+        n: Number of rows.
+        index: Their labels, or None when the table has none.
+    """
+
+    n: int
+    index: pd.Index | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Design:
     """Model matrices, response, weights and offset on the rows used.
 
@@ -60,6 +73,8 @@ class Design:
         fixed_spec: How to make X on new data.
         offset_spec: How to make the offset on new data.
         messages: What the user should know: rows and levels dropped.
+        all_rows: Where rows are left out and results by row are to have them as missing values
+            (`na_action="exclude"`): all rows of the table. Else None.
     """
 
     formula: FormulaSpec
@@ -78,6 +93,7 @@ class Design:
     fixed_spec: PartPlan
     offset_spec: OffsetSpec
     messages: tuple[str, ...]
+    all_rows: AllRows | None = None
 
     def freeze(self) -> Design:
         """Make every array read-only; anew after unpickling, which makes writable ones."""

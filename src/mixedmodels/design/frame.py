@@ -56,6 +56,9 @@ class Table(Protocol):
     def row_names(self, positions: LongArray) -> Named:
         """What rows are called in messages."""
 
+    def select(self, names: Iterable[str]) -> Any:
+        """Some columns as they were given, in the order of the table; never a copy."""
+
 
 class FileTable(NamedTuple):
     """A table that was read from a file, whose rows are called as they stand there.
@@ -144,7 +147,7 @@ class _NamedRows:
         self._table = table
         self.row_names = naming
         self.n_rows, self.index = table.n_rows, table.index
-        self.names, self.column = table.names, table.column
+        self.names, self.column, self.select = table.names, table.column, table.select
 
     def __contains__(self, name: str) -> bool:
         return name in self._table
@@ -174,9 +177,20 @@ class _PandasTable(_Labelled):
             name, lambda: _of_pandas(name, stored, self._data, position), self.row_names
         )
 
+    def select(self, names: Iterable[str]) -> Any:
+        labels = self._labels
+        places = sorted(
+            labels.position(name) if isinstance(labels, _Names) else int(labels.get_loc(name))
+            for name in names
+        )
+        columns = {place: self._data.iloc[:, place] for place in places}
+        chosen = pd.DataFrame(columns, self._data.index, copy=False)
+        return chosen.set_axis(self._data.columns[places], axis=1)
+
 
 class _MappingTable(_Labelled):
     def __init__(self, data: Mapping[Any, Any]) -> None:
+        self._keys = list(data)
         self._columns = list(data.values())
         self._names = _Names(data)
         lengths = {_column_text(name): _length(name, values) for name, values in data.items()}
@@ -195,6 +209,10 @@ class _MappingTable(_Labelled):
     def column(self, name: str) -> Column:
         values = self._columns[self._names.position(name)]
         return _read(name, lambda: column_of_values(name, values), self.row_names)
+
+    def select(self, names: Iterable[str]) -> Any:
+        places = sorted(map(self._names.position, names))
+        return {self._keys[place]: self._columns[place] for place in places}
 
 
 class _NarwhalsTable(_Labelled):
@@ -215,6 +233,10 @@ class _NarwhalsTable(_Labelled):
         return _read(
             name, lambda: column_of_narwhals(name, self._frame[:, position]), self.row_names
         )
+
+    def select(self, names: Iterable[str]) -> Any:
+        places = sorted(map(self._names.position, names))
+        return self._frame.select([self._frame.columns[place] for place in places]).to_native()
 
 
 def _column_text(label: Hashable) -> str:

@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Hashable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mixedmodels.design.design import Design
 from mixedmodels.design.groups import GroupingFactor
 from mixedmodels.errors import FormulaError, MixedModelsError, did_you_mean
-from mixedmodels.formula import Factor, RandomTerm, parse_formula
+from mixedmodels.formula import RandomTerm, parse_formula
+from mixedmodels.formula.random_terms import group_signature, term_signature
 from mixedmodels.naming import ambiguous
-
-T = TypeVar("T")
 
 # Factors of an interaction whose orders are all tried.
 _FEW = 4
@@ -34,7 +32,7 @@ class GroupNames:
 
     def __init__(self, groups: Sequence[GroupingFactor]) -> None:
         self.names = [group.name for group in groups]
-        self._known = [_group_signature(group.spec.factors) for group in groups]
+        self._known = [group_signature(group.spec.factors) for group in groups]
         self._plain = [frozenset(f.name for f in group.spec.factors) for group in groups]
 
     def find(self, asked: Any) -> int | None:
@@ -47,7 +45,7 @@ class GroupNames:
             return None
         if asked in self.names:
             return self.names.index(asked)
-        wanted = {_group_signature(term.grouping) for term in _parsed(asked)}
+        wanted = {group_signature(term.grouping) for term in _parsed(asked)}
         found = [g for g, known in enumerate(self._known) if known in wanted]
         if not found:
             plain = frozenset(part.strip() for part in asked.split(":"))
@@ -63,30 +61,6 @@ class GroupNames:
         return f"{asked!r} is not a grouping factor of this model; it has {listed}.{hint}"
 
 
-class ByGroup(dict[str, T]):
-    """A dict by grouping factor, whose keys may be written as in a formula (`h:g` for `g:h`).
-
-    Args:
-        values: By name.
-        groups: Finds names.
-    """
-
-    def __init__(self, values: dict[str, T], groups: GroupNames) -> None:
-        super().__init__(values)
-        self._groups = groups
-
-    def __missing__(self, key: Any) -> T:
-        """The value of the grouping factor that the key means.
-
-        Raises:
-            KeyError: No such grouping factor.
-        """
-        found = self._groups.find(key)
-        if found is None:
-            raise KeyError(self._groups.unknown(key))
-        return self[self._groups.names[found]]
-
-
 def find_terms(design: Design, asked: Any) -> list[int]:
     """Positions of the terms on a grouping factor, or of a term as one writes it; maybe none.
 
@@ -97,8 +71,8 @@ def find_terms(design: Design, asked: Any) -> list[int]:
         return []
     names = [group.name for group in design.groups]
     if "|" in asked and asked not in names:
-        wanted = {_term_signature(term) for term in _parsed(asked, strict=True)}
-        known = [_term_signature(term.source) for term in design.terms]
+        wanted = {term_signature(term) for term in _parsed(asked, strict=True)}
+        known = [term_signature(term.source) for term in design.terms]
         return [t for t, own in enumerate(known) if own in wanted] if wanted <= set(known) else []
     group = GroupNames(design.groups).find(asked)
     return [t for t, term in enumerate(design.terms) if term.group == group]
@@ -124,17 +98,3 @@ def _parsed(text: str, *, strict: bool = False) -> tuple[RandomTerm, ...]:
         if strict:
             raise MixedModelsError(f"{error.message} It was {text!r}.") from None
         return ()
-
-
-def _group_signature(grouping: Sequence[Factor]) -> frozenset[str]:
-    return frozenset(map(_key, grouping))
-
-
-def _term_signature(term: RandomTerm) -> Hashable:
-    lhs = frozenset(frozenset(map(_key, product.factors)) for product in term.terms)
-    return lhs, term.correlated or len(term.terms) == 1, _group_signature(term.grouping)
-
-
-def _key(factor: Factor) -> str:
-    """Key of a factor: its text without spaces."""
-    return factor.key if factor.is_column else re.sub(r"\s+", "", factor.name)

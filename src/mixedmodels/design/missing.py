@@ -99,7 +99,7 @@ class MissingRows:
 
     Attributes:
         rows: The rows in use.
-        action: "omit" drops, "raise" refuses.
+        action: "omit" and "exclude" drop, "raise" refuses.
         n_dropped: How many rows were dropped.
     """
 

@@ -6,7 +6,8 @@ many levels or random effects as rows. They are NaN, with the reason in `notes`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +17,13 @@ import pandas as pd
 
 from mixedmodels.arrays import AnyArray, FloatArray, LongArray
 from mixedmodels.design.alignment import row_column
+from mixedmodels.design.by_row import all_labels, at_rows_used, spread
 from mixedmodels.design.codes import categorize
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.diagnostics.information import information_root
-from mixedmodels.diagnostics.one_step import Deletions, newton_matrix, rows_by_one_step
-from mixedmodels.diagnostics.rows import row_labels
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.diagnostics.one_step import Deletions, newton_matrix, no_step, rows_by_one_step
+from mixedmodels.errors import ArgumentError, MixedModelsError
 from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.naming import first_few
@@ -30,6 +31,7 @@ from mixedmodels.settings import (
     INFLUENCE_METHODS,
     Control,
     InfluenceMethod,
+    check_flag,
     check_option,
     thread_count,
 )
@@ -50,6 +52,19 @@ class RowSets:
     labels: pd.Index
     start: LongArray
     rows: LongArray
+
+    @property
+    def sizes(self) -> LongArray:
+        """(sets,) rows in each."""
+        return np.diff(self.start)
+
+    def not_empty(self) -> RowSets:
+        """Without the rows that are left out of the model already."""
+        there = self.sizes > 0
+        if there.all():
+            return self
+        start = np.concatenate([[0], np.cumsum(self.sizes[there])]).astype(np.int64)
+        return RowSets(self.by, self.labels[there], start, self.rows)
 
     def chosen(self, only: Sequence[Any] | None) -> RowSets:
         """The sets with the labels `only`, in that order.
@@ -83,7 +98,13 @@ def row_sets(fitted: Fitted, by: str | npt.ArrayLike | None) -> RowSets:
     """
     design = fitted.model.design
     if by is None:
-        return RowSets("row", row_labels(design), np.arange(design.n + 1), np.arange(design.n))
+        labels = all_labels(design)
+        size = np.ones(design.n, np.int64)
+        if design.all_rows is not None and design.rows is not None:
+            size = np.zeros(len(labels), np.int64)
+            size[design.rows] = 1
+        start = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+        return RowSets("row", labels, start, np.arange(design.n))
     if isinstance(by, str):
         names = GroupNames(design.groups)
         found = names.find(by)
@@ -91,7 +112,8 @@ def row_sets(fitted: Fitted, by: str | npt.ArrayLike | None) -> RowSets:
             raise MixedModelsError(f"influence: by={names.unknown(by)} Or give one label per row.")
         group = design.groups[found]
         return _grouped(group.name, group.levels.rename(group.name), group.codes)
-    column = row_column("influence: by", by, design.n, design.index, "rows of the model")
+    given = at_rows_used(by, design)
+    column = row_column("influence: by", given, design.n, design.index, "rows of the model")
     coded = categorize(column)
     if coded.missing() is not None:
         raise MixedModelsError("influence: by has missing labels; every row needs one.")
@@ -104,6 +126,32 @@ def _grouped(by: str, levels: pd.Index, codes: npt.NDArray[Any]) -> RowSets:
     counts = np.bincount(codes, minlength=len(levels))
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return RowSets(by, levels, start, np.argsort(codes, kind="stable").astype(np.int64))
+
+
+# How a step of theta is made from a gradient; None for a search.
+_NEWTON: dict[InfluenceMethod, Callable[[Fitted], FloatArray | None]] = {
+    "exact": lambda _fitted: None,
+    "one-step": newton_matrix,
+    "held": no_step,
+}
+
+
+def chosen_method(
+    method: InfluenceMethod | None, exact: bool | None, default: InfluenceMethod
+) -> InfluenceMethod:
+    """The method that `method` and `exact` ask for together.
+
+    Raises:
+        MixedModelsError: An unknown method, or two that contradict each other.
+    """
+    if exact is not None:
+        check_flag("exact", exact)
+    if method is None:
+        return default if exact is None else "exact" if exact else "held"
+    check_option("method", method, INFLUENCE_METHODS)
+    if exact is not None and exact != (method == "exact"):
+        raise ArgumentError(f"exact={exact} contradicts method={method!r}; give one of them.")
+    return method
 
 
 def influence(
@@ -121,16 +169,15 @@ def influence(
         MixedModelsError: An unknown method, grouping factor or label, or an invalid number of
             threads.
     """
-    check_option("method", method, INFLUENCE_METHODS)
     count = thread_count(threads, fitted.model.threads)
-    sets = row_sets(fitted, by).chosen(only)
-    control = control or fitted.optsum.control
-    if method == "one-step" and by is None:
-        found = rows_by_one_step(fitted, sets.rows)
+    asked = row_sets(fitted, by).chosen(only)
+    sets, control = asked.not_empty(), control or fitted.optsum.control
+    newton = _NEWTON[method](fitted)
+    if newton is not None and by is None:
+        found = rows_by_one_step(fitted, sets.rows, newton)
     else:
-        newton = newton_matrix(fitted) if method == "one-step" else None
         found = _fits(fitted, sets, control, newton, fitted.model.affordable_threads(count))
-    return _result(fitted, sets, method, found, control)
+    return _on_all(_result(fitted, sets, method, found, control), asked)
 
 
 def _fits(
@@ -195,6 +242,21 @@ def _result(
         full_sigma=solution.sigma,
         full_root=information_root(fitted),
     )
+
+
+def _on_all(found: Influence, asked: RowSets) -> Influence:
+    """The deletions asked for, those of rows that the model leaves out as missing values."""
+    there = np.flatnonzero(asked.sizes)
+    if len(there) == len(asked.labels):
+        return found
+    tables = {
+        field.name: spread(getattr(found, field.name), there, asked.labels)
+        for field in dataclasses.fields(found)
+        if isinstance(getattr(found, field.name), (pd.Series, pd.DataFrame))
+        and not field.name.startswith("full_")
+    }
+    tables["notes"] = tables["notes"].fillna("the model leaves the row out")
+    return dataclasses.replace(found, **tables)
 
 
 def _notes(fitted: Fitted, found: Deletions, names: list[str]) -> list[str]:

@@ -25,7 +25,7 @@ class Influence(Result):
 
     Attributes:
         by: What was left out at a time: "row", a grouping factor's name, or "labels".
-        method: "exact" for fits, "one-step" for one Newton step from the fit with all rows.
+        method: "exact" for fits, "held" for theta kept, "one-step" for one Newton step of theta.
         beta: (deletions, p) coefficients; NaN where a column became dependent.
         std_error: (deletions, p) their standard errors.
         theta: (deletions, m).
@@ -107,8 +107,9 @@ class Influence(Result):
         what = "rows" if self.by == "row" else f"levels of {self.by}"
         if self.by == "labels":
             what = "groups of rows"
-        lines = [f"Influence of {len(self.beta)} {what}, {self.method}"]
-        failed = int((~self.converged).sum())
+        made = int(self.converged.count())
+        lines = [f"Influence of {made} {what}, {self.method}"]
+        failed = made - int(self.converged.sum())
         if failed:
             lines.append(f"{failed} without a converged fit; see notes")
         if not len(self.full_beta):

@@ -33,6 +33,12 @@ _FLAT = 1e-8
 _STEP = 1e-4
 
 
+def no_step(fitted: Fitted) -> FloatArray:
+    """(m, m) zeros in the place of an inverse Hessian: theta is kept."""
+    m = len(fitted.solution.axes_theta)
+    return np.zeros((m, m), order="F")
+
+
 def newton_matrix(fitted: Fitted) -> FloatArray:
     """(m, m) inverse Hessian at the optimum, zero for entries of theta that stand at zero."""
     theta, criterion = fitted.solution.axes_theta, fitted.criterion
@@ -92,12 +98,17 @@ class _Without:
     log_spread: FloatArray
 
 
-def rows_by_one_step(fitted: Fitted, rows: LongArray) -> Deletions:
-    """The fits without each of these single rows."""
+def rows_by_one_step(fitted: Fitted, rows: LongArray, newton: FloatArray) -> Deletions:
+    """The fits without each of these single rows.
+
+    Args:
+        fitted: The fit with all rows.
+        rows: (k,) positions.
+        newton: (m, m) what takes gradients to steps of theta; zeros keep it where it is.
+    """
     solution, model = fitted.solution, fitted.model
     theta, n, p = solution.axes_theta, len(rows), solution.p
     at = _without(fitted, theta, rows)
-    newton = newton_matrix(fitted)
     free = np.flatnonzero(newton.any(axis=0)).tolist()
     size = np.maximum(np.abs(theta), 0.1 * model.axes.unit)
     slopes = {k: _slope(fitted, k, rows, _STEP * size[k]) for k in free}

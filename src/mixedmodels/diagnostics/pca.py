@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.design.lookup import ByGroup, GroupNames
+from mixedmodels.design.lookup import GroupNames
+from mixedmodels.estimates.by_group import ByGroup
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
@@ -89,7 +90,7 @@ def random_effects_pca(fitted: Fitted, scale: PcaScale) -> RandomEffectsPCA:
     """
     check_option("scale", scale, PCA_SCALES)
     templates, solution = fitted.model.templates, fitted.solution
-    out: ByGroup[GroupComponents] = ByGroup({}, GroupNames(fitted.model.design.groups))
+    out: dict[str, GroupComponents] = {}
     orthogonal = scale == "orthogonal"
     theta = solution.axes_theta if orthogonal else solution.theta
     for g, lam in enumerate(templates.group_lam(theta)):
@@ -99,7 +100,7 @@ def random_effects_pca(fitted: Fitted, scale: PcaScale) -> RandomEffectsPCA:
         axes = fitted.model.products.axes(g) if orthogonal else None
         effects = np.eye(len(lam)) if axes is None else axes
         out[templates.group_names[g]] = _components(relative, sigma, names, effects)
-    return RandomEffectsPCA(out)
+    return RandomEffectsPCA(ByGroup(out, GroupNames(fitted.model.design.groups)))
 
 
 def _components(

@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.point import LinearPoint
-from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.solution import Solution
@@ -68,13 +66,6 @@ def rows_of(fitted: Fitted) -> RowValues:
     """The values at the optimum."""
     with fitted.criterion.at(fitted.solution.axes_theta) as point:
         return values_at(point)
-
-
-def row_labels(design: Design) -> pd.Index:
-    """(n,) labels of the rows used: the data's own, or their positions in it."""
-    if design.index is not None:
-        return design.index
-    return pd.RangeIndex(design.n) if design.rows is None else pd.Index(design.rows)
 
 
 def fixed_part(fitted: Fitted) -> FloatArray:

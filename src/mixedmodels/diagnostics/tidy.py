@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.design.by_row import all_labels, used_labels
 from mixedmodels.design.frame import as_table
-from mixedmodels.diagnostics.rows import RowValues, cooks_by_row, fixed_part, row_labels
+from mixedmodels.diagnostics.rows import RowValues, cooks_by_row, fixed_part
 from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tails import wald_limits
@@ -179,7 +180,7 @@ def augmented(fitted: Fitted, values: RowValues, fit_values: FloatArray) -> pd.D
             ".weights": w,
             ".wtres": values.residual,
         },
-        row_labels(design),
+        used_labels(design),
     )
 
 
@@ -192,7 +193,7 @@ def model_columns(fitted: Fitted) -> pd.DataFrame:
         *(pd.Categorical.from_codes(group.codes, group.levels) for group in design.groups),
     ]
     told_apart = distinct(names, lambda i: f"group({names[i]})" if i else names[i])
-    return pd.DataFrame(dict(zip(told_apart, columns, strict=True)), row_labels(design))
+    return pd.DataFrame(dict(zip(told_apart, columns, strict=True)), used_labels(design))
 
 
 def beside(first: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
@@ -202,7 +203,7 @@ def beside(first: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:
 
 
 def rows_used(fitted: Fitted, data: Any) -> pd.DataFrame:
-    """The rows of the user's table that the fit used, labelled as the fit's.
+    """The rows of the user's table that results by row have, labelled as these.
 
     Raises:
         DataError: Not an eager table, or not the one the model was fitted to.
@@ -215,14 +216,20 @@ def rows_used(fitted: Fitted, data: Any) -> pd.DataFrame:
             f"augment: data has {len(frame)} rows; the model was fitted to a table that has "
             f"{'' if design.rows is None else 'at least '}{least}. Give the same table."
         )
-    out = frame if design.rows is None else frame.iloc[design.rows]
+    if design.all_rows is not None and len(frame) != design.all_rows.n:
+        raise DataError(
+            f"augment: data has {len(frame)} rows; the model was fitted to a table that has "
+            f"{design.all_rows.n}. Give the same table."
+        )
+    used = frame if design.rows is None else frame.iloc[design.rows]
     name = design.response_name
-    if name in out.columns and not np.array_equal(out[name].to_numpy(), design.y):
+    if name in used.columns and not np.array_equal(used[name].to_numpy(), design.y):
         raise DataError(
             f"augment: '{name}' in data is not the response that the model was fitted to. "
             "Give the same table, its rows in the same order."
         )
-    return out.set_axis(row_labels(design), axis=0)
+    kept = used if design.all_rows is None else frame
+    return kept.set_axis(all_labels(design), axis=0)
 
 
 def labelled_columns(data: Any, labels: pd.Index | None) -> pd.DataFrame:

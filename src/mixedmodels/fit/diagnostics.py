@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.design import by_row
 from mixedmodels.diagnostics.all_fit import all_fit
-from mixedmodels.diagnostics.deletion import influence
+from mixedmodels.diagnostics.deletion import chosen_method, influence
 from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.diagnostics.pca import RandomEffectsPCA, random_effects_pca
 from mixedmodels.diagnostics.rows import (
     cooks_by_row,
     residuals_of_kind,
-    row_labels,
     rows_of,
 )
 from mixedmodels.diagnostics.singularity import Singularity, singularity
@@ -40,7 +39,7 @@ class Diagnostics(Values):
     # -- rows ---------------------------------------------------------------------------
 
     def _by_row(self, values: FloatArray, name: str) -> pd.Series[float]:
-        return pd.Series(np.array(values), row_labels(self._design), name=name)
+        return by_row.series(self._design, values, name)
 
     def leverage(self) -> pd.Series[float]:
         """Hat values: how much of its own fitted value each row is, theta held.
@@ -108,22 +107,27 @@ class Diagnostics(Values):
     def influence(
         self,
         by: str | npt.ArrayLike | None = None,
-        method: InfluenceMethod = "exact",
+        method: InfluenceMethod | None = None,
         *,
+        exact: bool | None = None,
         only: Sequence[Any] | None = None,
         control: Control | None = None,
         threads: int | None = None,
     ) -> Influence:
         """Fits without each row, or without each level of a group.
 
-        "exact" searches the optimum of every deletion from this fit's theta, compiled and in
-        parallel; levels that lose all their rows drop out. "one-step" takes one Newton step with
-        the exact gradient of the rows left and the Hessian of all rows: for single rows that costs
-        a few evaluations in all, whatever their number (Cook and Weisberg 1982, ch. 5, in theta).
+        "held" keeps theta: coefficients and sigma without single rows are then a closed form of
+        residual and leverage, for the price of one evaluation. "exact" searches the optimum of
+        every deletion from this fit's theta, compiled and in parallel; levels that lose all their
+        rows drop out. "one-step" takes one Newton step of theta with the exact gradient of the rows
+        left and the Hessian of all rows: for single rows that costs a few evaluations in all,
+        whatever their number (Cook and Weisberg 1982, ch. 5, in theta).
 
         Args:
             by: None for single rows, the name of a grouping factor, or one label per row used.
-            method: "exact" or "one-step".
+            method: "held", "one-step" or "exact"; if None, "held" for single rows and "exact" for
+                groups.
+            exact: True is `method="exact"`, False is `method="held"`.
             only: Labels of the deletions to make; all when None.
             control: Limits of the searches; those of this fit when None.
             threads: Threads; those of this fit when None.
@@ -141,10 +145,15 @@ class Diagnostics(Values):
             >>> fit.influence("Subject").cooks_distance.idxmax()
             '309'
         """
-        return influence(self._fitted, by, method, only=only, control=control, threads=threads)
+        chosen = chosen_method(method, exact, "held" if by is None else "exact")
+        return influence(self._fitted, by, chosen, only=only, control=control, threads=threads)
 
     def cooks_distance(
-        self, by: str | npt.ArrayLike | None = None, method: InfluenceMethod = "exact"
+        self,
+        by: str | npt.ArrayLike | None = None,
+        method: InfluenceMethod | None = None,
+        *,
+        exact: bool | None = None,
     ) -> pd.Series[float]:
         """Cook's distances, of rows or of groups.
 
@@ -155,7 +164,8 @@ class Diagnostics(Values):
 
         Args:
             by: None, the name of a grouping factor, or one label per row used.
-            method: For groups, "exact" or "one-step".
+            method: For groups, as for `influence`.
+            exact: For groups, as for `influence`.
 
         Returns:
             (n,) by row label, or (groups,) by level.
@@ -170,7 +180,7 @@ class Diagnostics(Values):
             {'309': 0.149, '335': 0.129}
         """
         if by is not None:
-            return self.influence(by, method).cooks_distance
+            return self.influence(by, method, exact=exact).cooks_distance
         if self._solution.p == 0:
             raise MixedModelsError(
                 "cooks_distance: the model has no fixed effects, by whose number it divides."
@@ -179,13 +189,18 @@ class Diagnostics(Values):
         return self._by_row(distances, "cooks_distance")
 
     def dfbetas(
-        self, by: str | npt.ArrayLike | None = None, method: InfluenceMethod = "exact"
+        self,
+        by: str | npt.ArrayLike | None = None,
+        method: InfluenceMethod | None = None,
+        *,
+        exact: bool | None = None,
     ) -> pd.DataFrame:
         """Change of each coefficient over its standard error, rows or groups left out.
 
         Args:
             by: None, the name of a grouping factor, or one label per row used.
-            method: "exact" or "one-step".
+            method: As for `influence`: "held" for single rows and "exact" for groups if None.
+            exact: As for `influence`.
 
         Returns:
             (deletions, p): coefficient without less coefficient with, over the standard error
@@ -194,7 +209,7 @@ class Diagnostics(Values):
         Raises:
             MixedModelsError: An unknown method, grouping factor or label.
         """
-        return self.influence(by, method).dfbetas
+        return self.influence(by, method, exact=exact).dfbetas
 
     # -- random effects -----------------------------------------------------------------
 

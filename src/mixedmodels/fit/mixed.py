@@ -14,8 +14,10 @@ import pandas as pd
 
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.tails import wald_limits
+from mixedmodels.fit.aliases import Aliases
 from mixedmodels.fit.diagnostics import Diagnostics
 from mixedmodels.fit.exchange import Exchange
+from mixedmodels.fit.frames import Frames
 from mixedmodels.fit.inference import Inference
 from mixedmodels.fit.likelihood import Likelihood
 from mixedmodels.fit.pictures import Pictures
@@ -53,7 +55,16 @@ _CAPTIONS = {
 
 
 class MixedFit(
-    Inference, Likelihood, Prediction, Diagnostics, Tidying, Reports, Pictures, Exchange
+    Inference,
+    Likelihood,
+    Prediction,
+    Diagnostics,
+    Tidying,
+    Frames,
+    Aliases,
+    Exchange,
+    Reports,
+    Pictures,
 ):
     """A fit with all its roles, of whichever kind of model; see `LinearMixedFit`."""
 

@@ -151,9 +151,9 @@ class Pictures(Values):
             figsize: Size of a new figure, in inches.
         """
         weighted = self._design.w is not None
-        values = self._standardized if weighted else self.residuals
+        values = self._standardized if weighted else self._raw_residuals
         kind = "Standardised residuals" if weighted else "Residuals"
-        return plot_residuals(self.fitted, values, kind=kind, ax=ax, figsize=figsize)
+        return plot_residuals(self._fitted_values, values, kind=kind, ax=ax, figsize=figsize)
 
     def plot_scale_location(
         self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None
@@ -166,7 +166,7 @@ class Pictures(Values):
             ax: Axes to draw in; a new figure if None.
             figsize: Size of a new figure, in inches.
         """
-        return plot_scale_location(self.fitted, self._standardized, ax=ax, figsize=figsize)
+        return plot_scale_location(self._fitted_values, self._standardized, ax=ax, figsize=figsize)
 
     def plot_qq(
         self,
@@ -246,5 +246,6 @@ class Pictures(Values):
     def _standardized(self) -> FloatArray:
         """(n,) residuals over their standard deviation sigma / sqrt(w)."""
         w = self._design.w
-        scaled: FloatArray = self.residuals if w is None else self.residuals * np.sqrt(w)
+        left = self._raw_residuals
+        scaled: FloatArray = left if w is None else left * np.sqrt(w)
         return scaled / self.sigma

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
+from mixedmodels.design.by_row import on_all_rows, used_labels
 from mixedmodels.diagnostics.tidy import beside, labelled_columns, model_columns
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees
+from mixedmodels.inference.information import variance_information
 from mixedmodels.prediction.bootstrap import Plan, bootstrap, bootstrap_statistic
 from mixedmodels.prediction.intervals import (
     Wanted,
@@ -54,7 +57,7 @@ class Prediction(Values):
         """Predict means of the rows used or of new ones.
 
         Args:
-            data: New rows, any table that `lmer` takes; the rows used in the fit if None. Columns
+            data: New rows, any table that `lmer` takes; the rows of `fitted` if None. Columns
                 that the asked part does not need may be absent. Stateful transforms are replayed.
             random: Random effects that take part: "all", "none", or a list of grouping factors
                 ("Subject"; "g:h" is "h:g") and terms ("(Days | Subject)").
@@ -78,7 +81,8 @@ class Prediction(Values):
             [450.33, 356.08]
         """
         terms = chosen_terms(self._design, random)
-        return prediction(self._fitted, self._target(data, terms, None, allow_new_levels))
+        found = prediction(self._fitted, self._target(data, terms, None, allow_new_levels))
+        return on_all_rows(self._design, found) if data is None else found
 
     def predict_interval(
         self,
@@ -96,14 +100,18 @@ class Prediction(Values):
         """Predictions with standard errors and intervals.
 
         Args:
-            data: New rows, as for `predict`; the rows used in the fit if None.
+            data: New rows, as for `predict`; the rows of `fitted` if None.
             kind: "confidence" for the mean offset + x'beta + z'b, "prediction" for an observation,
                 which adds sigma^2 / w.
             level: Coverage of the interval.
             ddf: Method for degrees of freedom, as in `coef_table`. Where no random effects take
                 part, standard errors and quantiles are its own, so that the interval is that of
-                `test`. Where some do, it has no degrees of freedom for their errors: the residual's
-                (n less the rank of X) serve, or infinitely many by "none".
+                `test`. Where some do, standard errors are those given theta, and "satterthwaite"
+                matches the variance of each row's estimated variance, that of the random effects
+                included, as SAS does: close to the residual's degrees of freedom for a level with
+                many rows, few for a new level of a factor with few. "kenward-roger" has no
+                rule of its own for such rows and takes the same; "residual" is n less the rank of
+                X for all, "none" the normal distribution, as glmmTMB's and merTools' intervals.
             uncertainty: "conditional" takes the variance parameters theta as known, as lme4 and its
                 relatives do; "full" averages over what the data leave open about them, which for
                 few groups makes intervals wider, and above all right; it has no use for `ddf`.
@@ -141,14 +149,22 @@ class Prediction(Values):
         if uncertainty == "full":
             table = averaged_intervals(self._fitted, target, wanted)
         elif terms or not self._solution.p:
-            table = conditional_intervals(self._fitted, target, wanted, method)
+            table = conditional_intervals(self._fitted, target, wanted, method, self._known)
         else:
             tests = announced_degrees(self._fitted, method)
             table = fixed_intervals(self._fitted, target, wanted, tests)
-        if not columns:
-            return table
-        given = model_columns(self._fitted) if data is None else labelled_columns(data, table.index)
-        return beside(given, table)
+        if columns:
+            if data is None:
+                given = model_columns(self._fitted)
+            else:
+                given = labelled_columns(data, table.index)
+            table = beside(given, table)
+        return on_all_rows(self._design, table) if data is None else table
+
+    def _known(self) -> FloatArray:
+        """Covariance of theta along the axes and log sigma, NaN with a warning where unknown."""
+        announced_degrees(self._fitted, "satterthwaite")
+        return self._fitted.once(variance_information).vcov
 
     def _target(
         self, data: Any, terms: Sequence[int], weights: Any, allow_new_levels: bool
@@ -175,7 +191,7 @@ class Prediction(Values):
                 their modes.
 
         Returns:
-            (nobs, nsim) on the rows used, with their index; columns are numbered from 0. Column i
+            (n, nsim) by row label, of the rows of `fitted`; columns are numbered from 0. Column i
             is the response of replicate i of `bootstrap` with the same seed.
 
         Raises:
@@ -191,7 +207,7 @@ class Prediction(Values):
         rng, _ = random_generator(seed)
         source = simulator(self._fitted, modes)
         drawn = responses(source, rng, count, self._design.n, self._fitted.model.templates.q)
-        return pd.DataFrame(drawn.T, index=self._design.index)
+        return on_all_rows(self._design, pd.DataFrame(drawn.T, used_labels(self._design)))
 
     def bootstrap(
         self,

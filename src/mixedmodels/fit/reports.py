@@ -101,7 +101,8 @@ class Reports(Values):
 
     def _scaled_quantiles(self) -> FloatArray:
         w = self._design.w
-        scaled = self.residuals if w is None else self.residuals * np.sqrt(w)
+        left = self._raw_residuals
+        scaled = left if w is None else left * np.sqrt(w)
         quantiles: FloatArray = np.quantile(scaled, (0.0, 0.25, 0.5, 0.75, 1.0)) / self.sigma
         return quantiles
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from mixedmodels.design.by_row import on_all_rows
 from mixedmodels.diagnostics.rows import rows_of
 from mixedmodels.diagnostics.tidy import (
     augmented,
@@ -96,7 +97,7 @@ class Tidying(Values):
         )
 
     def augment(self, data: Any = None) -> pd.DataFrame:
-        """The rows used, with the values of the fit for each.
+        """The rows of `fitted`, with the values of the fit for each.
 
         Args:
             data: The table the model was fitted to, whose columns come first; without it the
@@ -111,5 +112,8 @@ class Tidying(Values):
         Raises:
             DataError: Not an eager table, or not the one the model was fitted to.
         """
-        first = model_columns(self._fitted) if data is None else rows_used(self._fitted, data)
-        return beside(first, augmented(self._fitted, self._fitted.once(rows_of), self.fitted))
+        values = self._fitted.once(rows_of)
+        added = on_all_rows(self._design, augmented(self._fitted, values, self._fitted_values))
+        if data is None:
+            return beside(on_all_rows(self._design, model_columns(self._fitted)), added)
+        return beside(rows_used(self._fitted, data), added)

@@ -14,8 +14,10 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
-from mixedmodels.design.lookup import ByGroup, GroupNames
+from mixedmodels.design import by_row
+from mixedmodels.design.lookup import GroupNames
 from mixedmodels.design.names import Effect, Labels
+from mixedmodels.estimates.by_group import ByGroup
 from mixedmodels.estimates.messages import fit_messages, singular_terms
 from mixedmodels.estimates.model import Fitted, conditional_covariances
 from mixedmodels.estimates.solution import Solution
@@ -89,6 +91,11 @@ class Values(Guided, ABC):
     def theta(self) -> FloatArray:
         """(m,) free entries of the relative covariance templates, term by term."""
         return self._solution.theta
+
+    @property
+    def formula(self) -> str:
+        """The formula as typed."""
+        return self._design.formula.text
 
     @property
     def theta_names(self) -> list[str]:
@@ -182,6 +189,11 @@ class Values(Guided, ABC):
         return self._solution.n
 
     @property
+    def ngroups(self) -> dict[str, int]:
+        """Levels of each grouping factor, by its name."""
+        return {group.name: group.n_levels for group in self._design.groups}
+
+    @property
     def npar(self) -> int:
         """Parameters: rank of X, length of theta, and sigma."""
         return self._solution.p + len(self.theta) + 1
@@ -193,9 +205,22 @@ class Values(Guided, ABC):
 
     # -- rows ---------------------------------------------------------------------------
 
+    @property
+    def fitted(self) -> pd.Series[float]:
+        """(n,) offset + X beta + Z b by row label.
+
+        Of the rows used, or under `na_action="exclude"` of all rows, NaN where one is left out.
+        """
+        return by_row.series(self._design, self._fitted_values, "fitted")
+
+    @property
+    def residuals(self) -> pd.Series[float]:
+        """(n,) y - fitted by row label, of the same rows as `fitted`."""
+        return by_row.series(self._design, self._raw_residuals, "residuals")
+
     @cached_property
-    def fitted(self) -> FloatArray:
-        """(n,) offset + X beta + Z b on the rows used."""
+    def _fitted_values(self) -> FloatArray:
+        """(n,) the same on the rows used."""
         design = self._design
         mean = random_part(
             self._fitted.model.templates, design.groups, design.terms, self._solution.b, design.n
@@ -208,29 +233,29 @@ class Values(Guided, ABC):
         return mean
 
     @cached_property
-    def residuals(self) -> FloatArray:
-        """(n,) y - fitted on the rows used."""
-        left: FloatArray = self._design.y - self.fitted
+    def _raw_residuals(self) -> FloatArray:
+        left: FloatArray = self._design.y - self._fitted_values
         left.flags.writeable = False
         return left
 
     # -- effects by level ---------------------------------------------------------------
 
-    def ranef(self) -> dict[str, pd.DataFrame]:
+    def ranef(self) -> ByGroup[pd.DataFrame]:
         """Conditional modes of the random effects: a table (levels by effects) per grouping factor.
 
         Terms on the same grouping factor share a table, their columns in order of theta;
         rows follow the order of the factor's levels. Rows are labelled by the levels as the data
         have them: with integers in the data it is `.loc[101]`, with text `.loc["101"]`; the levels
         of an interaction, `g:h`, are text, `.loc["101:a"]`.
-        `tables["h:g"]` gives those of `g:h`. An effect that two terms of one grouping factor have
-        is called by its term too, `(Intercept) [term 2]`.
+        The result is a mapping by grouping factor that prints; `tables["h:g"]` gives those of
+        `g:h`. An effect that two terms of one grouping factor have is called by its term too,
+        `(Intercept) [term 2]`.
         """
         design = self._design
         found = ranef_tables(self._fitted.model.templates, design.groups, self._solution.b)
         return ByGroup(found, GroupNames(design.groups))
 
-    def ranef_cov(self) -> dict[str, FloatArray]:
+    def ranef_cov(self) -> ByGroup[FloatArray]:
         """Conditional covariances of the random effects: (levels, s, s) per grouping factor.
 
         Given y, theta and sigma; levels in the order of the rows of `ranef()`, rows and columns in
@@ -256,8 +281,11 @@ class Values(Guided, ABC):
         """
         return ranef_table(self.ranef(), self.ranef_cov())
 
-    def coef(self) -> dict[str, pd.DataFrame]:
-        """Fixed plus random effects: a table (levels by coefficients) per grouping factor."""
+    def coef(self) -> ByGroup[pd.DataFrame]:
+        """lme4's `coef`, per level: fixed plus random effects, a table for each grouping factor.
+
+        The fixed effects alone are `fixef`; with their tests, `coef_table()`.
+        """
         fixed = self._fixed_effects
         fixef = [(fixed[j], float(self.beta[j])) for j in self._solution.kept]
         effects = {group.name: self._effects_of(g) for g, group in enumerate(self._design.groups)}

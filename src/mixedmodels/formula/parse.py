@@ -7,15 +7,14 @@ and what is left is the fixed part.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from mixedmodels.errors import FormulaError
 from mixedmodels.formula.expression import inner_nodes
 from mixedmodels.formula.grammar import parse_tokens
-from mixedmodels.formula.grouping import parse_groups
 from mixedmodels.formula.limits import MAX_RANDOM_TERMS
-from mixedmodels.formula.spec import Factor, FormulaSpec, RandomTerm, Term, write_terms
+from mixedmodels.formula.random_terms import Chunk, random_chunk, terms_of_chunk
+from mixedmodels.formula.spec import FormulaSpec, RandomTerm, write_terms
 from mixedmodels.formula.terms import make_factor, parse_terms, summands_of
 from mixedmodels.formula.tokens import Token, split_tokens
 from mixedmodels.formula.tree import BARS, SUM, Bracket, Call, Chain, Node, Prefix
@@ -56,21 +55,24 @@ def _not_text(given: object) -> FormulaError:
 
 @functools.lru_cache(maxsize=256)
 def _parse(text: str) -> FormulaSpec:
-    left, right = _sides(text, split_tokens(text))
+    left, right = sides(text, split_tokens(text))
+    if len(left) == 1:
+        end = left[0]
+        raise FormulaError("The response is missing left of '~'.", text, end.start, end.end)
     response = make_factor(text, parse_tokens(text, left, computing=True))
     tree = parse_tokens(text, right, computing=False)
     if isinstance(tree, Chain) and tree.operators[0] in SUM:
         _check_operands(text, tree)
     fixed: list[tuple[str, Node]] = []
-    chunks: list[_Chunk] = []
+    chunks: list[Chunk] = []
     for sign, node in summands_of(tree):
-        chunk = _chunk(node)
+        chunk = random_chunk(node)
         if chunk is not None and sign == "+":
             chunks.append(chunk)
         else:
             fixed.append((sign, node))
     for _, node in fixed:
-        _check_without_bars(text, node)
+        check_without_bars(text, node)
     random = _random_terms(text, chunks)
     if not random:
         raise FormulaError(
@@ -84,8 +86,12 @@ def _parse(text: str) -> FormulaSpec:
     return FormulaSpec(text, response.name, write_terms(terms), random, response, terms, offsets)
 
 
-def _sides(text: str, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
-    """The tokens left and right of the tilde, each with an end."""
+def sides(text: str, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
+    """The tokens left and right of the tilde, each with an end; nothing else left of it is allowed.
+
+    Raises:
+        FormulaError: There is not one tilde, or nothing stands right of it.
+    """
     tildes = [i for i, token in enumerate(tokens) if token[:2] == ("operator", "~")]
     if not tildes:
         raise FormulaError(
@@ -100,51 +106,15 @@ def _sides(text: str, tokens: list[Token]) -> tuple[list[Token], list[Token]]:
         raise FormulaError(message, text, extra.start, extra.end)
     tilde = tokens[tildes[0]]
     left, right = tokens[: tildes[0]], tokens[tildes[0] + 1 :]
-    if not left:
-        raise FormulaError("The response is missing left of '~'.", text, tilde.start, tilde.end)
     if len(right) == 1:
         raise FormulaError("Nothing stands right of '~'.", text, tilde.start, tilde.end)
     return [*left, Token("end", "", tilde.start, tilde.end)], right
 
 
-class _Chunk(NamedTuple):
-    """A random-effects term: its innermost brackets and what they hold."""
-
-    start: int
-    end: int
-    left: Node
-    right: Node
-    correlated: bool
-
-
-def _chunk(node: Node) -> _Chunk | None:
-    """The random-effects term that a summand is, in brackets and after pluses; else None."""
-    while True:
-        if isinstance(node, Prefix) and node.operator == "+":
-            node = node.operand
-            continue
-        if not isinstance(node, Bracket) or node.braces:
-            return None
-        inner = node.inner
-        if isinstance(inner, Chain) and inner.operators[0] in BARS:
-            return _split(node, inner)
-        node = inner
-
-
-def _split(node: Bracket, inner: Chain) -> _Chunk:
-    left, right = inner.operands[:2]
-    if len(inner.operands) > 2:
-        # More than one bar: the rest is refused as a grouping factor, with its place.
-        right = Chain(
-            right.start, inner.end, inner.operands[1:], inner.operators[1:], inner.places[1:]
-        )
-    return _Chunk(node.start, node.end, left, right, inner.operators[0] == "|")
-
-
-def _random_terms(text: str, chunks: Sequence[_Chunk]) -> tuple[RandomTerm, ...]:
+def _random_terms(text: str, chunks: Sequence[Chunk]) -> tuple[RandomTerm, ...]:
     found: list[RandomTerm] = []
     for chunk in chunks:
-        found.extend(_terms_of_chunk(text, chunk))
+        found.extend(terms_of_chunk(text, chunk))
         if len(found) > MAX_RANDOM_TERMS:
             message = (
                 f"The formula has {max(len(found), len(chunks)):,} random-effects terms or more; "
@@ -154,31 +124,7 @@ def _random_terms(text: str, chunks: Sequence[_Chunk]) -> tuple[RandomTerm, ...]
     return tuple(found)
 
 
-def _terms_of_chunk(text: str, chunk: _Chunk) -> Iterator[RandomTerm]:
-    terms, offsets = parse_terms(text, summands_of(chunk.left))
-    if offsets or not terms:
-        message = "An offset cannot be random." if offsets else "This term has no random effects."
-        raise FormulaError(message, text, chunk.left.start, chunk.left.end)
-    lhs = write_terms(terms)
-    for group in parse_groups(text, chunk.right):
-        yield _random_term(chunk, lhs, terms, group)
-
-
-def _random_term(
-    chunk: _Chunk, lhs: str, terms: tuple[Term, ...], group: tuple[Factor, ...]
-) -> RandomTerm:
-    return RandomTerm(
-        lhs=lhs,
-        factors=tuple(factor.name for factor in group),
-        correlated=chunk.correlated,
-        start=chunk.start,
-        end=chunk.end,
-        terms=terms,
-        grouping=group,
-    )
-
-
-def _check_without_bars(text: str, node: Node) -> None:
+def check_without_bars(text: str, node: Node) -> None:
     """Refuse a bar that is neither inside of a call nor in a bracket that is added."""
     waiting = [(node, node)]
     while waiting:
@@ -202,7 +148,7 @@ def _check_operands(text: str, node: Chain) -> None:
     """
     for i, (operator, place) in enumerate(zip(node.operators, node.places, strict=True)):
         first, signed = _first_of(node.operands[i + 1])
-        if signed and operator != "+" and (_chunk(first) or _chunk(node.operands[i])):
+        if signed and operator != "+" and (random_chunk(first) or random_chunk(node.operands[i])):
             message = f"Nothing stands right of '{operator}'."
             raise FormulaError(message, text, place, place + len(operator))
 
@@ -221,7 +167,7 @@ def _check_call(text: str, node: Call) -> None:
     bracket = text.index("(", node.name_end)
     if bracket > node.name_end and len(node.arguments) == 1:
         (inner,) = node.arguments
-        if _chunk(Bracket(bracket, node.end, inner, braces=False)) is not None:
+        if random_chunk(Bracket(bracket, node.end, inner, braces=False)) is not None:
             message = "A '+' is missing before this random-effects term."
             raise FormulaError(message, text, bracket, node.end)
 

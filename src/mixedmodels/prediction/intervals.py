@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from mixedmodels.prediction.predict import (
     conditional_variance,
     predicted,
     residual_variance,
+    variance_slopes,
 )
 from mixedmodels.prediction.replicates import interval_tails
 from mixedmodels.prediction.target import Target
@@ -113,20 +115,53 @@ def fixed_intervals(fitted: Fitted, target: Target, wanted: Wanted, tests: Tests
 
 
 def conditional_intervals(
-    fitted: Fitted, target: Target, wanted: Wanted, method: DfMethod
+    fitted: Fitted,
+    target: Target,
+    wanted: Wanted,
+    method: DfMethod,
+    known: Callable[[], FloatArray],
 ) -> pd.DataFrame:
-    """Intervals of rows with random effects, theta taken as known.
+    """Intervals of rows with random effects, whose standard errors take theta as known.
 
-    The degrees of freedom are those of the residual, or infinite by the method "none".
+    Args:
+        fitted: The fit.
+        target: The rows.
+        wanted: Kind and level.
+        method: "none" and "residual" have the same degrees of freedom for all rows; by the others
+            they match the variance of a row's estimated variance, as Satterthwaite's do for
+            fixed effects.
+        known: Gives the covariance (m + 1, m + 1) of theta along the axes and log sigma.
     """
     mean = predicted(fitted, target)
     variance = conditional_variance(fitted, target)
     if wanted.kind == "prediction":
         variance = variance + residual_variance(fitted.solution.sigma, target)
     error = np.sqrt(variance)
-    solution = fitted.solution
-    df = np.array([np.inf if method == "none" else solution.n - solution.p])
+    if method == "none":
+        df = np.array([np.inf])
+    elif method == "residual":
+        df = np.array([float(fitted.solution.n - fitted.solution.p)])
+    else:
+        df = _matched(fitted, target, variance, known())
     return _table(target, mean, error, wald_limits(mean, error, df, wanted.level))
+
+
+def _matched(fitted: Fitted, target: Target, variance: FloatArray, vcov: FloatArray) -> FloatArray:
+    """(n,) degrees of freedom 2 / (g'A g), g the gradient of the logarithm of a row's variance.
+
+    It is with respect to theta and log sigma, A being their covariance. Where the data do not say
+    what that is, those of the residual serve.
+    """
+    residual = float(fitted.solution.n - fitted.solution.p)
+    moving = np.flatnonzero(np.diag(vcov)[:-1] != 0.0)
+    slopes = np.zeros((target.n, len(vcov)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if np.isfinite(vcov).all():
+            by_theta = fitted.solution.sigma**2 * variance_slopes(fitted, target, moving)
+            slopes[:, moving] = by_theta / np.where(variance > 0.0, variance, np.inf)[:, None]
+        slopes[:, -1] = 2.0
+        df = 2.0 / np.einsum("ki,ki->k", slopes @ vcov, slopes)
+    return np.where(np.isnan(df) & ~np.isnan(variance), residual, df)
 
 
 def _table(target: Target, mean: FloatArray, error: FloatArray, limits: FloatArray) -> pd.DataFrame:

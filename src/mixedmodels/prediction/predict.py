@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from mixedmodels._core import Products
-from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.arrays import BoolArray, FloatArray, LongArray
 from mixedmodels.criterion.point import LinearPoint
 from mixedmodels.errors import warn
 from mixedmodels.estimates.model import Fitted
@@ -16,6 +16,8 @@ from mixedmodels.estimates.tables import term_modes
 from mixedmodels.memory import require
 from mixedmodels.prediction.target import Target
 
+# Step of differences in theta, relative.
+_STEP = 1e-4
 # How far a row may be from the dependency among the columns of X, relative to the columns' size.
 _DEPENDENT = 1e-6
 
@@ -110,6 +112,25 @@ def conditional_variance(fitted: Fitted, target: Target) -> FloatArray:
         _, variance = solver.at(point)
     out: FloatArray = fitted.solution.sigma**2 * variance
     out[absent_rows(target)] = np.nan
+    return out
+
+
+def variance_slopes(fitted: Fitted, target: Target, entries: LongArray) -> FloatArray:
+    """(n, k) derivatives of `conditional_variance` over sigma^2 by entries of theta along the axes.
+
+    By central differences: each entry costs two evaluations.
+    """
+    solver = RowSolver.of(fitted.model.products, target)
+    theta, unit = fitted.solution.axes_theta, fitted.model.axes.unit
+    out = np.empty((target.n, len(entries)))
+    for k, entry in enumerate(entries):
+        move = np.zeros_like(theta)
+        move[entry] = _STEP * max(abs(theta[entry]), 0.1 * unit[entry])
+        sides = []
+        for at in (theta + move, theta - move):
+            with fitted.criterion.at(at) as point:
+                sides.append(solver.at(point)[1])
+        out[:, k] = (sides[0] - sides[1]) / (2.0 * move[entry])
     return out
 
 

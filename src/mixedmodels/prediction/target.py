@@ -17,6 +17,7 @@ from mixedmodels.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from mixedmodels.calls import value_hint
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, GroupingFactor
+from mixedmodels.design.by_row import used_labels
 from mixedmodels.design.columns import first_levels
 from mixedmodels.design.lookup import find_terms
 from mixedmodels.design.rebuild import (
@@ -82,7 +83,7 @@ def training_target(design: Design, templates: Templates, terms: Sequence[int]) 
     for t in terms:
         _columns_of(templates, z, design.terms[t].group, t)[...] = design.terms[t].z
     codes = tuple(group.codes for group in design.groups)
-    return Target(design.index, design.X, design.offset, design.w, codes, z, None)
+    return Target(used_labels(design), design.X, design.offset, design.w, codes, z, None)
 
 
 def new_target(

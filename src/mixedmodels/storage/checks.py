@@ -23,9 +23,9 @@ from mixedmodels.optimize.summary import OptSummary
 
 
 def work_bytes(design: Design) -> int:
-    """Memory of all columns of X and Z, if none were a view of another."""
+    """Memory of all columns of X and Z, if none were a view of another, and of results by row."""
     columns: int = design.X.shape[1] + sum(term.z.shape[1] for term in design.terms)
-    return 8 * design.n * columns
+    return 8 * design.n * columns + 8 * (design.all_rows.n if design.all_rows else 0)
 
 
 def check_design(design: Design) -> None:
@@ -132,6 +132,22 @@ def _check_rows(design: Design) -> None:
         "its rows are not rows of a table",
     )
     _require(design.index is None or len(design.index) == n, "its rows have not one label each")
+    _check_all_rows(design)
+
+
+def _check_all_rows(design: Design) -> None:
+    table, rows = design.all_rows, design.rows
+    if table is None:
+        return
+    _require(
+        rows is not None and table.n > rows[-1] and (table.index is None) == (design.index is None),
+        "its rows are not rows of a table",
+    )
+    if rows is not None and table.index is not None:
+        _require(
+            len(table.index) == table.n and table.index.take(rows).equals(design.index),
+            "its rows are not called as those of their table",
+        )
 
 
 def _check_term(term: TermDesign, design: Design) -> None:

@@ -10,7 +10,7 @@ import dataclasses
 import io
 from typing import Any, NamedTuple, TypeVar
 
-from mixedmodels.design import Design, GroupingFactor, PartPlan, TermDesign
+from mixedmodels.design import AllRows, Design, GroupingFactor, PartPlan, TermDesign
 from mixedmodels.design.coding import Coding
 from mixedmodels.design.factors import Recipe
 from mixedmodels.design.groups import GroupSpec
@@ -38,7 +38,7 @@ _IN_MEMORY = "The pickled fit"
 _CLASSES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(Design, TermDesign, GroupingFactor, GroupSpec, PartPlan, Recipe, Coding),
+        *(Design, AllRows, TermDesign, GroupingFactor, GroupSpec, PartPlan, Recipe, Coding),
         *(OffsetSpec, Argument, FormulaSpec, RandomTerm, Term, Factor),
         *(Solution, OptSummary, Control),
     )

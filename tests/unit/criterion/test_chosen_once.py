@@ -28,7 +28,7 @@ def test_no_method_asks_for_it(owner: type) -> None:
         for name, method in inspect.getmembers(owner, callable)
         if not name.startswith("_") and "reml" in inspect.signature(method).parameters
     }
-    assert asking <= {"from_design"}
+    assert asking <= {"update"}
 
 
 @BY

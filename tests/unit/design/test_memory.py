@@ -15,6 +15,7 @@ import pytest
 from mixedmodels import LinearMixedModel, lmer
 from mixedmodels.design import Design, build_design
 from mixedmodels.formula import parse_formula
+from mixedmodels.linear import from_design
 
 N = 400
 MANY = 40_000
@@ -104,7 +105,7 @@ def test_arrays_of_a_design_cannot_be_written() -> None:
 
 def test_an_unpickled_design_is_read_only_once_the_core_has_it() -> None:
     again = pickle.loads(pickle.dumps(model().design))
-    LinearMixedModel.from_design(again)
+    from_design(again)
     assert not any(array.flags.writeable for array in arrays_of(again))
 
 

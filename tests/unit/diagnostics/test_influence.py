@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mixedmodels import MixedModelsError, SingularFitWarning, lmer, load_dataset
+from mixedmodels import LinearMixedModel, MixedModelsError, SingularFitWarning, lmer, load_dataset
 from mixedmodels.linear import LinearMixedFit
 
 SLOPES = "Reaction ~ Days + (Days | Subject)"
@@ -38,7 +38,7 @@ def test_exact_is_the_fit_of_the_rows_left(
 ) -> None:
     data = load_dataset(name)
     fit = quiet(formula, data, **options)
-    found = fit.influence(by, only=labels)
+    found = fit.influence(by, "exact", only=labels)
     assert list(found.beta.index) == labels
     for label in labels:
         left = data.drop(index=label) if by is None else data[data[by] != label]
@@ -68,7 +68,7 @@ def test_a_fit_is_not_changed_and_threads_do_not_matter() -> None:
 @pytest.mark.parametrize("by", [None, "Subject"])
 def test_one_step_is_near(by: str | None, options: dict[str, Any], reml: bool) -> None:
     fit = lmer(SLOPES, load_dataset("sleepstudy"), reml=reml, **options)
-    exact, near = fit.influence(by), fit.influence(by, "one-step")
+    exact, near = fit.influence(by, "exact"), fit.influence(by, "one-step")
     assert (exact.nobs == near.nobs).all()
     # What the step leaves is of second order: a small part of the largest change.
     for name, part in (("beta", 0.01), ("theta", 0.2), ("sigma", 0.15), ("std_error", 0.25)):
@@ -165,13 +165,58 @@ def test_what_a_deletion_loses_is_said() -> None:
         assert "2 without a converged fit" in repr(refused)
 
 
+KEPT = [
+    (SLOPES, "sleepstudy", {}),
+    (SLOPES, "sleepstudy", {"reml": False, "weights": "1 / (1 + Days)", "offset": "Days**2"}),
+    ("strength ~ 1 + (1 | batch/cask)", "pastes", {}),
+    ("diameter ~ 1 + (1 | plate) + (1 | sample)", "penicillin", {"reml": False}),
+    ("score ~ Machine + (0 + Machine | Worker)", "machines", {}),
+]
+
+
+@pytest.mark.parametrize(("formula", "name", "options"), KEPT)
+def test_theta_kept_is_the_rows_left_at_the_same_theta(
+    formula: str, name: str, options: dict[str, Any]
+) -> None:
+    data = load_dataset(name)
+    fit = lmer(formula, data, **options)
+    found = fit.influence()
+    assert found.method == "held"
+    np.testing.assert_array_equal(found.theta, np.tile(fit.theta, (fit.nobs, 1)))
+    for row in (0, 7, fit.nobs - 1):
+        left = LinearMixedModel(formula, data.drop(index=row), **options)
+        np.testing.assert_allclose(found.beta.loc[row], left.pls(fit.theta).beta, rtol=1e-9)
+        assert found.objective[row] == pytest.approx(left.objective(fit.theta), abs=1e-7)
+    group = fit.model.design.groups[-1]
+    sets = fit.influence(group.name, exact=False)
+    assert sets.method == "held"
+    rows = np.flatnonzero(group.codes == 1)
+    left = LinearMixedModel(formula, data.drop(index=rows), **options)
+    np.testing.assert_allclose(sets.beta.iloc[1], left.pls(fit.theta).beta, rtol=1e-9)
+
+
+def test_rows_are_left_out_with_theta_kept_and_groups_by_fits() -> None:
+    fit = lmer(SLOPES, load_dataset("sleepstudy"))
+    ways = {
+        "held": [{}, {"exact": False}, {"method": "held"}, {"exact": False, "method": "held"}],
+        "exact": [{"exact": True}, {"method": "exact"}, {"by": "Subject"}],
+        "one-step": [{"method": "one-step"}, {"method": "one-step", "exact": False}],
+    }
+    for method, calls in ways.items():
+        for call in calls:
+            assert fit.influence(**call).method == method
+    pd.testing.assert_frame_equal(fit.dfbetas(), fit.influence().dfbetas)
+    pd.testing.assert_frame_equal(fit.dfbetas(exact=True), fit.influence(exact=True).dfbetas)
+    assert np.abs(fit.dfbetas() - fit.dfbetas(exact=True)).to_numpy().max() < 0.03
+
+
 def test_an_outlier_beyond_the_digits_of_the_others() -> None:
     """The products of the rows left are formed anew when subtraction would leave rounding."""
     data = load_dataset("sleepstudy").assign(x=np.random.default_rng(1).normal(size=180))
     data.loc[5, "x"] = 1e12
     fit = lmer("Reaction ~ Days + x + (1 | Subject)", data)
     other = lmer("Reaction ~ Days + x + (1 | Subject)", data.drop(index=5))
-    found = fit.influence(only=[5])
+    found = fit.influence(only=[5], exact=True)
     np.testing.assert_allclose(found.beta.loc[5], other.fixef, rtol=1e-6)
     np.testing.assert_allclose(found.std_error.loc[5], other.stderror, rtol=1e-6)
 
@@ -183,6 +228,8 @@ def test_an_outlier_beyond_the_digits_of_the_others() -> None:
         ({"by": "subject"}, "not a grouping factor of this model.*Subject.*Did you mean"),
         ({"by": [None] * 180}, "missing labels"),
         ({"method": "fast"}, "method is 'fast'"),
+        ({"method": "held", "exact": True}, "exact=True contradicts method='held'"),
+        ({"exact": "yes"}, "exact is 'yes'"),
         ({"by": "Subject", "only": ["1"]}, "only='1' is not among the 18 labels of 'Subject'"),
     ],
     ids=str,

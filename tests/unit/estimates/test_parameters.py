@@ -36,6 +36,6 @@ def test_correlation_with_a_zero_variance_is_nan() -> None:
 
 def test_agrees_with_the_variance_table() -> None:
     fit = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
-    found = to_sd_cor(fit.model.templates, fit.theta, fit.sigma)
+    found = to_sd_cor(fit.model._model.templates, fit.theta, fit.sigma)
     sd, corr = fit.varcorr.sd.to_numpy(), fit.varcorr.corr["Subject"].iloc[1, 0]
     np.testing.assert_allclose(found, [sd[0], corr, sd[1]], rtol=1e-13)

@@ -99,6 +99,12 @@ def unchanged(values: NDArray[np.float64]) -> NDArray[np.float64]:
 class FakeModel:
     """A model whose numbers come from the oracle."""
 
+    _given = None
+
+    @property
+    def _model(self) -> Any:
+        return self
+
     design: Any
     problem: Problem
 

@@ -25,17 +25,19 @@ def test_arrays_are_read_only_and_tables_are_copies(make_fit: MakeFit) -> None:
     for array in (
         fit.theta,
         fit.beta,
-        fit.fitted,
-        fit.residuals,
         fit.ranef_cov()["Subject"],
     ):
         assert not array.flags.writeable
     fixef = fit.fixef
     before = fixef["Days"]
     fixef["Days"] = 0.0
+    fitted = fit.fitted
+    first = fitted.iloc[0]
+    fitted.iloc[0] = 0.0
     changed = fit.ranef()["Subject"]
     changed.iloc[0, 0] = 1e6
     assert fit.fixef["Days"] == before
+    assert fit.fitted.iloc[0] == first
     assert fit.ranef()["Subject"].iloc[0, 0] != 1e6
 
 
@@ -127,7 +129,7 @@ def test_varcorr_views(make_fit: MakeFit) -> None:
 
 def test_correlation_with_a_zero_variance_is_undefined(make_fit: MakeFit) -> None:
     fit = make_fit("sleepstudy_slope_reml")
-    varcorr = VarCorr.from_theta(fit.model.templates, np.array([0.0, 0.0, 0.5]), 2.0)
+    varcorr = VarCorr.from_theta(fit.model._model.templates, np.array([0.0, 0.0, 0.5]), 2.0)
     np.testing.assert_array_equal(varcorr.corr["Subject"], [[1.0, np.nan], [np.nan, 1.0]])
     np.testing.assert_array_equal(varcorr.cov["Subject"], [[0.0, 0.0], [0.0, 1.0]])
     assert "nan" in str(varcorr)

@@ -47,7 +47,7 @@ def test_constrained_minimum_is_that_of_a_general_method(
     wanted = float(to_value(parameter.kind, point.held))
 
     def held(x: NDArray[np.float64]) -> float:
-        root = np.exp(x[-1]) * machines.model.templates.lam(x[:-1])[0]
+        root = np.exp(x[-1]) * machines.model._model.templates.lam(x[:-1])[0]
         V = root @ root.T
         i, j = row
         return float(np.sqrt(V[i, i]) if i == j else V[i, j] / np.sqrt(V[i, i] * V[j, j])) - wanted

@@ -40,7 +40,7 @@ def test_the_start_is_iteration_0(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     model = models[CLASSROOM]
-    wanted = np.array(SLIDES[: model.templates.m]) if given else None
+    wanted = np.array(SLIDES[: model._model.templates.m]) if given else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where a method ends is not what is tested
         fit = model._by(reml=reml).fit(start=wanted, optimizer=name, verbose=True)

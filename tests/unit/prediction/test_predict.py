@@ -114,7 +114,7 @@ def test_new_levels_add_their_marginal_variance() -> None:
 def test_intervals_are_multiples_of_the_errors() -> None:
     fit = fit_case("weights, offset")
     new = pd.DataFrame(SUBJECTS, index=["a", "b", "c"])
-    mean = fit.predict_interval(new, kind="confidence", level=0.9)
+    mean = fit.predict_interval(new, kind="confidence", level=0.9, ddf="residual")
     seen = fit.predict_interval(new, kind="prediction", level=0.9, weights="1 / (1 + Days)")
     assert list(mean.columns) == ["prediction", "std_error", "lower", "upper"]
     assert mean.index.tolist() == ["a", "b", "c"]
