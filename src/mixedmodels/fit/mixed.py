@@ -15,6 +15,7 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.diagnostics import Diagnostics
 from mixedmodels.fit.inference import Inference
 from mixedmodels.fit.likelihood import Likelihood
+from mixedmodels.fit.marginal import Marginal
 from mixedmodels.fit.pictures import Pictures
 from mixedmodels.fit.prediction import Prediction
 from mixedmodels.fit.reports import Reports
@@ -43,7 +44,9 @@ _CAPTIONS = {
 }
 
 
-class MixedFit(Inference, Likelihood, Prediction, Diagnostics, Tidying, Reports, Pictures):
+class MixedFit(
+    Inference, Marginal, Likelihood, Prediction, Diagnostics, Tidying, Reports, Pictures
+):
     """A fit with all its roles, of whichever kind of model; see `LinearMixedFit`."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
