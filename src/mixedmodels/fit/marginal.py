@@ -11,15 +11,17 @@ from mixedmodels.lazy import late_module
 from mixedmodels.settings import Ddf
 
 if TYPE_CHECKING:
-    from mixedmodels.marginal import joint, means, source, trends
+    from mixedmodels.marginal import joint, means, scale, source, trends
     from mixedmodels.marginal.adjust import Adjust
     from mixedmodels.marginal.joint import JointTests
     from mixedmodels.marginal.means import MeansType
     from mixedmodels.marginal.results import MarginalMeans
+    from mixedmodels.marginal.scale import Scale
     from mixedmodels.marginal.weights import Weights
 else:
     joint = late_module("mixedmodels.marginal.joint")
     means = late_module("mixedmodels.marginal.means")
+    scale = late_module("mixedmodels.marginal.scale")
     source = late_module("mixedmodels.marginal.source")
     trends = late_module("mixedmodels.marginal.trends")
 
@@ -85,7 +87,7 @@ class Marginal(Values):
         wanted = means.Wanted(adjust, type, weights, level, bias_adjust, sigma)
         tests = announced_degrees(self._fitted, ddf)
         origin = source.source_of(self._fitted, tests)
-        return means.marginal_means(self._design, origin, specs, by, at, wanted)
+        return means.marginal_means(self._design, origin, self._scale, specs, by, at, wanted)
 
     def emtrends(
         self,
@@ -125,7 +127,7 @@ class Marginal(Values):
         """
         wanted = means.Wanted(adjust, "link", weights, level)
         origin = source.source_of(self._fitted, announced_degrees(self._fitted, ddf))
-        return trends.marginal_trends(self._design, origin, specs, var, by, at, wanted)
+        return trends.marginal_trends(self._design, origin, self._scale, specs, var, by, at, wanted)
 
     def joint_tests(
         self,
@@ -156,3 +158,8 @@ class Marginal(Values):
         """
         origin = source.source_of(self._fitted, announced_degrees(self._fitted, ddf))
         return joint.joint_tests(self._design, origin, by, at)
+
+    @property
+    def _scale(self) -> Scale | None:
+        """The way from the linear predictor back to the response that the formula transforms."""
+        return scale.response_scale(self._design.formula.response_factor)

@@ -141,7 +141,7 @@ def describe(method: Adjust, family: Family) -> list[str]:
     found = f"{_NAMES[method]} for {family.size} tests"
     if method not in ("holm", "hochberg", "fdr"):
         return [f"{both} {found}."]
-    return [f"P-values are adjusted by {found}, limits by {_NAMES['bonferroni']}."]
+    return [f"P-values are adjusted by {found}.", f"Limits are by {_NAMES['bonferroni']}."]
 
 
 def _stepwise(plain: FloatArray, method: Adjust) -> FloatArray:

@@ -22,6 +22,7 @@ from mixedmodels.marginal.functions import Functions
 from mixedmodels.marginal.grid import Grid, grid_over
 from mixedmodels.marginal.means import degrees_note, mean_functions
 from mixedmodels.marginal.nesting import nesting_of, variables_of_term
+from mixedmodels.marginal.results import in_lines
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import read_specs
 from mixedmodels.report.results import TableResult
@@ -41,6 +42,10 @@ class JointTests(TableResult):
     """
 
     sentences: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The text; sentences that are too long go on in the next line."""
+        return in_lines(self._sections())
 
     @property
     def heading(self) -> tuple[str, ...]:

@@ -72,7 +72,9 @@ def _largest(factor: FloatArray) -> FloatArray:
         directions = np.stack([np.cos(angle), np.sin(angle)])
     else:
         places = np.arange(1, _POINTS + 1)[:, None] * np.sqrt(_primes(rank)) + 0.5
-        normal = scipy.special.ndtri(np.clip(places % 1.0, 1e-12, 1.0 - 1e-12)).T
+        # Folded, so that what is integrated is periodic (Genz and Bretz, 2009).
+        folded = np.abs(2.0 * (places % 1.0) - 1.0)
+        normal = scipy.special.ndtri(np.clip(folded, 1e-12, 1.0 - 1e-12)).T
         directions = normal / np.linalg.norm(normal, axis=0)
     found = np.zeros(_POINTS)
     for row in factor:

@@ -24,7 +24,7 @@ from mixedmodels.marginal.functions import Functions, View
 from mixedmodels.marginal.grid import Grid, cell_label, reference_grid, training_table
 from mixedmodels.marginal.nesting import variables_of_term
 from mixedmodels.marginal.results import MarginalMeans, Origin, contrasts_of, means_of
-from mixedmodels.marginal.scale import Scale, response_scale
+from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import Specs, read_specs, split_name
 from mixedmodels.marginal.weights import Weights, cell_weights, check_weights, target_codes
@@ -87,13 +87,21 @@ class Wanted:
 
 
 def marginal_means(
-    design: Design, source: Source, specs: Any, by: Any, at: Any, wanted: Wanted
+    design: Design,
+    source: Source,
+    scale: Scale | None,
+    specs: Any,
+    by: Any,
+    at: Any,
+    wanted: Wanted,
 ) -> MarginalMeans:
     """The marginal means of a fit.
 
     Args:
         design: The design of the model.
         source: Coefficients and their covariance.
+        scale: The way back from the linear predictor: from the transform of the response, or a
+            link; None where there is none.
         specs: Variables of the means, or a formula.
         by: Variables within which means are compared.
         at: Values of variables, by name.
@@ -107,7 +115,6 @@ def marginal_means(
     grid = reference_grid(design, at)
     names, groups = resolve(asked, grid)
     functions = mean_functions(grid, source, names, groups, wanted.weights)
-    scale = response_scale(design.formula.response_factor)
     view = wanted.view(scale, source.tests.sigma)
     notes = (
         *average_notes(grid, names, wanted.weights),
@@ -163,7 +170,7 @@ def mean_functions(
         table = cell_weights(grid, names, target, weights)
         L = table @ grid.X
     labels = pd.DataFrame(
-        {name: grid.axes[name].at(codes[name]) for name in names}, index=range(len(L))
+        {name: grid.axes[name].values.take(codes[name]) for name in names}, index=range(len(L))
     )
     texts = _texts(grid.axes, [name for name in names if name not in groups], codes, len(L))
     return Functions(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,8 @@ from mixedmodels.marginal.source import Source
 from mixedmodels.plots.means import plot_means
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import TableResult
-from mixedmodels.report.sections import Section, Table
+from mixedmodels.report.sections import Paragraph, Section, Table
+from mixedmodels.report.text import WIDTH, render_text
 from mixedmodels.settings import check_level
 
 if TYPE_CHECKING:
@@ -37,7 +39,15 @@ if TYPE_CHECKING:
 
 NUMBERS = ("estimate", "std_error", "df", "lower", "upper", "statistic", "p_value")
 # Beginnings of sentences about a table that do not hold for contrasts of its rows.
-_NOT_OF_CONTRASTS = ("Back-", "Bias", "P-values", "Estimates are", "Contrasts are", "Tukey's")
+_NOT_OF_CONTRASTS = (
+    "Back-",
+    "Bias",
+    "P-values",
+    "Limits",
+    "Estimates are",
+    "Contrasts are",
+    "Tukey's",
+)
 # Columns that are printed with the same number of decimals.
 _ALIKE = ("estimate", "std_error", "lower", "upper")
 
@@ -77,6 +87,10 @@ class Estimates(TableResult):
     def heading(self) -> tuple[str, ...]:
         """What the rows are."""
         return (self.origin.title,)
+
+    def __str__(self) -> str:
+        """The text; sentences that are too long go on in the next line."""
+        return in_lines(self._sections())
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -222,6 +236,16 @@ class MarginalMeans(Estimates):
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LetteredMeans(Estimates):
     """Means with a column `letters`."""
+
+
+def in_lines(sections: Sequence[Section]) -> str:
+    """Sections as text, sentences in lines of at most 80 columns."""
+    return render_text(
+        Paragraph(tuple(part for line in section.lines for part in textwrap.wrap(line, WIDTH)))
+        if isinstance(section, Paragraph)
+        else section
+        for section in sections
+    )
 
 
 def means_of(origin: Origin) -> MarginalMeans:

@@ -7,6 +7,7 @@ its inverse and two derivatives follow by the chain rule. Links of generalized m
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -135,7 +136,7 @@ def _of_chain(node: Chain) -> tuple[Node, list[Inverse]] | None:
     place, operators = variable[0], node.operators
     constants = [0.0 if number is None else number for number in numbers]
     if operators[0] in SUM:
-        signs = [1.0, *(1.0 if operator == "+" else -1.0 for operator in operators)]
+        signs = [1.0, *(1.0 if sign == "+" else -1.0 for sign in operators)]
         known = sum(sign * number for sign, number in zip(signs, constants, strict=True))
         return node.operands[place], [_affine(1.0, -known), _affine(signs[place], 0.0)]
     if operators[0] in POWERS:
@@ -162,9 +163,24 @@ def _number(node: Node) -> float | None:
     if isinstance(node, Prefix) and node.operator in SUM:
         found = _number(node.operand)
         return found if found is None or node.operator == "+" else -found
+    if isinstance(node, Chain):
+        return _computed(node)
     if isinstance(node, Constant) and isinstance(node.value, (int, float)):
         return float(node.value)
     return None
+
+
+def _computed(node: Chain) -> float | None:
+    """The value of sums and products of numbers."""
+    numbers = [_number(operand) for operand in node.operands]
+    total = numbers[0]
+    for sign, number in zip(node.operators, numbers[1:], strict=True):
+        if total is None or number is None or sign not in _ARITHMETIC:
+            return None
+        if sign == "/" and not number:
+            return None
+        total = _ARITHMETIC[sign](total, number)
+    return total
 
 
 def _affine(slope: float, shift: float) -> Inverse:
@@ -224,6 +240,12 @@ def _tanh(x: FloatArray) -> Triple:
     return found, slope, -2.0 * found * slope
 
 
+_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
 _LOGS = {"log": math.e, "log2": 2.0, "log10": 10.0, "log1p": math.e}
 _LOGITS = frozenset({"qlogis", "logit"})
 _LOG1P = frozenset({"log1p", "np.log1p"})

@@ -13,7 +13,7 @@ from typing import Any
 from mixedmodels.errors import MixedModelsError
 
 # A name in backticks, a call with its brackets, or any other run of characters between operators.
-_NAME = re.compile(r"`[^`]+`|(?:[^\s`+*:|~()]+(?:\([^()]*\))?)")
+_NAME = re.compile(r"`[^`]+`|(?:[^\s`+*:|~()/^%-]+(?:\([^()]*\))?)")
 _BETWEEN = re.compile(r"^[\s+*:]*$")
 
 

@@ -27,7 +27,7 @@ from mixedmodels.marginal.means import (
 )
 from mixedmodels.marginal.nesting import nesting_of
 from mixedmodels.marginal.results import MarginalMeans, Origin, contrasts_of, means_of
-from mixedmodels.marginal.scale import response_scale
+from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import read_specs
 
@@ -36,7 +36,14 @@ _STEP = 5e-4
 
 
 def marginal_trends(
-    design: Design, source: Source, specs: Any, var: Any, by: Any, at: Any, wanted: Wanted
+    design: Design,
+    source: Source,
+    scale: Scale | None,
+    specs: Any,
+    var: Any,
+    by: Any,
+    at: Any,
+    wanted: Wanted,
 ) -> MarginalMeans:
     """Slopes of `var`; the other arguments are those of `means.marginal_means`.
 
@@ -53,7 +60,6 @@ def marginal_trends(
     grid = _sloped(design, axes, name, nesting_of(design, base))
     names, groups = resolve(asked, grid)
     functions = mean_functions(grid, source, names, groups, wanted.weights)
-    scale = response_scale(design.formula.response_factor)
     view = dataclasses.replace(wanted, type="link").view(None, source.tests.sigma)
     notes = [*average_notes(grid, names, wanted.weights), *involved_note(grid, names)]
     if scale is not None:
