@@ -7,19 +7,21 @@ SciPy's `studentized_range` is as accurate and takes seconds for a quantile.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
 import scipy
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.estimates.tails import t_quantile
 
 # Points of the two rules, the part of the normal that counts, and tails of the scale left out.
 _OUTER, _INNER = 96, 96
 _FAR = 8.5
 _LOWER, _UPPER = 1e-10, 1e-13
 # Steps of the search for a quantile, and the relative error at which it ends.
-_STEPS, _NEAR = 60, 1e-10
+_STEPS, _NEAR = 60, 1e-9
 # Values of q looked at together.
 _TOGETHER = 64
 
@@ -36,35 +38,39 @@ def range_tail(q: FloatArray, k: int, df: FloatArray) -> FloatArray:
 
 def range_quantile(tail: float, k: int, df: FloatArray) -> FloatArray:
     """(m,) the q that the studentized range of k means exceeds with probability `tail`."""
-    known, place = np.unique(df, return_inverse=True)
+    known, place = np.unique([float(f"{value:.10g}") for value in df], return_inverse=True)
     good = known > 0.0
     found = np.full(len(known), np.nan)
-    found[good] = _quantile(tail, k, known[good])
+    # Between that of one pair of means and Bonferroni's for all pairs.
+    pairs = k * (k - 1) / 2.0
+    low, high = (
+        math.sqrt(2.0) * t_quantile(known[good], 1.0 - tail / tests) for tests in (1.0, pairs)
+    )
+    found[good] = low if k == 2 else _between(tail, k, known[good], low, high)
     return found[place]
 
 
-def _quantile(tail: float, k: int, df: FloatArray) -> FloatArray:
-    """By the method of Illinois (Dowell and Jarratt, 1971) on the logarithm of q."""
-    low, high = np.full(len(df), np.log(1e-3)), np.full(len(df), np.log(1e3))
-    while (beyond := range_tail(np.exp(high), k, df) > tail).any() and high.max() < 200.0:
-        high = np.where(beyond, high + 5.0, high)
-    left = range_tail(np.exp(low), k, df) - tail
-    right = range_tail(np.exp(high), k, df) - tail
-    low_at, high_at = low, high
+def _between(tail: float, k: int, df: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """By the method of Illinois (Dowell and Jarratt, 1971) on the logarithm of the tail."""
+
+    def excess(q: FloatArray) -> FloatArray:
+        found: FloatArray = np.log(np.maximum(range_tail(q, k, df), 1e-300) / tail)
+        return found
+
+    left, right = excess(low), excess(high)
+    at = low
     for _ in range(_STEPS):
-        middle = 0.5 * (low_at + high_at)
         with np.errstate(divide="ignore", invalid="ignore"):
-            secant = (low_at * right - high_at * left) / (right - left)
-        inside = (secant > low_at) & (secant < high_at)
-        at = np.where(inside, secant, middle)
-        value = range_tail(np.exp(at), k, df) - tail
+            secant = (low * right - high * left) / (right - left)
+        at = np.where((secant > low) & (secant < high), secant, 0.5 * (low + high))
+        value = excess(at)
         above = value > 0.0
         right = np.where(above, 0.5 * right, value)
         left = np.where(above, value, 0.5 * left)
-        low_at, high_at = np.where(above, at, low_at), np.where(above, high_at, at)
-        if (np.abs(value) <= _NEAR * tail).all() or (high_at - low_at < _NEAR).all():
+        low, high = np.where(above, at, low), np.where(above, high, at)
+        if (np.abs(value) <= _NEAR).all() or (high - low <= _NEAR * high).all():
             break
-    return np.exp(at)
+    return at
 
 
 def _tail(q: FloatArray, k: int, df: FloatArray) -> FloatArray:
