@@ -114,7 +114,24 @@ requests <- list(
   means("no_intercept", "f", contrasts = list(c("pairwise", "tukey"))),
   means("sum_contrasts", "f", by = "g", contrasts = list(c("pairwise", "tukey"))),
   means("random_slopes", c("f", "g"), contrasts = list(c("pairwise", "tukey"))),
-  means("by_ml", c("f", "g"), contrasts = list(c("pairwise", "tukey")))
+  means("by_ml", c("f", "g"), contrasts = list(c("pairwise", "tukey"))),
+  means("nested", "site", weights = "proportional"),
+  means("nested", "f", weights = "proportional"),
+  means("nested", "f", weights = "cells"),
+  means("nested", c("plot", "f")),
+  means("nested_formula", "f", contrasts = list(c("pairwise", "scheffe"))),
+  means("missing_cell", "f", weights = "proportional"),
+  means("missing_cell", "f", weights = "cells", contrasts = list(c("pairwise", "tukey"))),
+  means("missing_cell", "f", weights = "flat", contrasts = list(c("pairwise", "tukey"))),
+  means("three_factors", "f", by = "h", weights = "proportional"),
+  means("three_factors", "f", weights = "outer"),
+  means("three_factors", "f", at = list(g = "u"), by = "h", contrasts = list(c("trt.vs.ctrl", "mvt"))),
+  means("covariates", c("f", "k"), at = list(z = c(8, 12)), contrasts = list(c("pairwise", "holm"))),
+  means("covariates", "z", at = list(z = c(8, 10, 13)), contrasts = list(c("consec", "mvt"), c("poly", "none"))),
+  means("spline", "f", var = "x", by = "g"),
+  means("random_slopes", "f", var = "x", ddf = "kenward-roger"),
+  means("logarithm", c("f", "g"), type = "response", ddf = "none", contrasts = list(c("pairwise", "bonferroni"))),
+  means("weighted", "f", ddf = "none", contrasts = list(c("pairwise", "scheffe")))
 )
 
 control <- lmerControl(optimizer = "bobyqa", optCtrl = list(rhoend = 1e-10), calc.derivs = FALSE)

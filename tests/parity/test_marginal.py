@@ -47,7 +47,7 @@ def asked(request: dict[str, Any]) -> Estimates:
     options = dict(request["arguments"] or {})
     fit = fit_of(request["model"])
     call = fit.emtrends if "var" in options else fit.emmeans
-    if "var" in options and request["model"] == "polynomial":
+    if "var" in options and request["model"] in ("polynomial", "spline"):
         # R takes a difference to x plus a thousandth of the range: the slope is that half way.
         x = pd.DataFrame(REFERENCE["data"])["x"].iloc[REFERENCE["models"]["polynomial"]["rows"]]
         at = np.atleast_1d(options.get("at", {"x": x.mean()})["x"])

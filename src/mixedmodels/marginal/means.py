@@ -138,14 +138,18 @@ def resolve(asked: Specs, grid: Grid) -> tuple[tuple[str, ...], tuple[str, ...]]
     """
     groups = _found(asked.by, grid, "by")
     names = [name for name in _found(asked.names, grid, "specs") if name not in groups]
-    for name in [*names, *groups]:
-        for outer in grid.nests.get(name, ()):
-            if outer not in names and outer not in groups:
-                if name in groups:
-                    groups = (*groups, outer)
-                else:
-                    names.append(outer)
+    names = _with_nests(names, groups, grid)
+    groups = tuple(_with_nests(groups, names, grid))
     return (*names, *groups), groups
+
+
+def _with_nests(names: Sequence[str], others: Sequence[str], grid: Grid) -> list[str]:
+    """The names, behind each the factors that it is nested in unless they are there."""
+    found: list[str] = []
+    for name in names:
+        nests = grid.nests.get(name, ())
+        found += [name, *(outer for outer in nests if outer not in (*names, *others))]
+    return list(dict.fromkeys(found))
 
 
 def _found(asked: Sequence[str], grid: Grid, argument: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.marginal.grid import Grid, combined
 from mixedmodels.marginal.nesting import occurs
+from mixedmodels.memory import require
 from mixedmodels.settings import check_option
 
 Weights: TypeAlias = Literal["equal", "proportional", "outer", "cells", "flat", "counterfactual"]
@@ -67,18 +68,15 @@ def cell_weights(
             rows, "flat" for cells with rows.
     """
     averaged = [name for name in grid.axes if name not in names]
-    one = _existing(grid, averaged)
     counts = grid.counts()
-    if weights == "proportional":
-        one = one * _marginal(grid, averaged, counts)
-    elif weights == "outer":
-        for name in averaged:
-            one = one * _marginal(grid, [name], counts)
-    elif weights == "cells":
+    if weights == "cells":
         one = counts
     elif weights == "flat":
         one = (counts > 0.0).astype(np.float64)
+    else:
+        one = _averaged(grid, averaged, counts, weights)
     k = int(target.max()) + 1
+    require({f"{k} means of {len(one)} combinations": 24.0 * k * len(one)}, "The averages")
     table = np.zeros((k, len(target)))
     inside = np.flatnonzero(target >= 0)
     table[target[inside], inside] = one[inside]
@@ -88,6 +86,23 @@ def cell_weights(
     table[target[inside], inside] += empty[target[inside]]
     normalised: FloatArray = table / table.sum(axis=1)[:, None]
     return normalised
+
+
+def _averaged(
+    grid: Grid, averaged: Sequence[str], counts: FloatArray, weights: Weights
+) -> FloatArray:
+    """(cells,) weights that depend on the levels averaged over, and not on those of the mean."""
+    shares = _existing(grid, averaged)
+    if weights == "equal":
+        return shares
+    one = (shares > 0.0).astype(np.float64)
+    if weights == "outer":
+        for name in averaged:
+            one *= _marginal(grid, [name], counts)
+        return one
+    # Levels of a nested factor are counted within those that it is nested in.
+    nests = [outer for name in averaged for outer in grid.nests.get(name, ())]
+    return one * _marginal(grid, list(dict.fromkeys([*averaged, *nests])), counts)
 
 
 def _existing(grid: Grid, averaged: Sequence[str]) -> FloatArray:
