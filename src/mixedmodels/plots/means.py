@@ -67,8 +67,8 @@ def plot_means(
             markeredgewidth=0.8,
             zorder=3,
         )
-    labels = [shorten(str(name), _LONGEST) for name in table.index]
-    axes.set_yticks([*places, *marks.values()], [*labels, *(shorten(m, _LONGEST) for m in marks)])
+    labels = [*_shortened(list(map(str, table.index))), *_shortened(list(marks))]
+    axes.set_yticks([*places, *marks.values()], labels)
     for tick in axes.get_yticklabels()[len(table) :]:
         tick.set_fontweight("bold")
     axes.tick_params(axis="y", length=0.0)
@@ -89,6 +89,12 @@ def plot_means(
             color=look.ink,
         )
     return figure
+
+
+def _shortened(names: Sequence[str]) -> list[str]:
+    """Names of some length at most, unless two that differ would then look alike."""
+    found = [shorten(name, _LONGEST) for name in names]
+    return found if len(set(found)) == len(set(names)) else list(names)
 
 
 def _places(
