@@ -15,6 +15,7 @@ from mixedmodels.calls import value_hint
 from mixedmodels.design.coding import contr_poly
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.marginal.adjust import Adjust
+from mixedmodels.memory import require
 from mixedmodels.naming import first_few
 
 Method: TypeAlias = Literal[
@@ -42,6 +43,7 @@ _SPELLINGS = {
 }
 _DEGREES = ("linear", "quadratic", "cubic", "quartic")
 _BRACKETED, _OPERATOR = re.compile(r"\([^()]*\)"), re.compile(r" [-/+*] ")
+_REMEDY = "Compare fewer means at a time, by= another variable or with at=."
 # Largest factor that makes whole numbers of polynomial weights, and what is whole.
 _MOST, _WHOLE = 120, 1e-8
 
@@ -108,8 +110,6 @@ def comparison(
         )
     else:
         found = _of_matrix(method, labels)
-    if not len(found.weights):
-        raise MixedModelsError("There are no contrasts: the means compared are fewer than two.")
     return _reversed(found, labels) if reverse else found
 
 
@@ -126,8 +126,9 @@ def _named(name: str, labels: Sequence[str], ref: Any) -> Comparison:
         base = _reference(ref, labels)
         return _of_pairs([(j, base) for j in range(k) if j != base], labels, "mvt")
     if name == "effect":
-        weights = np.eye(k) - 1.0 / k
-        return Comparison(weights, tuple(f"{x} effect" for x in labels), (None,) * k, "fdr")
+        names = [f"{label} effect" for label in labels] if k > 1 else []
+        weights = (np.eye(k) - 1.0 / k)[: len(names)]
+        return Comparison(weights, tuple(names), (None,) * len(names), "fdr")
     columns = contr_poly(k).T if k > 1 else np.empty((0, k))
     names = [*_DEGREES, *(f"degree {d}" for d in range(5, k))][: max(k - 1, 0)]
     weights = np.array([_in_whole_numbers(row) for row in columns]).reshape(len(names), k)
@@ -137,7 +138,9 @@ def _named(name: str, labels: Sequence[str], ref: Any) -> Comparison:
 def _of_pairs(
     sides: Sequence[tuple[int, int]], labels: Sequence[str], adjust: Adjust, *, pairs: bool = False
 ) -> Comparison:
-    weights = np.zeros((len(sides), len(labels)))
+    count, k = len(sides), len(labels)
+    require({f"{count} contrasts of {k} means": 24.0 * count * k}, "The contrasts", remedy=_REMEDY)
+    weights = np.zeros((count, k))
     for row, (plus, minus) in zip(weights, sides, strict=True):
         row[plus], row[minus] = 1.0, -1.0
     names = tuple(f"{shielded(labels[i])} - {shielded(labels[j])}" for i, j in sides)

@@ -20,9 +20,9 @@ from mixedmodels.design import Design
 from mixedmodels.marginal.axes import Axis, axes_of, find_axis, with_values
 from mixedmodels.marginal.functions import Functions
 from mixedmodels.marginal.grid import Grid, grid_over
+from mixedmodels.marginal.layout import in_lines
 from mixedmodels.marginal.means import degrees_note, mean_functions
 from mixedmodels.marginal.nesting import nesting_of, variables_of_term
-from mixedmodels.marginal.results import in_lines
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import read_specs
 from mixedmodels.report.results import TableResult

@@ -19,11 +19,12 @@ from mixedmodels.design.rebuild import new_rows, rebuild_fixed
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.marginal.adjust import Adjust, adjust_name
 from mixedmodels.marginal.axes import Axis, find_axis
+from mixedmodels.marginal.comparing import Origin
 from mixedmodels.marginal.contrasts import method_name
 from mixedmodels.marginal.functions import Functions, View
 from mixedmodels.marginal.grid import Grid, cell_label, reference_grid, training_table
 from mixedmodels.marginal.nesting import variables_of_term
-from mixedmodels.marginal.results import MarginalMeans, Origin, contrasts_of, means_of
+from mixedmodels.marginal.results import MarginalMeans, contrasts_of, means_of
 from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import Specs, read_specs, split_name
@@ -127,7 +128,7 @@ def marginal_means(
     means = means_of(origin)
     if not method:
         return means
-    found = contrasts_of(origin, method, groups, None, None)
+    found = contrasts_of(origin, method, groups)
     return MarginalMeans(means.table, origin, found)
 
 

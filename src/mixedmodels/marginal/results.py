@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,65 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import FloatArray, LongArray
-from mixedmodels.design.columns import level_label
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.marginal.adjust import Adjust, Family, adjust_name, describe
-from mixedmodels.marginal.contrasts import Comparison, comparison, shielded
-from mixedmodels.marginal.functions import (
-    Functions,
-    View,
-    contrast_table,
-    family_of,
-    means_table,
-)
+from mixedmodels.marginal.adjust import Adjust
+from mixedmodels.marginal.comparing import Origin, compared
+from mixedmodels.marginal.functions import means_table
+from mixedmodels.marginal.layout import group_of, grouped_tables, in_lines
 from mixedmodels.marginal.letters import compact_letters
-from mixedmodels.marginal.source import Source
 from mixedmodels.plots.means import plot_means
-from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import TableResult
-from mixedmodels.report.sections import Paragraph, Section, Table
-from mixedmodels.report.text import WIDTH, render_text
+from mixedmodels.report.sections import Section
 from mixedmodels.settings import check_level
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-NUMBERS = ("estimate", "std_error", "df", "lower", "upper", "statistic", "p_value")
-# Beginnings of sentences about a table that do not hold for contrasts of its rows.
-_NOT_OF_CONTRASTS = (
-    "Back-",
-    "Bias",
-    "P-values",
-    "Limits",
-    "Estimates are",
-    "Contrasts are",
-    "Tukey's",
-)
-# Columns that are printed with the same number of decimals.
-_ALIKE = ("estimate", "std_error", "lower", "upper")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Origin:
-    """What a table of estimates is made from, and says below it.
-
-    Attributes:
-        functions: Its rows as functions of the coefficients.
-        source: Where estimates come from.
-        view: How they are shown.
-        adjust: Method for several tests that was asked for; None for that of each comparison.
-        title: What the estimates are.
-        notes: Sentences about them.
-    """
-
-    functions: Functions
-    source: Source
-    view: View
-    adjust: Adjust | None
-    title: str
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -134,9 +87,9 @@ class Estimates(TableResult):
         Raises:
             MixedModelsError: An unknown method, variable or adjustment, or weights that do not fit.
         """
-        return contrasts_of(
-            self.origin, method, self._groups(by), adjust, level, ref=ref, reverse=reverse
-        )
+        groups = self._groups(by)
+        made = compared(self.origin, method, groups, adjust, level, ref=ref, reverse=reverse)
+        return Contrasts(*made)
 
     def pairs(
         self,
@@ -162,7 +115,7 @@ class Estimates(TableResult):
         functions, view = self.origin.functions, self.origin.view
         drawn = self.table[["estimate", "lower", "upper"]].copy()
         drawn.index = pd.Index(list(functions.texts))
-        groups = [_within(functions, j) for j in range(len(drawn))]
+        groups = [group_of(functions, j) for j in range(len(drawn))]
         return plot_means(
             drawn, groups, title=self.origin.title, level=view.level, zero=self._zero(),
             ax=ax, figsize=figsize,
@@ -185,13 +138,7 @@ class Estimates(TableResult):
 
     def _tables(self) -> Sequence[Section]:
         """A table for each group of `by`."""
-        functions, found = self.origin.functions, []
-        decimals = _decimals(self.table)
-        for rows in functions.families(functions.by):
-            part = self.table.iloc[rows].drop(columns=list(functions.by))
-            within = _within(functions, int(rows[0]))
-            found.append(_table_of(part, decimals, f"{within}:" if within else ""))
-        return found
+        return list(grouped_tables(self.table, self.origin.functions))
 
     def _sentences(self) -> Iterator[str]:
         yield from TableResult._sentences(self)  # noqa: SLF001 (slots leave super() without a cell)
@@ -238,59 +185,14 @@ class LetteredMeans(Estimates):
     """Means with a column `letters`."""
 
 
-def in_lines(sections: Sequence[Section]) -> str:
-    """Sections as text, sentences in lines of at most 80 columns."""
-    return render_text(
-        Paragraph(tuple(part for line in section.lines for part in textwrap.wrap(line, WIDTH)))
-        if isinstance(section, Paragraph)
-        else section
-        for section in sections
-    )
-
-
 def means_of(origin: Origin) -> MarginalMeans:
     """The table of means, or of trends."""
     return MarginalMeans(means_table(origin.functions, origin.source, origin.view), origin)
 
 
-def contrasts_of(
-    origin: Origin,
-    method: Any,
-    by: tuple[str, ...],
-    adjust: Adjust | None,
-    level: float | None,
-    *,
-    ref: Any = None,
-    reverse: bool = False,
-) -> Contrasts:
-    """Contrasts of the rows of another table; arguments as in `Estimates.contrast`."""
-    view = _difference_view(origin.view, level)
-    functions = origin.functions
-    pieces, made = [], []
-    for rows in functions.families(by):
-        texts = _texts(functions, by, rows.tolist())
-        found = comparison(method, texts, ref=ref, reverse=reverse)
-        pieces.append(_contrasted(functions, rows, found, by, origin.source, ratios=view.ratios))
-        made.append(found)
-    whole = _joined(pieces, by)
-    families, methods, start = [], [], 0
-    wanted = adjust_name(adjust) if adjust is not None else origin.adjust
-    for found in made:
-        rows = np.arange(start, start + len(found.weights), dtype=np.int64)
-        families.append((rows, family_of(whole, origin.source, rows, found.weights.shape[1])))
-        methods.append(_suitable(wanted, found))
-        start += len(found.weights)
-    notes = _contrast_notes(origin, view, families, methods, wanted)
-    table = contrast_table(whole, origin.source, view, families, methods)
-    title = "Ratios" if view.ratios else "Contrasts"
-    made_of = dataclasses.replace(
-        origin,
-        functions=whole,
-        view=view,
-        title=f"{title} of {_lowered(origin.title)}",
-        notes=notes,
-    )
-    return Contrasts(table, made_of)
+def contrasts_of(origin: Origin, method: Any, by: tuple[str, ...]) -> Contrasts:
+    """Contrasts of the rows of a table, with the adjustment and level of the table."""
+    return Contrasts(*compared(origin, method, by, None, None))
 
 
 def lettered(means: MarginalMeans, adjust: Adjust | None, level: float | None) -> LetteredMeans:
@@ -300,10 +202,13 @@ def lettered(means: MarginalMeans, adjust: Adjust | None, level: float | None) -
     check_level(level)
     functions = origin.functions
     letters = [""] * len(functions.L)
-    pairs = (
-        contrasts_of(origin, "pairwise", functions.by, adjust, level) if len(letters) > 1 else None
-    )
-    p_value = iter(() if pairs is None else pairs.table["p_value"].tolist())
+    p_values: list[float] = []
+    notes: tuple[str, ...] = ()
+    if any(len(rows) > 1 for rows in functions.families(functions.by)):
+        table, made = compared(origin, "pairwise", functions.by, adjust, level)
+        p_values = table["p_value"].tolist()
+        notes = tuple(note for note in made.notes if note.startswith("P-values"))
+    p_value = iter(p_values)
     estimate, _, _ = origin.source.estimates(functions.L)
     for rows in functions.families(functions.by):
         differ = np.zeros((len(rows), len(rows)), dtype=np.bool_)
@@ -314,7 +219,6 @@ def lettered(means: MarginalMeans, adjust: Adjust | None, level: float | None) -
             letters[row] = text
     table = means.table.copy()
     table["letters"] = letters
-    notes = () if pairs is None else tuple(n for n in pairs.footnotes if n.startswith("P-values"))
     share = f"Means that share a letter do not differ at the level {1.0 - level:.4g}."
     new = dataclasses.replace(origin, notes=(*origin.notes, *notes, share))
     return LetteredMeans(table, new)
@@ -322,144 +226,3 @@ def lettered(means: MarginalMeans, adjust: Adjust | None, level: float | None) -
 
 def _sections_of(result: TableResult) -> Sequence[Section]:
     return result._sections()  # noqa: SLF001 (of the same family)
-
-
-def _difference_view(view: View, level: float | None) -> View:
-    """How contrasts are shown: as ratios where differences are logarithms, else as they are."""
-    level = view.level if level is None else level
-    check_level(level)
-    if view.scale is not None and view.scale.base and not view.ratios:
-        return View(level, view.scale, ratios=True)
-    return View(level, view.scale if view.ratios else None, ratios=view.ratios)
-
-
-def _texts(functions: Functions, by: Sequence[str], rows: Sequence[int]) -> list[str]:
-    """What rows are called within a family of other variables than those of the table."""
-    if tuple(by) == functions.by:
-        return [functions.texts[j] for j in rows]
-    others = [name for name in functions.by if name not in by]
-    found = []
-    for j in rows:
-        text, labels = functions.texts[j], functions.labels
-        levels = [str(level_label(labels[name].iloc[j])) for name in others]
-        found.append(" ".join([shielded(text) if levels else text, *levels]).strip())
-    return found
-
-
-def _contrasted(
-    functions: Functions,
-    rows: LongArray,
-    found: Comparison,
-    by: tuple[str, ...],
-    source: Source,
-    *,
-    ratios: bool,
-) -> Functions:
-    """The contrasts of one family as functions of the coefficients."""
-    names = tuple(name.replace(" - ", " / ") if ratios else name for name in found.labels)
-    labels = pd.DataFrame({"contrast": list(names)})
-    for name in by:
-        value = functions.labels[name].iloc[int(rows[0])]
-        labels[name] = [value] * len(names)
-    L = found.weights @ functions.L[rows]
-    # What cancels but for rounding is zero, lest it counts as a part of an aliased column.
-    L[np.abs(L) < 1e-12 * np.abs(found.weights) @ np.abs(functions.L[rows])] = 0.0
-    offset = found.weights @ functions.offset[rows]
-    good = source.estimable(L)
-    reasons = tuple(
-        "" if fine else _first_reason(functions, rows, weights)
-        for fine, weights in zip(good, found.weights, strict=True)
-    )
-    return Functions(labels, names, L, offset, reasons, by)
-
-
-def _first_reason(functions: Functions, rows: LongArray, weights: FloatArray) -> str:
-    used = rows[weights != 0.0].tolist()
-    for reason in (functions.reasons[row] for row in used):
-        if reason:
-            return str(reason)
-    return "not estimable: columns of X depend on others."
-
-
-def _joined(pieces: Sequence[Functions], by: tuple[str, ...]) -> Functions:
-    return Functions(
-        pd.concat([piece.labels for piece in pieces], ignore_index=True),
-        tuple(text for piece in pieces for text in piece.texts),
-        np.concatenate([piece.L for piece in pieces]),
-        np.concatenate([piece.offset for piece in pieces]),
-        tuple(reason for piece in pieces for reason in piece.reasons),
-        by,
-    )
-
-
-def _suitable(wanted: Adjust | None, found: Comparison) -> Adjust:
-    """The adjustment asked for; Tukey's is for all pairs of means, others have Šidák's then."""
-    if wanted is None:
-        chosen = found.adjust
-    elif wanted == "tukey" and not found.pairs:
-        chosen = "sidak"
-    else:
-        chosen = wanted
-    return "none" if len(found.weights) == 1 and chosen != "scheffe" else chosen
-
-
-def _contrast_notes(
-    origin: Origin,
-    view: View,
-    families: Sequence[tuple[LongArray, Family]],
-    methods: Sequence[Adjust],
-    wanted: Adjust | None,
-) -> tuple[str, ...]:
-    notes = [note for note in origin.notes if not note.startswith(_NOT_OF_CONTRASTS)]
-    scale = origin.view.scale
-    if view.ratios and view.scale is not None:
-        what = "odds ratios" if view.scale.odds else f"ratios of {view.scale.of}"
-        notes.append(f"Estimates are {what}; tests are of differences of {view.scale.name}.")
-    elif scale is not None:
-        notes.append(f"Contrasts are on the scale of {scale.name}.")
-    if wanted == "tukey" and "sidak" in methods:
-        notes.append("Tukey's method is for all pairs of means; Šidák's is used.")
-    said = [describe(method, family) for (_, family), method in zip(families, methods, strict=True)]
-    notes += dict.fromkeys(sentence for sentences in said for sentence in sentences)
-    return tuple(notes)
-
-
-def _lowered(title: str) -> str:
-    return title[:1].lower() + title[1:]
-
-
-def _within(functions: Functions, row: int) -> str:
-    """The levels of `by` at a row."""
-    labels = functions.labels
-    return ", ".join(f"{name} = {level_label(labels[name].iloc[row])}" for name in functions.by)
-
-
-def _decimals(table: pd.DataFrame) -> int:
-    """As many as show four digits of the smallest error and seven of the largest number."""
-    numbers = np.abs(table[list(_ALIKE)].to_numpy(dtype=np.float64))
-    errors, numbers = numbers[:, 1], numbers[np.isfinite(numbers) & (numbers > 0.0)]
-    errors = errors[np.isfinite(errors) & (errors > 0.0)]
-    if not errors.size:
-        return 4
-    wanted = 3 - math.floor(math.log10(float(errors.min())))
-    most = 6 - math.floor(math.log10(float(numbers.max())))
-    return min(max(min(wanted, most), 0), 12)
-
-
-def _table_of(part: pd.DataFrame, decimals: int, caption: str) -> Table:
-    """A table without row names, whose estimates, errors and limits have the same decimals."""
-    table = frame_table(part, caption)
-    columns = [list(column) for column in zip(*table.rows, strict=True)]
-    for place, name in enumerate(part.columns, start=1):
-        if name in _ALIKE:
-            columns[place] = [_fixed(value, decimals) for value in part[name].tolist()]
-        elif str(name) not in NUMBERS:
-            columns[place] = [level_label(value) for value in part[name].tolist()]
-    rows = tuple(zip(*columns[1:], strict=True))
-    return Table(caption, table.header[1:], rows, table.sides[1:])
-
-
-def _fixed(value: float, decimals: int) -> str:
-    if not math.isfinite(value):
-        return str(value).replace("nan", "NaN")
-    return f"{round(value, decimals) + 0.0:.{decimals}f}"

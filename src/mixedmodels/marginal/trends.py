@@ -15,6 +15,7 @@ import pandas as pd
 from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.marginal.axes import Axis, axes_of, find_axis, with_values
+from mixedmodels.marginal.comparing import Origin
 from mixedmodels.marginal.contrasts import method_name
 from mixedmodels.marginal.grid import Grid, grid_over
 from mixedmodels.marginal.means import (
@@ -26,7 +27,7 @@ from mixedmodels.marginal.means import (
     resolve,
 )
 from mixedmodels.marginal.nesting import nesting_of
-from mixedmodels.marginal.results import MarginalMeans, Origin, contrasts_of, means_of
+from mixedmodels.marginal.results import MarginalMeans, contrasts_of, means_of
 from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import read_specs
@@ -70,7 +71,7 @@ def marginal_trends(
     slopes = means_of(origin)
     if not method:
         return slopes
-    return MarginalMeans(slopes.table, origin, contrasts_of(origin, method, groups, None, None))
+    return MarginalMeans(slopes.table, origin, contrasts_of(origin, method, groups))
 
 
 def _as_covariate(axes: dict[str, Axis], name: str) -> dict[str, Axis]:

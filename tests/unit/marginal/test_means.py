@@ -487,3 +487,22 @@ def test_pictures() -> None:
         assert len(labels) == rows + 2
         assert labels[-2:] == ["b = u", "b = v"]
         assert "95 % limits" in axes.get_xlabel()
+
+
+def test_groups_with_a_single_mean() -> None:
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"g": np.tile(range(8), 15), "site": np.repeat(["N", "S", "S"], 40)})
+    data["plot"] = np.repeat(["p1", "p2", "p3"], 40)
+    data["y"] = rng.normal(size=120)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        fit = mm.lmer("y ~ site + plot + (1 | g)", data)
+    means = fit.emmeans("plot", by="site")
+    assert means["site"].tolist() == ["N", "S", "S"]
+    for method in ("pairwise", "consecutive", "treatment", "effect", "polynomial"):
+        found = means.contrast(method)
+        assert set(found["site"]) == {"S"}
+        assert found["p_value"].notna().all()
+    assert means.letters()["letters"].tolist()[0] == "a"
+    with pytest.raises(mm.MixedModelsError, match="fewer than two"):
+        fit.emmeans("~ 1").pairs()
