@@ -94,7 +94,7 @@ def _step(node: Node) -> tuple[Node, list[Inverse]] | None:
     if isinstance(node, Bracket):
         return node.inner, []
     if isinstance(node, Prefix) and node.operator in SUM:
-        return node.operand, [_affine(-1.0 if node.operator == "-" else 1.0, 0.0)]
+        return node.operand, [_Affine(-1.0 if node.operator == "-" else 1.0, 0.0)]
     if isinstance(node, Call):
         return _of_call(node)
     return _of_chain(node) if isinstance(node, Chain) else None
@@ -108,7 +108,7 @@ def _of_call(node: Call) -> tuple[Node, list[Inverse]] | None:
         return inner, []
     base = _base(node)
     if base and node.name not in _LOGITS and node.name not in _LOG1P:
-        return inner, [_affine(math.log(base), 0.0), _exp]
+        return inner, [_Affine(math.log(base), 0.0), _exp]
     known = _INVERSES.get(node.name.removeprefix("np."))
     if known is None or len(node.arguments) + len(node.keywords) != 1:
         return None
@@ -138,10 +138,10 @@ def _of_chain(node: Chain) -> tuple[Node, list[Inverse]] | None:
     if operators[0] in SUM:
         signs = [1.0, *(1.0 if sign == "+" else -1.0 for sign in operators)]
         known = sum(sign * number for sign, number in zip(signs, constants, strict=True))
-        return node.operands[place], [_affine(1.0, -known), _affine(signs[place], 0.0)]
+        return node.operands[place], [_Affine(1.0, -known), _Affine(signs[place], 0.0)]
     if operators[0] in POWERS:
         power = constants[1]
-        return (node.operands[0], [_power(1.0 / power)]) if place == 0 and power else None
+        return (node.operands[0], [_Power(1.0 / power)]) if place == 0 and power else None
     if not set(operators) <= {"*", "/"}:
         return None
     factor = 1.0
@@ -151,9 +151,9 @@ def _of_chain(node: Chain) -> tuple[Node, list[Inverse]] | None:
             factor *= 1.0 / number if divides and number else number
     if not factor:
         return None
-    steps = [_affine(1.0 / factor, 0.0)]
+    steps: list[Inverse] = [_Affine(1.0 / factor, 0.0)]
     if place > 0 and operators[place - 1] == "/":
-        steps.append(_power(-1.0))
+        steps.append(_Power(-1.0))
     return node.operands[place], steps
 
 
@@ -183,22 +183,30 @@ def _computed(node: Chain) -> float | None:
     return total
 
 
-def _affine(slope: float, shift: float) -> Inverse:
-    def inverse(x: FloatArray) -> Triple:
-        return slope * (x + shift), np.full_like(x, slope), np.zeros_like(x)
+@dataclass(frozen=True, slots=True)
+class _Affine:
+    """`slope` times the sum of a value and `shift`."""
 
-    return inverse
+    slope: float
+    shift: float
+
+    def __call__(self, x: FloatArray) -> Triple:
+        """Value and derivatives."""
+        return self.slope * (x + self.shift), np.full_like(x, self.slope), np.zeros_like(x)
 
 
-def _power(power: float) -> Inverse:
-    """x to a power; of an even root, whose values are not negative, limits below 0 count as 0."""
+@dataclass(frozen=True, slots=True)
+class _Power:
+    """A power; of an even root, whose values are not negative, limits below 0 count as 0."""
 
-    def inverse(x: FloatArray) -> Triple:
+    power: float
+
+    def __call__(self, x: FloatArray) -> Triple:
+        """Value and derivatives."""
+        power = self.power
         at = np.maximum(x, 0.0) if power % 2.0 == 0.0 and power > 0.0 else x
         first = power * at ** (power - 1.0)
         return at**power, first, power * (power - 1.0) * at ** (power - 2.0)
-
-    return inverse
 
 
 def _exp(x: FloatArray) -> Triple:
@@ -252,10 +260,10 @@ _LOG1P = frozenset({"log1p", "np.log1p"})
 _INVERSES: dict[str, Inverse] = {
     "log1p": _expm1,
     "exp": _log,
-    "sqrt": _power(2.0),
-    "cbrt": _power(3.0),
-    "square": _power(0.5),
-    "reciprocal": _power(-1.0),
+    "sqrt": _Power(2.0),
+    "cbrt": _Power(3.0),
+    "square": _Power(0.5),
+    "reciprocal": _Power(-1.0),
     "qlogis": _expit,
     "logit": _expit,
     "qnorm": _normal,

@@ -506,3 +506,14 @@ def test_groups_with_a_single_mean() -> None:
     assert means.letters()["letters"].tolist()[0] == "a"
     with pytest.raises(mm.MixedModelsError, match="fewer than two"):
         fit.emmeans("~ 1").pairs()
+
+
+@pytest.mark.parametrize("options", [{}, {"ddf": "KR"}, {"ddf": "none"}, {"type": "response"}])
+def test_results_are_pickled_without_the_workspace_of_the_fit(options: dict[str, Any]) -> None:
+    fit = fit_of("log(y) ~ a + x + (1 | s)")
+    means = fit.emmeans("pairwise ~ a", **options)
+    for result in (means, means.pairs(), means.letters(), fit.joint_tests()):
+        again = pickle.loads(pickle.dumps(result))
+        assert str(again) == str(result)
+    pairs = pickle.loads(pickle.dumps(means)).pairs()
+    pd.testing.assert_frame_equal(pairs.to_frame(), means.pairs().to_frame())
