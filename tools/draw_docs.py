@@ -82,6 +82,8 @@ def pictures() -> dict[str, Callable[[], Figure]]:
         "diameter ~ 1 + (1 | plate) + (1 | sample)", mm.load_dataset("penicillin")
     )
     cake = mm.lmer("angle ~ recipe + temperature + (1 | recipe:replicate)", mm.load_dataset("cake"))
+    growth = mm.lmer("distance ~ age * Sex + (age | Subject)", mm.load_dataset("orthodont"))
+    by_age = growth.emmeans("~ Sex | age", at={"age": [8, 11, 14]})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", mm.SingularFitWarning)
         insteval = mm.lmer("y ~ service + (1 | s) + (1 | d)", mm.load_dataset("insteval"))
@@ -99,6 +101,7 @@ def pictures() -> dict[str, Callable[[], Figure]]:
         "profile": profile.plot,
         "profile_density": profile.plot_density,
         "profile_pairs": lambda: profile.plot_pairs(PAIRED),
+        "means": by_age.pairs().plot,
         "structure": penicillin.plot_structure,
         "prediction": lambda: prediction(sleep),
         "coverage": coverage,

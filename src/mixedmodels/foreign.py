@@ -122,6 +122,38 @@ EVERYWHERE: Answers = {
 }
 """Answers for every function that has the argument; sentences for every function."""
 
+_ADJUSTED: Answers = {
+    "p_adjust": "adjust",
+    "padjust": "adjust",
+    "correction": "adjust",
+    "type": "The scale is chosen before: fit.emmeans(specs, type='response').",
+    "ddf": "Degrees of freedom are chosen before: fit.emmeans(specs, ddf=...).",
+    "infer": "The table has limits and tests in any case.",
+}
+_WITHIN: Answers = {**_ADJUSTED, "simple": "by", "group": "by", "groups": "by"}
+_COMPARED: Answers = {**_WITHIN, "base": "ref", "reference": "ref"}
+
+_AVERAGES: Answers = {
+    "lmer_df": "ddf",
+    "mode": "ddf",
+    "p_adjust": "adjust",
+    "padjust": "adjust",
+    "correction": "adjust",
+    "variables": "specs",
+    "factors": "specs",
+    "marginal_vars": "specs",
+    "effects": "specs",
+    "margins": "specs",
+    "grouping_vars": "by",
+    "group": "by",
+    "groups": "by",
+    "within": "by",
+    "cov_reduce": "at",
+    "cov_keep": "at",
+    "infer": "Means have limits; tests are in .contrast() and .pairs() of the result.",
+    "wts": "weights",
+}
+
 _AT_THETA: Answers = {"par": "theta", "pars": "theta", "x": "theta", "reml": _CHOSEN_BEFORE}
 
 KEYWORDS: Mapping[str, Answers] = {
@@ -173,6 +205,17 @@ KEYWORDS: Mapping[str, Answers] = {
         "test": "The tests are F tests; likelihood ratios of terms are fit.drop1().",
     },
     ".coef_table": _TABLE,
+    ".emmeans": {**_TABLE, **_AVERAGES,
+                 "var": "Slopes of a covariate are fit.emtrends(specs, var).",
+                 "trend": "Slopes of a covariate are fit.emtrends(specs, var).",
+                 "transform": "type", "tran": "type", "regrid": "type", "scale": "type",
+                 "back_transform": 'Write type="response".', "bias_adj": "bias_adjust"},
+    ".emtrends": {**_TABLE, **_AVERAGES, "variable": "var", "x": "var", "slope": "var"},
+    ".joint_tests": {**_TABLE, "lmer_df": "ddf", "mode": "ddf", "group": "by", "within": "by",
+                     "cov_reduce": "at"},
+    ".contrast": {**_COMPARED, "interaction": "Compare contrasts again: .pairs(by=[])."},
+    ".pairs": {**_WITHIN, "method": "Other comparisons are .contrast(method)."},
+    ".letters": {**_ADJUSTED, "sort": "Sort the table: .to_frame().sort_values('estimate')."},
     ".test": {
         **_TABLE,
         "r_matrix": "L",
@@ -284,7 +327,7 @@ Folded: lower case, `_` for other signs.
 """
 
 _SEVERAL = "Fits are compared by mixedmodels.anova(fit1, fit2)."
-_MEANS = "Marginal means are not here yet; fit.predict() and fit.test() give combinations."
+_MEANS = 'Marginal means are fit.emmeans("f"), their comparisons fit.emmeans("f").pairs().'
 _GENERALIZED = "Generalized and nonlinear models are not here yet; lmer fits linear ones."
 
 FIT: Answers = {
@@ -348,9 +391,26 @@ FIT: Answers = {
     "linear_hypothesis": "fit.test()",
     "contrasts": "fit.test()",
     "glht": "fit.test()",
-    "emmeans": _MEANS,
-    "emtrends": _MEANS,
     "lsmeans": _MEANS,
+    "emmip": 'fit.emmeans("~ f | g").plot()',
+    "emmeans_test": _MEANS,
+    "ref_grid": _MEANS,
+    "contrast": _MEANS,
+    "tukey": _MEANS,
+    "tukeyhsd": _MEANS,
+    "pairwise": _MEANS,
+    "cld": 'fit.emmeans("f").letters()',
+    "difflsmeans": 'fit.emmeans("f").pairs()',
+    "test_interactions": "fit.joint_tests()",
+    "simple_slopes": 'fit.emtrends("f","x")',
+    "lstrends": 'fit.emtrends("f","x")',
+    "slopes": 'fit.emtrends("f","x")',
+    "avg_predictions": 'fit.emmeans("f",weights="counterfactual")',
+    "predictions": "fit.predict()",
+    "estimate_means": _MEANS,
+    "estimate_contrasts": 'fit.emmeans("f").pairs()',
+    "estimate_slopes": 'fit.emtrends("f","x")',
+    "marginal_effects": _MEANS,
     "ls_means": _MEANS,
     "lsmeanslt": _MEANS,
     "marginal_means": _MEANS,
@@ -520,6 +580,15 @@ VALUES: Mapping[str, Answers] = {
     "ddf": {
         "kenward": "kenward-roger", "sat": "satterthwaite", "satt": "satterthwaite",
            "lme4": "none", "wald": "none", "z": "none", "asymptotic": "none", "inf": "none"},
+    "adjust": {"hs": "sidak", "holm_sidak": "sidak", "fdr_bh": "fdr", "fdr_by": "fdr",
+               "tsbh": "fdr", "by": "fdr", "hommel": "hochberg", "single_step": "mvt",
+               "lsd": "none", "fisher": "none", "gh": "tukey", "games_howell": "tukey"},
+    "type": {"lp": "link", "linear": "link", "linear_predictor": "link", "mu": "response",
+             "unlink": "response", "data": "response", "original": "response",
+             "predictor": "link"},
+    "weights": {"prop": "proportional", "observed": "proportional", "fq": "cells",
+                "counterfactuals": "counterfactual", "average": "counterfactual",
+                "balanced": "equal", "none": "equal"},
     "test": {"chi": "Chisq", "lrt": "Chisq", "lr": "Chisq", "chi2": "Chisq", "ftest": "F"},
     "method": {"boot": "bootstrap", "parametric": "bootstrap", "likelihood": "profile",
                "normal": "wald", "one": "one-step", "onestep": "one-step",

@@ -27,6 +27,9 @@ CHEAP: dict[str, Method] = {
     "coef_table, residual": lambda fit: fit.coef_table("residual"),
     "anova": lambda fit: fit.anova(),
     "anova, type I": lambda fit: fit.anova(type=1),
+    "emmeans": lambda fit: fit.emmeans("~ 1"),
+    "emmeans, Kenward-Roger": lambda fit: fit.emmeans("~ 1", ddf="KR"),
+    "joint_tests": lambda fit: fit.joint_tests(),
     "vcov_full": lambda fit: fit.vcov_full(),
     "varcorr_table": lambda fit: fit.varcorr_table(),
     "confint, Wald": lambda fit: fit.confint(method="wald", parameters="beta_"),
@@ -89,6 +92,10 @@ REFUSED = {
         for kind in ("one term", "singular", "crossed", "nested", "missing rows")
     },
     ("no fixed part", "vif"): "no term",
+    **{
+        ("no fixed part", name): "no fixed effects"
+        for name in ("emmeans", "emmeans, Kenward-Roger", "joint_tests")
+    },
     ("no fixed part", "cooks_distance"): "no fixed effects",
     ("no fixed part", "influence"): "no fixed effects",
     ("no fixed part", "influence, one step"): "no fixed effects",

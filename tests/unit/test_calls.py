@@ -37,7 +37,7 @@ def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
         yield name, getattr(mm, name)
     yield "LinearMixedModel", mm.LinearMixedModel
     yield "Control", mm.Control
-    for held in (fit(), model()):
+    for held in (fit(), model(), fit().emmeans("~ 1")):
         for name in public_names(type(held)):
             if inspect.isfunction(inspect.getattr_static(type(held), name)):
                 yield f".{name}", getattr(held, name)
@@ -85,6 +85,10 @@ def parameters(function: Callable[..., Any]) -> list[str]:
         (lambda: fit().confint(method="bootstrap", boot_type="basic"), "Write kind='basic'."),
         (lambda: fit().simulate(random="conditional"), 'modes="kept"'),
         (lambda: fit().bootstrap(2, random="new"), 'modes="new"'),
+        (lambda: fit().emmeans("~ 1", p_adjust="holm"), "Write adjust='holm'."),
+        (lambda: fit().emmeans("~ 1", lmer_df="KR"), "Write ddf='KR'."),
+        (lambda: fit().emmeans("~ 1", var="Days"), "fit.emtrends(specs, var)"),
+        (lambda: fit().emmeans("~ 1").pairs(method="consec"), ".contrast(method)"),
         (lambda: fit().std_residuals(level="marginal"), "Write marginal=True"),
     ],
 )
@@ -137,7 +141,7 @@ def test_answers_about_arguments_are_arguments() -> None:
         ("vcov_kr", "Write fit.vcov_adjusted()."),
         ("stderror_theta", "Write fit.stderror_full()."),
         ("stderror_sigma", "Write fit.stderror_full()."),
-        ("emmeans", "Marginal means"),
+        ("lsmeans", 'fit.emmeans("f")'),
         ("X", "Write fit.model.X."),
         ("confnt", "Did you mean 'confint'"),
         ("zzz", "dir()"),
@@ -154,7 +158,8 @@ def test_an_attribute_with_a_foreign_name(name: str, words: str) -> None:
     ("name", "words"),
     [
         ("glmer", "not here yet"),
-        ("emmeans", "Marginal means"),
+        ("emmeans", "Write fit.emmeans()."),
+        ("ls_means", 'fit.emmeans("f")'),
         ("lme", "mixedmodels.lmer("),
         ("mixedlm", "mixedmodels.lmer("),
         ("Lmer", "Write mixedmodels.lmer."),

@@ -151,3 +151,14 @@ def test_a_late_module_is_imported_when_something_is_read_of_it() -> None:
         module.no_such_name  # noqa: B018
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         late_module("no_such_module").anything  # noqa: B018
+
+
+def test_marginal_means_are_imported_when_they_are_asked_for() -> None:
+    found = imported(
+        "import mixedmodels as mm",
+        "fit = mm.lmer('score ~ Machine + (1 | Worker)', mm.load_dataset('machines'))",
+        "assert not [name for name in sys.modules if name.startswith('mixedmodels.marginal.')]",
+        "str(fit.emmeans('Machine').pairs())",
+    )
+    assert "scipy.special" in found
+    assert not {"formulaic", "matplotlib", "narwhals", "scipy.optimize", "scipy.stats"} & {*found}

@@ -41,6 +41,7 @@ from mixedmodels.design.missing import (
 from mixedmodels.design.names import group_names
 from mixedmodels.design.rows import Rows
 from mixedmodels.design.stray import strays
+from mixedmodels.design.variables import variables_of
 from mixedmodels.errors import DataError
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
 from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
@@ -132,6 +133,7 @@ def build_design(
         response_name=spec.response,
         fixed_spec=fixed_spec,
         offset_spec=offset_spec,
+        variables=variables_of(spec, rows, fixed_spec),
         messages=tuple(message for message in messages if message),
         all_rows=AllRows(rows.table.n_rows, rows.table.index) if excluded else None,
     ).freeze()

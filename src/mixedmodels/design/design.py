@@ -6,6 +6,7 @@ pointers into them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design.groups import GroupingFactor
 from mixedmodels.design.matrix import PartPlan
 from mixedmodels.design.missing import OffsetSpec
+from mixedmodels.design.variables import Variable
 from mixedmodels.formula import FormulaSpec, RandomTerm
 
 
@@ -72,6 +74,7 @@ class Design:
         response_name: The left-hand side, as typed.
         fixed_spec: How to make X on new data.
         offset_spec: How to make the offset on new data.
+        variables: The columns of the data behind X, by name.
         messages: What the user should know: rows and levels dropped.
         all_rows: Where rows are left out and results by row are to have them as missing values
             (`na_action="exclude"`): all rows of the table. Else None.
@@ -92,6 +95,7 @@ class Design:
     response_name: str
     fixed_spec: PartPlan
     offset_spec: OffsetSpec
+    variables: Mapping[str, Variable]
     messages: tuple[str, ...]
     all_rows: AllRows | None = None
 
@@ -99,6 +103,7 @@ class Design:
         """Make every array read-only; anew after unpickling, which makes writable ones."""
         arrays: list[Any] = [self.y, self.X, self.w, self.offset, self.rows]
         arrays += [term.z for term in self.terms]
+        arrays += [variable.values for variable in self.variables.values()]
         for group in self.groups:
             arrays += [group.codes, *group.spec.parts]
         for array in arrays:

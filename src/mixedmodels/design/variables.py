@@ -1,100 +1,85 @@
-"""The model frame: the variables of a formula, computed from the table again, on the rows used."""
+"""The columns of the data behind the fixed part, at the rows in use.
+
+Levels of factors, means of covariates and frequencies of cells are read off them later; nothing is
+computed here. Numbers that are a column of X take no memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import FloatArray
-from mixedmodels.design.by_row import used_labels
-from mixedmodels.design.columns import CategoricalColumn
-from mixedmodels.design.design import Design
-from mixedmodels.design.factors import NumericBlock, Recipe, factor_values
-from mixedmodels.design.frame import as_table
-from mixedmodels.design.functions import CodedColumn
-from mixedmodels.design.given import Given, recipes_of
-from mixedmodels.design.missing import read_argument
+from mixedmodels.arrays import AnyArray, FloatArray
+from mixedmodels.design.columns import CategoricalColumn, Column
+from mixedmodels.design.evaluate import columns_of
+from mixedmodels.design.matrix import PartPlan
 from mixedmodels.design.rows import Rows
-from mixedmodels.errors import DataError
-from mixedmodels.naming import distinct
+from mixedmodels.formula import Factor, FormulaSpec
 
 
-def model_frame(design: Design, given: Given) -> pd.DataFrame:
-    """The variables of the formula on the rows used; see `LinearMixedFit.model_frame`.
+@dataclass(frozen=True, slots=True, eq=False)
+class Variable:
+    """A column of the data at the rows in use.
 
-    Raises:
-        DataError: The table is not the one that the model was made of, or has been changed.
+    Attributes:
+        values: (n,) codes of a categorical column, or numbers; None where they are a column of X.
+        levels: Levels of a categorical column in its order, unused ones included; None of numbers.
     """
-    rows = _rows_used(design, given.data)
-    _check_response(design, rows)
-    columns: list[tuple[str, Any]] = [(design.response_name, np.array(design.y))]
-    recipes = recipes_of(design)
-    for factor in design.formula.predictors:
-        columns.extend(_variable(recipes[factor.key], rows))
-    if design.w is not None:
-        columns.append(("(weights)", np.array(design.w)))
-    offset = _offset_argument(design, given)
-    if offset is not None:
-        columns.append(("(offset)", offset))
-    names = distinct([name for name, _ in columns], lambda i: f"{columns[i][0]} [{i}]")
-    values = {j: column for j, (_, column) in enumerate(columns)}
-    return pd.DataFrame(values, used_labels(design)).set_axis(list(names), axis=1)
+
+    values: AnyArray | None
+    levels: pd.Index | None = None
 
 
-def _rows_used(design: Design, data: Any) -> Rows:
-    rows = Rows(as_table(data))
-    least = design.n if design.rows is None else int(design.rows[-1]) + 1
-    if rows.n_rows < least or (design.rows is None and rows.n_rows != least):
-        raise _other_table(f"it has {rows.n_rows} rows")
-    if design.rows is not None:
-        keep = np.zeros(rows.n_rows, dtype=np.bool_)
-        keep[design.rows] = True
-        rows.restrict(keep)
-    return rows
+def variables_of(spec: FormulaSpec, rows: Rows, plan: PartPlan) -> dict[str, Variable]:
+    """The columns that the fixed part of a formula uses, by name.
+
+    Args:
+        spec: The formula.
+        rows: The rows in use.
+        plan: The columns of X.
+    """
+    factors = {factor.key: factor for term in spec.terms for factor in term.factors}
+    found: dict[str, Variable] = {}
+    for factor in factors.values():
+        names = (factor.name,) if factor.is_column else columns_of(factor, spec.text, rows.table)
+        for name in names:
+            if name not in found:
+                found[name] = _variable(name, rows.column(name), plan)
+    return found
 
 
-def _offset_argument(design: Design, given: Given) -> FloatArray | None:
-    """The offset given as an argument; that of the formula is among the variables."""
-    if design.offset is None or design.offset_spec.argument is None:
+def place_in_x(name: str, plan: PartPlan) -> int | None:
+    """The column of X that holds the numbers of a column of the data; None where none does."""
+    key = Factor(name, name, True, 0).key
+    recipe = plan.recipes.get(key)
+    if recipe is None or recipe.levels is not None or ((key, False, 0),) not in plan.columns:
         return None
-    if not design.offset_spec.recipes:
-        return np.array(design.offset)
-    rows = _rows_used(design, given.data)
-    argument = read_argument("offset", given.offset, Rows(as_table(given.data)))
-    return design.offset_spec.argument.on(rows) if argument is None else argument.on(rows)
+    return plan.columns.index(((key, False, 0),))
 
 
-def _variable(recipe: Recipe, rows: Rows) -> Iterator[tuple[str, Any]]:
-    """A factor as one column or, where it is a basis, several."""
-    value = factor_values(recipe.factor, recipe.formula, rows, recipe.states)
-    if isinstance(value, CodedColumn):
-        value = value.column
-    if isinstance(value, CategoricalColumn):
-        yield recipe.factor.name, value.to_pandas()
-    elif isinstance(value, NumericBlock):
-        names = recipe.names or value.names
-        yield from zip(names, map(np.array, value.values), strict=True)
+def variable_column(
+    name: str, variables: Mapping[str, Variable], plan: PartPlan, X: FloatArray
+) -> AnyArray:
+    """(n,) codes or numbers of a variable."""
+    values = variables[name].values
+    if values is not None:
+        return values
+    place = place_in_x(name, plan)
+    if place is None:
+        raise KeyError(name)
+    column: FloatArray = X[:, place]
+    return column
 
 
-def _check_response(design: Design, rows: Rows) -> None:
-    """Refuse a table with another response than the model's."""
-    factor = design.formula.response_factor
-    value = factor_values(factor, design.formula.text, rows, {})
-    if isinstance(value, NumericBlock):
-        now = np.asarray(value.values[0], dtype=np.float64)
-    elif isinstance(value, CategoricalColumn):
-        now = value.codes.astype(np.float64)
-    else:
-        return
-    if not np.allclose(now, design.y, rtol=1e-9, atol=0.0):
-        raise _other_table(f"its '{design.response_name}' has other values")
-
-
-def _other_table(why: str) -> DataError:
-    return DataError(
-        f"model_frame: the table is not the one that the model was fitted to, or was changed "
-        f"since: {why}."
-    )
+def _variable(name: str, column: Column, plan: PartPlan) -> Variable:
+    if not isinstance(column, CategoricalColumn) and column.identity is not None:
+        column = column.identity
+    if isinstance(column, CategoricalColumn):
+        return Variable(column.codes, column.levels)
+    if place_in_x(name, plan) is not None:
+        return Variable(None)
+    # A copy: the column may be the user's own array.
+    return Variable(np.array(column.values))

@@ -8,8 +8,8 @@ import pandas as pd
 
 from mixedmodels.design.by_row import on_all_rows, used_labels
 from mixedmodels.design.given import Given, columns_used
+from mixedmodels.design.model_frame import model_frame
 from mixedmodels.design.rebuild import new_rows, rebuild_fixed
-from mixedmodels.design.variables import model_frame
 from mixedmodels.errors import UnknownNameError
 from mixedmodels.fit.values import Values
 

@@ -20,6 +20,7 @@ from mixedmodels.fit.exchange import Exchange
 from mixedmodels.fit.frames import Frames
 from mixedmodels.fit.inference import Inference
 from mixedmodels.fit.likelihood import Likelihood
+from mixedmodels.fit.marginal import Marginal
 from mixedmodels.fit.pictures import Pictures
 from mixedmodels.fit.prediction import Prediction
 from mixedmodels.fit.reports import Reports
@@ -56,6 +57,7 @@ _CAPTIONS = {
 
 class MixedFit(
     Inference,
+    Marginal,
     Likelihood,
     Prediction,
     Diagnostics,

@@ -15,7 +15,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tails import f_tail
-from mixedmodels.inference.information import Information
+from mixedmodels.inference.information import Information, variance_slopes
 from mixedmodels.settings import DfMethod
 
 # Eigenvalues of the covariance of a hypothesis below this, relative to the largest, are zero.
@@ -118,7 +118,9 @@ class Satterthwaite(Degrees):
 
     def __init__(self, fitted: Fitted, information: Information) -> None:
         super().__init__(*estimates(fitted))
-        self._information = information
+        # Arrays and not the information: results that keep this must not keep its workspace.
+        self._parameters = information.vcov
+        self._derivatives = (information.fixed, information.phi, information.R)
         if information.problem:
             self.note = (
                 f"No degrees of freedom by Satterthwaite: {information.problem}. Fit again with "
@@ -127,10 +129,10 @@ class Satterthwaite(Degrees):
 
     def of_rows(self, L: FloatArray, share: FloatArray | None = None) -> FloatArray:
         """By the formula above."""
-        slopes = self._information.slopes(L)
+        slopes = variance_slopes(L, *self._derivatives)
         if share is not None:
             slopes[:, :-1] *= share[:, None]
-        spread = np.einsum("ki,ki->k", slopes @ self._information.vcov, slopes)
+        spread = np.einsum("ki,ki->k", slopes @ self._parameters, slopes)
         with np.errstate(divide="ignore", invalid="ignore"):
             df: FloatArray = 2.0 / spread
         return df

@@ -87,17 +87,22 @@ class Information:
         Returns:
             (k, m + 1) derivatives with respect to theta and log sigma.
         """
-        in_basis = to_basis(L, self.R)
-        rows = in_basis @ self.phi
-        variance = np.einsum("ki,ki->k", rows, in_basis)
-        out = np.empty((len(L), len(self.vcov)))
-        with np.errstate(invalid="ignore"):
-            for entry, derivative in enumerate(self.fixed):
-                change = np.einsum("ki,ki->k", rows @ derivative, rows)
-                # Zero for a function that is zero.
-                out[:, entry] = -change / np.where(variance == 0.0, 1.0, variance)
-        out[:, -1] = 2.0
-        return out
+        return variance_slopes(L, self.fixed, self.phi, self.R)
+
+
+def variance_slopes(L: FloatArray, fixed: FloatArray, phi: FloatArray, R: FloatArray) -> FloatArray:
+    """(k, m + 1) what `Information.slopes` gives, from its arrays alone."""
+    in_basis = to_basis(L, R)
+    rows = in_basis @ phi
+    variance = np.einsum("ki,ki->k", rows, in_basis)
+    out = np.empty((len(L), len(fixed) + 1))
+    with np.errstate(invalid="ignore"):
+        for entry, derivative in enumerate(fixed):
+            change = np.einsum("ki,ki->k", rows @ derivative, rows)
+            # Zero for a function that is zero.
+            out[:, entry] = -change / np.where(variance == 0.0, 1.0, variance)
+    out[:, -1] = 2.0
+    return out
 
 
 def to_basis(L: FloatArray, R: FloatArray) -> FloatArray:

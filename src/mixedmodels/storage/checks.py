@@ -16,6 +16,7 @@ from mixedmodels.design.coding import Coding
 from mixedmodels.design.factors import Recipe
 from mixedmodels.design.groups import combined_labels
 from mixedmodels.design.names import group_names
+from mixedmodels.design.variables import Variable, place_in_x
 from mixedmodels.errors import FileError
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.formula import Factor, parse_formula
@@ -40,6 +41,8 @@ def check_design(design: Design) -> None:
     _check_plan(design.fixed_spec, design.x_names)
     for recipe in design.offset_spec.recipes:
         _check_recipe(recipe)
+    for name, variable in design.variables.items():
+        _check_variable(name, variable, design)
     for group in design.groups:
         _check_group(group, design.n)
     for term in design.terms:
@@ -227,6 +230,21 @@ def _width(recipes: Mapping[str, Recipe], key: str, reduced: bool) -> int:
     if recipe.contrast is None or recipe.levels is None:
         return len(recipe.names) - reduced
     return len(recipe.contrast.suffixes) if reduced else len(recipe.levels)
+
+
+def _check_variable(name: str, variable: Variable, design: Design) -> None:
+    values, levels = variable.values, variable.levels
+    if values is None:
+        in_x = levels is None and place_in_x(name, design.fixed_spec) is not None
+        _require(in_x, f"the column '{name}' has no values")
+        return
+    _require(values.shape == (design.n,), f"the column '{name}' has not one value for each row")
+    if levels is None:
+        numbers = values.dtype.kind in "fiub" and _finite(values)
+        _require(numbers, f"'{name}' has numbers that are not finite")
+        return
+    inside = values.dtype.kind in "iu" and values.min() >= 0 and values.max() < len(levels)
+    _require(bool(inside), f"the column '{name}' has a level that is not one of its levels")
 
 
 def _check_recipe(recipe: Recipe) -> None:

@@ -15,6 +15,7 @@ from mixedmodels.design.coding import Coding
 from mixedmodels.design.factors import Recipe
 from mixedmodels.design.groups import GroupSpec
 from mixedmodels.design.missing import Argument, OffsetSpec
+from mixedmodels.design.variables import Variable
 from mixedmodels.errors import FileError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.solution import Solution
@@ -39,7 +40,7 @@ _CLASSES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(Design, AllRows, TermDesign, GroupingFactor, GroupSpec, PartPlan, Recipe, Coding),
-        *(OffsetSpec, Argument, FormulaSpec, RandomTerm, Term, Factor),
+        *(OffsetSpec, Argument, Variable, FormulaSpec, RandomTerm, Term, Factor),
         *(Solution, OptSummary, Control),
     )
 }

@@ -64,6 +64,11 @@ def every_result(x: str) -> dict[str, Any]:
             "coef": fit.coef(),
             "block plan": fit.model.block_plan(),
             "optsum": fit.optsum,
+            "emmeans": fit.emmeans("pairwise ~ f"),
+            "contrasts": fit.emmeans("f").contrast("effect"),
+            "letters": fit.emmeans("f").letters(),
+            "emtrends": fit.emtrends("f", f"`{x}`"),
+            "joint_tests": fit.joint_tests(),
         }
 
 
@@ -81,6 +86,7 @@ def subclasses(cls: type) -> set[str]:
 
 @pytest.mark.parametrize("cls", [mm.LinearMixedFit, mm.LinearMixedModel])
 def test_every_method_gives_a_result_or_something_plain(cls: type) -> None:
+    cached_results("x")  # classes that are imported when they are asked for
     results = subclasses(Result)
     for name, member in inspect.getmembers(cls):
         function = getattr(member, "fget", None) or getattr(member, "func", None) or member
@@ -118,7 +124,7 @@ def test_text_of_eighty_columns_hides_nothing(name: str, x: str) -> None:
         shown = text.split()
         for column in result.columns:
             assert column in shown
-        for value in result["p_value"].dropna():
+        for value in result["p_value"].dropna() if "p_value" in result else ():
             assert ("<2e-16" if value < 2e-16 else f"{value:.3g}") in shown
 
 
@@ -152,14 +158,15 @@ def test_frames_are_copies(name: str) -> None:
 def test_tables_are_read_like_frames(name: str) -> None:
     table = cached_results("x")[name]
     frame = table.to_frame()
-    pd.testing.assert_series_equal(table["p_value"], frame["p_value"])
-    pd.testing.assert_frame_equal(table[["p_value"]], frame[["p_value"]])
+    last = "p_value" if "p_value" in frame else "upper"
+    pd.testing.assert_series_equal(table[last], frame[last])
+    pd.testing.assert_frame_equal(table[[last]], frame[[last]])
     row = frame.index[-1]
     pd.testing.assert_series_equal(table.loc[row], frame.loc[row])
     assert table.shape == frame.shape
     assert len(table) == len(frame)
     assert list(table) == list(table.columns) == list(frame.columns)
-    assert "p_value" in table
+    assert last in table
     assert "no column" not in table
     np.testing.assert_array_equal(np.asarray(table), frame.to_numpy())
     assert table.round(2).equals(frame.round(2))

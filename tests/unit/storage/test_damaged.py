@@ -97,6 +97,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "negative": (set_field("Solution", "pwrss", {"float": "-0x1p+0"}), "negative"),
     "status": (set_field("OptSummary", "status", "perfect"), "its OptSummary has 'perfect'"),
     "method": (set_field("OptSummary", "optimizer", "magic"), "its OptSummary has 'magic'"),
+    "variable": (set_field("Variable", "values", {"tuple": [1]}), "its Variable has"),
     "tolerance": (set_field("Control", "gtol", {"float": "0x1p+3"}), "gtol is 8.0"),
     "trace": (set_field("OptSummary", "trace", {"tuple": [1]}), "its OptSummary has"),
 }

@@ -1,0 +1,165 @@
+"""Marginal means of a fit: the methods; the mathematics is in `marginal`, loaded when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mixedmodels.fit.values import Values
+from mixedmodels.inference.coefficients import announced_degrees
+from mixedmodels.lazy import late_module
+from mixedmodels.settings import Ddf
+
+if TYPE_CHECKING:
+    from mixedmodels.marginal import joint, means, scale, source, trends
+    from mixedmodels.marginal.adjust import Adjust
+    from mixedmodels.marginal.joint import JointTests
+    from mixedmodels.marginal.means import MeansType
+    from mixedmodels.marginal.results import MarginalMeans
+    from mixedmodels.marginal.scale import Scale
+    from mixedmodels.marginal.weights import Weights
+else:
+    joint = late_module("mixedmodels.marginal.joint")
+    means = late_module("mixedmodels.marginal.means")
+    scale = late_module("mixedmodels.marginal.scale")
+    source = late_module("mixedmodels.marginal.source")
+    trends = late_module("mixedmodels.marginal.trends")
+
+
+class Marginal(Values):
+    """Marginal means and what is made of them; see `LinearMixedFit`."""
+
+    def emmeans(
+        self,
+        specs: str | Sequence[str],
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        *,
+        ddf: Ddf = "satterthwaite",
+        adjust: Adjust = "tukey",
+        type: MeansType = "link",  # noqa: A002
+        weights: Weights = "equal",
+        level: float = 0.95,
+        bias_adjust: bool = False,
+        sigma: float | None = None,
+    ) -> MarginalMeans:
+        """Estimated marginal means: predictions for cells of a design, averaged (R's emmeans).
+
+        Random effects are zero. Factors have all their levels, covariates (also inside `poly` or
+        `bs`) their means, a number with two values both.
+
+        Args:
+            specs: Variables whose combinations have a mean each: a name, a list, or a formula such
+                as "~ f * g", "~ f | g" (by g) or "pairwise ~ f | g" (with contrasts).
+            by: Variables within whose levels means are compared.
+            at: Values in place of all levels or of the mean, by variable.
+            ddf: Method for degrees of freedom, as in `coef_table`.
+            adjust: Method for several tests in contrasts: "tukey", "holm", "hochberg", "sidak",
+                "bonferroni", "scheffe", "mvt" (multivariate t), "fdr", "none". "tukey" is for
+                pairs; other contrasts have what suits them (see `contrast` of the result).
+            type: "response" transforms means of `log(y)`, `sqrt(y)` and the like back, with
+                standard errors by the delta method and the limits transformed.
+            weights: How cells are averaged: "equal", "proportional" to the rows in the cells
+                averaged over, "outer" (products of the margins), "cells" (rows of each cell),
+                "flat" (cells with rows), or "counterfactual": over the rows of the data, each with
+                the levels of the mean in place of its own.
+            level: Coverage of the limits.
+            bias_adjust: With type="response", add half the second derivative times `sigma` squared.
+            sigma: Standard deviation for that; the residual's if None.
+
+        Returns:
+            A table with a row for each mean: the variables, `estimate`, `std_error`, `df`, `lower`,
+            `upper`. A mean that the data do not determine is NaN; `notes` says why. Further:
+            `pairs()`, `contrast()`, `letters()`, `plot()`.
+
+        Raises:
+            MixedModelsError: A variable or level that the model does not have, an unknown option.
+            ResourceError: Too many combinations, or "kenward-roger" would need too much memory.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("score ~ Machine + (1 | Worker/Machine)", mm.load_dataset("machines"))
+            >>> fit.emmeans("Machine")["estimate"].round(2).tolist()
+            [52.36, 60.32, 66.27]
+            >>> fit.emmeans("Machine").pairs()["p_value"].round(4).tolist()
+            [0.0111, 0.0002, 0.0507]
+        """
+        wanted = means.Wanted(adjust, type, weights, level, bias_adjust, sigma)
+        tests = announced_degrees(self._fitted, ddf)
+        origin = source.source_of(self._fitted, tests)
+        return means.marginal_means(self._design, origin, self._scale, specs, by, at, wanted)
+
+    def emtrends(
+        self,
+        specs: str | Sequence[str],
+        var: str,
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        *,
+        ddf: Ddf = "satterthwaite",
+        adjust: Adjust = "tukey",
+        weights: Weights = "equal",
+        level: float = 0.95,
+    ) -> MarginalMeans:
+        """Slopes of a covariate by combinations of other variables, averaged as in `emmeans`.
+
+        Args:
+            specs: As in `emmeans`: "~ f", "pairwise ~ f"; "~ 1" is the slope averaged over all.
+            var: The covariate. A curve has its slope at the mean, or where `at` says.
+            by: Variables within whose levels slopes are compared.
+            at: Values in place of all levels or of the mean, by variable.
+            ddf: Method for degrees of freedom, as in `coef_table`.
+            adjust: Method for several tests in contrasts.
+            weights: How cells are averaged.
+            level: Coverage of the limits.
+
+        Returns:
+            A table as that of `emmeans`; `estimate` is the slope.
+
+        Raises:
+            MixedModelsError: `var` is not a covariate, or as `emmeans`.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.emtrends("~ 1", "Days")["estimate"].round(3).tolist()
+            [10.467]
+        """
+        wanted = means.Wanted(adjust, "link", weights, level)
+        origin = source.source_of(self._fitted, announced_degrees(self._fitted, ddf))
+        return trends.marginal_trends(self._design, origin, self._scale, specs, var, by, at, wanted)
+
+    def joint_tests(
+        self,
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        *,
+        ddf: Ddf = "satterthwaite",
+    ) -> JointTests:
+        """F tests of terms by their marginal means; with `by`, of simple effects (R's joint_tests).
+
+        Args:
+            by: Variables within whose levels the other terms are tested.
+            at: Values in place of all levels or of the mean, by variable.
+            ddf: Method for denominator degrees of freedom, as in `coef_table`.
+
+        Returns:
+            A row for each term, by the levels of `by`: `num_df`, `den_df`, `statistic` (F),
+            `p_value`. `notes` says where cells without data leave less than a term has.
+
+        Raises:
+            MixedModelsError: A variable or level that the model does not have.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("score ~ Machine + (1 | Worker/Machine)", mm.load_dataset("machines"))
+            >>> fit.joint_tests()[["num_df", "den_df", "statistic"]].round(2).values.tolist()
+            [[2.0, 10.0, 20.58]]
+        """
+        origin = source.source_of(self._fitted, announced_degrees(self._fitted, ddf))
+        return joint.joint_tests(self._design, origin, by, at)
+
+    @property
+    def _scale(self) -> Scale | None:
+        """The way from the linear predictor back to the response that the formula transforms."""
+        return scale.response_scale(self._design.formula.response_factor)

@@ -1,0 +1,213 @@
+"""The variables of a reference grid: levels of factors, covariates at their means, values given.
+
+How the cells of several variables are put together is in `grid`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.arrays import AnyArray, LongArray
+from mixedmodels.design import Design
+from mixedmodels.design.columns import level_label, level_labels
+from mixedmodels.design.variables import variable_column
+from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.formula import Factor
+from mixedmodels.formula.expression import parse_expression
+from mixedmodels.formula.tree import Call, Name
+from mixedmodels.naming import first_few
+
+# Numbers with at most so many values are kept as they are, as levels of a factor.
+_KEPT = 2
+# Functions that make a factor of the values of a column.
+_TO_FACTOR = frozenset({"factor", "as.factor", "ordered", "C", "relevel"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Axis:
+    """A variable of the grid and its values there.
+
+    Attributes:
+        name: The column of the data.
+        values: (l,) values, as the data have them.
+        labels: What they are called.
+        codes: (n,) which of the values each row has, -1 for none; None where rows are not counted.
+        levels: All levels of a categorical column, or None of numbers.
+        span: Largest less smallest number; 0 of a categorical column.
+    """
+
+    name: str
+    values: pd.Index
+    labels: tuple[str, ...]
+    codes: LongArray | None
+    levels: pd.Index | None = None
+    span: float = 0.0
+
+    @property
+    def is_factor(self) -> bool:
+        """Whether its values are levels of which every row has one."""
+        return self.codes is not None
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the column has numbers."""
+        return self.levels is None and self.values.dtype.kind != "b"
+
+    def __len__(self) -> int:
+        """Number of values."""
+        return len(self.values)
+
+    def at(self, codes: LongArray) -> Any:
+        """A column of a table with these values, of the kind that the data have."""
+        if self.levels is None:
+            return self.values.to_numpy()[codes]
+        return pd.Categorical(self.values.take(codes), categories=self.levels)
+
+
+def axes_of(design: Design) -> dict[str, Axis]:
+    """The variables of the fixed part at their values of the reference grid, by name."""
+    as_factors = _used_as_factors(design)
+    return {name: _axis(design, name, name in as_factors) for name in design.variables}
+
+
+def with_values(axes: Mapping[str, Axis], at: Any) -> dict[str, Axis]:
+    """The axes with the values that `at` gives.
+
+    Raises:
+        MixedModelsError: Not a dict, an unknown name, a level that is not there.
+    """
+    if at is None:
+        return dict(axes)
+    if not isinstance(at, Mapping):
+        raise MixedModelsError(f"at is {at!r:.80}; it must be a dict from a variable to values.")
+    found = dict(axes)
+    for asked, given in at.items():
+        name = find_axis(str(asked), axes, "at")
+        found[name] = _at(axes[name], given)
+    return found
+
+
+def find_axis(asked: str, axes: Mapping[str, Axis], argument: str) -> str:
+    """The name of the variable that a user calls so, plain or as in `factor(x)`.
+
+    Raises:
+        MixedModelsError: There is none; the message names those that there are.
+    """
+    plain = asked.strip().strip("`")
+    if plain in axes:
+        return plain
+    inner = plain.partition("(")[2].rpartition(")")[0].partition(",")[0].strip(" `")
+    if inner in axes:
+        return inner
+    if not axes:
+        raise MixedModelsError(
+            f"{argument} names '{asked}', but the fixed part of the model has no variables."
+        )
+    raise MixedModelsError(
+        f"{argument} names '{asked}', which is not a variable of the fixed part; there are: "
+        f"{first_few(list(axes), 12)}.{did_you_mean(plain, axes)}"
+    )
+
+
+def _used_as_factors(design: Design) -> set[str]:
+    """Columns that a factor of the formula turns into levels, as in `factor(x)`."""
+    found = set()
+    for term in design.formula.terms:
+        for factor in term.factors:
+            name = _made_of(factor)
+            if name is not None:
+                found.add(name)
+    return found
+
+
+def _made_of(factor: Factor) -> str | None:
+    if factor.is_column:
+        return None
+    tree = parse_expression(factor.source).tree
+    if isinstance(tree, Call) and tree.name in _TO_FACTOR and tree.arguments:
+        inner = tree.arguments[0]
+        return inner.name if isinstance(inner, Name) else None
+    return None
+
+
+def _axis(design: Design, name: str, as_factor: bool) -> Axis:
+    column = variable_column(name, design.variables, design.fixed_spec, design.X)
+    levels = design.variables[name].levels
+    if levels is not None:
+        return _of_levels(name, column, levels)
+    if column.dtype.kind != "b" and not as_factor:
+        low, high = column.min(), column.max()
+        between = (column != low) & (column != high)
+        if between.any():
+            span = float(high) - float(low)
+            return _of_numbers(name, pd.Index([float(column.mean())]), span)
+    values, codes = np.unique(column, return_inverse=True)
+    axis = _of_numbers(name, pd.Index(values), float(values[-1]) - float(values[0]))
+    return dataclasses.replace(axis, codes=codes.astype(np.int64))
+
+
+def _of_levels(name: str, column: AnyArray, levels: pd.Index) -> Axis:
+    used = np.flatnonzero(np.bincount(column, minlength=len(levels)))
+    place = np.full(len(levels), -1, dtype=np.int64)
+    place[used] = np.arange(len(used))
+    kept = levels.take(used)
+    return Axis(name, kept, tuple(level_labels(kept)), place[column], levels)
+
+
+def _of_numbers(name: str, values: pd.Index, span: float) -> Axis:
+    return Axis(name, values, tuple(map(_short, values.tolist())), None, None, span)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else level_label(value)
+
+
+def _at(axis: Axis, given: Any) -> Axis:
+    values = _given_values(axis.name, given)
+    if axis.is_factor:
+        chosen = [_position(axis, value) for value in values]
+        return _subset(axis, list(dict.fromkeys(chosen)))
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError):
+        numbers = [np.nan]
+    if not np.isfinite(numbers).all():
+        raise MixedModelsError(
+            f"at gives {axis.name!r} the value {given!r:.80}; it must be finite numbers."
+        )
+    return _of_numbers(axis.name, pd.Index(list(dict.fromkeys(numbers))), axis.span)
+
+
+def _given_values(name: str, given: Any) -> list[Any]:
+    single = isinstance(given, (str, bytes)) or np.ndim(given) == 0
+    values = [given] if single else list(given)
+    if not values:
+        raise MixedModelsError(f"at gives '{name}' no values; give one or more.")
+    return values
+
+
+def _position(axis: Axis, value: Any) -> int:
+    label = level_label(value)
+    if label in axis.labels:
+        return axis.labels.index(label)
+    for position, level in enumerate(axis.values.tolist()):
+        if value == level:
+            return position
+    raise MixedModelsError(
+        f"at names the level '{label}' of '{axis.name}', which it does not have; it has "
+        f"{first_few(axis.labels, 12)}.{did_you_mean(label, axis.labels)}"
+    )
+
+
+def _subset(axis: Axis, chosen: list[int]) -> Axis:
+    place = np.full(len(axis) + 1, -1, dtype=np.int64)
+    place[chosen] = np.arange(len(chosen))
+    codes = None if axis.codes is None else place[axis.codes]
+    labels = tuple(axis.labels[j] for j in chosen)
+    return dataclasses.replace(axis, values=axis.values.take(chosen), labels=labels, codes=codes)

@@ -1,0 +1,203 @@
+"""Contrasts of the rows of a table, which make another table of the same kind.
+
+What the contrasts are is in `contrasts`, the adjustment for several tests in `adjust`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.arrays import FloatArray, LongArray
+from mixedmodels.design.columns import level_label
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.marginal.adjust import Adjust, Family, adjust_name, describe
+from mixedmodels.marginal.contrasts import Comparison, comparison, shielded
+from mixedmodels.marginal.functions import Functions, View, contrast_table, family_of
+from mixedmodels.marginal.source import Source
+from mixedmodels.settings import check_level
+
+# Beginnings of sentences about a table that do not hold for contrasts of its rows.
+_NOT_OF_CONTRASTS = (
+    "Back-",
+    "Bias",
+    "P-values",
+    "Limits",
+    "Estimates are",
+    "Contrasts are",
+    "Tukey's",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """What a table of estimates is made from, and says below it.
+
+    Attributes:
+        functions: Its rows as functions of the coefficients.
+        source: Where estimates come from.
+        view: How they are shown.
+        adjust: Method for several tests that was asked for; None for that of each comparison.
+        title: What the estimates are.
+        notes: Sentences about them.
+    """
+
+    functions: Functions
+    source: Source
+    view: View
+    adjust: Adjust | None
+    title: str
+    notes: tuple[str, ...]
+
+
+def compared(
+    origin: Origin,
+    method: Any,
+    by: tuple[str, ...],
+    adjust: Adjust | None,
+    level: float | None,
+    *,
+    ref: Any = None,
+    reverse: bool = False,
+) -> tuple[pd.DataFrame, Origin]:
+    """The table of contrasts, and what it is made from; arguments as in `Estimates.contrast`."""
+    view = _difference_view(origin.view, level)
+    functions = origin.functions
+    pieces, made = [], []
+    for rows in functions.families(by):
+        texts = _texts(functions, by, rows.tolist())
+        found = comparison(method, texts, ref=ref, reverse=reverse)
+        pieces.append(_contrasted(functions, rows, found, by, origin.source, ratios=view.ratios))
+        made.append(found)
+    whole = _joined(pieces, by)
+    if not len(whole.L):
+        raise MixedModelsError("There are no contrasts: the means compared are fewer than two.")
+    families, methods, start = [], [], 0
+    wanted = adjust_name(adjust) if adjust is not None else origin.adjust
+    for found in made:
+        rows = np.arange(start, start + len(found.weights), dtype=np.int64)
+        if not len(rows):
+            continue
+        families.append((rows, family_of(whole, origin.source, rows, found.weights.shape[1])))
+        methods.append(_suitable(wanted, found))
+        start += len(found.weights)
+    notes = _contrast_notes(origin, view, families, methods, wanted)
+    table = contrast_table(whole, origin.source, view, families, methods)
+    title = "Ratios" if view.ratios else "Contrasts"
+    made_of = dataclasses.replace(
+        origin,
+        functions=whole,
+        view=view,
+        title=f"{title} of {_lowered(origin.title)}",
+        notes=notes,
+    )
+    return table, made_of
+
+
+def _difference_view(view: View, level: float | None) -> View:
+    """How contrasts are shown: as ratios where differences are logarithms, else as they are."""
+    level = view.level if level is None else level
+    check_level(level)
+    if view.scale is not None and view.scale.base and not view.ratios:
+        return View(level, view.scale, ratios=True)
+    return View(level, view.scale if view.ratios else None, ratios=view.ratios)
+
+
+def _texts(functions: Functions, by: Sequence[str], rows: Sequence[int]) -> list[str]:
+    """What rows are called within a family of other variables than those of the table."""
+    if tuple(by) == functions.by:
+        return [functions.texts[j] for j in rows]
+    others = [name for name in functions.by if name not in by]
+    found = []
+    for j in rows:
+        text, labels = functions.texts[j], functions.labels
+        levels = [str(level_label(labels[name].iloc[j])) for name in others]
+        found.append(" ".join([shielded(text) if levels else text, *levels]).strip())
+    return found
+
+
+def _contrasted(
+    functions: Functions,
+    rows: LongArray,
+    found: Comparison,
+    by: tuple[str, ...],
+    source: Source,
+    *,
+    ratios: bool,
+) -> Functions:
+    """The contrasts of one family as functions of the coefficients."""
+    names = tuple(name.replace(" - ", " / ") if ratios else name for name in found.labels)
+    labels = pd.DataFrame({"contrast": list(names)})
+    for name in by:
+        value = functions.labels[name].iloc[int(rows[0])]
+        labels[name] = [value] * len(names)
+    L = found.weights @ functions.L[rows]
+    # What cancels but for rounding is zero, lest it counts as a part of an aliased column.
+    L[np.abs(L) < 1e-12 * np.abs(found.weights) @ np.abs(functions.L[rows])] = 0.0
+    offset = found.weights @ functions.offset[rows]
+    good = source.estimable(L)
+    reasons = tuple(
+        "" if fine else _first_reason(functions, rows, weights)
+        for fine, weights in zip(good, found.weights, strict=True)
+    )
+    return Functions(labels, names, L, offset, reasons, by)
+
+
+def _first_reason(functions: Functions, rows: LongArray, weights: FloatArray) -> str:
+    used = rows[weights != 0.0].tolist()
+    for reason in (functions.reasons[row] for row in used):
+        if reason:
+            return str(reason)
+    return "not estimable: columns of X depend on others."
+
+
+def _joined(pieces: Sequence[Functions], by: tuple[str, ...]) -> Functions:
+    return Functions(
+        pd.concat([piece.labels for piece in pieces], ignore_index=True),
+        tuple(text for piece in pieces for text in piece.texts),
+        np.concatenate([piece.L for piece in pieces]),
+        np.concatenate([piece.offset for piece in pieces]),
+        tuple(reason for piece in pieces for reason in piece.reasons),
+        by,
+    )
+
+
+def _suitable(wanted: Adjust | None, found: Comparison) -> Adjust:
+    """The adjustment asked for; Tukey's is for all pairs of means, others have Šidák's then."""
+    if wanted is None:
+        chosen = found.adjust
+    elif wanted == "tukey" and not found.pairs:
+        chosen = "sidak"
+    else:
+        chosen = wanted
+    return "none" if len(found.weights) == 1 and chosen != "scheffe" else chosen
+
+
+def _contrast_notes(
+    origin: Origin,
+    view: View,
+    families: Sequence[tuple[LongArray, Family]],
+    methods: Sequence[Adjust],
+    wanted: Adjust | None,
+) -> tuple[str, ...]:
+    notes = [note for note in origin.notes if not note.startswith(_NOT_OF_CONTRASTS)]
+    scale = origin.view.scale
+    if view.ratios and view.scale is not None:
+        what = "odds ratios" if view.scale.odds else f"ratios of {view.scale.of}"
+        notes.append(f"Estimates are {what}; tests are of differences of {view.scale.name}.")
+    elif scale is not None:
+        notes.append(f"Contrasts are on the scale of {scale.name}.")
+    if wanted == "tukey" and "sidak" in methods:
+        notes.append("Tukey's method is for all pairs of means; Šidák's is used.")
+    said = [describe(method, family) for (_, family), method in zip(families, methods, strict=True)]
+    notes += dict.fromkeys(sentence for sentences in said for sentence in sentences)
+    return tuple(notes)
+
+
+def _lowered(title: str) -> str:
+    return title[:1].lower() + title[1:]

@@ -1,0 +1,239 @@
+"""Comparisons of means by name or by weights: rows of a matrix, and what each row is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.calls import value_hint
+from mixedmodels.design.coding import contr_poly
+from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.marginal.adjust import Adjust
+from mixedmodels.memory import require
+from mixedmodels.naming import first_few
+
+Method: TypeAlias = Literal[
+    "pairwise", "reversed", "consecutive", "treatment", "polynomial", "effect"
+]
+METHODS: tuple[str, ...] = (
+    "pairwise",
+    "reversed",
+    "consecutive",
+    "treatment",
+    "polynomial",
+    "effect",
+)
+# R's names and others, with all but letters left out.
+_SPELLINGS = {
+    "revpairwise": "reversed",
+    "consec": "consecutive",
+    "trtvsctrl": "treatment",
+    "dunnett": "treatment",
+    "control": "treatment",
+    "poly": "polynomial",
+    "eff": "effect",
+    "effects": "effect",
+    "deviation": "effect",
+}
+_DEGREES = ("linear", "quadratic", "cubic", "quartic")
+_BRACKETED, _OPERATOR = re.compile(r"\([^()]*\)"), re.compile(r" [-/+*] ")
+_REMEDY = "Compare fewer means at a time, by= another variable or with at=."
+# Largest factor that makes whole numbers of polynomial weights, and what is whole.
+_MOST, _WHOLE = 120, 1e-8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Contrasts of k means.
+
+    Attributes:
+        weights: (c, k) weights of the means.
+        labels: (c,) names, with " - " between two means that are compared.
+        sides: (c,) the two means of each, or None where these are not two.
+        adjust: Adjustment for several tests that suits them.
+        pairs: Whether these are all pairs of the means.
+    """
+
+    weights: FloatArray
+    labels: tuple[str, ...]
+    sides: tuple[tuple[int, int] | None, ...]
+    adjust: Adjust
+    pairs: bool = False
+
+
+def method_name(method: str) -> str:
+    """The name of a comparison, R's names included.
+
+    Raises:
+        MixedModelsError: Not the name of one.
+    """
+    letters = "".join(sign for sign in method.casefold() if sign.isalpha())
+    found = _SPELLINGS.get(letters, letters)
+    if found in METHODS:
+        return found
+    listed = ", ".join(repr(name) for name in METHODS)
+    hint = value_hint("method", method, METHODS) or did_you_mean(method, METHODS)
+    raise MixedModelsError(
+        f"The contrast is {method!r:.80}; it must be one of {listed}, a dict of weights by name, "
+        f"or a matrix.{hint}"
+    )
+
+
+def comparison(
+    method: Any, labels: Sequence[str], *, ref: Any = None, reverse: bool = False
+) -> Comparison:
+    """The comparison that a user means.
+
+    Args:
+        method: A name, a dict from names to weights, or a matrix (contrasts, means).
+        labels: What the means are called.
+        ref: For "treatment" the mean that others are compared with: its label or position; the
+            first if None.
+        reverse: Turn the sign of every contrast.
+
+    Raises:
+        MixedModelsError: Not understood, or weights that are not one for each mean.
+    """
+    if isinstance(method, str):
+        found = _named(method_name(method), labels, ref)
+    elif isinstance(method, Mapping):
+        rows = np.array([_weights(name, w, labels) for name, w in method.items()])
+        names = tuple(map(str, method))
+        found = Comparison(
+            rows.reshape(len(names), len(labels)), names, (None,) * len(names), "none"
+        )
+    else:
+        found = _of_matrix(method, labels)
+    return _reversed(found, labels) if reverse else found
+
+
+def _named(name: str, labels: Sequence[str], ref: Any) -> Comparison:
+    k = len(labels)
+    if name in ("pairwise", "reversed"):
+        pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
+        if name == "reversed":
+            pairs = [(j, i) for j in range(k) for i in range(j)]
+        return _of_pairs(pairs, labels, "tukey", pairs=True)
+    if name == "consecutive":
+        return _of_pairs([(j, j - 1) for j in range(1, k)], labels, "mvt")
+    if name == "treatment":
+        base = _reference(ref, labels)
+        return _of_pairs([(j, base) for j in range(k) if j != base], labels, "mvt")
+    if name == "effect":
+        names = [f"{label} effect" for label in labels] if k > 1 else []
+        weights = (np.eye(k) - 1.0 / k)[: len(names)]
+        return Comparison(weights, tuple(names), (None,) * len(names), "fdr")
+    columns = contr_poly(k).T if k > 1 else np.empty((0, k))
+    names = [*_DEGREES, *(f"degree {d}" for d in range(5, k))][: max(k - 1, 0)]
+    weights = np.array([_in_whole_numbers(row) for row in columns]).reshape(len(names), k)
+    return Comparison(weights, tuple(names), (None,) * len(names), "none")
+
+
+def _of_pairs(
+    sides: Sequence[tuple[int, int]], labels: Sequence[str], adjust: Adjust, *, pairs: bool = False
+) -> Comparison:
+    count, k = len(sides), len(labels)
+    require({f"{count} contrasts of {k} means": 24.0 * count * k}, "The contrasts", remedy=_REMEDY)
+    weights = np.zeros((count, k))
+    for row, (plus, minus) in zip(weights, sides, strict=True):
+        row[plus], row[minus] = 1.0, -1.0
+    names = tuple(f"{shielded(labels[i])} - {shielded(labels[j])}" for i, j in sides)
+    return Comparison(weights, names, tuple(sides), adjust, pairs)
+
+
+def shielded(label: str) -> str:
+    """A label, in brackets where it is a comparison itself."""
+    outside, before = label, ""
+    while outside != before:
+        outside, before = _BRACKETED.sub("", outside), outside
+    return f"({label})" if _OPERATOR.search(outside) else label
+
+
+def _reversed(found: Comparison, labels: Sequence[str]) -> Comparison:
+    turned = tuple(None if side is None else (side[1], side[0]) for side in found.sides)
+    names = tuple(
+        f"-({name})"
+        if side is None
+        else f"{shielded(labels[side[0]])} - {shielded(labels[side[1]])}"
+        for name, side in zip(found.labels, turned, strict=True)
+    )
+    return Comparison(-found.weights, names, turned, found.adjust, found.pairs)
+
+
+def _reference(ref: Any, labels: Sequence[str]) -> int:
+    if ref is None:
+        return 0
+    if str(ref) in labels:
+        return labels.index(str(ref))
+    if isinstance(ref, int) and not isinstance(ref, bool) and -len(labels) <= ref < len(labels):
+        return ref % len(labels)
+    raise MixedModelsError(
+        f"ref is {ref!r:.80}; it must be one of {first_few(labels, 12)}, or a position from 0 to "
+        f"{len(labels) - 1}.{did_you_mean(str(ref), labels)}"
+    )
+
+
+def _weights(name: Any, given: Any, labels: Sequence[str]) -> FloatArray:
+    if isinstance(given, Mapping):
+        row = np.zeros(len(labels))
+        for label, weight in given.items():
+            if str(label) not in labels:
+                raise MixedModelsError(
+                    f"The contrast '{name}' gives a weight to '{label}'; the means are "
+                    f"{first_few(labels, 12)}.{did_you_mean(str(label), labels)}"
+                )
+            row[labels.index(str(label))] = weight
+        return row
+    try:
+        row = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        row = np.full(1, np.nan)
+    if row.shape != (len(labels),) or not np.isfinite(row).all():
+        raise MixedModelsError(
+            f"The contrast '{name}' is {given!r:.80}; it must be {len(labels)} numbers, one for "
+            f"each of {first_few(labels, 12)}."
+        )
+    return row
+
+
+def _of_matrix(given: Any, labels: Sequence[str]) -> Comparison:
+    names = list(map(str, given.index)) if isinstance(given, pd.DataFrame) else None
+    try:
+        rows = np.atleast_2d(np.array(given, dtype=np.float64))
+    except (TypeError, ValueError):
+        rows = np.full((1, 1), np.nan)
+    if rows.ndim != 2 or rows.shape[1] != len(labels) or not np.isfinite(rows).all():
+        raise MixedModelsError(
+            f"The contrast is {given!r:.80}; it must be one of {', '.join(map(repr, METHODS))}, a "
+            f"dict of weights by name, or rows of {len(labels)} numbers."
+        )
+    names = names or [_written(row, labels) for row in rows]
+    return Comparison(rows, tuple(names), (None,) * len(rows), "none")
+
+
+def _written(row: FloatArray, labels: Sequence[str]) -> str:
+    text = ""
+    for weight, label in zip(row.tolist(), labels, strict=True):
+        if weight:
+            sign = (" - " if text else "-") if weight < 0 else (" + " if text else "")
+            size = "" if abs(weight) == 1.0 else f"{abs(weight):.4g}*"
+            text += f"{sign}{size}{shielded(label)}"
+    return text or "0"
+
+
+def _in_whole_numbers(row: FloatArray) -> FloatArray:
+    """The smallest whole numbers in the same proportions, where there are small ones."""
+    size = np.abs(row)
+    smallest = size[size > _WHOLE * size.max()].min()
+    scaled: FloatArray = row / smallest
+    for factor in range(1, _MOST):
+        found = factor * scaled
+        if np.abs(found - np.rint(found)).max() < _WHOLE * factor * np.abs(scaled).max():
+            return np.rint(found) + 0.0
+    return row

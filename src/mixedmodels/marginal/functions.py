@@ -1,0 +1,197 @@
+"""Linear functions of coefficients with labels: the rows of a table of means or of contrasts.
+
+Tables of estimates are made here, on the scale of the predictor or of the response; what they look
+like is in `results`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.arrays import FloatArray, LongArray
+from mixedmodels.estimates.tails import t_quantile
+from mixedmodels.marginal.adjust import Adjust, Family, adjusted, multiples
+from mixedmodels.marginal.joint_t import Joint
+from mixedmodels.marginal.scale import Scale, Triple
+from mixedmodels.marginal.source import Source
+
+# Singular values below this, relative to the largest, are zero.
+_RANK = 1e-9
+# Step of a difference of second derivatives.
+_STEP = 1e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Functions:
+    """Rows of weights of the coefficients.
+
+    Attributes:
+        labels: (k rows) what each row is: levels of variables, and names of contrasts.
+        texts: (k,) what each is called within its family.
+        L: (k, p_all) weights of the coefficients.
+        offset: (k,) what is added.
+        reasons: (k,) why a row is not estimable, or "".
+        by: Columns of `labels` whose levels make families.
+    """
+
+    labels: pd.DataFrame
+    texts: tuple[str, ...]
+    L: FloatArray
+    offset: FloatArray
+    reasons: tuple[str, ...]
+    by: tuple[str, ...] = ()
+
+    def families(self, by: Sequence[str]) -> Iterator[LongArray]:
+        """Positions of the rows with the same levels of some columns, in order of appearance."""
+        if not by:
+            yield np.arange(len(self.L), dtype=np.int64)
+            return
+        keys = list(zip(*(self.labels[name].tolist() for name in by), strict=True))
+        for key in dict.fromkeys(keys):
+            yield np.flatnonzero([other == key for other in keys])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """How estimates are shown.
+
+    Attributes:
+        level: Coverage of limits.
+        scale: Way back to the response; None on the scale of the predictor.
+        spread: Residual variance for an adjustment of bias, or 0.
+        ratios: Whether differences are shown as ratios.
+    """
+
+    level: float
+    scale: Scale | None = None
+    spread: float = 0.0
+    ratios: bool = False
+
+    def back(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(k,) each: values on the scale that is shown, and their derivatives."""
+        if self.scale is None:
+            return values, np.ones_like(values)
+        found, first, second = self._curve(values)
+        if not self.spread:
+            return found, first
+        third = (self._curve(values + _STEP)[2] - self._curve(values - _STEP)[2]) / (2.0 * _STEP)
+        half = 0.5 * self.spread
+        return found + half * second, first + half * third
+
+    def _curve(self, values: FloatArray) -> Triple:
+        scale = self.scale
+        if scale is None:
+            raise AssertionError("there is no other scale")
+        return scale.ratio(values) if self.ratios else scale.back(values)
+
+
+def means_table(functions: Functions, source: Source, view: View) -> pd.DataFrame:
+    """Labels, `estimate`, `std_error`, `df`, `lower`, `upper`; one row for each function."""
+    estimate, error, df = _estimates(functions, source)
+    limits = _limits(estimate, error, t_quantile(df, view.level), view)
+    shown, slope = view.back(estimate)
+    return _table(
+        functions,
+        {
+            "estimate": shown,
+            "std_error": np.abs(slope) * error,
+            "df": df,
+            "lower": limits[0],
+            "upper": limits[1],
+        },
+    )
+
+
+def contrast_table(
+    functions: Functions,
+    source: Source,
+    view: View,
+    families: Sequence[tuple[LongArray, Family]],
+    adjust: Sequence[Adjust],
+) -> pd.DataFrame:
+    """The same with `statistic` and `p_value`, adjusted within families.
+
+    Args:
+        functions: The contrasts.
+        source: Where estimates come from.
+        view: How they are shown.
+        families: Positions of the rows of each family, and its tests.
+        adjust: Method of each family.
+    """
+    estimate, error, df = _estimates(functions, source)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = estimate / error
+    p_value, size = np.full(len(estimate), np.nan), np.full(len(estimate), np.nan)
+    for (rows, family), method in zip(families, adjust, strict=True):
+        p_value[rows] = adjusted(family, method)
+        size[rows] = multiples(family, method, view.level)
+    limits = _limits(estimate, error, size, view)
+    shown, slope = view.back(estimate)
+    return _table(
+        functions,
+        {
+            "estimate": shown,
+            "std_error": np.abs(slope) * error,
+            "df": df,
+            "lower": limits[0],
+            "upper": limits[1],
+            "statistic": statistic,
+            "p_value": p_value,
+        },
+    )
+
+
+def family_of(functions: Functions, source: Source, rows: LongArray, means: int) -> Family:
+    """The tests of some rows as a family.
+
+    Args:
+        functions: All rows.
+        source: Where estimates come from.
+        rows: Positions of the family.
+        means: How many means its contrasts compare.
+    """
+    L = functions.L[rows]
+    estimate, error, df = source.estimates(L)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = (estimate + functions.offset[rows]) / error
+    size = np.linalg.svd(L, compute_uv=False) if L.size else np.zeros(1)
+    rank = int(np.sum(size > _RANK * max(float(size.max(initial=0.0)), 1e-300)))
+    known = ~np.isnan(t)
+    joint = functools.cache(lambda: Joint(source.correlation(L[known])))
+    return Family(t, df, means, rank, joint)
+
+
+def _estimates(functions: Functions, source: Source) -> tuple[FloatArray, FloatArray, FloatArray]:
+    estimate, error, df = source.estimates(functions.L)
+    return estimate + functions.offset, error, df
+
+
+def _limits(estimate: FloatArray, error: FloatArray, size: FloatArray, view: View) -> FloatArray:
+    """(2, k) lower and upper limits, on the scale shown."""
+    half = size * error
+    ends = np.stack([view.back(estimate - half)[0], view.back(estimate + half)[0]])
+    return np.sort(ends, axis=0)
+
+
+def _table(functions: Functions, columns: dict[str, FloatArray]) -> pd.DataFrame:
+    table = functions.labels.reset_index(drop=True)
+    for name, values in columns.items():
+        table[name] = values
+    texts = functions.texts
+    table.attrs["notes"] = {
+        _row(functions, j, text): functions.reasons[j]
+        for j, text in enumerate(texts)
+        if functions.reasons[j]
+    }
+    return table
+
+
+def _row(functions: Functions, j: int, text: str) -> str:
+    """What a row is called in a note."""
+    within = [f"{name} = {functions.labels[name].iloc[j]}" for name in functions.by]
+    return ", ".join([text or "the mean", *within])

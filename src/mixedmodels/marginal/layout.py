@@ -1,0 +1,76 @@
+"""How tables of estimates are printed: common decimals, groups below each other, long sentences."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.design.columns import level_label
+from mixedmodels.marginal.functions import Functions
+from mixedmodels.report.frames import frame_table
+from mixedmodels.report.sections import Paragraph, Section, Table
+from mixedmodels.report.text import WIDTH, render_text
+
+_NUMBERS = ("estimate", "std_error", "df", "lower", "upper", "statistic", "p_value")
+# Columns that are printed with the same number of decimals.
+_ALIKE = ("estimate", "std_error", "lower", "upper")
+
+
+def in_lines(sections: Sequence[Section]) -> str:
+    """Sections as text, sentences in lines of at most 80 columns."""
+    return render_text(
+        Paragraph(tuple(part for line in section.lines for part in textwrap.wrap(line, WIDTH)))
+        if isinstance(section, Paragraph)
+        else section
+        for section in sections
+    )
+
+
+def grouped_tables(table: pd.DataFrame, functions: Functions) -> Iterator[Section]:
+    """A table for each group of `by`, under the levels that it stands for."""
+    decimals = _decimals(table)
+    for rows in functions.families(functions.by):
+        part = table.iloc[rows].drop(columns=list(functions.by))
+        levels = group_of(functions, int(rows[0]))
+        yield _table_of(part, decimals, f"{levels}:" if levels else "")
+
+
+def group_of(functions: Functions, row: int) -> str:
+    """The levels of `by` at a row."""
+    labels = functions.labels
+    return ", ".join(f"{name} = {level_label(labels[name].iloc[row])}" for name in functions.by)
+
+
+def _decimals(table: pd.DataFrame) -> int:
+    """As many as show four digits of the smallest error and seven of the largest number."""
+    numbers = np.abs(table[list(_ALIKE)].to_numpy(dtype=np.float64))
+    errors, numbers = numbers[:, 1], numbers[np.isfinite(numbers) & (numbers > 0.0)]
+    errors = errors[np.isfinite(errors) & (errors > 0.0)]
+    if not errors.size:
+        return 4
+    wanted = 3 - math.floor(math.log10(float(errors.min())))
+    most = 6 - math.floor(math.log10(float(numbers.max())))
+    return min(max(min(wanted, most), 0), 12)
+
+
+def _table_of(part: pd.DataFrame, decimals: int, caption: str) -> Table:
+    """A table without row names, whose estimates, errors and limits have the same decimals."""
+    table = frame_table(part, caption)
+    columns = [list(column) for column in zip(*table.rows, strict=True)]
+    for place, name in enumerate(part.columns, start=1):
+        if name in _ALIKE:
+            columns[place] = [_fixed(value, decimals) for value in part[name].tolist()]
+        elif str(name) not in _NUMBERS:
+            columns[place] = [level_label(value) for value in part[name].tolist()]
+    rows = tuple(zip(*columns[1:], strict=True))
+    return Table(caption, table.header[1:], rows, table.sides[1:])
+
+
+def _fixed(value: float, decimals: int) -> str:
+    if not math.isfinite(value):
+        return str(value).replace("nan", "NaN")
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"

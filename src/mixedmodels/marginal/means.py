@@ -1,0 +1,294 @@
+"""Marginal means of a fit: from what a user asks for to the table.
+
+The grid, weights, estimates and comparisons have files of their own; here they are put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.arrays import FloatArray, LongArray
+from mixedmodels.calls import value_hint
+from mixedmodels.design import Design
+from mixedmodels.design.rebuild import new_rows, rebuild_fixed
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.marginal.adjust import Adjust, adjust_name
+from mixedmodels.marginal.axes import Axis, find_axis
+from mixedmodels.marginal.comparing import Origin
+from mixedmodels.marginal.contrasts import method_name
+from mixedmodels.marginal.functions import Functions, View
+from mixedmodels.marginal.grid import Grid, cell_label, reference_grid, training_table
+from mixedmodels.marginal.nesting import variables_of_term
+from mixedmodels.marginal.results import MarginalMeans, contrasts_of, means_of
+from mixedmodels.marginal.scale import Scale
+from mixedmodels.marginal.source import Source
+from mixedmodels.marginal.specs import Specs, read_specs, split_name
+from mixedmodels.marginal.weights import Weights, cell_weights, check_weights, target_codes
+from mixedmodels.settings import check_flag, check_level
+
+MeansType: TypeAlias = Literal["link", "response"]
+MEANS_TYPES: tuple[MeansType, ...] = get_args(MeansType)
+_METHODS = {
+    "satterthwaite": "Satterthwaite",
+    "kenward-roger": "Kenward-Roger",
+    "residual": "residual",
+    "none": "none (normal distribution)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How means are to be averaged and shown.
+
+    Attributes:
+        adjust: Method for several tests; "tukey" stands for what suits each comparison.
+        type: Scale of the estimates.
+        weights: How cells are averaged.
+        level: Coverage of limits.
+        bias_adjust: Whether means that are transformed back are adjusted for bias.
+        sigma: Standard deviation for that; the residual's if None.
+
+    Raises:
+        MixedModelsError: An unknown option.
+    """
+
+    adjust: Adjust = "tukey"
+    type: MeansType = "link"
+    weights: Weights = "equal"
+    level: float = 0.95
+    bias_adjust: bool = False
+    sigma: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "adjust", adjust_name(self.adjust))
+        if not isinstance(self.type, str) or self.type not in MEANS_TYPES:
+            listed = ", ".join(map(repr, MEANS_TYPES))
+            hint = value_hint("type", self.type, MEANS_TYPES)
+            raise MixedModelsError(f"type is {self.type!r:.80}; it must be one of {listed}.{hint}")
+        check_weights(self.weights)
+        check_level(self.level)
+        check_flag("bias_adjust", self.bias_adjust)
+        sigma = self.sigma
+        number = isinstance(sigma, (int, float, np.floating)) and not isinstance(sigma, bool)
+        if sigma is not None and not (number and 0.0 <= sigma < np.inf):
+            raise MixedModelsError(f"sigma is {sigma!r:.80}; it must be a standard deviation.")
+
+    def view(self, scale: Scale | None, sigma: float) -> View:
+        """How estimates are shown."""
+        back = scale if self.type == "response" else None
+        if not self.bias_adjust or back is None:
+            return View(self.level, back)
+        spread = sigma if self.sigma is None else float(self.sigma)
+        return View(self.level, back, spread**2)
+
+
+def marginal_means(
+    design: Design,
+    source: Source,
+    scale: Scale | None,
+    specs: Any,
+    by: Any,
+    at: Any,
+    wanted: Wanted,
+) -> MarginalMeans:
+    """The marginal means of a fit.
+
+    Args:
+        design: The design of the model.
+        source: Coefficients and their covariance.
+        scale: The way back from the linear predictor: from the transform of the response, or a
+            link; None where there is none.
+        specs: Variables of the means, or a formula.
+        by: Variables within which means are compared.
+        at: Values of variables, by name.
+        wanted: How they are averaged and shown.
+
+    Raises:
+        MixedModelsError: An unknown variable, level or option.
+    """
+    asked = read_specs(specs, by)
+    method = method_name(asked.contrast) if asked.contrast else ""
+    grid = reference_grid(design, at)
+    names, groups = resolve(asked, grid)
+    functions = mean_functions(grid, source, names, groups, wanted.weights)
+    view = wanted.view(scale, source.tests.sigma)
+    notes = (
+        *average_notes(grid, names, wanted.weights),
+        *involved_note(grid, names),
+        *scale_notes(scale, view),
+        degrees_note(source),
+    )
+    adjust = None if wanted.adjust == "tukey" else wanted.adjust
+    origin = Origin(functions, source, view, adjust, "Marginal means", notes)
+    means = means_of(origin)
+    if not method:
+        return means
+    found = contrasts_of(origin, method, groups)
+    return MarginalMeans(means.table, origin, found)
+
+
+def resolve(asked: Specs, grid: Grid) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """All variables of the means, those of `by` last; and these.
+
+    A factor brings those that it is nested in.
+    """
+    groups = _found(asked.by, grid, "by")
+    names = [name for name in _found(asked.names, grid, "specs") if name not in groups]
+    names = _with_nests(names, groups, grid)
+    groups = tuple(_with_nests(groups, names, grid))
+    return (*names, *groups), groups
+
+
+def _with_nests(names: Sequence[str], others: Sequence[str], grid: Grid) -> list[str]:
+    """The names, behind each the factors that it is nested in unless they are there."""
+    found: list[str] = []
+    for name in names:
+        nests = grid.nests.get(name, ())
+        found += [name, *(outer for outer in nests if outer not in (*names, *others))]
+    return list(dict.fromkeys(found))
+
+
+def _found(asked: Sequence[str], grid: Grid, argument: str) -> tuple[str, ...]:
+    names: list[str] = []
+    for name in asked:
+        parts = [name]
+        if name not in grid.axes and (":" in name or "*" in name) and "(" not in name:
+            parts = list(split_name(name))
+        names += [find_axis(part, grid.axes, argument) for part in parts]
+    return tuple(dict.fromkeys(names))
+
+
+def mean_functions(
+    grid: Grid, source: Source, names: Sequence[str], groups: Sequence[str], weights: Weights
+) -> Functions:
+    """The means as functions of the coefficients."""
+    target, codes = target_codes(grid, names)
+    if weights == "counterfactual":
+        L = _counterfactual(grid, names, codes)
+        table = cell_weights(grid, names, target, "flat")
+    else:
+        table = cell_weights(grid, names, target, weights)
+        L = table @ grid.X
+    labels = pd.DataFrame(
+        {name: grid.axes[name].values.take(codes[name]) for name in names}, index=range(len(L))
+    )
+    texts = _texts(grid.axes, [name for name in names if name not in groups], codes, len(L))
+    return Functions(
+        labels,
+        texts,
+        L,
+        np.full(len(L), grid.offset),
+        _reasons(grid, source, L, table),
+        tuple(groups),
+    )
+
+
+def _texts(
+    axes: Mapping[str, Axis], names: Sequence[str], codes: Mapping[str, LongArray], k: int
+) -> tuple[str, ...]:
+    """What the means are called: levels in a row, those of numbers after the variable's name."""
+    found = []
+    for row in range(k):
+        parts = [
+            f"{name if axes[name].is_numeric else ''}{axes[name].labels[codes[name][row]]}"
+            for name in names
+        ]
+        found.append(" ".join(parts))
+    return tuple(found)
+
+
+def _reasons(grid: Grid, source: Source, L: FloatArray, table: FloatArray) -> tuple[str, ...]:
+    bad = ~source.estimable(L)
+    if not bad.any():
+        return ("",) * len(L)
+    counts, found = grid.counts(), []
+    factors = [name for name, axis in grid.axes.items() if axis.is_factor]
+    for row, missing in enumerate(bad.tolist()):
+        if not missing:
+            found.append("")
+            continue
+        cells = np.flatnonzero(table[row])
+
+        def label(cell: int, cells: LongArray = cells) -> str:
+            return cell_label(grid.axes, int(cells[cell]), factors)
+
+        found.append(source.why_not(grid.X[cells], counts[cells], label))
+    return tuple(found)
+
+
+def _counterfactual(grid: Grid, names: Sequence[str], codes: Mapping[str, LongArray]) -> FloatArray:
+    """Means over all rows of the data, each with the levels of a mean in place of its own."""
+    design = grid.design
+    base = training_table(design)
+    k = len(next(iter(codes.values()))) if codes else 1
+    L = np.empty((k, len(design.x_names)))
+    for row in range(k):
+        table = base.copy(deep=False)
+        for name in names:
+            table[name] = grid.axes[name].at(np.full(design.n, codes[name][row], dtype=np.int64))
+        L[row] = rebuild_fixed(design, new_rows(table)).mean(axis=0)
+    return L
+
+
+def average_notes(grid: Grid, names: Sequence[str], weights: Weights) -> list[str]:
+    """What is averaged over and held, and what is nested."""
+    found = []
+    averaged = [n for n, axis in grid.axes.items() if n not in names and len(axis) > 1]
+    if weights == "counterfactual":
+        found.append(
+            "Averaged over the rows of the data, with the levels shown in place of theirs."
+        )
+        averaged = []
+    elif averaged:
+        how = "" if weights == "equal" else f" (weights: {weights})"
+        found.append(f"Averaged over the levels of {', '.join(averaged)}{how}.")
+    held = [
+        f"{n} = {axis.labels[0]}"
+        for n, axis in grid.axes.items()
+        if n not in names and len(axis) == 1 and weights != "counterfactual"
+    ]
+    if held:
+        found.append(f"At {', '.join(held)}.")
+    if grid.design.offset is not None:
+        found.append(f"The offset is at its mean, {grid.offset:.5g}.")
+    for inner, outer in grid.nests.items():
+        found.append(f"{inner} is nested in {', '.join(outer)}.")
+    return found
+
+
+def involved_note(grid: Grid, names: Sequence[str]) -> list[str]:
+    """A warning where a variable averaged over interacts with one that is shown."""
+    for term in grid.design.formula.terms:
+        variables = variables_of_term(grid.design, term)
+        others = variables - set(names)
+        nested = {outer for name in others for outer in grid.nests.get(name, ())}
+        shown = variables & set(names)
+        if shown - nested and any(len(grid.axes[name]) > 1 for name in others):
+            listed = ", ".join(sorted(shown))
+            with_others = ", ".join(sorted(others))
+            return [f"{listed} interacts with {with_others}, so averages may hide differences."]
+    return []
+
+
+def degrees_note(source: Source) -> str:
+    """Which method gave the degrees of freedom."""
+    return f"Degrees of freedom: {_METHODS.get(source.tests.method, source.tests.method)}."
+
+
+def scale_notes(scale: Scale | None, view: View) -> list[str]:
+    """On which scale the estimates are."""
+    if scale is None:
+        return []
+    if view.scale is None:
+        return [
+            f"Estimates are on the scale of {scale.name}; type='response' transforms them back."
+        ]
+    found = [f"Back-transformed from {scale.name}; limits are those there, transformed."]
+    if view.spread:
+        found.append(f"Bias adjusted for a standard deviation of {view.spread**0.5:.5g}.")
+    return found

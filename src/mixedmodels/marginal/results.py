@@ -1,0 +1,228 @@
+"""Tables of marginal means and of their contrasts, as results that can be compared further."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.marginal.adjust import Adjust
+from mixedmodels.marginal.comparing import Origin, compared
+from mixedmodels.marginal.functions import means_table
+from mixedmodels.marginal.layout import group_of, grouped_tables, in_lines
+from mixedmodels.marginal.letters import compact_letters
+from mixedmodels.plots.means import plot_means
+from mixedmodels.report.results import TableResult
+from mixedmodels.report.sections import Section
+from mixedmodels.settings import check_level
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Estimates(TableResult):
+    """Functions of the coefficients with their estimates, one row each.
+
+    Attributes:
+        origin: What the table is made from.
+    """
+
+    origin: Origin
+
+    @property
+    def heading(self) -> tuple[str, ...]:
+        """What the rows are."""
+        return (self.origin.title,)
+
+    def __str__(self) -> str:
+        """The text; sentences that are too long go on in the next line."""
+        return in_lines(self._sections())
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """Variables within whose levels the rows are compared."""
+        return self.origin.functions.by
+
+    @property
+    def footnotes(self) -> tuple[str, ...]:
+        """What was averaged over, the methods, and the scale."""
+        return self.origin.notes
+
+    def contrast(
+        self,
+        method: Any = "pairwise",
+        *,
+        by: str | Sequence[str] | None = None,
+        adjust: Adjust | None = None,
+        level: float | None = None,
+        ref: Any = None,
+        reverse: bool = False,
+    ) -> Contrasts:
+        """Contrasts of the rows, within the levels of `by`.
+
+        Args:
+            method: "pairwise"; "consecutive", each less the one before; "treatment", each less
+                `ref`; "polynomial", over levels at equal distances; "effect", each less the mean of
+                all; a dict from names to weights (one for each row, or a dict by label); a matrix.
+            by: Variables within whose levels rows are compared; those of the table if None, and
+                `[]` for none.
+            adjust: Method for several tests: "tukey", "holm", "hochberg", "sidak", "bonferroni",
+                "scheffe", "mvt", "fdr" or "none". If None the one that the means were asked for
+                with, or what suits the contrast: "tukey" for pairs, "mvt" for consecutive and
+                treatment contrasts, "fdr" for effects, "none" for the others.
+            level: Coverage of the limits together; that of the table if None.
+            ref: The label or position that "treatment" compares with; the first if None.
+            reverse: Turn the sign of every contrast.
+
+        Returns:
+            A table with `estimate`, `std_error`, `df`, `lower`, `upper`, `statistic`, `p_value`.
+
+        Raises:
+            MixedModelsError: An unknown method, variable or adjustment, or weights that do not fit.
+        """
+        groups = self._groups(by)
+        made = compared(self.origin, method, groups, adjust, level, ref=ref, reverse=reverse)
+        return Contrasts(*made)
+
+    def pairs(
+        self,
+        *,
+        by: str | Sequence[str] | None = None,
+        adjust: Adjust | None = None,
+        level: float | None = None,
+        reverse: bool = False,
+    ) -> Contrasts:
+        """All pairs of rows, within the levels of `by`; arguments as in `contrast`."""
+        return self.contrast("pairwise", by=by, adjust=adjust, level=level, reverse=reverse)
+
+    def plot(self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None) -> Figure:
+        """Estimates with limits, a panel of rows for each group of `by`.
+
+        Args:
+            ax: Axes to draw in; a new figure if None.
+            figsize: Size of a new figure, in inches.
+
+        Raises:
+            MixedModelsError: matplotlib is not installed.
+        """
+        functions, view = self.origin.functions, self.origin.view
+        drawn = self.table[["estimate", "lower", "upper"]].copy()
+        drawn.index = pd.Index(list(functions.texts))
+        groups = [group_of(functions, j) for j in range(len(drawn))]
+        return plot_means(
+            drawn, groups, title=self.origin.title, level=view.level, zero=self._zero(),
+            ax=ax, figsize=figsize,
+        )  # fmt: skip
+
+    def _zero(self) -> float | None:
+        """What estimates are compared with in a picture."""
+        return None
+
+    def _groups(self, by: str | Sequence[str] | None) -> tuple[str, ...]:
+        functions = self.origin.functions
+        if by is None:
+            return functions.by
+        names = (by,) if isinstance(by, str) else tuple(by)
+        for name in names:
+            if name not in functions.labels.columns:
+                listed = ", ".join(map(str, functions.labels.columns))
+                raise MixedModelsError(f"by names '{name}'; the rows are told apart by: {listed}.")
+        return names
+
+    def _tables(self) -> Sequence[Section]:
+        """A table for each group of `by`."""
+        return list(grouped_tables(self.table, self.origin.functions))
+
+    def _sentences(self) -> Iterator[str]:
+        yield from TableResult._sentences(self)  # noqa: SLF001 (slots leave super() without a cell)
+        yield from self.footnotes
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Contrasts(Estimates):
+    """Contrasts of means: estimates with errors, limits and tests."""
+
+    def _zero(self) -> float | None:
+        return 1.0 if self.origin.view.ratios else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MarginalMeans(Estimates):
+    """Means, or trends: `estimate`, `std_error`, `df`, `lower`, `upper`.
+
+    Attributes:
+        contrasts: The contrasts that the left side of a formula asked for, or None.
+    """
+
+    contrasts: Contrasts | None = None
+
+    def letters(self, *, adjust: Adjust | None = None, level: float | None = None) -> LetteredMeans:
+        """The means with compact letters: those that share one do not differ significantly.
+
+        Args:
+            adjust: Method for several tests, as in `contrast`.
+            level: Means differ where the p-value of their difference is below 1 - level.
+
+        Returns:
+            The table with a column `letters`, means compared within the levels of `by`.
+        """
+        return lettered(self, adjust, level)
+
+    def _sections(self) -> Sequence[Section]:
+        own = list(TableResult._sections(self))  # noqa: SLF001 (as above)
+        return own if self.contrasts is None else [*own, *_sections_of(self.contrasts)]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LetteredMeans(Estimates):
+    """Means with a column `letters`."""
+
+
+def means_of(origin: Origin) -> MarginalMeans:
+    """The table of means, or of trends."""
+    return MarginalMeans(means_table(origin.functions, origin.source, origin.view), origin)
+
+
+def contrasts_of(origin: Origin, method: Any, by: tuple[str, ...]) -> Contrasts:
+    """Contrasts of the rows of a table, with the adjustment and level of the table."""
+    return Contrasts(*compared(origin, method, by, None, None))
+
+
+def lettered(means: MarginalMeans, adjust: Adjust | None, level: float | None) -> LetteredMeans:
+    """Means with letters; arguments as in `MarginalMeans.letters`."""
+    origin = means.origin
+    level = origin.view.level if level is None else level
+    check_level(level)
+    functions = origin.functions
+    letters = [""] * len(functions.L)
+    p_values: list[float] = []
+    notes: tuple[str, ...] = ()
+    if any(len(rows) > 1 for rows in functions.families(functions.by)):
+        table, made = compared(origin, "pairwise", functions.by, adjust, level)
+        p_values = table["p_value"].tolist()
+        notes = tuple(note for note in made.notes if note.startswith("P-values"))
+    p_value = iter(p_values)
+    estimate, _, _ = origin.source.estimates(functions.L)
+    for rows in functions.families(functions.by):
+        differ = np.zeros((len(rows), len(rows)), dtype=np.bool_)
+        for i in range(len(rows)):
+            for j in range(i + 1, len(rows)):
+                differ[i, j] = next(p_value) < 1.0 - level
+        for row, text in zip(rows, compact_letters(differ, estimate[rows]), strict=True):
+            letters[row] = text
+    table = means.table.copy()
+    table["letters"] = letters
+    share = f"Means that share a letter do not differ at the level {1.0 - level:.4g}."
+    new = dataclasses.replace(origin, notes=(*origin.notes, *notes, share))
+    return LetteredMeans(table, new)
+
+
+def _sections_of(result: TableResult) -> Sequence[Section]:
+    return result._sections()  # noqa: SLF001 (of the same family)

@@ -1,0 +1,119 @@
+"""Where estimates come from: coefficients, their covariance, degrees of freedom of a row.
+
+Any method of tests on the coefficients will do: those of `inference.degrees`, or another covariance
+with degrees of freedom of its own. Also which functions of the coefficients the data determine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from mixedmodels.arrays import AnyArray, BoolArray, FloatArray
+from mixedmodels.estimates.model import Fitted
+from mixedmodels.inference.estimable import dependence, over_kept
+
+
+class Tests(Protocol):
+    """A method of tests on the coefficients that are kept; see `inference.degrees.Degrees`."""
+
+    method: Any
+    note: str
+    beta: FloatArray
+    sigma: float
+
+    def of_rows(self, L: FloatArray) -> FloatArray:
+        """(k,) degrees of freedom of the rows of L beta."""
+        ...
+
+    def variances(self, L: FloatArray) -> FloatArray:
+        """(k,) variances of the rows of L beta."""
+        ...
+
+    def joint(self, L: FloatArray, difference: FloatArray) -> Any:
+        """The F test that L beta equals what it differs from by `difference`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Coefficients and what is known of functions of them.
+
+    Attributes:
+        tests: Estimates, variances and degrees of freedom of the coefficients kept.
+        vcov: (p, p) their covariance.
+        kept: (p,) columns of X that are kept.
+        dependence: (p, p_all) what the columns of X are made of; None where all are kept.
+        names: Names of all columns of X.
+    """
+
+    tests: Tests
+    vcov: FloatArray
+    kept: AnyArray
+    dependence: FloatArray | None
+    names: tuple[str, ...]
+
+    def estimable(self, L: FloatArray) -> BoolArray:
+        """(k,) whether the data determine the rows of L (k, p_all)."""
+        if self.dependence is None:
+            return np.ones(len(L), dtype=np.bool_)
+        return over_kept(L, self.dependence, self.kept)[1]
+
+    def estimates(self, L: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(k,) each: values of L beta, standard errors, df; NaN where not estimable."""
+        good = np.flatnonzero(self.estimable(L))
+        rows = L[np.ix_(good, self.kept)]
+        found = np.full((3, len(L)), np.nan)
+        found[0, good] = rows @ self.tests.beta
+        found[1, good] = np.sqrt(np.maximum(self.tests.variances(rows), 0.0))
+        found[2, good] = self.tests.of_rows(rows)
+        return found[0], found[1], found[2]
+
+    def correlation(self, L: FloatArray) -> FloatArray:
+        """(k, k) correlations of estimable rows."""
+        rows = L[:, self.kept]
+        covariance = rows @ self.vcov @ rows.T
+        size = np.sqrt(np.diag(covariance))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found: FloatArray = np.where(
+                np.eye(len(L)) == 1.0, 1.0, covariance / np.outer(size, size)
+            )
+        return np.nan_to_num(found)
+
+    def why_not(self, cells: FloatArray, counts: FloatArray, label: Callable[[int], str]) -> str:
+        """Why a mean of some cells is not estimable.
+
+        Args:
+            cells: (cells, p_all) rows of X of the cells with a weight.
+            counts: (cells,) rows of the data with their levels.
+            label: What a cell is called.
+        """
+        bad = np.flatnonzero(~self.estimable(cells))
+        empty = [int(cell) for cell in bad if counts[cell] == 0.0]
+        if empty:
+            shown = "; ".join(label(cell) for cell in empty[:3]) + ("; ..." if empty[3:] else "")
+            return f"not estimable: the data have no rows with {shown}."
+        kept = set(np.asarray(self.kept).tolist())
+        dropped = [name for j, name in enumerate(self.names) if j not in kept]
+        shown = ", ".join(dropped[:4]) + (", ..." if dropped[4:] else "")
+        return f"not estimable: columns of X depend on others (dropped: {shown})."
+
+
+def source_of(fitted: Fitted, tests: Any) -> Source:
+    """The source of a fit by one method of tests.
+
+    Args:
+        fitted: The fit.
+        tests: The method, with attribute `vcov`.
+    """
+    design, kept = fitted.model.design, fitted.solution.kept
+    whole = len(kept) == len(design.x_names)
+    made = None if whole else fitted.once(_dependence)
+    return Source(tests, tests.vcov, kept, made, design.x_names)
+
+
+def _dependence(fitted: Fitted) -> FloatArray:
+    return dependence(fitted.model)
