@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         UnknownNameError,
     )
     from mixedmodels.linear import LinearMixedFit, LinearMixedModel
+    from mixedmodels.planning.study import power
     from mixedmodels.settings import Control
 
 _HOMES = {
@@ -54,6 +55,7 @@ _HOMES = {
     "lmer": "api",
     "load": "api",
     "load_dataset": "datasets",
+    "power": "planning.study",
     "simulate": "api",
 }
 
@@ -81,6 +83,7 @@ __all__ = [
     "lmer",
     "load",
     "load_dataset",
+    "power",
     "simulate",
 ]
 

@@ -17,7 +17,7 @@ from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel
-from mixedmodels.prediction.denovo import check_sigma, simulate_design, theta_from_sd
+from mixedmodels.prediction.denovo import check_sigma, given_parameters, simulate_design
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.settings import Control, NaAction, OptimizerName, thread_count
 from mixedmodels.storage.files import path_text
@@ -182,16 +182,10 @@ def simulate(
         response=False,
     )
     templates = templates_of(design)
-    scale = check_sigma(sigma)
-    if (theta is None) == (sd is None):
-        raise MixedModelsError("simulate takes either theta or sd (with cor).")
-    if theta is not None and cor is not None:
-        raise MixedModelsError("simulate takes cor with sd; theta has the correlations in it.")
-    if theta is None:
-        theta = theta_from_sd(design, templates, sd, cor, scale)
-    return simulate_design(
-        design, templates, beta=beta, theta=theta, sigma=scale, nsim=nsim, seed=seed
+    given = given_parameters(
+        "simulate", design, templates, beta, check_sigma(sigma), theta=theta, sd=sd, cor=cor
     )
+    return simulate_design(design, templates, given, nsim=nsim, seed=seed)
 
 
 @guided

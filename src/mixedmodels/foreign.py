@@ -392,8 +392,11 @@ FIT: Answers = {
     "to_dict": "Tables are fit.tidy(), fit.glance() and fit.coef_table().",
     "fit": "This is a fit already; fit.refit(y) fits another response.",
     "score": "Shares of explained variance are fit.r2().",
-    "cov_robust": "Robust covariances are not here yet; fit.vcov is the model's.",
-    "vcov_robust": "Robust covariances are not here yet; fit.vcov is the model's.",
+    "cov_robust": "fit.vcov_robust",
+    "vcovcr": "fit.vcov_robust",
+    "vcovhc": "fit.vcov_robust",
+    "vcovcl": "fit.vcov_robust",
+    "sandwich": "fit.vcov_robust",
 }  # fmt: skip
 """Answers for attributes of a fit."""
 
@@ -473,7 +476,9 @@ PACKAGE: Answers = {
     "compare": _SEVERAL,
     "lrtest": _SEVERAL,
     "table": "A table of one fit is fit.tidy(); fits are compared by mixedmodels.anova().",
-    "power": "Power is found by mixedmodels.simulate() and fit.refit(y).",
+    "powersim": "mixedmodels.power",
+    "powercurve": "mixedmodels.power",
+    "extend": "mixedmodels.power(..., extend={...}) studies larger designs.",
     "families": _GENERALIZED,
 }
 """Answers for attributes of the package, beside those of a fit and the data sets."""

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mixedmodels.design.names import Labels
 from mixedmodels.errors import ArgumentError
 from mixedmodels.estimates.parameters import SIGMA, coefficient_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, coef_table, degrees
 from mixedmodels.inference.components import component_table
-from mixedmodels.inference.estimable import dependence
-from mixedmodels.inference.hypotheses import Coefficients, Spec, hypothesis
+from mixedmodels.inference.hypotheses import Spec, coefficients_of, hypothesis
 from mixedmodels.inference.information import announced_information, parameter_covariance
 from mixedmodels.inference.robust import RobustCovariance, robust
 from mixedmodels.inference.source import method_of
 from mixedmodels.inference.tables import Anova, CoefTable
 from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
-from mixedmodels.naming import by_spelling
 from mixedmodels.settings import AnovaTypeName, Ddf, RobustKind
 
 Covariance: TypeAlias = "RobustCovariance | RobustKind | npt.ArrayLike | pd.DataFrame | None"
@@ -137,15 +133,8 @@ class Inference(Values):
             >>> round(fit.test("Days = 10").p_value, 4)
             0.7661
         """
-        plan = self._design.fixed_spec
-        labels = Labels(plan.recipes)
-        about = Coefficients(
-            self._design.x_names,
-            functools.cache(lambda: by_spelling(list(map(labels.spellings, plan.columns)))),
-            self._solution.kept,
-            functools.partial(dependence, self._fitted.model),
-        )
-        return linear_test(hypothesis(L, rhs, about), method_of(self._fitted, ddf, vcov), level)
+        what = hypothesis(L, rhs, coefficients_of(self._fitted.model))
+        return linear_test(what, method_of(self._fitted, ddf, vcov), level)
 
     def vcov_robust(self, cluster: Any = None, kind: RobustKind = "CR2") -> RobustCovariance:
         """Covariance of the fixed effects that holds whatever the covariance within clusters.
