@@ -121,6 +121,7 @@ def pictures() -> dict[str, Callable[[], Figure]]:
         "prediction": lambda: prediction(sleep),
         "coverage": coverage,
         "power": power,
+        "checks": lambda: sleep.check().plot(),
         "bootstrap": lambda: pastes.bootstrap(1000, seed=1).plot(),
     }
 

@@ -37,7 +37,9 @@ BootstrapKind: TypeAlias = Literal["parametric", "residual"]
 BootstrapInterval: TypeAlias = Literal["percentile", "basic", "normal", "bias-corrected"]
 IntervalKind: TypeAlias = Literal["confidence", "prediction"]
 Uncertainty: TypeAlias = Literal["conditional", "full"]
-ResidualKind: TypeAlias = Literal["raw", "pearson", "scaled", "standardized", "studentized"]
+ResidualKind: TypeAlias = Literal[
+    "raw", "pearson", "scaled", "standardized", "studentized", "quantile"
+]
 InfluenceMethod: TypeAlias = Literal["exact", "one-step"]
 RobustKind: TypeAlias = Literal["CR0", "CR1", "CR2"]
 PcaScale: TypeAlias = Literal["covariance", "correlation", "orthogonal"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mixedmodels.plots.labels import distinct_labels
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.style import MOST_VECTORS, grid, reference, shorten, styled
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 # Groups up to this many are named on the axis by default.
 MOST_NAMED = 75
 _ROW = 0.17
-# Length of labels of groups, if this tells them apart.
-_LABEL = 30
 
 
 @styled
@@ -70,18 +69,8 @@ def plot_groups(
         axes.set(xlabel=f"Estimate and {100 * level:g} % interval", title=shorten(str(name), 40))
         axes.set_ylim(-0.8, len(groups) - 0.2)
         if named and position % 3 == 0:
-            axes.set_yticks(places, _labels(groups))
+            axes.set_yticks(places, distinct_labels(groups))
         else:
             axes.set_yticks([])
         axes.grid(visible=False, axis="y")
     return figure
-
-
-def _labels(groups: pd.Index) -> list[str]:
-    """Short labels of which no two are equal where the names are not."""
-    names = [str(group) for group in groups]
-    for length in (_LABEL, 2 * _LABEL):
-        short = [shorten(name, length) for name in names]
-        if len(set(short)) == len(set(names)):
-            return short
-    return names
