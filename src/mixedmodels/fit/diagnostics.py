@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.checking.result import Checks
-from mixedmodels.checking.run import check_fit
 from mixedmodels.diagnostics.all_fit import all_fit
 from mixedmodels.diagnostics.deletion import influence
 from mixedmodels.diagnostics.influence import Influence
@@ -27,6 +25,7 @@ from mixedmodels.diagnostics.singularity import Singularity, singularity
 from mixedmodels.diagnostics.variance import icc, r_squared, vif
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
+from mixedmodels.lazy import late_module
 from mixedmodels.prediction.simulate import (
     Seed,
     check_count,
@@ -43,6 +42,12 @@ from mixedmodels.settings import (
     ResidualKind,
     check_flag,
 )
+
+if TYPE_CHECKING:
+    from mixedmodels.checking import run as checking
+    from mixedmodels.checking.result import Checks
+else:
+    checking = late_module("mixedmodels.checking.run")
 
 
 class Diagnostics(Values):
@@ -268,7 +273,7 @@ class Diagnostics(Values):
             'look'
         """
         with Tally("simulated data sets", shown=progress) as tally:
-            return check_fit(self._fitted, nsim, seed, threads, tally)
+            return checking.check_fit(self._fitted, nsim, seed, threads, tally)
 
     # -- random effects -----------------------------------------------------------------
 

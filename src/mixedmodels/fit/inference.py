@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,17 @@ from mixedmodels.inference.coefficients import announced_degrees, coef_table, de
 from mixedmodels.inference.components import component_table
 from mixedmodels.inference.hypotheses import Spec, coefficients_of, hypothesis
 from mixedmodels.inference.information import announced_information, parameter_covariance
-from mixedmodels.inference.robust import RobustCovariance, robust
 from mixedmodels.inference.source import method_of
 from mixedmodels.inference.tables import Anova, CoefTable
 from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
+from mixedmodels.lazy import late_module
 from mixedmodels.settings import AnovaTypeName, Ddf, RobustKind
+
+if TYPE_CHECKING:
+    from mixedmodels.inference import robust
+    from mixedmodels.inference.robust import RobustCovariance
+else:
+    robust = late_module("mixedmodels.inference.robust")
 
 Covariance: TypeAlias = "RobustCovariance | RobustKind | npt.ArrayLike | pd.DataFrame | None"
 
@@ -174,7 +180,7 @@ class Inference(Values):
             >>> fit.coef_table(vcov=fit.vcov_robust("Subject"))["df"].round(2).tolist()
             [17.0, 17.0]
         """
-        return robust(self._fitted, cluster, kind)
+        return robust.robust(self._fitted, cluster, kind)
 
     def vcov_adjusted(self, ddf: Ddf = "kenward-roger") -> pd.DataFrame:
         """Covariance (p, p) of the fixed effects with which tests by `ddf` are made.

@@ -7,7 +7,7 @@ One place for every table that takes `ddf=` and `vcov=`: it gets a `Degrees`, wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,13 @@ from mixedmodels.errors import ConvergenceWarning, MixedModelsError, warn
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.coefficients import announced_degrees, degrees
 from mixedmodels.inference.degrees import Degrees, Normal, Residual
-from mixedmodels.inference.robust import RobustCovariance, robust
+from mixedmodels.lazy import late_module
 from mixedmodels.settings import ROBUST_KINDS, Ddf, df_method
+
+if TYPE_CHECKING:
+    from mixedmodels.inference import robust
+else:
+    robust = late_module("mixedmodels.inference.robust")
 
 # A covariance may be asymmetric, and have negative eigenvalues, by rounding.
 _ROUNDING = 1e-8
@@ -52,8 +57,8 @@ def _given(fitted: Fitted, ddf: Ddf, vcov: Any) -> Degrees:
     beta, sigma = solution.beta[solution.kept], solution.sigma
     tests: Degrees | None = None
     if isinstance(vcov, str) and vcov in ROBUST_KINDS:
-        tests = robust(fitted, None, vcov).tests
-    elif isinstance(vcov, RobustCovariance):
+        tests = robust.robust(fitted, None, vcov).tests
+    elif isinstance(vcov, robust.RobustCovariance):
         tests = vcov.tests
         if tests.beta.shape != beta.shape or not np.array_equal(tests.beta, beta):
             raise MixedModelsError("vcov is the robust covariance of another fit.")
