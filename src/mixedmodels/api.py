@@ -17,7 +17,12 @@ from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel
-from mixedmodels.prediction.denovo import check_sigma, given_parameters, simulate_design
+from mixedmodels.prediction.denovo import (
+    check_sigma,
+    given_parameters,
+    simulate_design,
+    with_left_side,
+)
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.settings import Control, NaAction, OptimizerName, thread_count
 from mixedmodels.storage.files import path_text
@@ -171,9 +176,8 @@ def simulate(
         >>> y.shape
         (12, 5)
     """
-    text = f"y {formula}" if formula.lstrip().startswith("~") else formula
     design = build_design(
-        parse_formula(text),
+        parse_formula(with_left_side(formula)),
         data,
         weights=weights,
         offset=offset,

@@ -37,7 +37,7 @@ def extended(design: Design, factor: str, count: int) -> Design:
         ModelError: So few levels do not identify the model.
         ResourceError: The rows would not fit into memory.
     """
-    along = partition("power: extend names", factor, design)
+    along = partition("power: extend", factor, design, hint="")
     levels = len(along.levels)
     order = np.argsort(along.codes, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(along.codes, minlength=levels))])

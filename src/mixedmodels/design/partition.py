@@ -37,7 +37,9 @@ class Partition:
     codes: IntArray
 
 
-def partition(role: str, by: Any, design: Design) -> Partition:
+def partition(
+    role: str, by: Any, design: Design, hint: str = " Or give one label per row."
+) -> Partition:
     """Groups by name or by labels.
 
     Args:
@@ -45,12 +47,13 @@ def partition(role: str, by: Any, design: Design) -> Partition:
         by: The name of a grouping factor or of a factor that it is made of, or a label for each
             row used; a Series may have one for each row of the data.
         design: The design.
+        hint: What else a user may do who gave a name that is unknown.
 
     Raises:
         MixedModelsError: No grouping factor of that name, or labels missing or too few.
     """
     if isinstance(by, str):
-        return _named(role, by, design)
+        return _named(role, by, design, hint)
     given = at_rows_used(by, design.rows, design.index)
     column = row_column(role, given, design.n, design.index, "rows of the model")
     coded = categorize(column)
@@ -60,7 +63,7 @@ def partition(role: str, by: Any, design: Design) -> Partition:
     return Partition(LABELS, coded.levels.take(first), codes.astype(np.int32))
 
 
-def _named(role: str, name: str, design: Design) -> Partition:
+def _named(role: str, name: str, design: Design, hint: str) -> Partition:
     names = GroupNames(design.groups)
     found = names.find(name)
     if found is not None:
@@ -71,4 +74,4 @@ def _named(role: str, name: str, design: Design) -> Partition:
         for factor, levels, part in zip(spec.factors, spec.levels, spec.parts, strict=True):
             if factor.name == name or factor.code == name:
                 return Partition(name, levels.rename(name), part[group.codes])
-    raise MixedModelsError(f"{role}={names.unknown(name)} Or give one label per row.")
+    raise MixedModelsError(f"{role}={names.unknown(name)}{hint}")

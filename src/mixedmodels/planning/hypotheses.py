@@ -92,7 +92,7 @@ def test_of(
         k = _term(design, asked)
         if question.kind == "Chisq":
             return _ratio_of_term(design, asked, k, refitter)
-        if k is not None and asked.strip() not in design.x_names:
+        if k is not None and not _is_coefficient(design, asked):
             L = term_hypotheses(model, 3)[k]
             if not len(L):
                 raise MixedModelsError(f"test: nothing of '{asked}' is estimable in this design.")
@@ -100,6 +100,10 @@ def test_of(
     elif question.kind == "Chisq":
         raise MixedModelsError(f"test is {asked!r:.80}; kind='Chisq' takes the name of a term.")
     return _of_spec(asked, model, reml, question.ddf)
+
+
+def _is_coefficient(design: Design, name: str) -> bool:
+    return "".join(name.split()) in {"".join(own.split()) for own in design.x_names}
 
 
 # -- fixed effects --------------------------------------------------------------------------
@@ -166,8 +170,16 @@ def _settled(model: Model) -> OptSummary:
 def _term(design: Design, name: str) -> int | None:
     """The position of the fixed term that is called so, or None."""
     names = term_names(design.formula.terms)
-    wanted = name.strip()
-    return names.index(wanted) if wanted in names else None
+    if name in names:
+        return names.index(name)
+    wanted = _parts(name)
+    found = [k for k, own in enumerate(names) if _parts(own) == wanted]
+    return found[0] if len(found) == 1 else None
+
+
+def _parts(name: str) -> list[str]:
+    """A name without spaces, its factors in one order."""
+    return sorted("".join(name.split()).split(":"))
 
 
 def _ratio_of_term(
@@ -203,10 +215,11 @@ def _random_part(design: Design, name: str) -> Deletion | None:
         MixedModelsError: Several parts are meant, or a term that the model does not have.
     """
     both = [d for reduce in (True, False) for d in random_deletions(design, reduce=reduce)]
-    plain = "".join(name.split())
     for deletion in both:
-        if "".join(deletion.label.split()) == plain:
+        if _label(deletion.label) == _label(name):
             return deletion
+    if " in (" in name:
+        raise _not_a_part(name, both)
     if "|" not in name and GroupNames(design.groups).find(name) is None:
         return None
     terms = find_terms(design, name)
@@ -214,8 +227,18 @@ def _random_part(design: Design, name: str) -> Deletion | None:
     own = [d for d in random_deletions(design, reduce=True) if _belongs(d, design, terms)]
     if len(own) == 1 and sources:
         return own[0]
-    labels = list(dict.fromkeys(d.label for d in own or both))
-    raise MixedModelsError(
+    raise _not_a_part(name, own or both)
+
+
+def _label(text: str) -> tuple[str, list[str]]:
+    """A part without spaces and backticks, the factors of its group in one order."""
+    effects, _, group = "".join(text.replace("`", "").split()).partition("|")
+    return effects, sorted(group.removesuffix(")").split(":"))
+
+
+def _not_a_part(name: str, choices: Sequence[Deletion]) -> MixedModelsError:
+    labels = list(dict.fromkeys(deletion.label for deletion in choices))
+    return MixedModelsError(
         f"test is {name!r}; the parts of the random effects that can be left out are: "
         f"{first_few(labels, 12)}."
     )

@@ -35,6 +35,7 @@ from mixedmodels.prediction.denovo import (
     Parameters,
     check_sigma,
     given_parameters,
+    with_left_side,
 )
 from mixedmodels.prediction.simulate import (
     MOST_NUMBERS,
@@ -150,10 +151,10 @@ def power(
     if question.ddf == "kenward-roger" and not by_reml:
         raise MixedModelsError("ddf='kenward-roger' needs fits by REML; leave reml=True.")
     _check_alpha(alpha)
+    _check_control(control)
     check_level(level)
-    text = f"y {formula}" if formula.lstrip().startswith("~") else formula
     base = build_design(
-        parse_formula(text),
+        parse_formula(with_left_side(formula)),
         design,
         weights=weights,
         offset=offset,
@@ -269,6 +270,11 @@ def _check_alpha(alpha: object) -> None:
         raise MixedModelsError(f"alpha is {alpha!r:.80}; it must be a number between 0 and 1.")
 
 
+def _check_control(control: object) -> None:
+    if control is not None and not isinstance(control, Control):
+        raise MixedModelsError(f"control is {control!r:.80}; it must be a mixedmodels.Control.")
+
+
 def _only_term(design: Design) -> str:
     """The fixed term that is tested if none is named.
 
@@ -303,6 +309,8 @@ def _sizes(extend: Mapping[str, int | Sequence[int]] | None) -> Iterator[dict[st
 
 
 def _numbers(factor: object, levels: Any) -> list[int]:
+    if not isinstance(factor, str):
+        raise MixedModelsError(f"extend names {factor!r:.80}; factors are named by text.")
     given: Any = levels if np.iterable(levels) else [levels]
     found = [] if isinstance(given, (str, Mapping)) else list(given)
     if not found or not all(map(_is_count, found)):

@@ -33,6 +33,12 @@ from mixedmodels.prediction.simulate import (
 _ROUNDING = 1e-10
 
 
+def with_left_side(formula: Any) -> Any:
+    """A formula whose left-hand side was left out, with one, which is not read."""
+    one_sided = isinstance(formula, str) and formula.lstrip().startswith("~")
+    return f"y {formula}" if one_sided else formula
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Parameters:
     """Parameters of a model in the order of its design.

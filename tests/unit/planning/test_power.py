@@ -244,7 +244,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"sigma": 0.0}, "sigma is 0.0"),
     ({"sd": None}, "power takes either theta or sd"),
     ({"beta": {"treated": 1.0}}, "no value for: \\(Intercept\\)"),
-    ({"extend": {"item": 4}}, "power: extend names='item' is not a grouping factor"),
+    ({"extend": {"item": 4}}, "power: extend='item' is not a grouping factor"),
+    ({"extend": {4: 4}}, "factors are named by text"),
+    ({"control": 3}, "mixedmodels.Control"),
+    ({"test": "x in (x | subject)"}, "can be left out are: \\(1 \\| subject\\)"),
     ({"extend": {"subject": 0}}, "whole numbers of levels"),
     ({"extend": {"subject": []}}, "whole numbers of levels"),
     ({"extend": {"subject": "20"}}, "whole numbers of levels"),
@@ -265,3 +268,38 @@ def test_several_terms_need_a_test() -> None:
     data = mm.load_dataset("cake")
     with pytest.raises(mm.MixedModelsError, match="test is missing"):
         mm.power("~ recipe + temp + (1 | replicate)", data, beta=[0.0] * 4, sd=1.0, sigma=1.0)
+
+
+@pytest.mark.parametrize("formula", [3, None, ["y ~ x"]])
+def test_formulas_that_are_not_text(formula: Any) -> None:
+    for call in (
+        lambda: mm.power(formula, PAIRED, beta=EFFECTS, sd=1.0, sigma=1.0),
+        lambda: mm.simulate(formula, PAIRED, beta=EFFECTS, sd=1.0, sigma=1.0),
+    ):
+        with pytest.raises(mm.MixedModelsError, match="formula"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("test", "label"),
+    [
+        ("poly(x, 2):arm", "poly(x, 2):arm (F)"),
+        ("arm:poly(x,2)", "arm:poly(x,2) (F)"),
+        ("armb", "armb (t)"),
+        ("x in (x | c:s)", "x in (x | s:c)"),
+        ("x in (x|s:c)", "x in (x | s:c)"),
+        ("( x | c )", "(x | c)"),
+        ("c:s", "x in (x | s:c)"),
+        ("c", "x in (x | c)"),
+    ],
+)
+def test_names_in_other_spellings(test: str, label: str) -> None:
+    design = {
+        "s": np.repeat(np.arange(12), 4), "c": np.repeat(np.arange(4), 12),
+        "x": np.tile([0.0, 1, 2, 3], 12), "arm": np.tile(np.repeat(["a", "b"], 4), 6),
+    }  # fmt: skip
+    study = mm.power(
+        "~ poly(x,2)*arm + (x|c/s)", design, beta=np.zeros(6), theta=[0.5, 0.1, 0.3, 0.4, 0, 0.2],
+        sigma=1.0, test=test, nsim=3, seed=1,
+    )  # fmt: skip
+    assert study.test.startswith(label)
