@@ -20,12 +20,19 @@ if TYPE_CHECKING:
 
 Verdict: TypeAlias = Literal["fine", "look", "problem", "not checked"]
 
+# Share of simulated data sets that are more extreme, up to which a check calls for a look.
+_RARE = 0.01
 _WIDTH = 76
 _FOOT = (
     "p is the share of {nsim} data sets simulated from the fit, each fitted again, that are at "
-    "least as extreme; 'look' means at most 0.01. With many rows small deviations show that do no "
-    "harm: the pictures of .plot() tell."
+    "least as extreme; 'look' means at most {rare:.2g}. With many rows small deviations show that "
+    "do no harm: the pictures of .plot() tell."
 )
+
+
+def rare(nsim: int) -> float:
+    """The p-value up to which a check calls for a look; with few data sets the least there is."""
+    return max(_RARE, 1.0 / (nsim + 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,7 @@ class Checks(Result):
         )
         header = ("", "verdict", "measure", "value", "p")
         words = [line for check in self.checks for line in _bullet(f"{check.name}: {check.text}")]
-        foot = textwrap.wrap(_FOOT.format(nsim=self.nsim), _WIDTH + 4)
+        foot = textwrap.wrap(_FOOT.format(nsim=self.nsim, rare=rare(self.nsim)), _WIDTH + 4)
         return [
             Paragraph((f"Checks of {self.formula}: {summary}",)),
             Table("", header, rows, "<<<>>"),

@@ -23,7 +23,7 @@ from mixedmodels.checking.numbers import (
     spread_between,
     spread_ratio,
 )
-from mixedmodels.checking.result import Check, Checks, Shown, Verdict
+from mixedmodels.checking.result import Check, Checks, Shown, Verdict, rare
 from mixedmodels.diagnostics.deletion import influence
 from mixedmodels.diagnostics.rows import row_labels
 from mixedmodels.diagnostics.variance import vif
@@ -42,11 +42,9 @@ from mixedmodels.prediction.simulate import (
 )
 from mixedmodels.settings import thread_count
 
-# Share of simulated data sets that are more extreme, up to which a check calls for a look.
-_RARE = 0.01
 # Numbers of simulated responses that are made if the user does not say how many data sets.
-_NUMBERS = 2e7
-_MOST, _LEAST = 199, 39
+_NUMBERS = 5e6
+_MOST, _LEAST = 199, 99
 # Cook's distances, and variance inflations, from which on they are worth a look, and a problem.
 _COOKS = (0.5, 1.0)
 _VIF = (5.0, 10.0)
@@ -185,10 +183,10 @@ def _share(value: float, simulated: Sequence[float]) -> float:
     return float((1 + np.sum(known >= value)) / (1 + len(known)))
 
 
-def _judged(p_value: float) -> Verdict:
+def _judged(p_value: float, count: int) -> Verdict:
     if np.isnan(p_value):
         return "not checked"
-    return "look" if p_value <= _RARE else "fine"
+    return "look" if p_value <= rare(count) * (1.0 + 1e-9) else "fine"
 
 
 def _by_number(value: float, limits: tuple[float, float]) -> Verdict:
@@ -212,7 +210,7 @@ def _linearity(names: Sequence[str], found: _Measured, simulated: list[_Measured
     at = int(np.argmax(own))
     which = [n for n, used in zip(names, usable, strict=True) if used][at]
     p_value = _share(float(own[at]), relative.max(axis=1).tolist())
-    verdict = _judged(p_value)
+    verdict = _judged(p_value, len(simulated))
     said = (
         f"the square of {which} would improve the fit: the relation bends. Try poly({which}, 2) or "
         "a spline, or another scale."
@@ -226,7 +224,7 @@ def _spread(view: View, found: _Measured, simulated: list[_Measured]) -> Check:
     measure = "sd of upper over lower third"
     ratio = float(np.exp(spread_ratio(view)))
     p_value = _share(found.numbers[SPREAD], [one.numbers[SPREAD] for one in simulated])
-    verdict = _judged(p_value)
+    verdict = _judged(p_value, len(simulated))
     if verdict == "not checked":
         text = "too few different fitted values."
     elif verdict == "look":
@@ -241,7 +239,7 @@ def _levels(group: str, found: _Measured, simulated: list[_Measured]) -> Check:
     measure = "sd of log sd by level"
     value = found.numbers[LEVELS]
     p_value = _share(value, [one.numbers[LEVELS] for one in simulated])
-    verdict = _judged(p_value)
+    verdict = _judged(p_value, len(simulated))
     if verdict == "not checked":
         text = f"too few levels of {group} with {FEW} rows."
     elif verdict == "look":
@@ -258,7 +256,7 @@ def _normal(fitted: Fitted, view: View, found: _Measured, simulated: list[_Measu
     measure = "1 - r² of the normal plot"
     value = found.numbers[NORMAL]
     p_value = _share(value, [one.numbers[NORMAL] for one in simulated])
-    verdict = _judged(p_value)
+    verdict = _judged(p_value, len(simulated))
     at = int(np.argmax(np.abs(view.scaled)))
     row = row_labels(fitted.model.design)[at]
     largest = f"the largest is {view.scaled[at]:.1f} sd in row {row}"
@@ -287,7 +285,7 @@ def _effects(view: View, found: _Measured, simulated: list[_Measured]) -> Check:
     name = min(known, key=lambda name: known[name])
     # The least of several shares is compared with as many.
     p_value = min(1.0, known[name] * len(known))
-    verdict = _judged(p_value)
+    verdict = _judged(p_value, len(simulated))
     value = found.numbers[f"{EFFECTS}: {name}"]
     text = (
         f"the modes of {name} are not like those of a normal sample: look for outlying levels or "
@@ -305,7 +303,7 @@ def _quantiles(y: FloatArray, draws: FloatArray, rng: np.random.Generator) -> tu
     ranks = list(ranks_among(np.vstack([draws, y])))
     distances = [not_uniform(one, count) for one in ranks]
     p_value = _share(distances[-1], distances[:-1])
-    verdict = _judged(p_value)
+    verdict = _judged(p_value, len(draws))
     text = (
         "responses are not spread as those that the model makes: look at the picture of quantile "
         "residuals."

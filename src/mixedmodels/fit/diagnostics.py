@@ -253,8 +253,8 @@ class Diagnostics(Values):
         judged by their numbers.
 
         Args:
-            nsim: Simulated data sets; 199, or fewer for many rows, if None. At least 99 are needed
-                for a p-value of 0.01.
+            nsim: Simulated data sets; 199, or 99 for many rows, if None. With fewer than 99 a check
+                calls for a look where the data are more extreme than all of these.
             seed: A whole number, a SeedSequence or a `numpy.random.Generator`.
             threads: Threads that fit; None for those of the fit.
             progress: Show how far it is: on a terminal when it takes seconds (None), from the start

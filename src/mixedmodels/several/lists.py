@@ -118,7 +118,8 @@ class LmList(Result):
             figsize: Size in inches.
 
         Raises:
-            MixedModelsError: `sort` is not a coefficient, or matplotlib is not installed.
+            MixedModelsError: `sort` is not a coefficient, no group has any, or matplotlib is not
+                installed.
         """
         if sort is not None and sort not in self.coef.columns:
             raise MixedModelsError(
@@ -126,6 +127,8 @@ class LmList(Result):
             )
         intervals = self.confint(level, pooled=pooled)
         fitted = intervals[intervals["estimate"].notna()]
+        if fitted.empty:
+            raise MixedModelsError("There is nothing to draw: no group has coefficients.")
         return plot_groups(fitted, level=level, sort=sort, max_labels=max_labels, figsize=figsize)
 
     def to_frame(self) -> pd.DataFrame:
@@ -264,7 +267,7 @@ def _as_random_term(formula: str) -> str:
     if not isinstance(formula, str):
         raise MixedModelsError(f"formula is {formula!r:.80}; it must be text.")
     bars = list(_outer_bars(formula))
-    if len(bars) != 1:
+    if len(bars) != 1 or formula[: bars[0]].rstrip().endswith("~"):
         hint = (
             " Random-effects terms are for lmer; here the group stands without brackets."
             if "|" in formula and not bars

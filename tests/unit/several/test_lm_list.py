@@ -115,6 +115,7 @@ def test_the_picture_names_what_can_be_read(count: int) -> None:
         ("y ~ x", "response ~ fixed | group"),
         ("y ~ x + (1 | g)", "stands without brackets"),
         ("y ~ x | g | f", "response ~ fixed | group"),
+        ("y ~ | g", "response ~ fixed | group"),
         (3, "must be text"),
         ("y ~ x | nothing", "nothing"),
         ("y ~ x | x", "x"),
@@ -129,3 +130,10 @@ def test_bars_inside_names_and_calls_do_not_count() -> None:
     data = random_data(1).rename(columns={"x": "a|b"})
     plain = mm.lm_list("y ~ x | g", random_data(1))
     np.testing.assert_array_equal(mm.lm_list("y ~ `a|b` | g", data).coef, plain.coef)
+
+
+def test_without_coefficients_there_is_no_picture() -> None:
+    found = mm.lm_list("y ~ 0 | g", random_data(1))
+    assert found.coef.shape[1] == 0
+    with pytest.raises(mm.MixedModelsError, match="nothing to draw"):
+        found.plot()
