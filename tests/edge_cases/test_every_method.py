@@ -91,6 +91,11 @@ REFUSED = {
         (kind, "anova of two"): "different rows"
         for kind in ("one term", "singular", "crossed", "nested", "missing rows")
     },
+    **{
+        (kind, method): words
+        for kind, words in (("crossed", "not nested"), ("no fixed part", "no fixed effects"))
+        for method in ("vcov_robust", "vcov_robust, CR1")
+    },
     ("no fixed part", "vif"): "no term",
     ("no fixed part", "cooks_distance"): "no fixed effects",
     ("no fixed part", "influence"): "no fixed effects",
