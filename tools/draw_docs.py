@@ -48,6 +48,24 @@ def prediction(fit: mm.LinearMixedFit) -> Figure:
     return figure
 
 
+def power() -> Figure:
+    """The study of docs/power.md."""
+    rows = [(s, i, i % 2) for s in range(20) for i in range(12)]
+    design = dict(zip(("subject", "item", "primed"), zip(*rows, strict=True), strict=True))
+    study = mm.power(
+        "rt ~ primed + (1 | subject) + (1 | item)",
+        design,
+        beta={"(Intercept)": 600, "primed": -25},
+        sd={"subject.(Intercept)": 40, "item.(Intercept)": 20},
+        sigma=80,
+        test="primed",
+        extend={"subject": [20, 40, 60], "item": [12, 24]},
+        nsim=500,
+        seed=1,
+    )
+    return study.plot()
+
+
 def coverage() -> Figure:
     """The table of docs/prediction.md: coverage by kind of interval, known and new groups."""
     lines = (IMAGES.parent / "prediction.md").read_text(encoding="utf-8").splitlines()
@@ -105,6 +123,8 @@ def pictures() -> dict[str, Callable[[], Figure]]:
         "structure": penicillin.plot_structure,
         "prediction": lambda: prediction(sleep),
         "coverage": coverage,
+        "power": power,
+        "checks": lambda: sleep.check().plot(),
         "bootstrap": lambda: pastes.bootstrap(1000, seed=1).plot(),
     }
 

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
         UnknownNameError,
     )
     from mixedmodels.linear import LinearMixedFit, LinearMixedModel
+    from mixedmodels.planning.study import power
     from mixedmodels.settings import Control
+    from mixedmodels.several.averages import average
+    from mixedmodels.several.imputations import pool
+    from mixedmodels.several.lists import lm_list
 
 _HOMES = {
     "ArgumentError": "errors",
@@ -51,11 +55,15 @@ _HOMES = {
     "SingularFitWarning": "errors",
     "UnknownNameError": "errors",
     "anova": "api",
+    "average": "several.averages",
     "describe_dataset": "datasets",
     "list_datasets": "datasets",
+    "lm_list": "several.lists",
     "lmer": "api",
     "load": "api",
     "load_dataset": "datasets",
+    "pool": "several.imputations",
+    "power": "planning.study",
     "simulate": "api",
     "table": "api",
 }
@@ -80,11 +88,15 @@ __all__ = [
     "UnknownNameError",
     "__version__",
     "anova",
+    "average",
     "describe_dataset",
     "list_datasets",
+    "lm_list",
     "lmer",
     "load",
     "load_dataset",
+    "pool",
+    "power",
     "simulate",
     "table",
 ]

@@ -18,7 +18,12 @@ from mixedmodels.fit.reports import models_side_by_side
 from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
-from mixedmodels.prediction.denovo import check_sigma, simulate_design, theta_from_sd
+from mixedmodels.prediction.denovo import (
+    check_sigma,
+    given_parameters,
+    simulate_design,
+    with_left_side,
+)
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.report.side_by_side import Below, ModelTable
 from mixedmodels.settings import Control, Ddf, NaAction, OptimizerName, thread_count
@@ -174,9 +179,8 @@ def simulate(
         >>> y.shape
         (12, 5)
     """
-    text = f"y {formula}" if formula.lstrip().startswith("~") else formula
     design = build_design(
-        parse_formula(text),
+        parse_formula(with_left_side(formula)),
         data,
         weights=weights,
         offset=offset,
@@ -185,16 +189,10 @@ def simulate(
         response=False,
     )
     templates = templates_of(design)
-    scale = check_sigma(sigma)
-    if (theta is None) == (sd is None):
-        raise MixedModelsError("simulate takes either theta or sd (with cor).")
-    if theta is not None and cor is not None:
-        raise MixedModelsError("simulate takes cor with sd; theta has the correlations in it.")
-    if theta is None:
-        theta = theta_from_sd(design, templates, sd, cor, scale)
-    return simulate_design(
-        design, templates, beta=beta, theta=theta, sigma=scale, nsim=nsim, seed=seed
+    given = given_parameters(
+        "simulate", design, templates, beta, check_sigma(sigma), theta=theta, sd=sd, cor=cor
     )
+    return simulate_design(design, templates, given, nsim=nsim, seed=seed)
 
 
 @guided

@@ -446,8 +446,15 @@ FIT: Answers = {
     "to_dict": "Tables are fit.tidy(), fit.glance() and fit.coef_table().",
     "fit": "This is a fit already; fit.refit(y) fits another response.",
     "score": "Shares of explained variance are fit.r2().",
-    "cov_robust": "Robust covariances are not here yet; fit.vcov is the model's.",
-    "vcov_robust": "Robust covariances are not here yet; fit.vcov is the model's.",
+    "check_model": "fit.check",
+    "performance": "fit.check",
+    "dharma": 'fit.std_residuals("quantile", marginal=True)',
+    "simulateresiduals": 'fit.std_residuals("quantile", marginal=True)',
+    "cov_robust": "fit.vcov_robust",
+    "vcovcr": "fit.vcov_robust",
+    "vcovhc": "fit.vcov_robust",
+    "vcovcl": "fit.vcov_robust",
+    "sandwich": "fit.vcov_robust",
 }  # fmt: skip
 """Answers for attributes of a fit."""
 
@@ -516,7 +523,10 @@ PACKAGE: Answers = {
     "lm": 'A model needs a random-effects term: mixedmodels.lmer("y ~ x + (1 | g)", data).',
     "ols": 'A model needs a random-effects term: mixedmodels.lmer("y ~ x + (1 | g)", data).',
     "gls": 'A model needs a random-effects term: mixedmodels.lmer("y ~ x + (1 | g)", data).',
-    "lmlist": "Fits by group are not here; lmer with (x | g) estimates the lines of all groups.",
+    "lmlist": 'mixedmodels.lm_list("y~x|g",data)',
+    "model_avg": "mixedmodels.average",
+    "modavg": "mixedmodels.average",
+    "mice": "Imputed data are fitted one by one; mixedmodels.pool(fits) pools the fits.",
     "mixedmodel": "mixedmodels.LinearMixedModel",
     "lmercontrol": "mixedmodels.Control",
     "glmercontrol": "mixedmodels.Control",
@@ -537,7 +547,9 @@ PACKAGE: Answers = {
     "etable": "mixedmodels.table([fit1,fit2])",
     "stargazer": "mixedmodels.table([fit1,fit2])",
     "summary_col": "mixedmodels.table([fit1,fit2])",
-    "power": "Power is found by mixedmodels.simulate() and fit.refit(y).",
+    "powersim": "mixedmodels.power",
+    "powercurve": "mixedmodels.power",
+    "extend": "mixedmodels.power(..., extend={...}) studies larger designs.",
     "families": _GENERALIZED,
 }
 """Answers for attributes of the package, beside those of a fit and the data sets."""

@@ -37,8 +37,11 @@ BootstrapKind: TypeAlias = Literal["parametric", "residual"]
 BootstrapInterval: TypeAlias = Literal["percentile", "basic", "normal", "bias-corrected"]
 IntervalKind: TypeAlias = Literal["confidence", "prediction"]
 Uncertainty: TypeAlias = Literal["conditional", "full"]
-ResidualKind: TypeAlias = Literal["raw", "pearson", "scaled", "standardized", "studentized"]
+ResidualKind: TypeAlias = Literal[
+    "raw", "pearson", "scaled", "standardized", "studentized", "quantile"
+]
 InfluenceMethod: TypeAlias = Literal["exact", "one-step", "held"]
+RobustKind: TypeAlias = Literal["CR0", "CR1", "CR2"]
 PcaScale: TypeAlias = Literal["covariance", "correlation", "orthogonal"]
 TidyEffect: TypeAlias = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
 ConfintMethod: TypeAlias = Literal["profile", "wald", "bootstrap"]
@@ -67,6 +70,7 @@ INTERVALS: tuple[IntervalKind, ...] = get_args(IntervalKind)
 UNCERTAINTIES: tuple[Uncertainty, ...] = get_args(Uncertainty)
 RESIDUAL_KINDS: tuple[ResidualKind, ...] = get_args(ResidualKind)
 INFLUENCE_METHODS: tuple[InfluenceMethod, ...] = get_args(InfluenceMethod)
+ROBUST_KINDS: tuple[RobustKind, ...] = get_args(RobustKind)
 PCA_SCALES: tuple[PcaScale, ...] = get_args(PcaScale)
 TIDY_EFFECTS: tuple[TidyEffect, ...] = get_args(TidyEffect)
 CONFINT_METHODS: tuple[ConfintMethod, ...] = get_args(ConfintMethod)

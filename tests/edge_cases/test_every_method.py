@@ -41,6 +41,7 @@ CHEAP: dict[str, Method] = {
     "cooks_distance": lambda fit: fit.cooks_distance(),
     "std_residuals": lambda fit: fit.std_residuals(),
     "std_residuals, studentized": lambda fit: fit.std_residuals("studentized"),
+    "std_residuals, quantile": lambda fit: fit.std_residuals("quantile", nsim=20, seed=1),
     "repca": lambda fit: str(fit.repca()),
     "singularity": lambda fit: str(fit.singularity()),
     "icc": lambda fit: fit.icc(),
@@ -55,6 +56,9 @@ CHEAP: dict[str, Method] = {
     "summary, LaTeX": lambda fit: fit.summary().to_latex(),
 }
 COSTLY: dict[str, Method] = {
+    "check": lambda fit: str(fit.check(nsim=10)),
+    "vcov_robust": lambda fit: fit.vcov_robust(),
+    "vcov_robust, CR1": lambda fit: fit.vcov_robust(kind="CR1"),
     "drop1": lambda fit: fit.drop1(),
     "drop1, F": lambda fit: fit.drop1("F"),
     "ranova": lambda fit: fit.ranova(),
@@ -90,6 +94,11 @@ REFUSED = {
     **{
         (kind, "anova of two"): "different rows"
         for kind in ("one term", "singular", "crossed", "nested", "missing rows")
+    },
+    **{
+        (kind, method): words
+        for kind, words in (("crossed", "not nested"), ("no fixed part", "no fixed effects"))
+        for method in ("vcov_robust", "vcov_robust, CR1")
     },
     ("no fixed part", "vif"): "no term",
     **{

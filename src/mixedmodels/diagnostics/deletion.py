@@ -16,10 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.arrays import AnyArray, FloatArray, LongArray
-from mixedmodels.design.alignment import row_column
-from mixedmodels.design.by_row import all_labels, at_rows_used, spread
-from mixedmodels.design.codes import categorize
-from mixedmodels.design.lookup import GroupNames
+from mixedmodels.design.by_row import all_labels, spread
+from mixedmodels.design.partition import partition
 from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.diagnostics.information import information_root
 from mixedmodels.diagnostics.one_step import Deletions, newton_matrix, no_step, rows_by_one_step
@@ -105,21 +103,8 @@ def row_sets(fitted: Fitted, by: str | npt.ArrayLike | None) -> RowSets:
             size[design.rows] = 1
         start = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
         return RowSets("row", labels, start, np.arange(design.n))
-    if isinstance(by, str):
-        names = GroupNames(design.groups)
-        found = names.find(by)
-        if found is None:
-            raise MixedModelsError(f"influence: by={names.unknown(by)} Or give one label per row.")
-        group = design.groups[found]
-        return _grouped(group.name, group.levels.rename(group.name), group.codes)
-    given = at_rows_used(by, design)
-    column = row_column("influence: by", given, design.n, design.index, "rows of the model")
-    coded = categorize(column)
-    if coded.missing() is not None:
-        raise MixedModelsError("influence: by has missing labels; every row needs one.")
-    codes, first = pd.factorize(coded.codes)  # in the order in which they appear
-    levels = coded.levels.take(first)
-    return _grouped("labels", levels, codes)
+    found = partition("influence: by", by, design)
+    return _grouped(found.name, found.levels, found.codes)
 
 
 def _grouped(by: str, levels: pd.Index, codes: npt.NDArray[Any]) -> RowSets:

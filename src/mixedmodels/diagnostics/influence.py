@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,15 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.parameters import coefficient_names
+from mixedmodels.plots.influence import plot_influence
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.settings import InfluenceMethod
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -89,6 +95,26 @@ class Influence(Result):
         d: FloatArray = self.dfbeta.to_numpy() @ self.full_root.T
         distances = np.einsum("ij,ij->i", d, d) / p
         return pd.Series(distances, self.beta.index, name="cooks_distance")
+
+    def plot(
+        self,
+        *,
+        labels: int = 5,
+        ax: Axes | None = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Draw Cook's distances in the order of the deletions, the largest named.
+
+        Args:
+            labels: Most deletions that are named; up to 25 levels of a group are all named.
+            ax: Axes to draw in; a new figure if None.
+            figsize: Size of a new figure, in inches.
+
+        Raises:
+            MixedModelsError: The model has no fixed effects, or matplotlib is not installed.
+        """
+        cooks = self.cooks_distance
+        return plot_influence(cooks, of=self.by, labels=labels, ax=ax, figsize=figsize)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per deletion: `nobs`, coefficients, theta, `sigma`, `cooks_distance`, `notes`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 import pandas as pd
@@ -14,6 +14,7 @@ from mixedmodels.diagnostics.all_fit import all_fit
 from mixedmodels.diagnostics.deletion import chosen_method, influence
 from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.diagnostics.pca import RandomEffectsPCA, random_effects_pca
+from mixedmodels.diagnostics.quantile import quantile_residuals
 from mixedmodels.diagnostics.rows import (
     cooks_by_row,
     residuals_of_kind,
@@ -23,6 +24,15 @@ from mixedmodels.diagnostics.singularity import Singularity, singularity
 from mixedmodels.diagnostics.variance import icc, r_squared, vif
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
+from mixedmodels.lazy import late_module
+from mixedmodels.prediction.simulate import (
+    Seed,
+    check_count,
+    random_generator,
+    response_chunks,
+    simulator,
+)
+from mixedmodels.progress import Tally
 from mixedmodels.settings import (
     Control,
     InfluenceMethod,
@@ -31,6 +41,12 @@ from mixedmodels.settings import (
     ResidualKind,
     check_flag,
 )
+
+if TYPE_CHECKING:
+    from mixedmodels.checking import run as checking
+    from mixedmodels.checking.result import Checks
+else:
+    checking = late_module("mixedmodels.checking.run")
 
 
 class Diagnostics(Values):
@@ -60,7 +76,12 @@ class Diagnostics(Values):
         return self._by_row(self._fitted.once(rows_of).hat, "leverage")
 
     def std_residuals(
-        self, kind: ResidualKind = "standardized", marginal: bool = False
+        self,
+        kind: ResidualKind = "standardized",
+        marginal: bool = False,
+        *,
+        nsim: int = 1000,
+        seed: Seed = None,
     ) -> pd.Series[float]:
         """Residuals of each kind.
 
@@ -80,15 +101,23 @@ class Diagnostics(Values):
         of the marginal model, random effects included (for "studentized" over sigma, times sigma
         from the other rows).
 
+        "quantile" is the share of responses drawn from the fitted model that lie below the one
+        observed, ties broken at random: uniform on (0, 1) if the model is right. Random effects
+        are kept at their modes, or drawn anew with `marginal=True`, which is what R's DHARMa does;
+        residuals of one group then go together.
+
         Args:
             kind: See above.
             marginal: Residuals of the marginal model, not given the random effects.
+            nsim: Responses drawn for "quantile".
+            seed: Seed of "quantile".
 
         Returns:
             (n,) by row label; NaN where the row alone determines a coefficient.
 
         Raises:
-            MixedModelsError: Unknown `kind`, or `marginal` is not a truth value.
+            MixedModelsError: Unknown `kind`, `marginal` is not a truth value, or an unusable number
+                or seed.
 
         Examples:
             >>> import mixedmodels as mm
@@ -97,10 +126,20 @@ class Diagnostics(Values):
             {56: 5.53, 5: 2.58}
         """
         check_flag("marginal", marginal)
-        rows = self._fitted.once(rows_of)
-        values = residuals_of_kind(self._fitted, rows, kind, marginal=marginal)
+        if kind == "quantile":
+            values = self._quantiles(marginal, check_count("nsim", nsim), seed)
+        else:
+            rows = self._fitted.once(rows_of)
+            values = residuals_of_kind(self._fitted, rows, kind, marginal=marginal)
         given = "marginal" if marginal else "conditional"
         return self._by_row(values, f"{given} {kind} residual")
+
+    def _quantiles(self, marginal: bool, nsim: int, seed: Seed) -> FloatArray:
+        rng, _ = random_generator(seed)
+        source = simulator(self._fitted, "new" if marginal else "kept")
+        numbers = self._design.n + self._fitted.model.templates.q
+        draws = response_chunks(source, rng, nsim, numbers)
+        return quantile_residuals(self._design.y, draws, rng)
 
     # -- deletion -----------------------------------------------------------------------
 
@@ -210,6 +249,46 @@ class Diagnostics(Values):
             MixedModelsError: An unknown method, grouping factor or label.
         """
         return self.influence(by, method, exact=exact).dfbetas
+
+    # -- all at once --------------------------------------------------------------------
+
+    def check(
+        self,
+        *,
+        nsim: int | None = None,
+        seed: Seed = 1,
+        threads: int | None = None,
+        progress: bool | None = None,
+    ) -> Checks:
+        """Check the model's assumptions: one page in words, and a panel of pictures.
+
+        Linearity, spread, normality of residuals and of random effects, and quantile residuals are
+        measured in the data and in data simulated from the fit, each fitted again: the p-value is
+        the share of these that is at least as extreme. Influence, collinearity and singularity are
+        judged by their numbers.
+
+        Args:
+            nsim: Simulated data sets; 199, or 99 for many rows, if None. With fewer than 99 a check
+                calls for a look where the data are more extreme than all of these.
+            seed: A whole number, a SeedSequence or a `numpy.random.Generator`.
+            threads: Threads that fit; None for those of the fit.
+            progress: Show how far it is: on a terminal when it takes seconds (None), from the start
+                (True) or never (False).
+
+        Returns:
+            Prints as a page; `to_frame()` has a row for each check, `plot()` draws the panel.
+
+        Raises:
+            MixedModelsError: An unusable number or seed, or a fit without residuals.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.check(nsim=99).to_frame()["verdict"].to_dict()["Normal residuals"]
+            'look'
+        """
+        with Tally("simulated data sets", shown=progress) as tally:
+            return checking.check_fit(self._fitted, nsim, seed, threads, tally)
 
     # -- random effects -----------------------------------------------------------------
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import functools
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mixedmodels.design.names import Labels
 from mixedmodels.errors import ArgumentError
 from mixedmodels.estimates.parameters import SIGMA, coefficient_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, coef_table, degrees
 from mixedmodels.inference.components import component_table
-from mixedmodels.inference.estimable import dependence
-from mixedmodels.inference.hypotheses import Coefficients, Spec, hypothesis
+from mixedmodels.inference.hypotheses import Spec, coefficients_of, hypothesis
 from mixedmodels.inference.information import announced_information, parameter_covariance
+from mixedmodels.inference.source import method_of
 from mixedmodels.inference.tables import Anova, CoefTable
 from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
-from mixedmodels.naming import by_spelling
-from mixedmodels.settings import AnovaTypeName, Ddf
+from mixedmodels.lazy import late_module
+from mixedmodels.settings import AnovaTypeName, Ddf, RobustKind
+
+if TYPE_CHECKING:
+    from mixedmodels.inference import robust
+    from mixedmodels.inference.robust import RobustCovariance
+else:
+    robust = late_module("mixedmodels.inference.robust")
+
+Covariance: TypeAlias = "RobustCovariance | RobustKind | npt.ArrayLike | pd.DataFrame | None"
 
 
 class Inference(Values):
@@ -28,7 +35,7 @@ class Inference(Values):
 
     # -- fixed effects ------------------------------------------------------------------
 
-    def coef_table(self, ddf: Ddf = "satterthwaite") -> CoefTable:
+    def coef_table(self, ddf: Ddf = "satterthwaite", *, vcov: Covariance = None) -> CoefTable:
         """Fixed effects with standard errors and tests.
 
         Args:
@@ -36,6 +43,10 @@ class Inference(Values):
                 "kenward-roger" or "KR", with its adjusted standard errors, for which a fit by ML is
                 refitted by REML (and a `RefitWarning` says so); "residual", n less the rank of X;
                 or "none", which refers the ratio to a normal distribution.
+            vcov: Another covariance than the model's: what `vcov_robust` gave, "CR0", "CR1" or
+                "CR2" for that with the default clusters, or a matrix (p, p). "satterthwaite" then
+                means the robust covariance's own degrees of freedom; a matrix has none, and goes
+                with "residual" and "none".
 
         Returns:
             A table that is read like a DataFrame (`table["p_value"]`), one row per kept column of
@@ -43,7 +54,7 @@ class Inference(Values):
             test, a `ConvergenceWarning` and `notes` say why.
 
         Raises:
-            MixedModelsError: Unknown `ddf`.
+            MixedModelsError: Unknown `ddf`, or a `vcov` that cannot be used.
             ModelError: "kenward-roger" would need too much memory.
 
         Examples:
@@ -52,8 +63,9 @@ class Inference(Values):
             >>> fit.coef_table()["df"].round(2).tolist()
             [17.0, 17.0]
         """
-        method = announced_degrees(self._fitted, ddf)
-        return CoefTable(coef_table(self._kept_names, method), method.method)
+        method = method_of(self._fitted, ddf, vcov, announce=True)
+        table = coef_table(self._kept_names, method)
+        return CoefTable(table, method.method, method.source)
 
     def anova(self, type: AnovaTypeName = 3, *, ddf: Ddf = "satterthwaite") -> Anova:  # noqa: A002
         """F tests of the terms of the fixed part.
@@ -96,6 +108,7 @@ class Inference(Values):
         *,
         ddf: Ddf = "satterthwaite",
         level: float = 0.95,
+        vcov: Covariance = None,
     ) -> LinearTest:
         """Test linear hypotheses L beta = rhs, each by t and all together by F.
 
@@ -107,6 +120,8 @@ class Inference(Values):
             rhs: Right-hand sides, one or (k,); 0 if None.
             ddf: Method for degrees of freedom, as in `coef_table`.
             level: Coverage of `lower` and `upper`.
+            vcov: Another covariance than the model's, as in `coef_table`. With a robust one the
+                joint test is Hotelling's, with the degrees of freedom of Pustejovsky and Tipton.
 
         Returns:
             `table` with a row per hypothesis (`estimate`, `std_error`, `rhs`, `df`, `statistic`,
@@ -114,7 +129,8 @@ class Inference(Values):
 
         Raises:
             MixedModelsError: Not a linear hypothesis about coefficients of the model, one that is
-                not estimable, or contradictory ones; unknown `ddf`; `level` outside (0, 1).
+                not estimable, or contradictory ones; unknown `ddf`; a `vcov` that cannot be used;
+                `level` outside (0, 1).
             ModelError: "kenward-roger" would need too much memory.
 
         Examples:
@@ -123,15 +139,48 @@ class Inference(Values):
             >>> round(fit.test("Days = 10").p_value, 4)
             0.7661
         """
-        plan = self._design.fixed_spec
-        labels = Labels(plan.recipes)
-        about = Coefficients(
-            self._design.x_names,
-            functools.cache(lambda: by_spelling(list(map(labels.spellings, plan.columns)))),
-            self._solution.kept,
-            functools.partial(dependence, self._fitted.model),
-        )
-        return linear_test(hypothesis(L, rhs, about), degrees(self._fitted, ddf), level)
+        what = hypothesis(L, rhs, coefficients_of(self._fitted.model))
+        return linear_test(what, method_of(self._fitted, ddf, vcov), level)
+
+    def vcov_robust(self, cluster: Any = None, kind: RobustKind = "CR2") -> RobustCovariance:
+        """Covariance of the fixed effects that holds whatever the covariance within clusters.
+
+        The estimates stay those of the model, whose V is the working covariance; that clusters are
+        independent of each other is all that is relied on. With few clusters use "CR2", and
+        Satterthwaite's degrees of freedom, which `coef_table(vcov=)` and `test(vcov=)` take.
+
+        Args:
+            cluster: The name of a grouping factor, or of a factor that it is made of; a label for
+                each row used (a Series may have one for each row of the data); the coarsest
+                grouping factor if None. A cluster must hold whole levels of every grouping factor.
+            kind: "CR0", without correction; "CR1", times J / (J - 1) with J clusters; "CR2",
+                bias-reduced, without bias if V is right.
+
+        Returns:
+            A matrix (p, p) that is read like a DataFrame, with attributes `stderror`, `kind`,
+            `cluster`, `n_clusters`.
+
+        Raises:
+            MixedModelsError: Unknown `kind`, groups that are not clusters, a single cluster, or a
+                level of a grouping factor with rows in several (crossed random effects).
+            ModelError: The model has no fixed effects.
+            ResourceError: "CR2" takes blocks of the size of the largest cluster, and these would
+                not fit into memory.
+
+        References:
+            Bell and McCaffrey (2002), Survey Methodology 28, 169-181; Pustejovsky and Tipton
+            (2018), Journal of Business & Economic Statistics 36, 672-683. Values as by R's
+            clubSandwich.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.vcov_robust("Subject").stderror.round(3).to_dict()
+            {'(Intercept)': 6.825, 'Days': 1.546}
+            >>> fit.coef_table(vcov=fit.vcov_robust("Subject"))["df"].round(2).tolist()
+            [17.0, 17.0]
+        """
+        return robust.robust(self._fitted, cluster, kind)
 
     def vcov_adjusted(self, ddf: Ddf = "kenward-roger") -> pd.DataFrame:
         """Covariance (p, p) of the fixed effects with which tests by `ddf` are made.

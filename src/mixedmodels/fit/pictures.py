@@ -6,20 +6,33 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.design.alignment import row_column
+from mixedmodels.design.by_row import at_rows_used
+from mixedmodels.design.columns import NumericColumn
 from mixedmodels.design.lookup import GroupNames
+from mixedmodels.design.partition import partition
+from mixedmodels.diagnostics.deletion import chosen_method, influence
 from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, coef_table
+from mixedmodels.naming import first_few
 from mixedmodels.plots.coefficients import plot_coefficients
 from mixedmodels.plots.ranef import MOST_NAMED, Renaming, Sort, plot_qq_ranef, plot_ranef
-from mixedmodels.plots.residuals import plot_qq, plot_residuals, plot_scale_location
+from mixedmodels.plots.residuals import (
+    MOST_LEVELS,
+    plot_qq,
+    plot_residuals,
+    plot_residuals_by,
+    plot_scale_location,
+)
 from mixedmodels.plots.shrinkage import plot_shrinkage
-from mixedmodels.settings import Ddf
+from mixedmodels.settings import Ddf, InfluenceMethod
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,18 +155,99 @@ class Pictures(Values):
     # -- residuals ----------------------------------------------------------------------
 
     def plot_residuals(
-        self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None
+        self,
+        by: str | npt.ArrayLike | None = None,
+        *,
+        max_labels: int = MOST_LEVELS,
+        ax: Axes | None = None,
+        figsize: tuple[float, float] | None = None,
     ) -> Figure:
         """Residuals against fitted values with a smooth line; standardised where there are weights.
 
         Args:
+            by: Something else to draw them against: a grouping factor, or a label for each row used
+                (boxes by level); a column of X, or a number for each row used.
+            max_labels: Levels up to this many are named; with more the boxes are left out.
             ax: Axes to draw in; a new figure if None.
             figsize: Size of a new figure, in inches.
+
+        Raises:
+            MixedModelsError: `by` is not a grouping factor, a column of X or one value per row, or
+                matplotlib is not installed.
         """
         weighted = self._design.w is not None
         values = self._standardized if weighted else self._raw_residuals
         kind = "Standardised residuals" if weighted else "Residuals"
-        return plot_residuals(self._fitted_values, values, kind=kind, ax=ax, figsize=figsize)
+        if by is None:
+            return plot_residuals(self._fitted_values, values, kind=kind, ax=ax, figsize=figsize)
+        design = self._design
+        numbers = self._numbers(by)
+        if numbers is not None:
+            name, x = numbers
+            return plot_residuals(x, values, kind=kind, against=name, ax=ax, figsize=figsize)
+        try:
+            found = partition("plot_residuals: by", by, design)
+        except MixedModelsError as error:
+            columns = first_few(design.x_names, 12)
+            raise MixedModelsError(f"{error} Columns of X: {columns}.") from None
+        return plot_residuals_by(
+            found.codes,
+            [str(level) for level in found.levels],
+            values,
+            kind=kind,
+            of=found.name,
+            max_labels=max_labels,
+            ax=ax,
+            figsize=figsize,
+        )
+
+    def _numbers(self, by: str | npt.ArrayLike) -> tuple[str, FloatArray] | None:
+        """Numbers by row and their name: a column of X, or numbers given; None for groups."""
+        design = self._design
+        if isinstance(by, str):
+            if by not in design.x_names:
+                return None
+            return by, design.X[:, design.x_names.index(by)]
+        given = at_rows_used(by, design)
+        column = row_column(
+            "plot_residuals: by", given, design.n, design.index, "rows of the model"
+        )
+        if not isinstance(column, NumericColumn) or column.absent is not None:
+            return None
+        name = by.name if isinstance(by, pd.Series) and by.name is not None else "Given values"
+        return str(name), np.asarray(column.values, dtype=np.float64)
+
+    def plot_influence(
+        self,
+        by: str | npt.ArrayLike | None = None,
+        *,
+        method: InfluenceMethod | None = None,
+        labels: int = 5,
+        ax: Axes | None = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Cook's distances of rows or groups in their order, the largest named.
+
+        Args:
+            by: None for rows, the name of a grouping factor, or one label per row used.
+            method: As for `influence`; `influence(by).plot()` draws the same.
+            labels: Most deletions that are named; up to 25 levels of a group are all named.
+            ax: Axes to draw in; a new figure if None.
+            figsize: Size of a new figure, in inches.
+
+        Raises:
+            MixedModelsError: An unknown group or method, a model without fixed effects, or
+                matplotlib is not installed.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.plot_influence("Subject").axes[0].get_xlabel()
+            'Levels of Subject'
+        """
+        chosen = chosen_method(method, None, "held" if by is None else "exact")
+        found = influence(self._fitted, by, chosen)
+        return found.plot(labels=labels, ax=ax, figsize=figsize)
 
     def plot_scale_location(
         self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None

@@ -75,7 +75,7 @@ class Comparison(TableResult):
         return [frame_table(tests, blank=(first,)), frame_table(criteria)]
 
 
-def check_comparable(candidates: Sequence[Candidate]) -> None:
+def check_comparable(candidates: Sequence[Candidate], who: str = "anova") -> None:
     """Refuse fits whose likelihoods are not of the same data.
 
     Raises:
@@ -83,7 +83,7 @@ def check_comparable(candidates: Sequence[Candidate]) -> None:
     """
     if len(candidates) < 2:
         raise MixedModelsError(
-            f"anova compares two fits or more; it was given {len(candidates)}. "
+            f"{who} compares two fits or more; it was given {len(candidates)}. "
             "For tests of one fit's terms see drop1() and ranova()."
         )
     names = [candidate.name for candidate in candidates]

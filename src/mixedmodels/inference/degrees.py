@@ -43,10 +43,12 @@ class Degrees(ABC):
         vcov: (p, p) their covariance, adjusted if the method does so.
         sigma: Residual standard deviation.
         note: What the user should know, or "".
+        source: The covariance in words; "" for the model's.
     """
 
     method: DfMethod
     note: str = ""
+    source: str = ""
 
     def __init__(self, beta: FloatArray, vcov: FloatArray, sigma: float) -> None:
         self.beta = beta

@@ -5,6 +5,7 @@ Nothing is tested here, and equations are read in `equations`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,10 +15,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.arrays import AnyArray, FloatArray
+from mixedmodels.design.names import Labels
 from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.estimates.model import Model
 from mixedmodels.inference.equations import EquationReader
-from mixedmodels.inference.estimable import over_kept
-from mixedmodels.naming import find, first_few
+from mixedmodels.inference.estimable import dependence, over_kept
+from mixedmodels.naming import by_spelling, find, first_few
 
 Spec: TypeAlias = (
     str | Mapping[str, float] | Sequence[str | Mapping[str, float]] | npt.ArrayLike | pd.DataFrame
@@ -69,6 +72,18 @@ class Coefficients:
             f"'{name}' is not a coefficient of the model; there are: {first_few(self.names, 12)}."
             f"{did_you_mean(name, self.names)}"
         )
+
+
+def coefficients_of(model: Model) -> Coefficients:
+    """Those of a model."""
+    plan = model.design.fixed_spec
+    labels = Labels(plan.recipes)
+    return Coefficients(
+        model.design.x_names,
+        functools.cache(lambda: by_spelling(list(map(labels.spellings, plan.columns)))),
+        model.products.kept,
+        functools.partial(dependence, model),
+    )
 
 
 def hypothesis(spec: Spec, rhs: npt.ArrayLike | None, about: Coefficients) -> Hypothesis:

@@ -14,20 +14,27 @@ from mixedmodels.settings import DfMethod
 NONE = "<none>"
 
 
+def tested_by(ddf: DfMethod, vcov: str) -> str:
+    """Degrees of freedom and covariance of tests, for headings."""
+    return f"ddf: {ddf}; vcov: {vcov}" if vcov else f"ddf: {ddf}"
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CoefTable(TableResult):
     """Fixed effects: `estimate`, `std_error`, `df`, `statistic`, `p_value`.
 
     Attributes:
         ddf: Method for the degrees of freedom.
+        vcov: The covariance in words; "" for the model's.
     """
 
     ddf: DfMethod
+    vcov: str = ""
 
     @property
     def heading(self) -> tuple[str, ...]:
         """What the rows are."""
-        return (f"Fixed effects (ddf: {self.ddf})",)
+        return (f"Fixed effects ({tested_by(self.ddf, self.vcov)})",)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

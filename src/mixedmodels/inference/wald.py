@@ -19,6 +19,7 @@ from mixedmodels.estimates.tails import t_tail, wald_limits
 from mixedmodels.inference.coefficients import notes_of
 from mixedmodels.inference.degrees import Degrees, FTest
 from mixedmodels.inference.hypotheses import Hypothesis
+from mixedmodels.inference.tables import tested_by
 from mixedmodels.inference.terms import term_hypotheses
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.numbers import format_p
@@ -74,6 +75,7 @@ class LinearTest(Result):
         method: Degrees of freedom.
         level: Of the bounds.
         note: What the user should know, or "".
+        vcov: The covariance in words; "" for the model's.
     """
 
     table: pd.DataFrame
@@ -81,6 +83,7 @@ class LinearTest(Result):
     method: DfMethod
     level: float
     note: str = ""
+    vcov: str = ""
 
     @property
     def p_value(self) -> float:
@@ -99,7 +102,7 @@ class LinearTest(Result):
             text = f"F = {f.statistic:.4g}, df {f.num_df} and {f.den_df:.4g}, p"
             sign = "" if f.p_value < 2e-16 else "= "
             below.insert(0, f"All together: {text} {sign}{format_p(f.p_value)}")
-        heading = Paragraph((f"Linear hypotheses (ddf: {self.method})",))
+        heading = Paragraph((f"Linear hypotheses ({tested_by(self.method, self.vcov)})",))
         return [heading, frame_table(self.table), *([Paragraph(tuple(below))] if below else [])]
 
 
@@ -137,4 +140,4 @@ def linear_test(what: Hypothesis, degrees: Degrees, level: float) -> LinearTest:
         if len(L) == 1
         else degrees.joint(L, difference)
     )
-    return LinearTest(table, joint, degrees.method, level, degrees.note)
+    return LinearTest(table, joint, degrees.method, level, degrees.note, degrees.source)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
 
-from mixedmodels.arrays import FloatArray, LongArray
+from mixedmodels.arrays import FloatArray, IntArray, LongArray
+from mixedmodels.plots.labels import distinct_labels
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.smooth import local_line
 from mixedmodels.plots.style import MOST_VECTORS, one_axes, ramp, reference, styled
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Levels up to this many are named, and have boxes, by default.
+MOST_LEVELS = 75
 SIZE = (5.6, 4.0)
 SQUARE = (4.6, 4.4)
 # More points than this are counted in hexagons instead of drawn.
@@ -30,13 +34,68 @@ def plot_residuals(
     residuals: FloatArray,
     *,
     kind: str = "Residuals",
+    against: str = "Fitted values",
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
-    """Residuals (n,) against fitted values (n,), with a smooth line; `kind` is their name."""
+    """Residuals (n,) against fitted or other values (n,), with a smooth line.
+
+    `kind` is the name of the residuals, `against` that of the values.
+    """
     figure, axes = one_axes(ax, figsize or SIZE)
     _against_fitted(axes, fitted, residuals, level=0.0)
-    axes.set(xlabel="Fitted values", ylabel=kind, title=f"{kind} against fitted values")
+    other = "fitted values" if against == "Fitted values" else against
+    axes.set(xlabel=against, ylabel=kind, title=f"{kind} against {other}")
+    return figure
+
+
+@styled
+def plot_residuals_by(
+    codes: IntArray,
+    levels: Sequence[str],
+    residuals: FloatArray,
+    *,
+    kind: str = "Residuals",
+    of: str,
+    max_labels: int = MOST_LEVELS,
+    ax: Axes | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """Residuals by level: points, and boxes of their quartiles where the levels are few.
+
+    Args:
+        codes: (n,) level of each row.
+        levels: Names of the levels.
+        residuals: (n,).
+        kind: Name of the residuals.
+        of: Name of what has the levels.
+        max_labels: Levels up to this many are named, with boxes.
+        ax: Axes to draw in; a new figure if None.
+        figsize: Size of a new figure.
+    """
+    count = len(levels)
+    few = count <= max_labels
+    size = (SIZE[0], max(SIZE[1], 0.9 + 0.2 * count)) if few else SIZE
+    figure, axes = one_axes(ax, figsize or size)
+    look = palette_of(axes)
+    reference(axes, x=0.0)
+    places = count - 1.0 - codes
+    many = len(residuals) > MOST_VECTORS
+    axes.plot(residuals, places, linestyle="none", marker="o", color=look.blue, rasterized=many,
+              markersize=2.0 if many else 3.2, alpha=0.35 if many else 0.6,
+              markeredgewidth=0.0, zorder=3)  # fmt: skip
+    if few:
+        for level in range(count):
+            own = residuals[codes == level]
+            low, middle, high = np.quantile(own, [0.25, 0.5, 0.75])
+            place = count - 1.0 - level
+            axes.hlines(place, low, high, color=look.sky, linewidth=5.0, alpha=0.6, zorder=2)
+            axes.plot([middle], [place], marker="|", markersize=9.0, color=look.orange, zorder=4)
+        axes.set_yticks(range(count)[::-1], distinct_labels(levels))
+    else:
+        axes.set_yticks([])
+    axes.grid(visible=False, axis="y")
+    axes.set(xlabel=kind, ylabel=of, title=f"{kind} by {of}", ylim=(-0.8, count - 0.2))
     return figure
 
 

@@ -8,7 +8,6 @@ threads show in the result. Drawing is `simulate`'s, fitting the compiled core's
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -18,12 +17,12 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import BoolArray, FloatArray
-from mixedmodels.errors import ConvergenceWarning, MixedModelsError, SingularFitWarning
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.parameters import all_names, all_values, to_sd_cor
+from mixedmodels.estimates.refits import Refits, Refitter, attempt, singular_rows
 from mixedmodels.memory import require
 from mixedmodels.naming import distinct
-from mixedmodels.optimize import Request
 from mixedmodels.prediction.replicates import Bootstrap
 from mixedmodels.prediction.simulate import (
     MOST_NUMBERS,
@@ -70,16 +69,6 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Refits:
-    """Fits to the responses of a chunk, theta along the axes; a row of NaN where one failed."""
-
-    theta: FloatArray
-    beta: FloatArray
-    sigma: FloatArray
-    objective: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Drawn:
     """All replicates: the statistic (nsim, names), theta, the criterion; and the seed."""
 
@@ -98,8 +87,8 @@ def bootstrap(fitted: Fitted, plan: Plan) -> Bootstrap:
     templates = fitted.model.templates
     _require_results(fitted, plan, len(all_names(fitted)))
     rng, entropy = random_generator(plan.seed)
-    parts = [_refits(fitted, responses, plan) for responses in _chunks(fitted, plan, rng)]
-    found = _Refits(*(np.concatenate(values) for values in zip(*map(_fields, parts), strict=True)))
+    refitter = refitter_of(fitted, plan)
+    found = Refits.joined([refitter(responses) for responses in _chunks(fitted, plan, rng)])
     theta = fitted.model.axes.from_axes(found.theta)
     random = to_sd_cor(templates, theta, found.sigma)
     table = np.column_stack([random, found.sigma, found.beta])
@@ -139,7 +128,7 @@ def bootstrap_statistic(
         entropy,
     )
     for i, y in enumerate(y for chunk in _chunks(fitted, plan, rng) for y in chunk):
-        fit = _attempt(refit, y)
+        fit = attempt(refit, y)
         if fit is not None and fit.converged:
             drawn.table[i] = _aligned(as_series(statistic(fit)), expected)
             drawn.theta[i], drawn.objective[i] = fit.theta, fit.objective
@@ -217,57 +206,16 @@ def _chunks(fitted: Fitted, plan: Plan, rng: np.random.Generator) -> Iterator[Fl
             size = min(most, 4 * size)
 
 
-def _refits(fitted: Fitted, responses: FloatArray, plan: Plan) -> _Refits:
-    solution, control = fitted.solution, fitted.optsum.control
-    threads = thread_count(plan.threads, fitted.model.threads)
-    threads = fitted.model.affordable_threads(threads)
-    found = fitted.criterion.refit(responses, solution.axes_theta, control, threads)
-    fits = _Refits(found.theta, found.beta, found.sigma, found.objective)
-    for i in np.flatnonzero(found.status).tolist():
-        _fit_again(fitted, responses[i], fits, i)
-    return fits
-
-
-def _fit_again(fitted: Fitted, y: FloatArray, fits: _Refits, i: int) -> None:
-    """The whole search, with its restarts, for a response where the short one did not settle."""
-    solution = fitted.solution
-    request = Request("auto", np.array(solution.theta), fitted.optsum.control)
-
-    def search(y: FloatArray) -> Fitted:
-        model = fitted.model.with_response(y)
-        return model.solve(model.criterion(reml=solution.reml), request)
-
-    again = _attempt(search, y)
-    values: list[Any] = [np.nan] * 4
-    if again is not None and again.optsum.converged:
-        other = again.solution
-        values = [other.axes_theta, other.beta[other.kept], other.sigma, other.objective]
-    for array, value in zip(_fields(fits), values, strict=True):
-        array[i] = value
-
-
-def _attempt(fit: Callable[[FloatArray], Any], y: FloatArray) -> Any:
-    """The fit to a response; None where there is none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SingularFitWarning)
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        try:
-            return fit(y)
-        except MixedModelsError:
-            return None
-
-
-def _fields(fits: _Refits) -> tuple[FloatArray, ...]:
-    return fits.theta, fits.beta, fits.sigma, fits.objective
+def refitter_of(fitted: Fitted, plan: Plan) -> Refitter:
+    """Fits the model of a fit to other responses, from its theta."""
+    solution, model = fitted.solution, fitted.model
+    threads = model.affordable_threads(thread_count(plan.threads, model.threads))
+    return Refitter(model, solution.reml, solution.axes_theta, fitted.optsum.control, threads)
 
 
 def _singular(fitted: Fitted, theta: FloatArray) -> BoolArray:
     """(nsim,) whether a replicate is singular, as for the fit itself."""
-    axes = fitted.model.axes
-    relative = axes.to_axes(theta) / axes.unit
-    small = relative < fitted.optsum.control.singular_tol
-    singular: BoolArray = np.asarray((small & fitted.model.templates.diagonal).any(axis=1))
-    return singular
+    return singular_rows(fitted.model, fitted.model.axes.to_axes(theta), fitted.optsum.control)
 
 
 def _aligned(values: pd.Series[float], expected: pd.Series[float]) -> FloatArray:

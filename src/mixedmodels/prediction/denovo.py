@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,23 +33,49 @@ from mixedmodels.prediction.simulate import (
 _ROUNDING = 1e-10
 
 
-def simulate_design(
+def with_left_side(formula: Any) -> Any:
+    """A formula whose left-hand side was left out, with one, which is not read."""
+    one_sided = isinstance(formula, str) and formula.lstrip().startswith("~")
+    return f"y {formula}" if one_sided else formula
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parameters:
+    """Parameters of a model in the order of its design.
+
+    Attributes:
+        beta: (p_all,) fixed effects.
+        theta: (m,) relative covariance parameters.
+        sigma: Residual standard deviation.
+    """
+
+    beta: FloatArray
+    theta: FloatArray
+    sigma: float
+
+
+def given_parameters(
+    who: str,
     design: Design,
     templates: Templates,
-    *,
     beta: Any,
-    theta: Any,
     sigma: float,
-    nsim: int,
-    seed: Seed,
-) -> pd.DataFrame:
-    """(n, nsim) responses of a design.
+    *,
+    theta: Any,
+    sd: Any,
+    cor: Any,
+) -> Parameters:
+    """Parameters that a user gave to a function called `who`.
 
     Raises:
-        MixedModelsError: Parameters missing, unknown or not finite.
+        MixedModelsError: Parameters missing, given twice, unknown or not finite.
     """
-    count = check_count("nsim", nsim)
-    rng, _ = random_generator(seed)
+    if (theta is None) == (sd is None):
+        raise MixedModelsError(f"{who} takes either theta or sd (with cor).")
+    if theta is not None and cor is not None:
+        raise MixedModelsError(f"{who} takes cor with sd; theta has the correlations in it.")
+    if theta is None:
+        theta = theta_from_sd(design, templates, sd, cor, sigma)
     plan = design.fixed_spec
     labels = Labels(plan.recipes)
     coefficients = values_by_name(
@@ -57,8 +84,21 @@ def simulate_design(
         design.x_names,
         spelled=lambda: by_spelling(list(map(labels.spellings, plan.columns))),
     )
-    relative = values_by_name("theta", theta, templates.names)
-    source = Gaussian(design, templates, fixed_mean(design, coefficients), relative, sigma)
+    return Parameters(coefficients, values_by_name("theta", theta, templates.names), sigma)
+
+
+def simulate_design(
+    design: Design, templates: Templates, given: Parameters, *, nsim: int, seed: Seed
+) -> pd.DataFrame:
+    """(n, nsim) responses of a design.
+
+    Raises:
+        MixedModelsError: An invalid number or seed.
+    """
+    count = check_count("nsim", nsim)
+    rng, _ = random_generator(seed)
+    mean = fixed_mean(design, given.beta)
+    source = Gaussian(design, templates, mean, given.theta, given.sigma)
     drawn = responses(source, rng, count, design.n, templates.q)
     return pd.DataFrame(drawn.T, index=design.index)
 

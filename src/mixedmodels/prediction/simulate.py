@@ -6,7 +6,7 @@ drawn for a response does not depend on how many are made at a time. Nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -173,12 +173,20 @@ def responses(
         ResourceError: So many do not fit into memory.
     """
     require({f"{count} responses of {n} rows": 8.0 * count * n}, "The simulation", remedy=_FEWER)
-    out = np.empty((count, n))
-    some = max(1, MOST_NUMBERS // (n + q))
-    for first in range(0, count, some):
-        last = min(count, first + some)
-        out[first:last] = source.draw(rng, last - first)
+    out, done = np.empty((count, n)), 0
+    for chunk in response_chunks(source, rng, count, n + q):
+        out[done : done + len(chunk)] = chunk
+        done += len(chunk)
     return out
+
+
+def response_chunks(
+    source: Simulator, rng: np.random.Generator, count: int, numbers: int
+) -> Iterator[FloatArray]:
+    """`count` responses in chunks (some, n); each response takes so many random numbers."""
+    some = max(1, MOST_NUMBERS // numbers)
+    for first in range(0, count, some):
+        yield source.draw(rng, min(some, count - first))
 
 
 def simulator(fitted: Fitted, modes: Modes, kind: BootstrapKind = "parametric") -> Simulator:

@@ -134,6 +134,8 @@ def test_arguments_of_every_method_have_the_settled_words() -> None:
             assert word not in OLD or (name, word) == ("conf_int", "alpha"), (name, word)
             if word == "nsim" and name == "simulate":
                 assert parameter.default == 1
+            elif word == "nsim" and name == "check":
+                assert parameter.default is None  # each is a fit: as many as the rows allow
             elif word == "level" and name == "profile":
                 assert parameter.default == 0.99
             elif word == "ddf" and name == "vcov_adjusted":

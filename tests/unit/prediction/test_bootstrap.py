@@ -11,8 +11,9 @@ import pytest
 from kinds_of_fits import CASES, fit_case
 
 from mixedmodels import MixedModelsError, SingularFitWarning
+from mixedmodels.estimates.refits import Refits
 from mixedmodels.linear import LinearMixedFit
-from mixedmodels.prediction.bootstrap import _fit_again, _Refits
+from mixedmodels.prediction.bootstrap import Plan, refitter_of
 from mixedmodels.prediction.replicates import Bootstrap
 
 
@@ -128,8 +129,8 @@ def test_failures_are_counted_and_left_out() -> None:
 def test_a_replicate_that_does_not_settle_is_searched_again() -> None:
     fit = fit_case("slopes")
     y = fit.simulate(1, seed=7)[0].to_numpy()
-    found = _Refits(np.zeros((1, 3)), np.zeros((1, 2)), np.zeros(1), np.zeros(1))
-    _fit_again(fit._fitted, y, found, 0)
+    found = Refits(np.zeros((1, 3)), np.zeros((1, 2)), np.zeros(1), np.zeros(1))
+    refitter_of(fit._fitted, Plan(1)).fit_again(y, found, 0)
     one = fit.refit(y)
     theta = fit._fitted.model.axes.from_axes(found.theta[0])
     np.testing.assert_allclose(theta, one.theta, rtol=1e-7)

@@ -1,0 +1,1 @@
+"""Checks of a fit: numbers against those of data simulated from it."""

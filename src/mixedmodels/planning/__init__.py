@@ -1,0 +1,1 @@
+"""Studies before their data: power by simulation."""

@@ -1,0 +1,52 @@
+"""Fits given to a function: that they are fits, and what they must have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import scipy
+
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.model import Fitted
+from mixedmodels.linear import LinearMixedFit
+
+
+def checked_fits(who: str, given: Any) -> list[LinearMixedFit]:
+    """The fits in a list.
+
+    Raises:
+        MixedModelsError: Not a list of two fits or more.
+    """
+    several = isinstance(given, Iterable) and not isinstance(given, (str, bytes, LinearMixedFit))
+    fits = list(given) if several else []
+    for position, fit in enumerate(fits):
+        if not isinstance(fit, LinearMixedFit):
+            raise MixedModelsError(
+                f"{who} takes a list of fits; item {position + 1} is {fit!r:.60}, which is not one."
+            )
+    if len(fits) < 2:
+        found = f"{len(fits)} in it" if several else f"{given!r:.60}"
+        raise MixedModelsError(f"{who} takes a list of two fits or more; it was given {found}.")
+    return fits
+
+
+def fitted_of(fit: LinearMixedFit) -> Fitted:
+    """The numbers behind what a user holds."""
+    return fit._fitted  # noqa: SLF001 (what the class of fits is made of)
+
+
+def first_difference(values: Sequence[Any]) -> int | None:
+    """The position of the first value that is not the first one."""
+    return next((i for i, value in enumerate(values) if value != values[0]), None)
+
+
+def normal_quantile(level: float) -> float:
+    """The quantile of an interval of this level."""
+    return float(scipy.special.ndtri(0.5 + 0.5 * level))
+
+
+def normal_tail(statistic: Any) -> Any:
+    """Two-sided p-values."""
+    return 2.0 * scipy.special.ndtr(-np.abs(statistic))
