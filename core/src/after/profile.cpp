@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "criterion/differences.hpp"
 #include "kernels/small_dense.hpp"
+#include "search/line_search.hpp"
 
 namespace mixedmodels {
 
@@ -13,16 +14,9 @@ namespace {
 // Predicted decrease at which a point is solved, and what may be left where rounding ends the search.
 constexpr double kDecrement = 1e-11, kGoodEnough = 1e-7;
 constexpr int kMostSteps = 200;
-constexpr double kDifference = 1e-4;
 // Sizes of templates that a thorough search starts from, and decrease of the deviance by which another minimum counts.
 constexpr double kSizes[] = {1, 0.1};
 constexpr double kLower = 1e-7;
-
-double largest(const std::vector<double>& v) {
-  double out = 0;
-  for (double x : v) out = std::max(out, std::abs(x));
-  return out;
-}
 
 }  // namespace
 
@@ -40,27 +34,27 @@ ProfileCurve::ProfileCurve(const Model& model, std::vector<ProfileTerm> terms, P
 
 // The Hessian of all variables and `at`, by differences of the gradient.
 void ProfileCurve::learn_curvature() {
-  const int k = f_.size();
-  std::vector<double> free = f_.start();
-  const double at = f_.start_at(), slope = f_.slope(), h_at = kDifference * f_.unit_for_differences();
-  const double size = std::max(largest(free), 0.1);
-  std::vector<double> hessian(static_cast<std::size_t>(k) * k), cross(k);
-  for (int j = 0; j < k; ++j) {
-    const double h = kDifference * std::max(std::abs(free[j]), 0.1 * size), before = free[j];
-    free[j] += h;
-    f_.value(free, at);
+  const std::size_t k = direction_.size(), all = k + 1;
+  std::vector<double> point = f_.start(), slope = gradient_, steps, cross(k);
+  steps = difference_steps(point, std::vector<double>(k, 1.0));
+  steps.push_back(kForward * f_.unit_for_differences());
+  point.push_back(f_.start_at());
+  slope.push_back(f_.slope());
+  const auto gradient_at = [&](const std::vector<double>& at, std::vector<double>& out) {
+    std::copy_n(at.begin(), k, trial_.begin());
+    f_.value(trial_, at.back());
     f_.gradient(trial_gradient_);
-    free[j] = before;
-    for (int i = 0; i < k; ++i) hessian[i + j * k] = (trial_gradient_[i] - gradient_[i]) / h;
+    std::copy_n(trial_gradient_.begin(), k, out.begin());
+    out.back() = f_.slope();
+  };
+  const std::vector<double> hessian = difference_hessian(gradient_at, point, steps, slope);
+  for (std::size_t j = 0; j < k; ++j) {
+    std::copy_n(hessian.begin() + j * all, k, model_.data() + j * k);
+    cross[j] = hessian[j + k * all];
   }
-  f_.value(free, at + h_at);
-  f_.gradient(trial_gradient_);
-  const double own = (f_.slope() - slope) / h_at;
-  for (int i = 0; i < k; ++i) cross[i] = (trial_gradient_[i] - gradient_[i]) / h_at;
-  for (int j = 0; j < k; ++j)
-    for (int i = 0; i < k; ++i) model_.data()[i + j * k] = 0.5 * (hessian[i + j * k] + hessian[j + i * k]);
   model_.step(cross, direction_);
-  curvature_ = (own + small::dot(k, cross.data(), direction_.data())) / (f_.unit_at() * f_.unit_at());
+  const double own = hessian.back() + small::dot(static_cast<int>(k), cross.data(), direction_.data());
+  curvature_ = own / (f_.unit_at() * f_.unit_at());
   solved_[0].hessian = model_.hessian();
 }
 
@@ -124,11 +118,13 @@ bool ProfileCurve::descend(std::vector<double>& free, double at) {
     model_.step(gradient_, step_);
     const double decrement = -0.5 * small::dot(k, step_.data(), gradient_.data());
     if (!(decrement > kDecrement)) return std::isfinite(decrement);
-    const double size = 1.5 * std::max(largest(free), 0.1), longest = largest(step_);
-    if (longest > size)
-      for (double& d : step_) d *= size / longest;
-    const double value = search_line(free, at, small::dot(k, step_.data(), gradient_.data()));
-    if (!std::isfinite(value)) {
+    limit_step(free, step_);
+    const Line line{value_, small::dot(k, step_.data(), gradient_.data()), 1e-13 * (1 + std::abs(value_))};
+    const auto [t, value] = lower_along(line, kMostTries, [&](double part) {
+      for (int i = 0; i < k; ++i) trial_[i] = free[i] + part * step_[i];
+      return f_.value(trial_, at);
+    });
+    if (t == 0) {
       f_.value(free, at);
       f_.gradient(gradient_);
       return decrement < kGoodEnough;
@@ -144,21 +140,6 @@ bool ProfileCurve::descend(std::vector<double>& free, double at) {
     value_ = value;
   }
   return false;
-}
-
-// The deviance at a lower point along the step, left in trial_; NaN when there is none.
-double ProfileCurve::search_line(const std::vector<double>& free, double at, double slope) {
-  const double noise = 1e-13 * (1 + std::abs(value_));
-  double t = 1;
-  for (int halvings = 0; halvings < 30; ++halvings) {
-    for (std::size_t i = 0; i < free.size(); ++i) trial_[i] = free[i] + t * step_[i];
-    const double value = f_.value(trial_, at);
-    if (value <= value_ + 1e-4 * t * slope + noise) return value;
-    const double curve = value - value_ - t * slope;
-    const double best = std::isfinite(curve) && curve > 0 ? -0.5 * slope * t * t / curve : 0.0;
-    t = std::clamp(best, 0.1 * t, 0.5 * t);
-  }
-  return std::numeric_limits<double>::quiet_NaN();
 }
 
 const ProfileCurve::Solved& ProfileCurve::nearest(double at) const {

@@ -34,7 +34,6 @@ class ProfileCurve {
   void learn_curvature();
   ProfilePoint best_of_many(double at, bool converged, std::vector<double> found);
   bool descend(std::vector<double>& free, double at);
-  double search_line(const std::vector<double>& free, double at, double slope);
   std::vector<double> predict(double at) const;
   const Solved& nearest(double at) const;
 

@@ -6,6 +6,7 @@
 
 #include "kernels/small_dense.hpp"
 #include "search/coordinates.hpp"
+#include "search/line_search.hpp"
 #include "search/quadratic_model.hpp"
 
 namespace mixedmodels {
@@ -19,16 +20,6 @@ constexpr double kFar = 3;
 // A full step counts as a Hessian-vector product if the predicted decrease was at most kNear before it and at most
 // kLeft of that remains.
 constexpr double kNear = 1e-2, kLeft = 0.1;
-
-// A step may not much more than double the largest entry: beyond that the model is unreliable. Twice the entry would
-// be the way to its mirror image, where an even function is the same, and half of that to zero, where it is flat.
-void limit_step(const std::vector<double>& theta, std::vector<double>& step) {
-  double size = 0.1, longest = 0;
-  for (double t : theta) size = std::max(size, std::abs(t));
-  for (double d : step) longest = std::max(longest, std::abs(d));
-  if (longest > 1.5 * size)
-    for (double& d : step) d *= 1.5 * size / longest;
-}
 
 // The search moves x of `Scoring`; theta and its gradient are those of the point it stands at.
 class Search {
@@ -172,17 +163,12 @@ class Search {
   // Moves along the step to a point of lower criterion, or says that there is none.
   bool advance(SearchResult& r) {
     const double slope_along = small::dot(n_, step_.data(), gradient_.data());
-    double t = 1, value = 0;
-    for (int halvings = 0;; ++halvings) {
-      for (int i = 0; i < n_; ++i) trial_[i] = x_[i] + t * step_[i];
-      value = value_at(trial_);
-      if (value <= r.value + 1e-4 * t * slope_along + noise(r)) break;
-      // The predicted decrease of so short a step is within rounding.
-      if (-t * slope_along <= noise(r) || halvings == 30 || f_.n_value() >= settings_.max_values) return false;
-      const double curve = value - r.value - t * slope_along;
-      const double best = std::isfinite(curve) && curve > 0 ? -0.5 * slope_along * t * t / curve : 0.0;
-      t = std::clamp(best, 0.1 * t, 0.5 * t);
-    }
+    const Line line{r.value, slope_along, noise(r)};
+    const auto [t, value] = lower_along(line, settings_.max_values - f_.n_value(), [&](double part) {
+      for (int i = 0; i < n_; ++i) trial_[i] = x_[i] + part * step_[i];
+      return value_at(trial_);
+    });
+    if (t == 0) return false;
     find_gradient(r);
     r.theta = theta_;
     r.value = value;
