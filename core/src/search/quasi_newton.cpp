@@ -49,7 +49,7 @@ class Search {
         r.status = SearchStatus::interrupted;
         break;
       }
-      renew_model(true);
+      renew_model(!settings_.without.rotations);
       model_.step(gradient_, step_);
       const double predicted = r.decrement;
       r.decrement = -0.5 * small::dot(n_, step_.data(), gradient_.data());
@@ -62,7 +62,7 @@ class Search {
         r.status = SearchStatus::max_values;
         break;
       }
-      limit_step(x_, step_);
+      if (!settings_.without.step_limit) limit_step(x_, step_);
       if (!advance(r)) {
         const bool spent = f_.n_value() >= settings_.max_values;
         r.status = r.decrement <= noise(r) ? SearchStatus::converged
@@ -119,6 +119,7 @@ class Search {
   // The scoring Hessian of this point, corrected by what it has missed along the last steps.
   void renew_model(bool with_rotations) {
     scoring_.hessian(f_.pls(), f_.likelihood(), x_.data(), with_rotations, scored_.data());
+    if (settings_.without.scoring) level_model();
     if (fresh_) add_product(-0.5, seen_.back().first, seen_.back().second);
     fresh_ = false;
     std::copy(scored_.begin(), scored_.end(), model_.data());
@@ -127,6 +128,14 @@ class Search {
       add_product(1, step, change_);
       model_.learn(step, change_);
     }
+  }
+
+  // The mean of the diagonal for all variables.
+  void level_model() {
+    double sum = 0;
+    for (int i = 0; i < n_; ++i) sum += scored_[i * (static_cast<std::size_t>(n_) + 1)];
+    std::fill(scored_.begin(), scored_.end(), 0.0);
+    for (int i = 0; i < n_; ++i) scored_[i * (static_cast<std::size_t>(n_) + 1)] = sum / n_;
   }
 
   // out += a H x, H the scoring Hessian.
@@ -138,7 +147,8 @@ class Search {
   // A step and how the gradient changed along it, of which the scoring Hessians at both ends, the mean of the two, have
   // missed a part. Steps that start where the predicted decrease is large say little of the curvature here.
   void remember(double predicted) {
-    if (predicted > kFar) return seen_.clear();
+    if (settings_.without.updates) return;
+    if (predicted > kFar && !settings_.without.distance) return seen_.clear();
     if (seen_.size() == kRemembered) seen_.erase(seen_.begin());
     for (auto& [step, missed] : seen_) {
       scoring_.rotate(rotation_.data(), step.data());
@@ -151,7 +161,7 @@ class Search {
   // Whether the last step was a full one from a small predicted decrease and has confirmed the predicted curvature: a
   // product of the exact Hessian with the Newton direction.
   bool confirms(double predicted, double left) const {
-    return full_ && predicted <= kNear && left <= kLeft * predicted &&
+    return !settings_.without.confirmed && full_ && predicted <= kNear && left <= kLeft * predicted &&
            std::abs(curvature_ - 2 * predicted) <= predicted;
   }
 
@@ -191,6 +201,7 @@ class Search {
   // Small diagonal entries are set to zero where the criterion does not mind: all at once, or else the smaller
   // half of them and then the others.
   void try_zeros(SearchResult& r) {
+    if (settings_.without.zeros) return;
     std::vector<int> small_entries;
     for (int e = 0; e < f_.m(); ++e)
       if (f_.entries()[e].row == f_.entries()[e].column && r.theta[e] != 0 &&
