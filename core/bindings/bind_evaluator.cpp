@@ -1,5 +1,6 @@
 // Bindings of criterion.hpp, hessian.hpp and refit.hpp.
 #include "after/refit.hpp"
+#include "criterion/differences.hpp"
 #include "criterion/hessian.hpp"
 #include "criterion/identify.hpp"
 #include "kernels/blas.hpp"

@@ -1,5 +1,6 @@
 // Bindings of search.hpp: a fit from start to judged optimum in one call.
 #include <chrono>
+#include <utility>
 
 #include "model.hpp"
 #include "search/search.hpp"
@@ -102,6 +103,22 @@ const char* name_of(mm::SearchStatus status) {
   return names[static_cast<int>(status)];
 }
 
+mm::Without without_one(const std::string& name) {
+  static constexpr std::pair<const char*, bool mm::Without::*> all[] = {{"second start", &mm::Without::second_start},
+                                                                        {"scoring", &mm::Without::scoring},
+                                                                        {"updates", &mm::Without::updates},
+                                                                        {"distance", &mm::Without::distance},
+                                                                        {"rotations", &mm::Without::rotations},
+                                                                        {"step limit", &mm::Without::step_limit},
+                                                                        {"zeros", &mm::Without::zeros},
+                                                                        {"confirmed", &mm::Without::confirmed},
+                                                                        {"saddles", &mm::Without::saddles}};
+  mm::Without out;
+  for (const auto& [known, member] : all)
+    if (name == known) out.*member = true;
+  return out;
+}
+
 void bind_found(nb::module_& m) {
   nb::class_<Found>(m, "Found", "The end of a search, judged.")
       .def_prop_ro(
@@ -147,10 +164,11 @@ void bind_search(nb::module_& m) {
   nb::class_<mm::SearchSettings>(m, "SearchSettings", "When a search stops, and what it tries at zero.")
       .def(
           "__init__",
-          [](mm::SearchSettings* self, int max_values, double decrement, double zero) {
-            new (self) mm::SearchSettings{max_values, decrement, zero};
+          [](mm::SearchSettings* self, int max_values, double decrement, double zero, const std::string& without) {
+            new (self) mm::SearchSettings{max_values, decrement, zero, true, without_one(without)};
           },
-          nb::arg("max_values"), nb::arg("decrement") = usual.decrement, nb::arg("zero") = usual.zero)
+          nb::arg("max_values"), nb::arg("decrement") = usual.decrement, nb::arg("zero") = usual.zero,
+          nb::arg("without") = "", "without: a heuristic to leave out, for benchmarks.")
       .def_ro("max_values", &mm::SearchSettings::max_values, "Most evaluations of the criterion.")
       .def_ro("decrement", &mm::SearchSettings::decrement,
               "Predicted decrease at which a search stops, in units of the criterion.")

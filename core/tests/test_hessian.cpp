@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "check.hpp"
+#include "criterion/differences.hpp"
 #include "criterion/hessian.hpp"
 #include "reference_pls.hpp"
 #include "search/quasi_newton.hpp"

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "check.hpp"
-#include "criterion/hessian.hpp"
+#include "criterion/differences.hpp"
 #include "search/optimality.hpp"
 #include "search/quasi_newton.hpp"
 #include "search/search.hpp"

@@ -88,7 +88,9 @@ struct Subject {
 
 std::vector<Structure> subjects() {
   return {structures::crossed(1, 200, {{12, {1}}, {8, {1}}}, 2), structures::crossed(2, 240, {{15, {2}}}, 2),
-          structures::crossed(3, 300, {{14, {3}}, {9, {1, 1}}}, 3)};
+          structures::crossed(3, 300, {{14, {3}}, {9, {1, 1}}}, 3),
+          // As many effects as rows.
+          structures::crossed(4, 40, {{20, {2}}}, 2)};
 }
 
 // Curvature at the optimum, at least that of sigma's scale: a step of one standard error or so.

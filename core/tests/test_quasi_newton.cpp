@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "check.hpp"
-#include "criterion/hessian.hpp"
+#include "criterion/differences.hpp"
 #include "reference_pls.hpp"
 #include "search/quasi_newton.hpp"
 #include "structures.hpp"

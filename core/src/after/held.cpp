@@ -13,6 +13,10 @@ namespace {
 
 // Size of a column of a template below which only symmetry holds it at zero, and the size that it is started at then.
 constexpr double kZero = 1e-3, kAway = 0.03;
+// Largest rounding error of a deviance: a thousandth of a limit's signed root takes five times as much.
+constexpr double kRounding = 1e-3;
+// Least sigma that is handed out, over the largest entry of the templates.
+constexpr double kLeast = 1e-5;
 
 Model with_squares(Model model, const std::vector<ProfileTerm>& terms) {
   model.entries.clear();
@@ -46,6 +50,7 @@ HeldDeviance::HeldDeviance(const Model& model, std::vector<ProfileTerm> terms, P
       parameter_(parameter),
       first_(starts(terms_)),
       f_(model_, Likelihood::ml, threads),
+      dense_(ResponseCovariance::of_saturated(model_)),
       templates_(static_cast<std::size_t>(first_.back())),
       theta_(templates_.size()),
       entry_gradient_(templates_.size()) {
@@ -61,8 +66,8 @@ HeldDeviance::HeldDeviance(const Model& model, std::vector<ProfileTerm> terms, P
   set_start(theta);
 }
 
-// The entries of the templates that are free, then log sigma, or the roots of the entry (0, 0) and of the length of
-// row 1: squares of these keep the two from changing sign, which would turn the correlation's.
+// The entries of the templates that are free, then the roots of the entry (0, 0) and of the length of row 1, whose
+// squares cannot change sign and turn the correlation's, then log sigma, or sigma.
 void HeldDeviance::choose_variables() {
   each_entry([&](int t, int r, int c) {
     const bool special = is_turned() && t == parameter_.term;
@@ -71,9 +76,9 @@ void HeldDeviance::choose_variables() {
     slot_.push_back(place(t, r, c));
     unit_.push_back(f_.unit()[place(t, r, c)]);
   });
-  if (parameter_.kind == Held::sd) unit_.push_back(1);
   if (parameter_.kind == Held::correlation)
     for (int i : {0, 1}) unit_.push_back(f_.unit()[place(parameter_.term, i, 0)]);
+  if (sigma_is_free()) unit_.push_back(1);
   if (parameter_.kind != Held::coefficient) return;
   // beta_j = e_j' R^-1 (c + basis coefficients).
   const int p = basis_.p();
@@ -88,6 +93,12 @@ void HeldDeviance::set_start(const std::vector<double>& theta) {
   each_entry([&](int t, int r, int c) { theta_[place(t, r, c)] = theta[next++]; });
   f_.value(theta_.data());
   sigma_ = reference_ = std::sqrt(f_.pls().pwrss() / static_cast<double>(A_.n));
+  if (dense_) {
+    double largest = 1;
+    for (std::size_t e = 0; e < theta_.size(); ++e) largest = std::max(largest, std::abs(theta_[e]) / f_.unit()[e]);
+    reference_ *= largest;
+    for (double& entry : theta_) entry *= sigma_;
+  }
   templates_ = theta_;
   if (is_turned()) {
     const int s = terms_[parameter_.term].size;
@@ -99,21 +110,22 @@ void HeldDeviance::set_start(const std::vector<double>& theta) {
         for (int i = c; i < s; ++i) T[i + c * s] = -T[i + c * s];
   }
   start_.resize(unit_.size());
-  for (std::size_t i = 0; i < slot_.size(); ++i) start_[i] = templates_[slot_[i]] / unit_[i];
+  const double scale = in_residuals();
+  for (std::size_t i = 0; i < slot_.size(); ++i) start_[i] = templates_[slot_[i]] / (unit_[i] * scale);
+  if (sigma_is_free()) start_.back() = dense_ ? sigma_ / reference_ : std::log(sigma_);
   switch (parameter_.kind) {
     case Held::sigma:
       start_at_ = std::log(sigma_);
       break;
     case Held::sd:
-      start_at_ = sigma_ * templates_[place(parameter_.term, 0, 0)];
-      start_.back() = std::log(sigma_);
+      start_at_ = template_unit() * templates_[place(parameter_.term, 0, 0)];
       break;
     case Held::correlation: {
       const double x = templates_[place(parameter_.term, 1, 0)], y = templates_[place(parameter_.term, 1, 1)];
       start_at_ = std::atan2(x, y);
-      const std::size_t k = unit_.size();
-      start_[k - 2] = std::sqrt(templates_[place(parameter_.term, 0, 0)] / unit_[k - 2]);
-      start_[k - 1] = std::sqrt(std::hypot(x, y) / unit_[k - 1]);
+      const std::size_t k = slot_.size();
+      start_[k] = std::sqrt(templates_[place(parameter_.term, 0, 0)] / (unit_[k] * scale));
+      start_[k + 1] = std::sqrt(std::hypot(x, y) / (unit_[k + 1] * scale));
       break;
     }
     case Held::coefficient: {
@@ -125,20 +137,31 @@ void HeldDeviance::set_start(const std::vector<double>& theta) {
   }
 }
 
+void HeldDeviance::start_from(std::vector<double> x, double unit) {
+  start_at_ = unit * x.back();
+  x.pop_back();
+  start_ = std::move(x);
+  if (parameter_.kind != Held::sd || start_at_ >= 0) return;
+  // The same with the first column of the template turned.
+  start_at_ = -start_at_;
+  for (std::size_t i = 0; i < slot_.size(); ++i) {
+    const int row = slot_[i] - place(parameter_.term, 0, 0);
+    if (row >= 0 && row < terms_[parameter_.term].size) start_[i] = -start_[i];
+  }
+}
+
 void HeldDeviance::fill_templates(const std::vector<double>& free, double at) {
   if (parameter_.kind == Held::sigma) sigma_ = std::exp(at);
-  if (parameter_.kind == Held::sd) {
-    sigma_ = std::exp(free.back());
-    templates_[place(parameter_.term, 0, 0)] = at / sigma_;
-  }
+  if (sigma_is_free()) sigma_ = dense_ ? reference_ * free.back() : std::exp(free.back());
+  if (parameter_.kind == Held::sd) templates_[place(parameter_.term, 0, 0)] = at / template_unit();
   const double scale = in_residuals();
   for (std::size_t i = 0; i < slot_.size(); ++i) templates_[slot_[i]] = free[i] * unit_[i] * scale;
   if (parameter_.kind == Held::correlation) {
-    const std::size_t k = unit_.size();
-    roots_[0] = free[k - 2];
-    roots_[1] = free[k - 1];
-    const double b = roots_[1] * roots_[1] * unit_[k - 1];
-    templates_[place(parameter_.term, 0, 0)] = roots_[0] * roots_[0] * unit_[k - 2];
+    const std::size_t k = slot_.size();
+    roots_[0] = free[k];
+    roots_[1] = free[k + 1];
+    const double b = roots_[1] * roots_[1] * unit_[k + 1] * scale;
+    templates_[place(parameter_.term, 0, 0)] = roots_[0] * roots_[0] * unit_[k] * scale;
     templates_[place(parameter_.term, 1, 0)] = b * std::sin(at);
     templates_[place(parameter_.term, 1, 1)] = b * std::cos(at);
   }
@@ -153,27 +176,34 @@ void HeldDeviance::fill_templates(const std::vector<double>& free, double at) {
 double HeldDeviance::value(const std::vector<double>& free, double at) {
   at_ = at;
   fill_templates(free, at);
+  if (dense_) {
+    if (parameter_.kind == Held::coefficient) dense_->hold_coefficients(held_row_, at - held_offset_);
+    return value_ = dense_->value(theta_.data(), sigma_);
+  }
   if (parameter_.kind == Held::coefficient) f_.hold_coefficients(held_row_, at - held_offset_);
   value_ = f_.value(theta_.data());
-  const auto n = static_cast<double>(A_.n);
-  if (!explicit_sigma()) {
-    sigma_ = std::sqrt(f_.pls().pwrss() / n);
-  } else {
+  if (explicit_sigma())
     value_ = f_.pls().criterion(Likelihood::ml, sigma_ * sigma_);
-  }
+  else
+    sigma_ = std::sqrt(f_.pls().pwrss() / static_cast<double>(A_.n));
   return value_;
 }
 
 void HeldDeviance::gradient(std::vector<double>& out) {
-  const double variance = sigma_ * sigma_;
-  f_.pls().gradient_at_scale(1 / variance, entry_gradient_.data());
+  double by_sigma = 0;
+  if (dense_) {
+    by_sigma = dense_->gradient(entry_gradient_.data());
+  } else {
+    const double variance = sigma_ * sigma_;
+    f_.pls().gradient_at_scale(1 / variance, entry_gradient_.data());
+    by_sigma = 2 * static_cast<double>(A_.n) - 2 * f_.pls().pwrss() / variance;
+  }
   if (is_turned()) turn_gradient();
   const double scale = in_residuals();
   for (std::size_t i = 0; i < slot_.size(); ++i) out[i] = entry_gradient_[slot_[i]] * unit_[i] * scale;
-  double by_log_sigma = 2 * static_cast<double>(A_.n) - 2 * f_.pls().pwrss() / variance;
-  if (explicit_sigma())
-    for (int slot : slot_) by_log_sigma -= entry_gradient_[slot] * templates_[slot];
-  add_special(by_log_sigma, out);
+  if (explicit_sigma() && !dense_)
+    for (int slot : slot_) by_sigma -= entry_gradient_[slot] * templates_[slot];
+  add_special(by_sigma, out);
 }
 
 // By the entries of the turned template: those of L times the rotation's transpose, then the turn's on the left.
@@ -188,15 +218,16 @@ void HeldDeviance::turn_gradient() {
     for (int i = 0; i < s; ++i) g[i + c * s] = small::dot(s, turn_.back.data() + i * s, turned.data() + c * s);
 }
 
-void HeldDeviance::add_special(double by_log_sigma, std::vector<double>& out) {
+void HeldDeviance::add_special(double by_sigma, std::vector<double>& out) {
+  if (dense_ && sigma_is_free()) out.back() = by_sigma * reference_;
   switch (parameter_.kind) {
     case Held::sigma:
-      slope_ = by_log_sigma;
+      slope_ = dense_ ? by_sigma * sigma_ : by_sigma;
       break;
     case Held::sd: {
       const double by_entry = entry_gradient_[place(parameter_.term, 0, 0)];
-      slope_ = by_entry / sigma_;
-      out.back() = by_log_sigma - by_entry * at_ / sigma_;
+      slope_ = by_entry / template_unit();
+      if (!dense_) out.back() = by_sigma - by_entry * at_ / sigma_;
       break;
     }
     case Held::correlation: {
@@ -205,29 +236,44 @@ void HeldDeviance::add_special(double by_log_sigma, std::vector<double>& out) {
       const double b =
           sine * templates_[place(parameter_.term, 1, 0)] + cosine * templates_[place(parameter_.term, 1, 1)];
       slope_ = b * (cosine * x - sine * y);
-      const std::size_t k = unit_.size();
-      out[k - 2] = 2 * roots_[0] * entry_gradient_[place(parameter_.term, 0, 0)] * unit_[k - 2];
-      out[k - 1] = 2 * roots_[1] * (sine * x + cosine * y) * unit_[k - 1];
+      const std::size_t k = slot_.size();
+      const double scale = in_residuals();
+      out[k] = 2 * roots_[0] * entry_gradient_[place(parameter_.term, 0, 0)] * unit_[k] * scale;
+      out[k + 1] = 2 * roots_[1] * (sine * x + cosine * y) * unit_[k + 1] * scale;
       break;
     }
     case Held::coefficient:
-      slope_ = 2 * f_.pls().multiplier() / (sigma_ * sigma_);
+      slope_ = dense_ ? 2 * dense_->multiplier() : 2 * f_.pls().multiplier() / (sigma_ * sigma_);
       break;
   }
 }
 
-double HeldDeviance::unit_for_differences() const {
-  if (parameter_.kind == Held::sd) return std::max(at_, 0.1 * sigma_ * f_.unit()[place(parameter_.term, 0, 0)]);
-  return parameter_.kind == Held::coefficient ? sigma_ * std::sqrt(f_.pls().held_variance()) : 1.0;
+// The determinant of M = I + Lambda'Z'WZ Lambda loses the digits of the identity where Z'WZ is singular.
+double HeldDeviance::rounding() const {
+  const double rest = 1e-13 * (1 + std::abs(value_));
+  if (dense_) return rest + dense_->rounding();
+  if (A_.q < A_.n) return rest;
+  double largest = 0;
+  for (std::size_t e = 0; e < theta_.size(); ++e) largest = std::max(largest, std::abs(theta_[e]) / f_.unit()[e]);
+  const double effects = std::sqrt(static_cast<double>(A_.q));
+  return rest + std::numeric_limits<double>::epsilon() * largest * largest * effects;
 }
 
-void HeldDeviance::set_templates(std::vector<double>& free, double size) const {
+bool HeldDeviance::is_accurate() const { return A_.q < A_.n || rounding() <= kRounding; }
+
+double HeldDeviance::unit_for_differences() const {
+  if (parameter_.kind == Held::sd) return std::max(at_, 0.1 * reference_ * f_.unit()[place(parameter_.term, 0, 0)]);
+  if (parameter_.kind != Held::coefficient) return 1;
+  return dense_ ? std::sqrt(dense_->held_variance()) : sigma_ * std::sqrt(f_.pls().held_variance());
+}
+
+void HeldDeviance::set_templates(std::vector<double>& free, const std::vector<double>& sizes) const {
   each_entry([&](int t, int r, int c) {
     for (std::size_t i = 0; i < slot_.size(); ++i)
-      if (slot_[i] == place(t, r, c)) free[i] = r == c ? size : 0;
+      if (slot_[i] == place(t, r, c)) free[i] = r == c ? sizes[t] : 0;
   });
   if (parameter_.kind == Held::correlation)
-    for (std::size_t i = free.size() - 2; i < free.size(); ++i) free[i] = std::sqrt(size);
+    for (int i : {0, 1}) free[slot_.size() + i] = std::sqrt(sizes[parameter_.term]);
 }
 
 void HeldDeviance::leave_zeros(std::vector<double>& free) const {
@@ -244,8 +290,9 @@ void HeldDeviance::leave_zeros(std::vector<double>& free) const {
       if (diagonal >= 0 && size < kZero) free[diagonal] = std::copysign(kAway, free[diagonal]);
     }
   if (parameter_.kind == Held::correlation)
-    for (std::size_t i = free.size() - 2; i < free.size(); ++i)
+    for (std::size_t i = slot_.size(); i < slot_.size() + 2; ++i)
       if (free[i] * free[i] < kZero) free[i] = std::sqrt(kAway);
+  if (dense_ && sigma_is_free() && std::abs(free.back()) < kZero) free.back() = kAway;
 }
 
 ProfilePoint HeldDeviance::point(bool converged) const {
@@ -253,16 +300,20 @@ ProfilePoint HeldDeviance::point(bool converged) const {
   out.at = shift_at_ + unit_at_ * at_;
   out.deviance = value_;
   out.slope = slope_ / unit_at_;
-  out.sigma = A_.unit * sigma_;
+  // Templates in units of sigma: next to zero where it is zero.
+  double sigma = std::abs(sigma_);
+  if (dense_)
+    for (double entry : theta_) sigma = std::max(sigma, kLeast * std::abs(entry));
+  out.sigma = A_.unit * sigma;
   out.converged = converged;
   std::vector<ThetaEntry> entries;
   each_entry([&](int t, int r, int c) {
-    out.theta.push_back(theta_[place(t, r, c)]);
+    out.theta.push_back(dense_ ? theta_[place(t, r, c)] / sigma : theta_[place(t, r, c)]);
     entries.push_back({terms_[t].factor, terms_[t].offset + r, terms_[t].offset + c});
   });
   ThetaAxes(A_, entries).from_axes(out.theta.data());
-  out.beta.resize(f_.pls().beta().size());
-  basis_.to_original(f_.pls().beta().data(), out.beta.data());
+  out.beta.resize(beta().size());
+  basis_.to_original(beta().data(), out.beta.data());
   return out;
 }
 

@@ -9,13 +9,21 @@
 //   correlation  the two effects come first: row 1 is b (sin at, cos at) with b >= 0, and sigma is profiled out;
 //   coefficient  the best coefficients with this one held (`Pls::hold_coefficients`), and sigma is profiled out.
 // A turned template is made a lower triangle by rotations, which the gradient goes through backwards.
+//
+// With as many random effects as rows the deviance may be least at a sigma of zero, where templates, in units of sigma,
+// have no end. Then they are in units of the response, sigma itself is free beside all but sigma, and the deviance
+// comes from the response's covariance (response_covariance.hpp), which is regular there. Where that would take too
+// long, points with so large templates that rounding hides the deviance count as not found.
+//
 // Reference: Bates, Maechler, Bolker, Walker (2015), J. Stat. Soft. 67(1), section 5.1.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "after/turned.hpp"
 #include "criterion/criterion.hpp"
+#include "criterion/response_covariance.hpp"
 
 namespace mixedmodels {
 
@@ -47,6 +55,10 @@ class HeldDeviance {
   int size() const { return static_cast<int>(unit_.size()); }
   const std::vector<double>& start() const { return start_; }
   double start_at() const { return start_at_; }
+  // Another start: the variables and, last, `at` in a unit.
+  void start_from(std::vector<double> x, double unit);
+  // Whether the deviance comes from the response's covariance.
+  bool is_dense() const { return dense_ != nullptr; }
 
   double value(const std::vector<double>& free, double at);
   // By the variables, at the point of the last `value`, and by `at`: at a minimum over the variables that is, by the
@@ -56,6 +68,10 @@ class HeldDeviance {
 
   // At the point of the last `value` and `gradient`.
   ProfilePoint point(bool converged) const;
+  // Rounding error of a difference of two values near the last one, and whether it is small beside what limits need.
+  double rounding() const;
+  bool is_accurate() const;
+
   // A step of `at` for differences, at the point of the last `value`.
   double unit_for_differences() const;
 
@@ -63,24 +79,36 @@ class HeldDeviance {
   double inner(double outer) const { return (outer - shift_at_) / unit_at_; }
   double unit_at() const { return unit_at_; }
 
-  // Diagonal templates of one size in their natural units.
-  void set_templates(std::vector<double>& free, double size) const;
+  // Diagonal templates, of one size in their natural units in every term.
+  void set_templates(std::vector<double>& free, const std::vector<double>& sizes) const;
+  // Sigma, where it is free, in units of the largest standard deviation. Only where the deviance is dense.
+  void set_sigma(std::vector<double>& free, double size) const {
+    if (sigma_is_free()) free.back() = size;
+  }
+  std::size_t terms() const { return terms_.size(); }
+  // Few rows for the random effects: the deviance may have many minima.
+  bool is_scarce() const { return 2 * A_.n < 3 * A_.q; }
   // The deviance is even in every column of a template: at a column of zeros its gradient vanishes, minimum or not.
   void leave_zeros(std::vector<double>& free) const;
 
-  int n_value() const { return f_.n_value(); }
+  int n_value() const { return f_.n_value() + (dense_ ? dense_->n_value() : 0); }
 
  private:
   void choose_variables();
   void set_start(const std::vector<double>& theta);
   void fill_templates(const std::vector<double>& free, double at);
   void turn_gradient();
-  // By `at` into slope_, and by the last variables; `by_log_sigma` with the other variables as they are.
-  void add_special(double by_log_sigma, std::vector<double>& out);
-  bool explicit_sigma() const { return parameter_.kind == Held::sigma || parameter_.kind == Held::sd; }
+  // By `at` into slope_, and by the last variables. `by_sigma` is the derivative by log sigma with the other variables
+  // as they are; by sigma with the templates as they are, where these are in units of the response.
+  void add_special(double by_sigma, std::vector<double>& out);
+  bool explicit_sigma() const { return parameter_.kind == Held::sigma || parameter_.kind == Held::sd || dense_; }
+  bool sigma_is_free() const { return parameter_.kind == Held::sd || (dense_ && parameter_.kind != Held::sigma); }
+  const std::vector<double>& beta() const { return dense_ ? dense_->beta() : f_.pls().beta(); }
+  // What templates are measured in.
+  double template_unit() const { return dense_ ? 1.0 : sigma_; }
   // Where sigma is a variable, or held, the other variables are templates times sigma over that of the fit: an effect
   // of large variance keeps its size when sigma changes, and the way to a sigma of zero is straight.
-  double in_residuals() const { return explicit_sigma() ? reference_ / sigma_ : 1.0; }
+  double in_residuals() const { return explicit_sigma() ? reference_ / template_unit() : 1.0; }
   bool is_turned() const { return parameter_.kind == Held::sd || parameter_.kind == Held::correlation; }
   // f(term, row, column) for the lower triangles of the templates, by columns.
   template <class F>
@@ -98,10 +126,11 @@ class HeldDeviance {
   ProfileParameter parameter_;
   std::vector<int> first_;  // where a term's square of entries begins
   Criterion f_;
-  Turn turn_;                          // of the parameter's term
-  double unit_at_ = 1, shift_at_ = 0;  // `at` is shift + unit times what it is in the units of the products
-  std::vector<int> slot_;              // the entry that each variable is
-  std::vector<double> unit_;           // of every variable
+  std::unique_ptr<ResponseCovariance> dense_;  // null for most models
+  Turn turn_;                                  // of the parameter's term
+  double unit_at_ = 1, shift_at_ = 0;          // `at` is shift + unit times what it is in the units of the products
+  std::vector<int> slot_;                      // the entry that each variable is
+  std::vector<double> unit_;                   // of every variable
   std::vector<double> held_row_;
   double held_offset_ = 0;
   std::vector<double> start_;

@@ -2,66 +2,117 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "criterion/differences.hpp"
 #include "kernels/small_dense.hpp"
+#include "search/descent.hpp"
 
 namespace mixedmodels {
 
 namespace {
 
-// Predicted decrease at which a point is solved, and what may be left where rounding ends the search.
-constexpr double kDecrement = 1e-11, kGoodEnough = 1e-7;
-constexpr int kMostSteps = 200;
-constexpr double kDifference = 1e-4;
 // Sizes of templates that a thorough search starts from, and decrease of the deviance by which another minimum counts.
 constexpr double kSizes[] = {1, 0.1};
+constexpr double kSmall = 0.05, kNearZero = 1e-4;
+constexpr std::size_t kMostVaried = 4;
 constexpr double kLower = 1e-7;
 
-double largest(const std::vector<double>& v) {
-  double out = 0;
-  for (double x : v) out = std::max(out, std::abs(x));
-  return out;
-}
+// The deviance of the free variables with `at` held.
+struct AtOne {
+  HeldDeviance& f;
+  double at;
+
+  double value(const std::vector<double>& x) { return f.value(x, at); }
+  void gradient(std::vector<double>& out) { f.gradient(out); }
+  double rounding() const { return f.rounding(); }
+  bool is_accurate() const { return f.is_accurate(); }
+};
+
+// The deviance of the free variables and, last, of `at` in units of its own.
+struct Together {
+  HeldDeviance& f;
+  double unit;
+  std::vector<double> free = {};
+
+  std::vector<double> start() const {
+    std::vector<double> out(f.start());
+    out.push_back(f.start_at() / unit);
+    return out;
+  }
+  double value(const std::vector<double>& x) {
+    free.assign(x.begin(), x.end() - 1);
+    return f.value(free, unit * x.back());
+  }
+  void gradient(std::vector<double>& out) {
+    f.gradient(free);
+    std::copy(free.begin(), free.end(), out.begin());
+    out.back() = unit * f.slope();
+  }
+  double rounding() const { return f.rounding(); }
+  bool is_accurate() const { return f.is_accurate(); }
+  // At the point of the last value, of which the gradient is given; the evaluator ends at another one.
+  std::vector<double> hessian(const std::vector<double>& x, const std::vector<double>& slope) {
+    std::vector<double> steps = difference_steps({x.begin(), x.end() - 1}, std::vector<double>(x.size() - 1, 1.0));
+    steps.push_back(kForward);
+    const auto gradient_at = [this](const std::vector<double>& at, std::vector<double>& out) {
+      value(at);
+      gradient(out);
+    };
+    return difference_hessian(gradient_at, x, steps, slope);
+  }
+};
 
 }  // namespace
 
 ProfileCurve::ProfileCurve(const Model& model, std::vector<ProfileTerm> terms, ProfileParameter parameter,
                            const std::vector<double>& theta, int threads)
     : f_(model, std::move(terms), parameter, theta, threads), model_(f_.size()) {
-  const auto k = static_cast<std::size_t>(f_.size());
-  for (auto* v : {&gradient_, &step_, &trial_, &trial_gradient_, &change_, &direction_}) v->resize(k);
+  if (f_.is_dense()) find_optimum();
+  direction_.resize(f_.start().size());
   solved_.push_back({f_.start_at(), f_.start(), {}});
-  value_ = f_.value(f_.start(), f_.start_at());
-  f_.gradient(gradient_);
-  optimum_ = f_.point(true);
   learn_curvature();
+}
+
+// The fit's search, in units of sigma, may have come to an end where sigma is small: from there with nothing held.
+void ProfileCurve::find_optimum() {
+  f_.value(f_.start(), f_.start_at());
+  Together all{f_, f_.unit_for_differences()};
+  std::vector<double> x = all.start(), slope(x.size());
+  all.value(x);
+  all.gradient(slope);
+  QuadraticModel model(static_cast<int>(x.size()));
+  const std::vector<double> hessian = all.hessian(x, slope);
+  std::copy(hessian.begin(), hessian.end(), model.data());
+  double value = 0;
+  descend(all, model, x, value);
+  f_.start_from(x, all.unit);
 }
 
 // The Hessian of all variables and `at`, by differences of the gradient.
 void ProfileCurve::learn_curvature() {
-  const int k = f_.size();
-  std::vector<double> free = f_.start();
-  const double at = f_.start_at(), slope = f_.slope(), h_at = kDifference * f_.unit_for_differences();
-  const double size = std::max(largest(free), 0.1);
-  std::vector<double> hessian(static_cast<std::size_t>(k) * k), cross(k);
-  for (int j = 0; j < k; ++j) {
-    const double h = kDifference * std::max(std::abs(free[j]), 0.1 * size), before = free[j];
-    free[j] += h;
-    f_.value(free, at);
-    f_.gradient(trial_gradient_);
-    free[j] = before;
-    for (int i = 0; i < k; ++i) hessian[i + j * k] = (trial_gradient_[i] - gradient_[i]) / h;
+  const std::size_t k = direction_.size(), all = k + 1;
+  f_.value(f_.start(), f_.start_at());
+  Together f{f_, f_.unit_for_differences(), f_.start()};
+  const std::vector<double> x = f.start();
+  std::vector<double> slope(all), cross(k);
+  f.gradient(slope);
+  optimum_ = f_.point(true);
+  const std::vector<double> hessian = f.hessian(x, slope);
+  for (std::size_t j = 0; j < k; ++j) {
+    std::copy_n(hessian.begin() + j * all, k, model_.data() + j * k);
+    cross[j] = hessian[j + k * all] / f.unit;
   }
-  f_.value(free, at + h_at);
-  f_.gradient(trial_gradient_);
-  const double own = (f_.slope() - slope) / h_at;
-  for (int i = 0; i < k; ++i) cross[i] = (trial_gradient_[i] - gradient_[i]) / h_at;
-  for (int j = 0; j < k; ++j)
-    for (int i = 0; i < k; ++i) model_.data()[i + j * k] = 0.5 * (hessian[i + j * k] + hessian[j + i * k]);
   model_.step(cross, direction_);
-  curvature_ = (own + small::dot(k, cross.data(), direction_.data())) / (f_.unit_at() * f_.unit_at());
+  const double own = hessian.back() / (f.unit * f.unit);
+  curvature_ = own + small::dot(static_cast<int>(k), cross.data(), direction_.data());
+  curvature_ /= f_.unit_at() * f_.unit_at();
   solved_[0].hessian = model_.hessian();
+}
+
+// From `free` to where the deviance is least; the evaluator and slope_ are left there.
+bool ProfileCurve::lowest(std::vector<double>& free, double at) {
+  AtOne held{f_, at};
+  return descend(held, model_, free, value_);
 }
 
 ProfilePoint ProfileCurve::solve(double outer, bool thorough) {
@@ -70,13 +121,13 @@ ProfilePoint ProfileCurve::solve(double outer, bool thorough) {
   f_.leave_zeros(free);
   const Solved& close = nearest(at);
   std::copy(close.hessian.begin(), close.hessian.end(), model_.data());
-  bool converged = descend(free, at);
+  bool converged = lowest(free, at);
   if (!converged) {
     // The prediction may have led astray: from the nearest point, with what is known of the optimum.
     free = nearest(at).free;
     f_.leave_zeros(free);
     std::copy(solved_[0].hessian.begin(), solved_[0].hessian.end(), model_.data());
-    converged = descend(free, at);
+    converged = lowest(free, at);
   }
   if (thorough || !converged) return best_of_many(at, converged, std::move(free));
   ProfilePoint out = f_.point(converged);
@@ -84,11 +135,8 @@ ProfilePoint ProfileCurve::solve(double outer, bool thorough) {
   return out;
 }
 
-// The lowest of what was found and of descents from the optimum and from templates of several sizes: in small samples
-// the deviance of the other parameters may have more than one minimum.
-ProfilePoint ProfileCurve::best_of_many(double at, bool converged, std::vector<double> found) {
-  ProfilePoint out = f_.point(converged);
-  std::vector<double> hessian = model_.hessian();
+// The optimum, the nearest points, and templates of several sizes; with few rows all large and small ones.
+std::vector<std::vector<double>> ProfileCurve::other_starts(double at) const {
   std::vector<std::vector<double>> starts{solved_[0].free, solved_[0].free};
   for (std::size_t i = 0; i < direction_.size(); ++i) starts.back()[i] += (at - solved_[0].at) * direction_[i];
   // The nearest points on either side may lie in different minima.
@@ -100,65 +148,47 @@ ProfilePoint ProfileCurve::best_of_many(double at, bool converged, std::vector<d
   }
   for (double size : kSizes) {
     starts.push_back(solved_[0].free);
-    f_.set_templates(starts.back(), size);
+    f_.set_templates(starts.back(), std::vector<double>(f_.terms(), size));
   }
+  if (f_.is_scarce()) add_subsets(kSmall, starts);
+  for (std::vector<double>& free : starts) f_.leave_zeros(free);
+  // A minimum next to a sigma of zero may be so narrow that leaving zero leads out of it.
+  if (f_.is_dense()) {
+    const std::size_t before = starts.size();
+    add_subsets(kNearZero, starts);
+    for (std::size_t i = before; i < starts.size(); ++i) f_.set_sigma(starts[i], kNearZero);
+    starts.push_back(predict(at));
+    starts.push_back(nearest(at).free);
+  }
+  return starts;
+}
+
+// Large templates of every set of terms, the others of size `least`.
+void ProfileCurve::add_subsets(double least, std::vector<std::vector<double>>& starts) const {
+  const std::size_t terms = f_.terms(), varied = std::min(terms, kMostVaried);
+  for (unsigned which = 1; which < 1U << varied; ++which) {
+    std::vector<double> sizes(terms, 1.0);
+    for (std::size_t t = 0; t < varied; ++t) sizes[t] = which >> t & 1U ? 1.0 : least;
+    starts.push_back(solved_[0].free);
+    f_.set_templates(starts.back(), sizes);
+  }
+}
+
+// The lowest of what was found and of descents from other starts: in small samples the deviance of the other parameters
+// may have more than one minimum.
+ProfilePoint ProfileCurve::best_of_many(double at, bool converged, std::vector<double> found) {
+  ProfilePoint out = f_.point(converged);
+  std::vector<double> hessian = model_.hessian();
+  std::vector<std::vector<double>> starts = other_starts(at);
   for (std::vector<double>& free : starts) {
-    f_.leave_zeros(free);
     std::copy(solved_[0].hessian.begin(), solved_[0].hessian.end(), model_.data());
-    if (!descend(free, at) || (out.converged && !(value_ < out.deviance - kLower))) continue;
+    if (!lowest(free, at) || (out.converged && !(value_ < out.deviance - kLower))) continue;
     out = f_.point(true);
     found = std::move(free);
     hessian = model_.hessian();
   }
   if (out.converged) solved_.push_back({at, std::move(found), std::move(hessian)});
   return out;
-}
-
-// From `free` to where the deviance is least; the evaluator and slope_ are left there.
-bool ProfileCurve::descend(std::vector<double>& free, double at) {
-  const auto k = static_cast<int>(free.size());
-  value_ = f_.value(free, at);
-  if (!std::isfinite(value_)) return false;
-  f_.gradient(gradient_);
-  for (int steps = 0; steps < kMostSteps; ++steps) {
-    model_.step(gradient_, step_);
-    const double decrement = -0.5 * small::dot(k, step_.data(), gradient_.data());
-    if (!(decrement > kDecrement)) return std::isfinite(decrement);
-    const double size = 1.5 * std::max(largest(free), 0.1), longest = largest(step_);
-    if (longest > size)
-      for (double& d : step_) d *= size / longest;
-    const double value = search_line(free, at, small::dot(k, step_.data(), gradient_.data()));
-    if (!std::isfinite(value)) {
-      f_.value(free, at);
-      f_.gradient(gradient_);
-      return decrement < kGoodEnough;
-    }
-    f_.gradient(trial_gradient_);
-    for (int i = 0; i < k; ++i) {
-      change_[i] = trial_[i] - free[i];
-      step_[i] = trial_gradient_[i] - gradient_[i];
-    }
-    model_.learn(change_, step_);
-    free = trial_;
-    gradient_ = trial_gradient_;
-    value_ = value;
-  }
-  return false;
-}
-
-// The deviance at a lower point along the step, left in trial_; NaN when there is none.
-double ProfileCurve::search_line(const std::vector<double>& free, double at, double slope) {
-  const double noise = 1e-13 * (1 + std::abs(value_));
-  double t = 1;
-  for (int halvings = 0; halvings < 30; ++halvings) {
-    for (std::size_t i = 0; i < free.size(); ++i) trial_[i] = free[i] + t * step_[i];
-    const double value = f_.value(trial_, at);
-    if (value <= value_ + 1e-4 * t * slope + noise) return value;
-    const double curve = value - value_ - t * slope;
-    const double best = std::isfinite(curve) && curve > 0 ? -0.5 * slope * t * t / curve : 0.0;
-    t = std::clamp(best, 0.1 * t, 0.5 * t);
-  }
-  return std::numeric_limits<double>::quiet_NaN();
 }
 
 const ProfileCurve::Solved& ProfileCurve::nearest(double at) const {

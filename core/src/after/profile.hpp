@@ -31,17 +31,18 @@ class ProfileCurve {
     std::vector<double> free, hessian;
   };
 
+  void find_optimum();
   void learn_curvature();
+  std::vector<std::vector<double>> other_starts(double at) const;
+  void add_subsets(double least, std::vector<std::vector<double>>& starts) const;
   ProfilePoint best_of_many(double at, bool converged, std::vector<double> found);
-  bool descend(std::vector<double>& free, double at);
-  double search_line(const std::vector<double>& free, double at, double slope);
+  bool lowest(std::vector<double>& free, double at);
   std::vector<double> predict(double at) const;
   const Solved& nearest(double at) const;
 
   HeldDeviance f_;
   QuadraticModel model_;
   double value_ = 0;
-  std::vector<double> gradient_, step_, trial_, trial_gradient_, change_;
   std::vector<double> direction_;  // of the variables by `at`, at the optimum
   ProfilePoint optimum_;
   double curvature_ = 0;

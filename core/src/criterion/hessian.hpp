@@ -11,7 +11,7 @@
 namespace mixedmodels {
 
 // m x m at the theta of the last value of f. NaN if the criterion is not finite there. Empty if cancellation would make
-// the result inaccurate (see `keeps_digits`); differences of the gradient are better then.
+// the result inaccurate (see `keeps_digits`); differences of the gradient (differences.hpp) are better then.
 std::vector<double> hessian(Criterion& f);
 
 // Derivative (count x count) of the criterion by the covariance of the effects first, first + 1 ... of a factor, at the
@@ -21,16 +21,6 @@ std::vector<double> covariance_derivative(Criterion& f, int factor, int first, i
 // Flops of that, and of a gradient, about.
 double covariance_derivative_cost(const Criterion& f, int factor, int count);
 double gradient_cost(const Criterion& f);
-
-// Differences of the exact gradient. All take the same steps, relative to theta or, where that is small, to the largest
-// entry, in natural units; the evaluator ends at another theta.
-
-// All of the Hessian at theta (m x m): forward, good to about 1e-5, or central, to 1e-6, for twice as many gradients.
-std::vector<double> difference_hessian(Criterion& f, const std::vector<double>& theta, bool forward);
-// Forward steps in each entry of theta (m), and how much of d is one.
-std::vector<double> difference_steps(const std::vector<double>& theta, const std::vector<double>& unit);
-double difference_length(const std::vector<double>& theta, const std::vector<double>& unit,
-                         const std::vector<double>& d);
 
 // What it costs, against differences of 2 m gradients; both in flops of a dense factorization, about.
 struct HessianCost {

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "criterion/differences.hpp"
 #include "criterion/hessian.hpp"
 #include "criterion/ztviz.hpp"
 #include "kernels/eigen.hpp"

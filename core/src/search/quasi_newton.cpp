@@ -6,6 +6,7 @@
 
 #include "kernels/small_dense.hpp"
 #include "search/coordinates.hpp"
+#include "search/line_search.hpp"
 #include "search/quadratic_model.hpp"
 
 namespace mixedmodels {
@@ -19,16 +20,6 @@ constexpr double kFar = 3;
 // A full step counts as a Hessian-vector product if the predicted decrease was at most kNear before it and at most
 // kLeft of that remains.
 constexpr double kNear = 1e-2, kLeft = 0.1;
-
-// A step may not much more than double the largest entry: beyond that the model is unreliable. Twice the entry would
-// be the way to its mirror image, where an even function is the same, and half of that to zero, where it is flat.
-void limit_step(const std::vector<double>& theta, std::vector<double>& step) {
-  double size = 0.1, longest = 0;
-  for (double t : theta) size = std::max(size, std::abs(t));
-  for (double d : step) longest = std::max(longest, std::abs(d));
-  if (longest > 1.5 * size)
-    for (double& d : step) d *= 1.5 * size / longest;
-}
 
 // The search moves x of `Scoring`; theta and its gradient are those of the point it stands at.
 class Search {
@@ -58,7 +49,7 @@ class Search {
         r.status = SearchStatus::interrupted;
         break;
       }
-      renew_model(true);
+      renew_model(!settings_.without.rotations);
       model_.step(gradient_, step_);
       const double predicted = r.decrement;
       r.decrement = -0.5 * small::dot(n_, step_.data(), gradient_.data());
@@ -71,7 +62,7 @@ class Search {
         r.status = SearchStatus::max_values;
         break;
       }
-      limit_step(x_, step_);
+      if (!settings_.without.step_limit) limit_step(x_, step_);
       if (!advance(r)) {
         const bool spent = f_.n_value() >= settings_.max_values;
         r.status = r.decrement <= noise(r) ? SearchStatus::converged
@@ -128,6 +119,7 @@ class Search {
   // The scoring Hessian of this point, corrected by what it has missed along the last steps.
   void renew_model(bool with_rotations) {
     scoring_.hessian(f_.pls(), f_.likelihood(), x_.data(), with_rotations, scored_.data());
+    if (settings_.without.scoring) level_model();
     if (fresh_) add_product(-0.5, seen_.back().first, seen_.back().second);
     fresh_ = false;
     std::copy(scored_.begin(), scored_.end(), model_.data());
@@ -136,6 +128,14 @@ class Search {
       add_product(1, step, change_);
       model_.learn(step, change_);
     }
+  }
+
+  // The mean of the diagonal for all variables.
+  void level_model() {
+    double sum = 0;
+    for (int i = 0; i < n_; ++i) sum += scored_[i * (static_cast<std::size_t>(n_) + 1)];
+    std::fill(scored_.begin(), scored_.end(), 0.0);
+    for (int i = 0; i < n_; ++i) scored_[i * (static_cast<std::size_t>(n_) + 1)] = sum / n_;
   }
 
   // out += a H x, H the scoring Hessian.
@@ -147,7 +147,8 @@ class Search {
   // A step and how the gradient changed along it, of which the scoring Hessians at both ends, the mean of the two, have
   // missed a part. Steps that start where the predicted decrease is large say little of the curvature here.
   void remember(double predicted) {
-    if (predicted > kFar) return seen_.clear();
+    if (settings_.without.updates) return;
+    if (predicted > kFar && !settings_.without.distance) return seen_.clear();
     if (seen_.size() == kRemembered) seen_.erase(seen_.begin());
     for (auto& [step, missed] : seen_) {
       scoring_.rotate(rotation_.data(), step.data());
@@ -160,7 +161,7 @@ class Search {
   // Whether the last step was a full one from a small predicted decrease and has confirmed the predicted curvature: a
   // product of the exact Hessian with the Newton direction.
   bool confirms(double predicted, double left) const {
-    return full_ && predicted <= kNear && left <= kLeft * predicted &&
+    return !settings_.without.confirmed && full_ && predicted <= kNear && left <= kLeft * predicted &&
            std::abs(curvature_ - 2 * predicted) <= predicted;
   }
 
@@ -172,17 +173,12 @@ class Search {
   // Moves along the step to a point of lower criterion, or says that there is none.
   bool advance(SearchResult& r) {
     const double slope_along = small::dot(n_, step_.data(), gradient_.data());
-    double t = 1, value = 0;
-    for (int halvings = 0;; ++halvings) {
-      for (int i = 0; i < n_; ++i) trial_[i] = x_[i] + t * step_[i];
-      value = value_at(trial_);
-      if (value <= r.value + 1e-4 * t * slope_along + noise(r)) break;
-      // The predicted decrease of so short a step is within rounding.
-      if (-t * slope_along <= noise(r) || halvings == 30 || f_.n_value() >= settings_.max_values) return false;
-      const double curve = value - r.value - t * slope_along;
-      const double best = std::isfinite(curve) && curve > 0 ? -0.5 * slope_along * t * t / curve : 0.0;
-      t = std::clamp(best, 0.1 * t, 0.5 * t);
-    }
+    const Line line{r.value, slope_along, noise(r)};
+    const auto [t, value] = lower_along(line, settings_.max_values - f_.n_value(), [&](double part) {
+      for (int i = 0; i < n_; ++i) trial_[i] = x_[i] + part * step_[i];
+      return value_at(trial_);
+    });
+    if (t == 0) return false;
     find_gradient(r);
     r.theta = theta_;
     r.value = value;
@@ -205,6 +201,7 @@ class Search {
   // Small diagonal entries are set to zero where the criterion does not mind: all at once, or else the smaller
   // half of them and then the others.
   void try_zeros(SearchResult& r) {
+    if (settings_.without.zeros) return;
     std::vector<int> small_entries;
     for (int e = 0; e < f_.m(); ++e)
       if (f_.entries()[e].row == f_.entries()[e].column && r.theta[e] != 0 &&

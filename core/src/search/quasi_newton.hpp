@@ -16,11 +16,25 @@
 
 namespace mixedmodels {
 
+// Heuristics that a search leaves out, to show what each is worth (benchmarks/ablation.py); none in a fit.
+struct Without {
+  bool second_start = false;  // of the two starts by moments
+  bool scoring = false;       // the scoring Hessian: its mean diagonal in its place
+  bool updates = false;       // corrections by the last steps
+  bool distance = false;      // that steps from afar are forgotten
+  bool rotations = false;     // the curvature given to rotations
+  bool step_limit = false;
+  bool zeros = false;      // that small diagonal entries are tried at zero
+  bool confirmed = false;  // that a last step may be the check's product with the Hessian
+  bool saddles = false;    // that saddles are left
+};
+
 struct SearchSettings {
   int max_values = 1000;
   double decrement = 1e-11;  // predicted decrease at which a search stops, in units of the criterion
   double zero = 1e-3;        // diagonal entries below this (in natural units) are tried at zero
   bool model = true;         // whether the result is to have its model
+  Without without = {};
 };
 
 enum class SearchStatus { converged, stalled, max_values, not_finite, interrupted };

@@ -56,6 +56,7 @@ class Driver {
       if (found.status == SearchStatus::max_values && !small) return;  // a point on the way
       std::vector<double> from;
       if (!at.downhill.empty()) {
+        if (settings_.search.without.saddles) return;
         from = lower_point(f_, found.theta, at);
         if (from.empty()) return at.downhill.clear();  // the curvature has been tried and is rounding
       } else if (settings_.restart && !small) {
@@ -137,6 +138,7 @@ class Driver {
 Fit fit(Criterion& f, std::vector<std::vector<double>> starts, const FitSettings& settings, const Idle* idle,
         const Progress& progress) {
   Driver driver(f, settings, idle, progress);
+  if (settings.search.without.second_start) starts.resize(1);
   for (std::vector<double>& start : starts) start = driver.without_idle(std::move(start));
   std::size_t lowest = 0;
   SearchResult found = driver.search(starts[0]);

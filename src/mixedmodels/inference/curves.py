@@ -33,6 +33,9 @@ FIRST_STEP = 3.0
 # Flops of a factorization below which a search from other starts is affordable: with few data the
 # deviance of the other parameters may have several minima.
 _SMALL = 1e6
+# Random effects for a row from which on the fit may be at one of several minima. With as many
+# effects as rows every point is searched from many starts.
+_FEW_ROWS = 2.0 / 3.0
 # Largest unit of a standard deviation, in residual standard deviations and natural units of theta.
 _LARGEST_UNIT = 30.0
 # Distance of log sigma from its estimate from which on its profile may count as level, and slope of
@@ -98,6 +101,7 @@ class Curve:
         optimum: The point there.
         small: Whether a search from other starts is affordable.
         ceiling: Deviance from which on the profile of a correlation is flat, else infinity.
+        thorough: Whether every point is searched from many starts.
         saturated: Whether sigma is the parameter and its profile may be level down to zero.
     """
 
@@ -123,13 +127,18 @@ class Curve:
             w, best.at, best.deviance, 0.0, slope, best.theta, best.sigma, best.beta
         )
         self.small = fitted.model.analysis.flops < _SMALL
-        self.saturated = parameter.kind == "sigma" and _is_saturated(fitted)
+        self._as_many_effects_as_rows = _is_saturated(fitted)
+        self.saturated = parameter.kind == "sigma" and self._as_many_effects_as_rows
         self._without: ProfilePoint | None = None  # the lower of two models without one effect
         if parameter.kind == "cor":
             term, *effects = parameter.place
             without = (core("sd", [term, effect, 0]).solve(0.0) for effect in effects)
             self._without = min(without, key=lambda point: point.deviance)
         self.ceiling = inf if self._without is None else self._without.deviance
+        rows, random = fitted.solution.n, _effects(fitted)
+        self.thorough = self.small and random >= rows
+        if self.small and random > _FEW_ROWS * rows:
+            self.computed(w, thorough=True)  # refuses a fit that is not at its lowest minimum
         if not fitted.optsum.converged:
             self.point(self.optimum.w)  # refuses a fit that is not at its minimum
 
@@ -192,16 +201,15 @@ class Curve:
         if found is None:
             value = to_value(self.parameter.kind, self._to_held(w))
             raise NoLimitError(
-                f"The profile of {self.parameter.name} cannot be computed at {value:g}: the search "
-                "over the other parameters did not converge. Rescale the covariates or simplify "
-                "the random effects."
+                f"The profile of {self.parameter.name} cannot be computed at {value:g}: "
+                f"{self._reason()}"
             )
         return found
 
     def computed(self, w: float, *, thorough: bool = False) -> Point | None:
         """The point, or None where the search over the other parameters does not converge."""
         held = self._to_held(w)
-        solved = self._core.solve(held, thorough)
+        solved = self._core.solve(held, thorough or self.thorough)
         if self._without is not None and not solved.deviance < self.ceiling:
             solved = self._without
         if not solved.converged:
@@ -230,8 +238,20 @@ class Curve:
             w = 0.5 * (w + inner.w)
         raise NoLimitError(
             f"The profile of {self.parameter.name} cannot be computed beyond "
-            f"{to_value(self.parameter.kind, inner.held):g}: the search over the other parameters "
-            "did not converge. Rescale the covariates or simplify the random effects."
+            f"{to_value(self.parameter.kind, inner.held):g}: {self._reason()}"
+        )
+
+    def _reason(self) -> str:
+        """Why the minimum over the other parameters cannot be found, and what to do."""
+        if self._as_many_effects_as_rows:
+            return (
+                "the model is saturated (there are as many fixed and random effects as rows), and "
+                "the best of the other parameters leave too small a residual for the deviance to "
+                "be computed. Simplify the random effects."
+            )
+        return (
+            "the search over the other parameters did not converge. Rescale the covariates or "
+            "simplify the random effects."
         )
 
     # -- models without residuals ----------------------------------------------------------
@@ -256,6 +276,15 @@ class Curve:
             "well without residuals. The lower limit is 0."
         )
 
+    def jump_note(self, last: Point) -> str:
+        """What a user should know where a saturated model's deviance jumps."""
+        return (
+            f"The profile of {self.parameter.name} cannot be followed beyond "
+            f"{to_value(self.parameter.kind, last.held):.6g}, where the lowest deviance found "
+            "jumps: there are as many random effects as rows, and the deviance of the other "
+            "parameters has many minima. Simplify the random effects."
+        )
+
     def starts_level(self) -> bool:
         """The same of the estimate, where the slope is zero anyway: whether a larger sigma fits."""
         if not self.saturated:
@@ -264,11 +293,15 @@ class Curve:
         return larger is not None and larger.deviance - self.minimum < _LEVEL
 
 
-def _is_saturated(fitted: Fitted) -> bool:
-    """Whether there are as many fixed and random effects as rows."""
+def _effects(fitted: Fitted) -> int:
+    """The number of random effects."""
     templates = fitted.model.templates
-    random = sum(
+    return sum(
         size * templates.n_levels[group]
         for size, group in zip(templates.sizes, templates.groups, strict=True)
     )
-    return random + fitted.solution.p >= fitted.solution.n
+
+
+def _is_saturated(fitted: Fitted) -> bool:
+    """Whether there are as many fixed and random effects as rows."""
+    return _effects(fitted) + fitted.solution.p >= fitted.solution.n

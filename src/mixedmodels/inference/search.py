@@ -69,6 +69,7 @@ def _search(curve: Curve, zeta: float, tolerance: float, guess: float | None) ->
             return -inf
         met = abs(found.deviance - wanted) <= tolerance
         if met or _close(inner, outer) or (found.w == bound and not beyond):
+            _refuse_jump(curve, found, inner, None if met else outer)
             lower = _lower(curve, found) if minima else None
             if lower is None or lower.deviance >= wanted - tolerance:
                 return found.held
@@ -134,6 +135,12 @@ def _extend(curve: Curve, inner: Point, zeta: float) -> float:
 def _close(inner: Point, outer: Point | None) -> bool:
     """Whether no number lies between."""
     return outer is not None and abs(outer.w - inner.w) <= _CLOSE * (1.0 + abs(inner.w))
+
+
+def _refuse_jump(curve: Curve, found: Point, inner: Point, outer: Point | None) -> None:
+    """Raise where the lowest deviance of many searches jumps: one of them has missed a minimum."""
+    if curve.thorough and outer is not None and outer.deviance - inner.deviance > _JUMP:
+        raise NoLimitError(curve.jump_note(found))
 
 
 def _jumps(inner: Point, outer: Point) -> bool:

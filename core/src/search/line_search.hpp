@@ -1,0 +1,48 @@
+// Purpose: the length of a step at which a function has become lower, by halving on an interpolated parabola.
+// Reference: Nocedal and Wright (2006), Numerical Optimization, section 3.5.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace mixedmodels {
+
+// A function along a step, t from 0 to 1.
+struct Line {
+  double value, slope;  // at t = 0
+  double noise;         // rounding error of a difference of two values
+};
+
+constexpr int kMostTries = 31;
+
+struct LinePoint {
+  double t, value;
+};
+
+// The first point that is lower by a part of what the slope promises; t is zero when there is none. The promise of the
+// shortest step is more than rounding. At most `most` values are computed, and one in any case.
+template <typename Value>
+LinePoint lower_along(const Line& line, int most, Value value_at) {
+  double t = 1;
+  for (int left = std::min(most, kMostTries) - 1;; --left) {
+    const double value = value_at(t), promised = t * line.slope;
+    if (value <= line.value + 1e-4 * promised + line.noise) return {t, value};
+    if (-promised <= line.noise || left <= 0) return {0, line.value};
+    const double curve = value - line.value - promised;
+    const double best = std::isfinite(curve) && curve > 0 ? -0.5 * promised * t / curve : 0.0;
+    t = std::clamp(best, 0.1 * t, 0.5 * t);
+  }
+}
+
+// A step may not much more than double the largest entry: beyond that a model is unreliable. Twice the entry would
+// be the way to its mirror image, where an even function is the same, and half of that to zero, where it is flat.
+inline void limit_step(const std::vector<double>& at, std::vector<double>& step) {
+  double size = 0.1, longest = 0;
+  for (double x : at) size = std::max(size, std::abs(x));
+  for (double d : step) longest = std::max(longest, std::abs(d));
+  if (longest > 1.5 * size)
+    for (double& d : step) d *= 1.5 * size / longest;
+}
+
+}  // namespace mixedmodels
