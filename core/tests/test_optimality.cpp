@@ -72,7 +72,7 @@ TEST(the_predicted_decrease_is_larger_away_from_the_optimum) {
   for (double& t : near) t *= 1.02;
   const mm::Optimality v = exactly(subject.f, near);
   // Near the optimum the quadratic model promises what there is.
-  CHECK_ERROR("promised decrease", check::relative(v.decrement, v.value - found.value, 0.0), 0.1);
+  CHECK_ERROR("predicted decrease", check::relative(v.decrement, v.value - found.value, 0.0), 0.1);
 }
 
 // A model that is wrong by one factor: one product with the exact Hessian comes to the same promise.
@@ -104,7 +104,7 @@ TEST(a_confirmed_step_is_a_product) {
     check::at("seed " + std::to_string(seed) + s.kind);
     Subject subject(s);
     mm::SearchSettings settings;
-    settings.decrement = 1e-5;  // stops early, so that something is promised
+    settings.decrement = 1e-5;  // stops early, so that a decrease is left
     const mm::SearchResult found = mm::quasi_newton(subject.f.use(kMl), subject.f.start(), settings, {});
     const bool zero = std::any_of(found.theta.begin(), found.theta.end(), [](double t) { return t == 0; });
     if (!found.confirmed || zero) continue;

@@ -26,11 +26,11 @@ template <typename Value>
 LinePoint lower_along(const Line& line, int most, Value value_at) {
   double t = 1;
   for (int left = std::min(most, kMostTries) - 1;; --left) {
-    const double value = value_at(t), promised = t * line.slope;
-    if (value <= line.value + 1e-4 * promised + line.noise) return {t, value};
-    if (-promised <= line.noise || left <= 0) return {0, line.value};
-    const double curve = value - line.value - promised;
-    const double best = std::isfinite(curve) && curve > 0 ? -0.5 * promised * t / curve : 0.0;
+    const double value = value_at(t), predicted = t * line.slope;
+    if (value <= line.value + 1e-4 * predicted + line.noise) return {t, value};
+    if (-predicted <= line.noise || left <= 0) return {0, line.value};
+    const double curve = value - line.value - predicted;
+    const double best = std::isfinite(curve) && curve > 0 ? -0.5 * predicted * t / curve : 0.0;
     t = std::clamp(best, 0.1 * t, 0.5 * t);
   }
 }
