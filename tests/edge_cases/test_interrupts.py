@@ -84,7 +84,7 @@ CALLS: dict[str, Callable[[LinearMixedFit], Callable[[], Any]]] = {
     "gradient": lambda fit: repeated(lambda t: fit.model.gradient(t * fit.theta)),
     "hessian": lambda fit: repeated(lambda t: fit.model.hessian(t * fit.theta)),
     "influence of levels": lambda fit: lambda: fit.influence("a"),
-    "influence of rows": lambda fit: fit.influence,
+    "influence of rows": lambda fit: lambda: fit.influence(exact=True),
     "profile": lambda fit: fit.profile,
     "bootstrap": lambda fit: lambda: fit.bootstrap(10**5),
     "simulate": lambda fit: lambda: fit.simulate(3_000),

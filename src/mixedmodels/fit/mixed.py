@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -32,11 +33,24 @@ from mixedmodels.inference.information import unknown_message, variance_informat
 from mixedmodels.inference.wald import anova_table
 from mixedmodels.lazy import late_module
 from mixedmodels.plots.backend import as_svg, can_draw, on_white
-from mixedmodels.report.chapters import PageValues, RandomPart, chapters, component_section
+from mixedmodels.report.chapters import (
+    Chapter,
+    PageValues,
+    RandomPart,
+    chapters,
+    component_section,
+)
 from mixedmodels.report.page import Picture, render_page
-from mixedmodels.report.sections import Table
+from mixedmodels.report.sections import Paragraph, Section, Table
 from mixedmodels.storage.files import check_target, write_whole
 from mixedmodels.storage.fits import save_fit
+
+if TYPE_CHECKING:
+    from mixedmodels.marginal import means as _means
+    from mixedmodels.marginal import source as _source
+else:
+    _means = late_module("mixedmodels.marginal.means")
+    _source = late_module("mixedmodels.marginal.source")
 
 _metadata = late_module("importlib.metadata")
 
@@ -53,6 +67,12 @@ _CAPTIONS = {
     "plot_qq": "Residuals against normal quantiles, with a pointwise 95 % band.",
     "plot_qq_ranef": "Conditional modes against normal quantiles.",
 }
+
+
+# Factors, and levels of a factor, whose means a report has.
+_MOST_FACTORS, _MOST_LEVELS = 6, 30
+# Fits that the checks of a report take, and up to how many seconds and rows they are made unasked.
+_REFITS, _PATIENCE, _MOST_ROWS = 200, 10.0, 20_000
 
 
 class MixedFit(
@@ -94,16 +114,24 @@ class MixedFit(
         """
         save_fit(self._fitted, path)
 
-    def report(self, path: str | os.PathLike[str], *, pictures: bool = True) -> None:
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        pictures: bool = True,
+        checks: bool | None = None,
+    ) -> None:
         """Write the fit as one HTML file that needs no other, for any screen and for print.
 
         The model in words and as an equation, coefficients with limits and tests, variance
-        components with limits, R squared and intraclass correlations, pictures, and how the
-        optimum was found.
+        components with limits, R squared and intraclass correlations, marginal means of factors,
+        the checks of `check`, pictures, and how the optimum was found.
 
         Args:
             path: Where to write, in one step; a file that is there is replaced.
             pictures: Whether to draw; without matplotlib nothing is drawn and the page says so.
+            checks: Whether to check the model's assumptions, for which it is fitted to simulated
+                data; if None, where that takes seconds only.
 
         Raises:
             FileError: The file cannot be written there.
@@ -128,13 +156,13 @@ class MixedFit(
         page = render_page(
             values.formula,
             notes,
-            chapters(self._page_values()),
+            chapters(self._page_values(checks)),
             list(self._drawn()) if pictures and can_draw() else [],
             f"mixedmodels {_metadata.version('mixedmodels')}",
         )
         write_whole(path, page.encode("utf-8", "backslashreplace"))
 
-    def _page_values(self) -> PageValues:
+    def _page_values(self, checks: bool | None) -> PageValues:
         design, method = self._design, degrees(self._fitted, "satterthwaite")
         fixed = coef_table(self._kept_names, method)
         estimate, error, df = (fixed[k].to_numpy() for k in ("estimate", "std_error", "df"))
@@ -164,7 +192,36 @@ class MixedFit(
             search=self._search(),
             message=self._optsum.message,
             made=f"Reported on {made.isoformat()}",
+            others=(
+                Chapter("Marginal means", list(self._factor_means(method))),
+                Chapter("Checks", list(self._checked(checks))),
+            ),
         )
+
+    def _factor_means(self, method: Degrees) -> Iterator[Section]:
+        """Means of the levels of each factor of the fixed part."""
+        source, wanted = _source.source_of(self._fitted, method), _means.Wanted()
+        factors = [
+            name
+            for name, variable in self._design.variables.items()
+            if variable.levels is not None and len(variable.levels) <= _MOST_LEVELS
+        ]
+        for name in factors[:_MOST_FACTORS]:
+            try:
+                found = _means.marginal_means(
+                    self._design, source, self._scale, name, None, None, wanted
+                )
+            except MixedModelsError as error:
+                yield Paragraph((f"Means of {name}: {error}",))
+                continue
+            yield from found._sections()  # noqa: SLF001
+
+    def _checked(self, asked: bool | None) -> Iterator[Section]:
+        """The page of checks, where it is asked for or takes seconds only."""
+        long = _REFITS * self._optsum.seconds > _PATIENCE or self.nobs > _MOST_ROWS
+        if asked is False or (asked is None and long) or not self.sigma > 0.0:
+            return
+        yield from self.check(progress=False)._sections()  # noqa: SLF001
 
     def _term_tests(self, method: Degrees) -> pd.DataFrame | None:
         """F tests, where there is a term beside the intercept."""

@@ -22,7 +22,7 @@ from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, coef_table
 from mixedmodels.naming import first_few
-from mixedmodels.plots.coefficients import plot_coefficients
+from mixedmodels.plots.estimates import plot_estimates
 from mixedmodels.plots.ranef import MOST_NAMED, Renaming, Sort, plot_qq_ranef, plot_ranef
 from mixedmodels.plots.residuals import (
     MOST_LEVELS,
@@ -313,7 +313,9 @@ class Pictures(Values):
         estimate, error, df = (table[name].to_numpy() for name in ("estimate", "std_error", "df"))
         lower, upper = wald_limits(estimate, error, df, level)
         drawn = pd.DataFrame({"estimate": estimate, "lower": lower, "upper": upper}, table.index)
-        return plot_coefficients(drawn, level=level, ax=ax, figsize=figsize)
+        return plot_estimates(
+            drawn, title="Fixed effects", level=level, zero=0.0, ax=ax, figsize=figsize
+        )
 
     # -- what the pictures need ---------------------------------------------------------
 

@@ -16,7 +16,7 @@ from mixedmodels.marginal.comparing import Origin, compared
 from mixedmodels.marginal.functions import means_table
 from mixedmodels.marginal.layout import group_of, grouped_tables, in_lines
 from mixedmodels.marginal.letters import compact_letters
-from mixedmodels.plots.means import plot_means
+from mixedmodels.plots.estimates import plot_estimates
 from mixedmodels.report.results import TableResult
 from mixedmodels.report.sections import Section
 from mixedmodels.settings import check_level
@@ -116,7 +116,7 @@ class Estimates(TableResult):
         drawn = self.table[["estimate", "lower", "upper"]].copy()
         drawn.index = pd.Index(list(functions.texts))
         groups = [group_of(functions, j) for j in range(len(drawn))]
-        return plot_means(
+        return plot_estimates(
             drawn, groups, title=self.origin.title, level=view.level, zero=self._zero(),
             ax=ax, figsize=figsize,
         )  # fmt: skip

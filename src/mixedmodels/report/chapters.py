@@ -137,14 +137,14 @@ def equation(values: PageValues) -> tuple[str, ...]:
         first = 0 if "(Intercept)" in names else 1
         fixed = [_product(_indexed("β", first + k), name) for k, name in enumerate(names)]
     random, distributions, number = [], [], 0
-    for part in values.random:
+    for term, part in enumerate(values.random):
         symbols = []
         for name in part.effects:
             symbols.append(_indexed("b", number))
             random.append(_product(f"{symbols[-1]}[{part.group}]", name))
             number += 1
         what = symbols[0] if len(symbols) == 1 else f"({', '.join(symbols)})"
-        spread = "σ²" if len(symbols) == 1 else "Σ"
+        spread = _indexed("τ", term) + "²" if len(symbols) == 1 else _indexed("Σ", term)
         distributions.append(f"{what} ~ N(0, {spread}) for every level of {part.group}")
     terms = [*fixed, *random, *(["offset"] if values.shifted else []), "ε"]
     residual = "ε ~ N(0, σ² / weight)" if values.weighted else "ε ~ N(0, σ²)"

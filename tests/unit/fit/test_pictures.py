@@ -165,7 +165,7 @@ def test_report_of_every_kind_of_fit(tmp_path: Path, kind: str) -> None:
         warnings.simplefilter("error")
         fit.report(path, pictures=False)
     text = path.read_text(encoding="utf-8")
-    order = ["The model", "Fixed effects", "Random effects", "How it was fitted"]
+    order = ["The model", "Fixed effects", "Random effects", "Checks", "How it was fitted"]
     assert re.findall("<h2>([^<]+)</h2>", text) == order
     assert f"{fit.nobs:,} observations" in text
     assert "nan" not in re.sub("<style>.*?</style>", "", text, flags=re.DOTALL).replace(
@@ -173,6 +173,16 @@ def test_report_of_every_kind_of_fit(tmp_path: Path, kind: str) -> None:
     )
     for name in fit.coef_table().index if fit.beta.size else ():
         assert html.escape(str(name)) in text
+
+
+def test_report_with_means_of_factors_and_without_checks(tmp_path: Path) -> None:
+    path = tmp_path / "fit.html"
+    fit = mm.lmer("score ~ Machine + (1 | Worker)", mm.load_dataset("machines"))
+    fit.report(path, pictures=False, checks=False)
+    text = path.read_text(encoding="utf-8")
+    assert "<h2>Marginal means</h2>" in text
+    assert "<h2>Checks</h2>" not in text
+    assert f"{fit.emmeans('Machine')['estimate'].iloc[0]:.3f}" in text
 
 
 def test_report_to_nowhere(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from scipy.special import ndtr
 import mixedmodels as mm
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.bootstrap import plot_bootstrap
-from mixedmodels.plots.coefficients import plot_coefficients
+from mixedmodels.plots.estimates import plot_estimates
 from mixedmodels.plots.pairs import plot_profile_pairs
 from mixedmodels.plots.profiles import plot_profile, plot_profile_density
 from mixedmodels.plots.ranef import plot_qq_ranef, plot_ranef
@@ -183,7 +183,7 @@ def test_coefficients() -> None:
         {"estimate": [1.0, -20.0, 0.5], "lower": [0.5, -25.0, -1.0], "upper": [1.5, -15.0, 2.0]},
         index=["x", "a very long name of a coefficient: of something", "z"],
     )
-    (axes,) = drawn(plot_coefficients(table))
+    (axes,) = drawn(plot_estimates(table, title="Fixed effects", level=0.95, zero=0.0))
     assert [text.get_text() for text in axes.texts] == [
         "1  [0.5, 1.5]",
         "−20  [−25, −15]",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.plots.palette import palette_of
-from mixedmodels.plots.style import one_axes, reference, shorten, styled
+from mixedmodels.plots.style import one_axes, reference, short_labels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,13 +21,13 @@ _LONGEST = 44
 
 
 @styled
-def plot_means(
+def plot_estimates(
     table: pd.DataFrame,
-    groups: Sequence[str],
+    groups: Sequence[str] | None = None,
     *,
     title: str,
     level: float,
-    zero: float | None,
+    zero: float | None = None,
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
@@ -35,13 +35,14 @@ def plot_means(
 
     Args:
         table: Columns `estimate`, `lower`, `upper`; one row per estimate, labelled.
-        groups: For each row the heading that it stands under, or "".
+        groups: For each row the heading that it stands under, or ""; None for no headings.
         title: Title of the picture.
         level: Coverage of the limits, for the axis.
         zero: What estimates are compared with, or None.
         ax: Axes to draw in; a new figure if None.
         figsize: Size of a new figure, in inches; from the number of rows if None.
     """
+    groups = [""] * len(table) if groups is None else groups
     headings = [name for name in dict.fromkeys(groups) if name]
     count = len(table) + len(headings)
     figure, axes = one_axes(ax, figsize or (7.0, 1.0 + _ROW * max(count, 2)))
@@ -67,7 +68,10 @@ def plot_means(
             markeredgewidth=0.8,
             zorder=3,
         )
-    labels = [*_shortened(list(map(str, table.index))), *_shortened(list(marks))]
+    labels = [
+        *short_labels(list(map(str, table.index)), _LONGEST),
+        *short_labels(list(marks), _LONGEST),
+    ]
     axes.set_yticks([*places, *marks.values()], labels)
     for tick in axes.get_yticklabels()[len(table) :]:
         tick.set_fontweight("bold")
@@ -89,12 +93,6 @@ def plot_means(
             color=look.ink,
         )
     return figure
-
-
-def _shortened(names: Sequence[str]) -> list[str]:
-    """Names of some length at most, unless two that differ would then look alike."""
-    found = [shorten(name, _LONGEST) for name in names]
-    return found if len(set(found)) == len(set(names)) else list(names)
 
 
 def _places(
