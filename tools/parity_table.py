@@ -31,7 +31,7 @@ INTRODUCTION = """\
 
 Made by `python tools/parity_table.py`; the same comparisons are tests (`tests/parity`). The
 reference is lme4 1.1-31 in R 4.2.2, its optimum polished by Newton steps on its own criterion
-([how](../tests/reference/README.md)). The reference itself is good to 1e-9 relative in the
+(how: `tests/reference/README.md`). The reference itself is good to 1e-9 relative in the
 criterion, to about 1e-6 in theta and what follows from it, to 1e-5 for `insteval`, `star` and
 `chem97`.
 

@@ -1,84 +1,125 @@
-"""Runs the README and every page of docs/, and compares what they print with what they say.
+"""Runs the README and every page of docs/, compares what they print with what they say, and checks
+their links and pictures. How a page is run is in `tools.pages`, how text is compared in `printed`.
 
-A ```python block runs in the namespace of its page; a ```console block holds `$ mixedmodels ...`
-lines, which run through the command's entry point. A ```text block that follows is compared with
-what was printed, and so is the rest of a console block. How text is compared is in `printed`. A
-page runs in a fresh directory, so files that it makes vanish.
+A page runs in a fresh directory, so files that it makes vanish.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
+import importlib
+import inspect
+import pkgutil
 import re
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from printed import agrees
+from tools.pages import PAGES, TOP, pieces_of, run_page
 
-from mixedmodels.cli import main
+import mixedmodels as mm
+from mixedmodels.design.functions.table import CONSTANTS, FUNCTIONS
+from mixedmodels.formula import parse_formula
+from mixedmodels.report.results import Result
 
-TOP = Path(__file__).parents[2]
-PAGES = [TOP / "README.md", *sorted((TOP / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-class Block(NamedTuple):
-    """A fenced block, the line it starts on, and whether nothing stands between it and the last."""
-
-    language: str
-    text: str
-    line: int
-    follows: bool
+DOCS = TOP / "docs"
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCED = re.compile(r"^(```+).*?^\1$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+TREE = re.compile(r"^```\{toctree\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def blocks_of(page: str) -> Iterator[Block]:
-    end = -1
-    for match in FENCE.finditer(page):
-        between = page[end : match.start()] if end >= 0 else "x"
-        line = page.count("\n", 0, match.start()) + 1
-        yield Block(match[1], match[2], line, not between.strip())
-        end = match.end()
+def relative(path: Path) -> str:
+    return path.relative_to(TOP).as_posix()
 
 
-def run_python(block: Block, namespace: dict[str, Any], path: Path) -> str:
-    # The line numbers of a traceback are those of the page.
-    source = "\n" * block.line + block.text
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(source, str(path), "exec"), namespace)
-    return printed.getvalue()
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
-def run_console(block: Block) -> Iterator[tuple[str, str]]:
-    """Pairs (what the page says, what was printed), one per command."""
-    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
-        command, _, expected = part.partition("\n")
-        words = shlex.split(command)
-        assert words[0] == "mixedmodels", f"line {block.line}: only `mixedmodels` is run: {command}"
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            assert main(words[1:]) == 0, f"line {block.line}: {command}"
-        yield expected, printed.getvalue()
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(TOP)))
+@pytest.mark.parametrize("path", PAGES, ids=relative)
 def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, Any] = {"__name__": "page"}
-    printed = ""
-    for block in blocks_of(path.read_text(encoding="utf-8")):
-        pairs: list[tuple[str, str]] = []
-        if block.language == "python":
-            printed = run_python(block, namespace, path)
-        elif block.language == "console":
-            pairs.extend(run_console(block))
-        elif block.language == "text" and block.follows:
-            pairs.append((block.text, printed))
-        for expected, actual in pairs:
-            place = f"{path.name}, line {block.line}"
-            message = f"{place}: the page says\n{expected}\nbut this was printed\n{actual}"
-            assert agrees(expected, actual), message
+    for line, expected, actual in run_page(path).printed:
+        place = f"{path.name}, line {line}"
+        message = f"{place}: the page says\n{expected}\nbut this was printed\n{actual}"
+        assert agrees(expected, actual), message
+
+
+@pytest.mark.parametrize(
+    "path", [*PAGES, TOP / "ARCHITECTURE.md", TOP / "CONTRIBUTING.md"], ids=relative
+)
+def test_links(path: Path) -> None:
+    """Links within the project lead to files that exist; the site's build checks their headings."""
+    prose = FENCED.sub("", text_of(path))
+    targets = [t.partition("#")[0] for t in LINK.findall(prose) if not re.match(r"\w+:|#", t)]
+    assert [t for t in targets if not (path.parent / t).exists()] == []
+
+
+def test_every_picture_is_on_a_page() -> None:
+    shown = {p.text for path in PAGES for p in pieces_of(text_of(path)) if p.kind == "picture"}
+    assert shown == {path.name for path in (DOCS / "images").iterdir()}
+
+
+def test_tree_has_every_page() -> None:
+    pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in PAGES[1:]}
+    named = {"index"}
+    for index in DOCS.rglob("index.md"):
+        for tree in TREE.findall(text_of(index)):
+            names = [line for line in tree.splitlines() if line and not line.startswith(":")]
+            named |= {(index.parent / name).relative_to(DOCS).as_posix() for name in names}
+    assert named == pages
+
+
+def test_reference_has_every_public_name() -> None:
+    text = "".join(text_of(path) for path in (DOCS / "api").glob("*.md"))
+    named = set(re.findall(r"auto\w+:: mixedmodels\.(\w+)(?:\(\))?$", text, re.MULTILINE))
+    assert named == set(mm.__all__) - {"__version__"}
+
+
+def test_reference_has_every_role_of_a_fit() -> None:
+    documented = re.findall(r"members-of:: (\S+)", text_of(DOCS / "api" / "fit.md"))
+    classes = [c for c in mm.LinearMixedFit.__mro__ if any(n[0] != "_" for n in vars(c))]
+    expected = {f"{c.__module__}.{c.__qualname__}" for c in classes}
+    assert set(documented) == {name for name in expected if name.startswith("mixedmodels")}
+
+
+def results(kind: type[Result]) -> set[str]:
+    below = set().union(*(results(part) for part in kind.__subclasses__()))
+    own = set() if inspect.isabstract(kind) else {f"{kind.__module__}.{kind.__qualname__}"}
+    return below | own
+
+
+def test_reference_has_every_result() -> None:
+    for module in pkgutil.walk_packages(mm.__path__, "mixedmodels."):
+        importlib.import_module(module.name)
+    text = text_of(DOCS / "api" / "results.md")
+    assert sorted(results(Result) - set(re.findall(r"autoclass:: ([\w.]+)", text))) == []
+
+
+def test_formulas_page_has_every_function() -> None:
+    words = set(re.findall(r"[A-Za-z][\w.]*\w|[A-Z]|c", text_of(DOCS / "formulas.md")))
+    assert sorted({*FUNCTIONS, *CONSTANTS} - words) == []
+
+
+def code_in_prose(path: Path) -> list[str]:
+    prose = re.sub(r"^(```+).*?^\1$", "", text_of(path), flags=re.MULTILINE | re.DOTALL)
+    return [code.replace("\\|", "|") for code in re.findall(r"`([^`\n]+)`", prose)]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=relative)
+def test_names_in_prose_exist(path: Path) -> None:
+    """`mm.lmer`, `fit.coef_table()`, `model.pls(theta)`; `model.frame` and the like are R's."""
+    owners = {"mm": mm, "fit": mm.LinearMixedFit, "model": mm.LinearMixedModel}
+    name = r"(?<![\w.])(mm|fit|fit\.model|model)\.(?!frame\b|matrix\b|avg\b)([a-zA-Z_]\w*)"
+    pairs = re.findall(name, " ".join(code_in_prose(path)))
+    missing = [f"{o}.{n}" for o, n in pairs if not hasattr(owners[o.removeprefix("fit.")], n)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=relative)
+def test_formulas_in_prose_are_read(path: Path) -> None:
+    """Whole formulas in quotes, and terms such as `(x | g)` of R's and of our tables."""
+    codes = code_in_prose(path)
+    whole = [found for code in codes for found in re.findall(r'mm\.lmer\("([^"]+~[^"]+)"', code)]
+    terms = [f"y ~ 1 + {code}" for code in codes if re.fullmatch(r"\([^()]+\|[^()]+\)", code)]
+    for formula in whole + terms:
+        parse_formula(formula.replace("..", "x"))

@@ -133,7 +133,7 @@ class Likelihood(Values):
         `.sig01`, `.sig02`, ... are the first ones in the same order, its `.sigma` is `sigma`.
 
         Args:
-            parameters: Names; "theta_" stands for the random effects and sigma, "beta_" for the
+            parameters: Names; `theta_` stands for the random effects and sigma, `beta_` for the
                 coefficients; all if None. Effects and groups may be written as in a formula
                 (`sd(h:g.x)` for `sd(g:h.x)`, backticks); `beta(sigma)` is the coefficient of a
                 covariate called sigma.
