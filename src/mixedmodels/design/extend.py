@@ -85,9 +85,14 @@ def _regrouped(
         known[level] if not number else f"{known[level]} ({number + 1})"
         for number, level in zip(copy.tolist(), old.tolist(), strict=True)
     ]
-    return dataclasses.replace(
-        group, codes=compact.astype(np.int32).ravel(), levels=pd.Index(labels, dtype=object)
+    spec = dataclasses.replace(
+        group.spec,
+        factors=group.spec.factors[:1],
+        levels=(pd.Index(labels, dtype=object),),
+        parts=(np.arange(len(labels), dtype=np.int32),),
+        states=group.spec.states[:1],
     )
+    return dataclasses.replace(group, codes=compact.astype(np.int32).ravel(), spec=spec)
 
 
 def _nested(group: GroupingFactor, along: IntArray) -> bool:

@@ -50,22 +50,29 @@ class GroupingFactor:
     Attributes:
         name: ``"Subject"``, or ``"cask:batch"`` for an interaction.
         codes: (n,) int32 level of each row.
-        levels: (l,) levels in use, in the user's order; of an interaction the labels ``"a:A"``
-            of the observed combinations, by first factor, then second. Two combinations never have
-            one label (see `names.interaction_labels`).
         spec: How to code new data.
         n_levels: Number of levels in use.
     """
 
     name: str
     codes: IntArray
-    levels: pd.Index
     spec: GroupSpec
     n_levels: int = field(init=False)
+    _made: list[pd.Index] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        # Counted once: the length of an Index is a call through several layers.
-        object.__setattr__(self, "n_levels", len(self.levels))
+        object.__setattr__(self, "n_levels", len(self.spec.parts[0]) if self.spec.parts else 0)
+
+    @property
+    def levels(self) -> pd.Index:
+        """(l,) levels in use, in the user's order, made when they are asked for.
+
+        Of an interaction the labels ``"a:A"`` of the observed combinations, by first factor, then
+        second. Two combinations never have one label (see `names.interaction_labels`).
+        """
+        if not self._made:
+            self._made.append(combined_labels(self.spec))
+        return self._made[0]
 
 
 def code_column(name: str, rows: Rows) -> CategoricalColumn:
@@ -116,7 +123,7 @@ def build_group(
         parts = (*(part[before] for part in parts), both.level_b)
     levels = tuple(column.levels for column in used)
     spec = GroupSpec(factors, formula, levels, parts, states)
-    return GroupingFactor(name, codes, combined_labels(spec), spec)
+    return GroupingFactor(name, codes, spec)
 
 
 def match_group(spec: GroupSpec, rows: Rows) -> tuple[IntArray, BoolArray | None]:

@@ -14,7 +14,6 @@ from mixedmodels.arrays import AnyArray
 from mixedmodels.design import Design, GroupingFactor, PartPlan, TermDesign
 from mixedmodels.design.coding import Coding
 from mixedmodels.design.factors import Recipe
-from mixedmodels.design.groups import combined_labels
 from mixedmodels.design.names import group_names
 from mixedmodels.design.variables import Variable, place_in_x
 from mixedmodels.errors import FileError
@@ -171,15 +170,15 @@ def _check_term(term: TermDesign, design: Design) -> None:
 
 def _check_group(group: GroupingFactor, n: int) -> None:
     codes, levels, spec = group.codes, group.n_levels, group.spec
+    _require(
+        len(spec.factors) == len(spec.levels) == len(spec.parts) == len(spec.states) > 0,
+        f"'{group.name}' is not made of its factors",
+    )
     _require(codes.shape == (n,), f"the codes of '{group.name}' are not one for each row")
     inside = 0 < levels <= n and codes.min() >= 0 and codes.max() < levels
     _require(
         bool(inside) and bool(np.bincount(codes, minlength=levels).min()),
         f"the codes of '{group.name}' are not those of its levels",
-    )
-    _require(
-        len(spec.factors) == len(spec.levels) == len(spec.parts) == len(spec.states) > 0,
-        f"'{group.name}' is not made of its factors",
     )
     increases, alike = np.zeros(levels - 1, dtype=np.bool_), np.ones(levels - 1, dtype=np.bool_)
     for known, part in zip(spec.levels, spec.parts, strict=True):
@@ -194,10 +193,6 @@ def _check_group(group: GroupingFactor, n: int) -> None:
         increases |= alike & (step > 0)
         alike &= step == 0
     _require(bool(increases.all()), f"the levels of '{group.name}' are out of order")
-    _require(
-        combined_labels(spec).equals(group.levels),
-        f"the levels of '{group.name}' are not called as those of its factors",
-    )
 
 
 def _check_plan(plan: PartPlan, names: tuple[str, ...]) -> None:
