@@ -17,7 +17,8 @@ import pandas as pd
 import pytest
 
 import mixedmodels
-from mixedmodels import cli, commands
+from mixedmodels import cli
+from mixedmodels.commands import datasets, fit
 
 BATCH = ["fit", "Yield ~ 1 + (1 | Batch)", "dyestuff"]
 COMMAND = [sys.executable, "-m", "mixedmodels.cli"]
@@ -74,9 +75,9 @@ def test_an_interrupt() -> None:
         "import signal, sys, time\n"
         # A shell may have started the tests with the signal ignored, which children inherit.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from mixedmodels import cli, commands\n"
+        "from mixedmodels import cli\nfrom mixedmodels.commands import datasets\n"
         "def slow(arguments):\n    print('slow', flush=True)\n    time.sleep(100)\n"
-        "commands.datasets = slow\n"
+        "datasets.run = slow\n"
         "sys.exit(cli.main(['datasets']))\n"
     )
     with subprocess.Popen(
@@ -115,7 +116,7 @@ def test_every_error_is_a_message(
     def failing(_arguments: Any) -> int:
         raise error
 
-    monkeypatch.setattr(commands, "datasets", failing)
+    monkeypatch.setattr(datasets, "run", failing)
     assert cli.main(["datasets"]) == status
     captured = capsys.readouterr()
     assert said in captured.err
@@ -208,13 +209,13 @@ def test_columns_of_one_name_are_all_in_json(
 def test_warnings_are_words(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lmer = commands.lmer
+    lmer = fit.lmer
 
     def warning(*arguments: Any, **named: Any) -> Any:
         for _ in range(2):
             warnings.warn("said once", stacklevel=1)
         return lmer(*arguments, **named)
 
-    monkeypatch.setattr(commands, "lmer", warning)
+    monkeypatch.setattr(fit, "lmer", warning)
     assert cli.main(BATCH) == 0
     assert capsys.readouterr().err == "mixedmodels: warning: said once\n"
