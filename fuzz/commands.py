@@ -15,6 +15,7 @@ from typing import NamedTuple
 from fuzz import formulas
 from mixedmodels.api import lmer
 from mixedmodels.cli import main
+from mixedmodels.commands.arguments import actions_of, commands_of, make_parser
 
 
 class Command(NamedTuple):
@@ -111,8 +112,9 @@ def draw(random: Random) -> Command:
             )
         )
     arguments += _of_saved(random, arguments[0])
+    own = _options_of(arguments[0])
     for _ in range(random.randrange(4)):
-        arguments.append(random.choice(_OPTIONS))
+        arguments.append(random.choice(own if own and random.random() < 0.9 else _OPTIONS))
         if random.random() < 0.6:
             arguments.append(random.choice(_VALUES))
     return Command(_content(random), random.choice(_NAMES), tuple(arguments))
@@ -131,6 +133,14 @@ def _of_saved(random: Random, command: str) -> list[str]:
             random.choice(("x", "f", "~ f | x", "pairwise ~ f", "~", "1")),
         ]
     return []
+
+
+@cache
+def _options_of(command: str) -> tuple[str, ...]:
+    parser = commands_of(make_parser()).get(command)
+    actions = [] if parser is None else actions_of(parser)
+    every = (name for action in actions for name in action.option_strings)
+    return tuple(name for name in every if name not in ("-h", "--help"))
 
 
 @cache
