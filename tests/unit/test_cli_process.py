@@ -39,25 +39,50 @@ def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
     return result
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fits") / "batch.mm"
+    mixedmodels.lmer(BATCH[1], mixedmodels.load_dataset(BATCH[2])).save(path)
+    path.with_name("other.mm").write_bytes(path.read_bytes())
+    return path
+
+
+CALLS = {
+    "fit": BATCH,
+    "help": ["--help"],
+    "predict": ["predict", "FIT"],
+    "compare": ["compare", "FIT", "OTHER"],
+    "emmeans": ["emmeans", "FIT", "~ 1"],
+    "datasets": ["datasets", "--json"],
+    "completion": ["completion", "bash"],
+}
+
+
+def call_of(name: str, saved: Path) -> list[str]:
+    named = {"FIT": str(saved), "OTHER": str(saved.with_name("other.mm"))}
+    return [named.get(word, word) for word in CALLS[name]]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
-def test_a_full_disk() -> None:
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "help"])
+def test_a_full_disk(name: str, saved: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        result = run(*BATCH, stdout=full)
+        result = run(*call_of(name, saved), stdout=full)
     assert result.returncode == 2
     assert result.stderr == (
         "mixedmodels: error: The output cannot be written: No space left on device.\n"
     )
 
 
-@pytest.mark.parametrize("arguments", [BATCH, ["--help"]], ids=["fit", "help"])
-def test_a_closed_pipe(arguments: list[str]) -> None:
+@pytest.mark.parametrize("name", CALLS)
+def test_a_closed_pipe(name: str, saved: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    result = run(*arguments, stdout=writer)
+    result = run(*call_of(name, saved), stdout=writer)
     os.close(writer)
     assert result.stderr == ""
     # argparse itself says nothing where its help cannot be written at once.
-    assert result.returncode == 141 or (arguments == ["--help"] and result.returncode == 0)
+    assert result.returncode == 141 or (name == "help" and result.returncode == 0)
 
 
 def test_letters_that_the_output_does_not_have(tmp_path: Path) -> None:
