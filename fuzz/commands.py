@@ -6,16 +6,23 @@ import contextlib
 import io
 import os
 import tempfile
+import warnings
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 from fuzz import formulas
+from mixedmodels.api import lmer
 from mixedmodels.cli import main
+from mixedmodels.commands.arguments import actions_of, commands_of, make_parser
 
 
 class Command(NamedTuple):
-    """The bytes of the data file and the arguments; `DATA` stands for the file's path."""
+    """The bytes of the data file and the arguments.
+
+    `DATA` stands for the file's path, `FIT` and `OTHER` for those of saved fits.
+    """
 
     content: bytes
     name: str
@@ -34,6 +41,12 @@ _OPTIONS: tuple[str, ...] = (
     "--save",
 )
 _OPTIONS += ("--sep", "--decimal", "--encoding", "--nosuch", "--ddf", "--confint", "")
+_OPTIONS += (
+    *("--level", "--nsim", "--seed", "--contrasts", "--na-action", "--start", "--max-evaluations"),
+    *("--interval", "--random", "--allow-new-levels", "--output", "--uncertainty"),
+    *("--by", "--at", "--adjust", "--type", "--pairs"),
+)
+_SAVED = ("FIT", "FIT", "FIT", "OTHER", "nosuch.mm", "DATA", "")
 _VALUES = (
     "",
     "x",
@@ -52,6 +65,17 @@ _VALUES = (
     ",",
     "latin-1",
     "utf-99",
+    "0.9",
+    "raise",
+    "g=sum",
+    "x=1,2",
+    "wald",
+    "confidence",
+    "prediction",
+    "none",
+    "o.csv",
+    "response",
+    "holm",
 )
 _NAMES = (
     "d.csv",
@@ -71,7 +95,10 @@ def draw(random: Random) -> Command:
     """A file and arguments."""
     arguments = [
         random.choice(
-            ("fit", "fit", "fit", "fit", "fit", "datasets", "nosuch", "predict", "compare")
+            (
+                *(*("fit",) * 5, *("predict",) * 3, "compare", "emmeans", "emmeans"),
+                *("datasets", "completion", "nosuch"),
+            )
         )
     ]
     if arguments[0] == "fit":
@@ -84,11 +111,56 @@ def draw(random: Random) -> Command:
                 ("DATA", "DATA", "DATA", "DATA", "sleepstudy", "nosuch.csv", "", "/dev/null", ".")
             )
         )
+    arguments += _of_saved(random, arguments[0])
+    own = _options_of(arguments[0])
     for _ in range(random.randrange(4)):
-        arguments.append(random.choice(_OPTIONS))
+        arguments.append(random.choice(own if own and random.random() < 0.9 else _OPTIONS))
         if random.random() < 0.6:
             arguments.append(random.choice(_VALUES))
     return Command(_content(random), random.choice(_NAMES), tuple(arguments))
+
+
+def _of_saved(random: Random, command: str) -> list[str]:
+    """What the commands take that read fits."""
+    if command == "predict":
+        data = random.choice((["DATA"], ["DATA"], ["sleepstudy"], []))
+        return [random.choice(_SAVED), *data]
+    if command == "compare":
+        return [random.choice(_SAVED) for _ in range(random.randrange(1, 4))]
+    if command == "emmeans":
+        return [
+            random.choice(_SAVED),
+            random.choice(("x", "f", "~ f | x", "pairwise ~ f", "~", "1")),
+        ]
+    return []
+
+
+@cache
+def _options_of(command: str) -> tuple[str, ...]:
+    parser = commands_of(make_parser()).get(command)
+    actions = [] if parser is None else actions_of(parser)
+    every = (name for action in actions for name in action.option_strings)
+    return tuple(name for name in every if name not in ("-h", "--help"))
+
+
+@cache
+def _saved() -> dict[str, bytes]:
+    """Two fits as files, of the columns that random tables have."""
+    random = Random(1)
+    table = {
+        "y": [random.gauss(0, 1) for _ in range(60)],
+        "x": [random.gauss(0, 1) for _ in range(60)],
+        "f": ["a", "b", "c"] * 20,
+        "g": [f"g{row % 6}" for row in range(60)],
+    }
+    content = {}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, formula in (("FIT", "y ~ x + (1 | g)"), ("OTHER", "y ~ x + f + (x | g)")):
+            path = Path(folder) / f"{name}.mm"
+            lmer(formula, table).save(path)
+            content[name] = path.read_bytes()
+    return content
 
 
 def run(command: Command) -> int:
@@ -97,9 +169,13 @@ def run(command: Command) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / command.name
         path.write_bytes(command.content)
+        named = {"DATA": str(path)}
+        for name, content in _saved().items():
+            (Path(folder) / f"{name}.mm").write_bytes(content)
+            named[name] = f"{name}.mm"
         os.chdir(folder)
         try:
-            status = _status([str(path) if a == "DATA" else a for a in command.arguments])
+            status = _status([named.get(a, a) for a in command.arguments])
         finally:
             os.chdir(before)
     if status not in (0, 1, 2):
@@ -114,11 +190,15 @@ def show(command: Command) -> str:
 
 def _status(arguments: list[str]) -> int:
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
         try:
-            return main(arguments)
+            status = main(arguments)
         except SystemExit as stop:
-            return int(stop.code or 0)
+            status = int(stop.code or 0)
+    if "should not happen" in said.getvalue():
+        raise AssertionError(said.getvalue())
+    return status
 
 
 def _content(random: Random) -> bytes:

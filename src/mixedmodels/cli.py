@@ -1,25 +1,28 @@
 """The command `mixedmodels`: its arguments, its streams, and how it ends.
 
-What the commands do is in `commands`, which is loaded when the arguments are understood. Exit
-status: 0, 1 (the fit did not converge), 2 (bad input, said in one message on standard error), 130
-(interrupted), 141 (the reader of the output has closed it).
+What the commands do is in `commands`; the module of one is loaded when the arguments are
+understood. Exit status: 0, 1 (the fit did not converge), 2 (bad input, said in one message on
+standard error), 130 (interrupted), 141 (the reader of the output has closed it).
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
-import mixedmodels
+from mixedmodels.commands.arguments import parsed
+from mixedmodels.commands.wording import error_in_shell_words
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.settings import OPTIMIZERS
 
 BAD_INPUT, INTERRUPTED, CLOSED = 2, 130, 141
+
+# Arguments that name columns and levels; paths stay as the system gave them.
+_OF_WORDS = frozenset({"at", "by", "contrasts", "formula", "offset", "random", "specs", "weights"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,8 +37,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print_whatever_comes()
     try:
         return _run(argv)
-    except MixedModelsError as error:
-        return _refused(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -54,26 +55,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        arguments = _parser().parse_args(argv)
-        for name in ("formula", "weights", "offset"):
-            if getattr(arguments, name, None) is not None:
-                setattr(arguments, name, _as_typed(getattr(arguments, name)))
-        command = getattr(import_module("mixedmodels.commands"), arguments.command)
-        status: int = command(arguments)
+        arguments = parsed(sys.argv[1:] if argv is None else argv)
+        for name, value in vars(arguments).items():
+            if name in _OF_WORDS:
+                setattr(arguments, name, _as_typed(value))
+        command = import_module(f"mixedmodels.commands.{arguments.command}")
+        status: int = command.run(arguments)
     except SystemExit:
         # Help and usage: argparse has printed them.
         _flush()
         raise
+    except MixedModelsError as error:
+        return _refused(error_in_shell_words(error, arguments))
     _flush()
     return status
 
 
-def _as_typed(text: str) -> str:
+def _as_typed(value: Any) -> Any:
     """Text of the command line where the locale does not know its letters: UTF-8, as elsewhere."""
+    if isinstance(value, list):
+        return [_as_typed(text) for text in value]
+    if not isinstance(value, str):
+        return value
     try:
-        return text.encode(sys.getfilesystemencoding(), "surrogateescape").decode("utf-8")
+        return value.encode(sys.getfilesystemencoding(), "surrogateescape").decode("utf-8")
     except UnicodeError:
-        return text
+        return value
 
 
 def _refused(message: str) -> int:
@@ -102,66 +109,6 @@ def _give_up_output() -> None:
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
         sys.stdout.flush()
-
-
-class _Version(argparse.Action):
-    """Prints the version, which is looked up only then."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        print(f"mixedmodels {mixedmodels.__version__}")
-        parser.exit()
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mixedmodels", description="Linear mixed models.")
-    parser.add_argument(
-        "--version", action=_Version, nargs=0, help="show the version of mixedmodels and exit"
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_fit(commands)
-
-    datasets = commands.add_parser(
-        "datasets",
-        help="list the bundled data sets, or describe one",
-        description="List the bundled data sets, or describe one.",
-    )
-    datasets.add_argument("name", nargs="?", metavar="NAME", help="the data set to describe")
-    return parser
-
-
-def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    fit = commands.add_parser(
-        "fit",
-        help="fit a model and print its summary",
-        description="Fit a linear mixed model and print its summary.",
-        epilog='example: mixedmodels fit "Reaction ~ Days + (Days | Subject)" sleepstudy',
-    )
-    fit.add_argument("formula", metavar="FORMULA", help='such as "y ~ x + (1 | g)", quoted')
-    fit.add_argument(
-        "data",
-        metavar="DATA",
-        help="a CSV, TSV, Parquet, Arrow or Feather file, or the name of a bundled data set",
-    )
-    fit.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
-    fit.add_argument("--weights", metavar="COL", help="column (or expression) of prior weights")
-    fit.add_argument("--offset", metavar="COL", help="column (or expression) of known terms")
-    fit.add_argument("--optimizer", choices=OPTIMIZERS, default="auto", help="default: auto")
-    fit.add_argument(
-        "--ddf",
-        metavar="METHOD",
-        help="degrees of freedom of the tests: satterthwaite (default), kenward-roger, residual or "
-        "none; prints the whole summary",
-    )
-    fit.add_argument("--threads", type=int, metavar="N", help="most threads to use")
-    fit.add_argument("--verbose", action="store_true", help="print a line per iteration")
-    text = fit.add_argument_group("text files", "found in the file where they are not given")
-    text.add_argument("--sep", metavar="S", help="between fields: one character, tab or blank")
-    text.add_argument("--decimal", metavar="D", help="decimal mark: . or ,")
-    text.add_argument("--encoding", metavar="E", help="such as utf-8, latin-1, utf-16")
-    results = fit.add_argument_group("results")
-    results.add_argument("--report", metavar="FILE", help="also write a page of HTML with pictures")
-    results.add_argument("--save", metavar="FILE", help="also write the fit, for mixedmodels.load")
-    results.add_argument("--json", action="store_true", help="print one JSON object, not text")
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ def read_table(source: str, options: TextOptions = _AS_FOUND) -> Loaded:
             be read, or no installed package reads it.
     """
     if not _is_file(source):
+        _refuse_folder(source)
         return Loaded(_bundled(source), [])
     path = Path(source)
     kind = _kind(path)
@@ -94,6 +95,20 @@ def _is_file(source: str) -> bool:
         return Path(source).is_file()
     except (OSError, ValueError):
         return False
+
+
+def _refuse_folder(source: str) -> None:
+    """A folder is not read.
+
+    Raises:
+        DataError: The name is that of a folder, and of no bundled data set.
+    """
+    try:
+        folder = bool(source) and Path(source).is_dir()
+    except (OSError, ValueError):
+        return
+    if folder and source not in list_datasets():
+        raise DataError(f"{source} is a folder; give one file with all rows.")
 
 
 def _kind(path: Path) -> str:

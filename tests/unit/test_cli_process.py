@@ -17,7 +17,8 @@ import pandas as pd
 import pytest
 
 import mixedmodels
-from mixedmodels import cli, commands
+from mixedmodels import cli
+from mixedmodels.commands import datasets, fit
 
 BATCH = ["fit", "Yield ~ 1 + (1 | Batch)", "dyestuff"]
 COMMAND = [sys.executable, "-m", "mixedmodels.cli"]
@@ -38,25 +39,50 @@ def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
     return result
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fits") / "batch.mm"
+    mixedmodels.lmer(BATCH[1], mixedmodels.load_dataset(BATCH[2])).save(path)
+    path.with_name("other.mm").write_bytes(path.read_bytes())
+    return path
+
+
+CALLS = {
+    "fit": BATCH,
+    "help": ["--help"],
+    "predict": ["predict", "FIT"],
+    "compare": ["compare", "FIT", "OTHER"],
+    "emmeans": ["emmeans", "FIT", "~ 1"],
+    "datasets": ["datasets", "--json"],
+    "completion": ["completion", "bash"],
+}
+
+
+def call_of(name: str, saved: Path) -> list[str]:
+    named = {"FIT": str(saved), "OTHER": str(saved.with_name("other.mm"))}
+    return [named.get(word, word) for word in CALLS[name]]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
-def test_a_full_disk() -> None:
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "help"])
+def test_a_full_disk(name: str, saved: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        result = run(*BATCH, stdout=full)
+        result = run(*call_of(name, saved), stdout=full)
     assert result.returncode == 2
     assert result.stderr == (
         "mixedmodels: error: The output cannot be written: No space left on device.\n"
     )
 
 
-@pytest.mark.parametrize("arguments", [BATCH, ["--help"]], ids=["fit", "help"])
-def test_a_closed_pipe(arguments: list[str]) -> None:
+@pytest.mark.parametrize("name", CALLS)
+def test_a_closed_pipe(name: str, saved: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    result = run(*arguments, stdout=writer)
+    result = run(*call_of(name, saved), stdout=writer)
     os.close(writer)
     assert result.stderr == ""
     # argparse itself says nothing where its help cannot be written at once.
-    assert result.returncode == 141 or (arguments == ["--help"] and result.returncode == 0)
+    assert result.returncode == 141 or (name == "help" and result.returncode == 0)
 
 
 def test_letters_that_the_output_does_not_have(tmp_path: Path) -> None:
@@ -74,9 +100,9 @@ def test_an_interrupt() -> None:
         "import signal, sys, time\n"
         # A shell may have started the tests with the signal ignored, which children inherit.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from mixedmodels import cli, commands\n"
+        "from mixedmodels import cli\nfrom mixedmodels.commands import datasets\n"
         "def slow(arguments):\n    print('slow', flush=True)\n    time.sleep(100)\n"
-        "commands.datasets = slow\n"
+        "datasets.run = slow\n"
         "sys.exit(cli.main(['datasets']))\n"
     )
     with subprocess.Popen(
@@ -115,7 +141,7 @@ def test_every_error_is_a_message(
     def failing(_arguments: Any) -> int:
         raise error
 
-    monkeypatch.setattr(commands, "datasets", failing)
+    monkeypatch.setattr(datasets, "run", failing)
     assert cli.main(["datasets"]) == status
     captured = capsys.readouterr()
     assert said in captured.err
@@ -208,13 +234,13 @@ def test_columns_of_one_name_are_all_in_json(
 def test_warnings_are_words(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lmer = commands.lmer
+    lmer = fit.lmer
 
     def warning(*arguments: Any, **named: Any) -> Any:
         for _ in range(2):
             warnings.warn("said once", stacklevel=1)
         return lmer(*arguments, **named)
 
-    monkeypatch.setattr(commands, "lmer", warning)
+    monkeypatch.setattr(fit, "lmer", warning)
     assert cli.main(BATCH) == 0
     assert capsys.readouterr().err == "mixedmodels: warning: said once\n"

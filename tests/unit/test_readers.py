@@ -297,3 +297,12 @@ def test_other_files(tmp_path: Path) -> None:
             read_table(name)
     table, notes, _ = read_table("dyestuff")
     assert (len(table), notes) == (30, [])
+
+
+def test_a_folder_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sleepstudy").mkdir()
+    for source in (str(tmp_path), str(tmp_path / "sleepstudy")):
+        with pytest.raises(DataError, match="is a folder; give one file"):
+            read_table(source)
+    monkeypatch.chdir(tmp_path)
+    assert len(read_table("sleepstudy").table) == 180

@@ -1,0 +1,204 @@
+"""`mixedmodels fit`: a model from a formula and a table."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any
+
+import pandas as pd
+
+from mixedmodels.api import lmer
+from mixedmodels.commands.arguments import refuse_without
+from mixedmodels.commands.output import (
+    check_targets,
+    json_records,
+    named_numbers,
+    number,
+    print_json,
+    print_text,
+    results_alone_on_stdout,
+    status_of,
+    warnings_in_words,
+)
+from mixedmodels.commands.tables import given_table
+from mixedmodels.commands.wording import in_shell_words
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.linear import LinearMixedFit
+from mixedmodels.report.frames import frame_table
+from mixedmodels.report.text import render_text
+from mixedmodels.settings import Control, DfMethod, check_level, df_method, thread_count
+
+_LEVEL = 0.95
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fit a model, write what was asked for and print the result.
+
+    Returns:
+        0, or 1 where the fit did not converge.
+    """
+    ddf = None if arguments.ddf is None else df_method(arguments.ddf)
+    asked = _checked(arguments)
+    check_targets(
+        {"save": arguments.save, "report": arguments.report}, {"the data": arguments.data}
+    )
+    data = given_table(arguments)
+    with results_alone_on_stdout(arguments.json), warnings_in_words(arguments):
+        found = lmer(
+            arguments.formula,
+            data,
+            reml=not arguments.ml,
+            weights=arguments.weights,
+            offset=arguments.offset,
+            na_action=arguments.na_action,
+            optimizer=arguments.optimizer,
+            threads=arguments.threads,
+            verbose=arguments.verbose,
+            **asked,
+        )
+        if arguments.save is not None:
+            found.save(arguments.save)
+        if arguments.report is not None:
+            found.report(arguments.report)
+        intervals = _intervals(found, arguments)
+        if arguments.json:
+            content = as_json(found, arguments, ddf or "satterthwaite", intervals)
+        else:
+            text = str(found) if ddf is None else str(found.summary(ddf))
+    if arguments.json:
+        print_json("fit", content)
+    else:
+        print_text(text, arguments)
+        if intervals is not None:
+            print(f"\n{_intervals_text(intervals, arguments)}")
+    return status_of(found.converged)
+
+
+def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `lmer` is given beside columns and plain options; refuses options of no use.
+
+    Raises:
+        MixedModelsError: An option that cannot be understood, or goes with another one.
+    """
+    thread_count(arguments.threads)
+    if arguments.confint is None:
+        refuse_without(arguments, ["level", "nsim", "seed"], "--confint")
+    elif arguments.confint != "bootstrap":
+        refuse_without(arguments, ["nsim", "seed"], "--confint bootstrap")
+    if arguments.level is not None:
+        check_level(arguments.level)
+    limit = arguments.max_evaluations
+    return {
+        "start": _start(arguments.start),
+        "contrasts": _contrasts(arguments.contrasts),
+        "control": None if limit is None else Control(max_evaluations=limit),
+    }
+
+
+def _start(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(piece) for piece in text.strip("[]").replace(",", " ").split()]
+    except ValueError:
+        raise MixedModelsError(
+            f"--start is {text!r:.80}; it must be numbers with commas, such as 1,0,1."
+        ) from None
+
+
+def _contrasts(given: list[str] | None) -> dict[str, str] | None:
+    found = {}
+    for text in given or ():
+        column, equals, coding = text.rpartition("=")
+        if not equals or not column.strip():
+            raise MixedModelsError(
+                f"--contrasts is {text!r:.80}; it must be a column and its coding, such as f=sum."
+            )
+        found[column.strip()] = coding.strip()
+    return found or None
+
+
+def _intervals(found: LinearMixedFit, arguments: argparse.Namespace) -> pd.DataFrame | None:
+    if arguments.confint is None:
+        return None
+    return found.confint(
+        level=_level(arguments),
+        method=arguments.confint,
+        ddf=arguments.ddf or "satterthwaite",
+        nsim=1000 if arguments.nsim is None else arguments.nsim,
+        seed=arguments.seed,
+        threads=arguments.threads,
+    )
+
+
+def _level(arguments: argparse.Namespace) -> float:
+    return _LEVEL if arguments.level is None else float(arguments.level)
+
+
+def _intervals_text(intervals: pd.DataFrame, arguments: argparse.Namespace) -> str:
+    title = f"{100 * _level(arguments):g} % confidence intervals ({arguments.confint}):"
+    shown = intervals.dropna(how="all") if arguments.confint == "wald" else intervals
+    return render_text([frame_table(shown, title)])
+
+
+def as_json(
+    found: LinearMixedFit,
+    arguments: argparse.Namespace,
+    ddf: DfMethod,
+    intervals: pd.DataFrame | None,
+) -> dict[str, Any]:
+    """A fit as an object of JSON; a number that is not finite (an aliased one) becomes null.
+
+    What has a name stands in lists of records: two columns may have the same name.
+    """
+    design = found.model.design
+    kept = dict(zip(found.solution.kept.tolist(), found.stderror.tolist(), strict=True))
+    return {
+        "formula": design.formula.text,
+        "reml": found.reml,
+        "n": found.nobs,
+        "npar": found.npar,
+        "objective": number(found.objective),
+        "deviance": number(found.deviance),
+        "loglik": number(found.loglik),
+        "aic": number(found.aic),
+        "bic": number(found.bic),
+        "theta": named_numbers(found.theta_names, found.theta),
+        "beta": [
+            {"name": name, "value": number(value), "std_error": number(kept.get(j, math.nan))}
+            for j, (name, value) in enumerate(zip(design.x_names, found.beta, strict=True))
+        ],
+        "ddf": ddf,
+        "tests": _tests(found, ddf),
+        "confint": None if intervals is None else _confint(intervals, arguments),
+        "sigma": number(found.sigma),
+        "groups": [{"name": group.name, "levels": group.n_levels} for group in design.groups],
+        "random": [
+            {
+                "group": term.label,
+                "sd": named_numbers(term.columns, term.sd),
+                "corr": [[number(value) for value in row] for row in term.corr],
+            }
+            for term in found.varcorr.terms
+        ],
+        "converged": bool(found.converged),
+        "singular": bool(found.is_singular),
+        "optimizer": found.optsum.optimizer,
+        "evaluations": found.optsum.n_objective,
+        "messages": [in_shell_words(message, arguments) for message in found.messages],
+    }
+
+
+def _tests(found: LinearMixedFit, ddf: DfMethod) -> list[dict[str, Any]]:
+    """The tests of the coefficients kept; infinitely many degrees of freedom become null."""
+    names = ["estimate", "std_error", "df", "statistic", "p_value"]
+    return json_records(found.coef_table(ddf)[names], "name")
+
+
+def _confint(intervals: pd.DataFrame, arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "method": arguments.confint,
+        "level": _level(arguments),
+        "intervals": json_records(intervals[["lower", "upper"]], "name"),
+    }

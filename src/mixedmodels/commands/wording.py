@@ -1,0 +1,113 @@
+"""Advice that is worded for users of Python, worded for those of the command.
+
+The package advises keyword arguments (`na_action="omit"`, `another start=`). The options of the
+command have their names, so that the parser says which of these there are; what differs stands in
+a table here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+
+from mixedmodels.commands.arguments import actions_of, commands_of, make_parser
+from mixedmodels.errors import FormulaError, MixedModelsError
+
+# Python that is written otherwise in a shell, before keyword arguments are looked for.
+_OTHERWISE = (
+    (r"\b(L|l)eave reml=True\b", r"\1eave out --ml"),
+    (r"\breml=True\b", "REML (without --ml)"),
+    (r"\breml=False\b", "--ml"),
+    (r"\bconfint\(method=['\"](\w+)['\"]\)", r"--confint \1"),
+    (r"\bwith anova\(\)", "with `mixedmodels compare`"),
+    (r"\bwritten by fit\.save\(\)", "written by `mixedmodels fit --save`"),
+    (r"\bmixedmodels\.list_datasets\(\) names", "`mixedmodels datasets` lists"),
+    (r"\bevaluations \(control\)", "evaluations (--max-evaluations)"),
+)
+# A keyword argument, perhaps with a value. One inside a call belongs to what is called.
+_KEYWORD = (
+    r"(?<![\w'\"`.-])(?<!\w\()(?P<name>{names})=(?!=)"
+    r"(?P<value>'[^'\n]*'|\"[^\"\n]*\"|\[[^\]\n]*\]|True\b|False\b|-?\d[\d.]*\b)?"
+)
+# What begins a sentence about the value of an argument.
+_SUBJECT = r"^(?P<name>{names})(?= (?:is|must|names?) )"
+
+# Options that are not arguments of a function: how files are read, what is printed.
+_OF_THE_SHELL = frozenset(
+    {"confint", "decimal", "encoding", "help", "interval", "json", "ml", "output", "pairs",
+     "report", "save", "sep"}
+)  # fmt: skip
+
+
+def in_shell_words(message: str, arguments: argparse.Namespace) -> str:
+    """A message with the options of the command in place of keyword arguments.
+
+    Args:
+        message: As the package has it.
+        arguments: Of the command. What stands in them is the user's own and stays as it is.
+    """
+    typed = tuple(_typed(arguments))
+    options = keyword_options(arguments.command)
+    names = "|".join(options)
+
+    def as_option(match: re.Match[str]) -> str:
+        if match["value"] and any(match[0] in text for text in typed):
+            return match[0]
+        return _with_value(options[match["name"]], match["value"])
+
+    for pattern, words in _OTHERWISE:
+        message = re.sub(pattern, words, message)
+    message = re.sub(_KEYWORD.format(names=names), as_option, message)
+    return re.sub(_SUBJECT.format(names=names), lambda match: _name(options[match[1]]), message)
+
+
+def error_in_shell_words(error: MixedModelsError, arguments: argparse.Namespace) -> str:
+    """The message of an error; the formula that one shows stays as it was typed."""
+    if isinstance(error, FormulaError):
+        told = in_shell_words(error.message, arguments)
+        return str(FormulaError(told, error.text, error.start, error.end))
+    return in_shell_words(str(error), arguments)
+
+
+def text_in_shell_words(text: str, arguments: argparse.Namespace) -> str:
+    """Printed results with sentences in the words of the shell, tables and formulas as they are."""
+    return "\n".join(
+        line if "  " in line or "~" in line else in_shell_words(line, arguments)
+        for line in text.split("\n")
+    )
+
+
+@cache
+def keyword_options(command: str) -> dict[str, argparse.Action]:
+    """Options by keyword argument: those of the command, and those of `fit`, which made the fit."""
+    parsers = commands_of(make_parser())
+    return {
+        action.dest: action
+        for name in dict.fromkeys(("fit", command))
+        for action in actions_of(parsers[name])
+        if action.option_strings and action.dest not in _OF_THE_SHELL
+    }
+
+
+def _with_value(option: argparse.Action, value: str | None) -> str:
+    """An option as it is typed; an argument that turns a flag off is the option left out."""
+    if option.nargs == 0:
+        return f"no {_name(option)}" if value == "False" else _name(option)
+    if value is None:
+        return _name(option)
+    plain = value[1:-1].replace(", ", ",") if value[0] in "'\"[" else value
+    return f"{_name(option)} {shlex.quote(plain)}"
+
+
+def _name(option: argparse.Action) -> str:
+    return next(text for text in option.option_strings if text.startswith("--"))
+
+
+def _typed(arguments: argparse.Namespace) -> Iterator[str]:
+    for value in vars(arguments).values():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                yield text
