@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mixedmodels.fit.values import Values
-from mixedmodels.inference.coefficients import announced_degrees
+from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_module
 from mixedmodels.settings import Ddf
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mixedmodels.marginal.means import MeansType
     from mixedmodels.marginal.results import MarginalMeans
     from mixedmodels.marginal.scale import Scale
+    from mixedmodels.marginal.source import Source
     from mixedmodels.marginal.weights import Weights
 else:
     joint = late_module("mixedmodels.marginal.joint")
@@ -42,6 +43,7 @@ class Marginal(Values):
         level: float = 0.95,
         bias_adjust: bool = False,
         sigma: float | None = None,
+        vcov: Covariance = None,
     ) -> MarginalMeans:
         """Estimated marginal means: predictions for cells of a design, averaged (R's emmeans).
 
@@ -66,6 +68,7 @@ class Marginal(Values):
             level: Coverage of the limits.
             bias_adjust: With type="response", add half the second derivative times `sigma` squared.
             sigma: Standard deviation for that; the residual's if None.
+            vcov: Another covariance of the fixed effects than the model's, as in `coef_table`.
 
         Returns:
             A table with a row for each mean: the variables, `estimate`, `std_error`, `df`, `lower`,
@@ -85,8 +88,7 @@ class Marginal(Values):
             [0.0111, 0.0002, 0.0507]
         """
         wanted = means.Wanted(adjust, type, weights, level, bias_adjust, sigma)
-        tests = announced_degrees(self._fitted, ddf)
-        origin = source.source_of(self._fitted, tests)
+        origin = self._source(ddf, vcov)
         return means.marginal_means(self._design, origin, self._scale, specs, by, at, wanted)
 
     def emtrends(
@@ -100,6 +102,7 @@ class Marginal(Values):
         adjust: Adjust = "tukey",
         weights: Weights = "equal",
         level: float = 0.95,
+        vcov: Covariance = None,
     ) -> MarginalMeans:
         """Slopes of a covariate by combinations of other variables, averaged as in `emmeans`.
 
@@ -112,6 +115,7 @@ class Marginal(Values):
             adjust: Method for several tests in contrasts.
             weights: How cells are averaged.
             level: Coverage of the limits.
+            vcov: Another covariance than the model's, as in `coef_table`.
 
         Returns:
             A table as that of `emmeans`; `estimate` is the slope.
@@ -126,7 +130,7 @@ class Marginal(Values):
             [10.467]
         """
         wanted = means.Wanted(adjust, "link", weights, level)
-        origin = source.source_of(self._fitted, announced_degrees(self._fitted, ddf))
+        origin = self._source(ddf, vcov)
         return trends.marginal_trends(self._design, origin, self._scale, specs, var, by, at, wanted)
 
     def joint_tests(
@@ -135,6 +139,7 @@ class Marginal(Values):
         at: Mapping[str, Any] | None = None,
         *,
         ddf: Ddf = "satterthwaite",
+        vcov: Covariance = None,
     ) -> JointTests:
         """F tests of terms by their marginal means; with `by`, of simple effects (R's joint_tests).
 
@@ -142,6 +147,7 @@ class Marginal(Values):
             by: Variables within whose levels the other terms are tested.
             at: Values in place of all levels or of the mean, by variable.
             ddf: Method for denominator degrees of freedom, as in `coef_table`.
+            vcov: Another covariance than the model's, as in `coef_table`.
 
         Returns:
             A row for each term, by the levels of `by`: `num_df`, `den_df`, `statistic` (F),
@@ -156,8 +162,13 @@ class Marginal(Values):
             >>> fit.joint_tests()[["num_df", "den_df", "statistic"]].round(2).values.tolist()
             [[2.0, 10.0, 20.58]]
         """
-        origin = source.source_of(self._fitted, announced_degrees(self._fitted, ddf))
+        origin = self._source(ddf, vcov)
         return joint.joint_tests(self._design, origin, by, at)
+
+    def _source(self, ddf: Ddf, vcov: Covariance) -> Source:
+        """Coefficients, their covariance and degrees of freedom."""
+        tests = method_of(self._fitted, ddf, vcov, announce=True)
+        return source.source_of(self._fitted, tests)
 
     @property
     def _scale(self) -> Scale | None:
