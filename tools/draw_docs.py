@@ -36,7 +36,7 @@ def prediction(fit: mm.LinearMixedFit) -> Figure:
     for panel, subject in zip(panels, ["308", "335", "a new subject"], strict=True):
         new = pd.DataFrame({"Days": days, "Subject": subject})
         for interval, alpha in (("prediction", 0.18), ("confidence", 0.4)):
-            found = fit.predict(new, allow_new_levels=True, interval=interval)
+            found = fit.predict_interval(new, interval, allow_new_levels=True)
             panel.fill_between(
                 days, found["lower"], found["upper"], alpha=alpha, color="tab:blue", lw=0
             )
@@ -120,6 +120,9 @@ def pictures() -> dict[str, Callable[[], Figure]]:
         "profile_density": profile.plot_density,
         "profile_pairs": lambda: profile.plot_pairs(PAIRED),
         "means": by_age.pairs().plot,
+        "effect": lambda: sleep.plot_effect("Days", random="Subject"),
+        "effect_by": lambda: growth.plot_effect("age", by="Sex", random="Subject"),
+        "effect_levels": lambda: cake.plot_effect("temperature", by="recipe", show="partial"),
         "structure": penicillin.plot_structure,
         "prediction": lambda: prediction(sleep),
         "coverage": coverage,

@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_module
+from mixedmodels.plots.effects import plot_effect
+from mixedmodels.plots.labels import Renaming
+from mixedmodels.plots.ranef import MOST_NAMED
 from mixedmodels.settings import Ddf
 
 if TYPE_CHECKING:
-    from mixedmodels.marginal import joint, means, scale, source, trends
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mixedmodels.marginal import effects, joint, means, scale, source, trends
     from mixedmodels.marginal.adjust import Adjust
+    from mixedmodels.marginal.effects import Show
     from mixedmodels.marginal.joint import JointTests
     from mixedmodels.marginal.means import MeansType
     from mixedmodels.marginal.results import MarginalMeans
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from mixedmodels.marginal.source import Source
     from mixedmodels.marginal.weights import Weights
 else:
+    effects = late_module("mixedmodels.marginal.effects")
     joint = late_module("mixedmodels.marginal.joint")
     means = late_module("mixedmodels.marginal.means")
     scale = late_module("mixedmodels.marginal.scale")
@@ -164,6 +172,77 @@ class Marginal(Values):
         """
         origin = self._source(ddf, vcov)
         return joint.joint_tests(self._design, origin, by, at)
+
+    def plot_effect(
+        self,
+        variable: str,
+        by: str | Sequence[str] | None = None,
+        *,
+        at: Mapping[str, Any] | None = None,
+        random: str = "none",
+        type: MeansType = "link",  # noqa: A002
+        level: float = 0.95,
+        ddf: Ddf = "satterthwaite",
+        vcov: Covariance = None,
+        weights: Weights = "equal",
+        show: Show = "data",
+        labels: Renaming | None = None,
+        max_labels: int = MOST_NAMED,
+        ax: Axes | None = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Predictions over a covariate (a line with a band) or a factor (points with limits).
+
+        They are the means of `emmeans`: other factors averaged, other covariates at their means.
+
+        Args:
+            variable: A variable of the fixed part.
+            by: A variable with a line for each of its levels; of a covariate, at its mean and one
+                standard deviation below and above, or where `at` says. Several have a line for
+                each combination.
+            at: Values in place of all levels, of the range or of the mean, by variable.
+            random: A grouping factor: draws the lines of its levels, by their conditional modes,
+                where they have rows. Of more than 100 some are drawn, from the lowest to the
+                highest.
+            type: "response" transforms predictions of `log(y)`, `sqrt(y)` and the like back.
+            level: Coverage of the limits, which are for each prediction alone.
+            ddf: Method for degrees of freedom, as in `coef_table`.
+            vcov: Another covariance than the model's, as in `coef_table`.
+            weights: How levels are averaged, as in `emmeans`.
+            show: Points behind: "data", the response; "partial", for each row the prediction at its
+                variable plus its residual; or "none". Of more than 3,000 some are drawn. Where a
+                covariate is `by`, a row belongs to the nearest of its values.
+            labels: What to call levels: a mapping or a function of their names. Long names are
+                shortened so that they stay distinct.
+            max_labels: Most levels of the variable that are named.
+            ax: Axes to draw in; a new figure if None.
+            figsize: Size of a new figure, in inches.
+
+        Raises:
+            MixedModelsError: A variable, level or grouping factor that the model does not have, an
+                unknown option, or matplotlib is not installed.
+            ResourceError: Too many combinations.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.plot_effect("Days", random="Subject").axes[0].get_ylabel()
+            'Reaction'
+        """
+        wanted = means.Wanted(type=type, weights=weights, level=level)
+        behind = effects.Behind(show, random)
+        found = effects.effect_of(
+            self._fitted,
+            self._source(ddf, vcov),
+            self._scale,
+            variable,
+            by,
+            at,
+            wanted,
+            behind,
+            self._raw_residuals,
+        )
+        return plot_effect(found, max_labels=max_labels, labels=labels, ax=ax, figsize=figsize)
 
     def _source(self, ddf: Ddf, vcov: Covariance) -> Source:
         """Coefficients, their covariance and degrees of freedom."""

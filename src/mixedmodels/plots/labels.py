@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
 
-from mixedmodels.plots.style import shorten
+from mixedmodels.plots.style import short_labels, shorten
+
+Renaming: TypeAlias = Mapping[str, str] | Callable[[str], str]
 
 _LENGTH = 30
 
@@ -17,3 +20,19 @@ def distinct_labels(names: Iterable[object], length: int = _LENGTH) -> list[str]
         if len(set(short)) == len(set(given)):
             return short
     return given
+
+
+def level_names(levels: Iterable[object], labels: Renaming | None, length: int = 24) -> list[str]:
+    """What levels are called, no two alike by shortening.
+
+    Args:
+        levels: The levels.
+        labels: Other names of theirs: a mapping or a function; None for their own.
+        length: Characters, more where names would be alike.
+    """
+    names = [str(level) for level in levels]
+    if isinstance(labels, Mapping):
+        names = [str(labels.get(name, name)) for name in names]
+    elif labels is not None:
+        names = [str(labels(name)) for name in names]
+    return short_labels(names, length)
