@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ from printed import agrees
 
 import mixedmodels
 
+# Modules for packages that are not among those of the tests.
+OPTIONAL = {"mixedmodels.adapters.marginaleffects": "marginaleffects"}
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(mixedmodels.__path__, "mixedmodels.")
     if not module.name.endswith("._core")
+    and not (module.name in OPTIONAL and find_spec(OPTIONAL[module.name]) is None)
 )
 
 

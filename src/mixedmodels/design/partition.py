@@ -15,7 +15,9 @@ from mixedmodels.arrays import IntArray
 from mixedmodels.design.alignment import row_column
 from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.codes import categorize
+from mixedmodels.design.columns import Column
 from mixedmodels.design.design import Design
+from mixedmodels.design.frame import as_table
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.errors import MixedModelsError
 
@@ -39,7 +41,11 @@ class Partition:
 
 
 def partition(
-    role: str, by: Any, design: Design, hint: str = " Or give one label per row."
+    role: str,
+    by: Any,
+    design: Design,
+    hint: str = " Or give one label per row.",
+    data: Any = None,
 ) -> Partition:
     """Groups by name or by labels.
 
@@ -49,22 +55,27 @@ def partition(
             row used; a Series may have one for each row of the data.
         design: The design.
         hint: What else a user may do who gave a name that is unknown.
+        data: The table of the model, whose columns are groups too; None for none.
 
     Raises:
         MixedModelsError: No grouping factor of that name, or labels missing or too few.
     """
     if isinstance(by, str):
-        return _named(role, by, design, hint)
+        return _named(role, by, design, hint, data)
     given = at_rows_used(by, design)
     column = row_column(role, given, design.n, design.index, "rows of the model")
+    return _labelled(role, LABELS, column)
+
+
+def _labelled(role: str, name: str, column: Column) -> Partition:
     coded = categorize(column)
     if coded.missing() is not None:
         raise MixedModelsError(f"{role} has missing labels; every row needs one.")
     codes, first = pd.factorize(coded.codes)  # in the order in which they appear
-    return Partition(LABELS, coded.levels.take(first), codes.astype(np.int32))
+    return Partition(name, coded.levels.take(first), codes.astype(np.int32))
 
 
-def _named(role: str, name: str, design: Design, hint: str) -> Partition:
+def _named(role: str, name: str, design: Design, hint: str, data: Any) -> Partition:
     names = GroupNames(design.groups)
     found = names.find(name)
     if found is not None:
@@ -75,4 +86,9 @@ def _named(role: str, name: str, design: Design, hint: str) -> Partition:
         for factor, levels, part in zip(spec.factors, spec.levels, spec.parts, strict=True):
             if factor.name == name or factor.code == name:
                 return Partition(name, levels.rename(name), part[group.codes])
+    table = None if data is None else as_table(data)
+    if table is not None and name in table:
+        column = table.column(name)
+        used = column if design.rows is None else column.take(design.rows)
+        return _labelled(f"{role}='{name}'", name, used)
     raise MixedModelsError(f"{role}={names.unknown(name)}{hint}")

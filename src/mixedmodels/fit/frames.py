@@ -22,8 +22,6 @@ _GONE = (
 class Frames(Values):
     """What a fit was made of; see `LinearMixedFit`."""
 
-    _given: Given | None = None
-
     @property
     def data(self) -> Any:
         """The columns of the table that the fit uses, as they were given.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,11 @@ import pandas as pd
 from mixedmodels.errors import ArgumentError
 from mixedmodels.estimates.parameters import SIGMA, coefficient_names
 from mixedmodels.fit.values import Values
-from mixedmodels.inference.coefficients import announced_degrees, coef_table, degrees
+from mixedmodels.inference.coefficients import coef_table, degrees
 from mixedmodels.inference.components import component_table
 from mixedmodels.inference.hypotheses import Spec, coefficients_of, hypothesis
 from mixedmodels.inference.information import announced_information, parameter_covariance
-from mixedmodels.inference.source import method_of
+from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.inference.tables import Anova, CoefTable
 from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
 from mixedmodels.lazy import late_module
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from mixedmodels.inference.robust import RobustCovariance
 else:
     robust = late_module("mixedmodels.inference.robust")
-
-Covariance: TypeAlias = "RobustCovariance | RobustKind | npt.ArrayLike | pd.DataFrame | None"
 
 
 class Inference(Values):
@@ -67,13 +65,20 @@ class Inference(Values):
         table = coef_table(self._kept_names, method)
         return CoefTable(table, method.method, method.source)
 
-    def anova(self, type: AnovaTypeName = 3, *, ddf: Ddf = "satterthwaite") -> Anova:  # noqa: A002
+    def anova(
+        self,
+        type: AnovaTypeName = 3,  # noqa: A002
+        *,
+        ddf: Ddf = "satterthwaite",
+        vcov: Covariance = None,
+    ) -> Anova:
         """F tests of the terms of the fixed part.
 
         Args:
             type: 1 or "I", each term after those before it; 2 or "II", each after all that do not
                 contain it; 3 or "III", SAS's Type III, whatever the coding of factors.
             ddf: Method for denominator degrees of freedom, as in `coef_table`.
+            vcov: Another covariance than the model's, as in `coef_table`; tests as in `test`.
 
         Returns:
             A table that is read like a DataFrame, one row per term in the order of the formula;
@@ -97,9 +102,9 @@ class Inference(Values):
                 "fit.anova() tests the terms of one fit. Fits are compared by "
                 "mixedmodels.anova(fit1, fit2)."
             )
-        method = announced_degrees(self._fitted, ddf)
+        method = method_of(self._fitted, ddf, vcov, announce=True)
         table = anova_table(self._fitted.model, method, type)
-        return Anova(table, method.method, f"type {type}")
+        return Anova(table, method.method, f"type {type}", method.source)
 
     def test(
         self,
@@ -150,9 +155,10 @@ class Inference(Values):
         Satterthwaite's degrees of freedom, which `coef_table(vcov=)` and `test(vcov=)` take.
 
         Args:
-            cluster: The name of a grouping factor, or of a factor that it is made of; a label for
-                each row used (a Series may have one for each row of the data); the coarsest
-                grouping factor if None. A cluster must hold whole levels of every grouping factor.
+            cluster: The name of a grouping factor, of a factor that it is made of, or else of any
+                column of the table; a label for each row used (a Series may have one for each row
+                of the data); the coarsest grouping factor if None. A cluster must hold whole
+                levels of every grouping factor.
             kind: "CR0", without correction; "CR1", times J / (J - 1) with J clusters; "CR2",
                 bias-reduced, without bias if V is right.
 
@@ -180,7 +186,8 @@ class Inference(Values):
             >>> fit.coef_table(vcov=fit.vcov_robust("Subject"))["df"].round(2).tolist()
             [17.0, 17.0]
         """
-        return robust.robust(self._fitted, cluster, kind)
+        data = None if self._given is None else self._given.data
+        return robust.robust(self._fitted, cluster, kind, data)
 
     def vcov_adjusted(self, ddf: Ddf = "kenward-roger") -> pd.DataFrame:
         """Covariance (p, p) of the fixed effects with which tests by `ddf` are made.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mixedmodels.errors import ArgumentError
+from mixedmodels.errors import ArgumentError, MixedModelsError
 from mixedmodels.estimates.model import Fitted, by_ml
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees
@@ -28,6 +28,7 @@ from mixedmodels.inference.confint import (
 )
 from mixedmodels.inference.drop import drop1, drop1_f, ranova
 from mixedmodels.inference.profile import LEVEL, Profile, profile
+from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.inference.tables import Anova, DropTable
 from mixedmodels.prediction.bootstrap import Plan, bootstrap
 from mixedmodels.progress import Tally
@@ -162,6 +163,7 @@ class Likelihood(Values):
         *,
         method: ConfintMethod = "profile",
         ddf: Ddf = "satterthwaite",
+        vcov: Covariance = None,
         kind: BootstrapInterval = "percentile",
         nsim: int = 1000,
         seed: Any = None,
@@ -177,6 +179,8 @@ class Likelihood(Values):
                 quantile by `ddf`. "bootstrap" makes `nsim` replicates by `bootstrap`.
             ddf: Method for degrees of freedom of "wald", as in `coef_table`: its standard errors
                 and t distributions, so that an interval holds what its p-value does not reject.
+            vcov: Another covariance of the fixed effects for "wald", as in `coef_table`; profiles
+                and replicates do not have a use for one.
             kind: Kind of interval made of the replicates: "percentile", "basic", "normal" or
                 "bias-corrected".
             nsim: Replicates of the bootstrap.
@@ -207,9 +211,14 @@ class Likelihood(Values):
         check_option("kind", kind, BOOTSTRAP_INTERVALS)
         df_method(ddf)
         thread_count(threads)
+        if method != "wald" and vcov is not None:
+            raise MixedModelsError(
+                f"vcov= is for Wald intervals, not for method={method!r}; write "
+                "confint(method='wald', vcov=...)."
+            )
         if method == "wald":
             chosen_parameters(self._fitted, parameters)  # refuses names before the work
-            method_of_tests = announced_degrees(self._fitted, ddf)
+            method_of_tests = method_of(self._fitted, ddf, vcov, announce=True)
             return wald_intervals(self._fitted, parameters, level, method_of_tests)
         if method == "profile":
             return profile_intervals(by_ml(self._fitted), parameters, level, threads)

@@ -6,19 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mixedmodels.fit.values import Values
-from mixedmodels.inference.coefficients import announced_degrees
+from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_module
+from mixedmodels.plots.effects import plot_effect
+from mixedmodels.plots.labels import Renaming
+from mixedmodels.plots.ranef import MOST_NAMED
 from mixedmodels.settings import Ddf
 
 if TYPE_CHECKING:
-    from mixedmodels.marginal import joint, means, scale, source, trends
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mixedmodels.marginal import effects, joint, means, scale, source, trends
     from mixedmodels.marginal.adjust import Adjust
+    from mixedmodels.marginal.effects import Show
     from mixedmodels.marginal.joint import JointTests
     from mixedmodels.marginal.means import MeansType
     from mixedmodels.marginal.results import MarginalMeans
     from mixedmodels.marginal.scale import Scale
+    from mixedmodels.marginal.source import Source
     from mixedmodels.marginal.weights import Weights
 else:
+    effects = late_module("mixedmodels.marginal.effects")
     joint = late_module("mixedmodels.marginal.joint")
     means = late_module("mixedmodels.marginal.means")
     scale = late_module("mixedmodels.marginal.scale")
@@ -42,6 +51,7 @@ class Marginal(Values):
         level: float = 0.95,
         bias_adjust: bool = False,
         sigma: float | None = None,
+        vcov: Covariance = None,
     ) -> MarginalMeans:
         """Estimated marginal means: predictions for cells of a design, averaged (R's emmeans).
 
@@ -66,6 +76,7 @@ class Marginal(Values):
             level: Coverage of the limits.
             bias_adjust: With type="response", add half the second derivative times `sigma` squared.
             sigma: Standard deviation for that; the residual's if None.
+            vcov: Another covariance of the fixed effects than the model's, as in `coef_table`.
 
         Returns:
             A table with a row for each mean: the variables, `estimate`, `std_error`, `df`, `lower`,
@@ -85,8 +96,7 @@ class Marginal(Values):
             [0.0111, 0.0002, 0.0507]
         """
         wanted = means.Wanted(adjust, type, weights, level, bias_adjust, sigma)
-        tests = announced_degrees(self._fitted, ddf)
-        origin = source.source_of(self._fitted, tests)
+        origin = self._source(ddf, vcov)
         return means.marginal_means(self._design, origin, self._scale, specs, by, at, wanted)
 
     def emtrends(
@@ -100,6 +110,7 @@ class Marginal(Values):
         adjust: Adjust = "tukey",
         weights: Weights = "equal",
         level: float = 0.95,
+        vcov: Covariance = None,
     ) -> MarginalMeans:
         """Slopes of a covariate by combinations of other variables, averaged as in `emmeans`.
 
@@ -112,6 +123,7 @@ class Marginal(Values):
             adjust: Method for several tests in contrasts.
             weights: How cells are averaged.
             level: Coverage of the limits.
+            vcov: Another covariance than the model's, as in `coef_table`.
 
         Returns:
             A table as that of `emmeans`; `estimate` is the slope.
@@ -126,7 +138,7 @@ class Marginal(Values):
             [10.467]
         """
         wanted = means.Wanted(adjust, "link", weights, level)
-        origin = source.source_of(self._fitted, announced_degrees(self._fitted, ddf))
+        origin = self._source(ddf, vcov)
         return trends.marginal_trends(self._design, origin, self._scale, specs, var, by, at, wanted)
 
     def joint_tests(
@@ -135,6 +147,7 @@ class Marginal(Values):
         at: Mapping[str, Any] | None = None,
         *,
         ddf: Ddf = "satterthwaite",
+        vcov: Covariance = None,
     ) -> JointTests:
         """F tests of terms by their marginal means; with `by`, of simple effects (R's joint_tests).
 
@@ -142,6 +155,7 @@ class Marginal(Values):
             by: Variables within whose levels the other terms are tested.
             at: Values in place of all levels or of the mean, by variable.
             ddf: Method for denominator degrees of freedom, as in `coef_table`.
+            vcov: Another covariance than the model's, as in `coef_table`.
 
         Returns:
             A row for each term, by the levels of `by`: `num_df`, `den_df`, `statistic` (F),
@@ -156,8 +170,84 @@ class Marginal(Values):
             >>> fit.joint_tests()[["num_df", "den_df", "statistic"]].round(2).values.tolist()
             [[2.0, 10.0, 20.58]]
         """
-        origin = source.source_of(self._fitted, announced_degrees(self._fitted, ddf))
+        origin = self._source(ddf, vcov)
         return joint.joint_tests(self._design, origin, by, at)
+
+    def plot_effect(
+        self,
+        variable: str,
+        by: str | Sequence[str] | None = None,
+        *,
+        at: Mapping[str, Any] | None = None,
+        random: str = "none",
+        type: MeansType = "link",  # noqa: A002
+        level: float = 0.95,
+        ddf: Ddf = "satterthwaite",
+        vcov: Covariance = None,
+        weights: Weights = "equal",
+        show: Show = "data",
+        labels: Renaming | None = None,
+        max_labels: int = MOST_NAMED,
+        ax: Axes | None = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Figure:
+        """Predictions over a covariate (a line with a band) or a factor (points with limits).
+
+        They are the means of `emmeans`: other factors averaged, other covariates at their means.
+
+        Args:
+            variable: A variable of the fixed part.
+            by: A variable with a line for each of its levels; of a covariate, at its mean and one
+                standard deviation below and above, or where `at` says. Several have a line for
+                each combination.
+            at: Values in place of all levels, of the range or of the mean, by variable.
+            random: A grouping factor: draws the lines of its levels, by their conditional modes,
+                where they have rows. Of more than 100 some are drawn, from the lowest to the
+                highest.
+            type: "response" transforms predictions of `log(y)`, `sqrt(y)` and the like back.
+            level: Coverage of the limits, which are for each prediction alone.
+            ddf: Method for degrees of freedom, as in `coef_table`.
+            vcov: Another covariance than the model's, as in `coef_table`.
+            weights: How levels are averaged, as in `emmeans`.
+            show: Points behind: "data", the response; "partial", for each row the prediction at its
+                variable plus its residual; or "none". Of more than 3,000 some are drawn. Where a
+                covariate is `by`, a row belongs to the nearest of its values.
+            labels: What to call levels: a mapping or a function of their names. Long names are
+                shortened so that they stay distinct.
+            max_labels: Most levels of the variable that are named.
+            ax: Axes to draw in; a new figure if None.
+            figsize: Size of a new figure, in inches.
+
+        Raises:
+            MixedModelsError: A variable, level or grouping factor that the model does not have, an
+                unknown option, or matplotlib is not installed.
+            ResourceError: Too many combinations.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+            >>> fit.plot_effect("Days", random="Subject").axes[0].get_ylabel()
+            'Reaction'
+        """
+        wanted = means.Wanted(type=type, weights=weights, level=level)
+        behind = effects.Behind(show, random)
+        found = effects.effect_of(
+            self._fitted,
+            self._source(ddf, vcov),
+            self._scale,
+            variable,
+            by,
+            at,
+            wanted,
+            behind,
+            self._raw_residuals,
+        )
+        return plot_effect(found, max_labels=max_labels, labels=labels, ax=ax, figsize=figsize)
+
+    def _source(self, ddf: Ddf, vcov: Covariance) -> Source:
+        """Coefficients, their covariance and degrees of freedom."""
+        tests = method_of(self._fitted, ddf, vcov, announce=True)
+        return source.source_of(self._fitted, tests)
 
     @property
     def _scale(self) -> Scale | None:

@@ -23,7 +23,8 @@ from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, coef_table
 from mixedmodels.naming import first_few
 from mixedmodels.plots.estimates import plot_estimates
-from mixedmodels.plots.ranef import MOST_NAMED, Renaming, Sort, plot_qq_ranef, plot_ranef
+from mixedmodels.plots.labels import Renaming
+from mixedmodels.plots.ranef import MOST_NAMED, Sort, plot_qq_ranef, plot_ranef
 from mixedmodels.plots.residuals import (
     MOST_LEVELS,
     plot_qq,

@@ -22,7 +22,8 @@ from mixedmodels.diagnostics.tidy import (
     rows_used,
 )
 from mixedmodels.fit.values import Values
-from mixedmodels.inference.coefficients import announced_degrees, coef_table
+from mixedmodels.inference.coefficients import coef_table
+from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.settings import Ddf, TidyEffect, check_level
 
 
@@ -36,6 +37,7 @@ class Tidying(Values):
         conf_int: bool = False,
         level: float = 0.95,
         ddf: Ddf = "satterthwaite",
+        vcov: Covariance = None,
     ) -> pd.DataFrame:
         """Estimates in long form, one per row.
 
@@ -48,6 +50,7 @@ class Tidying(Values):
                 fixed effects, by the normal for conditional modes, NaN for the others.
             level: Coverage.
             ddf: Method for degrees of freedom of the tests and limits, as in `coef_table`.
+            vcov: Another covariance of the fixed effects, as in `coef_table`.
 
         Returns:
             Columns `effect`, `group`, `term`, `estimate`, and as far as an effect asked for has
@@ -66,7 +69,7 @@ class Tidying(Values):
         parts = []
         for effect in check_effects(effects):
             if effect == "fixed":
-                method = announced_degrees(self._fitted, ddf)
+                method = method_of(self._fitted, ddf, vcov, announce=True)
                 parts.append(fixed_rows(coef_table(self._kept_names, method), level))
             elif effect == "ran_pars":
                 parts.append(parameter_rows(self.varcorr))

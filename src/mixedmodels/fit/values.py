@@ -15,6 +15,7 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
 from mixedmodels.design import by_row
+from mixedmodels.design.given import Given
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.design.names import Effect, Labels
 from mixedmodels.estimates.by_group import ByGroup
@@ -34,6 +35,8 @@ from mixedmodels.optimize.summary import OptSummary
 
 class Values(Guided, ABC):
     """What a fit has found; see `LinearMixedFit`."""
+
+    _given: Given | None = None
 
     def __init__(self, fitted: Fitted) -> None:
         self._fitted = fitted

@@ -29,7 +29,7 @@ _AT_A_TIME = 500_000
 _BLOCKS = 7
 
 
-def clusters_of(design: Design, cluster: Any) -> Partition:
+def clusters_of(design: Design, cluster: Any, data: Any = None) -> Partition:
     """The clusters that a user means; those of the coarsest grouping factor if None.
 
     Raises:
@@ -38,7 +38,7 @@ def clusters_of(design: Design, cluster: Any) -> Partition:
     """
     if cluster is None:
         cluster = min(design.groups, key=lambda group: group.n_levels).name
-    found = partition("vcov_robust: cluster", cluster, design)
+    found = partition("vcov_robust: cluster", cluster, design, data=data)
     if len(found.levels) < 2:
         raise MixedModelsError(
             f"vcov_robust: cluster has {len(found.levels)} cluster; at least 2 are needed."

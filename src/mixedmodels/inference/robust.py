@@ -244,8 +244,8 @@ class RobustCovariance(TableResult):
         return (f"Robust covariance of the fixed effects ({self.tests.source})",)
 
 
-def robust(fitted: Fitted, cluster: Any, kind: RobustKind) -> RobustCovariance:
-    """The robust covariance of a fit.
+def robust(fitted: Fitted, cluster: Any, kind: RobustKind, data: Any = None) -> RobustCovariance:
+    """The robust covariance of a fit; `data` is its table, of which clusters may be a column.
 
     Raises:
         MixedModelsError: Unknown `kind`, or clusters that cannot be used.
@@ -256,7 +256,7 @@ def robust(fitted: Fitted, cluster: Any, kind: RobustKind) -> RobustCovariance:
     model, solution = fitted.model, fitted.solution
     if not solution.p:
         raise ModelError("vcov_robust: the model has no fixed effects.")
-    clusters = clusters_of(model.design, cluster)
+    clusters = clusters_of(model.design, cluster, data)
     by = "" if clusters.name == LABELS else f" by {clusters.name}"
     source = f"{kind}{by}, {len(clusters.levels)} clusters"
     tests = Robust(fitted, sandwich(fitted, clusters, kind), source)

@@ -7,9 +7,10 @@ One place for every table that takes `ddf=` and `vcov=`: it gets a `Degrees`, wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
@@ -18,12 +19,14 @@ from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.coefficients import announced_degrees, degrees
 from mixedmodels.inference.degrees import Degrees, Normal, Residual
 from mixedmodels.lazy import late_module
-from mixedmodels.settings import ROBUST_KINDS, Ddf, df_method
+from mixedmodels.settings import ROBUST_KINDS, Ddf, RobustKind, df_method
 
 if TYPE_CHECKING:
     from mixedmodels.inference import robust
 else:
     robust = late_module("mixedmodels.inference.robust")
+
+Covariance: TypeAlias = "robust.RobustCovariance | RobustKind | npt.ArrayLike | pd.DataFrame | None"
 
 # A covariance may be asymmetric, and have negative eigenvalues, by rounding.
 _ROUNDING = 1e-8

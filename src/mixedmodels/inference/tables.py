@@ -44,15 +44,17 @@ class Anova(TableResult):
     Attributes:
         ddf: Method for the denominator degrees of freedom.
         tests: What each term is tested against, in words.
+        vcov: The covariance in words; "" for the model's.
     """
 
     ddf: DfMethod
     tests: str
+    vcov: str = ""
 
     @property
     def heading(self) -> tuple[str, ...]:
         """What the rows are."""
-        return (f"F tests of fixed terms, {self.tests} (ddf: {self.ddf})",)
+        return (f"F tests of fixed terms, {self.tests} ({tested_by(self.ddf, self.vcov)})",)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -276,8 +276,10 @@ def involved_note(grid: Grid, names: Sequence[str]) -> list[str]:
 
 
 def degrees_note(source: Source) -> str:
-    """Which method gave the degrees of freedom."""
-    return f"Degrees of freedom: {_METHODS.get(source.tests.method, source.tests.method)}."
+    """Which method gave the degrees of freedom, and which covariance errors are by."""
+    tests = source.tests
+    found = f"Degrees of freedom: {_METHODS.get(tests.method, tests.method)}."
+    return f"{found} Covariance: {tests.source}." if tests.source else found
 
 
 def scale_notes(scale: Scale | None, view: View) -> list[str]:

@@ -22,6 +22,7 @@ class Tests(Protocol):
 
     method: Any
     note: str
+    source: str
     beta: FloatArray
     sigma: float
 

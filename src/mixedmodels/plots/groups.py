@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mixedmodels.plots.labels import distinct_labels
+from mixedmodels.plots.labels import level_names
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.style import MOST_VECTORS, grid, reference, shorten, styled
 
@@ -69,7 +69,7 @@ def plot_groups(
         axes.set(xlabel=f"Estimate and {100 * level:g} % interval", title=shorten(str(name), 40))
         axes.set_ylim(-0.8, len(groups) - 0.2)
         if named and position % 3 == 0:
-            axes.set_yticks(places, distinct_labels(groups))
+            axes.set_yticks(places, level_names(groups))
         else:
             axes.set_yticks([])
         axes.grid(visible=False, axis="y")

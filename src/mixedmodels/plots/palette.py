@@ -26,6 +26,7 @@ class Palette(NamedTuple):
         blue: Marks.
         sky: Surfaces made of marks.
         orange: What marks are compared with.
+        series: Colours of several lines, in the order in which they are taken.
         ramp: Few to many, in three steps; the first still differs visibly from the background.
     """
 
@@ -38,6 +39,7 @@ class Palette(NamedTuple):
     blue: str
     sky: str
     orange: str
+    series: tuple[str, ...]
     ramp: tuple[str, str, str]
 
 
@@ -55,13 +57,33 @@ def palette(background: Rgba) -> Palette:
     if is_dark(background):
         ink, strong = "#e2e2e2", "#ffffff"
         blue, sky, orange = "#56b4e9", "#2a688f", "#f09a3e"
+        series = (
+            "#56b4e9",
+            "#f09a3e",
+            "#3fcf9f",
+            "#e29ac6",
+            "#f0e442",
+            "#a8a4ff",
+            "#d0d0d0",
+            "#ff7f6e",
+        )
         ramp = ("#1b4561", "#56b4e9", "#e8f5fd")
     else:
         ink, strong = "#333333", "#101010"
         blue, sky, orange = "#0072b2", "#74b3dc", "#d55e00"
+        series = (
+            "#0072b2",
+            "#d55e00",
+            "#009e73",
+            "#b4528c",
+            "#8a6d00",
+            "#5b4fc4",
+            "#666666",
+            "#a3121f",
+        )
         ramp = ("#cfe3f1", "#0072b2", "#01263c")
     grey, pale, grid = (_mixed(behind, ink, share) for share in (0.58, 0.27, 0.1))
-    return Palette(_hex(behind), ink, strong, grey, pale, grid, blue, sky, orange, ramp)
+    return Palette(_hex(behind), ink, strong, grey, pale, grid, blue, sky, orange, series, ramp)
 
 
 def is_dark(color: Rgba) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 import scipy
 
 from mixedmodels.arrays import AnyArray, FloatArray
+from mixedmodels.plots.labels import Renaming, level_names
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.residuals import draw_qq
 from mixedmodels.plots.style import (
@@ -17,7 +18,6 @@ from mixedmodels.plots.style import (
     grid,
     new_figure,
     reference,
-    short_labels,
     shorten,
     styled,
 )
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Sort: TypeAlias = Literal["auto", "first", "each", "none"]
-Renaming: TypeAlias = Mapping[str, str] | Callable[[str], str]
 
 # Levels up to this many are named on the axis.
 MOST_NAMED = 60
@@ -94,7 +93,7 @@ def plot_ranef(
             _caterpillar(axes, row[position], order, named=named)
             axes.set_xlabel("Conditional mode")
             if named and (row[position] is first or sort == "each"):
-                names = _names(row[position].levels, labels)
+                names = level_names(row[position].levels, labels)
                 axes.set_yticks(range(len(order)), [names[i] for i in order])
     return figure
 
@@ -136,16 +135,6 @@ def _facets(name: str, table: pd.DataFrame, condvar: FloatArray, level: float) -
 
 def _height(count: int, most: int) -> float:
     return min(max(1.6, _ROW * count), _TALLEST) if count <= most else 3.4
-
-
-def _names(levels: pd.Index, labels: Renaming | None) -> list[str]:
-    """What the levels are called, no two alike by shortening."""
-    names = [str(level) for level in levels]
-    if isinstance(labels, Mapping):
-        names = [str(labels.get(name, name)) for name in names]
-    elif labels is not None:
-        names = [str(labels(name)) for name in names]
-    return short_labels(names, 24)
 
 
 def _title(facet: _Facet) -> str:

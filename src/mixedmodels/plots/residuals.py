@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 
 from mixedmodels.arrays import FloatArray, IntArray, LongArray
-from mixedmodels.plots.labels import distinct_labels
+from mixedmodels.plots.labels import level_names
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.smooth import local_line
 from mixedmodels.plots.style import MOST_VECTORS, one_axes, ramp, reference, styled
@@ -91,7 +91,7 @@ def plot_residuals_by(
             place = count - 1.0 - level
             axes.hlines(place, low, high, color=look.sky, linewidth=5.0, alpha=0.6, zorder=2)
             axes.plot([middle], [place], marker="|", markersize=9.0, color=look.orange, zorder=4)
-        axes.set_yticks(range(count)[::-1], distinct_labels(levels))
+        axes.set_yticks(range(count)[::-1], level_names(levels))
     else:
         axes.set_yticks([])
     axes.grid(visible=False, axis="y")

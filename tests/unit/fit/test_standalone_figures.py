@@ -59,11 +59,14 @@ PICTURES = [
     if name.startswith("plot")
 ]
 
+# What a picture cannot be drawn without.
+NEEDED = {"fit.plot_effect": {"variable": "Days", "random": "Subject"}}
+
 
 def draw(picture: str, **options: Any) -> Figure:
     holder, name = picture.split(".")
     method: Callable[..., Figure] = getattr(holders()[holder], name)
-    return method(**options)
+    return method(**NEEDED.get(picture, {}), **options)
 
 
 def brightness(color: Any) -> float:
@@ -156,7 +159,9 @@ BESIDE = """
 import sys, warnings, tempfile, pathlib
 import mixedmodels as mm
 fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
-figures = [getattr(fit, name)() for name in dir(fit) if name.startswith("plot")]
+needed = {"plot_effect": ["Days"]}
+names = [name for name in dir(fit) if name.startswith("plot")]
+figures = [getattr(fit, name)(*needed.get(name, [])) for name in names]
 profile = fit.profile("theta_")
 figures += [profile.plot(), profile.plot_density(), profile.plot_pairs()]
 figures += [fit.bootstrap(20, seed=1).plot(), fit.model.plot_structure()]

@@ -138,6 +138,8 @@ def test_arguments_of_every_method_have_the_settled_words() -> None:
                 assert parameter.default is None  # each is a fit: as many as the rows allow
             elif word == "level" and name == "profile":
                 assert parameter.default == 0.99
+            elif word == "random" and name == "plot_effect":
+                assert parameter.default == "none"  # the population's line, lines of levels behind
             elif word == "ddf" and name == "vcov_adjusted":
                 assert parameter.default == "kenward-roger"
             elif word in DEFAULTS and parameter.default is not inspect.Parameter.empty:

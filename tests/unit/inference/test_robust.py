@@ -215,7 +215,7 @@ def test_a_coefficient_of_one_cluster_has_no_degrees_of_freedom(kind: Any) -> No
 
 SITES = thinned()["site"]
 REFUSED = [
-    ({"cluster": "site"}, "is not a grouping factor"),
+    ({"cluster": "nowhere"}, "is not a grouping factor"),
     ({"cluster": [1] * len(SITES)}, "at least 2"),
     ({"cluster": np.arange(len(SITES))}, "level '308' has rows in 9"),
     ({"cluster": SITES.to_list()[1:]}, "one value for each"),
@@ -268,3 +268,115 @@ def test_large_clusters_take_blocks_only_for_cr2(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("mixedmodels.memory.available", lambda: 8e9)
     with pytest.raises(mm.ResourceError, match="CR1"):
         fit.vcov_robust(data["g"] % 4)
+
+
+def vcovs(fit: LinearMixedFit) -> dict[str, tuple[Any, Any]]:
+    """Covariances in every form, and the same as what `coef_table` takes to compare with."""
+    robust = fit.vcov_robust()
+    return {
+        "kind": ("CR2", "satterthwaite"),
+        "result": (fit.vcov_robust(kind="CR1"), "satterthwaite"),
+        "robust, residual": (robust, "residual"),
+        "matrix": (2.0 * fit.vcov.to_numpy(), "none"),
+        "frame": (robust.to_frame().iloc[::-1, ::-1], "residual"),
+    }
+
+
+@pytest.mark.parametrize("form", ["kind", "result", "robust, residual", "matrix", "frame"])
+def test_every_table_takes_the_covariance(form: str) -> None:
+    fit = mm.lmer("Reaction ~ Days + (Days | Subject)", thinned())
+    vcov, ddf = vcovs(fit)[form]
+    expected = fit.coef_table(ddf, vcov=vcov)
+    slope = expected.table.loc["Days"]
+
+    def same(row: pd.Series[Any], names: list[str]) -> None:
+        np.testing.assert_allclose(row[names].astype(float), slope[names].astype(float), rtol=1e-6)
+
+    estimates = ["estimate", "std_error", "df"]
+    trend = fit.emtrends("~ 1", "Days", ddf=ddf, vcov=vcov)
+    same(trend.table.iloc[0], estimates)
+    pair = fit.emmeans("Days", at={"Days": [1, 0]}, ddf=ddf, vcov=vcov).pairs()
+    same(pair.table.iloc[0], [*estimates, "statistic", "p_value"])
+    start = fit.emmeans("~ 1", at={"Days": 0}, ddf=ddf, vcov=vcov).table.iloc[0]
+    np.testing.assert_allclose(
+        start[estimates].astype(float), expected.table.loc["(Intercept)", estimates], rtol=1e-9
+    )
+    for table in (
+        fit.anova(ddf=ddf, vcov=vcov).table,
+        fit.anova(1, ddf=ddf, vcov=vcov).table,
+        fit.joint_tests(ddf=ddf, vcov=vcov).table,
+    ):
+        np.testing.assert_allclose(table["statistic"], slope["statistic"] ** 2, rtol=1e-6)
+        np.testing.assert_allclose(table["p_value"], slope["p_value"], rtol=1e-6)
+    tidy = fit.tidy("fixed", ddf=ddf, vcov=vcov, conf_int=True).iloc[1]
+    same(tidy, [*estimates, "statistic", "p_value"])
+    limits = fit.confint("beta_", method="wald", ddf=ddf, vcov=vcov).loc["Days"]
+    np.testing.assert_allclose(limits, tidy[["conf_low", "conf_high"]].astype(float), rtol=1e-12)
+
+
+def test_tables_say_which_covariance() -> None:
+    fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+    for found in (
+        fit.anova(vcov="CR2"),
+        fit.emmeans("Days", vcov="CR2"),
+        fit.emtrends("~ 1", "Days", vcov="CR2"),
+        fit.joint_tests(vcov="CR2"),
+    ):
+        assert "CR2 by Subject, 18 clusters" in str(found)
+
+
+def test_a_covariance_is_for_wald_intervals() -> None:
+    fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+    for method in ("profile", "bootstrap"):
+        with pytest.raises(mm.MixedModelsError, match="method='wald', vcov"):
+            fit.confint(method=method, vcov="CR2")  # type: ignore[arg-type]
+
+
+def frames(data: pd.DataFrame) -> dict[str, Any]:
+    """The same table in several kinds."""
+    import polars as pl  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+
+    return {
+        "pandas": data,
+        "polars": pl.from_pandas(data),
+        "arrow": pa.Table.from_pandas(data, preserve_index=False),
+        "dict": {name: data[name].tolist() for name in data},
+    }
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "dict"])
+@pytest.mark.parametrize("labels", ["text", "category", "int", "float", "bool"])
+@pytest.mark.parametrize("na_action", ["omit", "exclude"])
+def test_clusters_by_any_column_of_the_table(kind: str, labels: str, na_action: Any) -> None:
+    data = thinned()
+    number = data["site"].str[1:].astype(int)
+    data["site"] = {
+        "text": data["site"],
+        "category": data["site"].astype("category"),
+        "int": number,
+        "float": number.astype(float),
+        "bool": number % 2 == 0,
+    }[labels]
+    data.loc[data.index[[3, 50]], "Reaction"] = np.nan
+    table = frames(data)[kind]
+    fit = mm.lmer("Reaction ~ Days + (Days | Subject)", table, na_action=na_action)
+    used = data["Reaction"].notna().to_numpy()
+    found = fit.vcov_robust("site", "CR1")
+    expected = fit.vcov_robust(data["site"].to_numpy()[used], "CR1")
+    np.testing.assert_array_equal(found, expected)
+    assert (found.cluster, found.n_clusters) == ("site", expected.n_clusters)
+    assert "by site" in str(fit.coef_table(vcov=found))
+
+
+def test_columns_that_are_not_clusters() -> None:
+    data = thinned()
+    data["gaps"] = data["site"].where(data["site"] != "s1")
+    fit = mm.lmer("Reaction ~ Days + (Days | Subject)", data)
+    for name, message in (
+        ("gaps", "cluster='gaps' has missing labels"),
+        ("Days", "not nested in the clusters by Days"),
+        ("nowhere", "nowhere"),
+    ):
+        with pytest.raises(mm.MixedModelsError, match=message):
+            fit.vcov_robust(name)

@@ -449,7 +449,7 @@ def test_bias_of_a_logarithm() -> None:
 class Doubled:
     """Tests with a covariance of their own and four degrees of freedom for all."""
 
-    method, note = "robust", ""
+    method, note, source = "robust", "", "doubled"
 
     def __init__(self, fit: LinearMixedFit) -> None:
         self.beta, self.sigma = fit.fixef.to_numpy(), fit.sigma
@@ -473,7 +473,7 @@ def test_means_of_another_covariance() -> None:
     np.testing.assert_allclose(found["estimate"], expected["estimate"])
     np.testing.assert_allclose(found["std_error"], 2.0 * expected["std_error"])
     assert (found.pairs()["df"] == 4.0).all()
-    assert "Degrees of freedom: robust." in found.footnotes
+    assert "Degrees of freedom: robust. Covariance: doubled." in found.footnotes
 
 
 # -- pictures -------------------------------------------------------------------------------
