@@ -90,7 +90,8 @@ def results(kind: type[Result]) -> set[str]:
 
 def test_reference_has_every_result() -> None:
     for module in pkgutil.walk_packages(mm.__path__, "mixedmodels."):
-        importlib.import_module(module.name)
+        if not module.name.startswith("mixedmodels.adapters."):  # needs what may not be installed
+            importlib.import_module(module.name)
     text = text_of(DOCS / "api" / "results.md")
     assert sorted(results(Result) - set(re.findall(r"autoclass:: ([\w.]+)", text))) == []
 

@@ -50,6 +50,20 @@ def bind(text: str, table: Table) -> Bound:
             unknown.node.start,
             unknown.node.end,
         ) from None
+    except FormulaError as error:
+        raise _with_backticks(error, text, table) from None
+
+
+def _with_backticks(error: FormulaError, text: str, table: Table) -> FormulaError:
+    """The error, or what to write where the text holds the name of a column: `RT (ms)`."""
+    plain = text.replace(" ", "")
+    for name in table.names():
+        if not name.isidentifier() and "(" in name and name.replace(" ", "") in plain:
+            message = (
+                f"'{shorten(name)}' is a column of the data; write it between backticks: `{name}`."
+            )
+            return FormulaError(message, error.text, error.start, error.end)
+    return error
 
 
 def bind_factor(factor: Factor, formula: str, table: Table) -> Bound | None:

@@ -8,7 +8,7 @@ makes its row NaN (or -1).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,37 @@ def new_rows(data: Any) -> Rows:
         DataError: not an eager table.
     """
     return Rows(as_table(data))
+
+
+def check_columns(design: Design, terms: Sequence[int], rows: Rows) -> None:
+    """Refuse new data that lack several columns, naming all of them; one is named where it is read.
+
+    Args:
+        design: The design.
+        terms: Positions of the random-effects terms that take part.
+        rows: The new data.
+
+    Raises:
+        DataError: Two columns or more are missing.
+    """
+    fixed = _absent(design.fixed_spec, rows)
+    random: list[str] = []
+    for t in terms:
+        term = design.terms[t]
+        group = [f.name for f in design.groups[term.group].spec.factors if f.is_column]
+        random += [name for name in group if name not in rows.table]
+        random += _absent(term.spec, rows)
+    absent = list(dict.fromkeys([*fixed, *random]))
+    if len(absent) < 2:
+        return
+    hint = "" if fixed else " For predictions without random effects write random='none'."
+    *most, last = (f"'{name}'" for name in absent)
+    raise DataError(f"The new data do not have the columns {', '.join(most)} and {last}.{hint}")
+
+
+def _absent(plan: PartPlan, rows: Rows) -> list[str]:
+    factors = [recipe.factor for recipe in plan.recipes.values()]
+    return [f.name for f in factors if f.is_column and f.name not in rows.table]
 
 
 def rebuild_fixed(design: Design, rows: Rows) -> FloatArray:

@@ -46,8 +46,11 @@ def strays(name: str, column: object, naming: Naming) -> str:
     total, count = int(present.sum()), int(other.sum())
     if not total or 2 * count > total:
         return ""
+    first = str(column.levels[int(np.flatnonzero(level_is_number)[0])])
+    if not _is_number(first):
+        return _with_commas(name, first)
     if not count:
-        return f"'{name}' has numbers that are stored as text; {_REMEDY}."
+        return f"'{name}' has numbers that are stored as text ('{first:.20}'); {_REMEDY}."
     which = np.flatnonzero(other)
     texts = column.levels.take(column.codes[which[:_MANY]]).tolist()
     listed = first_rows(which, naming, [f"{text!r:.40}" for text in texts])
@@ -55,6 +58,15 @@ def strays(name: str, column: object, naming: Naming) -> str:
     return (
         f"'{name}' is text, not numbers, because of {count} of its {total} {values}: {listed}. "
         f"Correct them or make them missing, and {_REMEDY}."
+    )
+
+
+def _with_commas(name: str, first: str) -> str:
+    """What to do with numbers that have decimal commas."""
+    return (
+        f"'{name}' has numbers with decimal commas, which are text ('{first:.20}'). Read the file "
+        "with decimal=',' (pandas.read_csv), or make the column numeric by "
+        ".str.replace(',', '.').astype(float)."
     )
 
 

@@ -81,7 +81,8 @@ def singular_message(templates: Templates, terms: list[int]) -> str:
     slopes = any(templates.sizes[t] > 1 for t in terms)
     cause = "a variance of zero or a correlation of +-1" if slopes else "a variance of zero"
     advice = (
-        "To simplify, drop columns of the term or its correlations (write || for |)."
+        "To simplify, drop columns of the term or its correlations (write || for |); "
+        "singularity() of the fit proposes a formula."
         if slopes
         else "The fit is that of the model without this term, which may be dropped."
     )

@@ -6,14 +6,19 @@ the packages of the same names below.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.model import by_ml
+from mixedmodels.estimates.parameters import parameter_names
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.fit.aliases import Aliases
 from mixedmodels.fit.diagnostics import Diagnostics
@@ -27,7 +32,8 @@ from mixedmodels.fit.prediction import Prediction
 from mixedmodels.fit.reports import Reports
 from mixedmodels.fit.tidying import Tidying
 from mixedmodels.inference.coefficients import coef_table, degrees
-from mixedmodels.inference.components import component_table
+from mixedmodels.inference.components import table_order
+from mixedmodels.inference.confint import profile_intervals
 from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.information import unknown_message, variance_information
 from mixedmodels.inference.wald import anova_table
@@ -190,7 +196,6 @@ class MixedFit(
             shares=tuple(self._shares()),
             criteria=self._criteria(),
             search=self._search(),
-            message=self._optsum.message,
             made=f"Reported on {made.isoformat()}",
             others=(
                 Chapter("Marginal means", list(self._factor_means(method))),
@@ -230,14 +235,16 @@ class MixedFit(
         return None if tests.empty else tests[columns]
 
     def _components(self) -> pd.DataFrame:
-        """The variance components, with degrees of freedom where these are known."""
-        return component_table(
-            self.varcorr,
-            self._fitted.model.templates,
-            self.theta,
-            self._fitted.once(variance_information),
-            self._fitted.identification,
-        )
+        """The variance components, with limits by profile where these take seconds only."""
+        table, templates = self.varcorr.to_frame(), self._fitted.model.templates
+        limits = np.full((len(table), 2), np.nan)
+        if _REFITS * self._optsum.seconds <= _PATIENCE and self.sigma > 0.0:
+            with warnings.catch_warnings(), contextlib.suppress(MixedModelsError):
+                warnings.simplefilter("ignore")  # a limit that is missing is blank
+                found = profile_intervals(by_ml(self._fitted), "theta_", 0.95, None)
+                by_name = found.reindex(list(parameter_names(templates)))
+                limits = by_name.to_numpy()[table_order(templates)]
+        return table.assign(lower=limits[:, 0], upper=limits[:, 1])
 
     def _shares(self) -> Iterator[str]:
         r2, icc = self.r2(), self.icc()
@@ -265,7 +272,7 @@ class MixedFit(
         hessian = "positive definite" if found.hessian_ok else "not positive definite"
         rows = (
             ("Optimizer", found.optimizer),
-            ("Status", found.status),
+            ("Status", f"{found.status} ({found.message})"),
             ("Evaluations", f"{found.n_objective} of the criterion, {found.n_gradient} gradients"),
             ("Largest gradient", f"{found.max_gradient:.3g}"),
             ("Hessian", hessian),

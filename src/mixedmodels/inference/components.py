@@ -46,7 +46,7 @@ def component_table(
     """
     table = varcorr.to_frame()
     components = list(_components(templates, theta, information.sigma))
-    order = _table_order(templates)
+    order = table_order(templates)
     vcov = _errors([c.vcov for c in components], information)
     sdcor = _errors([c.sdcor for c in components], information)
     if identified is not None:
@@ -60,7 +60,7 @@ def component_table(
     return table
 
 
-def _table_order(templates: Templates) -> list[int]:
+def table_order(templates: Templates) -> list[int]:
     """Places in theta (m for the residual) of the rows of `VarCorr.to_frame`."""
     out: list[int] = []
     for part in templates.theta_slices:

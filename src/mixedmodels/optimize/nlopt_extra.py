@@ -32,7 +32,7 @@ def nlopt_bobyqa(problem: Problem, start: FloatArray, size: FloatArray) -> Ended
     except ImportError as error:
         raise MixedModelsError(
             "optimizer 'BOBYQA' needs NLopt, which is not installed: "
-            "pip install mixedmodels[nlopt]; or use 'COBYQA', which needs nothing more."
+            "pip install 'mixedmodels[nlopt]'; or use 'COBYQA', which needs nothing more."
         ) from error
 
     def value(x: FloatArray, _: Any) -> float:

@@ -30,7 +30,7 @@ def drawing() -> Any:
         return import_module("mixedmodels.plots.figure")
     except ImportError as error:
         raise MixedModelsError(
-            "Plots need matplotlib, which is not installed: pip install mixedmodels[plots]"
+            "Plots need matplotlib, which is not installed: pip install 'mixedmodels[plots]'"
         ) from error
 
 

@@ -155,12 +155,24 @@ def chosen(parameters: str | Sequence[str] | None, known: Sequence[str], owner: 
     if parameters is None:
         asked = list(known)
     else:
-        asked = [parameters] if isinstance(parameters, str) else list(parameters)
+        given = [parameters] if isinstance(parameters, str) else list(parameters)
+        asked = [name for one in given for name in _of_kind(one, known)]
     if not asked or any(name not in known for name in asked):
         raise MixedModelsError(
             f"parameters is {asked!r}; it must be some of the {owner}'s: {', '.join(known)}."
         )
     return asked
+
+
+def _of_kind(name: str, known: Sequence[str]) -> list[str]:
+    """The parameters that "theta_" or "beta_" stands for; any other name by itself."""
+    if name not in ("theta_", "beta_") or name in known:
+        return [name]
+    return [one for one in known if _of_covariance(one) == (name == "theta_")]
+
+
+def _of_covariance(name: str) -> bool:
+    return name == "sigma" or name.startswith(("sd(", "cor("))
 
 
 def possible(name: str) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from mixedmodels.design.by_row import used_labels
 from mixedmodels.design.columns import first_levels
 from mixedmodels.design.lookup import find_terms
 from mixedmodels.design.rebuild import (
+    check_columns,
     new_rows,
     new_weights,
     rebuild_fixed,
@@ -104,6 +105,7 @@ def new_target(
         DataError: A column is of another kind, or a level is new and new ones are not allowed.
     """
     rows = new_rows(data)
+    check_columns(design, terms, rows)
     z = _zeros(templates, rows.n_rows)
     codes = [np.full(rows.n_rows, -1, dtype=np.int32) for _ in design.groups]
     missing: BoolArray | None = None

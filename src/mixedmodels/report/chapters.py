@@ -9,9 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import scipy
-
 from mixedmodels.report.frames import DIGITS, frame_table
 from mixedmodels.report.numbers import SLACK, format_column
 from mixedmodels.report.sections import Paragraph, Section, Table
@@ -66,7 +63,6 @@ class PageValues:
         shares: Lines on R squared and intraclass correlations.
         criteria: Rows of criteria.
         search: Rows on how the optimum was found.
-        message: How the search ended.
         made: Date, and version of the package.
         others: Chapters that other parts of the library give, before the last.
     """
@@ -84,7 +80,6 @@ class PageValues:
     shares: tuple[str, ...]
     criteria: Table
     search: Table
-    message: str
     made: str
     others: tuple[Chapter, ...] = ()
 
@@ -96,15 +91,9 @@ def chapters(values: PageValues) -> list[Chapter]:
         Chapter("Fixed effects", list(_fixed(values))),
         Chapter("Random effects", [values.components, Paragraph(values.shares)]),
         *values.others,
-        Chapter(
-            "How it was fitted", [values.criteria, values.search, Paragraph((values.message,))]
-        ),
+        Chapter("How it was fitted", [values.criteria, values.search]),
     ]
     return [chapter for chapter in found if chapter.sections]
-
-
-def _paragraph(line: str) -> Paragraph:
-    return Paragraph((line,))
 
 
 def _words(values: PageValues) -> Iterator[str]:
@@ -174,19 +163,15 @@ def _headed(table: Table, names: Mapping[str, str]) -> Table:
 
 
 def component_section(table: pd.DataFrame) -> Table:
-    """Standard deviations with 95 % limits, and correlations.
-
-    The limits are those of a variance whose estimate is a multiple of a chi-square variable, by its
-    degrees of freedom.
+    """Standard deviations with 95 % limits where these are known, and correlations.
 
     Args:
-        table: `grp`, `var1`, `var2`, `sdcor`, `df` of every component.
+        table: `grp`, `var1`, `var2`, `sdcor`, `lower`, `upper` of every component.
     """
     sds = table[table["var2"].isna()]
-    df = sds["df"].to_numpy(dtype=np.float64)
-    sd = sds["sdcor"].to_numpy(dtype=np.float64)
-    limits = [sd * np.sqrt(df / scipy.special.chdtri(df, tail)) for tail in (0.025, 0.975)]
-    columns = [format_column(values, DIGITS, SLACK) for values in (sd, *limits)]
+    limited = bool(sds["lower"].notna().any())
+    shown = ["sdcor", "lower", "upper"] if limited else ["sdcor"]
+    columns = [format_column(sds[name], DIGITS, SLACK) for name in shown]
     rows = []
     for i, (group, effect) in enumerate(zip(sds["grp"], sds["var1"], strict=True)):
         own = table[(table["grp"] == group) & table["var2"].notna()]
@@ -196,12 +181,11 @@ def component_section(table: pd.DataFrame) -> Table:
         ]
         cells = ["" if cell == "nan" else cell for cell in (column[i] for column in columns)]
         rows.append((str(group), effect or "", *cells, ", ".join(correlations)))
-    header = ("Group", "Effect", "SD", "2.5 %", "97.5 %", "Correlation")
-    correlated = any(row[-1] for row in rows)
-    width = len(header) if correlated else len(header) - 1
+    header = ["Group", "Effect", "SD", *(["2.5 %", "97.5 %"] if limited else []), "Correlation"]
+    width = len(header) if any(row[-1] for row in rows) else len(header) - 1
     return Table(
-        "Standard deviations, with 95 % limits by chi-square",
-        header[:width],
+        "Standard deviations" + (", with 95 % limits by profile likelihood" if limited else ""),
+        tuple(header[:width]),
         tuple(row[:width] for row in rows),
-        "<<>>><"[:width],
+        ("<<" + ">" * len(shown) + "<")[:width],
     )

@@ -50,6 +50,10 @@ class Result(Guided, ABC):
     def _repr_html_(self) -> str:
         return render_html(self._sections())
 
+    def to_html(self) -> str:
+        """The same as HTML, without a style sheet."""
+        return render_html(self._sections())
+
     def to_markdown(self) -> str:
         """The same as Markdown, with tables of pipes."""
         return render_markdown(self._sections())

@@ -1,0 +1,98 @@
+"""Messages that name the remedy which works."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedmodels as mm
+
+RNG = np.random.default_rng(1)
+GROUP = np.repeat(np.arange(30), 20)
+DATA = pd.DataFrame({"p": GROUP.astype(str), "i": np.tile(np.arange(20), 30).astype(str)})
+DATA["prime"], DATA["freq"] = np.tile([0, 1], 300), np.repeat([0, 1], 300)
+DATA["rt"] = 600 + 20 * DATA["prime"] + 40 * RNG.normal(size=30)[GROUP] + 80 * RNG.normal(size=600)
+
+
+@pytest.mark.parametrize("name", ["RT (ms)", "f(x)", "dose (mg / kg)", "p(%)"])
+@pytest.mark.parametrize("formula", ["{} ~ prime + (1 | p)", "log({}) ~ prime + (1 | p)"])
+def test_a_column_with_brackets_wants_backticks(name: str, formula: str) -> None:
+    data = DATA.rename(columns={"rt": name})
+    with pytest.raises(mm.FormulaError) as refused:
+        mm.lmer(formula.format(name), data)
+    if "(%" not in name and "/" not in name:
+        assert f"write it between backticks: `{name}`" in str(refused.value)
+    assert mm.lmer(formula.format(f"`{name}`"), data).converged
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame, dict])
+def test_decimal_commas(table: Any) -> None:
+    text = DATA["rt"].map(lambda value: f"{value:.2f}".replace(".", ","))
+    with pytest.raises(mm.DataError, match=r"decimal commas.*decimal=','"):
+        mm.lmer("rt ~ prime + (1 | p)", table(DATA.assign(rt=text)))
+    mended = text.str.replace(",", ".").astype(float)
+    assert mm.lmer("rt ~ prime + (1 | p)", table(DATA.assign(rt=mended))).converged
+
+
+def test_all_columns_that_new_data_lack() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.lmer("rt ~ prime * freq + (1 | p) + (1 | i)", DATA)
+    with pytest.raises(mm.DataError, match=r"'freq', 'p' and 'i'\.$"):
+        fit.predict({"prime": [1]})
+    with pytest.raises(mm.DataError, match=r"'p' and 'i'.*random='none'"):
+        fit.predict({"prime": [1], "freq": [0]})
+    assert len(fit.predict({"prime": [1], "freq": [0]}, random="none")) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda fit: mm.table([fit], ci=True), 'below="conf_int"'),
+        (lambda fit: mm.table([fit], p=True), 'below="p_value"'),
+        (lambda _: mm.power("y ~ x + (1 | g)", DATA, effect=3), "beta="),
+        (lambda fit: fit.predict_interval(DATA, type="response"), "left-hand side"),
+        (lambda fit: fit.predict(DATA, type="response"), "left-hand side"),
+    ],
+)
+def test_arguments_of_other_packages(call: Any, said: str) -> None:
+    fit = mm.lmer("rt ~ prime + (1 | p)", DATA)
+    with pytest.raises(mm.ArgumentError, match=re.escape(said)):
+        call(fit)
+
+
+FORMULAS = [
+    "rt ~ prime * freq + (prime * freq | p) + (1 | i)",
+    "rt ~ prime + (prime * freq | p)",
+    "rt ~ prime + (prime | i) + (freq | p)",
+]
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("reml", [True, False])
+def test_the_simpler_formula_is_not_singular_again(formula: str, reml: bool) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.lmer(formula, DATA, reml=reml)
+        proposed = fit.singularity().formula
+        assert proposed is not None
+        assert not mm.lmer(proposed, DATA, reml=reml).is_singular
+
+
+def test_a_kind_of_parameters_in_pictures() -> None:
+    profile = mm.lmer("rt ~ prime + (1 | p)", DATA).profile()
+    assert len(profile.plot("theta_").axes) == 2
+    assert len(profile.plot_density("beta_").axes) == 2
+    assert len(profile.plot_pairs("theta_").axes) >= 2
+
+
+def test_a_model_shows_itself_in_a_line() -> None:
+    model = mm.LinearMixedModel("rt ~ prime + (1 | p)", DATA)
+    assert repr(model) == (
+        "<LinearMixedModel 'rt ~ prime + (1 | p)' by REML: 600 observations, levels: p 30>"
+    )
