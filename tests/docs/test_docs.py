@@ -93,7 +93,8 @@ def test_reference_has_every_result() -> None:
         if not module.name.startswith("mixedmodels.adapters."):  # needs what may not be installed
             importlib.import_module(module.name)
     text = text_of(DOCS / "api" / "results.md")
-    assert sorted(results(Result) - set(re.findall(r"autoclass:: ([\w.]+)", text))) == []
+    found = {name for name in results(Result) if name.startswith("mixedmodels.")}
+    assert sorted(found - set(re.findall(r"autoclass:: ([\w.]+)", text))) == []
 
 
 def test_formulas_page_has_every_function() -> None:

@@ -199,5 +199,5 @@ def test_other_forms_of_the_summary() -> None:
 def test_message_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "mixedmodels.plots.figure", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(mm.MixedModelsError, match=r"pip install mixedmodels\[plots\]"):
+    with pytest.raises(mm.MixedModelsError, match=r"pip install 'mixedmodels\[plots\]'"):
         fit_of("slopes").plot_qq()
