@@ -28,12 +28,10 @@ from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.checks import check_response
 from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
-from mixedmodels.diagnostics.singularity import Singularity
 from mixedmodels.errors import DataError, MixedModelsError, ModelError
 from mixedmodels.estimates.matrices import covariance_factor, transposed_z
 from mixedmodels.estimates.messages import announce
 from mixedmodels.estimates.model import Fitted, Model
-from mixedmodels.fit.diagnostics import Diagnostics
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.formula import parse_formula
 from mixedmodels.formula.update import updated_formula
@@ -57,8 +55,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _DEFAULT = Control()
-# Simpler formulas that are tried after a singular fit.
-_MOST_PROPOSALS = 6
 
 
 class LinearMixedModel(Guided):
@@ -357,37 +353,14 @@ class LinearMixedFit(MixedFit):
             control=self.optsum.control,
         )
 
-    def singularity(self) -> Singularity:
-        """Which effects or directions have no variance, and a simpler formula to try.
-
-        The formula has been tried: a proposal that is singular again is simplified further, as long
-        as the fit has its data.
-
-        Returns:
-            Prints as sentences; `directions` as a table, `formula` as text to paste (or None).
-
-        Examples:
-            >>> import mixedmodels as mm
-            >>> fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
-            >>> fit.singularity()
-            The fit is not singular: every direction of the random effects varies.
-        """
-        found = super().singularity()
-        tried = found
-        for _ in range(_MOST_PROPOSALS):
-            if tried.formula is None:
-                break
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    fit = self.update(tried.formula)
-            except (MixedModelsError, AttributeError):
-                break
-            found = replace(found, formula=tried.formula)
-            if not fit.is_singular:
-                break
-            tried = Diagnostics.singularity(fit)
-        return found
+    def _by_formula(self, formula: str) -> LinearMixedFit | None:
+        """The fit by another formula, without a word; None where it cannot be made."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return self.update(formula)
+        except (MixedModelsError, AttributeError):
+            return None
 
     def update(
         self,

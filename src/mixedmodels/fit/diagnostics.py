@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
     from mixedmodels.checking.result import Checks
 else:
     checking = late_module("mixedmodels.checking.run")
+
+
+# Simpler formulas that are tried after a singular fit.
+_MOST_PROPOSALS = 6
 
 
 class Diagnostics(Values):
@@ -322,6 +327,9 @@ class Diagnostics(Values):
     def singularity(self) -> Singularity:
         """Which effects or directions have no variance, and a simpler formula to try.
 
+        The formula has been tried: a proposal that is singular again is simplified further, as long
+        as the fit has its data.
+
         Returns:
             Prints as sentences; `directions` as a table, `formula` as text to paste (or None).
 
@@ -331,7 +339,16 @@ class Diagnostics(Values):
             >>> fit.singularity()
             The fit is not singular: every direction of the random effects varies.
         """
-        return singularity(self._fitted)
+        found = tried = singularity(self._fitted)
+        for _ in range(_MOST_PROPOSALS):
+            simpler = None if tried.formula is None else self._by_formula(tried.formula)
+            if simpler is None:
+                break
+            found = replace(found, formula=tried.formula)
+            if not simpler.is_singular:
+                break
+            tried = singularity(simpler._fitted)  # noqa: SLF001
+        return found
 
     def all_fit(
         self,

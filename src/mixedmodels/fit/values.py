@@ -48,6 +48,10 @@ class Values(Guided, ABC):
     def refit(self, y: npt.ArrayLike) -> Values:
         """Fit the same model to another response; every kind of model has its own way."""
 
+    @abstractmethod
+    def _by_formula(self, formula: str) -> Values | None:
+        """The fit by another formula, without a word; None where it cannot be made."""
+
     # -- the search ---------------------------------------------------------------------
 
     @property
