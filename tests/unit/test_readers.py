@@ -292,7 +292,9 @@ def test_other_files(tmp_path: Path) -> None:
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match="not a text file"):
         read_table(str(tmp_path / "a.parquet"), TextOptions(sep=";"))
-    for name in ("a\0b", "x" * 5000, str(tmp_path)):
+    with pytest.raises(DataError, match="is a folder"):
+        read_table(str(tmp_path))
+    for name in ("a\0b", "x" * 5000):
         with pytest.raises(DataError, match="neither a file nor a bundled data set"):
             read_table(name)
     table, notes, _ = read_table("dyestuff")

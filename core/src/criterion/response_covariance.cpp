@@ -16,7 +16,7 @@ namespace mixedmodels {
 namespace {
 
 // Most flops of a factorization: a profile takes some thousands.
-constexpr double kMostFlops = 1e8;
+constexpr double kMostFlops = 1e6;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 bool has_plain_levels(const Model& model) {

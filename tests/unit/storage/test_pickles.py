@@ -138,6 +138,27 @@ def every_result(fit: mm.LinearMixedFit) -> dict[str, Any]:
         "frame": fit.model_frame(),
         "residuals": fit.residuals,
         "influence of rows": fit.influence(),
+        "checks": fit.check(nsim=99, progress=False),
+        "joint tests": fit.joint_tests(),
+        "means": fit.emmeans("Days", at={"Days": [0, 5, 9]}),
+        "contrasts": fit.emmeans("Days", at={"Days": [0, 5, 9]}).pairs(),
+        "letters": fit.emmeans("Days", at={"Days": [0, 5, 9]}).letters(),
+        "robust": fit.vcov_robust("Subject"),
+        "table": mm.table([fit]),
+        "pooled": mm.pool([fit, fit]),
+        "average": mm.average([fit, fit.update(". ~ . - poly(Days, 2)")]),
+        "regressions": mm.lm_list("Reaction ~ Days | Subject", SLEEP),
+        "power": mm.power(
+            "y ~ Days + (1 | Subject)",
+            SLEEP,
+            beta={"(Intercept)": 250, "Days": 5},
+            sd=30,
+            sigma=30,
+            test="Days",
+            nsim=10,
+            seed=1,
+            progress=False,
+        ),
     }
     return {**results(fit), **more}
 
@@ -153,7 +174,10 @@ def test_every_class_of_results_is_tried(fit: mm.LinearMixedFit) -> None:
         for cls in classes_below(Result)
         if not inspect.isabstract(cls) and cls.__module__.startswith("mixedmodels")
     }
-    assert {cls.__name__ for cls in there} - {cls.__name__ for cls in tried} <= {"TableResult"}
+    assert {cls.__name__ for cls in there} - {cls.__name__ for cls in tried} <= {
+        "TableResult",
+        "Estimates",
+    }
 
 
 def test_every_result_travels_in_every_way(fit: mm.LinearMixedFit, tmp_path: Path) -> None:
