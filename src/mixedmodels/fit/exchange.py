@@ -1,6 +1,7 @@
 """The names by which packages that make tables of models read a fit.
 
-maketables asks any object for these attributes, so nothing of it is imported.
+maketables asks any object for these attributes, so nothing of it is imported. Version 0.2 looks for
+statsmodels' names first, which a fit has too (`aliases`), and comes here for what lacks those.
 """
 
 from __future__ import annotations

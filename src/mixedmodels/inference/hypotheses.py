@@ -114,7 +114,11 @@ def _rows(spec: Spec, about: Coefficients) -> tuple[tuple[str, ...], FloatArray,
     items = list(spec) if isinstance(spec, Sequence) else None
     if items is None or not all(isinstance(item, (str, Mapping)) for item in items):
         weights = _weights(spec, about)
-        return tuple(_write(row, about.names) for row in weights), weights, np.zeros(len(weights))
+        return (
+            tuple(write_row(row, about.names) for row in weights),
+            weights,
+            np.zeros(len(weights)),
+        )
     if not items:
         raise MixedModelsError("The list of hypotheses is empty.")
     return _named_rows(items, about)
@@ -147,7 +151,7 @@ def _weighted(
     for row, pairs in zip(rows, items, strict=True):
         for name, weight in pairs:
             row[about.position(str(name))] += _number(name, weight)
-    return tuple(_write(row, about.names) for row in rows), rows, np.zeros(len(rows))
+    return tuple(write_row(row, about.names) for row in rows), rows, np.zeros(len(rows))
 
 
 def _number(name: Any, weight: Any) -> float:
@@ -225,7 +229,7 @@ def _check_rows(L: FloatArray, rhs: FloatArray, labels: Sequence[str]) -> None:
         raise MixedModelsError(f"The hypotheses contradict each other: {'; '.join(labels)}.")
 
 
-def _write(row: FloatArray, names: Sequence[str]) -> str:
+def write_row(row: FloatArray, names: Sequence[str]) -> str:
     """A row of weights as the left side of an equation."""
     text = ""
     for weight, name in zip(row.tolist(), names, strict=True):

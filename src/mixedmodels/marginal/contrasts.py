@@ -14,6 +14,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import value_hint
 from mixedmodels.design.coding import contr_poly
 from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.inference.hypotheses import write_row
 from mixedmodels.marginal.adjust import Adjust
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
@@ -213,18 +214,8 @@ def _of_matrix(given: Any, labels: Sequence[str]) -> Comparison:
             f"The contrast is {given!r:.80}; it must be one of {', '.join(map(repr, METHODS))}, a "
             f"dict of weights by name, or rows of {len(labels)} numbers."
         )
-    names = names or [_written(row, labels) for row in rows]
+    names = names or [write_row(row, list(map(shielded, labels))) for row in rows]
     return Comparison(rows, tuple(names), (None,) * len(rows), "none")
-
-
-def _written(row: FloatArray, labels: Sequence[str]) -> str:
-    text = ""
-    for weight, label in zip(row.tolist(), labels, strict=True):
-        if weight:
-            sign = (" - " if text else "-") if weight < 0 else (" + " if text else "")
-            size = "" if abs(weight) == 1.0 else f"{abs(weight):.4g}*"
-            text += f"{sign}{size}{shielded(label)}"
-    return text or "0"
 
 
 def _in_whole_numbers(row: FloatArray) -> FloatArray:

@@ -93,18 +93,8 @@ class View:
 def means_table(functions: Functions, source: Source, view: View) -> pd.DataFrame:
     """Labels, `estimate`, `std_error`, `df`, `lower`, `upper`; one row for each function."""
     estimate, error, df = _estimates(functions, source)
-    limits = _limits(estimate, error, t_quantile(df, view.level), view)
-    shown, slope = view.back(estimate)
-    return _table(
-        functions,
-        {
-            "estimate": shown,
-            "std_error": np.abs(slope) * error,
-            "df": df,
-            "lower": limits[0],
-            "upper": limits[1],
-        },
-    )
+    size = t_quantile(df, view.level)
+    return _table(functions, _columns(estimate, error, df, size, view))
 
 
 def contrast_table(
@@ -130,20 +120,23 @@ def contrast_table(
     for (rows, family), method in zip(families, adjust, strict=True):
         p_value[rows] = adjusted(family, method)
         size[rows] = multiples(family, method, view.level)
-    limits = _limits(estimate, error, size, view)
+    columns = _columns(estimate, error, df, size, view)
+    return _table(functions, {**columns, "statistic": statistic, "p_value": p_value})
+
+
+def _columns(
+    estimate: FloatArray, error: FloatArray, df: FloatArray, size: FloatArray, view: View
+) -> dict[str, FloatArray]:
+    """Estimates as they are shown, their limits `size` standard errors away."""
+    lower, upper = _limits(estimate, error, size, view)
     shown, slope = view.back(estimate)
-    return _table(
-        functions,
-        {
-            "estimate": shown,
-            "std_error": np.abs(slope) * error,
-            "df": df,
-            "lower": limits[0],
-            "upper": limits[1],
-            "statistic": statistic,
-            "p_value": p_value,
-        },
-    )
+    return {
+        "estimate": shown,
+        "std_error": np.abs(slope) * error,
+        "df": df,
+        "lower": lower,
+        "upper": upper,
+    }
 
 
 def family_of(functions: Functions, source: Source, rows: LongArray, means: int) -> Family:
