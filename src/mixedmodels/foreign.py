@@ -627,6 +627,8 @@ VALUES: Mapping[str, Answers] = {
     "method": {"boot": "bootstrap", "parametric": "bootstrap", "likelihood": "profile",
                "normal": "wald", "one": "one-step", "onestep": "one-step",
                "newton": "one-step", "approximate": "held", "closed": "held"},
+    "show": {"raw": "data", "points": "data", "observed": "data", "residuals": "partial",
+             "partial_residuals": "partial", "false": "none"},
     "random": {"0": "none", "na": "none", "null": "all", "population": "none"},
     "modes": {"conditional": "kept", "use_u": "kept", "modes": "kept", "fixed": "kept",
               "resample": "new"},

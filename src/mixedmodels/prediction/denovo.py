@@ -70,8 +70,15 @@ def given_parameters(
     Raises:
         MixedModelsError: Parameters missing, given twice, unknown or not finite.
     """
-    if (theta is None) == (sd is None):
-        raise MixedModelsError(f"{who} takes either theta or sd (with cor).")
+    if theta is None and sd is None:
+        names = parameter_names(templates)[:-1]
+        wanted = ", ".join(name[3:-1] for name in names if name.startswith("sd("))
+        raise MixedModelsError(
+            f"{who} takes either theta or sd (with cor), and neither was given. Give the standard "
+            f"deviations of the random effects: sd={{name: value}} for {wanted}."
+        )
+    if theta is not None and sd is not None:
+        raise MixedModelsError(f"{who} takes either theta or sd (with cor), not both.")
     if theta is not None and cor is not None:
         raise MixedModelsError(f"{who} takes cor with sd; theta has the correlations in it.")
     if theta is None:

@@ -27,7 +27,7 @@ def checked_fits(who: str, given: Any) -> list[LinearMixedFit]:
                 f"{who} takes a list of fits; item {position + 1} is {fit!r:.60}, which is not one."
             )
     if len(fits) < 2:
-        found = f"{len(fits)} in it" if several else f"{given!r:.60}"
+        found = f"a list of {len(fits)}" if several else f"{given!r:.60}"
         raise MixedModelsError(f"{who} takes a list of two fits or more; it was given {found}.")
     return fits
 
