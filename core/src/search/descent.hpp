@@ -14,8 +14,8 @@ namespace mixedmodels {
 constexpr double kDecrement = 1e-11, kGoodEnough = 1e-7;
 
 // A function has value(x), gradient(out) at the x of the last value, rounding() of a difference of values there, and
-// is_accurate(), without which the search ends. Whether it ended at a minimum, where the function is left, too; `model`
-// keeps what was learnt.
+// is_accurate(), without which the search ends. Returns whether it ended at a minimum; the function is left there, and
+// `model` keeps its updates.
 template <typename Function>
 bool descend(Function& f, QuadraticModel& model, std::vector<double>& x, double& value) {
   constexpr int kMostSteps = 200;

@@ -20,8 +20,9 @@ struct LinePoint {
   double t, value;
 };
 
-// The first point that is lower by a part of what the slope promises; t is zero when there is none. The promise of the
-// shortest step is more than rounding. At most `most` values are computed, and one in any case.
+// The first point that is lower by a part of the decrease that the slope predicts; t is zero when there is none. The
+// decrease predicted for the shortest step is more than rounding. At most `most` values are computed, and one in any
+// case.
 template <typename Value>
 LinePoint lower_along(const Line& line, int most, Value value_at) {
   double t = 1;
