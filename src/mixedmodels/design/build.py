@@ -38,7 +38,6 @@ from mixedmodels.design.missing import (
     read_argument,
     read_weights,
 )
-from mixedmodels.design.names import group_names
 from mixedmodels.design.rows import Rows
 from mixedmodels.design.stray import strays
 from mixedmodels.design.variables import variables_of
@@ -99,8 +98,9 @@ def build_design(
     given_weights = read_argument("weights", weights, rows)
     factors = (spec.response_factor, *spec.predictors) if response else spec.predictors
     missing = MissingRows(rows, na_action)
-    needed = dict.fromkeys(_columns(factors, spec, rows.table))
-    needed.update(dict.fromkeys(given_offset.columns if given_offset else ()))
+    needed = _columns(factors, spec, rows.table)
+    if given_offset is not None:
+        needed.update(dict.fromkeys(given_offset.columns))
     missing.of_columns(needed, given_offset)
     w, weights_message = read_weights(given_weights, rows, missing)
     values, given, keep = _evaluate(spec, factors, given_offset, rows, missing)
@@ -153,21 +153,25 @@ class _Builder:
         self.unused: dict[str, int] = {}
 
     def plan(self, terms: tuple[Term, ...]) -> PartPlan:
-        for factor in (factor for term in terms for factor in term.factors):
-            if factor.key not in self.blocks:
-                values = self.values
-                values.check_finite(factor)
-                block, recipe = train_factor(
-                    factor,
-                    self.spec.text,
-                    values.value(factor),
-                    values.states(factor),
-                    self.rows,
-                    self.contrasts,
-                )
-                self.blocks[factor.key], self.recipes[factor.key] = block, recipe
-                self.unused[factor.name] = block.n_unused
+        for term in terms:
+            for factor in term.factors:
+                if factor.key not in self.blocks:
+                    self.train(factor)
         return plan_part(terms, self.blocks, self.recipes)
+
+    def train(self, factor: Factor) -> None:
+        values = self.values
+        values.check_finite(factor)
+        block, recipe = train_factor(
+            factor,
+            self.spec.text,
+            values.value(factor),
+            values.states(factor),
+            self.rows,
+            self.contrasts,
+        )
+        self.blocks[factor.key], self.recipes[factor.key] = block, recipe
+        self.unused[factor.name] = block.n_unused
 
     def fixed(self) -> tuple[PartPlan, FloatArray]:
         plan = self.plan(self.spec.terms)
@@ -176,14 +180,9 @@ class _Builder:
     def random(
         self, fixed: PartPlan, X: FloatArray
     ) -> tuple[tuple[GroupingFactor, ...], tuple[TermDesign, ...]]:
-        groupings = {term.keys: term.grouping for term in self.spec.random}
-        names = group_names(tuple(groupings.values()))
-        found = {
-            keys: self.group(name, grouping)
-            for name, (keys, grouping) in zip(names, groupings.items(), strict=True)
-        }
+        found = {keys: self.group(name, grouping) for name, keys, grouping in self.spec.groupings}
         ordered = sorted(self.spec.random, key=lambda term: -found[term.keys].n_levels)
-        places = list(dict.fromkeys(term.keys for term in ordered))
+        places = list(dict.fromkeys([term.keys for term in ordered]))
         where = {column: position for position, column in enumerate(fixed.columns)}
         designs = [
             TermDesign(places.index(term.keys), plan.names, self.z(plan, where, X), plan, term)
@@ -244,14 +243,17 @@ def _split(plan: PartPlan, term: RandomTerm) -> Iterator[PartPlan]:
         yield PartPlan((name,), (column,), plan.recipes, (origin,))
 
 
-def _columns(factors: Iterable[Factor], spec: FormulaSpec, table: Table) -> Iterator[str]:
-    """Columns that factors need, with repetitions.
+def _columns(factors: Iterable[Factor], spec: FormulaSpec, table: Table) -> dict[str, None]:
+    """Columns that factors need, each once.
 
     Raises:
         FormulaError: a name is not a column of the table.
     """
+    needed: dict[str, None] = {}
     for factor in factors:
-        yield from columns_of(factor, spec.text, table)
+        for name in columns_of(factor, spec.text, table):
+            needed[name] = None
+    return needed
 
 
 def _evaluate(

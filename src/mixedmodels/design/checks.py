@@ -18,7 +18,7 @@ def check_response(name: str, y: FloatArray) -> None:
     Raises:
         DataError: all values are the same.
     """
-    if y.size == 0 or y.min() == y.max():
+    if (y == y[:1]).all():
         value = f"{y[0]:.15g} in all {y.size} rows" if y.size else "empty"
         raise DataError(f"The response '{name}' is constant ({value}); there is nothing to model.")
 
@@ -40,11 +40,16 @@ def check_identifiable(
     """
     for term in terms:
         _check_size(term, groups[term.group], n, residual)
-    for group in range(len(groups)):
-        _check_repeated([term for term in terms if term.group == group])
+    if len(terms) > len(groups):  # every group has a term
+        for group in range(len(groups)):
+            _check_repeated([term for term in terms if term.group == group])
 
 
 def _check_size(term: TermDesign, group: GroupingFactor, n: int, residual: bool) -> None:
+    allowed = n - 1 if residual else n
+    n_effects = group.n_levels * len(term.columns)
+    if group.n_levels > 1 and group.n_levels <= allowed and n_effects <= allowed:
+        return
     where = f"{term.source.name} cannot be estimated: "
     if group.n_levels < 2:
         level = ", ".join(level_labels(group.levels))
@@ -52,7 +57,6 @@ def _check_size(term: TermDesign, group: GroupingFactor, n: int, residual: bool)
             f"{where}the grouping factor '{group.name}' has only one level in use ({level}); "
             "variation between levels needs at least two. Leave the term out."
         )
-    allowed = n - 1 if residual else n
     relation = "as many levels as there are rows" if group.n_levels == n else "too many levels"
     if group.n_levels > allowed:
         raise ModelError(
@@ -60,13 +64,11 @@ def _check_size(term: TermDesign, group: GroupingFactor, n: int, residual: bool)
             f"{n} rows ({relation}), so its effects cannot be told from the residuals. Group by "
             "something that repeats."
         )
-    n_effects = group.n_levels * len(term.columns)
-    if n_effects > allowed:
-        raise ModelError(
-            f"{where}it has {n_effects} random effects ({group.n_levels} levels of '{group.name}' "
-            f"x {len(term.columns)} columns: {', '.join(term.columns)}) and the data {n} rows, so "
-            "they cannot be told from the residuals. Leave columns out of the term."
-        )
+    raise ModelError(
+        f"{where}it has {n_effects} random effects ({group.n_levels} levels of '{group.name}' "
+        f"x {len(term.columns)} columns: {', '.join(term.columns)}) and the data {n} rows, so "
+        "they cannot be told from the residuals. Leave columns out of the term."
+    )
 
 
 def _check_repeated(terms: Sequence[TermDesign]) -> None:

@@ -78,7 +78,7 @@ class CategoricalColumn:
 
     def missing(self) -> BoolArray | None:
         """(n,) True where missing, or None when nothing is: one pass, no copy."""
-        if self.codes.size == 0 or self.codes.min() >= 0:
+        if self.codes.size == 0 or np.minimum.reduce(self.codes) >= 0:
             return None
         absent: BoolArray = self.codes < 0
         return absent

@@ -83,12 +83,12 @@ def plan_part(
     Raises:
         ModelError: a term is an interaction of too many categorical factors.
     """
-    keys = tuple(tuple(factor.key for factor in term.factors) for term in terms)
-    used = tuple(dict.fromkeys(key for term in keys for key in term))
-    spans = tuple(blocks[key].spans for key in used)
+    keys = tuple([tuple([factor.key for factor in term.factors]) for term in terms])
+    used = tuple(dict.fromkeys([key for term in keys for key in term]))
+    spans = tuple([blocks[key].spans for key in used])
     # Of a factor with many levels the names are not worth keeping.
     plan = _planned if not any(spans) else _planned.__wrapped__
-    labels = tuple((blocks[key].columns(False), blocks[key].columns(True)) for key in used)
+    labels = tuple([(blocks[key].columns(False), blocks[key].columns(True)) for key in used])
     try:
         names, columns, origins = plan(keys, used, spans, labels)
     except TooManyParts as error:

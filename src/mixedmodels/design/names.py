@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from mixedmodels.design.columns import level_labels
 from mixedmodels.design.factors import Recipe
 from mixedmodels.formula import Factor, Term
+from mixedmodels.formula.spec import written
 from mixedmodels.naming import backticked, distinct
 
 Choice: TypeAlias = tuple[str, bool, int]
@@ -102,14 +103,14 @@ class Labels:
     def _written(self, choice: Choice) -> str:
         factor = self._coded(choice)
         if factor is not None:
-            return f"{_code(factor)}[{self._label(choice)}]"
+            return f"{written(factor)}[{self._label(choice)}]"
         is_column = self._recipes[choice[0]].factor.is_column
         return backticked(self._label(choice)) if is_column else self._label(choice)
 
     def _as_in_r(self, choice: Choice) -> str:
         factor = self._coded(choice)
         if factor is not None:
-            return _code(factor) + self._label(choice)
+            return written(factor) + self._label(choice)
         factor = self._recipes[choice[0]].factor
         return factor.code if factor.is_column else self._label(choice)
 
@@ -129,14 +130,6 @@ def term_names(terms: Sequence[Term], taken: Sequence[str] = ()) -> tuple[str, .
     return distinct([term.name for term in terms], lambda t: _term_code(terms[t]), taken=taken)
 
 
-def group_names(groups: Sequence[tuple[Factor, ...]]) -> tuple[str, ...]:
-    """Names of grouping factors; where two are alike, as they are written in a formula."""
-    return distinct(
-        [":".join(factor.name for factor in group) for group in groups],
-        lambda g: ":".join(map(_code, groups[g])),
-    )
-
-
 def interaction_labels(labels: Sequence[str], parts: Callable[[int], Sequence[str]]) -> list[str]:
     """Levels of an interaction, ``a:A``; of two that are alike, parts with a colon in backticks."""
 
@@ -147,9 +140,4 @@ def interaction_labels(labels: Sequence[str], parts: Callable[[int], Sequence[st
 
 
 def _term_code(term: Term) -> str:
-    return ":".join(map(_code, term.factors)) or INTERCEPT
-
-
-def _code(factor: Factor) -> str:
-    """As in a formula; an expression with uniform spaces."""
-    return factor.code if factor.is_column else factor.name
+    return ":".join(map(written, term.factors)) or INTERCEPT

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.design import Design
 from mixedmodels.design.identify import SUSPICIOUS, Confounded, Findings, examine_rows
+from mixedmodels.lazy import cached_property
 
 # Rows beyond the random effects of a term up to which its variances are hardly determined.
 _FEW_ROWS = 3

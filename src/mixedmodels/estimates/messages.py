@@ -5,6 +5,8 @@ The decisions (converged or not, columns kept) were taken by the stages before.
 
 from __future__ import annotations
 
+import numpy as np
+
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
@@ -24,7 +26,7 @@ def singular_terms(templates: Templates, relative: FloatArray, tol: float) -> li
 
     `relative` is theta in its natural units: the scale of a covariate makes no fit singular.
     """
-    if relative.min() >= tol:
+    if np.minimum.reduce(relative) >= tol:
         return []
     small = (relative < tol) & templates.diagonal
     return sorted(set(templates.entries[small, 0].tolist()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mixedmodels.formula.tokens import quote_name
+from mixedmodels.naming import distinct
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ class FormulaSpec:
         terms: The parsed fixed part, by degree as R orders it.
         offsets: The arguments of ``offset(...)`` in the fixed part; they add up.
         predictors: The factors of all parts but the response, each once.
+        groupings: The grouping factors, each once: what it is called, its key and its factors. Of
+            two with the same name, each is called as it is written in a formula.
     """
 
     text: str
@@ -116,6 +119,9 @@ class FormulaSpec:
     terms: tuple[Term, ...]
     offsets: tuple[Factor, ...]
     predictors: tuple[Factor, ...] = field(init=False, repr=False, compare=False)
+    groupings: tuple[tuple[str, tuple[str, ...], tuple[Factor, ...]], ...] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         found = [factor for term in self.terms for factor in term.factors]
@@ -123,10 +129,28 @@ class FormulaSpec:
         for random in self.random:
             found += [factor for term in random.terms for factor in term.factors]
             found += random.grouping
-        distinct: dict[str, Factor] = {}
+        once: dict[str, Factor] = {}
         for factor in found:
-            distinct.setdefault(factor.key, factor)
-        object.__setattr__(self, "predictors", tuple(distinct.values()))
+            once.setdefault(factor.key, factor)
+        object.__setattr__(self, "predictors", tuple(once.values()))
+        object.__setattr__(self, "groupings", _groupings(self.random))
+
+
+def _groupings(
+    random: tuple[RandomTerm, ...],
+) -> tuple[tuple[str, tuple[str, ...], tuple[Factor, ...]], ...]:
+    found = {term.keys: term.grouping for term in random}
+    groups = tuple(found.values())
+    names = distinct(
+        [":".join(factor.name for factor in group) for group in groups],
+        lambda g: ":".join(map(written, groups[g])),
+    )
+    return tuple(zip(names, found, groups, strict=True))
+
+
+def written(factor: Factor) -> str:
+    """A factor as in a formula; an expression with uniform spaces."""
+    return factor.code if factor.is_column else factor.name
 
 
 def write_terms(terms: tuple[Term, ...]) -> str:

@@ -14,7 +14,6 @@ from mixedmodels.arrays import AnyArray
 from mixedmodels.design import Design, GroupingFactor, PartPlan, TermDesign
 from mixedmodels.design.coding import Coding
 from mixedmodels.design.factors import Recipe
-from mixedmodels.design.names import group_names
 from mixedmodels.design.variables import Variable, place_in_x
 from mixedmodels.errors import FileError
 from mixedmodels.estimates.solution import Solution
@@ -48,8 +47,7 @@ def check_design(design: Design) -> None:
         _check_term(term, design)
     used = {term.group for term in design.terms}
     _require(used == set(range(len(design.groups))), "a grouping factor has no term")
-    groupings = {_keys(term.grouping): term.grouping for term in design.formula.random}
-    names = dict(zip(groupings, group_names(tuple(groupings.values())), strict=True))
+    names = {keys: name for name, keys, _ in design.formula.groupings}
     found = {_keys(group.spec.factors): group.name for group in design.groups}
     _require(found == names, "its grouping factors are not those of its formula")
 
