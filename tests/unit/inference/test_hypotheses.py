@@ -69,7 +69,7 @@ def test_several_rows_of_several_kinds() -> None:
         ([], None, "is empty"),
         ([[1, 2]], None, "shape .1, 2..*5 coefficients"),
         ([1, 2, np.nan, 0, 0], None, "finite"),
-        ([object()], None, "must be names or equations"),
+        ([...], None, "must be names or equations"),
         ("x = 1", 2.0, "not in both"),
         ("x", [1.0, 2.0], "one finite number"),
         (["x = 1", "2*x = 3"], None, "contradict each other: x = 1; 2.x = 3"),
