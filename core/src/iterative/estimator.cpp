@@ -284,12 +284,14 @@ void Estimator::finish_derivatives() {
 }
 
 bool Estimator::update(const double* theta) {
+  if (solved_ && std::equal(theta_.begin(), theta_.end(), theta)) return true;
   if (!prepared_ && !prepare(theta)) return false;
   if (!move_to(theta)) return false;
   integrate(true);
   finish_derivatives();
   if (!std::isfinite(logdet_)) return false;
   solve_fixed();
+  theta_.assign(theta, theta + entries_.size());
   return solved_;
 }
 

@@ -93,6 +93,7 @@ class Estimator {
   Workers workers_;
   Schur S_;
   std::vector<std::vector<double>> lam_;
+  std::vector<double> theta_;  // of the last update
   Basis V_;
   std::vector<double> quotients_;  // of the columns of the basis
   int probes_ = 0, steps_ = 0, iterations_ = 0;
