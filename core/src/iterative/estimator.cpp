@@ -92,24 +92,29 @@ bool Estimator::prepare(const double* theta, Effort effort) {
   for (std::size_t f = 1; f < A_.factors.size(); ++f) first += A_.factors[f].width;
   const bool open_basis = effort.basis == 0, open_probes = effort.probes == 0;
   make_basis(std::min(open_basis ? first : std::max(effort.basis, 0), size));
-  probes_ = open_probes ? kFirstProbes : effort.probes;
+  auto fill = [&](int probes) {  // the panel that is the last has room for more of them
+    const int all = probes + V_.columns();
+    probes_ = open_probes ? std::min(kMostProbes, probes + padded(all) - all) : effort.probes;
+  };
+  fill(kFirstProbes);
   integrate(false);
   prepared_ = true;
   if (!(standard_error_ > kAccurate)) return true;
-  bool growing = open_basis;
+  const double before = standard_error_;
+  const Basis kept = V_;
   for (const int columns : kBases) {
     const double needed = probes_ * std::pow(standard_error_ / kAccurate, 2);
-    if (!growing || standard_error_ <= kAccurate || (open_probes && needed <= kCheapProbes)) break;
+    if (!open_basis || standard_error_ <= kAccurate || (open_probes && needed <= kCheapProbes)) break;
     if (columns <= V_.columns() || 4 * columns > size || tail() > kExplained) continue;
-    const double before = standard_error_;
-    const Basis kept = V_;
     make_basis(columns);
+    fill(kFirstProbes);
     integrate(false);
-    if (standard_error_ > kNoGain * before) {
-      V_ = kept;
-      growing = false;
-      integrate(false);
-    }
+  }
+  if (V_.columns() > kept.columns() && standard_error_ > kNoGain * before) {
+    V_ = kept;
+    quotients_.assign(V_.columns(), 0.0);  // the next integrals renew them
+    fill(kFirstProbes);
+    integrate(false);
   }
   while (open_probes && standard_error_ > kAccurate && probes_ < kMostProbes) {
     const double needed = probes_ * std::pow(standard_error_ / kAccurate, 2);

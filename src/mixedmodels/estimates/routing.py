@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mixedmodels._core import Outlook, Products, predict_costs
 from mixedmodels.covariance import Templates
 from mixedmodels.errors import MixedModelsError, ResourceError
+from mixedmodels.foreign import CRITERION
 from mixedmodels.memory import budget, duration, format_bytes, memory_size
 from mixedmodels.settings import METHODS, Method, check_option
 
@@ -43,6 +44,8 @@ def ways_of(method: Method, memory: str | float | None) -> Ways:
     Raises:
         MixedModelsError: An unknown method, or memory that is not a size.
     """
+    if isinstance(method, str) and method.strip().upper() in ("ML", "REML"):
+        raise MixedModelsError(f"method is {method!r}. {CRITERION}")
     check_option("method", method, METHODS)
     return Ways(method, memory_size(memory))
 
