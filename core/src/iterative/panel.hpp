@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <new>
+#include <utility>
 #include <vector>
 
 #include "kernels/workers.hpp"
@@ -17,10 +19,24 @@ constexpr int kStep = 4;
 
 inline int padded(int columns) { return (columns + kStep - 1) / kStep * kStep; }
 
+// Numbers that begin on a line of the cache, so that a row of eight of them touches one.
+template <typename T>
+struct OnCacheLine {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+  OnCacheLine() = default;
+  template <typename U>
+  explicit OnCacheLine(const OnCacheLine<U>&) {}
+  T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kLine)); }
+  void deallocate(T* p, std::size_t) { ::operator delete(p, kLine); }
+  friend bool operator==(const OnCacheLine&, const OnCacheLine&) { return true; }
+};
+using Numbers = std::vector<double, OnCacheLine<double>>;
+
 struct Panel {
   std::int64_t rows = 0;
   int width = 0;
-  std::vector<double> a;  // rows x width, row-major
+  Numbers a;  // rows x width, row-major
 
   Panel() = default;
   Panel(std::int64_t r, int w) : rows(r), width(w), a(static_cast<std::size_t>(r) * w, 0.0) {}

@@ -218,7 +218,7 @@ template <typename Visit>
 void Schur::sweep(int width, Visit&& visit) {
   const auto numbers = static_cast<std::size_t>(size_) * width;
   workers_.run(chunks(), [&](int chunk, int) {
-    std::vector<double>& sums = sums_[chunk];
+    Numbers& sums = sums_[chunk];
     if (sums.size() < numbers) sums.resize(numbers);
     std::fill_n(sums.begin(), numbers, 0.0);
     visit(chunk, sums.data());
@@ -227,7 +227,7 @@ void Schur::sweep(int width, Visit&& visit) {
 
 void Schur::add_sums(std::int64_t first, std::int64_t last, int width, double* out) const {
   const std::int64_t from = first * width, count = (last - first) * width;
-  for (const std::vector<double>& sums : sums_)
+  for (const Numbers& sums : sums_)
     for (std::int64_t i = 0; i < count; ++i) out[i] += sums[from + i];
 }
 

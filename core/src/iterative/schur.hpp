@@ -104,7 +104,7 @@ class Schur {
   std::vector<std::vector<double>> lam_;
   std::vector<std::vector<double>> C_, G_, K_, F_;  // by factor, level by level; G = lambda C; K of all, others of R
   std::vector<std::vector<double>> exact_;
-  std::vector<std::vector<double>> sums_;  // of each chunk
+  std::vector<Numbers> sums_;  // of each chunk
   Panel moved_;
   double logdet_ = 0, trace_ = 0;
 };
