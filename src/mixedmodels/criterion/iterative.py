@@ -26,7 +26,7 @@ from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.criterion.point import LinearPoint
 from mixedmodels.criterion.root import Entries, Path, Slope, find_root
 from mixedmodels.criterion.workspace import Workspace
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.errors import MixedModelsError, asked_for
 from mixedmodels.settings import Control
 
 SEED = 1
@@ -44,11 +44,14 @@ _STEP = 1e-3
 _MOST_CANCELLED = 1e9
 
 
-def needs_factor(what: str) -> MixedModelsError:
-    """The refusal of what an estimated fit cannot do."""
+def needs_factor(what: str = "") -> MixedModelsError:
+    """The refusal of what an estimated fit cannot do, by the name that the user called."""
+    name = asked_for()
+    part = f" ({what})" if what else ""
     return MixedModelsError(
-        f"{what} needs the factor of the model, which this model does without: its log-likelihood "
-        "is estimated (method='iterative'). With enough memory and time, method='exact' makes it."
+        f"{name or 'This'}{part} needs the factor of the model, which this model does without: its "
+        "log-likelihood is estimated (method='iterative'). With enough memory and time, "
+        "method='exact' makes it."
     )
 
 
@@ -160,11 +163,11 @@ class IterativePoint(LinearPoint):
     @property
     def RZX(self) -> FloatArray:
         """Refused."""
-        raise needs_factor("RZX")
+        raise needs_factor()
 
     def factor(self) -> Any:
         """Refused."""
-        raise needs_factor("pls()")
+        raise needs_factor()
 
     def kenward_roger_sums(self) -> Any:
         """Refused."""
@@ -172,13 +175,13 @@ class IterativePoint(LinearPoint):
 
     def row_values(self, *, directions: bool) -> Any:
         """Refused."""
-        raise needs_factor("Leverage of rows")
+        raise needs_factor("the leverage of rows")
 
     def predict_rows(
         self, codes: Sequence[IntArray], z: Sequence[FloatArray], x: FloatArray
     ) -> Any:
         """Refused."""
-        raise needs_factor("The variance of predictions")
+        raise needs_factor("the variance of predictions")
 
 
 @contextmanager
@@ -260,7 +263,7 @@ class IterativeCriterion(LinearCriterion):
         self, responses: FloatArray, start: FloatArray, control: Control, threads: int
     ) -> _core.Refits:
         """Refused."""
-        raise needs_factor("A refit to many responses")
+        raise needs_factor("refits to many responses")
 
     def fit_without(
         self,
@@ -272,7 +275,7 @@ class IterativeCriterion(LinearCriterion):
         threads: int,
     ) -> _core.Deletions:
         """Refused."""
-        raise needs_factor("A fit without some rows")
+        raise needs_factor("fits without some rows")
 
 
 class _Search:

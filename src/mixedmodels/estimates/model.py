@@ -84,7 +84,7 @@ class Model:
             MixedModelsError: The log-determinant is estimated.
         """
         if self.iterative:
-            raise needs_factor("This")
+            raise needs_factor()
         with limited(self.ways.memory):
             return Analysis(self.products)
 
@@ -139,6 +139,8 @@ class Model:
 
     def affordable_threads(self, threads: int | None = None) -> int:
         """As many of the threads as have room when each takes a workspace of its own."""
+        if self.iterative:
+            raise needs_factor("fits by several threads")
         size = self.analysis.workspace + self.products.nbytes
         return threads_that_fit(threads or self.threads, size)
 
