@@ -59,24 +59,22 @@ double Evaluator::sigma(bool reml) const {
   return A().unit * std::sqrt(core.pls().pwrss() / core.pls().scale_df(likelihood(reml)));
 }
 
-// Theta or slopes, along the last dimension, to or from the axes.
-Array<double> Evaluator::map(AnyShape values, AlongAxes along) const {
-  const auto m = static_cast<std::size_t>(core.m());
+Array<double> along(const mm::Model& model, AnyShape values, AlongAxes map) {
+  const auto m = static_cast<std::size_t>(model.m());
   std::vector<std::size_t> dims;
   for (std::size_t i = 0; i < values.ndim(); ++i) dims.push_back(values.shape(i));
   if (dims.empty() || dims.back() != m) throw nb::value_error("theta has the wrong length");
   std::vector<double> out(values.data(), values.data() + values.size());
-  const mm::ThetaAxes axes(A(), core.entries());
-  for (std::size_t at = 0; at < out.size(); at += m) (axes.*along)(out.data() + at);
+  const mm::ThetaAxes axes(*model.A, model.entries);
+  for (std::size_t at = 0; at < out.size(); at += m) (axes.*map)(out.data() + at);
   return to_numpy(std::move(out), dims);
 }
 
-// A symmetric matrix, on both sides.
-Array<double> Evaluator::map_both(Table matrix, AlongAxes along) const {
-  const auto m = static_cast<std::size_t>(core.m());
+Array<double> along_both(const mm::Model& model, Table matrix, AlongAxes map) {
+  const auto m = static_cast<std::size_t>(model.m());
   if (matrix.shape(0) != m || matrix.shape(1) != m) throw nb::value_error("the matrix has the wrong shape");
   std::vector<double> out(matrix.data(), matrix.data() + matrix.size());
-  (mm::ThetaAxes(A(), core.entries()).*along)(out.data());
+  (mm::ThetaAxes(*model.A, model.entries).*map)(out.data());
   return to_numpy(std::move(out), {m, m});
 }
 
@@ -231,27 +229,30 @@ void bind_evaluator(nb::module_& m) {
       .def_prop_ro("b", &Evaluator::b, "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
       .def_prop_ro("pwrss", [](const Evaluator& s) { return s.A().unit * s.A().unit * s.core.pls().pwrss(); })
       .def(
-          "to_axes", [](const Evaluator& s, AnyShape theta) { return s.map(theta, &mm::ThetaAxes::to_axes); },
+          "to_axes", [](const Evaluator& s, AnyShape theta) { return along(s.model, theta, &mm::ThetaAxes::to_axes); },
           nb::arg("theta"), "Theta (..., m) along the axes of the terms, which all else here takes and gives.")
       .def(
-          "from_axes", [](const Evaluator& s, AnyShape theta) { return s.map(theta, &mm::ThetaAxes::from_axes); },
+          "from_axes",
+          [](const Evaluator& s, AnyShape theta) { return along(s.model, theta, &mm::ThetaAxes::from_axes); },
           nb::arg("theta"), "Theta (..., m) of the caller's columns of Z.")
       .def(
           "slope_to_axes",
-          [](const Evaluator& s, AnyShape slope) { return s.map(slope, &mm::ThetaAxes::slope_to_axes); },
+          [](const Evaluator& s, AnyShape slope) { return along(s.model, slope, &mm::ThetaAxes::slope_to_axes); },
           nb::arg("slope"), "Derivatives (..., m) by theta along the axes from those by theta.")
       .def(
           "slope_from_axes",
-          [](const Evaluator& s, AnyShape slope) { return s.map(slope, &mm::ThetaAxes::slope_from_axes); },
+          [](const Evaluator& s, AnyShape slope) { return along(s.model, slope, &mm::ThetaAxes::slope_from_axes); },
           nb::arg("slope"), "The other way.")
       .def(
           "hessian_from_axes",
-          [](const Evaluator& s, Table hessian) { return s.map_both(hessian, &mm::ThetaAxes::hessian_from_axes); },
+          [](const Evaluator& s, Table hessian) {
+            return along_both(s.model, hessian, &mm::ThetaAxes::hessian_from_axes);
+          },
           nb::arg("hessian"), "Second derivatives (m, m) by theta from those by theta along the axes.")
       .def(
           "covariance_from_axes",
           [](const Evaluator& s, Table covariance) {
-            return s.map_both(covariance, &mm::ThetaAxes::covariance_from_axes);
+            return along_both(s.model, covariance, &mm::ThetaAxes::covariance_from_axes);
           },
           nb::arg("covariance"), "Covariance (m, m) of theta from that of theta along the axes.")
       .def_prop_ro("logdet_L2", [](const Evaluator& s) { return s.core.pls().logdet_L2(); })

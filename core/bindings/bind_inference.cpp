@@ -50,8 +50,8 @@ void bind_inference(nb::module_& m) {
   m.def("kenward_roger_sums", &kenward_roger_sums, nb::arg("evaluator"), "At the theta of the last value().");
   m.def(
       "kenward_roger_workspace",
-      [](const Products& products, std::size_t m) {
-        return in_core([&] { return mm::kenward_roger_workspace(products.A(), *products.model.graph, m); });
+      [](Products& products, std::size_t m) {
+        return in_core([&] { return mm::kenward_roger_workspace(products.A(), products.graph(), m); });
       },
       nb::arg("products"), nb::arg("m"), "Numbers that kenward_roger_sums() needs room for.");
 }

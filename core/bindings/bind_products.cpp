@@ -23,9 +23,9 @@ std::vector<PairProducts> pairs(const Products& s) {
   return out;
 }
 
-mm::Fill fill(const Products& s, const std::variant<std::string, std::vector<int>>& order) {
+mm::Fill fill(Products& s, const std::variant<std::string, std::vector<int>>& order) {
   return in_core([&] {
-    const mm::LevelGraph& graph = *s.model.graph;
+    const mm::LevelGraph& graph = s.graph();
     if (const auto* factors = std::get_if<std::vector<int>>(&order))
       return mm::eliminate(graph, checked_order(s.A(), *factors), "factors").fill;
     return mm::eliminate(graph, mm::minimum_degree(graph), "minimum degree").fill;
@@ -126,7 +126,7 @@ void bind_products(nb::module_& m) {
 void bind_analysis(nb::module_& m) {
   nb::class_<Analysis>(m, "Analysis",
                        "Order and pattern of the factor: 'cheapest', 'minimum degree' or a list of factors.")
-      .def(nb::init<const Products&, std::variant<std::string, std::vector<int>>>(), nb::arg("products"),
+      .def(nb::init<Products&, std::variant<std::string, std::vector<int>>>(), nb::arg("products"),
            nb::arg("order") = std::string("cheapest"), nb::keep_alive<1, 2>())
       .def_prop_ro("order", [](const Analysis& s) { return s.symbolic().elimination.name; })
       .def_prop_ro("nnz", [](const Analysis& s) { return s.symbolic().elimination.fill.nnz; })

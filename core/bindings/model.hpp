@@ -86,10 +86,16 @@ struct Products {
     if (model.basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
     model.basis.choose_unit(rows);
     model.A = std::make_shared<mm::CrossProducts>(mm::cross_products(rows, model.basis, threads));
-    model.graph = std::make_shared<mm::LevelGraph>(mm::level_graph(*A().pattern));
   }
 
   const mm::CrossProducts& A() const { return *model.A; }
+
+  // Made when it is first needed: a model without a factor does without.
+  const mm::LevelGraph& graph() {
+    if (!model.graph) model.graph = std::make_shared<mm::LevelGraph>(mm::level_graph(*A().pattern));
+    return *model.graph;
+  }
+  std::shared_ptr<mm::Elimination> cheapest;  // once it is known
 };
 
 // The nodes in the order of the factors, each of which must be named once.
@@ -105,16 +111,17 @@ inline std::vector<int> checked_order(const mm::CrossProducts& A, const std::vec
 struct Analysis {
   mm::Model model;
 
-  Analysis(const Products& products, std::variant<std::string, std::vector<int>> order) : model(products.model) {
+  Analysis(Products& products, std::variant<std::string, std::vector<int>> order) {
     const CoreCall call;
-    const mm::LevelGraph& graph = *model.graph;
+    const mm::LevelGraph& graph = products.graph();
+    model = products.model;
     mm::Elimination e;
     if (const auto* factors = std::get_if<std::vector<int>>(&order))
       e = mm::eliminate(graph, checked_order(A(), *factors), "factors");
     else if (std::get<std::string>(order) == "minimum degree")
       e = mm::eliminate(graph, mm::minimum_degree(graph), "minimum degree");
     else
-      e = mm::cheapest_elimination(*A().pattern, graph);
+      e = products.cheapest ? *products.cheapest : mm::cheapest_elimination(*A().pattern, graph);
     model.symbolic = std::make_shared<mm::Symbolic>(mm::analyze(*A().pattern, graph, std::move(e)));
   }
 
@@ -128,6 +135,11 @@ struct Analysis {
     return out;
   }
 };
+
+// Theta or slopes, along the last dimension, to or from the axes; and a symmetric matrix, on both sides.
+using AlongAxes = void (mm::ThetaAxes::*)(double*) const;
+Array<double> along(const mm::Model& model, AnyShape values, AlongAxes map);
+Array<double> along_both(const mm::Model& model, Table matrix, AlongAxes map);
 
 struct Evaluator {
   mm::Model model;
@@ -168,7 +180,4 @@ struct Evaluator {
   Array<double> b() const;
   Array<double> u() const;
   double sigma(bool reml) const;
-  using AlongAxes = void (mm::ThetaAxes::*)(double*) const;
-  Array<double> map(AnyShape values, AlongAxes along) const;
-  Array<double> map_both(Table matrix, AlongAxes along) const;
 };

@@ -26,7 +26,7 @@ from mixedmodels.prediction.denovo import (
 )
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.report.side_by_side import Below, ModelTable
-from mixedmodels.settings import Control, Ddf, NaAction, OptimizerName, thread_count
+from mixedmodels.settings import Control, Ddf, Method, NaAction, OptimizerName, thread_count
 from mixedmodels.storage.files import path_text
 from mixedmodels.storage.fits import load_fit
 
@@ -45,6 +45,8 @@ def lmer(
     optimizer: OptimizerName = "auto",
     control: Control | None = None,
     threads: int | None = None,
+    method: Method = "auto",
+    memory: str | float | None = None,
     verbose: bool = False,
 ) -> LinearMixedFit:
     """Fit a linear mixed model.
@@ -63,6 +65,11 @@ def lmer(
             "BOBYQA" (with the extra nlopt).
         control: Limits and tolerances.
         threads: Threads that the fit may use; None leaves the choice to the library.
+        method: "exact" factorizes; "iterative" estimates the log-determinant for crossed factors
+            whose factor would be too large, and states the error; "auto" takes the exact way
+            wherever it fits and takes up to a minute an evaluation.
+        memory: The most memory a calculation may take, such as "8GB" or a number of bytes; 80 % of
+            what is free if None.
         verbose: Print a line per iteration.
 
     Returns:
@@ -88,6 +95,8 @@ def lmer(
         contrasts=contrasts,
         na_action=na_action,
         threads=threads,
+        method=method,
+        memory=memory,
     )
     return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
 

@@ -89,6 +89,21 @@ class NotNestedWarning(UserWarning):
     """A likelihood ratio of models of which neither is a special case of the other."""
 
 
+class EstimatedWarning(UserWarning):
+    """A likelihood ratio of estimated likelihoods whose error may change what it says."""
+
+
+def asked_for() -> str:
+    """Name of the function of the package that the user called; "" where there is none."""
+    name, frame = "", inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        own = frame.f_code.co_name
+        # What stands around every call in `calls` is not what was asked for.
+        name = own if own != "call" and own.isidentifier() else name
+        frame = frame.f_back
+    return name
+
+
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn, at the line of the user's code that called the package.
 

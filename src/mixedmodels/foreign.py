@@ -29,6 +29,7 @@ _MODES_COVARIANCES = "Modes are fit.ranef(), their covariances fit.ranef_cov()."
 _INTERVALS = "Standard errors and intervals are fit.predict_interval(data)."
 _CONTROL = "Write control=mixedmodels.Control(max_evaluations=...)."
 
+CRITERION = "The criterion is chosen by reml=, the method of search by optimizer=."
 _MODEL: Answers = {
     "family": _NO_FAMILY,
     "link": _NO_FAMILY,
@@ -49,7 +50,6 @@ _MODEL: Answers = {
     "exog": "The first arguments are a formula and a table: lmer('y ~ x + (1 | g)', data).",
     "df": "data",
     "frame": "data",
-    "method": "The criterion is chosen by reml=, the method of search by optimizer=.",
     "subset": _NO_SUBSET,
     "missing": "na_action",
     "na_rm": "na_action",
@@ -159,7 +159,7 @@ _AT_THETA: Answers = {"par": "theta", "pars": "theta", "x": "theta", "reml": _CH
 KEYWORDS: Mapping[str, Answers] = {
     "lmer": _MODEL,
     "LinearMixedModel": _MODEL,
-    ".fit": {**_MODEL, "reml": _CHOSEN_BEFORE},
+    ".fit": {**_MODEL, "reml": _CHOSEN_BEFORE, "method": CRITERION},
     "Control": {
         "maxfun": "max_evaluations",
         "maxeval": "max_evaluations",

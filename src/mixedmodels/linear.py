@@ -32,15 +32,17 @@ from mixedmodels.errors import DataError, MixedModelsError, ModelError
 from mixedmodels.estimates.matrices import covariance_factor, transposed_z
 from mixedmodels.estimates.messages import announce
 from mixedmodels.estimates.model import Fitted, Model
+from mixedmodels.estimates.routing import Ways, ways_of
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.formula import parse_formula
 from mixedmodels.formula.update import updated_formula
-from mixedmodels.memory import guarded
+from mixedmodels.memory import guarded, memory_size
 from mixedmodels.optimize import Request
 from mixedmodels.progress import Watcher
 from mixedmodels.settings import (
     AS_BEFORE,
     Control,
+    Method,
     NaAction,
     OptimizerName,
     check_reml,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _DEFAULT = Control()
+_USUAL = Ways()
 
 
 class LinearMixedModel(Guided):
@@ -70,6 +73,11 @@ class LinearMixedModel(Guided):
         na_action: "omit" drops rows with a missing value, "exclude" drops them and keeps their
             places: results by row are NaN there, "raise" refuses them.
         threads: Threads that a fit may use; None leaves the choice to the library.
+        method: "exact" factorizes; "iterative" estimates the log-determinant for crossed factors
+            whose factor would be too large, and states the error; "auto" takes the exact way
+            wherever it fits and takes up to a minute an evaluation.
+        memory: The most memory a calculation may take, such as "8GB" or a number of bytes; 80 % of
+            what is free if None.
 
     Raises:
         FormulaError: The formula cannot be understood.
@@ -97,9 +105,12 @@ class LinearMixedModel(Guided):
         contrasts: Mapping[str, Any] | None = None,
         na_action: NaAction = "omit",
         threads: int | None = None,
+        method: Method = "auto",
+        memory: str | float | None = None,
     ) -> None:
         self._reml = check_reml(reml)
         count = thread_count(threads)
+        ways = ways_of(method, memory)
         with guarded("The design"):
             design = build_design(
                 parse_formula(formula),
@@ -109,7 +120,7 @@ class LinearMixedModel(Guided):
                 contrasts=contrasts,
                 na_action=na_action,
             )
-        self._model = Model(design, count)
+        self._model = Model(design, count, ways)
         self._given: Given | None = Given(data, weights, offset, contrasts, na_action)
 
     @classmethod
@@ -346,7 +357,10 @@ class LinearMixedFit(MixedFit):
                 "leave rows out, fit a new model to the data without them."
             )
         check_response(design.response_name, response)
-        model = from_design(replace(design, y=response), self._fitted.model.threads, reml=self.reml)
+        before = self._fitted.model
+        model = from_design(
+            replace(design, y=response), before.threads, reml=self.reml, ways=before.ways
+        )
         return model.fit(
             start=np.array(self.theta),
             optimizer=self.optsum.optimizer,
@@ -376,6 +390,8 @@ class LinearMixedFit(MixedFit):
         optimizer: OptimizerName | None = None,
         control: Control | None = None,
         threads: int | None = None,
+        method: Method = AS_BEFORE,
+        memory: str | float | None = AS_BEFORE,
         verbose: bool = False,
     ) -> LinearMixedFit:
         """Fit the model again with some of its arguments changed; the others stay.
@@ -395,6 +411,8 @@ class LinearMixedFit(MixedFit):
             optimizer: Method of minimisation; as it was if None.
             control: Limits and tolerances; as they were if None.
             threads: Threads; as they were if None.
+            method: "auto", "exact" or "iterative", as in `lmer`.
+            memory: The most memory a calculation may take; None for a share of what is free.
             verbose: Print a line per iteration.
 
         Returns:
@@ -417,7 +435,13 @@ class LinearMixedFit(MixedFit):
         changes = {name: value for name, value in named.items() if value is not AS_BEFORE}
         criterion = self.reml if reml is None else check_reml(reml)
         count = self._fitted.model.threads if threads is None else threads
-        if formula is None and data is None and not changes and threads is None:
+        ways = self._fitted.model.ways
+        ways = Ways(
+            ways.method if method is AS_BEFORE else method,
+            ways.memory if memory is AS_BEFORE else memory_size(memory),
+        )
+        same = threads is None and ways == self._fitted.model.ways
+        if formula is None and data is None and not changes and same:
             model = self._model._by(reml=criterion)  # noqa: SLF001 (of this module)
         else:
             text = self.formula
@@ -433,6 +457,8 @@ class LinearMixedFit(MixedFit):
                 contrasts=given.contrasts,
                 na_action=given.na_action,
                 threads=count,
+                method=ways.method,
+                memory=ways.memory,
             )
         before = self.optsum
         return model.fit(
@@ -460,10 +486,10 @@ class LinearMixedFit(MixedFit):
 
 
 def from_design(
-    design: Design, threads: int | None = None, *, reml: bool = True
+    design: Design, threads: int | None = None, *, reml: bool = True, ways: Ways = _USUAL
 ) -> LinearMixedModel:
     """The model of a design that exists already."""
-    model = Model(design, thread_count(threads))
+    model = Model(design, thread_count(threads), ways)
     return LinearMixedModel._of(model, check_reml(reml))  # noqa: SLF001 (of this module)
 
 
@@ -474,7 +500,8 @@ def restored(saved: Saved, threads: int | None = None) -> LinearMixedFit:
         ModelError: The design does not determine such a solution.
     """
     design, solution, optsum = saved
-    made = from_design(design, threads, reml=solution.reml)
+    ways = _USUAL if solution.accuracy is None else Ways("iterative")
+    made = from_design(design, threads, reml=solution.reml, ways=ways)
     model = made._model  # noqa: SLF001 (of this module)
     if not np.array_equal(model.products.kept, solution.kept):
         raise ModelError("The solution is for other columns of X than the design determines.")

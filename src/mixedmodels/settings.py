@@ -45,6 +45,7 @@ RobustKind: TypeAlias = Literal["CR0", "CR1", "CR2"]
 PcaScale: TypeAlias = Literal["covariance", "correlation", "orthogonal"]
 TidyEffect: TypeAlias = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
 ConfintMethod: TypeAlias = Literal["profile", "wald", "bootstrap"]
+Method: TypeAlias = Literal["auto", "exact", "iterative"]
 DropTest: TypeAlias = Literal["Chisq", "F"]
 
 
@@ -74,6 +75,7 @@ ROBUST_KINDS: tuple[RobustKind, ...] = get_args(RobustKind)
 PCA_SCALES: tuple[PcaScale, ...] = get_args(PcaScale)
 TIDY_EFFECTS: tuple[TidyEffect, ...] = get_args(TidyEffect)
 CONFINT_METHODS: tuple[ConfintMethod, ...] = get_args(ConfintMethod)
+METHODS: tuple[Method, ...] = get_args(Method)
 DROP_TESTS: tuple[DropTest, ...] = get_args(DropTest)
 
 # Methods by the letters of their spellings.

@@ -15,19 +15,6 @@ namespace {
 constexpr double kCancellation = 1e3;
 constexpr int kRenewals = 2;
 
-std::vector<double> natural_units(const Model& model) {
-  const CrossProducts& A = *model.A;
-  std::vector<double> out;
-  for (const ThetaEntry& e : model.entries) {
-    const FactorBlock& f = A.factors[e.factor];
-    const std::int64_t s = f.width;
-    double sum = 0;
-    for (std::int64_t l = 0; l < f.levels; ++l) sum += f.diagonal[l * s * s + e.row * (s + 1)];
-    out.push_back(sum > 0 ? std::sqrt(static_cast<double>(A.n) / sum) : 1.0);
-  }
-  return out;
-}
-
 // The model, once it is known that factor and inverse have room; a search needs both.
 const Model& affordable(const Model& model, int threads) {
   const WorkspaceBytes need(*model.A, *model.symbolic, threads);
@@ -41,6 +28,19 @@ const Model& affordable(const Model& model, int threads) {
 }
 
 }  // namespace
+
+std::vector<double> natural_units(const Model& model) {
+  const CrossProducts& A = *model.A;
+  std::vector<double> out;
+  for (const ThetaEntry& e : model.entries) {
+    const FactorBlock& f = A.factors[e.factor];
+    const std::int64_t s = f.width;
+    double sum = 0;
+    for (std::int64_t l = 0; l < f.levels; ++l) sum += f.diagonal[l * s * s + e.row * (s + 1)];
+    out.push_back(sum > 0 ? std::sqrt(static_cast<double>(A.n) / sum) : 1.0);
+  }
+  return out;
+}
 
 WorkspaceBytes::WorkspaceBytes(const CrossProducts& A, const Symbolic& S, int threads) {
   constexpr double kWidest = 256;  // columns of a supernode

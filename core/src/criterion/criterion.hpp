@@ -17,6 +17,9 @@ struct WorkspaceBytes {
   double total() const { return factor + inverse + updates + products; }
 };
 
+// Natural unit of every entry of theta: one over the root mean square of the column of Z that its row multiplies.
+std::vector<double> natural_units(const Model& model);
+
 class Criterion {
  public:
   Criterion(const Model& model, Likelihood likelihood, int threads = 1);

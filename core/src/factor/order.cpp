@@ -175,7 +175,7 @@ Elimination eliminate(const LevelGraph& graph, std::vector<int> order, std::stri
   return out;
 }
 
-Elimination cheapest_elimination(const Pattern& pattern, const LevelGraph& graph) {
+Elimination cheapest_elimination(const Pattern& pattern, const LevelGraph& graph, double most_work) {
   std::vector<int> natural(graph.nodes);
   std::iota(natural.begin(), natural.end(), 0);
   Elimination given = eliminate(graph, std::move(natural), "factors");
@@ -186,8 +186,8 @@ Elimination cheapest_elimination(const Pattern& pattern, const LevelGraph& graph
         static_cast<std::int64_t>(pair.level_b.size()) * pattern.factors[pair.a].width * pattern.factors[pair.b].width;
   if (given.fill.nnz == nnz_A) return given;
   // An entry looked at costs about as much as a hundred flops of a factorization, of which a fit makes fifteen.
-  const double most_work = std::min(3e-2 * given.fill.flops, 1.2e7 + 1e-3 * given.fill.flops) + 1e5;
-  std::vector<int> order = minimum_degree(graph, most_work);
+  const double pays = std::min(3e-2 * given.fill.flops, 1.2e7 + 1e-3 * given.fill.flops) + 1e5;
+  std::vector<int> order = minimum_degree(graph, std::min(pays, most_work));
   if (order.empty()) return given;
   Elimination degree = eliminate(graph, std::move(order), "minimum degree");
   return degree.fill.flops < given.fill.flops ? degree : given;

@@ -47,6 +47,7 @@ def fit_messages(
         *identified.messages,
         *([singular_message(templates, singular)] if singular else []),
         *([] if optsum.converged else [convergence_message(optsum)]),
+        *([] if solution.accuracy is None else [solution.accuracy.words]),
     )
 
 

@@ -18,6 +18,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.criterion.axes import ThetaAxes
 from mixedmodels.criterion.base import Watch
+from mixedmodels.criterion.iterative import IterativeCriterion, IterativeWorkspace, needs_factor
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.criterion.workspace import Workspace
 from mixedmodels.crossprod import cross_products, templates_of
@@ -25,14 +26,16 @@ from mixedmodels.design import Design
 from mixedmodels.errors import ConvergenceWarning, warn
 from mixedmodels.estimates.identified import Identification, identify
 from mixedmodels.estimates.messages import convergence_message
+from mixedmodels.estimates.routing import MOST_ERROR, Ways, is_iterative, too_inaccurate
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.lazy import cached_property
-from mixedmodels.memory import threads_that_fit
+from mixedmodels.memory import limited, threads_that_fit
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
 
 T = TypeVar("T")
 
+_USUAL = Ways()
 # Difference of two values of the criterion that is rounding of the searches.
 _ROUNDING = 1e-6
 
@@ -43,6 +46,7 @@ class Model:
     Args:
         design: Model matrices and response.
         threads: Threads that a fit may use.
+        ways: Which evaluator the user asked for, and the memory that it may take.
 
     Raises:
         ModelError: The fixed part fits the response exactly.
@@ -50,20 +54,39 @@ class Model:
     Attributes:
         design: Model matrices and response.
         threads: Threads that a fit may use.
+        ways: Which evaluator the user asked for, and the memory that it may take.
         templates: Names, bounds and meaning of theta.
         products: Cross-products.
     """
 
-    def __init__(self, design: Design, threads: int) -> None:
+    def __init__(self, design: Design, threads: int, ways: Ways = _USUAL) -> None:
         self.design = design
         self.threads = threads
+        self.ways = ways
         self.templates: Templates = templates_of(design)
-        self.products: Products = cross_products(design, threads)
+        with limited(ways.memory):
+            self.products: Products = cross_products(design, threads)
+
+    @cached_property
+    def iterative(self) -> bool:
+        """Whether the log-determinant is estimated.
+
+        Raises:
+            ResourceError: The model fits neither way.
+        """
+        return is_iterative(self.products, self.templates, self.ways, self.threads)
 
     @cached_property
     def analysis(self) -> Analysis:
-        """Order of elimination and pattern of the factor."""
-        return Analysis(self.products)
+        """Order of elimination and pattern of the factor.
+
+        Raises:
+            MixedModelsError: The log-determinant is estimated.
+        """
+        if self.iterative:
+            raise needs_factor()
+        with limited(self.ways.memory):
+            return Analysis(self.products)
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -71,7 +94,10 @@ class Model:
         return self._new_workspace()
 
     def _new_workspace(self) -> Workspace:
-        return Workspace(self.analysis, self.templates, self.threads)
+        with limited(self.ways.memory):
+            if self.iterative:
+                return IterativeWorkspace(self.products, self.templates, self.threads)
+            return Workspace(self.analysis, self.templates, self.threads)
 
     @property
     def axes(self) -> ThetaAxes:
@@ -80,11 +106,23 @@ class Model:
 
     def criterion(self, *, reml: bool) -> LinearCriterion:
         """The REML criterion or the ML deviance, in the shared workspace."""
-        return LinearCriterion(self.workspace, reml=reml)
+        return self._criterion_in(self.workspace, reml=reml)
 
     def own_criterion(self, *, reml: bool) -> LinearCriterion:
         """The same in a workspace of its own, for work in parallel."""
-        return LinearCriterion(self._new_workspace(), reml=reml)
+        return self._criterion_in(self._new_workspace(), reml=reml)
+
+    def _criterion_in(self, workspace: Workspace, *, reml: bool) -> LinearCriterion:
+        if not isinstance(workspace, IterativeWorkspace):
+            return LinearCriterion(workspace, reml=reml)
+        if self.ways.method == "iterative":
+            return IterativeCriterion(workspace, reml=reml)
+        return IterativeCriterion(
+            workspace,
+            reml=reml,
+            most_error=MOST_ERROR,
+            refusal=lambda: too_inaccurate(self.products, self.ways, self.threads),
+        )
 
     @cached_property
     def _identified(self) -> dict[bool, Identification]:
@@ -101,6 +139,8 @@ class Model:
 
     def affordable_threads(self, threads: int | None = None) -> int:
         """As many of the threads as have room when each takes a workspace of its own."""
+        if self.iterative:
+            raise needs_factor("fits by several threads")
         size = self.analysis.workspace + self.products.nbytes
         return threads_that_fit(threads or self.threads, size)
 
@@ -113,7 +153,7 @@ class Model:
 
     def with_response(self, y: FloatArray) -> Model:
         """The same model for another response (n,)."""
-        return Model(dataclasses.replace(self.design, y=y), self.threads)
+        return Model(dataclasses.replace(self.design, y=y), self.threads, self.ways)
 
     def solve(
         self, criterion: LinearCriterion, request: Request, watch: Watch | None = None
@@ -125,7 +165,10 @@ class Model:
         """
         identified = self.identification(criterion)
         at, optsum = minimize(criterion, request, watch, identified.idle)
-        return Fitted(self, self.solution(criterion, at), optsum)
+        solution = self.solution(criterion, at)
+        if solution.accuracy is not None:
+            optsum = dataclasses.replace(optsum, accuracy=solution.accuracy)
+        return Fitted(self, solution, optsum)
 
     def solution(self, criterion: LinearCriterion, at: FloatArray) -> Solution:
         """The penalized least squares problem solved at theta along the axes."""

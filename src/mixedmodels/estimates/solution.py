@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.criterion.accuracy import Accuracy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,8 @@ class Solution:
         b: (q,) conditional modes on the original scale, public order.
         n: Rows used.
         p: Rank of X.
+        accuracy: How accurate the criterion and theta are where they are estimated; None where all
+            is exact.
     """
 
     theta: FloatArray
@@ -53,6 +56,7 @@ class Solution:
     b: FloatArray
     n: int
     p: int
+    accuracy: Accuracy | None = None
 
     def __post_init__(self) -> None:
         for array in (self.theta, self.beta, self.kept, self.vcov, self.u, self.b):

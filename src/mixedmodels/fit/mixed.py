@@ -224,6 +224,7 @@ class MixedFit(
     def _checked(self, asked: bool | None) -> Iterator[Section]:
         """The page of checks, where it is asked for or takes seconds only."""
         long = _REFITS * self._optsum.seconds > _PATIENCE or self.nobs > _MOST_ROWS
+        long = long or self._solution.accuracy is not None
         if asked is False or (asked is None and long) or not self.sigma > 0.0:
             return
         yield from self.check(progress=False)._sections()  # noqa: SLF001

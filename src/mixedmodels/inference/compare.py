@@ -19,6 +19,7 @@ from mixedmodels.design.places import used_rows
 from mixedmodels.errors import MixedModelsError, NotNestedWarning, warn
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.inference.drop import chi_square_tail
+from mixedmodels.inference.estimated import objective_error, warn_of_error
 from mixedmodels.inference.nesting import fixed_part_nested, random_part_nested
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import TableResult
@@ -167,7 +168,17 @@ def compare(candidates: Sequence[Candidate], note: str) -> Comparison:
         "p_value": [np.nan, *map(chi_square_tail, ratio.tolist(), df.tolist())],
     }
     models = {c.name: c.design.formula.text for c in ordered}
+    for small, large in pairwise(ordered):
+        warn_of_error(small.solution, large.solution, f"'{small.name}' and '{large.name}'")
+    note = " ".join(filter(None, (note, _accuracy(ordered))))
     return Comparison(pd.DataFrame(table, index=list(models)), note, models)
+
+
+def _accuracy(candidates: Sequence[Candidate]) -> str:
+    """Which deviances are estimated, and their standard errors."""
+    errors = ((c.name, objective_error(c.solution)) for c in candidates)
+    stated = [f"{name} +- {error:.1g}" for name, error in errors if error > 0.0]
+    return f"Deviances are estimated: {', '.join(stated)}." if stated else ""
 
 
 def _warn_where_not_nested(ordered: Sequence[Candidate]) -> None:

@@ -16,6 +16,7 @@ from mixedmodels.design.names import term_names
 from mixedmodels.errors import ConvergenceWarning, warn
 from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.inference.degrees import Degrees
+from mixedmodels.inference.estimated import objective_error, warn_of_error
 from mixedmodels.inference.relatives import (
     droppable,
     fit_design,
@@ -98,7 +99,10 @@ def ranova(fitted: Fitted, *, reduce: bool) -> pd.DataFrame:
 def _best(fitted: Fitted, reduced: Iterable[Fitted]) -> Fitted:
     """The whole, searched again from the theta of a part that fits better, which cannot be."""
     for part in reduced:
-        if part.solution.objective < fitted.solution.objective - _ROUNDING:
+        slack = _ROUNDING + 3.0 * (
+            objective_error(part.solution) + objective_error(fitted.solution)
+        )
+        if part.solution.objective < fitted.solution.objective - slack:
             control = fitted.optsum.control
             again = fitted.searched_again(Request(start=part.solution.theta, control=control))
             if again.solution.objective < fitted.solution.objective:
@@ -114,7 +118,11 @@ def _ratio(fitted: Fitted, reduced: Fitted | None, objective: float) -> float:
     if reduced is not None and not reduced.optsum.converged:
         return np.nan
     ratio = objective - fitted.solution.objective
-    if ratio < -_LOCAL:
+    error = objective_error(fitted.solution)
+    if reduced is not None:
+        error += objective_error(reduced.solution)
+        warn_of_error(reduced.solution, fitted.solution, "a model with and without a term")
+    if ratio < -_LOCAL - 3.0 * error:
         warn(
             f"A model with fewer terms fits better than the whole (criterion {objective:.6f} and "
             f"{fitted.solution.objective:.6f}), so the fit is a local optimum. Fit again with "

@@ -44,7 +44,10 @@ def fit_design(fitted: Fitted, design: Design, what: str) -> Fitted:
     reml, theta = fitted.solution.reml, fitted.solution.theta
     start = theta if design.terms is fitted.model.design.terms else None
     request = Request(start=start, control=fitted.optsum.control, own_starts=True)
-    model = Model(design, fitted.model.threads)
+    ways = fitted.model.ways
+    if len(design.groups) < 2:  # its factor is small
+        ways = dataclasses.replace(ways, method="auto")
+    model = Model(design, fitted.model.threads, ways)
     found = model.solve(model.criterion(reml=reml), request)
     return judged(found, "REML" if reml else "ML", f"the model without '{what}'")
 

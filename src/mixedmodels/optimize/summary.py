@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.criterion.accuracy import Accuracy
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Section, Table
 from mixedmodels.settings import Control, OptimizerName
@@ -36,6 +37,7 @@ class OptSummary(Result):
             criterion; this decides whether the search has converged.
         hessian_ok: Whether the Hessian has no direction of descent.
         seconds: Wall time of the search.
+        accuracy: How accurate an estimated criterion is; None where it is exact.
     """
 
     optimizer: OptimizerName
@@ -50,6 +52,7 @@ class OptSummary(Result):
     decrement: float
     hessian_ok: bool
     seconds: float
+    accuracy: Accuracy | None = None
 
     @property
     def converged(self) -> bool:
@@ -72,5 +75,6 @@ class OptSummary(Result):
             ("Max gradient:", f"{self.max_gradient:.3g}"),
             ("Hessian:", hessian),
             ("Seconds:", f"{self.seconds:.3g}"),
+            *([] if self.accuracy is None else [("Accuracy:", self.accuracy.words)]),
         )
         return [Table("", ("Optimizer:", self.optimizer), rows, "<<")]

@@ -10,6 +10,7 @@ import dataclasses
 import io
 from typing import Any, NamedTuple, TypeVar
 
+from mixedmodels.criterion.accuracy import Accuracy
 from mixedmodels.design import AllRows, Design, GroupingFactor, PartPlan, TermDesign
 from mixedmodels.design.coding import Coding
 from mixedmodels.design.factors import Recipe
@@ -41,7 +42,7 @@ _CLASSES: dict[str, type] = {
     for kind in (
         *(Design, AllRows, TermDesign, GroupingFactor, GroupSpec, PartPlan, Recipe, Coding),
         *(OffsetSpec, Argument, Variable, FormulaSpec, RandomTerm, Term, Factor),
-        *(Solution, OptSummary, Control),
+        *(Solution, OptSummary, Control, Accuracy),
     )
 }
 

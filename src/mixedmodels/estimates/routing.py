@@ -1,0 +1,112 @@
+"""Which evaluator a model gets, decided by prediction before anything large is allocated.
+
+The exact one wherever its factor fits and an evaluation is predicted to take up to a minute; else
+the one that estimates the log-determinant. Small models are decided without a question to the core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mixedmodels._core import Outlook, Products, predict_costs
+from mixedmodels.covariance import Templates
+from mixedmodels.errors import MixedModelsError, ResourceError
+from mixedmodels.foreign import CRITERION
+from mixedmodels.memory import budget, duration, format_bytes, memory_size
+from mixedmodels.settings import METHODS, Method, check_option
+
+# Seconds that an exact evaluation may take.
+PATIENCE = 60.0
+# Random effects of all factors but the largest up to which a factor is small.
+_SMALL = 1500
+# Operations per second of one thread in dense kernels.
+_SPEED = 3e10
+# Standard error of -2 log L above which an estimate is not used unasked.
+MOST_ERROR = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What the user asked for.
+
+    Attributes:
+        method: "auto", "exact" or "iterative".
+        memory: Bytes that a calculation may take, or None for a share of what is free.
+    """
+
+    method: Method = "auto"
+    memory: float | None = None
+
+
+def ways_of(method: Method, memory: str | float | None) -> Ways:
+    """What the arguments `method=` and `memory=` ask for.
+
+    Raises:
+        MixedModelsError: An unknown method, or memory that is not a size.
+    """
+    if isinstance(method, str) and method.strip().upper() in ("ML", "REML"):
+        raise MixedModelsError(f"method is {method!r}. {CRITERION}")
+    check_option("method", method, METHODS)
+    return Ways(method, memory_size(memory))
+
+
+def is_iterative(products: Products, templates: Templates, ways: Ways, threads: int) -> bool:
+    """Whether the log-determinant is estimated.
+
+    Raises:
+        ResourceError: Neither way fits.
+        MixedModelsError: `method="iterative"` for a model with one grouping factor.
+    """
+    if ways.method == "exact":
+        return False
+    rest = products.q - _largest(templates)
+    if ways.method == "iterative":
+        if rest == 0:
+            raise MixedModelsError(
+                "method='iterative' is for crossed grouping factors; this model has one, whose "
+                "factor is as small as the data. Leave method out."
+            )
+        return True
+    if rest <= _SMALL and ways.memory is None:
+        return False
+    room = budget(ways.memory)
+    most_flops = PATIENCE * _SPEED * threads
+    found = predict_costs(products, most_flops, room.size)
+    if found.exact_flops <= most_flops and found.exact_bytes <= room.size:
+        return False
+    if found.iterative_bytes > room.size:
+        raise ResourceError(f"{costs(found, threads)} {room.words.capitalize()}. {_REMEDY}")
+    return found.iterative_flops < found.exact_flops or found.exact_bytes > room.size
+
+
+_REMEDY = "Use fewer levels or terms, or a machine with more memory."
+
+
+def costs(found: Outlook, threads: int) -> str:
+    """Both ways and what each would take."""
+    about = "" if found.counted else "up to "
+    speed = _SPEED * threads
+    return (
+        f"The factor of this model and its inverse would need {about}"
+        f"{format_bytes(found.exact_bytes)} of memory and an evaluation {about}"
+        f"{duration(found.exact_flops / speed)} (root of order {found.root:,.0f}); the iterative "
+        f"evaluation {format_bytes(found.iterative_bytes)} and "
+        f"{duration(found.iterative_flops / speed)}."
+    )
+
+
+def too_inaccurate(products: Products, ways: Ways, threads: int) -> MixedModelsError:
+    """The refusal of an estimate whose error is large in a model that is large for the factor."""
+    room = budget(ways.memory)
+    found = predict_costs(products, PATIENCE * _SPEED * threads, room.size)
+    return ResourceError(
+        f"{costs(found, threads)} An estimate by as many probes as are made unasked leaves a "
+        f"standard error of -2 log L above {MOST_ERROR:g}. method='iterative' takes it all the "
+        f"same and states the error; method='exact' makes the factor. {room.words.capitalize()}."
+    )
+
+
+def _largest(templates: Templates) -> int:
+    """Random effects of the grouping factor with most levels, which comes first."""
+    sizes = zip(templates.sizes, templates.groups, strict=True)
+    return templates.n_levels[0] * sum(size for size, group in sizes if group == 0)
