@@ -59,24 +59,19 @@ double Evaluator::sigma(bool reml) const {
   return A().unit * std::sqrt(core.pls().pwrss() / core.pls().scale_df(likelihood(reml)));
 }
 
-// Theta or slopes, along the last dimension, to or from the axes.
-Array<double> Evaluator::map(AnyShape values, AlongAxes along) const {
-  const auto m = static_cast<std::size_t>(core.m());
+Array<double> map_theta(const mm::ThetaAxes& axes, std::size_t m, AnyShape values, AlongAxes along) {
   std::vector<std::size_t> dims;
   for (std::size_t i = 0; i < values.ndim(); ++i) dims.push_back(values.shape(i));
   if (dims.empty() || dims.back() != m) throw nb::value_error("theta has the wrong length");
   std::vector<double> out(values.data(), values.data() + values.size());
-  const mm::ThetaAxes axes(A(), core.entries());
   for (std::size_t at = 0; at < out.size(); at += m) (axes.*along)(out.data() + at);
   return to_numpy(std::move(out), dims);
 }
 
-// A symmetric matrix, on both sides.
-Array<double> Evaluator::map_both(Table matrix, AlongAxes along) const {
-  const auto m = static_cast<std::size_t>(core.m());
+Array<double> map_both(const mm::ThetaAxes& axes, std::size_t m, Table matrix, AlongAxes along) {
   if (matrix.shape(0) != m || matrix.shape(1) != m) throw nb::value_error("the matrix has the wrong shape");
   std::vector<double> out(matrix.data(), matrix.data() + matrix.size());
-  (mm::ThetaAxes(A(), core.entries()).*along)(out.data());
+  (axes.*along)(out.data());
   return to_numpy(std::move(out), {m, m});
 }
 

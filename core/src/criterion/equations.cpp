@@ -136,6 +136,10 @@ void Equations::load_fixed() {
   }
 }
 
+void Equations::subtract_from_response(const double* x) {
+  for (std::int64_t i = 0; i < A_.q; ++i) RZX_[(std::int64_t{S_.permuted[i]} + 1) * A_.k() - 1] -= x[i];
+}
+
 bool Equations::reduce_fixed() {
   const int k = A_.k(), p = A_.p;
   std::copy(A_.XtX.begin(), A_.XtX.end(), RX_.begin());

@@ -23,6 +23,9 @@ class Equations {
   const std::vector<double>& fixed_modes();
   // Z'V^-1X (q x p, row-major, order of the cross-products; the buffer may be longer), likewise.
   const std::vector<double>& renew_ZtViX();
+  // What that has left.
+  const std::vector<double>& K() const { return K_; }
+  const std::vector<double>& ZtViX() const { return AK_; }
 
   // As far as summed last: the diagonal blocks Lambda'Z'V^-1Z (P for V^-1 with REML), width x width, level by level of
   // every factor, and their sums.
@@ -48,6 +51,8 @@ class Equations {
   bool factorize(const double* theta);
   // RZX before the solve: Lambda'Z'W[X y].
   void load_fixed();
+  // Takes x (q, order of the cross-products) from the column of the response.
+  void subtract_from_response(const double* x);
   void eliminate_fixed() { factor_.solve_L(RZX_.data(), A_.k()); }
   // RX. False when X'V^-1X is not positive definite in floating point.
   bool reduce_fixed();
