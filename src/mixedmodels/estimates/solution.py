@@ -54,6 +54,11 @@ class Solution:
     n: int
     p: int
 
+    @property
+    def npar(self) -> int:
+        """Rank of X, length of theta, and sigma."""
+        return self.p + len(self.theta) + 1
+
     def __post_init__(self) -> None:
         for array in (self.theta, self.beta, self.kept, self.vcov, self.u, self.b):
             array.flags.writeable = False

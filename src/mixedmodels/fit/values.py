@@ -202,8 +202,8 @@ class Values(Guided, ABC):
 
     @property
     def npar(self) -> int:
-        """Parameters: rank of X, length of theta, and sigma."""
-        return self._solution.p + len(self.theta) + 1
+        """Parameters: rank of X, length of theta, and sigma or the family's own."""
+        return self._solution.npar
 
     @property
     def df_residual(self) -> int:
