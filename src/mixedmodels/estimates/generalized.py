@@ -279,6 +279,16 @@ class GeneralizedSolution:
         return 1.0
 
     @property
+    def residual_sd(self) -> float | None:
+        """None: rows have no residual beside what the family has."""
+        return None
+
+    @property
+    def point(self) -> FloatArray:
+        """(m + p + k,) parameters of the search."""
+        return self.par
+
+    @property
     def npar(self) -> int:
         """Rank of X, length of theta, and the family's own parameters."""
         return self.p + len(self.theta) + len(self.psi)

@@ -217,7 +217,7 @@ def _refitted_by_ml(fitted: Fitted) -> Fitted:
 def conditional_covariances(fitted: Fitted) -> dict[str, FloatArray]:
     """(levels, s, s) by grouping factor: covariances of the random effects given y; read-only."""
     model, solution = fitted.model, fitted.solution
-    with fitted.criterion.at(solution.axes_theta) as point:
+    with fitted.criterion.at(solution.point) as point:
         blocks = point.conditional_covariance()
     found = {}
     for group, block in zip(model.design.groups, blocks, strict=True):

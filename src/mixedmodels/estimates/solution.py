@@ -55,6 +55,16 @@ class Solution:
     p: int
 
     @property
+    def residual_sd(self) -> float | None:
+        """Sigma: rows have a residual of their own."""
+        return self.sigma
+
+    @property
+    def point(self) -> FloatArray:
+        """(m,) parameters of the search."""
+        return self.axes_theta
+
+    @property
     def npar(self) -> int:
         """Rank of X, length of theta, and sigma."""
         return self.p + len(self.theta) + 1

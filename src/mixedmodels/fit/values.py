@@ -138,7 +138,9 @@ class Values(Guided, ABC):
     @cached_property
     def varcorr(self) -> VarCorr:
         """Standard deviations and correlations of the random effects."""
-        return VarCorr.from_theta(self._fitted.model.templates, self.theta, self.sigma)
+        return VarCorr.from_theta(
+            self._fitted.model.templates, self.theta, self._solution.residual_sd
+        )
 
     @property
     def _kept_names(self) -> list[str]:
