@@ -272,9 +272,7 @@ def simulate(
 
 
 @guided
-def anova(
-    *fits: MixedFit, names: Sequence[str] | None = None, refit: bool = True
-) -> Comparison:
+def anova(*fits: MixedFit, names: Sequence[str] | None = None, refit: bool = True) -> Comparison:
     """Compare models of the same data by likelihood ratios and information criteria.
 
     Each model is tested against the one before it, with fewer parameters. Fits by REML are

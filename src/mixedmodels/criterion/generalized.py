@@ -218,9 +218,7 @@ class LaplaceCriterion:
         values = np.atleast_1d(np.asarray(given))
         if values.shape == (self.m,) and self.m < len(self.names):
             theta = self.workspace.axes.to_axes(self.workspace.axes.checked(values))
-            return np.append(
-                self.workspace.templates.rectify(theta), self.starts()[0][self.m :]
-            )
+            return np.append(self.workspace.templates.rectify(theta), self.starts()[0][self.m :])
         found = self.from_user(self.checked(values))
         found[: self.m] = self.workspace.templates.rectify(found[: self.m])
         return found

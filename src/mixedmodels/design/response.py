@@ -181,4 +181,5 @@ def _second_category(name: str, value: CategoricalColumn) -> FloatArray:
             "two, of which the first is failure. Compare one with the others, as in "
             f"I({name} == 'a')."
         )
-    return (value.codes != used.min()).astype(np.float64)
+    found: FloatArray = (value.codes != used.min()).astype(np.float64)
+    return found

@@ -196,7 +196,8 @@ class _Covariances:
         found[np.ix_(free, free)] = _inverse(information)
         J = criterion.to_user(np.eye(size))  # row by row: linear, without an origin
         covariance: FloatArray = J.T @ found @ J
-        return 0.5 * (covariance + covariance.T)
+        symmetric: FloatArray = 0.5 * (covariance + covariance.T)
+        return symmetric
 
     @cached_property
     def conditional(self) -> FloatArray:

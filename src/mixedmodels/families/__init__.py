@@ -3,6 +3,8 @@
 `mixedmodels.glmer` takes their names as well: `family="binomial", link="probit"`.
 """
 
+from __future__ import annotations
+
 from mixedmodels.families.base import Family
 from mixedmodels.families.counts import (
     Nb1,

@@ -93,7 +93,7 @@ class Family(Guided, ABC):
 
     @abstractmethod
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
-        """Twice the log-likelihood that the mean lacks to a perfect one, for m = 1, dispersion 1."""
+        """Twice the log-likelihood that a perfect mean has more, for m = 1 and dispersion 1."""
 
     @abstractmethod
     def draw(

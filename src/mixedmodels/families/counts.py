@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
@@ -13,7 +15,7 @@ _WHOLE = 1e-6
 class _Counts(Family):
     """Whole numbers from 0."""
 
-    links = ("log", "sqrt", "identity")
+    links: ClassVar[tuple[str, ...]] = ("log", "sqrt", "identity")
     _least = 0.0
 
     def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
@@ -76,7 +78,8 @@ class TruncatedPoisson(_Counts):
     ) -> FloatArray:
         """One count, and the Poisson count after the first event of the interval."""
         first = -np.log1p(rng.random(mu.shape) * np.expm1(-mu))
-        return 1.0 + rng.poisson(np.maximum(mu - first, 0.0))
+        found: FloatArray = 1.0 + rng.poisson(np.maximum(mu - first, 0.0)).astype(np.float64)
+        return found
 
 
 class NegativeBinomial(_Counts):

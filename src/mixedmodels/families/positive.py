@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
@@ -11,7 +13,7 @@ from mixedmodels.families.base import Family, Fault, required
 class _Positive(Family):
     """Numbers above zero."""
 
-    links = ("log", "inverse", "identity")
+    links: ClassVar[tuple[str, ...]] = ("log", "inverse", "identity")
     parameter = "phi"
 
     def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
@@ -38,7 +40,8 @@ class Gamma(_Positive):
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
         """2 ((y - mu) / mu - log(y / mu))."""
-        return 2.0 * ((y - mu) / mu - np.log(y / mu))
+        found: FloatArray = 2.0 * ((y - mu) / mu - np.log(y / mu))
+        return found
 
     def draw(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None

@@ -13,7 +13,7 @@ _WHOLE = 1e-6
 
 
 class Binomial(Family):
-    """Successes of trials: 0 or 1, two categories, shares with trials as weights, or two columns."""
+    """Successes of trials: 0 or 1, two categories, shares with trials as weights, two columns."""
 
     name = "binomial"
     links = _PROBABILITIES

@@ -6,7 +6,7 @@ What is about the residual variance of a linear model is refused with its reason
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -21,6 +21,8 @@ from mixedmodels.estimates.model import Fitted
 from mixedmodels.families.base import Family
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.prediction import RandomPart
+from mixedmodels.inference.coefficients import degrees
+from mixedmodels.inference.confint import wald_intervals
 from mixedmodels.lazy import cached_property
 from mixedmodels.marginal.scale import Scale, link_scale
 from mixedmodels.prediction.generalized import (
@@ -35,7 +37,7 @@ from mixedmodels.prediction.generalized import (
 from mixedmodels.prediction.intervals import prediction
 from mixedmodels.prediction.simulate import Seed, check_count, random_generator
 from mixedmodels.prediction.target import chosen_terms
-from mixedmodels.settings import MODES, Modes, check_option
+from mixedmodels.settings import CONFINT_METHODS, MODES, Modes, check_option
 
 _NO_RESIDUAL = "it is about the residual variance, which a generalized model does not have"
 _NOT_YET = "it is not available for generalized models yet"
@@ -44,7 +46,7 @@ _NOT_YET = "it is not available for generalized models yet"
 def _refused(name: str, reason: str, instead: str = "") -> Callable[..., Any]:
     """A method that says why a generalized model does not have it."""
 
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(*_: Any, **__: Any) -> Any:
         raise ModelError(f"{name}: {reason}.{instead and ' ' + instead}")
 
     method.__name__ = method.__qualname__ = name
@@ -240,9 +242,7 @@ class GeneralizedFit(MixedFit):
             shown_response(self._generalized, drawn_responses(self._generalized, rng, modes))
             for _ in range(count)
         ]
-        return on_all_rows(
-            self._design, pd.DataFrame(np.array(drawn).T, used_labels(self._design))
-        )
+        return on_all_rows(self._design, pd.DataFrame(np.array(drawn).T, used_labels(self._design)))
 
     # -- tables -------------------------------------------------------------------------
 
@@ -258,6 +258,33 @@ class GeneralizedFit(MixedFit):
                 "df_residual": [self.df_residual],
             }
         )
+
+    def confint(  # type: ignore[override]
+        self,
+        parameters: str | Sequence[str] | None = None,
+        level: float = 0.95,
+        *,
+        method: str = "wald",
+    ) -> pd.DataFrame:
+        """Wald intervals of the coefficients.
+
+        Args:
+            parameters: Names; all coefficients if None.
+            level: Coverage, between 0 and 1.
+            method: "wald"; others are not available for generalized models yet.
+
+        Returns:
+            One row per coefficient; columns `lower`, `upper`.
+
+        Raises:
+            MixedModelsError: Unknown names, another method, or an invalid `level`.
+        """
+        check_option("method", method, CONFINT_METHODS)
+        if method != "wald":
+            raise ModelError(f"confint(method={method!r}): {_NOT_YET}. method='wald' is.")
+        tests = degrees(self._fitted, "none")
+        chosen = "beta_" if parameters is None else parameters
+        return wald_intervals(self._fitted, chosen, level, tests)
 
     # -- what there is not ---------------------------------------------------------------
 
