@@ -244,6 +244,12 @@ class LaplaceCriterion:
         with self.at(par) as point:
             return point.value
 
+    def without_random_effects(self) -> float:
+        """The criterion of the model without random effects."""
+        par = self.starts()[0]
+        par[: self.m] = 0.0
+        return self.value(par)
+
     def gradient(self, par: FloatArray) -> FloatArray:
         """Exact gradient."""
         with self.at(par) as point:

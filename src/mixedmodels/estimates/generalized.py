@@ -99,8 +99,9 @@ class GeneralizedModel:
         assert not reml
         return LaplaceCriterion(self.workspace)
 
-    def own_criterion(self) -> LaplaceCriterion:
+    def own_criterion(self, *, reml: bool = False) -> LaplaceCriterion:
         """The same in a workspace of its own."""
+        assert not reml
         return LaplaceCriterion(self._new_workspace())
 
     def twin(self) -> GeneralizedModel:
@@ -113,6 +114,10 @@ class GeneralizedModel:
     def with_response(self, y: FloatArray) -> GeneralizedModel:
         """The same model for another response (n,)."""
         design = dataclasses.replace(self.design, y=y)
+        return GeneralizedModel(design, self.family, self.threads)
+
+    def with_design(self, design: Design) -> GeneralizedModel:
+        """A model of the same family."""
         return GeneralizedModel(design, self.family, self.threads)
 
     def identification(self, criterion: LaplaceCriterion | None = None) -> Identification:
@@ -327,6 +332,11 @@ class GeneralizedFitted:
     def criterion(self) -> LaplaceCriterion:
         """The criterion that the fit minimises, in the workspace of its model."""
         return self.model.criterion()
+
+    def searched_again(self, request: Request) -> GeneralizedFitted:
+        """Another search for the optimum, in a workspace of its own."""
+        twin = self.model.twin()
+        return twin.solve(twin.criterion(), request)
 
     @property
     def identification(self) -> Identification:

@@ -115,6 +115,10 @@ class Model:
         """The same model for another response (n,)."""
         return Model(dataclasses.replace(self.design, y=y), self.threads)
 
+    def with_design(self, design: Design) -> Model:
+        """A model of the same kind."""
+        return Model(design, self.threads)
+
     def solve(
         self, criterion: LinearCriterion, request: Request, watch: Watch | None = None
     ) -> Fitted:
@@ -231,7 +235,7 @@ def judged(found: Fitted, by: str, of: str = "the model") -> Fitted:
     if found.optsum.converged:
         return found
     model, solution = found.model, found.solution
-    start = model.templates.initial * model.axes.unit
+    start = model.templates.initial * model.axes.unit[: model.templates.m]
     request = Request(start=start, control=found.optsum.control)
     again = model.solve(found.criterion, request)
     better = again.solution.objective < solution.objective + _ROUNDING

@@ -63,7 +63,8 @@ class InverseGaussian(_Positive):
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
         """(y - mu)^2 / (mu^2 y)."""
-        return (y - mu) ** 2 / (mu**2 * y)
+        found: FloatArray = (y - mu) ** 2 / (mu**2 * y)
+        return found
 
     def draw(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
