@@ -11,8 +11,8 @@ struct GeneralizedEvaluator {
   mm::Laplace core;
 
   GeneralizedEvaluator(const Analysis& analysis, Entries entries, const std::string& family, const std::string& link,
-                       Vector y, Vector m, std::optional<Vector> offset, int threads)
-      : model(make(analysis, entries, family, link, y, m, offset)), core(model, threads) {}
+                       Vector y, Vector m, std::optional<Vector> offset, int nodes, int threads)
+      : model(make(analysis, entries, family, link, y, m, offset)), core(model, nodes, threads) {}
   GeneralizedEvaluator(const GeneralizedEvaluator&) = delete;
   GeneralizedEvaluator& operator=(const GeneralizedEvaluator&) = delete;
 

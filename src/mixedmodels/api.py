@@ -102,6 +102,7 @@ def glmer(
     family: str | Family | type[Family] = "binomial",
     *,
     link: str | None = None,
+    n_agq: int = 1,
     weights: Any = None,
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
@@ -112,10 +113,10 @@ def glmer(
     threads: int | None = None,
     verbose: bool = False,
 ) -> GeneralizedLinearMixedFit:
-    """Fit a generalized linear mixed model by maximum likelihood (Laplace's approximation).
+    """Fit a generalized linear mixed model by maximum likelihood.
 
-    The approximation takes the curvature of the log density that was observed, its mode is found
-    to rounding and its gradient is exact.
+    The likelihood is Laplace's approximation with the observed curvature, or by quadrature; its
+    mode is found to rounding and its gradient is exact.
 
     Args:
         formula: `response ~ fixed + (lhs | group) + ...`; of a binomial model the response is 0 or
@@ -128,6 +129,8 @@ def glmer(
             `mixedmodels.families`.
         link: "logit", "probit", "cloglog", "cauchit", "log", "identity", "inverse", "sqrt" or
             "inverse_squared", as far as the family takes it; its usual one if None.
+        n_agq: 1 for Laplace's approximation; more are nodes of adaptive Gauss-Hermite quadrature
+            for each random effect, with one grouping factor of up to three effects per level.
         weights: Prior weights: trials of shares, and what divides the dispersion of positive
             responses; a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
@@ -159,6 +162,7 @@ def glmer(
         data,
         family,
         link=link,
+        n_agq=n_agq,
         weights=weights,
         offset=offset,
         contrasts=contrasts,

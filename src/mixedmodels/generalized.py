@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +44,7 @@ from mixedmodels.settings import (
 _DEFAULT = Control()
 # Linear predictors of probabilities beyond which data may be separated.
 _FAR = 15.0
+_MOST_NODES = 100
 
 
 class GeneralizedLinearMixedModel(Guided):
@@ -58,6 +58,8 @@ class GeneralizedLinearMixedModel(Guided):
         family: "binomial", "poisson", "negative_binomial", "nb1", "truncated_poisson", "gamma",
             "inverse_gaussian", "beta", "gaussian", or an object of `mixedmodels.families`.
         link: Name of the link; the usual one of the family if None.
+        n_agq: 1 for Laplace's approximation; more are nodes of adaptive Gauss-Hermite quadrature
+            for each random effect, with one grouping factor of up to three effects.
         weights: Prior weights: a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
@@ -86,13 +88,14 @@ class GeneralizedLinearMixedModel(Guided):
         family: str | Family | type[Family] = "binomial",
         *,
         link: str | None = None,
+        n_agq: int = 1,
         weights: Any = None,
         offset: Any = None,
         contrasts: Mapping[str, Any] | None = None,
         na_action: NaAction = "omit",
         threads: int | None = None,
     ) -> None:
-        chosen = family_of(family, link)
+        chosen, nodes = family_of(family, link), check_nodes(n_agq)
         count = thread_count(threads)
         with guarded("The design"):
             design = build_design(
@@ -105,7 +108,7 @@ class GeneralizedLinearMixedModel(Guided):
                 residual=False,
                 response=ResponseRule(chosen, chosen.of_trials),
             )
-        self._model = GeneralizedModel(design, chosen, count)
+        self._model = GeneralizedModel(design, chosen, count, nodes)
         self._given: Given | None = Given(data, weights, offset, contrasts, na_action)
 
     @classmethod
@@ -119,7 +122,7 @@ class GeneralizedLinearMixedModel(Guided):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles hold the design and the family."""
         model = self._model
-        return _model_of, (model.design, model.family, model.threads)
+        return _model_of, (model.design, model.family, model.threads, model.nodes)
 
     # -- the stages ---------------------------------------------------------------------
 
@@ -338,7 +341,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             raise DataError(f"The new response has values that {wrong}, in {places}.")
         counts = np.round(counts) if family.of_trials else counts
         made = GeneralizedLinearMixedModel._of(  # noqa: SLF001 (of this module)
-            GeneralizedModel(replace(design, y=counts), family, model.threads)
+            model.with_response(counts)
         )
         solution = self._generalized.solution
         start = self._generalized.criterion.to_user(solution.par)
@@ -364,6 +367,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         *,
         family: str | Family | type[Family] | None = None,
         link: str | None = None,
+        n_agq: int | None = None,
         weights: Any = AS_BEFORE,
         offset: Any = AS_BEFORE,
         contrasts: Any = AS_BEFORE,
@@ -381,6 +385,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             data: Another table; that of the fit if None.
             family: Another family; as it was if None.
             link: Another link.
+            n_agq: Nodes of quadrature; as it was if None.
             weights: Prior weights; None for none.
             offset: The `offset` argument; None for none.
             contrasts: Contrasts; None for the default ones.
@@ -413,6 +418,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             given.data,
             family,
             link=link,
+            n_agq=self._generalized.model.nodes if n_agq is None else n_agq,
             weights=given.weights,
             offset=given.offset,
             contrasts=given.contrasts,
@@ -431,19 +437,43 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         """Pickles hold design, family, parameters and how these were found."""
         model = self._generalized.model
         par = np.array(self._generalized.solution.par)
-        return _fit_of, (model.design, model.family, model.threads, par, self.optsum)
+        stages = (model.design, model.family, model.threads, model.nodes)
+        return _fit_of, (*stages, par, self.optsum)
 
 
-def _model_of(design: Design, family: Family, threads: int) -> GeneralizedLinearMixedModel:
+def check_nodes(n_agq: object) -> int:
+    """`n_agq` as a number of nodes.
+
+    Raises:
+        MixedModelsError: Not a whole number from 1 to 100.
+    """
+    whole = isinstance(n_agq, (int, np.integer)) and not isinstance(n_agq, bool)
+    if not whole or not 1 <= n_agq <= _MOST_NODES:  # type: ignore[operator]
+        hint = " n_agq=0, which leaves the coefficients to the modes, is not here." * (n_agq == 0)
+        raise MixedModelsError(
+            f"n_agq is {n_agq!r:.40}; it must be a whole number from 1 (Laplace's approximation) "
+            f"to {_MOST_NODES}.{hint}"
+        )
+    return int(n_agq)  # type: ignore[call-overload,no-any-return]
+
+
+def _model_of(
+    design: Design, family: Family, threads: int, nodes: int
+) -> GeneralizedLinearMixedModel:
     return GeneralizedLinearMixedModel._of(  # noqa: SLF001 (of this module)
-        GeneralizedModel(design, family, threads)
+        GeneralizedModel(design, family, threads, nodes)
     )
 
 
 def _fit_of(
-    design: Design, family: Family, threads: int, par: FloatArray, optsum: OptSummary
+    design: Design,
+    family: Family,
+    threads: int,
+    nodes: int,
+    par: FloatArray,
+    optsum: OptSummary,
 ) -> GeneralizedLinearMixedFit:
-    made = _model_of(design, family, threads)
+    made = _model_of(design, family, threads, nodes)
     model = made._model  # noqa: SLF001 (of this module)
     solution = model.solution(model.criterion(), par)
     return GeneralizedLinearMixedFit(made, GeneralizedFitted(model, solution, optsum))

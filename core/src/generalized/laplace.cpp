@@ -23,7 +23,7 @@ constexpr double kFarAway = 3;  // predicted decrease beyond which updates say n
 
 }  // namespace
 
-Laplace::Laplace(const GeneralizedModel& model, int threads)
+Laplace::Laplace(const GeneralizedModel& model, int nodes, int threads)
     : source_(model),
       A_(std::make_shared<CrossProducts>(*model.model.A)),
       model_(with_products(model.model, A_)),
@@ -49,6 +49,8 @@ Laplace::Laplace(const GeneralizedModel& model, int threads)
   for (auto* v : {&Xts_, &step_beta_, &pull_}) v->resize(p_);
   for (auto* v : {&Zts_psi_, &change_psi_, &moved_psi_}) v->resize(static_cast<std::size_t>(K_) * A_->q);
   Xts_psi_.resize(static_cast<std::size_t>(K_) * p_);
+  own_slopes_ = equations_.lam();
+  if (nodes > 1) quadrature_.emplace(nodes, *A_, rows_, K_);
 }
 
 // -- templates and solves -----------------------------------------------------------------------------------------
@@ -243,11 +245,15 @@ bool Laplace::find_mode(bool carried, const std::vector<double>& pull, double to
 
 // -- values -------------------------------------------------------------------------------------------------------
 
+ModePoint Laplace::mode_point() const {
+  return {*A_, equations_.lam()[0], u_, eta_, source_.y, source_.m, family_, par_.data() + m_ + p_};
+}
+
 double Laplace::settle(bool found) {
   stands_ = found;
   if (!found) return f_ = std::numeric_limits<double>::quiet_NaN();
   g_ = merit(l_, u_, beta(), nullptr);
-  return f_ = 2 * g_ + equations_.logdet_L2();
+  return f_ = quadrature_ ? quadrature_->value(mode_point()) : 2 * g_ + equations_.logdet_L2();
 }
 
 double Laplace::value(const double* par) {

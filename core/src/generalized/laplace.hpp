@@ -1,4 +1,5 @@
-// Purpose: -2 log-likelihood of a generalized linear mixed model by Laplace's approximation, with its exact gradient.
+// Purpose: -2 log-likelihood of a generalized linear mixed model by Laplace's approximation, or by quadrature about its
+// mode, with its exact gradient.
 //
 // eta = offset + X beta + Z Lambda u, u standard normal. With l the log densities, s, w and t their derivatives
 // (family.hpp),
@@ -11,10 +12,12 @@
 
 #include <limits>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "criterion/objective.hpp"
 #include "generalized/family.hpp"
+#include "generalized/quadrature.hpp"
 #include "generalized/weighted_rows.hpp"
 
 namespace mixedmodels {
@@ -32,7 +35,8 @@ struct GeneralizedModel {
 
 class Laplace : public Objective {
  public:
-  explicit Laplace(const GeneralizedModel& model, int threads = 1);
+  // `nodes` of quadrature for each dimension; 1 for Laplace's approximation.
+  explicit Laplace(const GeneralizedModel& model, int nodes = 1, int threads = 1);
   Laplace(const Laplace&) = delete;
   Laplace& operator=(const Laplace&) = delete;
 
@@ -101,6 +105,8 @@ class Laplace : public Objective {
   bool move_along(bool carried, const std::vector<double>& pull, double decrement);
   double merit(double l, const std::vector<double>& u, const double* beta, const std::vector<double>* pull) const;
   double settle(bool found);
+  ModePoint mode_point() const;
+  void sum_templates();
   void ensure_fixed();
   void predict_modes(double part, const Templates& lam);
   void find_leverages();
@@ -123,7 +129,9 @@ class Laplace : public Objective {
   std::vector<double> step_u_, step_beta_, step_eta_, trial_eta_, work_, work_rows_;
   std::vector<double> h_, v_, bv_, d_, pull_;  // of the gradient: leverages, M^-1 Lambda'Z'r, Lambda v, Z'rho, X'rho
   std::vector<double> Zts_psi_, Xts_psi_, change_psi_,
-      moved_psi_;  // K x q, K x p; M^-1 Lambda'Z's_psi, and Z's as u follows
+      moved_psi_;                                // K x q, K x p; M^-1 Lambda'Z's_psi, and Z's as u follows
+  std::vector<std::vector<double>> own_slopes_;  // by factor, s x s: traces less the scores times the modes
+  std::optional<Quadrature> quadrature_;
   Base base_;
   double l_ = 0, g_ = 0, decrement_ = 0, tolerance_ = 0, f_ = std::numeric_limits<double>::quiet_NaN();
   bool expected_ = false;     // the factor is that of expected weights

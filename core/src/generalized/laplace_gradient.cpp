@@ -18,6 +18,25 @@
 
 namespace mixedmodels {
 
+namespace {
+
+// A rotation of the template moves the nodes, so that with few of them the sum depends on it. The criterion is that of
+// the triangular template; its slope S along a rotation is zero: Lambda'S is symmetric. That gives S above the
+// diagonal.
+void without_rotations(const double* lam, int lead, int w, double* S) {
+  for (int c = 1; c < w; ++c)
+    for (int r = c - 1; r >= 0; --r) {
+      const double pivot = lam[r + r * lead];
+      if (pivot == 0) continue;
+      double sum = 0;
+      for (int i = c; i < w; ++i) sum += lam[i + c * lead] * S[i + r * w];
+      for (int i = r + 1; i < w; ++i) sum -= lam[i + r * lead] * S[i + c * w];
+      S[r + c * w] = sum / pivot;
+    }
+}
+
+}  // namespace
+
 void Laplace::find_leverages() {
   const Symbolic& S = *model_.symbolic;
   const double* inverse = equations_.factor().inverse().data();
@@ -84,6 +103,7 @@ void Laplace::find_parameter_slopes() {
     double* sums = Zts_psi_.data() + static_cast<std::size_t>(k) * u_.size();
     rows_.sum_random(s.data(), sums);
     rows_.sum_fixed(s.data(), Xts_psi_.data() + static_cast<std::size_t>(k) * p_);
+    if (quadrature_) l = quadrature_->parameter()[k];
     gradient_[m_ + p_ + k] = -2 * l + trace + small::dot(static_cast<int>(u_.size()), bv_.data(), sums);
   }
 }
@@ -102,7 +122,7 @@ void Laplace::gradient(double* out) {
     }
     equations_.ensure_inverse();
     equations_.sum_trace_blocks();
-    find_leverages();
+    sum_templates();
     const int k = A_->k();
     const std::size_t q = u_.size();
     std::vector<double>& r = work_rows_;
@@ -110,6 +130,8 @@ void Laplace::gradient(double* out) {
     rows_.sum_random(r.data(), d_.data());
     rows_.sum_fixed(r.data(), pull_.data());
     apply_templates_transposed(equations_.lam(), d_.data(), v_.data());
+    if (quadrature_)
+      for (std::size_t i = 0; i < q; ++i) v_[i] += 2 * quadrature_->slope()[i];
     solve(v_);
     apply_templates(equations_.lam(), v_.data(), bv_.data());
     multiply_products(*A_, bv_.data(), work_.data(), 1);
@@ -117,14 +139,18 @@ void Laplace::gradient(double* out) {
       d_[i] -= work_[i];
       small::axpy(p_, -bv_[i], A_->ZtX.data() + i * k, pull_.data());
     }
+    if (quadrature_) {  // the mean score in the place of that at the mode
+      std::vector<double> mean(p_);
+      rows_.sum_fixed(quadrature_->score().data(), mean.data());
+      for (int j = 0; j < p_; ++j) pull_[j] -= 2 * (mean[j] - Xts_[j]);
+    }
     for (int e = 0; e < m_; ++e) {
       const ThetaEntry& entry = model_.entries[e];
-      double block = 0;
       const FactorBlock& f = A_->factors[entry.factor];
+      double sum = 0;
       for (std::int64_t at = f.offset; at < f.offset + std::int64_t{f.levels} * f.width; at += f.width)
-        block += Zts_[at + entry.row] * (v_[at + entry.column] - 2 * u_[at + entry.column]) +
-                 d_[at + entry.row] * u_[at + entry.column];
-      gradient_[e] = 2 * equations_.trace_sums()[entry.factor][entry.column + entry.row * f.width] + block;
+        sum += Zts_[at + entry.row] * v_[at + entry.column] + d_[at + entry.row] * u_[at + entry.column];
+      gradient_[e] = 2 * own_slopes_[entry.factor][entry.row + entry.column * f.width] + sum;
     }
     for (int j = 0; j < p_; ++j) gradient_[m_ + j] = pull_[j] - 2 * Xts_[j];
     find_parameter_slopes();
@@ -136,18 +162,37 @@ void Laplace::gradient(double* out) {
   std::copy(gradient_.begin(), gradient_.end(), out);
 }
 
+// Leverages, and by factor the traces less the scores times the modes, or what stands for these by quadrature.
+void Laplace::sum_templates() {
+  if (quadrature_) {
+    quadrature_->find_means(mode_point());
+    h_ = quadrature_->leverage();
+    own_slopes_[0] = quadrature_->templates();
+    return;
+  }
+  find_leverages();
+  for (std::size_t f = 0; f < own_slopes_.size(); ++f) {
+    const FactorBlock& block = A_->factors[f];
+    const int s = block.width;
+    std::vector<double>& out = own_slopes_[f];
+    std::fill(out.begin(), out.end(), 0.0);
+    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s)
+      for (int c = 0; c < s; ++c) small::axpy(s, -u_[at + c], Zts_.data() + at, out.data() + c * s);
+    for (int c = 0; c < s; ++c)
+      for (int r = 0; r < s; ++r) out[r + c * s] += equations_.trace_sums()[f][c + r * s];
+  }
+}
+
 void Laplace::slope_block(const EffectsBlock& b, double* out) const {
   const FactorBlock& block = A_->factors[b.factor];
   const int s = block.width, w = b.width;
-  const double* sums = equations_.trace_sums()[b.factor].data();
-  std::fill_n(out, w * w, 0.0);
+  for (int c = 0; c < w; ++c) std::copy_n(own_slopes_[b.factor].data() + b.first + (b.first + c) * s, w, out + c * w);
   for (std::int64_t at = block.offset + b.first; at < block.offset + std::int64_t{block.levels} * s; at += s)
     for (int c = 0; c < w; ++c) {
-      small::axpy(w, 0.5 * v_[at + c] - u_[at + c], Zts_.data() + at, out + c * w);
+      small::axpy(w, 0.5 * v_[at + c], Zts_.data() + at, out + c * w);
       small::axpy(w, 0.5 * u_[at + c], d_.data() + at, out + c * w);
     }
-  for (int c = 0; c < w; ++c)
-    for (int r = 0; r < w; ++r) out[r + c * w] += sums[b.first + c + (b.first + r) * s];
+  if (quadrature_) without_rotations(equations_.lam()[b.factor].data() + b.first * (s + 1), s, w, out);
 }
 
 void Laplace::ensure_fixed() {

@@ -18,6 +18,9 @@ class WeightedRows {
   WeightedRows(const Model& model, const Column& offset);
 
   std::int64_t n() const { return n_; }
+  // Of a factor: the level of every row, and a row of its columns.
+  const std::int32_t* codes(int factor) const { return factors_[factor].codes.data(); }
+  const double* z(int factor, std::int64_t row) const { return factors_[factor].row(row); }
   // A column in the order of these rows.
   std::vector<double> sorted(const Column& column) const;
   // Numbers in the order of these rows, in that of the caller.

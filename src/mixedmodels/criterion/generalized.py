@@ -1,4 +1,4 @@
-"""-2 log-likelihood of a generalized linear mixed model, by Laplace's approximation.
+"""-2 log-likelihood of a generalized linear mixed model, by Laplace's approximation or quadrature.
 
 Parameters of the search are theta along the axes, coefficients of the orthogonal basis, and the
 family's own. Users know theta of the columns of Z, the coefficients, and the same last.
@@ -37,6 +37,7 @@ class Responses:
         offset: (n,), or None.
         coefficients: (p,) names of the coefficients kept.
         parameters: Names of the family's own parameters.
+        nodes: Nodes of quadrature for each random effect of a level; 1 for Laplace's approximation.
     """
 
     family: str
@@ -46,6 +47,7 @@ class Responses:
     offset: FloatArray | None
     coefficients: tuple[str, ...]
     parameters: tuple[str, ...]
+    nodes: int = 1
 
 
 class GeneralizedWorkspace(EvaluatorWorkspace[GeneralizedEvaluator]):
@@ -67,6 +69,7 @@ class GeneralizedWorkspace(EvaluatorWorkspace[GeneralizedEvaluator]):
             of.y,
             of.m,
             of.offset,
+            of.nodes,
             self.threads,
         )
 

@@ -27,6 +27,7 @@ from mixedmodels.criterion.generalized import (
 )
 from mixedmodels.crossprod import row_products, templates_of
 from mixedmodels.design import Design
+from mixedmodels.errors import ModelError
 from mixedmodels.estimates.identified import Identification
 from mixedmodels.families.base import Family
 from mixedmodels.lazy import cached_property
@@ -34,6 +35,9 @@ from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
 
 T = TypeVar("T")
+
+# Of quadrature: random effects per level, and nodes of all of them.
+MOST_EFFECTS, MOST_NODES = 3, 4000
 
 
 class GeneralizedModel:
@@ -44,19 +48,26 @@ class GeneralizedModel:
             trials.
         family: The family of the response.
         threads: Threads that a fit may use.
+        nodes: Nodes of quadrature for each random effect; 1 for Laplace's approximation.
+
+    Raises:
+        ModelError: Quadrature of a model with several grouping factors or too many effects.
 
     Attributes:
         design: The design.
         family: The family.
         threads: Threads that a fit may use.
+        nodes: Nodes of quadrature.
         templates: Names, bounds and meaning of theta.
         products: Pattern and basis; weights of the fit are put in by the core.
     """
 
-    def __init__(self, design: Design, family: Family, threads: int) -> None:
+    def __init__(self, design: Design, family: Family, threads: int, nodes: int = 1) -> None:
+        _check_quadrature(design, nodes)
         self.design = design
         self.family = family
         self.threads = threads
+        self.nodes = nodes
         self.templates: Templates = templates_of(design)
         self.products: Products = row_products(design, threads)
 
@@ -86,6 +97,7 @@ class GeneralizedModel:
             offset=design.offset,
             coefficients=tuple(design.x_names[j] for j in self.products.kept),
             parameters=(f"log({family.parameter})",) if family.parameter else (),
+            nodes=self.nodes,
         )
         return GeneralizedWorkspace(self.analysis, self.templates, responses, self.threads)
 
@@ -114,11 +126,11 @@ class GeneralizedModel:
     def with_response(self, y: FloatArray) -> GeneralizedModel:
         """The same model for another response (n,)."""
         design = dataclasses.replace(self.design, y=y)
-        return GeneralizedModel(design, self.family, self.threads)
+        return GeneralizedModel(design, self.family, self.threads, self.nodes)
 
     def with_design(self, design: Design) -> GeneralizedModel:
         """A model of the same family."""
-        return GeneralizedModel(design, self.family, self.threads)
+        return GeneralizedModel(design, self.family, self.threads, self.nodes)
 
     def identification(self, criterion: LaplaceCriterion | None = None) -> Identification:
         """Nothing is looked for that the data cannot tell apart."""
@@ -171,6 +183,29 @@ class GeneralizedModel:
         """(q,) from the core's order."""
         templates = self.templates
         return effects if templates.one_order else effects[templates.public_to_core]
+
+
+def _check_quadrature(design: Design, nodes: int) -> None:
+    """Refuse quadrature where its sums would be over too many nodes."""
+    if nodes == 1:
+        return
+    names = [group.name for group in design.groups]
+    if len(names) > 1:
+        raise ModelError(
+            f"n_agq is {nodes}: quadrature is for models with one grouping factor, and this one "
+            f"has {len(names)} ({', '.join(names)}). Leave n_agq=1, Laplace's approximation."
+        )
+    width = sum(len(term.columns) for term in design.terms)
+    if width > MOST_EFFECTS:
+        raise ModelError(
+            f"n_agq is {nodes}: quadrature is for at most {MOST_EFFECTS} random effects per level, "
+            f"and this model has {width}. Leave n_agq=1, Laplace's approximation."
+        )
+    if nodes**width > MOST_NODES:
+        raise ModelError(
+            f"n_agq is {nodes}: with {width} random effects per level that is {nodes**width} "
+            f"nodes, more than {MOST_NODES}. Take fewer; 9 are exact to many digits."
+        )
 
 
 class _Covariances:

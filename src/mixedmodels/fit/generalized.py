@@ -94,8 +94,10 @@ class GeneralizedFit(MixedFit):
     @property
     def _title(self) -> tuple[str, ...]:
         family, dispersion = self.family, self.dispersion
+        nodes = self._generalized.model.nodes
+        how = "Laplace approximation" if nodes == 1 else f"quadrature, {nodes} nodes"
         lines = (
-            "Generalized linear mixed model fit by maximum likelihood (Laplace approximation)",
+            f"Generalized linear mixed model fit by maximum likelihood ({how})",
             f"Family: {family.title} ({family.link.name})",
         )
         if dispersion is None:
