@@ -59,22 +59,19 @@ double Evaluator::sigma(bool reml) const {
   return A().unit * std::sqrt(core.pls().pwrss() / core.pls().scale_df(likelihood(reml)));
 }
 
-Array<double> along(const mm::Model& model, AnyShape values, AlongAxes map) {
-  const auto m = static_cast<std::size_t>(model.m());
+Array<double> map_theta(const mm::ThetaAxes& axes, std::size_t m, AnyShape values, AlongAxes along) {
   std::vector<std::size_t> dims;
   for (std::size_t i = 0; i < values.ndim(); ++i) dims.push_back(values.shape(i));
   if (dims.empty() || dims.back() != m) throw nb::value_error("theta has the wrong length");
   std::vector<double> out(values.data(), values.data() + values.size());
-  const mm::ThetaAxes axes(*model.A, model.entries);
-  for (std::size_t at = 0; at < out.size(); at += m) (axes.*map)(out.data() + at);
+  for (std::size_t at = 0; at < out.size(); at += m) (axes.*along)(out.data() + at);
   return to_numpy(std::move(out), dims);
 }
 
-Array<double> along_both(const mm::Model& model, Table matrix, AlongAxes map) {
-  const auto m = static_cast<std::size_t>(model.m());
+Array<double> map_both(const mm::ThetaAxes& axes, std::size_t m, Table matrix, AlongAxes along) {
   if (matrix.shape(0) != m || matrix.shape(1) != m) throw nb::value_error("the matrix has the wrong shape");
   std::vector<double> out(matrix.data(), matrix.data() + matrix.size());
-  (mm::ThetaAxes(*model.A, model.entries).*map)(out.data());
+  (axes.*along)(out.data());
   return to_numpy(std::move(out), {m, m});
 }
 
@@ -229,30 +226,30 @@ void bind_evaluator(nb::module_& m) {
       .def_prop_ro("b", &Evaluator::b, "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
       .def_prop_ro("pwrss", [](const Evaluator& s) { return s.A().unit * s.A().unit * s.core.pls().pwrss(); })
       .def(
-          "to_axes", [](const Evaluator& s, AnyShape theta) { return along(s.model, theta, &mm::ThetaAxes::to_axes); },
+          "to_axes", [](const Evaluator& s, AnyShape theta) { return map_theta({s.A(), s.core.entries()}, s.core.m(), theta, &mm::ThetaAxes::to_axes); },
           nb::arg("theta"), "Theta (..., m) along the axes of the terms, which all else here takes and gives.")
       .def(
           "from_axes",
-          [](const Evaluator& s, AnyShape theta) { return along(s.model, theta, &mm::ThetaAxes::from_axes); },
+          [](const Evaluator& s, AnyShape theta) { return map_theta({s.A(), s.core.entries()}, s.core.m(), theta, &mm::ThetaAxes::from_axes); },
           nb::arg("theta"), "Theta (..., m) of the caller's columns of Z.")
       .def(
           "slope_to_axes",
-          [](const Evaluator& s, AnyShape slope) { return along(s.model, slope, &mm::ThetaAxes::slope_to_axes); },
+          [](const Evaluator& s, AnyShape slope) { return map_theta({s.A(), s.core.entries()}, s.core.m(), slope, &mm::ThetaAxes::slope_to_axes); },
           nb::arg("slope"), "Derivatives (..., m) by theta along the axes from those by theta.")
       .def(
           "slope_from_axes",
-          [](const Evaluator& s, AnyShape slope) { return along(s.model, slope, &mm::ThetaAxes::slope_from_axes); },
+          [](const Evaluator& s, AnyShape slope) { return map_theta({s.A(), s.core.entries()}, s.core.m(), slope, &mm::ThetaAxes::slope_from_axes); },
           nb::arg("slope"), "The other way.")
       .def(
           "hessian_from_axes",
           [](const Evaluator& s, Table hessian) {
-            return along_both(s.model, hessian, &mm::ThetaAxes::hessian_from_axes);
+            return map_both({s.A(), s.core.entries()}, s.core.m(), hessian, &mm::ThetaAxes::hessian_from_axes);
           },
           nb::arg("hessian"), "Second derivatives (m, m) by theta from those by theta along the axes.")
       .def(
           "covariance_from_axes",
           [](const Evaluator& s, Table covariance) {
-            return along_both(s.model, covariance, &mm::ThetaAxes::covariance_from_axes);
+            return map_both({s.A(), s.core.entries()}, s.core.m(), covariance, &mm::ThetaAxes::covariance_from_axes);
           },
           nb::arg("covariance"), "Covariance (m, m) of theta from that of theta along the axes.")
       .def_prop_ro("logdet_L2", [](const Evaluator& s) { return s.core.pls().logdet_L2(); })

@@ -45,11 +45,12 @@ void bind_products(nb::module_& m) {
   nb::class_<Products>(
       m, "Products",
       "Cross-products of a design. Arguments: codes (one int32 array of length n per grouping factor),\n"
-      "levels (their numbers), z (per factor a list of n x s matrices, any strides), X (n x p), y (n),\n"
+      "levels (their numbers), z (per factor a list of n x s matrices, any strides), X (n x p), y (n, or None for a\n"
+      "model that takes its response later),\n"
       "weights and offset (n or None). The arrays must not change while the object lives.")
       .def(nb::init<std::vector<nb::object>, std::vector<std::int32_t>, std::vector<std::vector<Matrix>>, Matrix,
-                    Vector, std::optional<Vector>, std::optional<Vector>, int>(),
-           nb::arg("codes"), nb::arg("levels"), nb::arg("z"), nb::arg("X"), nb::arg("y"),
+                    std::optional<Vector>, std::optional<Vector>, std::optional<Vector>, int>(),
+           nb::arg("codes"), nb::arg("levels"), nb::arg("z"), nb::arg("X"), nb::arg("y").none(),
            nb::arg("weights").none() = nb::none(), nb::arg("offset").none() = nb::none(), nb::arg("threads") = 1)
       .def_prop_ro("n", [](const Products& s) { return s.model.rows.n; })
       .def_prop_ro(

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <utility>
 
+#include "generalized.hpp"
 #include "model.hpp"
 #include "search/search.hpp"
 
@@ -32,13 +33,30 @@ std::vector<double> of_numpy(nb::handle given) {
   return {values.data(), values.data() + values.size()};
 }
 
+// What is searched, of either kind of model.
+struct Target {
+  mm::Objective& f;
+  std::function<std::vector<std::vector<double>>()> starts;
+  std::function<void(double*)> to_user;  // parameters, from those of the search
+  double constant = 0;                   // of the criterion, which the search leaves out
+};
+
+Target target(Evaluator& evaluator, bool reml) {
+  const mm::ThetaAxes axes(evaluator.A(), evaluator.core.entries());
+  return {evaluator.of(reml), [&] { return evaluator.core.starts(); }, [axes](double* par) { axes.from_axes(par); }};
+}
+
+Target target(GeneralizedEvaluator& evaluator, bool) {
+  return {evaluator.core, [&] { return std::vector<std::vector<double>>{evaluator.core.start()}; },
+          [&](double* par) { evaluator.to_user(par); }, evaluator.constant()};
+}
+
 class Run {
  public:
-  Run(Evaluator& evaluator, const SearchOptions& options)
-      : evaluator_(evaluator), options_(options), settings_(options.settings()), told_(Clock::now()) {
+  Run(Target target, const SearchOptions& options)
+      : target_(std::move(target)), options_(options), settings_(options.settings()), told_(Clock::now()) {
     if (!options.dead || !options.settled) return;
-    if (static_cast<int>(options.dead->size()) != evaluator.core.m())
-      throw nb::value_error("dead has the wrong length");
+    if (options.dead->size() != target_.f.entries().size()) throw nb::value_error("dead has the wrong length");
     idle_.emplace();
     idle_->dead.assign(options.dead->data(), options.dead->data() + options.dead->size());
     idle_->settled = [this](std::vector<double> theta) {
@@ -48,25 +66,23 @@ class Run {
   }
 
   Found fit(std::vector<std::vector<double>> starts, bool moments) {
-    evaluator_.core.reset_counts();
+    target_.f.reset_counts();
     return handed_out(in_core([&] {
       if (moments)
-        for (std::vector<double>& start : evaluator_.core.starts()) starts.push_back(std::move(start));
-      return mm::fit(criterion(), std::move(starts), settings_, idle(), progress());
+        for (std::vector<double>& start : target_.starts()) starts.push_back(std::move(start));
+      return mm::fit(target_.f, std::move(starts), settings_, idle(), progress());
     }));
   }
 
-  Found settle(const std::vector<double>& theta, bool spent) {
-    evaluator_.core.reset_counts();
-    return handed_out(in_core([&] { return mm::settle(criterion(), theta, spent, settings_, idle(), progress()); }));
+  Found settle(const std::vector<double>& par, bool spent) {
+    target_.f.reset_counts();
+    return handed_out(in_core([&] { return mm::settle(target_.f, par, spent, settings_, idle(), progress()); }));
   }
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  mm::Criterion& criterion() const { return evaluator_.of(options_.reml); }
   const mm::Idle* idle() const { return idle_ ? &*idle_ : nullptr; }
-  mm::ThetaAxes axes() const { return {evaluator_.A(), evaluator_.core.entries()}; }
 
   mm::Progress progress() {
     if (!options_.progress) return {};
@@ -74,29 +90,54 @@ class Run {
       const auto now = Clock::now();
       if (std::chrono::duration<double>(now - told_).count() < options_.every) return true;
       told_ = now;
-      std::vector<double> theta(at);
-      axes().from_axes(theta.data());
+      std::vector<double> par(at);
+      target_.to_user(par.data());
       nb::gil_scoped_acquire acquire;
-      (*options_.progress)(iteration, value, to_numpy(std::move(theta)));
+      (*options_.progress)(iteration, value + target_.constant, to_numpy(std::move(par)));
       return true;
     };
   }
 
   Found handed_out(mm::Fit found) const {
-    Found out{std::move(found), {}, evaluator_.core.n_value(), evaluator_.core.n_gradient()};
+    Found out{std::move(found), {}, target_.f.n_value(), target_.f.n_gradient()};
     out.start = out.core.start;
-    axes().from_axes(out.start.data());
-    const auto m = static_cast<std::size_t>(evaluator_.core.m());
-    for (std::size_t at = 0; at < out.core.thetas.size(); at += m) axes().from_axes(out.core.thetas.data() + at);
+    target_.to_user(out.start.data());
+    const auto m = static_cast<std::size_t>(target_.f.size());
+    for (std::size_t at = 0; at < out.core.thetas.size(); at += m) target_.to_user(out.core.thetas.data() + at);
+    for (double& value : out.core.values) value += target_.constant;
+    out.core.optimality.value += target_.constant;
     return out;
   }
 
-  Evaluator& evaluator_;
+  Target target_;
   const SearchOptions& options_;
   mm::FitSettings settings_;
   std::optional<mm::Idle> idle_;
   Clock::time_point told_;
 };
+
+// The functions fit and settle for one kind of evaluator.
+template <typename AnyEvaluator>
+void bind_runs(nb::module_& m) {
+  m.def(
+      "fit",
+      [](AnyEvaluator& evaluator, const SearchOptions& options, std::optional<Dense> start, bool moments) {
+        std::vector<std::vector<double>> starts;
+        if (start) starts.emplace_back(evaluator.checked(*start), start->data() + start->size());
+        if (!start && !moments) throw nb::value_error("a fit needs a start");
+        return Run(target(evaluator, options.reml), options).fit(std::move(starts), moments);
+      },
+      nb::arg("evaluator"), nb::arg("options"), nb::arg("start").none(), nb::arg("moments"),
+      "The optimum, searched from a start along the axes, from starts by moments, or from both.");
+  m.def(
+      "settle",
+      [](AnyEvaluator& evaluator, const SearchOptions& options, Dense par, bool spent) {
+        return Run(target(evaluator, options.reml), options)
+            .settle({evaluator.checked(par), par.data() + par.size()}, spent);
+      },
+      nb::arg("evaluator"), nb::arg("options"), nb::arg("theta"), nb::arg("spent"),
+      "The end of a search by another method, judged; left where it is a saddle or not an optimum yet.");
+}
 
 const char* name_of(mm::SearchStatus status) {
   static const char* names[] = {"converged", "stalled", "max_evaluations", "not_finite", "interrupted"};
@@ -123,7 +164,7 @@ void bind_found(nb::module_& m) {
   nb::class_<Found>(m, "Found", "The end of a search, judged.")
       .def_prop_ro(
           "par", [](const Found& s) { return to_numpy(std::vector<double>(s.core.theta)); },
-          "(m,) theta along the axes of the terms.", nb::rv_policy::automatic)
+          "(m,) theta along the axes of the terms, and the parameters beside it.", nb::rv_policy::automatic)
       .def_prop_ro(
           "start", [](const Found& s) { return to_numpy(std::vector<double>(s.start)); },
           "(m,) where the search that counts began, of the caller's columns.", nb::rv_policy::automatic)
@@ -164,11 +205,17 @@ void bind_search(nb::module_& m) {
   nb::class_<mm::SearchSettings>(m, "SearchSettings", "When a search stops, and what it tries at zero.")
       .def(
           "__init__",
-          [](mm::SearchSettings* self, int max_values, double decrement, double zero, const std::string& without) {
-            new (self) mm::SearchSettings{max_values, decrement, zero, true, without_one(without)};
+          [](mm::SearchSettings* self, int max_values, double decrement, double zero, const std::string& without,
+             int remembered, bool forget_stiff) {
+            new (self)
+                mm::SearchSettings{max_values, decrement, zero, true, without_one(without), remembered, forget_stiff};
           },
           nb::arg("max_values"), nb::arg("decrement") = usual.decrement, nb::arg("zero") = usual.zero,
-          nb::arg("without") = "", "without: a heuristic to leave out, for benchmarks.")
+          nb::arg("without") = "", nb::arg("remembered") = usual.remembered,
+          nb::arg("forget_stiff") = usual.forget_stiff,
+          "without: a heuristic to leave out, for benchmarks. remembered: steps kept for updates. forget_stiff: "
+          "forget\n"
+          "steps from afar also where the criterion fell by more than predicted.")
       .def_ro("max_values", &mm::SearchSettings::max_values, "Most evaluations of the criterion.")
       .def_ro("decrement", &mm::SearchSettings::decrement,
               "Predicted decrease at which a search stops, in units of the criterion.")
@@ -188,21 +235,6 @@ void bind_search(nb::module_& m) {
           "progress(iteration, criterion, theta) is called when `every` seconds have passed since it was last. dead\n"
           "(m,) are entries without influence on the criterion, settled(theta) a theta with zero there.");
   bind_found(m);
-  m.def(
-      "fit",
-      [](Evaluator& evaluator, const SearchOptions& options, std::optional<Dense> start, bool moments) {
-        std::vector<std::vector<double>> starts;
-        if (start) starts.emplace_back(evaluator.checked(*start), start->data() + start->size());
-        if (!start && !moments) throw nb::value_error("a fit needs a start");
-        return Run(evaluator, options).fit(std::move(starts), moments);
-      },
-      nb::arg("evaluator"), nb::arg("options"), nb::arg("start").none(), nb::arg("moments"),
-      "The optimum, searched from a start along the axes, from starts by moments, or from both.");
-  m.def(
-      "settle",
-      [](Evaluator& evaluator, const SearchOptions& options, Dense theta, bool spent) {
-        return Run(evaluator, options).settle({evaluator.checked(theta), theta.data() + theta.size()}, spent);
-      },
-      nb::arg("evaluator"), nb::arg("options"), nb::arg("theta"), nb::arg("spent"),
-      "The end of a search by another method, judged; left where it is a saddle or not an optimum yet.");
+  bind_runs<Evaluator>(m);
+  bind_runs<GeneralizedEvaluator>(m);
 }

@@ -44,15 +44,15 @@ struct Products {
   std::vector<Codes> codes;
   std::vector<std::vector<Matrix>> z;
   Matrix X;
-  Vector y;
-  std::optional<Vector> w, offset;
+  std::optional<Vector> y, w, offset;
   std::vector<std::vector<double>> along_axes;  // numbers of the columns of Z that the rows point into
   mm::Model model;
 
   Products(std::vector<nb::object> codes_, std::vector<std::int32_t> levels, std::vector<std::vector<Matrix>> z_,
-           Matrix X_, Vector y_, std::optional<Vector> w_, std::optional<Vector> offset_, int threads)
+           Matrix X_, std::optional<Vector> y_, std::optional<Vector> w_, std::optional<Vector> offset_, int threads)
       : z(std::move(z_)), X(X_), y(y_), w(w_), offset(offset_) {
-    const std::size_t n = y.size();
+    static constexpr double kNone = 0;
+    const std::size_t n = X.shape(0);
     if (levels.size() != codes_.size() || z.size() != codes_.size())
       throw nb::value_error("codes, levels and z are not of as many grouping factors");
     auto check = [&](std::size_t length, const char* what) {
@@ -74,17 +74,17 @@ struct Products {
       }
       rows.factors.push_back(std::move(factor));
     }
-    check(X.shape(0), "the fixed-effects model matrix");
+    if (y) check(y->size(), "the fixed-effects model matrix");
     for (std::size_t j = 0; j < X.shape(1); ++j) rows.x.push_back(column_of(X, j));
-    rows.y = column_of(y);
+    rows.y = y ? column_of(*y) : mm::Column{&kNone, 0};
     if (w) check(w->size(), "the weights"), rows.weight = column_of(*w);
     if (offset) check(offset->size(), "the offset"), rows.offset = column_of(*offset);
     const CoreCall call;
     along_axes = mm::orthogonalize_terms(rows, widths, threads);
     model.basis = mm::orthogonalize(rows, threads);
     model.A = std::make_shared<mm::CrossProducts>();
-    if (model.basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
-    model.basis.choose_unit(rows);
+    if (y && model.basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
+    if (y) model.basis.choose_unit(rows);
     model.A = std::make_shared<mm::CrossProducts>(mm::cross_products(rows, model.basis, threads));
   }
 
@@ -136,10 +136,17 @@ struct Analysis {
   }
 };
 
+// What theta means, as the core takes it.
+inline mm::Model with_entries(mm::Model model, const Entries& entries) {
+  for (const std::int32_t* e = entries.data(); model.entries.size() < entries.shape(0); e += 3)
+    model.entries.push_back({e[0], e[1], e[2]});
+  return model;
+}
+
 // Theta or slopes, along the last dimension, to or from the axes; and a symmetric matrix, on both sides.
 using AlongAxes = void (mm::ThetaAxes::*)(double*) const;
-Array<double> along(const mm::Model& model, AnyShape values, AlongAxes map);
-Array<double> along_both(const mm::Model& model, Table matrix, AlongAxes map);
+Array<double> map_theta(const mm::ThetaAxes& axes, std::size_t m, AnyShape values, AlongAxes along);
+Array<double> map_both(const mm::ThetaAxes& axes, std::size_t m, Table matrix, AlongAxes along);
 
 struct Evaluator {
   mm::Model model;
@@ -152,12 +159,6 @@ struct Evaluator {
 
   static mm::Criterion make(const mm::Model& model, int threads) {
     return in_core([&] { return mm::Criterion(model, mm::Likelihood::ml, threads); });
-  }
-
-  static mm::Model with_entries(mm::Model model, const Entries& entries) {
-    for (const std::int32_t* e = entries.data(); model.entries.size() < entries.shape(0); e += 3)
-      model.entries.push_back({e[0], e[1], e[2]});
-    return model;
   }
 
   const mm::CrossProducts& A() const { return *model.A; }

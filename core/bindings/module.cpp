@@ -8,6 +8,7 @@ void bind_errors(nb::module_& m);
 void bind_stages(nb::module_& m);
 void bind_evaluator(nb::module_& m);
 void bind_iterative(nb::module_& m);
+void bind_generalized(nb::module_& m);
 void bind_inference(nb::module_& m);
 void bind_diagnostics(nb::module_& m);
 void bind_search(nb::module_& m);
@@ -23,6 +24,7 @@ NB_MODULE(_core, m) {
   bind_stages(m);
   bind_evaluator(m);
   bind_iterative(m);
+  bind_generalized(m);
   bind_inference(m);
   bind_diagnostics(m);
   bind_search(m);

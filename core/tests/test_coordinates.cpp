@@ -33,14 +33,14 @@ struct At {
     std::vector<double> by_theta(theta.size()), out(x.size());
     f.use(likelihood).value(theta.data());
     f.use(likelihood).gradient(by_theta.data());
-    scoring.gradient(f.pls(), likelihood, out.data());
+    scoring.gradient(f, out.data());
     return out;
   }
 
   std::vector<double> hessian(mm::Likelihood likelihood, bool with_rotations) {
     gradient(likelihood);
     std::vector<double> out(x.size() * x.size());
-    scoring.hessian(f.pls(), likelihood, x.data(), with_rotations, out.data());
+    scoring.hessian(f, x.data(), with_rotations, out.data());
     return out;
   }
 

@@ -11,8 +11,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mixedmodels import families
     from mixedmodels.adapters.scikit_learn import MixedModelRegressor
-    from mixedmodels.api import anova, lmer, load, simulate, table
+    from mixedmodels.api import anova, glmer, lmer, load, simulate, table
     from mixedmodels.datasets import describe_dataset, list_datasets, load_dataset
     from mixedmodels.errors import (
         ArgumentError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         SingularFitWarning,
         UnknownNameError,
     )
+    from mixedmodels.generalized import GeneralizedLinearMixedFit, GeneralizedLinearMixedModel
     from mixedmodels.linear import LinearMixedFit, LinearMixedModel
     from mixedmodels.planning.study import power
     from mixedmodels.settings import Control
@@ -44,6 +46,8 @@ _HOMES = {
     "DataError": "errors",
     "FileError": "errors",
     "FormulaError": "errors",
+    "GeneralizedLinearMixedFit": "generalized",
+    "GeneralizedLinearMixedModel": "generalized",
     "LinearMixedFit": "linear",
     "LinearMixedModel": "linear",
     "MixedModelRegressor": "adapters.scikit_learn",
@@ -59,6 +63,7 @@ _HOMES = {
     "anova": "api",
     "average": "several.averages",
     "describe_dataset": "datasets",
+    "glmer": "api",
     "list_datasets": "datasets",
     "lm_list": "several.lists",
     "lmer": "api",
@@ -78,6 +83,8 @@ __all__ = [
     "EstimatedWarning",
     "FileError",
     "FormulaError",
+    "GeneralizedLinearMixedFit",
+    "GeneralizedLinearMixedModel",
     "LinearMixedFit",
     "LinearMixedModel",
     "MixedModelRegressor",
@@ -93,6 +100,8 @@ __all__ = [
     "anova",
     "average",
     "describe_dataset",
+    "families",
+    "glmer",
     "list_datasets",
     "lm_list",
     "lmer",
@@ -108,6 +117,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name == "__version__":
         value: object = import_module("importlib.metadata").version("mixedmodels")
+    elif name == "families":
+        value = import_module("mixedmodels.families")
     elif name in _HOMES:
         value = getattr(import_module(f"mixedmodels.{_HOMES[name]}"), name)
     elif name.startswith("_") or find_spec(f"mixedmodels.{name}") is not None:

@@ -13,9 +13,12 @@ from mixedmodels.calls import guided
 from mixedmodels.crossprod import templates_of
 from mixedmodels.design import build_design
 from mixedmodels.errors import FileError, MixedModelsError, ModelError
+from mixedmodels.families.base import Family
 from mixedmodels.fit.likelihood import compare_fits
+from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.reports import models_side_by_side
 from mixedmodels.formula import parse_formula
+from mixedmodels.generalized import GeneralizedLinearMixedFit, GeneralizedLinearMixedModel
 from mixedmodels.inference.compare import Comparison
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
 from mixedmodels.prediction.denovo import (
@@ -97,6 +100,83 @@ def lmer(
         threads=threads,
         method=method,
         memory=memory,
+    )
+    return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
+
+
+@guided
+def glmer(
+    formula: str,
+    data: Any,
+    family: str | Family | type[Family] = "binomial",
+    *,
+    link: str | None = None,
+    n_agq: int = 1,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    na_action: NaAction = "omit",
+    start: npt.ArrayLike | None = None,
+    optimizer: OptimizerName = "auto",
+    control: Control | None = None,
+    threads: int | None = None,
+    verbose: bool = False,
+) -> GeneralizedLinearMixedFit:
+    """Fit a generalized linear mixed model by maximum likelihood.
+
+    The likelihood is Laplace's approximation with the observed curvature, or by quadrature; its
+    mode is found to rounding and its gradient is exact.
+
+    Args:
+        formula: `response ~ fixed + (lhs | group) + ...`; of a binomial model the response is 0 or
+            1, a column of two categories (the first is failure), a share with the number of trials
+            as weights, or `cbind(successes, failures)`.
+        data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
+        family: "binomial", "poisson", "negative_binomial" (variance mu + mu^2 / k, k estimated),
+            "nb1" (variance mu (1 + alpha)), "truncated_poisson" (no zeros), "gamma",
+            "inverse_gaussian", "beta", "gaussian" (with a link), or an object of
+            `mixedmodels.families`.
+        link: "logit", "probit", "cloglog", "cauchit", "log", "identity", "inverse", "sqrt" or
+            "inverse_squared", as far as the family takes it; its usual one if None.
+        n_agq: 1 for Laplace's approximation; more are nodes of adaptive Gauss-Hermite quadrature
+            for each random effect, with one grouping factor of up to three effects per level.
+        weights: Prior weights: trials of shares, and what divides the dispersion of positive
+            responses; a column, an expression of columns, or one value per row.
+        offset: A known addition to the linear predictor, given in the same ways.
+        contrasts: Column to "treatment" (the default), "sum", "helmert", "poly" or a matrix.
+        na_action: As for `lmer`.
+        start: (m,) theta to start from, or all parameters; by moments if None.
+        optimizer: As for `lmer`.
+        control: Limits and tolerances.
+        threads: Threads that the fit may use; None leaves the choice to the library.
+        verbose: Print a line per iteration.
+
+    Returns:
+        The fit.
+
+    Raises:
+        FormulaError: The formula cannot be understood; the message points at the piece.
+        DataError: A column cannot be used, or the response is not one of the family.
+        ModelError: The data cannot identify the model.
+
+    Examples:
+        >>> import mixedmodels as mm
+        >>> fit = mm.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)",
+        ...                mm.load_dataset("cbpp"), family="binomial")
+        >>> round(fit.objective, 4)
+        184.0526
+    """
+    model = GeneralizedLinearMixedModel(
+        formula,
+        data,
+        family,
+        link=link,
+        n_agq=n_agq,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        na_action=na_action,
+        threads=threads,
     )
     return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
 
@@ -205,9 +285,7 @@ def simulate(
 
 
 @guided
-def anova(
-    *fits: LinearMixedFit, names: Sequence[str] | None = None, refit: bool = True
-) -> Comparison:
+def anova(*fits: MixedFit, names: Sequence[str] | None = None, refit: bool = True) -> Comparison:
     """Compare models of the same data by likelihood ratios and information criteria.
 
     Each model is tested against the one before it, with fewer parameters. Fits by REML are
@@ -237,7 +315,7 @@ def anova(
         [nan, 42.139]
     """
     for position, fit in enumerate(fits):
-        if not isinstance(fit, LinearMixedFit):
+        if not isinstance(fit, MixedFit):
             raise MixedModelsError(
                 f"anova compares fits; argument {position + 1} is {fit!r:.60}. Give names and "
                 "options by keyword."
@@ -251,8 +329,8 @@ def anova(
 
 @guided
 def table(
-    fits: LinearMixedFit | Sequence[LinearMixedFit],
-    *others: LinearMixedFit,
+    fits: MixedFit | Sequence[MixedFit],
+    *others: MixedFit,
     names: Sequence[str] | None = None,
     below: Below = "std_error",
     stars: bool = False,
@@ -290,7 +368,7 @@ def table(
     """
     every = [*(fits if isinstance(fits, Iterable) else [fits]), *others]
     for position, fit in enumerate(every):
-        if not isinstance(fit, LinearMixedFit):
+        if not isinstance(fit, MixedFit):
             raise MixedModelsError(
                 f"table shows fits; number {position + 1} is {fit!r:.60}. Give a list of fits, and "
                 "options by keyword."

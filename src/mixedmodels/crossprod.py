@@ -48,18 +48,7 @@ def cross_products(design: Design, threads: int = 1) -> Products:
         ModelError: The fixed part fits the response exactly, so nothing is left to explain; or
             columns, response or weights so large or small that variances overflow.
     """
-    if design.y.flags.writeable:
-        design.freeze()
-    products = Products(
-        codes=[group.codes for group in design.groups],
-        levels=[group.n_levels for group in design.groups],
-        z=[[term.z for term in design.terms if term.group == g] for g in range(len(design.groups))],
-        X=design.X,
-        y=design.y,
-        weights=design.w,
-        offset=design.offset,
-        threads=threads,
-    )
+    products = _products(design, threads, response=True)
     if products.fits_exactly:
         raise ModelError(
             f"The fixed part fits the response '{design.response_name}' exactly "
@@ -69,6 +58,26 @@ def cross_products(design: Design, threads: int = 1) -> Products:
     if not products.within(_LEAST, _MOST):
         raise ModelError(_too_far_from_one(design, products))
     return products
+
+
+def row_products(design: Design, threads: int = 1) -> Products:
+    """The same without response and offset, for models that are not linear in these."""
+    return _products(design, threads, response=False)
+
+
+def _products(design: Design, threads: int, *, response: bool) -> Products:
+    if design.y.flags.writeable:
+        design.freeze()
+    return Products(
+        codes=[group.codes for group in design.groups],
+        levels=[group.n_levels for group in design.groups],
+        z=[[term.z for term in design.terms if term.group == g] for g in range(len(design.groups))],
+        X=design.X,
+        y=design.y if response else None,
+        weights=design.w,
+        offset=design.offset if response else None,
+        threads=threads,
+    )
 
 
 def triangle_inverse(R: FloatArray) -> FloatArray:

@@ -4,8 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "criterion/hessian.hpp"
 #include "criterion/starts.hpp"
+#include "criterion/ztviz.hpp"
 #include "kernels/memory.hpp"
+#include "kernels/small_dense.hpp"
 
 namespace mixedmodels {
 
@@ -84,6 +87,37 @@ void Criterion::gradient(double* out) {
     gradient_of_ = likelihood_;
   }
   std::copy(gradient_.begin(), gradient_.end(), out);
+}
+
+Scores Criterion::scores() const {
+  const double df = pls_.scale_df(likelihood_);
+  return {pls_.ZtWe(), df / pls_.pwrss(), df};
+}
+
+// The sums of V - Z'We e'WZ / sigma^2, times the template: the first part are the sums of G', the second is Z'We u'.
+void Criterion::slope_block(const EffectsBlock& b, double* out) const {
+  const FactorBlock& block = model_.A->factors[b.factor];
+  const int s = block.width, w = b.width;
+  const double scale = pls_.scale_df(likelihood_) / pls_.pwrss();
+  const double* sums = pls_.trace_sums()[b.factor].data();
+  std::fill_n(out, w * w, 0.0);
+  for (std::int64_t l = 0, at = block.offset + b.first; l < block.levels; ++l, at += s)
+    for (int c = 0; c < w; ++c) small::axpy(w, -scale * pls_.u()[at + c], pls_.ZtWe().data() + at, out + c * w);
+  for (int c = 0; c < w; ++c)
+    for (int r = 0; r < w; ++r) out[r + c * w] += sums[b.first + c + (b.first + r) * s];
+}
+
+std::vector<std::vector<double>> Criterion::covariance_derivatives(const std::vector<EffectsBlock>& of,
+                                                                   double gradients) {
+  const CrossProducts& A = *model_.A;
+  std::vector<std::vector<double>> out;
+  if (A.has_prior() || A.pattern->has_own_pairs() || !keeps_digits(A, pls_.lam())) return out;
+  double cost = 0;
+  for (const EffectsBlock& block : of) cost += covariance_derivative_cost(*this, block.factor, block.width);
+  if (!(cost <= gradients * gradient_cost(*this))) return out;
+  for (const EffectsBlock& block : of)
+    out.push_back(covariance_derivative(*this, block.factor, block.first, block.width));
+  return out;
 }
 
 double Criterion::sigma() const { return model_.A->unit * std::sqrt(pls_.pwrss() / pls_.scale_df(likelihood_)); }

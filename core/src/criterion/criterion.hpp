@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "criterion/objective.hpp"
 #include "criterion/pls.hpp"
 
 namespace mixedmodels {
@@ -20,7 +21,7 @@ struct WorkspaceBytes {
 // Natural unit of every entry of theta: one over the root mean square of the column of Z that its row multiplies.
 std::vector<double> natural_units(const Model& model);
 
-class Criterion {
+class Criterion : public Objective {
  public:
   Criterion(const Model& model, Likelihood likelihood, int threads = 1);
 
@@ -33,17 +34,24 @@ class Criterion {
 
   const Model& model() const { return model_; }
   int m() const { return model_.m(); }
-  const std::vector<ThetaEntry>& entries() const { return model_.entries; }
+  const Equations& equations() const override { return pls_; }
+  const std::vector<ThetaEntry>& entries() const override { return model_.entries; }
   // Natural unit (m) of every entry: one over the root mean square of the column of Z that its row multiplies. What is
   // small or large of theta is so in these units, whatever the scales of the covariates.
-  const std::vector<double>& unit() const { return unit_; }
+  const std::vector<double>& unit() const override { return unit_; }
 
   // NaN where the criterion cannot be computed. Asked again for the theta it stands at, it computes nothing.
-  double value(const double* theta);
+  double value(const double* theta) override;
   // At the theta of the last `value`.
-  void gradient(double* out);
+  void gradient(double* out) override;
   // Residual standard deviation at the theta of the last `value`, in the caller's unit.
   double sigma() const;
+
+  double rounding() const override { return pls_.rounding(likelihood_); }
+  Scores scores() const override;
+  void slope_block(const EffectsBlock& block, double* out) const override;
+  std::vector<std::vector<double>> covariance_derivatives(const std::vector<EffectsBlock>& of,
+                                                          double gradients) override;
 
   // As `Pls::hold_coefficients`.
   void hold_coefficients(std::vector<double> a, double value);
@@ -57,9 +65,9 @@ class Criterion {
 
   Pls& pls() { return pls_; }
   const Pls& pls() const { return pls_; }
-  int n_value() const { return n_value_; }
-  int n_gradient() const { return n_gradient_; }
-  void reset_counts() { n_value_ = n_gradient_ = 0; }
+  int n_value() const override { return n_value_; }
+  int n_gradient() const override { return n_gradient_; }
+  void reset_counts() override { n_value_ = n_gradient_ = 0; }
 
  private:
   void forget();

@@ -44,7 +44,7 @@ std::vector<double> difference_hessian(const GradientAt& gradient_at, std::vecto
   return out;
 }
 
-std::vector<double> difference_hessian(Criterion& f, const std::vector<double>& theta, bool forward) {
+std::vector<double> difference_hessian(Objective& f, const std::vector<double>& theta, bool forward) {
   const auto gradient_at = [&](const std::vector<double>& at, std::vector<double>& out) {
     f.value(at.data());
     f.gradient(out.data());

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "criterion/criterion.hpp"
+#include "criterion/objective.hpp"
 
 namespace mixedmodels {
 
@@ -25,6 +25,6 @@ std::vector<double> difference_hessian(const GradientAt& gradient_at, std::vecto
                                        const std::vector<double>& steps, const std::vector<double>& gradient);
 // That of the criterion at theta: forward, good to about 1e-5, or central, to 1e-6, for twice as many gradients. The
 // evaluator ends at another theta.
-std::vector<double> difference_hessian(Criterion& f, const std::vector<double>& theta, bool forward);
+std::vector<double> difference_hessian(Objective& f, const std::vector<double>& theta, bool forward);
 
 }  // namespace mixedmodels

@@ -42,7 +42,7 @@ void sharpen_residual_products(const FactorBlock& block, const double* lam, cons
 }  // namespace
 
 // The diagonal blocks G_ll = sum over l' of [M^-1]_ll' lam' [Z'WZ]_l'l, and their sums over the levels.
-void Pls::sum_trace_blocks() {
+void Equations::sum_trace_blocks() {
   if (scratch_.empty()) {
     G_.clear(), G_sum_.clear();
     std::size_t widest = 1;
@@ -63,7 +63,7 @@ void Pls::sum_trace_blocks() {
   }
 }
 
-void Pls::add_own_traces(std::size_t f) {
+void Equations::add_own_traces(std::size_t f) {
   const FactorBlock& block = A_.factors[f];
   const int s = block.width, size = s * s;
   double *inner = scratch_.data(), *z = inner + size;
@@ -87,7 +87,7 @@ void Pls::add_own_traces(std::size_t f) {
   });
 }
 
-void Pls::add_pair_traces(std::size_t t) {
+void Equations::add_pair_traces(std::size_t t) {
   const double* Z = factor_.inverse().data();
   const PairBlock& pair = A_.pairs[t];
   const FactorBlock &a = A_.factors[pair.a], &b = A_.factors[pair.b];
@@ -160,7 +160,7 @@ void Pls::pwrss_gradient(double* out) const {
   }
 }
 
-const std::vector<double>& Pls::fixed_modes() {
+const std::vector<double>& Equations::fixed_modes() {
   const int k = A_.k(), p = A_.p;
   const auto size = static_cast<std::size_t>(A_.q) * p;
   for (auto* v : {&K_, &AK_})
@@ -174,7 +174,7 @@ const std::vector<double>& Pls::fixed_modes() {
 }
 
 // K and AK = Z'W(X - Z Lambda K) = Z'V^-1X.
-void Pls::fixed_products() {
+void Equations::fixed_products() {
   const int k = A_.k(), p = A_.p;
   fixed_modes();
   KR_.resize(K_.size());
@@ -199,7 +199,7 @@ void Pls::fixed_products() {
 
 // REML has P = V^-1 - V^-1 X (X'V^-1X)^-1 X'V^-1 where ML has V^-1: the blocks of Lambda'Z'PZ fall short of those of
 // Lambda'Z'V^-1Z by K (RX'RX)^-1 AK'.
-void Pls::subtract_fixed_traces() {
+void Equations::subtract_fixed_traces() {
   const int k = A_.k(), p = A_.p;
   fixed_products();
   std::copy_n(K_.data(), static_cast<std::size_t>(A_.q) * p, KR_.data());
@@ -224,7 +224,7 @@ void Pls::subtract_fixed_traces() {
   }
 }
 
-const std::vector<double>& Pls::renew_ZtViX() {
+const std::vector<double>& Equations::renew_ZtViX() {
   fixed_products();
   return AK_;
 }
@@ -252,7 +252,7 @@ void Pls::fixed_derivatives(double* out) {
   }
 }
 
-void Pls::conditional_covariance(int f, double* out) const {
+void Equations::conditional_covariance(int f, double* out) const {
   const FactorBlock& block = A_.factors[f];
   const int s = block.width;
   const double* lam = lam_[f].data();

@@ -13,18 +13,15 @@
 #include <cstdint>
 #include <vector>
 
-#include "criterion/model.hpp"
-#include "factor/factor.hpp"
+#include "criterion/equations.hpp"
 
 namespace mixedmodels {
 
 enum class Likelihood { ml, reml };
 
-class Pls {
+class Pls : public Equations {
  public:
   explicit Pls(const Model& model, int threads = 1);
-
-  const Model& model() const { return model_; }
 
   // Solves at theta. False when M or X'V^-1X is not positive definite in floating point.
   bool update(const double* theta);
@@ -48,12 +45,6 @@ class Pls {
   // Derivatives (m times p x p, symmetric) of X'V^-1X of the basis at the theta of the last `update`; NaN when that
   // failed.
   void fixed_derivatives(double* out);
-  // K = M^-1 Lambda'Z'WX of the basis (q x p, row-major, order of the cross-products; the buffer may be longer) at the
-  // theta of the last `update`.
-  const std::vector<double>& fixed_modes();
-  // Z'V^-1X (q x p, row-major, order of the cross-products; the buffer may be longer) at the theta of the last
-  // `update`.
-  const std::vector<double>& renew_ZtViX();
   // Gradient (m) of log|L|^2 + scale * pwrss at the theta of the last `update`: that of the ML deviance at sigma =
   // scale^-1/2, or profiled over sigma with scale = n / pwrss.
   void gradient_at_scale(double scale, double* out);
@@ -63,15 +54,8 @@ class Pls {
   double held_variance() const { return held_variance_; }
   double multiplier() const { return multiplier_; }
 
-  // At the theta of the last `gradient`, for its criterion: the diagonal blocks Lambda'Z'V^-1Z (P for V^-1 with REML),
-  // width x width, level by level of every factor, and their sums.
-  const std::vector<std::vector<double>>& trace_blocks() const { return G_; }
-  const std::vector<std::vector<double>>& trace_sums() const { return G_sum_; }
   const std::vector<double>& ZtWe() const { return ZtWe_; }
   double scale_df(Likelihood likelihood) const;
-
-  // Conditional covariances of the random effects over sigma^2: for factor f, level by level, width x width blocks.
-  void conditional_covariance(int factor, double* out) const;
 
   // A nearer point for the residual; pwrss and Z'We of the last `update` are formed anew.
   void set_reference(ReferencePoint reference);
@@ -83,51 +67,20 @@ class Pls {
   double rounding(Likelihood likelihood) const;
 
   double pwrss() const { return pwrss_; }
-  double logdet_L2() const { return logdet_L2_; }
-  double logdet_RX2() const { return logdet_RX2_; }
-  const std::vector<double>& beta() const { return beta_; }  // of the basis, relative to least squares
-  const std::vector<double>& u() const { return u_; }        // order of the cross-products
   const std::vector<double>& b() const { return b_; }
-  const std::vector<double>& RX() const { return RX_; }    // k x k; its leading p x p lower triangle is RX'
-  const std::vector<double>& RZX() const { return RZX_; }  // q x k row-major, permuted order
-  const std::vector<std::vector<double>>& lam() const { return lam_; }
-  const Factor& factor() const { return factor_; }
-  Factor& factor() { return factor_; }
-  void ensure_inverse();
 
  private:
-  bool solve_fixed();
   void move_to_held();
-  void solve_random();
+  void find_modes();
   void residual_products();
-  void sum_trace_blocks();
-  void add_own_traces(std::size_t factor);
-  void add_pair_traces(std::size_t pair);
-  void fixed_products();
-  void subtract_fixed_traces();
   void combine_gradient(double scale, double* out) const;
 
-  const Model& model_;
-  const CrossProducts& A_;
-  const Symbolic& S_;
-  const std::vector<ThetaEntry>& entries_;
-  Factor factor_;
   ReferencePoint reference_;
-  std::vector<std::vector<double>> lam_;
-  std::vector<double> RZX_, RX_, beta_, u_, b_, shift_, permuted_, ZtWe_;
-  std::vector<double> K_, AK_, KR_;     // of the fixed effects
-  std::vector<std::vector<double>> G_;  // diagonal blocks of M^-1 Lambda'Z'WZ per factor
-  std::vector<std::vector<double>> G_sum_;
-  std::vector<double> scratch_;  // two blocks of a level
+  std::vector<double> b_, shift_, ZtWe_;
   std::vector<double> held_, held_direction_;
   double held_value_ = 0, held_variance_ = 0, multiplier_ = 0;
-  double pwrss_ = 0, logdet_L2_ = 0, logdet_RX2_ = 0, cancellation_ = 0;
-  bool inverse_ready_ = false, solved_ = false;
+  double pwrss_ = 0, cancellation_ = 0;
+  bool solved_ = false;
 };
-
-// out = Z'WZ in for q rows of k numbers, row-major, order of the cross-products.
-void multiply_products(const CrossProducts& A, const double* in, double* out, int k);
-// The same with Q (the priors' precisions, for every effect of a level the same) in the place of Z'WZ.
-void multiply_prior(const CrossProducts& A, const double* in, double* out, int k);
 
 }  // namespace mixedmodels

@@ -160,20 +160,28 @@ void Coordinates::rotate(const double* Q, double* x) {
   }
 }
 
-// 2 (sum of V - Z'We e'WZ / sigma^2) x, of which the first part are the sums of G' and the second is Z'We u'.
-void Coordinates::gradient(const Pls& pls, Likelihood likelihood, double* out) {
-  const double scale = pls.scale_df(likelihood) / pls.pwrss();
+void Coordinates::to_templates(const double* x, Templates& out) const {
   for (const Square& q : squares_) {
-    const FactorBlock& block = A_.factors[q.factor];
-    const int s = block.width, w = q.width;
+    const int s = A_.factors[q.factor].width, w = q.width;
+    const double* W = axes_[q.factor].data() + q.first * (s + 1);
+    for (int c = 0; c < w; ++c)
+      for (int r = 0; r < w; ++r) {
+        double sum = 0;
+        for (int i = 0; i <= r; ++i) sum += W[r + i * s] * x[q.at + i + c * w];
+        out[q.factor][q.first + r + (q.first + c) * s] = sum;
+      }
+  }
+}
+
+// Twice what `block_at` gives of every term, along the axes.
+template <typename Block>
+void Coordinates::from_slopes(Block&& block_at, double* out) {
+  for (const Square& q : squares_) {
+    const int s = A_.factors[q.factor].width, w = q.width;
     scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(w) * w));
     double* slope = scratch_.data();
-    const double *sums = pls.trace_sums()[q.factor].data(), *W = axes_[q.factor].data() + q.first * (s + 1);
-    std::fill_n(slope, w * w, 0.0);
-    for (std::int64_t l = 0, at = block.offset + q.first; l < block.levels; ++l, at += s)
-      for (int c = 0; c < w; ++c) small::axpy(w, -scale * pls.u()[at + c], pls.ZtWe().data() + at, slope + c * w);
-    for (int c = 0; c < w; ++c)
-      for (int r = 0; r < w; ++r) slope[r + c * w] += sums[q.first + c + (q.first + r) * s];
+    const double* W = axes_[q.factor].data() + q.first * (s + 1);
+    block_at(EffectsBlock{q.factor, q.first, w}, slope);
     for (int c = 0; c < w; ++c)
       for (int r = 0; r < w; ++r) {
         double sum = 0;
@@ -183,22 +191,32 @@ void Coordinates::gradient(const Pls& pls, Likelihood likelihood, double* out) {
   }
 }
 
-void Coordinates::hessian(const Pls& pls, Likelihood likelihood, const double* x, bool with_rotations, double* out) {
+void Coordinates::gradient(const Objective& f, double* out) {
+  from_slopes([&](const EffectsBlock& block, double* slope) { f.slope_block(block, slope); }, out);
+}
+
+void Coordinates::cross(const Objective& f, int other, double* out) {
+  from_slopes([&](const EffectsBlock& block, double* slope) { f.cross_block(other, block, slope); }, out);
+}
+
+void Coordinates::hessian(const Objective& f, const double* x, bool with_rotations, double* out) {
+  const Equations& equations = f.equations();
+  const Scores scores = f.scores();
   const auto n = static_cast<std::size_t>(size_);
   std::fill_n(out, n * n, 0.0);
   trace_.resize(n);
   for (Square& a : squares_) {
-    describe(pls, x + a.at, a);
+    describe(equations, x + a.at, a);
     for (const Square& b : squares_) {
       if (b.at > a.at) break;
-      if (b.factor == a.factor) add_expected(pls, x, a, b, out);
+      if (b.factor == a.factor) add_expected(equations, x, a, b, out);
     }
-    add_template(pls, likelihood, x + a.at, a, out);
+    add_template(scores, x + a.at, a, out);
     if (with_rotations) add_rotations(a, out);
   }
   // The blocks have a rank of q at most among them, so that with no fewer than q the common scale takes no more than
   // there is: the model stays positive semidefinite, also where random effects outnumber rows.
-  const double df = std::max(pls.scale_df(likelihood), static_cast<double>(A_.q));
+  const double df = std::max(scores.df, static_cast<double>(A_.q));
   for (std::size_t j = 0; j < n; ++j)
     for (std::size_t i = 0; i <= j; ++i)
       out[i + j * n] = out[j + i * n] = 0.5 * (out[i + j * n] + out[j + i * n]) - trace_[i] * trace_[j] / df;
@@ -207,7 +225,7 @@ void Coordinates::hessian(const Pls& pls, Likelihood likelihood, const double* x
 // G = x'V of a level gives V on the range of x, V = G'N + V null; on the rest Z'WZ stands for it, which is never less:
 // along the axes and in the mean over levels that is n / levels. With N = x'(xx' + e)^-1 there is no border between the
 // two.
-void Coordinates::describe(const Pls& pls, const double* x, Square& q) {
+void Coordinates::describe(const Equations& equations, const double* x, Square& q) {
   const FactorBlock& block = A_.factors[q.factor];
   const int s = block.width, w = q.width, corner = q.first * (s + 1);
   double ridge = kSilent * block.levels / static_cast<double>(A_.n);
@@ -223,7 +241,7 @@ void Coordinates::describe(const Pls& pls, const double* x, Square& q) {
   for (int c = 0; c < w; ++c)
     for (int r = 0; r < w; ++r) q.N[r + c * w] = small::dot(w - r, x + r * (w + 1), q.null.data() + r + c * w);
   for (double& entry : q.null) entry *= ridge;
-  const double *sums = pls.trace_sums()[q.factor].data() + corner, *W = axes_[q.factor].data() + corner;
+  const double *sums = equations.trace_sums()[q.factor].data() + corner, *W = axes_[q.factor].data() + corner;
   for (int c = 0; c < w; ++c)
     for (int r = 0; r < w; ++r) {
       double sum = 0;
@@ -235,14 +253,15 @@ void Coordinates::describe(const Pls& pls, const double* x, Square& q) {
 
 // For the entries (i, j) of a and (r, c) of b twice the sum over levels of V_ir kappa_jc + G_jr G_ci, kappa = G x. All
 // of it comes from the sums of products of two entries of G, at [(p, q), (u, v)] of G_pq G_uv.
-void Coordinates::add_expected(const Pls& pls, const double* x, const Square& a, const Square& b, double* out) {
+void Coordinates::add_expected(const Equations& equations, const double* x, const Square& a, const Square& b,
+                               double* out) {
   const FactorBlock& block = A_.factors[a.factor];
   const int wa = a.width, wb = b.width, size = wa * wb;
   const auto square = static_cast<std::size_t>(size) * size;
   scratch_.resize(std::max(scratch_.size(), 3 * square));
   double *GG = scratch_.data(), *VK = GG + square, *half = VK + square;
-  const double* const ab = along_axes(pls.trace_blocks()[a.factor], a, b, gathered_);
-  const double* const ba = a.at == b.at ? ab : along_axes(pls.trace_blocks()[a.factor], b, a, mirrored_);
+  const double* const ab = along_axes(equations.trace_blocks()[a.factor], a, b, gathered_);
+  const double* const ba = a.at == b.at ? ab : along_axes(equations.trace_blocks()[a.factor], b, a, mirrored_);
   std::fill_n(GG, square, 0.0);
   blocks::add_outer(size, block.levels, ab, ba, GG);
   contract(wa, wb, size, GG, x + b.at, wb, half);
@@ -287,10 +306,10 @@ const double* Coordinates::along_axes(const std::vector<double>& G, const Square
 // measures by how much the observed curvature exceeds the expected one. With half of that, as in the average
 // information, the curvature is about 2 D between columns times (I - kappa)^2: zero where a level determines its
 // effects, D where it has no information on them.
-void Coordinates::add_template(const Pls& pls, Likelihood likelihood, const double* x, const Square& q, double* out) {
+void Coordinates::add_template(const Scores& scores, const double* x, const Square& q, double* out) {
   const FactorBlock& block = A_.factors[q.factor];
   const int s = block.width, w = q.width;
-  const double scale = pls.scale_df(likelihood) / pls.pwrss(), *W = axes_[q.factor].data() + q.first * (s + 1);
+  const double scale = scores.scale, *W = axes_[q.factor].data() + q.first * (s + 1);
   scratch_.resize(std::max(scratch_.size(), 3 * static_cast<std::size_t>(w) * (w + 1)));
   double *known = scratch_.data(), *uninformed = known + w * w, *e = uninformed + w * w, *size = e + w;
   for (int c = 0; c < w; ++c)
@@ -307,7 +326,7 @@ void Coordinates::add_template(const Pls& pls, Likelihood likelihood, const doub
                       static_cast<double>(A_.n) * small::dot(w, q.null.data() + r * w, q.null.data() + c * w);
   for (int r = 0; r < w; ++r) size[r] = D_[r * (w + 1)] > 0 ? std::sqrt(D_[r * (w + 1)]) : 1.0;
   for (std::int64_t l = 0, at = block.offset + q.first; l < block.levels; ++l, at += s) {
-    for (int r = 0; r < w; ++r) e[r] = small::dot(w - r, W + r * (s + 1), pls.ZtWe().data() + at + r);
+    for (int r = 0; r < w; ++r) e[r] = small::dot(w - r, W + r * (s + 1), scores.by_mode.data() + at + r);
     for (int c = 0; c < w; ++c) small::axpy(w, -scale * e[c], e, D_.data() + c * w);
   }
   clip(w, size);

@@ -14,7 +14,7 @@
 
 #include <vector>
 
-#include "criterion/pls.hpp"
+#include "criterion/objective.hpp"
 
 namespace mixedmodels {
 
@@ -30,14 +30,22 @@ class Coordinates {
   // The Hessian by theta (m x m) of one by x without rotations.
   std::vector<double> to_theta_hessian(const std::vector<double>& hessian) const;
 
+  // The slope by theta of one by x without rotations.
+  void to_theta_slope(const double* slope, double* out) const { to_theta_gradient(slope, 1, out); }
+
   // x <- x Q, triangular without a negative diagonal entry; Q is laid out as x is, with squares Q.
   void make_triangular(double* x, double* Q) const;
   void rotate(const double* Q, double* x);
 
-  // At the theta of the last gradient of `pls`, which was of this criterion. A rotation changes nothing; on request the
-  // Hessian is made positive in these directions, where it is zero.
-  void gradient(const Pls& pls, Likelihood likelihood, double* out);
-  void hessian(const Pls& pls, Likelihood likelihood, const double* x, bool with_rotations, double* out);
+  // Squares of x as what they are of the templates; entries between terms are zero.
+  void to_templates(const double* x, Templates& out) const;
+
+  // At the theta of the last gradient of the criterion. A rotation changes nothing; on request the Hessian is made
+  // positive in these directions, where it is zero.
+  void gradient(const Objective& f, double* out);
+  void hessian(const Objective& f, const double* x, bool with_rotations, double* out);
+  // Second derivatives (size) by x and one of the parameters beside theta.
+  void cross(const Objective& f, int other, double* out);
 
  private:
   struct Square {
@@ -47,14 +55,16 @@ class Coordinates {
   };
 
   void find_axes(const Square& q);
+  void to_theta_gradient(const double* gradient, std::ptrdiff_t stride, double* out) const;
   template <typename Call>
   void for_each_column(Call call) const;
-  void to_theta_gradient(const double* gradient, std::ptrdiff_t stride, double* out) const;
-  void describe(const Pls& pls, const double* x, Square& q);
-  void add_expected(const Pls& pls, const double* x, const Square& a, const Square& b, double* out);
+  template <typename Block>
+  void from_slopes(Block&& block_at, double* out);
+  void describe(const Equations& equations, const double* x, Square& q);
+  void add_expected(const Equations& equations, const double* x, const Square& a, const Square& b, double* out);
   const double* along_axes(const std::vector<double>& G, const Square& rows, const Square& columns,
                            std::vector<double>& out) const;
-  void add_template(const Pls& pls, Likelihood likelihood, const double* x, const Square& q, double* out);
+  void add_template(const Scores& scores, const double* x, const Square& q, double* out);
   void clip(int w, const double* size);
   void add_rotations(const Square& q, double* out);
 

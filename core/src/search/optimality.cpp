@@ -6,8 +6,6 @@
 #include <utility>
 
 #include "criterion/differences.hpp"
-#include "criterion/hessian.hpp"
-#include "criterion/ztviz.hpp"
 #include "kernels/eigen.hpp"
 
 namespace mixedmodels {
@@ -94,7 +92,7 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
 
 // One step of conjugate gradients with the exact Hessian, the model as the preconditioner: the decrease that is left
 // along d, given H d, and whether the criterion curves down there.
-void confirm(const Criterion& f, const ScaledModel& model, const std::vector<double>& gradient, std::vector<double> d,
+void confirm(const Objective& f, const ScaledModel& model, const std::vector<double>& gradient, std::vector<double> d,
              const std::vector<double>& Hd, Optimality& found) {
   const double predicted = dot(gradient, d), curvature = dot(d, Hd);
   found.decrement = 0.5 * predicted;
@@ -116,7 +114,7 @@ void confirm(const Criterion& f, const ScaledModel& model, const std::vector<dou
 // nor do different terms. Where no gradient is made anyway the blocks may cost less from solves with the factor.
 class ExactPart {
  public:
-  ExactPart(Criterion& f, const std::vector<double>& theta, const std::vector<double>& gradient)
+  ExactPart(Objective& f, const std::vector<double>& theta, const std::vector<double>& gradient)
       : f_(f),
         theta_(theta),
         gradient_(gradient),
@@ -142,10 +140,7 @@ class ExactPart {
   std::vector<double> run(const std::vector<double>& d, std::vector<double>& hessian) {
     std::size_t rounds = 0;
     for (const ZeroColumns& columns : terms_) rounds = std::max(rounds, columns.front().size());
-    if (solves_pay(rounds, !d.empty())) {
-      solve_blocks();
-      rounds = 0;
-    }
+    if (solve_blocks(rounds, !d.empty())) rounds = 0;
     const std::vector<double> product = d.empty() ? d : difference(rounds > 0, 0, d);
     for (std::size_t round = d.empty() ? 0 : 1; round < rounds; ++round) difference(true, round, {});
     for (std::size_t t = 0; t < terms_.size(); ++t) write(terms_[t], blocks_[t], hessian);
@@ -161,25 +156,20 @@ class ExactPart {
   }
 
   // Without gradients the criterion stays where it is, and is not evaluated there again: a third of a gradient.
-  bool solves_pay(std::size_t rounds, bool moves) const {
+  bool solve_blocks(std::size_t rounds, bool moves) {
     const double saved = moves ? static_cast<double>(rounds) - 1 : static_cast<double>(rounds) + 1.0 / 3;
-    const CrossProducts& A = *f_.model().A;
-    if (rounds == 0 || saved <= 0 || A.has_prior() || A.pattern->has_own_pairs()) return false;
-    if (!keeps_digits(A, f_.pls().lam())) return false;
-    double cost = 0;
-    for (const ZeroColumns& columns : terms_)
-      cost += covariance_derivative_cost(f_, f_.entries()[columns.front()[0]].factor,
-                                         static_cast<int>(columns.front().size()));
-    return cost <= saved * gradient_cost(f_);
-  }
-
-  void solve_blocks() {
-    for (std::size_t t = 0; t < terms_.size(); ++t) {
-      const std::vector<int>& rows = terms_[t].front();
-      const ThetaEntry& entry = f_.entries()[rows[0]];
-      blocks_[t] = covariance_derivative(f_, entry.factor, entry.row, static_cast<int>(rows.size()));
+    if (rounds == 0 || saved <= 0) return false;
+    std::vector<EffectsBlock> wanted;
+    for (const ZeroColumns& columns : terms_) {
+      const ThetaEntry& entry = f_.entries()[columns.front()[0]];
+      wanted.push_back({entry.factor, entry.row, static_cast<int>(columns.front().size())});
+    }
+    const auto found = f_.covariance_derivatives(wanted, saved);
+    for (std::size_t t = 0; t < found.size(); ++t) {
+      blocks_[t] = found[t];
       for (double& value : blocks_[t]) value *= 2;
     }
+    return !found.empty();
   }
 
   // A gradient beside the point: one column of every block, and the product with d unless it is empty.
@@ -217,7 +207,7 @@ class ExactPart {
     }
   }
 
-  Criterion& f_;
+  Objective& f_;
   const std::vector<double>&theta_, &gradient_;
   std::vector<double> steps_;
   std::vector<ZeroColumns> terms_;
@@ -225,10 +215,10 @@ class ExactPart {
 };
 
 // The entries that the criterion depends on, alone: gradient and curvature of the others are rounding.
-void check_rest(const Criterion& f, const std::vector<double>& theta, const std::vector<char>& dead,
+void check_rest(const Objective& f, const std::vector<double>& theta, const std::vector<char>& dead,
                 Optimality& found) {
   const auto m = theta.size();
-  const ThetaAxes axes(*f.model().A, f.entries());
+  const ThetaAxes axes(f.products(), f.entries());
   std::vector<double> at(theta), slope(found.gradient), hessian(found.hessian);
   axes.from_axes(at.data());
   axes.slope_from_axes(slope.data());
@@ -259,16 +249,16 @@ void check_rest(const Criterion& f, const std::vector<double>& theta, const std:
 
 }  // namespace
 
-Optimality check_optimum(Criterion& f, const std::vector<double>& theta, const std::vector<double>& model,
+Optimality check_optimum(Objective& f, const std::vector<double>& theta, const std::vector<double>& model,
                          bool confirmed, const Idle* idle) {
-  const int m = f.m();
+  const int m = f.size(), m_theta = static_cast<int>(f.entries().size());
   Optimality found;
   found.value = f.value(theta.data());
   found.gradient.resize(m);
   f.gradient(found.gradient.data());
   std::vector<double> moving(found.gradient), d;
   for (int e = 0; e < m; ++e) {
-    const bool held = f.entries()[e].row == f.entries()[e].column && theta[e] == 0 && moving[e] >= 0;
+    const bool held = e < m_theta && f.entries()[e].row == f.entries()[e].column && theta[e] == 0 && moving[e] >= 0;
     if (held) moving[e] = 0;
     found.max_gradient = std::max(found.max_gradient, std::abs(moving[e]));
   }

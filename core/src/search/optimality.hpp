@@ -8,13 +8,13 @@
 #include <functional>
 #include <vector>
 
-#include "criterion/criterion.hpp"
+#include "criterion/objective.hpp"
 
 namespace mixedmodels {
 
 struct Optimality {
   double value = 0;
-  std::vector<double> gradient;  // m
+  std::vector<double> gradient;  // m, of all parameters
   std::vector<double> hessian;   // m x m, the model with its columns at zeros replaced
   double decrement = 0;          // g'H^-1 g / 2 over the entries that may move
   double max_gradient = 0;       // the largest of these, absolute
@@ -29,7 +29,7 @@ struct Idle {
 };
 
 // `model` is m x m; `idle` may be null. The evaluator may end at another theta.
-Optimality check_optimum(Criterion& f, const std::vector<double>& theta, const std::vector<double>& model,
+Optimality check_optimum(Objective& f, const std::vector<double>& theta, const std::vector<double>& model,
                          bool confirmed, const Idle* idle = nullptr);
 
 }  // namespace mixedmodels

@@ -13,24 +13,25 @@ namespace mixedmodels {
 
 namespace {
 
-// Number of step pairs kept for BFGS updates. Pairs that start where the predicted decrease is above kFar are dropped:
-// the curvature there differs.
-constexpr std::size_t kRemembered = 5;
-constexpr double kFar = 3;
+// Step pairs that start where the predicted decrease is above kFar are dropped: the curvature there differs. Where the
+// criterion has fallen by kStiff times what the model promised, the model is too stiff and they are kept on request.
+constexpr double kFar = 3, kStiff = 1.5;
 // A full step counts as a Hessian-vector product if the predicted decrease was at most kNear before it and at most
 // kLeft of that remains.
 constexpr double kNear = 1e-2, kLeft = 0.1;
 
-// The search moves x of `Scoring`; theta and its gradient are those of the point it stands at.
+// The search moves x of `Coordinates` and, after these, the parameters beside theta; theta and its gradient are those
+// of the point it stands at.
 class Search {
  public:
-  Search(Criterion& f, const SearchSettings& settings)
+  Search(Objective& f, const SearchSettings& settings)
       : f_(f),
         settings_(settings),
-        scoring_(*f.model().A, f.entries()),
-        n_(scoring_.size()),
+        scoring_(f.products(), f.entries()),
+        more_(f.more()),
+        n_(scoring_.size() + more_),
         model_(n_),
-        theta_(f.m()) {
+        theta_(f.size()) {
     for (auto* v : {&x_, &gradient_, &trial_, &rotation_, &step_, &change_}) v->resize(n_);
     scored_.resize(static_cast<std::size_t>(n_) * n_);
   }
@@ -38,13 +39,13 @@ class Search {
   SearchResult run(const std::vector<double>& start, const Progress& progress) {
     SearchResult r;
     r.theta = start;
-    scoring_.from_theta(start.data(), x_.data());
-    r.value = value_at(x_);
+    to_x(start);
+    r.value = value_at(x_, 0);
     if (!std::isfinite(r.value)) {
       r.status = SearchStatus::not_finite;
       return r;
     }
-    for (r.theta = theta_, find_gradient(r), find_slope(gradient_);; ++r.iterations) {
+    for (r.theta = theta_, find_gradient(r), find_slope(r.gradient, gradient_);; ++r.iterations) {
       if (progress && !progress(r.iterations, r.value, r.theta)) {
         r.status = SearchStatus::interrupted;
         break;
@@ -62,7 +63,7 @@ class Search {
         r.status = SearchStatus::max_values;
         break;
       }
-      if (!settings_.without.step_limit) limit_step(x_, step_);
+      if (!settings_.without.step_limit) limit();
       if (!advance(r)) {
         const bool spent = f_.n_value() >= settings_.max_values;
         r.status = r.decrement <= noise(r) ? SearchStatus::converged
@@ -71,7 +72,7 @@ class Search {
         break;
       }
     }
-    value_at(x_);
+    value_at(x_, 0);
     find_gradient(r);
     hand_out(r);
     return r;
@@ -80,13 +81,13 @@ class Search {
   SearchResult stand(const std::vector<double>& theta) {
     SearchResult r;
     r.theta = theta;
-    scoring_.from_theta(theta.data(), x_.data());
-    r.value = value_at(x_);
+    to_x(theta);
+    r.value = value_at(x_, 0);
     r.status = std::isfinite(r.value) ? SearchStatus::converged : SearchStatus::not_finite;
     if (r.status == SearchStatus::not_finite) return r;
     r.theta = theta_;
     find_gradient(r);
-    find_slope(gradient_);
+    find_slope(r.gradient, gradient_);
     hand_out(r);
     return r;
   }
@@ -96,16 +97,42 @@ class Search {
   void hand_out(SearchResult& r) {
     if (settings_.model) {
       renew_model(false);
-      r.model = scoring_.to_theta_hessian(model_.hessian());
+      r.model = to_theta_hessian(model_.hessian());
     }
     try_zeros(r);
   }
 
-  // Turns x to be triangular; `rotation_` says how.
-  double value_at(std::vector<double>& x) {
+  void to_x(const std::vector<double>& theta) {
+    scoring_.from_theta(theta.data(), x_.data());
+    std::copy(theta.end() - more_, theta.end(), x_.end() - more_);
+  }
+
+  // By theta and the others, from one by x and the others.
+  std::vector<double> to_theta_hessian(const std::vector<double>& hessian) const {
+    if (more_ == 0) return scoring_.to_theta_hessian(hessian);
+    const std::size_t n = n_, own = scoring_.size(), m = theta_.size(), m_own = m - more_;
+    std::vector<double> part(own * own), out(m * m), column(m_own);
+    for (std::size_t j = 0; j < own; ++j) std::copy_n(hessian.begin() + j * n, own, part.begin() + j * own);
+    part = scoring_.to_theta_hessian(part);
+    for (std::size_t j = 0; j < m_own; ++j) std::copy_n(part.begin() + j * m_own, m_own, out.begin() + j * m);
+    for (std::size_t j = 0; j < static_cast<std::size_t>(more_); ++j) {
+      const double* from = hessian.data() + (own + j) * n;
+      scoring_.to_theta_slope(from, column.data());
+      for (std::size_t i = 0; i < m_own; ++i) out[i + (m_own + j) * m] = out[m_own + j + i * m] = column[i];
+      std::copy_n(from + own, more_, out.begin() + m_own + (m_own + j) * m);
+    }
+    return out;
+  }
+
+  // Turns x to be triangular; `rotation_` says how. What the criterion carries stands in x afterwards. `part` is of the
+  // step that was announced.
+  double value_at(std::vector<double>& x, double part) {
     scoring_.make_triangular(x.data(), rotation_.data());
     scoring_.to_theta(x.data(), theta_.data());
-    return f_.value(theta_.data());
+    std::copy(x.end() - more_, x.end(), theta_.end() - more_);
+    const double value = f_.advance(theta_.data(), part);
+    std::copy(theta_.end() - more_, theta_.end(), x.end() - more_);
+    return value;
   }
 
   // At the point of the last value.
@@ -114,11 +141,52 @@ class Search {
     f_.gradient(r.gradient.data());
   }
 
-  void find_slope(std::vector<double>& out) { scoring_.gradient(f_.pls(), f_.likelihood(), out.data()); }
+  // `found` is the gradient by theta and the others.
+  void find_slope(const std::vector<double>& found, std::vector<double>& out) {
+    scoring_.gradient(f_, out.data());
+    std::copy(found.end() - more_, found.end(), out.end() - more_);
+  }
+
+  // The scoring Hessian of theta, and with the others what the criterion has.
+  void score(bool with_rotations) {
+    if (more_ == 0) return scoring_.hessian(f_, x_.data(), with_rotations, scored_.data());
+    const std::size_t n = n_, own = scoring_.size(), more = more_;
+    std::vector<double> part(std::max(own * own, more * more));
+    scoring_.hessian(f_, x_.data(), with_rotations, part.data());
+    for (std::size_t j = 0; j < own; ++j) std::copy_n(part.begin() + j * own, own, scored_.begin() + j * n);
+    f_.model_of_others(part.data());
+    for (std::size_t j = 0; j < more; ++j) {
+      double* column = scored_.data() + (own + j) * n;
+      scoring_.cross(f_, static_cast<int>(j), column);
+      for (std::size_t i = 0; i < own; ++i) scored_[own + j + i * n] = column[i];
+      std::copy_n(part.begin() + j * more, more, column + own);
+    }
+  }
+
+  void limit() {
+    limit_step(x_, step_, static_cast<std::size_t>(scoring_.size()));
+    const double part = f_.part_allowed(step_.data() + scoring_.size());
+    if (part < 1)
+      for (double& s : step_) s *= part;
+  }
+
+  // Announces the step, with what the updates of the model say of the others beyond the scoring Hessian.
+  void announce(double decrement) {
+    if (!f_.foresees()) return;
+    std::vector<double> missed(static_cast<std::size_t>(more_), 0.0);
+    const std::size_t n = n_, own = scoring_.size();
+    for (std::size_t j = 0; j < n; ++j)
+      for (int i = 0; i < more_; ++i)
+        missed[i] += (model_.hessian()[own + i + j * n] - scored_[own + i + j * n]) * step_[j];
+    Templates change(f_.equations().lam());
+    for (auto& square : change) std::fill(square.begin(), square.end(), 0.0);
+    scoring_.to_templates(step_.data(), change);
+    f_.foresee({change, step_.data() + own, missed.data(), decrement});
+  }
 
   // The scoring Hessian of this point, corrected by what it has missed along the last steps.
   void renew_model(bool with_rotations) {
-    scoring_.hessian(f_.pls(), f_.likelihood(), x_.data(), with_rotations, scored_.data());
+    score(with_rotations);
     if (settings_.without.scoring) level_model();
     if (fresh_) add_product(-0.5, seen_.back().first, seen_.back().second);
     fresh_ = false;
@@ -146,10 +214,10 @@ class Search {
 
   // A step and how the gradient changed along it, of which the scoring Hessians at both ends, the mean of the two, have
   // missed a part. Steps that start where the predicted decrease is large say little of the curvature here.
-  void remember(double predicted) {
+  void remember(double predicted, bool stiff) {
     if (settings_.without.updates) return;
-    if (predicted > kFar && !settings_.without.distance) return seen_.clear();
-    if (seen_.size() == kRemembered) seen_.erase(seen_.begin());
+    if (predicted > kFar && !settings_.without.distance && !(stiff && !settings_.forget_stiff)) return seen_.clear();
+    if (static_cast<int>(seen_.size()) == settings_.remembered) seen_.erase(seen_.begin());
     for (auto& [step, missed] : seen_) {
       scoring_.rotate(rotation_.data(), step.data());
       scoring_.rotate(rotation_.data(), missed.data());
@@ -166,36 +234,46 @@ class Search {
   }
 
   // Rounding error of a difference of two values of the criterion.
-  double noise(const SearchResult& r) const {
-    return 1e-13 * (1 + std::abs(r.value)) + f_.pls().rounding(f_.likelihood());
-  }
+  double noise(const SearchResult& r) const { return 1e-13 * (1 + std::abs(r.value)) + f_.rounding(); }
 
   // Moves along the step to a point of lower criterion, or says that there is none.
   bool advance(SearchResult& r) {
     const double slope_along = small::dot(n_, step_.data(), gradient_.data());
     const Line line{r.value, slope_along, noise(r)};
+    announce(r.decrement);
     const auto [t, value] = lower_along(line, settings_.max_values - f_.n_value(), [&](double part) {
       for (int i = 0; i < n_; ++i) trial_[i] = x_[i] + part * step_[i];
-      return value_at(trial_);
+      return value_at(trial_, part);
     });
     if (t == 0) return false;
     find_gradient(r);
+    const double fallen = r.value - value;
     r.theta = theta_;
     r.value = value;
-    x_ = trial_;
     for (double& s : step_) s *= t;
+    for (int i = n_ - more_; i < n_; ++i) step_[i] = trial_[i] - x_[i];  // what was carried has gone its own way
+    const bool stiff = !settings_.forget_stiff && fallen > kStiff * promise();
+    x_ = trial_;
     add_product(0.5, step_, gradient_);  // half of what the scoring Hessians say; the other half when the next is made
     scoring_.rotate(rotation_.data(), step_.data());
     scoring_.rotate(rotation_.data(), gradient_.data());
-    find_slope(change_);
+    find_slope(r.gradient, change_);
     for (int i = 0; i < n_; ++i) {
       std::swap(gradient_[i], change_[i]);
       change_[i] = gradient_[i] - change_[i];
     }
-    full_ = t == 1;
+    full_ = t == 1 && more_ == 0;
     curvature_ = small::dot(n_, step_.data(), gradient_.data()) - t * slope_along;
-    remember(-0.5 * slope_along);
+    remember(-0.5 * slope_along, stiff);
     return true;
+  }
+
+  // By how much the criterion falls along the step, by the model.
+  double promise() const {
+    double curvature = 0;
+    for (int j = 0; j < n_; ++j)
+      curvature += step_[j] * small::dot(n_, model_.hessian().data() + static_cast<std::size_t>(j) * n_, step_.data());
+    return -small::dot(n_, step_.data(), gradient_.data()) - 0.5 * curvature;
   }
 
   // Small diagonal entries are set to zero where the criterion does not mind: all at once, or else the smaller
@@ -203,22 +281,22 @@ class Search {
   void try_zeros(SearchResult& r) {
     if (settings_.without.zeros) return;
     std::vector<int> small_entries;
-    for (int e = 0; e < f_.m(); ++e)
+    for (std::size_t e = 0; e < f_.entries().size(); ++e)
       if (f_.entries()[e].row == f_.entries()[e].column && r.theta[e] != 0 &&
           std::abs(r.theta[e]) < settings_.zero * f_.unit()[e])
-        small_entries.push_back(e);
+        small_entries.push_back(static_cast<int>(e));
     if (small_entries.empty()) return;
     std::sort(small_entries.begin(), small_entries.end(),
               [&](int a, int b) { return r.theta[a] / f_.unit()[a] < r.theta[b] / f_.unit()[b]; });
     zero(r, small_entries.data(), small_entries.size());
-    r.value = f_.value(r.theta.data());
+    r.value = f_.advance(r.theta.data(), 0);
     find_gradient(r);
   }
 
   void zero(SearchResult& r, const int* entries, std::size_t count) {
     theta_ = r.theta;
     for (std::size_t i = 0; i < count; ++i) theta_[entries[i]] = 0;
-    const double value = f_.value(theta_.data());
+    const double value = f_.advance(theta_.data(), 0);
     if (value <= r.value + 1e-9 + noise(r)) {
       r.theta = theta_;
       r.value = value;
@@ -228,10 +306,10 @@ class Search {
     }
   }
 
-  Criterion& f_;
+  Objective& f_;
   const SearchSettings& settings_;
   Coordinates scoring_;
-  int n_;
+  int more_, n_;  // variables beside theta, all variables
   QuadraticModel model_;
   std::vector<double> theta_, x_, gradient_, trial_, rotation_, step_, change_;
   std::vector<double> scored_;                                             // n x n
@@ -243,12 +321,12 @@ class Search {
 
 }  // namespace
 
-SearchResult quasi_newton(Criterion& f, std::vector<double> theta, const SearchSettings& settings,
+SearchResult quasi_newton(Objective& f, std::vector<double> theta, const SearchSettings& settings,
                           const Progress& progress) {
   return Search(f, settings).run(theta, progress);
 }
 
-SearchResult stand_at(Criterion& f, const std::vector<double>& theta, const SearchSettings& settings) {
+SearchResult stand_at(Objective& f, const std::vector<double>& theta, const SearchSettings& settings) {
   return Search(f, settings).stand(theta);
 }
 

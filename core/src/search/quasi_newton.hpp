@@ -1,4 +1,5 @@
-// Purpose: minimises the profiled criterion over theta by a quasi-Newton method with the exact gradient.
+// Purpose: minimises a criterion over theta, and what parameters it has beside that, by a quasi-Newton method with the
+// exact gradient.
 //
 // The criterion is a smooth function of every square factor of the covariances, whatever the sign of a column, so the
 // bounds at zero of the diagonal entries are only a choice of representative: the search runs without them, along the
@@ -12,7 +13,7 @@
 #include <functional>
 #include <vector>
 
-#include "criterion/criterion.hpp"
+#include "criterion/objective.hpp"
 
 namespace mixedmodels {
 
@@ -35,12 +36,14 @@ struct SearchSettings {
   double zero = 1e-3;        // diagonal entries below this (in natural units) are tried at zero
   bool model = true;         // whether the result is to have its model
   Without without = {};
+  int remembered = 5;        // steps kept for updates
+  bool forget_stiff = true;  // whether steps from afar are forgotten where the criterion fell by more than predicted
 };
 
 enum class SearchStatus { converged, stalled, max_values, not_finite, interrupted };
 
 struct SearchResult {
-  std::vector<double> theta, gradient, model;  // model: of the Hessian, m x m
+  std::vector<double> theta, gradient, model;  // m, of all parameters; model: of the Hessian, m x m
   double value = 0;
   double decrement = 0;  // g'H^-1 g / 2
   // The last step was as good as a product of the exact Hessian with the direction that the gradient pointed to.
@@ -50,13 +53,13 @@ struct SearchResult {
 };
 
 // Called with every accepted point; returning false ends the search.
-using Progress = std::function<bool(int iteration, double value, const std::vector<double>& theta)>;
+using Progress = std::function<bool(int iteration, double value, const std::vector<double>& parameters)>;
 
-SearchResult quasi_newton(Criterion& f, std::vector<double> theta, const SearchSettings& settings,
+SearchResult quasi_newton(Objective& f, std::vector<double> theta, const SearchSettings& settings,
                           const Progress& progress);
 
 // No step: value, gradient and model at theta, as a search that ends there would hand them out, small diagonal entries
 // tried at zero.
-SearchResult stand_at(Criterion& f, const std::vector<double>& theta, const SearchSettings& settings);
+SearchResult stand_at(Objective& f, const std::vector<double>& theta, const SearchSettings& settings);
 
 }  // namespace mixedmodels

@@ -16,7 +16,7 @@ constexpr double kLower = 1e-8;
 bool on_diagonal(const ThetaEntry& entry) { return entry.row == entry.column; }
 
 // A lower point along the direction of negative curvature; empty when there is none.
-std::vector<double> lower_point(Criterion& f, const std::vector<double>& theta, const Optimality& at) {
+std::vector<double> lower_point(Objective& f, const std::vector<double>& theta, const Optimality& at) {
   for (double length : {1.0, -1.0, 0.3, -0.3, 0.1, -0.1, 0.03, -0.03, 0.01, -0.01}) {
     std::vector<double> trial(theta);
     for (std::size_t e = 0; e < trial.size(); ++e) trial[e] += length * at.downhill[e];
@@ -27,7 +27,7 @@ std::vector<double> lower_point(Criterion& f, const std::vector<double>& theta, 
 
 class Driver {
  public:
-  Driver(Criterion& f, const FitSettings& settings, const Idle* idle, const Progress& progress)
+  Driver(Objective& f, const FitSettings& settings, const Idle* idle, const Progress& progress)
       : f_(f), settings_(settings), idle_(idle), progress_(progress) {}
 
   SearchResult search(std::vector<double> start) {
@@ -92,7 +92,7 @@ class Driver {
   // Zero for what has no influence: the criterion is the same there.
   std::vector<double> without_idle(std::vector<double> theta) const {
     if (!idle_) return theta;
-    const ThetaAxes axes(*f_.model().A, f_.entries());
+    const ThetaAxes axes(f_.products(), f_.entries());
     axes.from_axes(theta.data());
     theta = idle_->settled(std::move(theta));
     axes.to_axes(theta.data());
@@ -106,7 +106,7 @@ class Driver {
   // What the trace has from here on comes before what it has already.
   std::size_t traced() const { return values_.size(); }
   void put_first(std::size_t from) {
-    const auto m = static_cast<std::size_t>(f_.m());
+    const auto m = static_cast<std::size_t>(f_.size());
     std::rotate(values_.begin(), values_.begin() + from, values_.end());
     std::rotate(thetas_.begin(), thetas_.begin() + from * m, thetas_.end());
   }
@@ -125,7 +125,7 @@ class Driver {
     return found;
   }
 
-  Criterion& f_;
+  Objective& f_;
   const FitSettings& settings_;
   const Idle* idle_;
   const Progress& progress_;
@@ -135,7 +135,7 @@ class Driver {
 
 }  // namespace
 
-Fit fit(Criterion& f, std::vector<std::vector<double>> starts, const FitSettings& settings, const Idle* idle,
+Fit fit(Objective& f, std::vector<std::vector<double>> starts, const FitSettings& settings, const Idle* idle,
         const Progress& progress) {
   Driver driver(f, settings, idle, progress);
   if (settings.search.without.second_start) starts.resize(1);
@@ -160,7 +160,7 @@ Fit fit(Criterion& f, std::vector<std::vector<double>> starts, const FitSettings
   return driver.finish(std::move(found), std::move(starts[lowest]));
 }
 
-Fit settle(Criterion& f, const std::vector<double>& theta, bool spent, const FitSettings& settings, const Idle* idle,
+Fit settle(Objective& f, const std::vector<double>& theta, bool spent, const FitSettings& settings, const Idle* idle,
            const Progress& progress) {
   Driver driver(f, settings, idle, progress);
   SearchResult found = driver.stand(theta);

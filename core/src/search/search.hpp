@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "criterion/criterion.hpp"
 #include "search/optimality.hpp"
 #include "search/quasi_newton.hpp"
 
@@ -16,7 +17,7 @@ struct FitSettings {
 };
 
 struct Fit {
-  std::vector<double> start, theta;  // m
+  std::vector<double> start, theta;  // m, of all parameters
   SearchStatus ended = SearchStatus::stalled;
   double predicted = 0;  // predicted decrease by the model of the search where it ended
   Optimality optimality;
@@ -25,11 +26,11 @@ struct Fit {
 };
 
 // `starts` has at least one; `idle` may be null. Not finite where no start has a criterion.
-Fit fit(Criterion& f, std::vector<std::vector<double>> starts, const FitSettings& settings, const Idle* idle,
+Fit fit(Objective& f, std::vector<std::vector<double>> starts, const FitSettings& settings, const Idle* idle,
         const Progress& progress);
 
 // The same from the end of a search by another method; `spent` when that has no evaluations left.
-Fit settle(Criterion& f, const std::vector<double>& theta, bool spent, const FitSettings& settings, const Idle* idle,
+Fit settle(Objective& f, const std::vector<double>& theta, bool spent, const FitSettings& settings, const Idle* idle,
            const Progress& progress);
 
 // A search from one start, whose zeros on a diagonal are left for the moments of the data; an end at a zero is left

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mixedmodels._core import Evaluator
+from mixedmodels._core import Evaluator, GeneralizedEvaluator
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.errors import MixedModelsError
@@ -27,7 +27,7 @@ class ThetaAxes:
 
     __slots__ = ("_evaluator", "_templates")
 
-    def __init__(self, evaluator: Evaluator, templates: Templates) -> None:
+    def __init__(self, evaluator: Evaluator | GeneralizedEvaluator, templates: Templates) -> None:
         self._evaluator = evaluator
         self._templates = templates
 

@@ -116,6 +116,10 @@ class LinearCriterion:
         with self.at(par) as point:
             return point.hessian(budget)
 
+    def without_random_effects(self) -> float:
+        """The criterion of the linear regression."""
+        return self.value(np.zeros(len(self.names)))
+
     def identifiability(self) -> tuple[float, float]:
         """How well the data distinguish the parameters, independent of the point.
 

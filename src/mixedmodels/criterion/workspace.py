@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from mixedmodels._core import Analysis, Evaluator
+from mixedmodels._core import Analysis, Evaluator, GeneralizedEvaluator
 from mixedmodels.covariance import Templates
 from mixedmodels.criterion.axes import ThetaAxes
 from mixedmodels.lazy import cached_property
@@ -24,8 +26,10 @@ _MOST_NUMBERS = 1e8
 _FEW_NUMBERS = 1e7
 
 
-_ALL: weakref.WeakSet[Workspace] = weakref.WeakSet()
-_LEFT_BEHIND: list[Evaluator | None] = []
+AnyEvaluator = TypeVar("AnyEvaluator", Evaluator, GeneralizedEvaluator)
+
+_ALL: weakref.WeakSet[EvaluatorWorkspace[Any]] = weakref.WeakSet()
+_LEFT_BEHIND: list[object] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class HessianCost:
         return pays and (self.numbers <= _FEW_NUMBERS or fits(8.0 * self.numbers))
 
 
-class Workspace:
+class EvaluatorWorkspace(ABC, Generic[AnyEvaluator]):
     """The core's evaluator of one model, and the point at which it stands.
 
     Args:
@@ -67,35 +71,24 @@ class Workspace:
         self.threads = threads
         self.lock = threading.RLock()
         self.stands_at: object | None = None
-        self._evaluator: Evaluator | None = self._new_evaluator()
+        self._evaluator: AnyEvaluator | None = self._new_evaluator()
         _ALL.add(self)
 
     @property
-    def evaluator(self) -> Evaluator:
+    def evaluator(self) -> AnyEvaluator:
         """The core's evaluator; what depends on a point is read under the lock."""
         if self._evaluator is None:
             self._evaluator = self._new_evaluator()
         return self._evaluator
 
-    def _new_evaluator(self) -> Evaluator:
-        return Evaluator(self.analysis, self.templates.core_entries, self.threads)
+    @abstractmethod
+    def _new_evaluator(self) -> AnyEvaluator:
+        """An evaluator of the model."""
 
     @cached_property
     def axes(self) -> ThetaAxes:
         """The maps between theta and theta along the axes."""
         return ThetaAxes(self.evaluator, self.templates)
-
-    @cached_property
-    def hessian_cost(self) -> HessianCost:
-        """What second derivatives cost."""
-        cost = self.evaluator.hessian_cost()
-        return HessianCost(cost.exact, cost.differences, cost.numbers)
-
-    @property
-    def gradients_work(self) -> float:
-        """Flops of the factorizations in 2m gradients, about."""
-        # A gradient takes about three factorizations; a number of L costs as much as ten flops.
-        return 6.0 * self.templates.m * (self.analysis.flops + 10.0 * self.analysis.stored)
 
     def after_fork(self) -> None:
         """In a forked process: take back what a thread of the parent was using.
@@ -111,6 +104,25 @@ class Workspace:
         self._evaluator = None
         self.stands_at = None
         self.lock = threading.RLock()
+
+
+class Workspace(EvaluatorWorkspace[Evaluator]):
+    """The workspace of a linear model."""
+
+    def _new_evaluator(self) -> Evaluator:
+        return Evaluator(self.analysis, self.templates.core_entries, self.threads)
+
+    @cached_property
+    def hessian_cost(self) -> HessianCost:
+        """What second derivatives cost."""
+        cost = self.evaluator.hessian_cost()
+        return HessianCost(cost.exact, cost.differences, cost.numbers)
+
+    @property
+    def gradients_work(self) -> float:
+        """Flops of the factorizations in 2m gradients, about."""
+        # A gradient takes about three factorizations; a number of L costs as much as ten flops.
+        return 6.0 * self.templates.m * (self.analysis.flops + 10.0 * self.analysis.stored)
 
 
 def _after_fork() -> None:

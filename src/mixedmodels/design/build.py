@@ -13,7 +13,7 @@ import numpy as np
 
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.design.checks import check_identifiable, check_response
-from mixedmodels.design.codes import TRUTH_LEVELS, drop_unused
+from mixedmodels.design.codes import drop_unused
 from mixedmodels.design.coding import check_contrast_name
 from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.design import AllRows, Design, TermDesign
@@ -21,14 +21,12 @@ from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.evaluated import Evaluated
 from mixedmodels.design.factors import (
     Block,
-    NumericBlock,
     Recipe,
     train_factor,
 )
 from mixedmodels.design.finite import Columns, check_finite, check_finite_levels, sources
 from mixedmodels.design.frame import Table, as_table
 from mixedmodels.design.groups import GroupingFactor, build_group, code_column, code_value
-from mixedmodels.design.levels import kind_of_times
 from mixedmodels.design.matrix import ColumnPlan, PartPlan, build_matrix, ones, plan_part
 from mixedmodels.design.missing import (
     Argument,
@@ -38,8 +36,8 @@ from mixedmodels.design.missing import (
     read_argument,
     read_weights,
 )
+from mixedmodels.design.response import ResponseRule, linear_response, ruled_response
 from mixedmodels.design.rows import Rows
-from mixedmodels.design.stray import strays
 from mixedmodels.design.variables import variables_of
 from mixedmodels.errors import DataError
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
@@ -55,7 +53,7 @@ def build_design(
     contrasts: Mapping[str, Any] | None = None,
     na_action: NaAction = "omit",
     residual: bool = True,
-    response: bool = True,
+    response: bool | ResponseRule = True,
 ) -> Design:
     """Make the design of a mixed model from a parsed formula and a table.
 
@@ -71,6 +69,8 @@ def build_design(
         residual: Whether the model has a residual variance of its own (linear models); without,
             one level per row is allowed.
         response: Whether the response is read; it is zero otherwise, and need not be in the data.
+            A rule says what responses there may be, and may turn them and the weights into others
+            (shares and trials into successes and trials).
 
     Returns:
         The design on the rows used.
@@ -106,13 +106,16 @@ def build_design(
     values, given, keep = _evaluate(spec, factors, given_offset, rows, missing)
     if w is not None and keep is not None:
         w = w[keep]
-    y = _response(spec, values) if response else np.zeros(rows.n_rows)
+    if isinstance(response, ResponseRule):
+        y, w = ruled_response(response, spec, values, w)
+    else:
+        y = linear_response(spec, values) if response else np.zeros(rows.n_rows)
 
     total_offset, offset_spec = _offset(spec, given_offset, given, values)
     builder = _Builder(spec, values, contrasts)
     fixed_spec, X = builder.fixed()
     groups, terms = builder.random(fixed_spec, X)
-    if response:
+    if response is True:
         check_response(spec.response, y)
     check_identifiable(terms, groups, rows.n_rows, residual=residual)
     messages = (missing.message, weights_message, *builder.level_messages())
@@ -274,32 +277,6 @@ def _evaluate(
         values.restrict(keep)
         given = None if given is None else given[keep]
     return values, given, keep
-
-
-def _response(spec: FormulaSpec, values: Evaluated) -> FloatArray:
-    value = values.value(spec.response_factor)
-    name = spec.response
-    if isinstance(value, CategoricalColumn) and value.levels is TRUTH_LEVELS:
-        value = NumericBlock((name,), (value.codes,))
-    if not isinstance(value, NumericBlock):
-        times = kind_of_times(value.levels) if isinstance(value, CategoricalColumn) else None
-        if times is not None:
-            raise DataError(
-                f"The response '{name}' has {times}; make a number of it (say, days since the "
-                "first)."
-            )
-        found = strays(name, value, values.rows.names_at)
-        if found:
-            raise DataError(f"The response is not numeric: {found}")
-        raise DataError(
-            f"The response '{name}' is not numeric; a linear model needs numbers. Two categories "
-            "call for a generalized model (R's glmer), which is not here yet; coded as 0 and 1 "
-            "they can be fitted as shares."
-        )
-    if len(value.values) != 1:
-        raise DataError(f"The response '{name}' has {len(value.values)} columns; it must have one.")
-    values.check_finite(spec.response_factor)
-    return np.array(value.values[0], dtype=np.float64)
 
 
 def _offset(

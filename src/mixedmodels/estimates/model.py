@@ -155,6 +155,13 @@ class Model:
         """The same model for another response (n,)."""
         return Model(dataclasses.replace(self.design, y=y), self.threads, self.ways)
 
+    def with_design(self, design: Design) -> Model:
+        """A model of the same kind."""
+        ways = self.ways
+        if len(design.groups) < 2:  # its factor is small
+            ways = dataclasses.replace(ways, method="auto")
+        return Model(design, self.threads, ways)
+
     def solve(
         self, criterion: LinearCriterion, request: Request, watch: Watch | None = None
     ) -> Fitted:
@@ -260,7 +267,7 @@ def _refitted_by_ml(fitted: Fitted) -> Fitted:
 def conditional_covariances(fitted: Fitted) -> dict[str, FloatArray]:
     """(levels, s, s) by grouping factor: covariances of the random effects given y; read-only."""
     model, solution = fitted.model, fitted.solution
-    with fitted.criterion.at(solution.axes_theta) as point:
+    with fitted.criterion.at(solution.point) as point:
         blocks = point.conditional_covariance()
     found = {}
     for group, block in zip(model.design.groups, blocks, strict=True):
@@ -274,7 +281,7 @@ def judged(found: Fitted, by: str, of: str = "the model") -> Fitted:
     if found.optsum.converged:
         return found
     model, solution = found.model, found.solution
-    start = model.templates.initial * model.axes.unit
+    start = model.templates.initial * model.axes.unit[: model.templates.m]
     request = Request(start=start, control=found.optsum.control)
     again = model.solve(found.criterion, request)
     better = again.solution.objective < solution.objective + _ROUNDING

@@ -58,6 +58,21 @@ class Solution:
     p: int
     accuracy: Accuracy | None = None
 
+    @property
+    def residual_sd(self) -> float | None:
+        """Sigma: rows have a residual of their own."""
+        return self.sigma
+
+    @property
+    def point(self) -> FloatArray:
+        """(m,) parameters of the search."""
+        return self.axes_theta
+
+    @property
+    def npar(self) -> int:
+        """Rank of X, length of theta, and sigma."""
+        return self.p + len(self.theta) + 1
+
     def __post_init__(self) -> None:
         for array in (self.theta, self.beta, self.kept, self.vcov, self.u, self.b):
             array.flags.writeable = False

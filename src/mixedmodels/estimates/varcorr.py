@@ -40,17 +40,18 @@ class VarCorr(Result):
 
     Attributes:
         terms: One per random-effects term, in the order of theta.
-        sigma: Residual standard deviation.
+        sigma: Residual standard deviation, or None where the rows have none.
     """
 
     terms: tuple[TermCovariance, ...]
-    sigma: float
+    sigma: float | None
 
     @classmethod
-    def from_theta(cls, templates: Templates, theta: FloatArray, sigma: float) -> VarCorr:
-        """Covariances `sigma^2 lam lam'` of templates at theta."""
+    def from_theta(cls, templates: Templates, theta: FloatArray, sigma: float | None) -> VarCorr:
+        """Covariances `sigma^2 lam lam'` of templates at theta; sigma 1 where it is None."""
+        scale = 1.0 if sigma is None else sigma
         terms = tuple(
-            TermCovariance(label, columns, *_sd_corr(sigma * lam))
+            TermCovariance(label, columns, *_sd_corr(scale * lam))
             for label, columns, lam in zip(
                 templates.labels, templates.columns, templates.lam(theta), strict=True
             )
@@ -101,7 +102,8 @@ class VarCorr(Result):
                 for j, name in enumerate(term.columns)
                 for i in range(j + 1, len(term.columns))
             )
-        rows.append((RESIDUAL, None, None, self.sigma**2, self.sigma))
+        if self.sigma is not None:
+            rows.append((RESIDUAL, None, None, self.sigma**2, self.sigma))
         frame = pd.DataFrame(rows, columns=["grp", "var1", "var2", "vcov", "sdcor"], dtype=object)
         return frame.astype({"grp": str, "vcov": np.float64, "sdcor": np.float64})
 
@@ -113,7 +115,8 @@ class VarCorr(Result):
             for term in self.terms
             for i, (name, sd) in enumerate(zip(term.columns, term.sd.tolist(), strict=True))
         ]
-        rows.append(VarianceRow(RESIDUAL, "", self.sigma**2, self.sigma))
+        if self.sigma is not None:
+            rows.append(VarianceRow(RESIDUAL, "", self.sigma**2, self.sigma))
         return tuple(rows)
 
     def _sections(self) -> Sequence[Section]:

@@ -234,6 +234,11 @@ def compare_fits(fits: Sequence[Values], names: Sequence[str], refit: bool) -> C
     every = [fit._fitted for fit in fits]  # noqa: SLF001
     given = _candidates(names, every)
     check_comparable(given)
+    if len({candidate.solution.residual_sd is None for candidate in given}) > 1:
+        raise MixedModelsError(
+            "Some fits are of linear and some of generalized models; their likelihoods are of "
+            "different kinds of responses and do not compare."
+        )
     if not refit:
         check_restricted(given)
         return compare(given, RESTRICTED if given[0].solution.reml else "")

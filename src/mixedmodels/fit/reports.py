@@ -58,6 +58,12 @@ class Reports(Values):
             f"{kind} {self.objective:.3f}, {self.nobs} observations>"
         )
 
+    @property
+    def _title(self) -> tuple[str, ...]:
+        """What kind of fit it is."""
+        method = "REML" if self.reml else "maximum likelihood"
+        return (f"Linear mixed model fit by {method}",)
+
     def _repr_html_(self) -> str:
         return render_html(fit_sections(self._values(full=False)))
 
@@ -67,6 +73,7 @@ class Reports(Values):
         table = coef_table(self._kept_names, method)
         notes = [method.note] if method.note else []
         return FitValues(
+            title=self._title,
             formula=design.formula.text,
             reml=self.reml,
             n=self.nobs,
@@ -114,8 +121,10 @@ class Reports(Values):
         estimate, error, df = (table[k].to_numpy() for k in ("estimate", "std_error", "df"))
         lower, upper = wald_limits(estimate, error, df, level)
         templates = self._fitted.model.templates
-        sizes = [*to_sd_cor(templates, solution.theta, self.sigma), self.sigma]
-        labels = (*parameter_names(templates)[:-1], SIGMA)
+        sizes = [*to_sd_cor(templates, solution.theta, self.sigma)]
+        labels: tuple[str, ...] = parameter_names(templates)[:-1]
+        if solution.residual_sd is not None:
+            sizes, labels = [*sizes, solution.residual_sd], (*labels, SIGMA)
         return ModelColumn(
             name=name,
             formula=design.formula.text,

@@ -138,7 +138,9 @@ class Values(Guided, ABC):
     @cached_property
     def varcorr(self) -> VarCorr:
         """Standard deviations and correlations of the random effects."""
-        return VarCorr.from_theta(self._fitted.model.templates, self.theta, self.sigma)
+        return VarCorr.from_theta(
+            self._fitted.model.templates, self.theta, self._solution.residual_sd
+        )
 
     @property
     def _kept_names(self) -> list[str]:
@@ -202,8 +204,8 @@ class Values(Guided, ABC):
 
     @property
     def npar(self) -> int:
-        """Parameters: rank of X, length of theta, and sigma."""
-        return self._solution.p + len(self.theta) + 1
+        """Parameters: rank of X, length of theta, and sigma or the family's own."""
+        return self._solution.npar
 
     @property
     def df_residual(self) -> int:

@@ -17,7 +17,7 @@ from mixedmodels.settings import Ddf, df_method
 
 
 def degrees(fitted: Fitted, ddf: Ddf) -> Degrees:
-    """The method of the tests.
+    """The method of the tests; where rows have no residual of their own, normal distributions.
 
     Raises:
         MixedModelsError: An unknown name.
@@ -25,7 +25,7 @@ def degrees(fitted: Fitted, ddf: Ddf) -> Degrees:
     """
     method = df_method(ddf)
     solution = fitted.solution
-    if method == "none" or solution.p == 0:
+    if method == "none" or solution.p == 0 or solution.residual_sd is None:
         return Normal(*estimates(fitted))
     if method == "residual":
         return Residual(*estimates(fitted), solution.n - solution.p)

@@ -46,8 +46,8 @@ class Candidate:
 
     @property
     def npar(self) -> int:
-        """Rank of X, length of theta, and sigma."""
-        return self.solution.p + len(self.solution.theta) + 1
+        """Number of parameters."""
+        return self.solution.npar
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

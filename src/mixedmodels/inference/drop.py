@@ -82,7 +82,7 @@ def ranova(fitted: Fitted, *, reduce: bool) -> pd.DataFrame:
         reduced = None
         if deletion.design is None:
             objective = _without_random_effects(fitted)
-            npar = fitted.solution.p + 1
+            npar = _npar(fitted) - fitted.model.templates.m
         else:
             reduced = fit_design(fitted, deletion.design, deletion.label)
             objective, npar = reduced.solution.objective, _npar(reduced)
@@ -150,13 +150,12 @@ def mixture_tail(ratio: float, df: int) -> float:
 
 
 def _without_random_effects(fitted: Fitted) -> float:
-    """The criterion of the linear regression: that of the model at theta = 0."""
-    criterion = fitted.model.own_criterion(reml=fitted.solution.reml)
-    return criterion.value(np.zeros(fitted.model.templates.m))
+    """The criterion of the regression: that of the model at theta = 0."""
+    return fitted.model.own_criterion(reml=fitted.solution.reml).without_random_effects()
 
 
 def _npar(fitted: Fitted) -> int:
-    return fitted.solution.p + fitted.model.templates.m + 1
+    return fitted.solution.npar
 
 
 def _aic(fitted: Fitted) -> float:

@@ -20,7 +20,7 @@ from mixedmodels.design.matrix import PartPlan, ones
 from mixedmodels.design.names import INTERCEPT, term_names
 from mixedmodels.design.rank import scope_terms
 from mixedmodels.errors import ModelError
-from mixedmodels.estimates.model import Fitted, Model, judged
+from mixedmodels.estimates.model import Fitted, judged
 from mixedmodels.formula import RandomTerm, Term
 from mixedmodels.formula.spec import write_terms
 from mixedmodels.optimize import Request
@@ -44,10 +44,7 @@ def fit_design(fitted: Fitted, design: Design, what: str) -> Fitted:
     reml, theta = fitted.solution.reml, fitted.solution.theta
     start = theta if design.terms is fitted.model.design.terms else None
     request = Request(start=start, control=fitted.optsum.control, own_starts=True)
-    ways = fitted.model.ways
-    if len(design.groups) < 2:  # its factor is small
-        ways = dataclasses.replace(ways, method="auto")
-    model = Model(design, fitted.model.threads, ways)
+    model = fitted.model.with_design(design)
     found = model.solve(model.criterion(reml=reml), request)
     return judged(found, "REML" if reml else "ML", f"the model without '{what}'")
 

@@ -274,3 +274,39 @@ _INVERSES: dict[str, Inverse] = {
     "atanh": _tanh,
     "arctanh": _tanh,
 }
+
+
+def _cloglog_mean(x: FloatArray) -> Triple:
+    v = np.exp(x)
+    slope = v * np.exp(-v)
+    return -np.expm1(-v), slope, slope * (1.0 - v)
+
+
+def _cauchit_mean(x: FloatArray) -> Triple:
+    slope = 1.0 / (math.pi * (1.0 + x**2))
+    return 0.5 + np.arctan(x) / math.pi, slope, -2.0 * math.pi * x * slope**2
+
+
+_MEANS: dict[str, Inverse] = {
+    "logit": _expit,
+    "probit": _normal,
+    "cloglog": _cloglog_mean,
+    "cauchit": _cauchit_mean,
+    "log": _exp,
+    "inverse": _Power(-1.0),
+    "sqrt": _Power(2.0),
+    "inverse_squared": _Power(-0.5),
+}
+
+
+def link_scale(link: str, response: str) -> Scale | None:
+    """The scale of a link, or None for the identity.
+
+    Args:
+        link: Name of the link.
+        response: What means are of.
+    """
+    if link == "identity":
+        return None
+    base = math.e if link in ("logit", "log") else 0.0
+    return Scale(link, (_MEANS[link],), base, link == "logit", response)

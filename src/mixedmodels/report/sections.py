@@ -57,8 +57,7 @@ def fit_sections(values: FitValues) -> list[Section]:
 
 
 def _heading(values: FitValues) -> Paragraph:
-    method = "REML" if values.reml else "maximum likelihood"
-    return Paragraph((f"Linear mixed model fit by {method}", f"Formula: {values.formula}"))
+    return Paragraph((*values.title, f"Formula: {values.formula}"))
 
 
 def _criterion(values: FitValues) -> Section:

@@ -37,12 +37,14 @@ class CoefficientValues:
 
 @dataclass(frozen=True, slots=True)
 class FitValues:
-    """What the print of a linear mixed model shows.
+    """What the print of a mixed model shows.
 
-    `quantiles` are the minimum, quartiles and maximum of the scaled residuals, or None to
-    leave that part out; `groups` pairs each grouping factor with its number of levels.
+    `title` are its first lines; `quantiles` are the minimum, quartiles and maximum of the scaled
+    residuals, or None to leave that part out; `groups` pairs each grouping factor with its number
+    of levels.
     """
 
+    title: tuple[str, ...]
     formula: str
     reml: bool
     n: int

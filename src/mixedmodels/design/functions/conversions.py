@@ -18,6 +18,7 @@ from mixedmodels.design.functions.factors import settled
 from mixedmodels.design.functions.kinds import (
     CodedColumn,
     TextColumn,
+    basis,
     categories,
     is_categorical,
     numbers,
@@ -110,7 +111,15 @@ def _number(text: str) -> float:
         ) from None
 
 
+def cbind(*columns: Any) -> Any:
+    """``cbind(a, b)``: columns of numbers side by side, as of successes and failures."""
+    if not columns:
+        raise FormulaError("needs columns of numbers.")
+    return basis(np.stack([numbers(column) for column in columns], axis=1))
+
+
 FUNCTIONS: dict[str, Function] = {
+    "cbind": function("cbind", cbind),
     "as.numeric": function("as.numeric", as_numeric, stateful=True),
     "as.double": function("as.double", as_numeric, stateful=True),
     "as.integer": function("as.integer", as_integer, stateful=True),

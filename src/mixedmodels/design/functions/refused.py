@@ -55,8 +55,6 @@ _ADVICE: dict[str, tuple[str, ...]] = {
 REFUSED: dict[str, str] = {
     **{name: f"'{name}' {why}." for why, names in _ADVICE.items() for name in names},
     "Q": "'Q' is not a function of formulas; write an odd name between backticks: `my column`.",
-    "cbind": "'cbind' makes several columns; the response is one column, and covariates are added "
-    "with +. It is not a function of linear models.",
     "lm": "'lm' is not a function inside formulas; fit first and make a column of the result.",
     **{
         name: f"'{name}' is a smooth term of another package; write {remedy}."

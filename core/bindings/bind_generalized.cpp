@@ -1,0 +1,187 @@
+// Bindings of generalized/laplace.hpp.
+#include "generalized.hpp"
+#include "kernels/blas.hpp"
+#include "results.hpp"
+
+mm::GeneralizedModel GeneralizedEvaluator::make(const Analysis& analysis, const Entries& entries,
+                                                const std::string& family, const std::string& link, const Vector& y,
+                                                const Vector& m, const std::optional<Vector>& offset) {
+  const auto n = static_cast<std::size_t>(analysis.model.rows.n);
+  if (y.size() != n || m.size() != n || (offset && offset->size() != n))
+    throw nb::value_error("the response, its weights or its offset are not of as many rows as the products");
+  mm::GeneralizedModel out;
+  out.model = with_entries(analysis.model, entries);
+  out.family = mm::make_family(family, link);
+  in_core([&] {
+    out.rows = std::make_shared<mm::WeightedRows>(out.model, offset ? column_of(*offset) : mm::Column{});
+    out.y = out.rows->sorted(column_of(y));
+    out.m = out.rows->sorted(column_of(m));
+    for (std::size_t i = 0; i < n; ++i) out.constant += out.family->constant(out.y[i], out.m[i]);
+  });
+  return out;
+}
+
+void GeneralizedEvaluator::to_user(double* par) const {
+  axes().from_axes(par);
+  const std::vector<double> frame(par + m(), par + m() + core.p());
+  model.model.basis.to_original(frame.data(), par + m());
+}
+
+// R beta of the original coefficients; the frame has no origin.
+void GeneralizedEvaluator::from_user(double* par) const {
+  axes().to_axes(par);
+  const auto p = static_cast<std::size_t>(core.p());
+  const std::vector<double> beta(par + m(), par + m() + p);
+  for (std::size_t i = 0; i < p; ++i) {
+    double sum = 0;
+    for (std::size_t j = i; j < p; ++j) sum += model.model.basis.R[i + j * p] * beta[j];
+    par[m() + i] = sum;
+  }
+}
+
+namespace {
+
+using Evaluator_ = GeneralizedEvaluator;
+
+Array<double> mapped(const Evaluator_& s, AnyShape values, void (Evaluator_::*along)(double*) const) {
+  const auto size = static_cast<std::size_t>(s.core.size());
+  std::vector<std::size_t> dims;
+  for (std::size_t i = 0; i < values.ndim(); ++i) dims.push_back(values.shape(i));
+  if (dims.empty() || dims.back() != size) throw nb::value_error("the parameters have the wrong number");
+  std::vector<double> out(values.data(), values.data() + values.size());
+  for (std::size_t at = 0; at < out.size(); at += size) (s.*along)(out.data() + at);
+  return to_numpy(std::move(out), dims);
+}
+
+Array<double> gradient(Evaluator_& s) {
+  std::vector<double> out(s.core.size());
+  in_core([&] { s.core.gradient(out.data()); });
+  return to_numpy(std::move(out));
+}
+
+Array<double> hessian(Evaluator_& s, Dense par) {
+  const std::vector<double> at(s.checked(par), par.data() + par.size());
+  const std::size_t size = at.size();
+  std::vector<double> out = in_core([&] { return s.core.hessian(at); });
+  return to_numpy(std::move(out), {size, size});
+}
+
+Array<double> conditional_covariance(Evaluator_& s, int factor) {
+  const mm::FactorBlock& block = s.A().factors.at(factor);
+  std::vector<double> out(block.diagonal.size());
+  in_core([&] {
+    s.core.equations().ensure_inverse();
+    s.core.equations().conditional_covariance(factor, out.data());
+    mm::covariance_from_axes(block, out.data());
+  });
+  const auto w = static_cast<std::size_t>(block.width);
+  return to_numpy(std::move(out), {static_cast<std::size_t>(block.levels), w, w});
+}
+
+Array<double> conditional_vcov(Evaluator_& s) {
+  const auto p = static_cast<std::size_t>(s.core.p());
+  std::vector<double> out = in_core([&] { return s.core.conditional_vcov(); });
+  return to_numpy(std::move(out), {p, p});
+}
+
+std::vector<double> modes(const Evaluator_& s) {
+  std::vector<double> b = s.core.modes();
+  mm::modes_from_axes(s.A(), b.data());
+  return b;
+}
+
+}  // namespace
+
+void bind_generalized(nb::module_& m) {
+  nb::class_<Evaluator_>(
+      m, "GeneralizedEvaluator",
+      "Laplace's approximation of a generalized model with its workspace. Parameters are theta along\n"
+      "the axes of the terms, coefficients of the basis, and those of the family. Not for use from\n"
+      "two threads at a time.")
+      .def(nb::init<const Analysis&, Entries, const std::string&, const std::string&, Vector, Vector,
+                    std::optional<Vector>, int, int>(),
+           nb::arg("analysis"), nb::arg("entries"), nb::arg("family"), nb::arg("link"), nb::arg("y"), nb::arg("m"),
+           nb::arg("offset").none(), nb::arg("nodes") = 1, nb::arg("threads") = 1, nb::keep_alive<1, 2>())
+      .def(
+          "value",
+          [](Evaluator_& s, Dense par) {
+            const double* at = s.checked(par);
+            return s.constant() + in_core([&] { return s.core.value(at); });
+          },
+          nb::arg("par"), "-2 log-likelihood; NaN where it cannot be computed.")
+      .def("gradient", &gradient, "(m + p + k,) at the parameters of the last value().")
+      .def("hessian", &hessian, nb::arg("par"), "(m + p + k, m + p + k), from central differences of the gradient.")
+      .def(
+          "start", [](Evaluator_& s) { return to_numpy(in_core([&] { return s.core.start(); })); },
+          "Where a search begins.")
+      .def(
+          "to_user", [](const Evaluator_& s, AnyShape par) { return mapped(s, par, &Evaluator_::to_user); },
+          nb::arg("par"), "Parameters (..., m + p + k) of the caller's columns.")
+      .def(
+          "from_user", [](const Evaluator_& s, AnyShape par) { return mapped(s, par, &Evaluator_::from_user); },
+          nb::arg("par"), "Parameters (..., m + p + k) of a search, from those of the caller's columns.")
+      .def(
+          "to_axes",
+          [](const Evaluator_& s, AnyShape theta) {
+            return map_theta(s.axes(), s.m(), theta, &mm::ThetaAxes::to_axes);
+          },
+          nb::arg("theta"), "As for the linear evaluator.")
+      .def(
+          "from_axes",
+          [](const Evaluator_& s, AnyShape theta) {
+            return map_theta(s.axes(), s.m(), theta, &mm::ThetaAxes::from_axes);
+          },
+          nb::arg("theta"))
+      .def(
+          "slope_to_axes",
+          [](const Evaluator_& s, AnyShape slope) {
+            return map_theta(s.axes(), s.m(), slope, &mm::ThetaAxes::slope_to_axes);
+          },
+          nb::arg("slope"))
+      .def(
+          "slope_from_axes",
+          [](const Evaluator_& s, AnyShape slope) {
+            return map_theta(s.axes(), s.m(), slope, &mm::ThetaAxes::slope_from_axes);
+          },
+          nb::arg("slope"))
+      .def(
+          "hessian_from_axes",
+          [](const Evaluator_& s, Table hessian) {
+            return map_both(s.axes(), s.m(), hessian, &mm::ThetaAxes::hessian_from_axes);
+          },
+          nb::arg("hessian"))
+      .def(
+          "covariance_from_axes",
+          [](const Evaluator_& s, Table covariance) {
+            return map_both(s.axes(), s.m(), covariance, &mm::ThetaAxes::covariance_from_axes);
+          },
+          nb::arg("covariance"))
+      .def_prop_ro(
+          "unit", [](const Evaluator_& s) { return to_numpy(std::vector<double>(s.core.unit())); },
+          nb::rv_policy::automatic)
+      .def_prop_ro("p", [](const Evaluator_& s) { return s.core.p(); })
+      .def_prop_ro(
+          "family_parameters", [](const Evaluator_& s) { return s.core.parameters(); }, "Their number.")
+      .def_prop_ro(
+          "par", [](const Evaluator_& s) { return to_numpy(std::vector<double>(s.core.parameters_at())); },
+          "Where it stands.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "u", [](const Evaluator_& s) { return to_numpy(std::vector<double>(s.core.u())); }, "(q,), core order.",
+          nb::rv_policy::automatic)
+      .def_prop_ro(
+          "b", [](const Evaluator_& s) { return to_numpy(modes(s)); },
+          "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
+      .def_prop_ro(
+          "eta", [](const Evaluator_& s) { return to_numpy(s.model.rows->unsorted(s.core.eta())); },
+          "(n,) linear predictor at the mode.", nb::rv_policy::automatic)
+      .def_prop_ro("logdet_L2", [](const Evaluator_& s) { return s.core.logdet(); })
+      .def_prop_ro(
+          "penalized", [](const Evaluator_& s) { return s.constant() + 2 * s.core.penalized(); },
+          "-2 log density of response and modes.")
+      .def("conditional_covariance", &conditional_covariance, nb::arg("factor"),
+           "Covariances (levels, s, s) of the modes given the parameters.")
+      .def("conditional_vcov", &conditional_vcov, "(p, p) covariance of the basis's coefficients for known theta.")
+      .def_prop_ro("n_value", [](const Evaluator_& s) { return s.core.n_value(); })
+      .def_prop_ro("n_gradient", [](const Evaluator_& s) { return s.core.n_gradient(); })
+      .def_prop_ro("n_factor", [](const Evaluator_& s) { return s.core.factorizations(); }, "Factorizations.");
+}

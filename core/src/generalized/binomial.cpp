@@ -1,0 +1,127 @@
+// Binomial responses: y successes of m trials.
+#include <cmath>
+
+#include "generalized/by_row.hpp"
+#include "generalized/special.hpp"
+#include "kernels/instruction_sets.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+double log_choose(double y, double m) { return std::lgamma(m + 1) - std::lgamma(y + 1) - std::lgamma(m - y + 1); }
+
+double shrunken(double y, double m) { return (y + 0.5) / (m + 1); }
+
+// e^-|eta| of every row, and from it scores, weights and their slopes.
+MIXEDMODELS_CLONES void logit_rows(const RowBlock& b, double* a, double* s, double* w, double* t) {
+#pragma omp simd
+  for (int i = 0; i < b.count; ++i) a[i] = special::exponential(-std::abs(b.eta[i]));
+#pragma omp simd
+  for (int i = 0; i < b.count; ++i) {
+    const double q = 1 / (1 + a[i]), small = a[i] * q;
+    const double mu = b.eta[i] > 0 ? q : small, nu = b.eta[i] > 0 ? small : q;
+    const double weight = b.m[i] * (mu * nu);
+    s[i] = b.y[i] * nu - (b.m[i] - b.y[i]) * mu;
+    w[i] = weight;
+    t[i] = weight * (nu - mu);
+  }
+}
+
+class Logit : public Family {
+ public:
+  double rows(const RowBlock& b, const double*, double* s, double* w, double* t) const override {
+    constexpr int kMost = 512;
+    double a[kMost], sum = 0;
+    for (int first = 0; first < b.count; first += kMost) {
+      const int count = std::min(kMost, b.count - first);
+      const RowBlock part{b.y + first, b.m + first, b.eta + first, count};
+      logit_rows(part, a, s + first, w + first, t + first);
+      sum -= softplus_sum(part, a);
+    }
+    return sum;
+  }
+
+  double constant(double y, double m) const override { return m == 1 ? 0 : log_choose(y, m); }
+  double start(double y, double m) const override {
+    const double p = shrunken(y, m);
+    return std::log(p / (1 - p));
+  }
+
+ private:
+  // The sum of y softplus(-eta) + (m - y) softplus(eta). With one trial a row, logarithms are those of products of
+  // eight.
+  static double softplus_sum(const RowBlock& b, const double* a) {
+    double sum = 0;
+    bool single = true;
+    for (int i = 0; i < b.count; ++i) {
+      sum += b.eta[i] > 0 ? (b.m[i] - b.y[i]) * b.eta[i] : -b.y[i] * b.eta[i];
+      single = single && b.m[i] == 1;
+    }
+    int i = 0;
+    for (; single && i + 8 <= b.count; i += 8) {
+      double product = 1;
+      for (int j = 0; j < 8; ++j) product *= 1 + a[i + j];
+      sum += std::log(product);
+    }
+    for (; i < b.count; ++i) sum += b.m[i] * std::log1p(a[i]);
+    return sum;
+  }
+};
+
+// Success and failure have each a probability with a logarithm that has derivatives: those of a link.
+struct Probit {
+  static special::LogDerivatives success(double x) { return special::log_normal_cdf(x); }
+  static special::LogDerivatives failure(double x) {
+    const auto r = special::log_normal_cdf(-x);
+    return {r.l, -r.d1, r.d2, -r.d3};
+  }
+  static double start(double p) {  // the normal quantile, near enough
+    const double z = std::sqrt(-2 * std::log(std::min(p, 1 - p)));
+    const double x = z - (2.30753 + 0.27061 * z) / (1 + z * (0.99229 + 0.04481 * z));
+    return p < 0.5 ? -x : x;
+  }
+};
+
+struct Cloglog {
+  static special::LogDerivatives success(double x) { return special::log_cloglog(x); }
+  static special::LogDerivatives failure(double x) {
+    const double v = std::exp(std::min(x, 700.0));
+    return {-v, -v, -v, -v};
+  }
+  static double start(double p) { return std::log(-std::log1p(-p)); }
+};
+
+template <typename Link>
+struct BinomialKernel {
+  static constexpr int kParameters = 0;
+  static constexpr bool kConcave = true;
+
+  NoParameters at(const double*) const { return {}; }
+  KernelRow row(NoParameters, double y, double m, double x) const {
+    KernelRow out{0, 0, 0, 0};
+    const auto add = [&](double count, const special::LogDerivatives& d) {
+      if (count == 0) return;
+      out.l += count * d.l, out.s += count * d.d1, out.w -= count * d.d2, out.t -= count * d.d3;
+    };
+    add(y, Link::success(x));
+    add(m - y, Link::failure(x));
+    return out;
+  }
+  double expected(NoParameters, double, double m, double x) const {
+    return -m * Link::success(x).d1 * Link::failure(x).d1;
+  }
+  double constant(double y, double m) const { return log_choose(y, m); }
+  double start(double y, double m) const { return Link::start(shrunken(y, m)); }
+};
+
+}  // namespace
+
+MadeFamily make_binomial(const std::string& link) {
+  if (link == "logit") return std::make_unique<Logit>();
+  if (link == "probit") return std::make_unique<ByRow<BinomialKernel<Probit>>>();
+  if (link == "cloglog") return std::make_unique<ByRow<BinomialKernel<Cloglog>>>();
+  return nullptr;
+}
+
+}  // namespace mixedmodels

@@ -1,0 +1,114 @@
+// Counts with the logarithm as the link.
+#include <cmath>
+
+#include "generalized/by_row.hpp"
+#include "generalized/special.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+// In deviance form, which keeps the digits where counts are large.
+struct PoissonKernel {
+  static constexpr int kParameters = 0;
+  static constexpr bool kConcave = true;
+
+  NoParameters at(const double*) const { return {}; }
+  KernelRow row(NoParameters, double y, double m, double x) const {
+    const double mu = std::exp(x);
+    if (!(y > 0)) return {-m * mu, -m * mu, m * mu, m * mu};
+    const double d = x - std::log(y);
+    return {-m * y * special::expm1_minus(d), -m * y * std::expm1(d), m * mu, m * mu};
+  }
+  double expected(NoParameters, double, double m, double x) const { return m * std::exp(x); }
+  double constant(double y, double m) const { return m * special::poisson_saturated(y); }
+  double start(double y, double) const { return std::log(y + 0.1); }
+};
+
+struct TruncatedPoissonKernel {
+  static constexpr int kParameters = 0;
+  static constexpr bool kConcave = true;
+
+  NoParameters at(const double*) const { return {}; }
+  KernelRow row(NoParameters, double y, double m, double x) const {
+    const double v = std::exp(x);
+    const auto d = special::log_cloglog(x);
+    return {m * (y * x - v - d.l), m * (y - v - d.d1), m * (v + d.d2), m * (v + d.d3)};
+  }
+  double expected(NoParameters at, double y, double m, double x) const { return row(at, y, m, x).w; }
+  double constant(double y, double m) const { return -m * std::lgamma(y + 1); }
+  double start(double y, double) const { return std::log(y + 0.1); }
+};
+
+// Variance mu + mu^2 / k; psi = log k. d = eta - psi, p and q the logistic pair at d.
+struct NegativeBinomialKernel {
+  static constexpr int kParameters = 1;
+  static constexpr bool kConcave = true;
+
+  struct At {
+    double psi, k;
+  };
+  At at(const double* psi) const { return {psi[0], std::exp(psi[0])}; }
+  KernelRow row(const At& at, double y, double m, double x) const {
+    const double d = x - at.psi, p = special::expit(d), q = special::expit(-d), w = (y + at.k) * p * q;
+    const double l =
+        special::rising(at.k, y).log + y * at.psi - y * special::softplus(-d) - at.k * special::softplus(d);
+    return {m * l, m * (y * q - at.k * p), m * w, m * w * (q - p)};
+  }
+  double expected(const At& at, double, double m, double x) const { return m * at.k * special::expit(x - at.psi); }
+  ByParameter by_parameter(const At& at, int, double y, double m, double x) const {
+    const double d = x - at.psi, p = special::expit(d), q = special::expit(-d), w = (y + at.k) * p * q;
+    const double l = at.k * (special::rising(at.k, y).d0 - special::softplus(d)) - (y * q - at.k * p);
+    return {m * l, m * (w - at.k * p), m * (at.k * p * q - w * (q - p))};
+  }
+  double constant(double y, double m) const { return -m * std::lgamma(y + 1); }
+  double start(double y, double) const { return std::log(y + 0.1); }
+  std::vector<double> start_parameters(std::int64_t n, const double* y, const double*) const {
+    const Moments of(n, y);
+    return {std::log(std::max(of.mean * of.mean / std::max(of.variance - of.mean, 0.05 * of.mean), 0.1))};
+  }
+};
+
+// Variance mu (1 + alpha); psi = log alpha. R = mu / alpha.
+struct Nb1Kernel {
+  static constexpr int kParameters = 1;
+  static constexpr bool kConcave = false;
+
+  struct At {
+    double psi, log1p_alpha, share;  // alpha / (1 + alpha)
+  };
+  At at(const double* psi) const { return {psi[0], special::softplus(psi[0]), special::expit(psi[0])}; }
+  KernelRow row(const At& at, double y, double m, double x) const {
+    const double R = std::exp(x - at.psi);
+    const auto d = special::rising(R, y);
+    const double e1 = R * (d.d0 - at.log1p_alpha), e2 = e1 + R * R * d.d1,
+                 e3 = e1 + 3 * R * R * d.d1 + R * R * R * d.d2;
+    const double l = d.log + y * (x - at.psi) - (y + R) * at.log1p_alpha + y * at.psi;
+    return {m * l, m * e1, -m * e2, -m * e3};
+  }
+  double expected(const At& at, double, double m, double x) const { return m * std::exp(x - at.log1p_alpha); }
+  ByParameter by_parameter(const At& at, int, double y, double m, double x) const {
+    const double R = std::exp(x - at.psi), e = R * at.share;
+    const KernelRow r = row(at, y, 1, x);
+    return {m * (y - r.s - (y + R) * at.share), m * (r.w - e), m * (e - r.t)};
+  }
+  double constant(double y, double m) const { return -m * std::lgamma(y + 1); }
+  double start(double y, double) const { return std::log(y + 0.1); }
+  std::vector<double> start_parameters(std::int64_t n, const double* y, const double*) const {
+    const Moments of(n, y);
+    return {std::log(std::max(of.variance / std::max(of.mean, 1e-8) - 1, 0.1))};
+  }
+};
+
+}  // namespace
+
+MadeFamily make_counts(const std::string& family, const std::string& link) {
+  if (link != "log") return nullptr;
+  if (family == "poisson") return std::make_unique<ByRow<PoissonKernel>>();
+  if (family == "truncated_poisson") return std::make_unique<ByRow<TruncatedPoissonKernel>>();
+  if (family == "negative_binomial") return std::make_unique<ByRow<NegativeBinomialKernel>>();
+  if (family == "nb1") return std::make_unique<ByRow<Nb1Kernel>>();
+  return nullptr;
+}
+
+}  // namespace mixedmodels

@@ -1,0 +1,33 @@
+#include "generalized/family.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "generalized/by_row.hpp"
+
+namespace mixedmodels {
+
+void Family::expected(const RowBlock& block, const double* psi, double* w) const {
+  std::vector<double> unused(2 * static_cast<std::size_t>(block.count));
+  rows(block, psi, unused.data(), w, unused.data() + block.count);
+}
+
+double Family::by_parameter(const RowBlock& block, const double*, int, double* s, double* w) const {
+  std::fill_n(s, block.count, 0.0);
+  std::fill_n(w, block.count, 0.0);
+  return 0;
+}
+
+std::vector<double> Family::start_parameters(std::int64_t, const double*, const double*) const { return {}; }
+
+std::unique_ptr<const Family> make_family(const std::string& family, const std::string& link) {
+  MadeFamily made;
+  if (family == "binomial") made = make_binomial(link);
+  if (!made) made = make_counts(family, link);
+  if (!made) made = make_positive(family, link);
+  if (!made) made = make_linked(family, link);
+  if (!made) throw std::invalid_argument("There is no family " + family + " with link " + link + ".");
+  return made;
+}
+
+}  // namespace mixedmodels

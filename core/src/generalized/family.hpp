@@ -1,0 +1,46 @@
+// Purpose: log densities of the families in the linear predictor eta, with derivatives to third order; no model in it.
+//
+// For a row with response y, prior weight m (the trials of a binomial response, of which y are successes) and
+// parameters psi of the distribution, on scales without bounds:
+//   l   log density      s = dl/deta      w = -d2l/deta2 (observed weight)      t = dw/deta
+// What of l depends neither on eta nor on psi is kept apart, in deviance form where that keeps digits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace mixedmodels {
+
+struct RowBlock {
+  const double *y, *m, *eta;
+  int count;
+};
+
+class Family {
+ public:
+  virtual ~Family() = default;
+
+  virtual int parameters() const { return 0; }  // length of psi
+  // Whether w is never negative.
+  virtual bool concave() const { return true; }
+
+  // The sum of m l, less `constant`, and s, w, t (each with m in it) of every row. Not finite where eta is impossible.
+  virtual double rows(const RowBlock& block, const double* psi, double* s, double* w, double* t) const = 0;
+  virtual double constant(double y, double m) const = 0;
+  // Expected weights, or positive ones in their place.
+  virtual void expected(const RowBlock& block, const double* psi, double* w) const;
+  // Derivatives by psi_k of the sum of l (returned), of s and of w.
+  virtual double by_parameter(const RowBlock& block, const double* psi, int k, double* s, double* w) const;
+
+  // A linear predictor near the response, and first values of psi.
+  virtual double start(double y, double m) const = 0;
+  virtual std::vector<double> start_parameters(std::int64_t n, const double* y, const double* m) const;
+};
+
+// Families: binomial, poisson, negative_binomial, nb1, gamma, inverse_gaussian, beta, gaussian, truncated_poisson.
+// Throws std::invalid_argument for names that there are not.
+std::unique_ptr<const Family> make_family(const std::string& family, const std::string& link);
+
+}  // namespace mixedmodels

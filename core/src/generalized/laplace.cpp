@@ -1,0 +1,378 @@
+// Values: the mode, with or without the coefficients, by Newton's method.
+#include "generalized/laplace.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/interrupt.hpp"
+#include "kernels/small_dense.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+constexpr int kMostSteps = 100;
+// Newton decrements at which a mode is found: for a value that is asked for, for the first and the last of a search,
+// and where no longer falling means rounding.
+constexpr double kTight = 1e-10, kFirst = 1e-4, kSearch = 1e-9, kRoundingDecrement = 1e-6;
+// No linear predictor moves by more at once, which guards against exp.
+constexpr double kMostChange = 6;
+// Diagonal that X'V^-1X gets where it is not positive definite, as a part of X'WX with weights of 1.
+constexpr double kRidge = 1e-13;
+constexpr double kFarAway = 3;  // predicted decrease beyond which updates say nothing of the pull
+
+}  // namespace
+
+Laplace::Laplace(const GeneralizedModel& model, int nodes, int threads)
+    : source_(model),
+      A_(std::make_shared<CrossProducts>(*model.model.A)),
+      model_(with_products(model.model, A_)),
+      rows_(*model.rows),
+      family_(*model.family),
+      equations_(model_, threads),
+      n_(rows_.n()),
+      m_(model_.m()),
+      p_(A_->p),
+      K_(model.parameters()) {
+  for (const ThetaEntry& e : model_.entries) {
+    const FactorBlock& f = A_->factors[e.factor];
+    const std::int64_t s = f.width;
+    double sum = 0;
+    for (std::int64_t l = 0; l < f.levels; ++l) sum += f.diagonal[l * s * s + e.row * (s + 1)];
+    unit_.push_back(sum > 0 ? std::sqrt(static_cast<double>(A_->n) / sum) : 1.0);
+  }
+  unit_.resize(size(), 1.0);
+  par_.assign(size(), std::numeric_limits<double>::quiet_NaN());
+  gradient_.resize(size());
+  for (auto* v : {&eta_, &s_, &w_, &t_, &step_eta_, &trial_eta_, &work_rows_, &h_}) v->resize(n_);
+  for (auto* v : {&u_, &Zts_, &step_u_, &work_, &v_, &bv_, &d_}) v->resize(A_->q);
+  for (auto* v : {&Xts_, &step_beta_, &pull_}) v->resize(p_);
+  for (auto* v : {&Zts_psi_, &change_psi_, &moved_psi_}) v->resize(static_cast<std::size_t>(K_) * A_->q);
+  Xts_psi_.resize(static_cast<std::size_t>(K_) * p_);
+  own_slopes_ = equations_.lam();
+  if (nodes > 1) quadrature_.emplace(nodes, *A_, rows_, K_);
+}
+
+// -- templates and solves -----------------------------------------------------------------------------------------
+
+void Laplace::set_templates(const double* theta, Templates& lam) const {
+  lam = equations_.lam();
+  for (int e = 0; e < m_; ++e) {
+    const ThetaEntry& entry = model_.entries[e];
+    lam[entry.factor][entry.row + entry.column * A_->factors[entry.factor].width] = theta[e];
+  }
+}
+
+// out = Lambda in, for any squares; out may be in.
+void Laplace::apply_templates(const Templates& lam, const double* in, double* out) const {
+  std::vector<double> level;
+  for (std::size_t f = 0; f < lam.size(); ++f) {
+    const FactorBlock& block = A_->factors[f];
+    const int s = block.width;
+    level.resize(s);
+    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s) {
+      std::fill(level.begin(), level.end(), 0.0);
+      for (int c = 0; c < s; ++c) small::axpy(s, in[at + c], lam[f].data() + c * s, level.data());
+      std::copy(level.begin(), level.end(), out + at);
+    }
+  }
+}
+
+void Laplace::apply_templates_transposed(const Templates& lam, const double* in, double* out) const {
+  std::vector<double> level;
+  for (std::size_t f = 0; f < lam.size(); ++f) {
+    const FactorBlock& block = A_->factors[f];
+    const int s = block.width;
+    level.resize(s);
+    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s) {
+      for (int c = 0; c < s; ++c) level[c] = small::dot(s, lam[f].data() + c * s, in + at);
+      std::copy(level.begin(), level.end(), out + at);
+    }
+  }
+}
+
+// rhs <- M^-1 rhs, in the order of the cross-products.
+void Laplace::solve(std::vector<double>& rhs) {
+  const std::vector<int>& at = model_.symbolic->permuted;
+  std::vector<double> permuted(rhs.size());
+  for (std::size_t i = 0; i < rhs.size(); ++i) permuted[at[i]] = rhs[i];
+  equations_.factor().solve_L(permuted.data(), 1);
+  equations_.factor().solve_Lt(permuted.data(), 1);
+  for (std::size_t i = 0; i < rhs.size(); ++i) rhs[i] = permuted[at[i]];
+}
+
+std::vector<double> Laplace::modes() const {
+  std::vector<double> b(u_.size());
+  apply_templates(equations_.lam(), u_.data(), b.data());
+  return b;
+}
+
+// -- the mode -----------------------------------------------------------------------------------------------------
+
+// The log densities at eta; their scores and weights are left in s_, w_ and t_.
+double Laplace::evaluate_rows(const std::vector<double>& eta) {
+  double sum = 0;
+  in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+    const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta.data() + first,
+                         static_cast<int>(last - first)};
+    sum += family_.rows(block, psi(), s_.data() + first, w_.data() + first, t_.data() + first);
+  });
+  return sum;
+}
+
+double Laplace::merit(double l, const std::vector<double>& u, const double* beta,
+                      const std::vector<double>* pull) const {
+  double sum = 0;
+  for (double x : u) sum += x * x;
+  const double along = pull ? small::dot(p_, pull->data(), beta) : 0.0;
+  return -l + 0.5 * sum + 0.5 * along;
+}
+
+// M at the weights of this point, with expected ones where it is not positive definite.
+bool Laplace::factorize_here() {
+  rows_.renew_random(w_.data(), *A_);
+  ++n_factor_;
+  expected_ = false;
+  if (equations_.factorize(par_.data())) return true;
+  std::vector<double> expected(n_);
+  in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+    const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
+                         static_cast<int>(last - first)};
+    family_.expected(block, psi(), expected.data() + first);
+  });
+  w_ = std::move(expected);
+  rows_.renew_random(w_.data(), *A_);
+  ++n_factor_;
+  expected_ = true;
+  return equations_.factorize(par_.data());
+}
+
+// The step to the solution of the equations here, and its decrement squared; NaN where there is none.
+double Laplace::direction(bool carried, const std::vector<double>& pull) {
+  const int k = A_->k();
+  rows_.sum_random(s_.data(), Zts_.data());
+  apply_templates_transposed(equations_.lam(), Zts_.data(), work_.data());
+  for (std::size_t i = 0; i < u_.size(); ++i) work_[i] -= u_[i];  // the gradient, downhill
+  fixed_ready_ = false;
+  if (!carried) {
+    step_u_ = work_;
+    solve(step_u_);
+    return small::dot(static_cast<int>(u_.size()), work_.data(), step_u_.data());
+  }
+  rows_.renew_fixed(w_.data(), *A_);
+  rows_.sum_fixed(s_.data(), Xts_.data());
+  for (std::size_t i = 0; i < u_.size(); ++i) A_->ZtX[i * k + p_] = Zts_[i];
+  for (int j = 0; j < p_; ++j) A_->XtX[p_ + static_cast<std::size_t>(j) * k] = Xts_[j] - 0.5 * pull[j];
+  equations_.load_fixed();
+  equations_.subtract_from_response(u_.data());
+  equations_.eliminate_fixed();
+  bool reduced = equations_.reduce_fixed();
+  for (double ridge = kRidge; !reduced && ridge < 1e-6; ridge *= 100) {
+    double largest = 0;
+    for (double w : w_) largest = std::max(largest, std::abs(w));
+    for (int j = 0; j < p_; ++j) A_->XtX[static_cast<std::size_t>(j) * (k + 1)] += ridge * (1 + largest);
+    reduced = equations_.reduce_fixed();
+  }
+  if (!reduced) return std::numeric_limits<double>::quiet_NaN();
+  equations_.solve_fixed();
+  equations_.solve_random();
+  step_u_ = equations_.u();
+  step_beta_ = equations_.beta();
+  fixed_ready_ = true;
+  double sum = small::dot(static_cast<int>(u_.size()), work_.data(), step_u_.data());
+  for (int j = 0; j < p_; ++j) sum += (Xts_[j] - 0.5 * pull[j]) * step_beta_[j];
+  return sum;
+}
+
+// Along the step until g has fallen; false where it does not fall, with everything as before.
+bool Laplace::move_along(bool carried, const std::vector<double>& pull, double decrement) {
+  const std::vector<double>* along = carried ? &pull : nullptr;
+  const double before = merit(l_, u_, beta(), along);
+  apply_templates(equations_.lam(), step_u_.data(), work_.data());
+  const std::vector<double> none(p_, 0.0);
+  rows_.predict(work_.data(), carried ? step_beta_.data() : none.data(), false, step_eta_.data());
+  double longest = 0;
+  for (double d : step_eta_) longest = std::max(longest, std::abs(d));
+  double t = longest > kMostChange ? kMostChange / longest : 1.0;
+  const double noise = 1e-14 * (std::abs(before) + static_cast<double>(n_));
+  std::vector<double> u(u_.size()), to(beta(), beta() + p_);
+  for (; t > 1e-10; t *= 0.5) {
+    for (std::int64_t i = 0; i < n_; ++i) trial_eta_[i] = eta_[i] + t * step_eta_[i];
+    for (std::size_t i = 0; i < u.size(); ++i) u[i] = u_[i] + t * step_u_[i];
+    if (carried)
+      for (int j = 0; j < p_; ++j) to[j] = beta()[j] + t * step_beta_[j];
+    const double l = evaluate_rows(trial_eta_), g = merit(l, u, to.data(), along);
+    if (!(g <= before - 1e-4 * t * decrement + noise)) continue;
+    std::swap(eta_, trial_eta_);
+    u_ = u;
+    std::copy(to.begin(), to.end(), beta());
+    l_ = l;
+    return true;
+  }
+  evaluate_rows(eta_);
+  return false;
+}
+
+// From u_ at the parameters of par_; the factor is left at the mode.
+bool Laplace::find_mode(bool carried, const std::vector<double>& pull, double tolerance) {
+  carried = carried && p_ > 0;
+  Templates lam;
+  set_templates(theta(), lam);
+  apply_templates(lam, u_.data(), work_.data());
+  rows_.predict(work_.data(), beta(), true, eta_.data());
+  l_ = evaluate_rows(eta_);
+  if (!std::isfinite(l_)) return false;
+  double before = std::numeric_limits<double>::infinity();
+  for (int step = 0; step < kMostSteps; ++step) {
+    if (!factorize_here()) return false;
+    const double decrement = direction(carried, pull);
+    if (!std::isfinite(decrement)) return false;
+    const bool settled = decrement < kRoundingDecrement * kRoundingDecrement && decrement > 0.25 * before;
+    if (!expected_ && (decrement <= tolerance * tolerance || settled)) {
+      decrement_ = std::sqrt(std::max(decrement, 0.0));
+      tolerance_ = tolerance;
+      return true;
+    }
+    before = decrement;
+    if (!move_along(carried, pull, decrement)) {
+      decrement_ = std::sqrt(std::max(decrement, 0.0));
+      tolerance_ = tolerance;
+      return !expected_ && decrement < 1e-8 * (1 + std::abs(l_));
+    }
+  }
+  return false;
+}
+
+// -- values -------------------------------------------------------------------------------------------------------
+
+ModePoint Laplace::mode_point() const {
+  return {*A_, equations_.lam()[0], u_, eta_, source_.y, source_.m, family_, par_.data() + m_ + p_};
+}
+
+double Laplace::settle(bool found) {
+  stands_ = found;
+  if (!found) return f_ = std::numeric_limits<double>::quiet_NaN();
+  g_ = merit(l_, u_, beta(), nullptr);
+  return f_ = quadrature_ ? quadrature_->value(mode_point()) : 2 * g_ + equations_.logdet_L2();
+}
+
+double Laplace::value(const double* par) {
+  const bool same = stands_ && std::equal(par, par + size(), par_.begin());
+  if (same && tolerance_ <= kTight) return f_;
+  if (!same) {
+    ++n_value_;
+    if (!base_.u.empty()) u_ = base_.u;
+  }
+  stands_ = gradient_ready_ = false;
+  std::copy_n(par, size(), par_.begin());
+  bool found = find_mode(false, pull_, kTight);
+  if (!found) {  // from the middle of the prior
+    std::fill(u_.begin(), u_.end(), 0.0);
+    found = find_mode(false, pull_, kTight);
+  }
+  return settle(found);
+}
+
+double Laplace::rounding() const {
+  return 1e-15 * static_cast<double>(n_) + (tolerance_ > kSearch ? 10 * tolerance_ : 0.0);
+}
+
+double Laplace::advance(double* par, double part) {
+  if (stands_ && std::equal(par, par + size(), par_.begin())) return f_;
+  ++n_value_;
+  stands_ = gradient_ready_ = false;
+  std::copy_n(par, size(), par_.begin());
+  Templates lam;
+  set_templates(theta(), lam);
+  std::vector<double> pull(p_, 0.0);
+  double tolerance = kFirst;
+  if (!base_.u.empty()) {
+    pull = base_.pull;
+    u_ = base_.u;
+    tolerance = kSearch;
+    if (base_.planned && part > 0) {
+      for (int j = 0; j < p_; ++j) pull[j] += part * base_.missed[j];
+      tolerance = base_.tolerance;
+      predict_modes(part, lam);
+    }
+  }
+  const double found = settle(find_mode(true, pull, tolerance));
+  std::copy_n(par_.begin() + m_, p_, par + m_);
+  return found;
+}
+
+double Laplace::part_allowed(const double* others) const {
+  double longest = 0;
+  for (int k = 0; k < K_; ++k) longest = std::max(longest, std::abs(others[p_ + k]));
+  return longest > 2 ? 2 / longest : 1;
+}
+
+void Laplace::foresee(const PlannedStep& step) {
+  base_.lam = equations_.lam();
+  base_.change_lam = step.templates;
+  base_.missed.assign(p_, 0.0);
+  if (step.decrement < kFarAway) std::copy_n(step.missed, p_, base_.missed.begin());
+  base_.tolerance = std::max(kSearch, std::min(kFirst, 1e-2 * step.decrement));
+  base_.planned = true;
+  // du = M^-1 [dLambda'c - Lambda'Z'W(Z dLambda u + X dbeta) + Lambda'Z's_psi dpsi], at the point of the last gradient
+  const int k = A_->k();
+  const std::size_t q = u_.size();
+  std::vector<double> moved(q), product(q);
+  apply_templates(step.templates, u_.data(), moved.data());
+  multiply_products(*A_, moved.data(), product.data(), 1);
+  for (std::size_t i = 0; i < q; ++i) {
+    product[i] = -product[i] - small::dot(p_, A_->ZtX.data() + i * k, step.others);
+    for (int j = 0; j < K_; ++j) product[i] += Zts_psi_[j * q + i] * step.others[p_ + j];
+  }
+  apply_templates_transposed(base_.lam, product.data(), product.data());
+  apply_templates_transposed(step.templates, Zts_.data(), moved.data());
+  for (std::size_t i = 0; i < q; ++i) product[i] += moved[i];
+  solve(product);
+  base_.change_u = std::move(product);
+}
+
+// The modes at a part of the step. b = Lambda u moves evenly where the data are informative: b is predicted and divided
+// by the new template, unless that has changed by more than a half; then u is predicted.
+void Laplace::predict_modes(double part, const Templates& lam) {
+  for (std::size_t f = 0; f < lam.size(); ++f) {
+    const FactorBlock& block = A_->factors[f];
+    const int s = block.width, size = s * s;
+    std::vector<double> square(size), turn(size), ratio(size);
+    for (int i = 0; i < size; ++i) square[i] = base_.lam[f][i] + part * base_.change_lam[f][i];
+    small::rotate_to_lower(s, square.data(), turn.data());
+    bool invertible = true;
+    for (int c = 0; c < s; ++c) {
+      invertible = invertible && lam[f][c * (s + 1)] != 0;
+      if (square[c * (s + 1)] < 0)
+        for (int r = 0; r < s; ++r) turn[r + c * s] = -turn[r + c * s];
+    }
+    // new^-1 old, and how far turn times that is from the identity
+    double far = 0;
+    if (invertible) {
+      for (int c = 0; c < s; ++c)
+        for (int r = 0; r < s; ++r) {
+          double sum = base_.lam[f][r + c * s];
+          for (int i = 0; i < r; ++i) sum -= lam[f][r + i * s] * ratio[i + c * s];
+          ratio[r + c * s] = sum / lam[f][r + r * s];
+        }
+      for (int c = 0; c < s; ++c)
+        for (int r = 0; r < s; ++r) {
+          double sum = r == c ? -1.0 : 0.0;
+          for (int i = 0; i < s; ++i) sum += turn[r + i * s] * ratio[i + c * s];
+          far += sum * sum;
+        }
+    }
+    const bool by_b = invertible && far <= 0.25;
+    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s)
+      for (int r = 0; r < s; ++r) {
+        double sum = 0;
+        for (int i = 0; i < s; ++i) {
+          sum += turn[i + r * s] * base_.u[at + i];
+          sum += part * (by_b ? ratio[r + i * s] : turn[i + r * s]) * base_.change_u[at + i];
+        }
+        u_[at + r] = sum;
+      }
+  }
+}
+
+}  // namespace mixedmodels

@@ -1,0 +1,144 @@
+// Purpose: -2 log-likelihood of a generalized linear mixed model by Laplace's approximation, or by quadrature about its
+// mode, with its exact gradient.
+//
+// eta = offset + X beta + Z Lambda u, u standard normal. With l the log densities, s, w and t their derivatives
+// (family.hpp),
+//   g(u) = -sum l + u'u / 2,   M = Lambda'Z'WZ Lambda + I,   f = 2 g + log |M|   at the mode u of -g.
+// Parameters: theta along the axes, coefficients beta of the basis, psi of the family. A search carries beta: for a
+// step of theta and psi it is solved together with u, for 2 g + a'beta, a the pull of log |M| on beta as the model
+// foresees it. What that leaves of the gradient by beta is in the gradient, and so in the next step. f is without the
+// constant parts of the log densities, so that these cost no digits.
+#pragma once
+
+#include <limits>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "criterion/objective.hpp"
+#include "generalized/family.hpp"
+#include "generalized/quadrature.hpp"
+#include "generalized/weighted_rows.hpp"
+
+namespace mixedmodels {
+
+// A generalized model: its rows, its family, and the analysis of its cross-products.
+struct GeneralizedModel {
+  Model model;  // its cross-products are those of prior weights; every evaluator has its own
+  std::shared_ptr<const WeightedRows> rows;
+  std::shared_ptr<const Family> family;
+  std::vector<double> y, m;  // in the order of `rows`
+  double constant = 0;       // sum of the parts of the log density that depend on no parameter
+
+  int parameters() const { return family->parameters(); }
+};
+
+class Laplace : public Objective {
+ public:
+  // `nodes` of quadrature for each dimension; 1 for Laplace's approximation.
+  explicit Laplace(const GeneralizedModel& model, int nodes = 1, int threads = 1);
+  Laplace(const Laplace&) = delete;
+  Laplace& operator=(const Laplace&) = delete;
+
+  const Equations& equations() const override { return equations_; }
+  const std::vector<ThetaEntry>& entries() const override { return model_.entries; }
+  int more() const override { return p_ + K_; }
+  const std::vector<double>& unit() const override { return unit_; }
+  double value(const double* par) override;
+  void gradient(double* out) override;
+  double rounding() const override;
+  int n_value() const override { return n_value_; }
+  int n_gradient() const override { return n_gradient_; }
+  void reset_counts() override { n_value_ = n_gradient_ = 0; }
+
+  Scores scores() const override { return {Zts_, 1, std::numeric_limits<double>::infinity()}; }
+  void slope_block(const EffectsBlock& block, double* out) const override;
+  void model_of_others(double* out) override;
+  void cross_block(int other, const EffectsBlock& block, double* out) const override;
+  double part_allowed(const double* others) const override;
+  bool foresees() const override { return true; }
+  void foresee(const PlannedStep& step) override;
+  double advance(double* par, double part) override;
+
+  // Where a search begins: the model without random effects, and variances by moments of its scores.
+  std::vector<double> start();
+
+  // Second derivatives by theta, beta and psi, from central differences of the gradient. Leaves the point.
+  std::vector<double> hessian(const std::vector<double>& par);
+
+  // Covariance of the coefficients of the basis for known theta and psi: (X'V^-1X)^-1, p x p.
+  std::vector<double> conditional_vcov();
+
+  const GeneralizedModel& generalized() const { return source_; }
+  int p() const { return p_; }
+  int parameters() const { return K_; }
+  const std::vector<double>& parameters_at() const { return par_; }
+  const std::vector<double>& u() const { return u_; }
+  const std::vector<double>& eta() const { return eta_; }  // in the order of the rows
+  std::vector<double> modes() const;                       // Lambda u, along the axes
+  double penalized() const { return g_; }
+  double logdet() const { return equations_.logdet_L2(); }
+  int factorizations() const { return n_factor_; }
+  Equations& equations() { return equations_; }
+
+ private:
+  // What a step goes from: the point of the last gradient.
+  struct Base {
+    std::vector<double> u, change_u;  // the modes there, and how they move along a step
+    Templates lam, change_lam;        // likewise of the templates
+    std::vector<double> pull, missed;
+    double tolerance;
+    bool planned = false;
+  };
+
+  double* theta() { return par_.data(); }
+  double* beta() { return par_.data() + m_; }
+  double* psi() { return par_.data() + m_ + p_; }
+
+  void apply_templates(const Templates& lam, const double* in, double* out) const;
+  void apply_templates_transposed(const Templates& lam, const double* in, double* out) const;
+  void solve(std::vector<double>& rhs);
+  double evaluate_rows(const std::vector<double>& eta);
+  bool factorize_here();
+  bool find_mode(bool carried, const std::vector<double>& pull, double tolerance);
+  double direction(bool carried, const std::vector<double>& pull);
+  bool move_along(bool carried, const std::vector<double>& pull, double decrement);
+  double merit(double l, const std::vector<double>& u, const double* beta, const std::vector<double>* pull) const;
+  double settle(bool found);
+  ModePoint mode_point() const;
+  void sum_templates();
+  void ensure_fixed();
+  void predict_modes(double part, const Templates& lam);
+  void find_leverages();
+  void find_parameter_slopes();
+  double parameter_curvature(int i, int j);
+  void set_templates(const double* theta, Templates& lam) const;
+  void fit_without_random_effects();
+  double parameter_step(double* psi);
+
+  const GeneralizedModel& source_;
+  std::shared_ptr<CrossProducts> A_;
+  Model model_;
+  const WeightedRows& rows_;
+  const Family& family_;
+  Equations equations_;
+  std::int64_t n_;
+  int m_, p_, K_;
+  std::vector<double> unit_, par_, u_, eta_, s_, w_, t_;
+  std::vector<double> Zts_, Xts_;  // scores summed
+  std::vector<double> step_u_, step_beta_, step_eta_, trial_eta_, work_, work_rows_;
+  std::vector<double> h_, v_, bv_, d_, pull_;  // of the gradient: leverages, M^-1 Lambda'Z'r, Lambda v, Z'rho, X'rho
+  std::vector<double> Zts_psi_, Xts_psi_, change_psi_,
+      moved_psi_;                                // K x q, K x p; M^-1 Lambda'Z's_psi, and Z's as u follows
+  std::vector<std::vector<double>> own_slopes_;  // by factor, s x s: traces less the scores times the modes
+  std::optional<Quadrature> quadrature_;
+  Base base_;
+  double l_ = 0, g_ = 0, decrement_ = 0, tolerance_ = 0, f_ = std::numeric_limits<double>::quiet_NaN();
+  bool expected_ = false;     // the factor is that of expected weights
+  bool fixed_ready_ = false;  // RZX and RX are those of this point
+  bool gradient_ready_ = false, stands_ = false;
+  std::vector<double> gradient_;
+  int n_value_ = 0, n_gradient_ = 0, n_factor_ = 0;
+};
+
+}  // namespace mixedmodels

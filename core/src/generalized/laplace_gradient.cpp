@@ -1,0 +1,338 @@
+// The exact gradient of Laplace's approximation, and the model of its Hessian.
+//
+// With row leverages h = z'Lambda M^-1 Lambda'z and r = t h, v = M^-1 Lambda'Z'r and rho = r - w (Z Lambda v):
+//   df/dbeta      = X'(rho - 2 s)
+//   df/dLambda_rc = 2 [M^-1 Lambda'Z'WZ]_cr + c_r (v_c - 2 u_c) + d_r u_c, over the levels, c = Z's, d = Z'rho
+//   df/dpsi       = sum of -2 dl/dpsi + h dw/dpsi, and v'Lambda'Z'(ds/dpsi)
+// References: Wood (2011), JRSS B 73; Wood, Pya and Saefken (2016), JASA 111.
+#include <algorithm>
+#include <cmath>
+
+#include "criterion/differences.hpp"
+#include "generalized/laplace.hpp"
+#include "kernels/blas.hpp"
+#include "kernels/eigen.hpp"
+#include "kernels/interrupt.hpp"
+#include "kernels/small_dense.hpp"
+#include "search/coordinates.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+// A rotation of the template moves the nodes, so that with few of them the sum depends on it. The criterion is that of
+// the triangular template; its slope S along a rotation is zero: Lambda'S is symmetric. That gives S above the
+// diagonal.
+void without_rotations(const double* lam, int lead, int w, double* S) {
+  for (int c = 1; c < w; ++c)
+    for (int r = c - 1; r >= 0; --r) {
+      const double pivot = lam[r + r * lead];
+      if (pivot == 0) continue;
+      double sum = 0;
+      for (int i = c; i < w; ++i) sum += lam[i + c * lead] * S[i + r * w];
+      for (int i = r + 1; i < w; ++i) sum -= lam[i + r * lead] * S[i + c * w];
+      S[r + c * w] = sum / pivot;
+    }
+}
+
+}  // namespace
+
+void Laplace::find_leverages() {
+  const Symbolic& S = *model_.symbolic;
+  const double* inverse = equations_.factor().inverse().data();
+  std::vector<std::vector<double>> levels, pairs;
+  for (std::size_t f = 0; f < A_->factors.size(); ++f) {
+    levels.emplace_back(A_->factors[f].diagonal.size());
+    if (A_->factors[f].width > 1) {
+      equations_.conditional_covariance(static_cast<int>(f), levels.back().data());
+      continue;
+    }
+    const double square = equations_.lam()[f][0] * equations_.lam()[f][0];
+    for (std::int32_t l = 0; l < A_->factors[f].levels; ++l)
+      levels.back()[l] = square * inverse[S.diagonal_at[A_->factors[f].first_node + l]];
+  }
+  for (std::size_t t = 0; t < A_->pairs.size(); ++t) {
+    const PairBlock& pair = A_->pairs[t];
+    const FactorBlock &a = A_->factors[pair.a], &b = A_->factors[pair.b];
+    const int sa = a.width, sb = b.width;
+    const double *lam_a = equations_.lam()[pair.a].data(), *lam_b = equations_.lam()[pair.b].data();
+    pairs.emplace_back(pair.values.size());
+    std::vector<double> z(static_cast<std::size_t>(sa) * sb), half(z.size());
+    InterruptMeter meter;
+    for (std::int32_t l = 0; l < a.levels; ++l)
+      for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
+        meter.count(sa * sb * (sa + sb));
+        const std::int64_t at = S.pair_at[t][e];
+        const double* stored = inverse + (at < 0 ? ~at : at);
+        double* out = pairs.back().data() + e * sa * sb;
+        if (sa * sb == 1) {
+          *out = *lam_a * *lam_b * *stored;
+          continue;
+        }
+        const std::int64_t lead = at < 0 ? S.leading[b.first_node + pair.level_b[e]] : S.leading[a.first_node + l];
+        for (int c = 0; c < sa; ++c)
+          for (int r = 0; r < sb; ++r) z[r + c * sb] = at < 0 ? stored[c + r * lead] : stored[r + c * lead];
+        for (int c = 0; c < sa; ++c)  // lam_b z lam_a'
+          for (int r = 0; r < sb; ++r) {
+            double sum = 0;
+            for (int i = 0; i <= r; ++i) sum += lam_b[r + i * sb] * z[i + c * sb];
+            half[r + c * sb] = sum;
+          }
+        for (int c = 0; c < sa; ++c)
+          for (int r = 0; r < sb; ++r) {
+            double sum = 0;
+            for (int i = 0; i <= c; ++i) sum += half[r + i * sb] * lam_a[c + i * sa];
+            out[r + c * sb] = sum;
+          }
+      }
+  }
+  rows_.quadratic(levels, pairs, h_.data());
+}
+
+// Of psi: the gradient, and Z's and X's by it.
+void Laplace::find_parameter_slopes() {
+  std::vector<double> s(n_), w(n_);
+  for (int k = 0; k < K_; ++k) {
+    double l = 0, trace = 0;
+    in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+      const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
+                           static_cast<int>(last - first)};
+      l += family_.by_parameter(block, psi(), k, s.data() + first, w.data() + first);
+    });
+    for (std::int64_t i = 0; i < n_; ++i) trace += h_[i] * w[i];
+    double* sums = Zts_psi_.data() + static_cast<std::size_t>(k) * u_.size();
+    rows_.sum_random(s.data(), sums);
+    rows_.sum_fixed(s.data(), Xts_psi_.data() + static_cast<std::size_t>(k) * p_);
+    if (quadrature_) l = quadrature_->parameter()[k];
+    gradient_[m_ + p_ + k] = -2 * l + trace + small::dot(static_cast<int>(u_.size()), bv_.data(), sums);
+  }
+}
+
+void Laplace::gradient(double* out) {
+  if (!gradient_ready_) {
+    ++n_gradient_;
+    if (!stands_) {
+      std::fill(gradient_.begin(), gradient_.end(), std::numeric_limits<double>::quiet_NaN());
+      std::copy(gradient_.begin(), gradient_.end(), out);
+      return;
+    }
+    if (!fixed_ready_) {
+      rows_.renew_fixed(w_.data(), *A_);
+      rows_.sum_fixed(s_.data(), Xts_.data());
+    }
+    equations_.ensure_inverse();
+    equations_.sum_trace_blocks();
+    sum_templates();
+    const int k = A_->k();
+    const std::size_t q = u_.size();
+    std::vector<double>& r = work_rows_;
+    for (std::int64_t i = 0; i < n_; ++i) r[i] = t_[i] * h_[i];
+    rows_.sum_random(r.data(), d_.data());
+    rows_.sum_fixed(r.data(), pull_.data());
+    apply_templates_transposed(equations_.lam(), d_.data(), v_.data());
+    if (quadrature_)
+      for (std::size_t i = 0; i < q; ++i) v_[i] += 2 * quadrature_->slope()[i];
+    solve(v_);
+    apply_templates(equations_.lam(), v_.data(), bv_.data());
+    multiply_products(*A_, bv_.data(), work_.data(), 1);
+    for (std::size_t i = 0; i < q; ++i) {
+      d_[i] -= work_[i];
+      small::axpy(p_, -bv_[i], A_->ZtX.data() + i * k, pull_.data());
+    }
+    if (quadrature_) {  // the mean score in the place of that at the mode
+      std::vector<double> mean(p_);
+      rows_.sum_fixed(quadrature_->score().data(), mean.data());
+      for (int j = 0; j < p_; ++j) pull_[j] -= 2 * (mean[j] - Xts_[j]);
+    }
+    for (int e = 0; e < m_; ++e) {
+      const ThetaEntry& entry = model_.entries[e];
+      const FactorBlock& f = A_->factors[entry.factor];
+      double sum = 0;
+      for (std::int64_t at = f.offset; at < f.offset + std::int64_t{f.levels} * f.width; at += f.width)
+        sum += Zts_[at + entry.row] * v_[at + entry.column] + d_[at + entry.row] * u_[at + entry.column];
+      gradient_[e] = 2 * own_slopes_[entry.factor][entry.row + entry.column * f.width] + sum;
+    }
+    for (int j = 0; j < p_; ++j) gradient_[m_ + j] = pull_[j] - 2 * Xts_[j];
+    find_parameter_slopes();
+    base_.u = u_;
+    base_.pull = pull_;
+    base_.planned = false;
+    gradient_ready_ = true;
+  }
+  std::copy(gradient_.begin(), gradient_.end(), out);
+}
+
+// Leverages, and by factor the traces less the scores times the modes, or what stands for these by quadrature.
+void Laplace::sum_templates() {
+  if (quadrature_) {
+    quadrature_->find_means(mode_point());
+    h_ = quadrature_->leverage();
+    own_slopes_[0] = quadrature_->templates();
+    return;
+  }
+  find_leverages();
+  for (std::size_t f = 0; f < own_slopes_.size(); ++f) {
+    const FactorBlock& block = A_->factors[f];
+    const int s = block.width;
+    std::vector<double>& out = own_slopes_[f];
+    std::fill(out.begin(), out.end(), 0.0);
+    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s)
+      for (int c = 0; c < s; ++c) small::axpy(s, -u_[at + c], Zts_.data() + at, out.data() + c * s);
+    for (int c = 0; c < s; ++c)
+      for (int r = 0; r < s; ++r) out[r + c * s] += equations_.trace_sums()[f][c + r * s];
+  }
+}
+
+void Laplace::slope_block(const EffectsBlock& b, double* out) const {
+  const FactorBlock& block = A_->factors[b.factor];
+  const int s = block.width, w = b.width;
+  for (int c = 0; c < w; ++c) std::copy_n(own_slopes_[b.factor].data() + b.first + (b.first + c) * s, w, out + c * w);
+  for (std::int64_t at = block.offset + b.first; at < block.offset + std::int64_t{block.levels} * s; at += s)
+    for (int c = 0; c < w; ++c) {
+      small::axpy(w, 0.5 * v_[at + c], Zts_.data() + at, out + c * w);
+      small::axpy(w, 0.5 * u_[at + c], d_.data() + at, out + c * w);
+    }
+  if (quadrature_) without_rotations(equations_.lam()[b.factor].data() + b.first * (s + 1), s, w, out);
+}
+
+void Laplace::ensure_fixed() {
+  if (fixed_ready_) return;
+  equations_.load_fixed();
+  equations_.eliminate_fixed();
+  double ridge = 1e-13;
+  while (!equations_.reduce_fixed() && ridge < 1e-4) {
+    for (int j = 0; j < p_; ++j) A_->XtX[static_cast<std::size_t>(j) * (A_->k() + 1)] += ridge;
+    ridge *= 100;
+  }
+  fixed_ready_ = true;
+}
+
+// d2 l / dpsi_i dpsi_j, by differences.
+double Laplace::parameter_curvature(int i, int j) {
+  constexpr double kStep = 1e-5;
+  std::vector<double> at(psi(), psi() + K_), s(n_), w(n_);
+  double sums[2];
+  for (int side : {0, 1}) {
+    at[j] = psi()[j] + (side == 0 ? kStep : -kStep);
+    sums[side] = 0;
+    in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+      const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
+                           static_cast<int>(last - first)};
+      sums[side] += family_.by_parameter(block, at.data(), i, s.data() + first, w.data() + first);
+    });
+  }
+  return (sums[0] - sums[1]) / (2 * kStep);
+}
+
+// Second derivatives of 2 g, the mode following: 2 X'V^-1X by beta, and likewise by psi.
+void Laplace::model_of_others(double* out) {
+  const int k = A_->k(), E = p_ + K_;
+  const std::size_t q = u_.size();
+  ensure_fixed();
+  equations_.renew_ZtViX();
+  const std::vector<double>& RX = equations_.RX();
+  std::fill_n(out, E * E, 0.0);
+  for (int c = 0; c < p_; ++c)
+    for (int r = c; r < p_; ++r) {
+      double sum = 0;
+      for (int i = 0; i <= c; ++i)
+        sum += RX[r + i * static_cast<std::size_t>(k)] * RX[c + i * static_cast<std::size_t>(k)];
+      out[r + c * E] = out[c + r * E] = 2 * sum;
+    }
+  std::vector<double> du(q), b(q), product(q), own(static_cast<std::size_t>(K_) * K_);
+  for (int a = 0; a < K_; ++a) {
+    const double* sums = Zts_psi_.data() + a * q;
+    apply_templates_transposed(equations_.lam(), sums, du.data());
+    solve(du);
+    apply_templates(equations_.lam(), du.data(), b.data());
+    multiply_products(*A_, b.data(), product.data(), 1);
+    for (std::size_t i = 0; i < q; ++i) {
+      change_psi_[a * q + i] = du[i];
+      moved_psi_[a * q + i] = sums[i] - product[i];
+    }
+    for (int j = 0; j < p_; ++j) {
+      double sum = Xts_psi_[a * static_cast<std::size_t>(p_) + j];
+      for (std::size_t i = 0; i < q; ++i) sum -= A_->ZtX[i * k + j] * b[i];
+      out[j + (p_ + a) * E] = out[p_ + a + j * E] = -2 * sum;
+    }
+    for (int c = 0; c < K_; ++c)
+      own[a + c * K_] =
+          -2 * (parameter_curvature(a, c) + small::dot(static_cast<int>(q), b.data(), Zts_psi_.data() + c * q));
+  }
+  if (K_ == 0) return;
+  std::vector<double> values, vectors, symmetric(own);
+  double largest = 0;
+  for (int c = 0; c < K_; ++c)
+    for (int r = 0; r < K_; ++r) symmetric[r + c * K_] = 0.5 * (own[r + c * K_] + own[c + r * K_]);
+  symmetric_eigen(K_, symmetric, values, vectors);
+  for (double value : values) largest = std::max(largest, std::abs(value));
+  for (int i = 0; i < K_; ++i) {
+    const double size = std::max(std::abs(values[i]), 1e-3 * largest + 1e-8);
+    for (int c = 0; c < K_; ++c)
+      for (int r = 0; r < K_; ++r) out[p_ + r + (p_ + c) * E] += size * vectors[r + i * K_] * vectors[c + i * K_];
+  }
+}
+
+void Laplace::cross_block(int other, const EffectsBlock& b, double* out) const {
+  const FactorBlock& block = A_->factors[b.factor];
+  const int s = block.width, w = b.width;
+  const std::size_t q = u_.size();
+  std::fill_n(out, w * w, 0.0);
+  for (std::int64_t at = block.offset + b.first; at < block.offset + std::int64_t{block.levels} * s; at += s)
+    for (int c = 0; c < w; ++c)
+      for (int r = 0; r < w; ++r) {
+        const double* score = Zts_.data() + at + r;
+        if (other < p_)
+          out[r + c * w] +=
+              equations_.K()[(at + c) * p_ + other] * *score + u_[at + c] * equations_.ZtViX()[(at + r) * p_ + other];
+        else
+          out[r + c * w] -=
+              change_psi_[(other - p_) * q + at + c] * *score + moved_psi_[(other - p_) * q + at + r] * u_[at + c];
+      }
+}
+
+std::vector<double> Laplace::conditional_vcov() {
+  const int p = p_, k = A_->k();
+  if (!fixed_ready_) rows_.renew_fixed(w_.data(), *A_);
+  ensure_fixed();
+  std::vector<double> root(static_cast<std::size_t>(p) * p, 0.0), out(root.size());
+  for (int i = 0; i < p; ++i) root[i * (static_cast<std::size_t>(p) + 1)] = 1;
+  if (p == 0) return out;
+  blas::trsm('L', 'L', 'N', p, p, equations_.RX().data(), k, root.data(), p);
+  blas::gemm('T', 'N', p, p, p, 1.0, root.data(), p, root.data(), p, 0.0, out.data(), p);
+  return out;
+}
+
+// Steps are small parts of what is about a conditional standard error.
+std::vector<double> Laplace::hessian(const std::vector<double>& par) {
+  constexpr double kStep = 1e-3;
+  const int N = size();
+  value(par.data());
+  std::vector<double> at(gradient_.size()), steps;
+  gradient(at.data());
+  Coordinates coordinates(*A_, model_.entries);
+  const auto n = static_cast<std::size_t>(coordinates.size());
+  std::vector<double> x(n), scored(n * n), others(static_cast<std::size_t>(p_ + K_) * (p_ + K_));
+  coordinates.from_theta(par.data(), x.data());
+  coordinates.hessian(*this, x.data(), false, scored.data());
+  scored = coordinates.to_theta_hessian(scored);
+  model_of_others(others.data());
+  double largest = 0;
+  for (int e = 0; e < m_; ++e) largest = std::max(largest, scored[e * (static_cast<std::size_t>(m_) + 1)]);
+  for (int e = 0; e < m_; ++e)
+    steps.push_back(kStep /
+                    std::sqrt(std::max(scored[e * (static_cast<std::size_t>(m_) + 1)], 1e-4 * largest + 1e-12)));
+  for (int j = 0; j < p_ + K_; ++j)
+    steps.push_back(kStep / std::sqrt(std::max(others[j * (static_cast<std::size_t>(p_ + K_) + 1)], 1e-6)));
+  const std::vector<double> u = u_;
+  return difference_hessian(
+      [&](const std::vector<double>& there, std::vector<double>& out) {
+        base_.u = u;
+        value(there.data());
+        out.resize(N);
+        gradient(out.data());
+      },
+      par, steps, {});
+}
+
+}  // namespace mixedmodels

@@ -1,0 +1,140 @@
+// Where a search begins: the model without random effects by iteratively reweighted least squares, and variances of the
+// random effects by moments of its scores.
+#include <algorithm>
+#include <cmath>
+
+#include "generalized/laplace.hpp"
+#include "kernels/blas.hpp"
+#include "kernels/eigen.hpp"
+#include "kernels/interrupt.hpp"
+#include "kernels/small_dense.hpp"
+
+namespace mixedmodels {
+
+namespace {
+
+constexpr int kMostSteps = 60;
+constexpr double kLargestStart = 3;
+
+}  // namespace
+
+// A step of psi from the slopes of the log density at eta_; returns the largest slope.
+double Laplace::parameter_step(double* at) {
+  std::vector<double> s(n_), w(n_), slope(K_), curvature(static_cast<std::size_t>(K_) * K_), values, vectors;
+  double largest = 0;
+  for (int k = 0; k < K_; ++k) {
+    in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+      const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
+                           static_cast<int>(last - first)};
+      slope[k] += family_.by_parameter(block, at, k, s.data() + first, w.data() + first);
+    });
+    largest = std::max(largest, std::abs(slope[k]));
+  }
+  for (int i = 0; i < K_; ++i)
+    for (int j = 0; j < K_; ++j) curvature[i + j * K_] = -0.5 * (parameter_curvature(i, j) + parameter_curvature(j, i));
+  symmetric_eigen(K_, curvature, values, vectors);
+  double top = 1e-12;
+  for (double value : values) top = std::max(top, 1e-3 * std::abs(value));
+  for (int i = 0; i < K_; ++i) {
+    double along = 0;
+    for (int k = 0; k < K_; ++k) along += vectors[k + i * K_] * slope[k];
+    along /= std::max(std::abs(values[i]), top);
+    for (int k = 0; k < K_; ++k) at[k] += vectors[k + i * K_] * std::clamp(along, -1.0, 1.0);
+  }
+  return largest;
+}
+
+void Laplace::fit_without_random_effects() {
+  const int k = A_->k();
+  const std::vector<double> none(u_.size(), 0.0),
+      first_psi = family_.start_parameters(n_, source_.y.data(), source_.m.data());
+  std::copy(first_psi.begin(), first_psi.end(), psi());
+  // X'mX is the identity
+  std::vector<double> offset(n_), beta_none(p_, 0.0), start(n_);
+  rows_.predict(none.data(), beta_none.data(), true, offset.data());
+  for (std::int64_t i = 0; i < n_; ++i)
+    start[i] = source_.m[i] * (family_.start(source_.y[i], source_.m[i]) - offset[i]);
+  rows_.sum_fixed(start.data(), beta());
+  rows_.predict(none.data(), beta(), true, eta_.data());
+  l_ = evaluate_rows(eta_);
+  std::vector<double> step(p_), to(p_);
+  for (int round = 0; round < kMostSteps; ++round) {
+    if (!family_.concave())
+      in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+        const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
+                             static_cast<int>(last - first)};
+        family_.expected(block, psi(), w_.data() + first);
+      });
+    double largest = 0, moved = 0;
+    for (double w : w_) largest = std::max(largest, w);
+    for (double& w : w_) w = std::max(w, 1e-10 * largest);
+    rows_.renew_fixed_squares(w_.data(), *A_);
+    rows_.sum_fixed(s_.data(), step.data());
+    std::vector<double> square(A_->XtX);
+    for (int j = 0; j < p_; ++j) square[j * (static_cast<std::size_t>(k) + 1)] += 1e-12 * (1 + largest);
+    if (p_ > 0 && blas::potrf('L', p_, square.data(), k)) {
+      blas::trsm('L', 'L', 'N', p_, 1, square.data(), k, step.data(), p_);
+      double decrement = small::dot(p_, step.data(), step.data());
+      blas::trsm('L', 'L', 'T', p_, 1, square.data(), k, step.data(), p_);
+      rows_.predict(none.data(), step.data(), false, step_eta_.data());
+      for (double d : step_eta_) moved = std::max(moved, std::abs(d));
+      for (double t = moved > 6 ? 6 / moved : 1; t > 1e-8; t *= 0.5) {
+        for (std::int64_t i = 0; i < n_; ++i) trial_eta_[i] = eta_[i] + t * step_eta_[i];
+        const double l = evaluate_rows(trial_eta_);
+        if (!(l >= l_ - 1e-12 * (std::abs(l_) + static_cast<double>(n_)))) continue;
+        std::swap(eta_, trial_eta_);
+        small::axpy(p_, t, step.data(), beta());
+        l_ = l;
+        break;
+      }
+      moved = decrement;
+    }
+    double slope = 0;
+    if (K_ > 0) {
+      slope = parameter_step(psi());
+      l_ = evaluate_rows(eta_);
+    }
+    if (moved < 1e-6 && slope < 1e-3 * std::sqrt(static_cast<double>(n_))) break;
+  }
+  evaluate_rows(eta_);
+}
+
+std::vector<double> Laplace::start() {
+  stands_ = gradient_ready_ = fixed_ready_ = false;
+  base_ = {};
+  std::fill(par_.begin(), par_.end(), 0.0);
+  std::fill(u_.begin(), u_.end(), 0.0);
+  fit_without_random_effects();
+  if (!family_.concave())
+    in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+      const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
+                           static_cast<int>(last - first)};
+      family_.expected(block, psi(), w_.data() + first);
+    });
+  for (double& w : w_) w = std::max(w, 1e-12);
+  rows_.renew_random(w_.data(), *A_);
+  rows_.sum_random(s_.data(), Zts_.data());
+  std::vector<double> out(par_);
+  for (int e = 0; e < m_; ++e) {
+    const auto [factor, row, column] = model_.entries[e];
+    if (row != column) continue;
+    const FactorBlock& block = A_->factors[factor];
+    const std::int64_t s = block.width;
+    double variance = 0, mean = 0;
+    for (int round = 0; round < 3; ++round) {
+      double upper = 0, lower = 0;
+      mean = 0;
+      for (std::int64_t l = 0; l < block.levels; ++l) {
+        const double A = block.diagonal[l * s * s + row * (s + 1)], S = Zts_[block.offset + l * s + row];
+        const double weight = 1 / ((1 + variance * A) * (1 + variance * A));
+        upper += (S * S - A) * weight, lower += A * A * weight, mean += A / block.levels;
+      }
+      variance = lower > 0 ? std::max(upper / lower, 0.0) : 0.0;
+    }
+    out[e] = std::min(kLargestStart, std::sqrt(std::max(variance, 0.01 / (mean + 1e-300))));
+  }
+  std::fill(par_.begin(), par_.end(), std::numeric_limits<double>::quiet_NaN());
+  return out;
+}
+
+}  // namespace mixedmodels

@@ -1,0 +1,297 @@
+"""-2 log-likelihood of a generalized linear mixed model, by Laplace's approximation or quadrature.
+
+Parameters of the search are theta along the axes, coefficients of the orthogonal basis, and the
+family's own. Users know theta of the columns of Z, the coefficients, and the same last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mixedmodels import _core
+from mixedmodels._core import Analysis, GeneralizedEvaluator
+from mixedmodels.arrays import FloatArray
+from mixedmodels.covariance import Templates
+from mixedmodels.criterion.base import Found, SearchSettings
+from mixedmodels.criterion.workspace import EvaluatorWorkspace
+from mixedmodels.errors import MixedModelsError
+
+# Decrease that the model of the search predicts where it ends; steps kept for its updates.
+_DECREMENT, _REMEMBERED = 1e-10, 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Responses:
+    """What a generalized model takes of its rows beside the cross-products.
+
+    Attributes:
+        family: Name of the family.
+        link: Name of its link.
+        y: (n,) responses; successes of trials.
+        m: (n,) prior weights; trials.
+        offset: (n,), or None.
+        coefficients: (p,) names of the coefficients kept.
+        parameters: Names of the family's own parameters.
+        nodes: Nodes of quadrature for each random effect of a level; 1 for Laplace's approximation.
+    """
+
+    family: str
+    link: str
+    y: FloatArray
+    m: FloatArray
+    offset: FloatArray | None
+    coefficients: tuple[str, ...]
+    parameters: tuple[str, ...]
+    nodes: int = 1
+
+
+class GeneralizedWorkspace(EvaluatorWorkspace[GeneralizedEvaluator]):
+    """The workspace of a generalized model."""
+
+    def __init__(
+        self, analysis: Analysis, templates: Templates, responses: Responses, threads: int = 1
+    ) -> None:
+        self.responses = responses
+        super().__init__(analysis, templates, threads)
+
+    def _new_evaluator(self) -> GeneralizedEvaluator:
+        of = self.responses
+        return GeneralizedEvaluator(
+            self.analysis,
+            self.templates.core_entries,
+            of.family,
+            of.link,
+            of.y,
+            of.m,
+            of.offset,
+            of.nodes,
+            self.threads,
+        )
+
+
+class LaplacePoint:
+    """The criterion at one point; to be read inside the `with` of `LaplaceCriterion.at` only."""
+
+    __slots__ = ("_workspace", "par", "value")
+
+    def __init__(self, workspace: GeneralizedWorkspace, par: FloatArray) -> None:
+        self._workspace = workspace
+        self.par = par
+        self.value = self._evaluator.value(par)
+        workspace.stands_at = self
+
+    @property
+    def _evaluator(self) -> GeneralizedEvaluator:
+        return self._workspace.evaluator
+
+    def _standing(self) -> GeneralizedEvaluator:
+        if self._workspace.stands_at is not self:
+            self._evaluator.value(self.par)
+            self._workspace.stands_at = self
+        return self._evaluator
+
+    def gradient(self) -> FloatArray:
+        """(m + p + k,) exact gradient."""
+        return self._standing().gradient()
+
+    def hessian(self) -> FloatArray:
+        """(m + p + k, m + p + k) second derivatives, from differences of the gradient."""
+        self._workspace.stands_at = None
+        return self._evaluator.hessian(self.par)
+
+    @property
+    def u(self) -> FloatArray:
+        """(q,) conditional modes on the spherical scale, core order."""
+        return self._standing().u
+
+    @property
+    def b(self) -> FloatArray:
+        """(q,) conditional modes on the scale of the predictor, core order."""
+        return self._standing().b
+
+    @property
+    def eta(self) -> FloatArray:
+        """(n,) linear predictor at the modes."""
+        return self._standing().eta
+
+    @property
+    def logdet_L2(self) -> float:
+        """log|L|^2."""
+        return self._standing().logdet_L2
+
+    @property
+    def penalized(self) -> float:
+        """-2 log density of the response given the modes, plus u'u."""
+        return self._standing().penalized
+
+    def conditional_covariance(self) -> tuple[FloatArray, ...]:
+        """Per group (levels, S, S): covariance of the random effects given the parameters."""
+        core = self._standing()
+        groups = range(len(self._workspace.templates.group_names))
+        return tuple(core.conditional_covariance(group) for group in groups)
+
+    def fixed_covariance(self) -> FloatArray:
+        """(p, p) covariance of the basis's coefficients for known theta."""
+        return self._standing().conditional_vcov()
+
+
+class LaplaceCriterion:
+    """The criterion of one generalized model.
+
+    Args:
+        workspace: The workspace of the model.
+
+    Attributes:
+        workspace: The workspace of the model.
+        reml: False.
+    """
+
+    __slots__ = ("reml", "workspace")
+
+    def __init__(self, workspace: GeneralizedWorkspace) -> None:
+        self.workspace = workspace
+        self.reml = False
+
+    @property
+    def m(self) -> int:
+        """Number of entries of theta."""
+        return self.workspace.templates.m
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of theta, the coefficients and the family's parameters."""
+        of = self.workspace.responses
+        return (*self.workspace.templates.names, *of.coefficients, *of.parameters)
+
+    @property
+    def lower_bounds(self) -> FloatArray:
+        """0 for diagonal entries of theta, -inf for the others."""
+        more = len(self.names) - self.m
+        return np.append(self.workspace.templates.lower_bounds, np.full(more, -np.inf))
+
+    @property
+    def unit(self) -> FloatArray:
+        """Natural units."""
+        return self.workspace.evaluator.unit
+
+    def typical_size(self, start: FloatArray) -> FloatArray:
+        """Sizes of the parameters near a start."""
+        sizes: FloatArray = np.maximum(np.abs(start), 0.1 * self.unit)
+        return sizes
+
+    def to_user(self, par: FloatArray) -> FloatArray:
+        """(..., m + p + k) parameters as users know them."""
+        return self.workspace.evaluator.to_user(np.ascontiguousarray(par))
+
+    def from_user(self, values: FloatArray) -> FloatArray:
+        """(..., m + p + k) parameters of the search."""
+        return self.workspace.evaluator.from_user(np.ascontiguousarray(values))
+
+    def checked(self, given: npt.ArrayLike) -> FloatArray:
+        """`given` as parameters that users know: theta, coefficients, and the family's.
+
+        Raises:
+            MixedModelsError: Not numbers, the wrong length, or a value that is not finite.
+        """
+        names = self.names
+        try:
+            values = np.ascontiguousarray(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise MixedModelsError(
+                f"the parameters are {given!r:.80}; they must be numbers, for {', '.join(names)}."
+            ) from None
+        if values.shape != (len(names),) or not np.isfinite(values).all():
+            raise MixedModelsError(
+                f"the parameters are {values!r:.80}; they must be {len(names)} finite numbers, for "
+                f"{', '.join(names)}."
+            )
+        return values
+
+    def start_from(self, given: npt.ArrayLike) -> FloatArray:
+        """A start that a user gave: theta alone, or all parameters.
+
+        Raises:
+            MixedModelsError: It cannot be used.
+        """
+        values = np.atleast_1d(np.asarray(given))
+        if values.shape == (self.m,) and self.m < len(self.names):
+            theta = self.workspace.axes.to_axes(self.workspace.axes.checked(values))
+            return np.append(self.workspace.templates.rectify(theta), self.starts()[0][self.m :])
+        found = self.from_user(self.checked(values))
+        found[: self.m] = self.workspace.templates.rectify(found[: self.m])
+        return found
+
+    def starts(self) -> list[FloatArray]:
+        """The model without random effects, and variances by moments of its scores."""
+        with self.workspace.lock:
+            self.workspace.stands_at = None
+            return [self.workspace.evaluator.start()]
+
+    @contextmanager
+    def at(self, par: FloatArray) -> Iterator[LaplacePoint]:
+        """The criterion evaluated at a point, where nothing else moves the workspace."""
+        with self.workspace.lock:
+            self.workspace.stands_at = None
+            try:
+                yield LaplacePoint(self.workspace, par)
+            finally:
+                self.workspace.stands_at = None
+
+    def value(self, par: FloatArray) -> float:
+        """The criterion; NaN where it cannot be computed in floating point."""
+        with self.at(par) as point:
+            return point.value
+
+    def without_random_effects(self) -> float:
+        """The criterion of the model without random effects."""
+        par = self.starts()[0]
+        par[: self.m] = 0.0
+        return self.value(par)
+
+    def gradient(self, par: FloatArray) -> FloatArray:
+        """Exact gradient."""
+        with self.at(par) as point:
+            return point.gradient()
+
+    def hessian(self, par: FloatArray) -> FloatArray:
+        """Second derivatives."""
+        with self.at(par) as point:
+            return point.hessian()
+
+    def search(self, start: FloatArray | None, settings: SearchSettings) -> Found:
+        """The minimum, searched from a start, from its own, or from both."""
+        workspace, options = self.workspace, self._options(settings)
+        with workspace.lock:
+            workspace.stands_at = None
+            own = settings.own_starts or start is None
+            return _core.fit(workspace.evaluator, options, start, own)
+
+    def settle(self, par: FloatArray, settings: SearchSettings, *, spent: bool) -> Found:
+        """The minimum, from where another method stopped."""
+        workspace, options = self.workspace, self._options(settings)
+        with workspace.lock:
+            workspace.stands_at = None
+            return _core.settle(workspace.evaluator, options, par, spent)
+
+    def _options(self, settings: SearchSettings) -> _core.SearchOptions:
+        control, watch = settings.control, settings.watch
+        return _core.SearchOptions(
+            reml=False,
+            search=_core.SearchSettings(
+                control.max_evaluations,
+                decrement=_DECREMENT,
+                remembered=_REMEMBERED,
+                forget_stiff=False,
+            ),
+            gtol=control.gtol,
+            restart=settings.restart,
+            progress=watch,
+            every=0.0 if watch is None else watch.every,
+            dead=None,
+            settled=None,
+        )

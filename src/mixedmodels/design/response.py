@@ -1,0 +1,185 @@
+"""The response: one column of numbers for linear models; what a family takes for the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.design.codes import TRUTH_LEVELS
+from mixedmodels.design.columns import CategoricalColumn, level_labels
+from mixedmodels.design.evaluated import Evaluated
+from mixedmodels.design.factors import NumericBlock
+from mixedmodels.design.functions import CodedColumn
+from mixedmodels.design.levels import kind_of_times
+from mixedmodels.design.stray import strays
+from mixedmodels.errors import DataError, FormulaError
+from mixedmodels.formula import FormulaSpec
+from mixedmodels.naming import first_few
+
+_SHOWN = 5
+
+
+class Fault(Protocol):
+    """Responses that there cannot be."""
+
+    @property
+    def rows(self) -> BoolArray:
+        """(n,) where."""
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong with them, after "the values"."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do."""
+
+
+class Responses(Protocol):
+    """What knows which responses there may be."""
+
+    @property
+    def title(self) -> str:
+        """Its name in words."""
+
+    def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
+        """What is wrong with responses of these weights, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRule:
+    """Which responses a model takes.
+
+    Attributes:
+        family: What knows which there may be.
+        of_trials: Whether responses are successes of trials: 0 or 1, truth values, two categories,
+            shares with trials as weights, or `cbind(successes, failures)`.
+    """
+
+    family: Responses
+    of_trials: bool
+
+
+def linear_response(spec: FormulaSpec, values: Evaluated) -> FloatArray:
+    """(n,) numbers.
+
+    Raises:
+        DataError: The response is not a column of numbers.
+    """
+    value = values.value(spec.response_factor)
+    name = spec.response
+    if isinstance(value, CategoricalColumn) and value.levels is TRUTH_LEVELS:
+        value = NumericBlock((name,), (value.codes,))
+    if not isinstance(value, NumericBlock):
+        raise _not_numeric(spec, values, value)
+    if len(value.values) != 1:
+        if name.startswith("cbind("):
+            factor = spec.response_factor
+            raise FormulaError(
+                "'cbind' makes several columns; the response of a linear model is one column. "
+                "cbind(successes, failures) is a response of mixedmodels.glmer; it is not a "
+                "function of linear models.",
+                spec.text,
+                factor.start,
+                factor.end,
+            )
+        raise DataError(f"The response '{name}' has {len(value.values)} columns; it must have one.")
+    values.check_finite(spec.response_factor)
+    return np.array(value.values[0], dtype=np.float64)
+
+
+def _not_numeric(
+    spec: FormulaSpec, values: Evaluated, value: CategoricalColumn | CodedColumn
+) -> DataError:
+    name = spec.response
+    times = kind_of_times(value.levels) if isinstance(value, CategoricalColumn) else None
+    if times is not None:
+        return DataError(
+            f"The response '{name}' has {times}; make a number of it (say, days since the first)."
+        )
+    found = strays(name, value, values.rows.names_at)
+    if found:
+        return DataError(f"The response is not numeric: {found}")
+    return DataError(
+        f"The response '{name}' is not numeric; a linear model needs numbers. Two categories "
+        'call for a generalized model, mixedmodels.glmer(..., family="binomial"); coded as 0 and 1 '
+        "they can be fitted as shares."
+    )
+
+
+def ruled_response(
+    rule: ResponseRule, spec: FormulaSpec, values: Evaluated, w: FloatArray | None
+) -> tuple[FloatArray, FloatArray | None]:
+    """Response and prior weights (n,), of trials: successes and trials.
+
+    Raises:
+        DataError: A response that there cannot be, with the rows.
+    """
+    value, rows = values.value(spec.response_factor), values.rows
+    two = isinstance(value, NumericBlock) and len(value.values) == 2
+    if rule.of_trials and two:
+        values.check_finite(spec.response_factor)
+        return _successes_and_failures(spec, values, value, w)
+    if rule.of_trials and isinstance(value, CategoricalColumn):
+        y = _second_category(spec.response, value)
+    else:
+        y = linear_response(spec, values)
+    m = np.ones(len(y)) if w is None else w
+    counts = y * m if rule.of_trials else y
+    found = rule.family.fault(counts, m)
+    if found is not None:
+        raise DataError(
+            f"The response '{spec.response}' has values that {found.wrong}, in "
+            f"{rows.describe(found.rows, y)}: {int(found.rows.sum())} of {len(y)} rows. "
+            f"{found.remedy}."
+        )
+    return (np.round(counts) if rule.of_trials else counts), w
+
+
+def _successes_and_failures(
+    spec: FormulaSpec, values: Evaluated, value: object, w: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    assert isinstance(value, NumericBlock)
+    if w is not None:
+        raise DataError(
+            f"The response '{spec.response}' has successes and failures, whose sum is the number "
+            "of trials; weights= are the trials of a share and do not go with it."
+        )
+    successes, failures = (np.asarray(column, dtype=np.float64) for column in value.values)
+    for column in (successes, failures):
+        wrong = (column < 0.0) | (column != np.round(column))
+        if wrong.any():
+            raise DataError(
+                f"The response '{spec.response}' has counts that are negative or not whole, in "
+                f"{values.rows.describe(wrong, column)}. Both columns are counts of trials."
+            )
+    trials = successes + failures
+    empty = trials == 0.0
+    if empty.any():
+        raise DataError(
+            f"The response '{spec.response}' has rows without a trial, in "
+            f"{values.rows.describe(empty)}. Drop these rows."
+        )
+    return successes, trials
+
+
+def _second_category(name: str, value: CategoricalColumn) -> FloatArray:
+    """0 for the first category, 1 for all others, as in R."""
+    used = np.unique(value.codes)
+    if len(value.levels) == 1 or used.size == 1:
+        only = level_labels(value.levels)[int(used[0]) if used.size else 0]
+        raise DataError(
+            f"The response '{name}' has one category only ({only}); there is nothing to model."
+        )
+    if value.levels is not TRUTH_LEVELS and used.size > 2:
+        shown = first_few([str(label) for label in level_labels(value.levels)], _SHOWN)
+        raise DataError(
+            f"The response '{name}' has {used.size} categories ({shown}); a binomial response has "
+            "two, of which the first is failure. Compare one with the others, as in "
+            f"I({name} == 'a')."
+        )
+    found: FloatArray = (value.codes != used.min()).astype(np.float64)
+    return found

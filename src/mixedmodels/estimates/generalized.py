@@ -1,0 +1,385 @@
+"""A generalized linear mixed model from design to estimates; as `estimates.model` for linear ones.
+
+The linear predictor is eta = offset + X beta + Z Lambda u with u standard normal: theta is on the
+scale of the predictor, and there is no residual standard deviation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mixedmodels._core import Analysis, Products
+from mixedmodels.arrays import FloatArray
+from mixedmodels.covariance import Templates
+from mixedmodels.criterion.accuracy import Accuracy
+from mixedmodels.criterion.axes import ThetaAxes
+from mixedmodels.criterion.base import Watch
+from mixedmodels.criterion.generalized import (
+    GeneralizedWorkspace,
+    LaplaceCriterion,
+    LaplacePoint,
+    Responses,
+)
+from mixedmodels.crossprod import row_products, templates_of
+from mixedmodels.design import Design
+from mixedmodels.errors import ModelError
+from mixedmodels.estimates.identified import Identification
+from mixedmodels.families.base import Family
+from mixedmodels.lazy import cached_property
+from mixedmodels.optimize import Request, minimize
+from mixedmodels.optimize.summary import OptSummary
+
+T = TypeVar("T")
+
+# Of quadrature: random effects per level, and nodes of all of them.
+MOST_EFFECTS, MOST_NODES = 3, 4000
+
+
+class GeneralizedModel:
+    """All stages from a design to the criterion, each made once.
+
+    Args:
+        design: Model matrices and response; of trials, its response are successes and its weights
+            trials.
+        family: The family of the response.
+        threads: Threads that a fit may use.
+        nodes: Nodes of quadrature for each random effect; 1 for Laplace's approximation.
+
+    Raises:
+        ModelError: Quadrature of a model with several grouping factors or too many effects.
+
+    Attributes:
+        design: The design.
+        family: The family.
+        threads: Threads that a fit may use.
+        nodes: Nodes of quadrature.
+        templates: Names, bounds and meaning of theta.
+        products: Pattern and basis; weights of the fit are put in by the core.
+    """
+
+    def __init__(self, design: Design, family: Family, threads: int, nodes: int = 1) -> None:
+        _check_quadrature(design, nodes)
+        self.design = design
+        self.family = family
+        self.threads = threads
+        self.nodes = nodes
+        self.templates: Templates = templates_of(design)
+        self.products: Products = row_products(design, threads)
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """(n,) prior weights."""
+        w = self.design.w
+        return np.ones(self.design.n) if w is None else w
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """Order of elimination and pattern of the factor."""
+        return Analysis(self.products)
+
+    @cached_property
+    def workspace(self) -> GeneralizedWorkspace:
+        """The workspace that all users of the model share."""
+        return self._new_workspace()
+
+    def _new_workspace(self) -> GeneralizedWorkspace:
+        design, family = self.design, self.family
+        responses = Responses(
+            family=family.name,
+            link=family.link.name,
+            y=design.y,
+            m=self.weights,
+            offset=design.offset,
+            coefficients=tuple(design.x_names[j] for j in self.products.kept),
+            parameters=(f"log({family.parameter})",) if family.parameter else (),
+            nodes=self.nodes,
+        )
+        return GeneralizedWorkspace(self.analysis, self.templates, responses, self.threads)
+
+    @property
+    def axes(self) -> ThetaAxes:
+        """The maps between theta and theta along the axes of the terms."""
+        return self.workspace.axes
+
+    def criterion(self, *, reml: bool = False) -> LaplaceCriterion:
+        """-2 log-likelihood, in the shared workspace."""
+        assert not reml
+        return LaplaceCriterion(self.workspace)
+
+    def own_criterion(self, *, reml: bool = False) -> LaplaceCriterion:
+        """The same in a workspace of its own."""
+        assert not reml
+        return LaplaceCriterion(self._new_workspace())
+
+    def twin(self) -> GeneralizedModel:
+        """The same model with a workspace of its own, for work beside that of a fit."""
+        twin = GeneralizedModel.__new__(GeneralizedModel)
+        twin.__dict__.update(self.__dict__)
+        twin.__dict__.pop("workspace", None)
+        return twin
+
+    def with_response(self, y: FloatArray) -> GeneralizedModel:
+        """The same model for another response (n,)."""
+        design = dataclasses.replace(self.design, y=y)
+        return GeneralizedModel(design, self.family, self.threads, self.nodes)
+
+    def with_design(self, design: Design) -> GeneralizedModel:
+        """A model of the same family."""
+        return GeneralizedModel(design, self.family, self.threads, self.nodes)
+
+    def identification(self, criterion: LaplaceCriterion | None = None) -> Identification:
+        """Nothing is looked for that the data cannot tell apart."""
+        return Identification(self.design, self.templates, False, None)
+
+    def solve(
+        self, criterion: LaplaceCriterion, request: Request, watch: Watch | None = None
+    ) -> GeneralizedFitted:
+        """Search the optimum and solve there.
+
+        Raises:
+            MixedModelsError: An unknown method, or a start that cannot be used.
+        """
+        at, optsum = minimize(criterion, request, watch)
+        return GeneralizedFitted(self, self.solution(criterion, at), optsum)
+
+    def solution(self, criterion: LaplaceCriterion, at: FloatArray) -> GeneralizedSolution:
+        """The modes and all that belongs to them at parameters of the search."""
+        with criterion.at(at) as point:
+            return self._read(criterion, point)
+
+    def _read(self, criterion: LaplaceCriterion, point: LaplacePoint) -> GeneralizedSolution:
+        m, kept = self.templates.m, self.products.kept
+        user, axes = criterion.to_user(point.par), criterion.workspace.axes
+        beta = np.full(self.design.X.shape[1], np.nan)
+        beta[kept] = user[m : m + len(kept)]
+        psi = point.par[m + len(kept) :]
+        return GeneralizedSolution(
+            theta=user[:m],
+            axes_theta=point.par[:m],
+            relative_theta=point.par[:m] / axes.unit[:m],
+            par=point.par,
+            psi=psi,
+            dispersion=self.family.dispersion(psi),
+            objective=point.value,
+            deviance=point.value,
+            logdet_L2=point.logdet_L2,
+            penalized=point.penalized,
+            beta=beta,
+            kept=kept,
+            u=self._public(point.u),
+            b=self._public(point.b),
+            eta=point.eta,
+            n=self.design.n,
+            p=self.products.p,
+            covariance_of=_Covariances(self, point.par),
+        )
+
+    def _public(self, effects: FloatArray) -> FloatArray:
+        """(q,) from the core's order."""
+        templates = self.templates
+        return effects if templates.one_order else effects[templates.public_to_core]
+
+
+def _check_quadrature(design: Design, nodes: int) -> None:
+    """Refuse quadrature where its sums would be over too many nodes."""
+    if nodes == 1:
+        return
+    names = [group.name for group in design.groups]
+    if len(names) > 1:
+        raise ModelError(
+            f"n_agq is {nodes}: quadrature is for models with one grouping factor, and this one "
+            f"has {len(names)} ({', '.join(names)}). Leave n_agq=1, Laplace's approximation."
+        )
+    width = sum(len(term.columns) for term in design.terms)
+    if width > MOST_EFFECTS:
+        raise ModelError(
+            f"n_agq is {nodes}: quadrature is for at most {MOST_EFFECTS} random effects per level, "
+            f"and this model has {width}. Leave n_agq=1, Laplace's approximation."
+        )
+    if nodes**width > MOST_NODES:
+        raise ModelError(
+            f"n_agq is {nodes}: with {width} random effects per level that is {nodes**width} "
+            f"nodes, more than {MOST_NODES}. Take fewer; 9 are exact to many digits."
+        )
+
+
+class _Covariances:
+    """The covariance of all parameters, made when it is first read."""
+
+    def __init__(self, model: GeneralizedModel, par: FloatArray) -> None:
+        self._model = model
+        self._par = par
+
+    @cached_property
+    def hessian(self) -> FloatArray:
+        """(m + p + k, m + p + k) of the criterion, by parameters of the search."""
+        return self._model.criterion().hessian(self._par)
+
+    @cached_property
+    def user(self) -> FloatArray:
+        """(m + p + k, m + p + k) covariance of theta, the coefficients and the family's own.
+
+        Entries of theta on the boundary are taken as known: their rows and columns are zero.
+        """
+        model, par = self._model, self._par
+        m, size = model.templates.m, len(par)
+        criterion = model.criterion()
+        fixed = (par <= criterion.lower_bounds) & (np.arange(size) < m)
+        free = np.flatnonzero(~fixed)
+        information = 0.5 * self.hessian[np.ix_(free, free)]
+        found = np.zeros((size, size))
+        found[np.ix_(free, free)] = _inverse(information)
+        J = criterion.to_user(np.eye(size))  # row by row: linear, without an origin
+        covariance: FloatArray = J.T @ found @ J
+        symmetric: FloatArray = 0.5 * (covariance + covariance.T)
+        return symmetric
+
+    @cached_property
+    def conditional(self) -> FloatArray:
+        """(p, p) of the kept coefficients for known theta and dispersion."""
+        model = self._model
+        with model.criterion().at(self._par) as point:
+            basis = point.fixed_covariance()
+        root = np.linalg.solve(model.products.R, np.linalg.cholesky(basis)) if len(basis) else basis
+        found: FloatArray = root @ root.T
+        return found
+
+
+def _inverse(information: FloatArray) -> FloatArray:
+    """Of a symmetric matrix; directions without positive curvature have no variance: NaN."""
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(information)), np.finfo(np.float64).tiny))
+    values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
+    if values.size and values[0] <= 1e-12:
+        return np.full(information.shape, np.nan)
+    root = vectors / np.sqrt(values)
+    inverse: FloatArray = root @ root.T * np.outer(scale, scale)
+    return inverse
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GeneralizedSolution:
+    """A generalized model at its optimum; arrays become read-only.
+
+    Attributes:
+        theta: (m,) entries of the templates: random effects have covariance Lambda Lambda'.
+        axes_theta: (m,) theta along the axes of the terms.
+        relative_theta: (m,) that in its natural units.
+        par: (m + p + k,) parameters of the search.
+        psi: (k,) the family's own parameters, on unbounded scales.
+        dispersion: The family's own parameter, or None.
+        objective: -2 log-likelihood.
+        deviance: The same.
+        logdet_L2: log|L|^2.
+        penalized: -2 log density of the response given the modes, plus u'u.
+        beta: (p_all,) coefficients in column order of X, NaN where a column is aliased.
+        kept: (p,) positions of the columns that are not aliased.
+        u: (q,) conditional modes on the spherical scale, public order.
+        b: (q,) conditional modes on the scale of the predictor, public order.
+        eta: (n,) linear predictor at the modes.
+        n: Rows used.
+        p: Rank of X.
+        covariance_of: Covariances of parameters, made when they are asked for.
+    """
+
+    theta: FloatArray
+    axes_theta: FloatArray
+    relative_theta: FloatArray
+    par: FloatArray
+    psi: FloatArray
+    dispersion: float | None
+    objective: float
+    deviance: float
+    logdet_L2: float
+    penalized: float
+    beta: FloatArray
+    kept: npt.NDArray[np.integer[Any]]
+    u: FloatArray
+    b: FloatArray
+    eta: FloatArray
+    n: int
+    p: int
+    covariance_of: _Covariances
+
+    def __post_init__(self) -> None:
+        for array in (self.theta, self.par, self.beta, self.kept, self.u, self.b, self.eta):
+            array.flags.writeable = False
+
+    @property
+    def accuracy(self) -> Accuracy | None:
+        """None: no part of the likelihood is estimated by probes."""
+        return None
+
+    @property
+    def reml(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def sigma(self) -> float:
+        """1: random effects are on the scale of the predictor, whose rows have no residual."""
+        return 1.0
+
+    @property
+    def residual_sd(self) -> float | None:
+        """None: rows have no residual beside what the family has."""
+        return None
+
+    @property
+    def point(self) -> FloatArray:
+        """(m + p + k,) parameters of the search."""
+        return self.par
+
+    @property
+    def npar(self) -> int:
+        """Rank of X, length of theta, and the family's own parameters."""
+        return self.p + len(self.theta) + len(self.psi)
+
+    @property
+    def vcov(self) -> FloatArray:
+        """(p, p) covariance of the kept coefficients, from the exact Hessian in all parameters."""
+        m = len(self.theta)
+        return self.covariance_of.user[m : m + self.p, m : m + self.p]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GeneralizedFitted:
+    """A generalized model at its optimum; as `estimates.model.Fitted` for linear ones.
+
+    Attributes:
+        model: What was fitted.
+        solution: The numbers at the optimum.
+        optsum: How it was found.
+    """
+
+    model: GeneralizedModel
+    solution: GeneralizedSolution
+    optsum: OptSummary
+    _kept: dict[Callable[[Any], Any], Any] = field(init=False, repr=False, default_factory=dict)
+
+    def once(self, make: Callable[[GeneralizedFitted], T]) -> T:
+        """What a function gives for this fit, computed when it is first asked for and then kept."""
+        if make not in self._kept:
+            self._kept.setdefault(make, make(self))
+        found: T = self._kept[make]
+        return found
+
+    @property
+    def criterion(self) -> LaplaceCriterion:
+        """The criterion that the fit minimises, in the workspace of its model."""
+        return self.model.criterion()
+
+    def searched_again(self, request: Request) -> GeneralizedFitted:
+        """Another search for the optimum, in a workspace of its own."""
+        twin = self.model.twin()
+        return twin.solve(twin.criterion(), request)
+
+    @property
+    def identification(self) -> Identification:
+        """Nothing is looked for."""
+        return self.model.identification()

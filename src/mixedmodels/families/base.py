@@ -1,0 +1,115 @@
+"""What a family of responses is to everything but the core, which has its log density.
+
+Means and responses of a binomial family are shares; the core has successes and trials. `m` are
+prior weights: trials of a binomial family, and what divides the dispersion of gamma responses.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.calls import Guided
+from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.families.links import LINKS, Link
+
+
+class Fault(NamedTuple):
+    """Responses that a family cannot have: the rows, what is wrong, and what to do."""
+
+    rows: BoolArray
+    wrong: str
+    remedy: str
+
+
+class Family(Guided, ABC):
+    """A family of responses with its link.
+
+    Args:
+        link: Name of the link; the usual one of the family if None.
+
+    Attributes:
+        name: The family's name, for `family=`.
+        links: Names of links that it takes, the usual one first.
+        parameter: What its own parameter is called, or "".
+        of_trials: Whether responses are successes of trials.
+
+    Raises:
+        MixedModelsError: A link that the family does not take.
+    """
+
+    _made_by_users = True
+
+    name: ClassVar[str]
+    links: ClassVar[tuple[str, ...]]
+    parameter: ClassVar[str] = ""
+    of_trials: ClassVar[bool] = False
+
+    def __init__(self, link: str | None = None) -> None:
+        chosen = self.links[0] if link is None else link
+        if chosen not in self.links:
+            known = ", ".join(repr(name) for name in self.links)
+            raise MixedModelsError(
+                f"link is {link!r:.40}; the {self.title} family takes {known}."
+                f"{did_you_mean(str(link), self.links)}"
+            )
+        self.link: Link = LINKS[chosen]
+
+    def __repr__(self) -> str:
+        """The call that makes it."""
+        return f"{type(self).__name__}(link={self.link.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether family and link are the same."""
+        return isinstance(other, Family) and self.__reduce__() == other.__reduce__()
+
+    def __hash__(self) -> int:
+        """Of family and link."""
+        return hash(self.__reduce__())
+
+    def __reduce__(self) -> tuple[type[Family], tuple[str]]:
+        """A link cannot be pickled, its name can."""
+        return type(self), (self.link.name,)
+
+    @property
+    def title(self) -> str:
+        """The name in words."""
+        return self.name.replace("_", " ")
+
+    def dispersion(self, psi: FloatArray) -> float | None:
+        """The family's own parameter from the core's, or None where it has none."""
+        return float(np.exp(psi[0])) if self.parameter else None
+
+    @abstractmethod
+    def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
+        """What responses cannot be, or None where all are possible."""
+
+    @abstractmethod
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+        """Variance of a response with this mean."""
+
+    @abstractmethod
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+        """Twice the log-likelihood that a perfect mean has more, for m = 1 and dispersion 1."""
+
+    @abstractmethod
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+    ) -> FloatArray:
+        """Responses with these means."""
+
+
+def required(dispersion: float | None) -> float:
+    """The dispersion of a family that has one."""
+    assert dispersion is not None
+    return dispersion
+
+
+def times_log_ratio(y: FloatArray, mu: FloatArray) -> FloatArray:
+    """Y log(y / mu), zero where y is."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: FloatArray = np.where(y > 0.0, y * np.log(np.where(y > 0.0, y, 1.0) / mu), 0.0)
+    return found

@@ -1,0 +1,128 @@
+"""Counts: Poisson, zero-truncated Poisson, and two negative binomial families."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.families.base import Family, Fault, required, times_log_ratio
+
+_WHOLE = 1e-6
+
+
+class _Counts(Family):
+    """Whole numbers from 0."""
+
+    links: ClassVar[tuple[str, ...]] = ("log", "sqrt", "identity")
+    _least = 0.0
+
+    def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
+        """Whole numbers, none below the least."""
+        low = y < self._least
+        if low.any():
+            return Fault(
+                low, f"are below {self._least:g}", f"Responses are counts from {self._least:g}"
+            )
+        broken = np.abs(y - np.round(y)) > _WHOLE
+        if broken.any():
+            return Fault(
+                broken,
+                "are not whole numbers",
+                "Responses are counts; a rate is a count with offset(log(exposure)), and positive "
+                'measurements are of the "gamma" family',
+            )
+        return None
+
+
+class Poisson(_Counts):
+    """Counts whose variance is their mean."""
+
+    name = "poisson"
+
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+        """The mean."""
+        return mu / m
+
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+        """2 (y log(y / mu) - (y - mu))."""
+        return 2.0 * (times_log_ratio(y, mu) - (y - mu))
+
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+    ) -> FloatArray:
+        """Counts."""
+        return rng.poisson(mu).astype(np.float64)
+
+
+class TruncatedPoisson(_Counts):
+    """Poisson counts of which zeros are not seen; the mean is that before truncation."""
+
+    name = "truncated_poisson"
+    links = ("log",)
+    _least = 1.0
+
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+        """Of the count that is seen."""
+        seen = mu / -np.expm1(-mu)
+        return seen * (1.0 + mu - seen) / m
+
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+        """Of squared Pearson residuals."""
+        seen = mu / -np.expm1(-mu)
+        return (y - seen) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
+
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+    ) -> FloatArray:
+        """One count, and the Poisson count after the first event of the interval."""
+        first = -np.log1p(rng.random(mu.shape) * np.expm1(-mu))
+        found: FloatArray = 1.0 + rng.poisson(np.maximum(mu - first, 0.0)).astype(np.float64)
+        return found
+
+
+class NegativeBinomial(_Counts):
+    """Counts with variance mu + mu^2 / k; k is estimated."""
+
+    name = "negative_binomial"
+    parameter = "k"
+
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+        """The mean and its square over k."""
+        return (mu + mu**2 / required(dispersion)) / m
+
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+        """For known k."""
+        k = required(dispersion)
+        return 2.0 * (times_log_ratio(y, mu) - (y + k) * np.log((y + k) / (mu + k)))
+
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+    ) -> FloatArray:
+        """Poisson counts with gamma means."""
+        k = required(dispersion)
+        return rng.poisson(rng.gamma(k, mu / k)).astype(np.float64)
+
+
+class Nb1(_Counts):
+    """Counts with variance mu (1 + alpha); alpha is estimated."""
+
+    name = "nb1"
+    links = ("log",)
+    parameter = "alpha"
+
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+        """In proportion to the mean."""
+        return mu * (1.0 + required(dispersion)) / m
+
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+        """Of squared Pearson residuals."""
+        return (y - mu) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
+
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+    ) -> FloatArray:
+        """Poisson counts with gamma means."""
+        alpha = required(dispersion)
+        return rng.poisson(rng.gamma(mu / alpha, alpha)).astype(np.float64)

@@ -1,0 +1,105 @@
+"""Links: from the linear predictor to the mean, back, and the slope of the mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.lazy import late_module
+
+if TYPE_CHECKING:
+    from scipy import special as _special
+else:
+    _special = late_module("scipy.special")
+
+Map = Callable[[FloatArray], FloatArray]
+
+# exp overflows beyond it.
+_LARGEST = 700.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Link:
+    """A link.
+
+    Attributes:
+        name: Its name.
+        mean: The mean from the linear predictor.
+        predictor: The linear predictor from the mean.
+        slope: Derivative of the mean by the linear predictor.
+    """
+
+    name: str
+    mean: Map
+    predictor: Map
+    slope: Map
+
+
+def _exp(eta: FloatArray) -> FloatArray:
+    found: FloatArray = np.exp(np.minimum(eta, _LARGEST))
+    return found
+
+
+def _expit(eta: FloatArray) -> FloatArray:
+    found: FloatArray = _special.expit(eta)
+    return found
+
+
+def _logit(mu: FloatArray) -> FloatArray:
+    found: FloatArray = _special.logit(mu)
+    return found
+
+
+def _normal(eta: FloatArray) -> FloatArray:
+    found: FloatArray = _special.ndtr(eta)
+    return found
+
+
+def _quantile(mu: FloatArray) -> FloatArray:
+    found: FloatArray = _special.ndtri(mu)
+    return found
+
+
+def _density(eta: FloatArray) -> FloatArray:
+    found: FloatArray = np.exp(-0.5 * eta**2) / np.sqrt(2.0 * np.pi)
+    return found
+
+
+def _cauchit_slope(eta: FloatArray) -> FloatArray:
+    return 1.0 / (np.pi * (1.0 + eta**2))
+
+
+LINKS: dict[str, Link] = {
+    link.name: link
+    for link in (
+        Link("logit", _expit, _logit, lambda eta: _expit(eta) * _expit(-eta)),
+        Link("probit", _normal, _quantile, _density),
+        Link(
+            "cloglog",
+            lambda eta: -np.expm1(-_exp(eta)),
+            lambda mu: np.log(-np.log1p(-mu)),
+            lambda eta: _exp(eta - _exp(eta)),
+        ),
+        Link(
+            "cauchit",
+            lambda eta: 0.5 + np.arctan(eta) / np.pi,
+            lambda mu: np.tan(np.pi * (mu - 0.5)),
+            _cauchit_slope,
+        ),
+        Link("log", _exp, np.log, _exp),
+        Link("identity", lambda eta: eta, lambda mu: mu, np.ones_like),
+        Link("inverse", lambda eta: 1.0 / eta, lambda mu: 1.0 / mu, lambda eta: -1.0 / eta**2),
+        Link("sqrt", lambda eta: eta**2, np.sqrt, lambda eta: 2.0 * eta),
+        Link(
+            "inverse_squared",
+            lambda eta: 1.0 / np.sqrt(eta),
+            lambda mu: 1.0 / mu**2,
+            lambda eta: -0.5 * eta**-1.5,
+        ),
+    )
+}
+"""All links by name."""

@@ -1,0 +1,100 @@
+"""Measurements: gamma and inverse Gaussian above zero, and Gaussian with a link."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.families.base import Family, Fault, required
+
+
+class _Positive(Family):
+    """Numbers above zero."""
+
+    links: ClassVar[tuple[str, ...]] = ("log", "inverse", "identity")
+    parameter = "phi"
+
+    def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
+        """Above zero."""
+        low = y <= 0.0
+        if not low.any():
+            return None
+        return Fault(
+            low,
+            "are not above zero",
+            f"Responses of the {self.title} family are positive; leave these rows out or choose "
+            "another family",
+        )
+
+
+class Gamma(_Positive):
+    """Positive numbers with variance phi mu^2."""
+
+    name = "gamma"
+
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+        """Phi mu^2 over the weight."""
+        return required(dispersion) * mu**2 / m
+
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+        """2 ((y - mu) / mu - log(y / mu))."""
+        found: FloatArray = 2.0 * ((y - mu) / mu - np.log(y / mu))
+        return found
+
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+    ) -> FloatArray:
+        """With shape m / phi."""
+        shape = m / required(dispersion)
+        drawn: FloatArray = np.maximum(rng.gamma(shape, mu / shape), np.finfo(np.float64).tiny)
+        return drawn
+
+
+class InverseGaussian(_Positive):
+    """Positive numbers with variance phi mu^3."""
+
+    name = "inverse_gaussian"
+    links = ("inverse_squared", "log", "inverse", "identity")
+
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+        """Phi mu^3 over the weight."""
+        return required(dispersion) * mu**3 / m
+
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+        """(y - mu)^2 / (mu^2 y)."""
+        found: FloatArray = (y - mu) ** 2 / (mu**2 * y)
+        return found
+
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+    ) -> FloatArray:
+        """Wald's distribution."""
+        return rng.wald(mu, m / required(dispersion))
+
+
+class Gaussian(Family):
+    """Normal responses with variance phi; with the identity link this is a linear mixed model."""
+
+    name = "gaussian"
+    links = ("identity", "log", "inverse", "sqrt")
+    parameter = "phi"
+
+    def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
+        """Every number is possible."""
+        return None
+
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+        """Phi over the weight."""
+        return required(dispersion) / m
+
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+        """(y - mu)^2."""
+        return (y - mu) ** 2
+
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+    ) -> FloatArray:
+        """Normal numbers."""
+        return rng.normal(mu, np.sqrt(required(dispersion) / m))

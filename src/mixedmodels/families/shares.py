@@ -1,0 +1,91 @@
+"""Shares: binomial responses, and beta responses between 0 and 1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.families.base import Family, Fault, required, times_log_ratio
+
+_PROBABILITIES = ("logit", "probit", "cloglog", "cauchit", "log", "identity")
+# Successes may differ so much from a whole number, which is rounding of share times trials.
+_WHOLE = 1e-6
+
+
+class Binomial(Family):
+    """Successes of trials: 0 or 1, two categories, shares with trials as weights, two columns."""
+
+    name = "binomial"
+    links = _PROBABILITIES
+    of_trials = True
+
+    def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
+        """Successes are whole numbers between 0 and the trials."""
+        outside = (y < 0.0) | (y > m * (1.0 + 1e-12))
+        if outside.any():
+            return Fault(
+                outside,
+                "are not shares between 0 and 1",
+                "A binomial response is 0 or 1, a column of two categories, a share with the "
+                "number of trials as weights=, or cbind(successes, failures)",
+            )
+        broken = np.abs(y - np.round(y)) > _WHOLE * np.maximum(m, 1.0)
+        if broken.any():
+            return Fault(
+                broken,
+                "times the number of trials are not whole numbers",
+                "Give the number of trials as weights=, or write cbind(successes, failures)",
+            )
+        return None
+
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+        """Of a share."""
+        return mu * (1.0 - mu) / m
+
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+        """Of a share."""
+        return 2.0 * (times_log_ratio(y, mu) + times_log_ratio(1.0 - y, 1.0 - mu))
+
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+    ) -> FloatArray:
+        """Successes."""
+        trials = np.round(m).astype(np.int64)
+        return rng.binomial(trials, np.clip(mu, 0.0, 1.0)).astype(np.float64)
+
+
+class Beta(Family):
+    """Shares of a whole strictly between 0 and 1: variance mu (1 - mu) / (1 + precision)."""
+
+    name = "beta"
+    links = ("logit", "probit", "cloglog", "cauchit")
+    parameter = "precision"
+
+    def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
+        """Inside the unit interval."""
+        outside = (y <= 0.0) | (y >= 1.0)
+        if not outside.any():
+            return None
+        return Fault(
+            outside,
+            "are not between 0 and 1, both excluded",
+            "Beta responses are shares strictly inside the interval; (y (n - 1) + 0.5) / n moves "
+            "zeros and ones inside",
+        )
+
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+        """Weights repeat a row; they leave its variance alone."""
+        return mu * (1.0 - mu) / (1.0 + required(dispersion))
+
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+        """Of squared Pearson residuals: a beta density has no perfect mean."""
+        return (y - mu) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
+
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+    ) -> FloatArray:
+        """Kept off 0 and 1."""
+        phi = required(dispersion)
+        drawn = rng.beta(mu * phi, (1.0 - mu) * phi)
+        tiny = np.finfo(np.float64).tiny
+        return np.clip(drawn, tiny, 1.0 - np.finfo(np.float64).epsneg)

@@ -1,0 +1,479 @@
+"""The generalized linear mixed model and its fit, as users hold them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.calls import Guided
+from mixedmodels.criterion.generalized import LaplaceCriterion
+from mixedmodels.design import Design, build_design
+from mixedmodels.design.alignment import row_numbers
+from mixedmodels.design.by_row import at_rows_used
+from mixedmodels.design.given import Given, given_anew
+from mixedmodels.design.places import used_rows
+from mixedmodels.design.response import ResponseRule
+from mixedmodels.errors import ConvergenceWarning, DataError, MixedModelsError, warn
+from mixedmodels.estimates.generalized import (
+    GeneralizedFitted,
+    GeneralizedModel,
+)
+from mixedmodels.estimates.messages import announce
+from mixedmodels.families.base import Family
+from mixedmodels.families.catalogue import family_of
+from mixedmodels.fit.generalized import GeneralizedFit
+from mixedmodels.formula import parse_formula
+from mixedmodels.formula.update import updated_formula
+from mixedmodels.memory import guarded
+from mixedmodels.optimize import Request
+from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.progress import Watcher
+from mixedmodels.settings import (
+    AS_BEFORE,
+    Control,
+    NaAction,
+    OptimizerName,
+    thread_count,
+)
+
+_DEFAULT = Control()
+# Linear predictors of probabilities beyond which data may be separated.
+_FAR = 15.0
+_MOST_NODES = 100
+
+
+class GeneralizedLinearMixedModel(Guided):
+    """A generalized linear mixed model that is not fitted yet.
+
+    Args:
+        formula: `response ~ fixed + (lhs | group) + ...`; of a binomial model the response is 0 or
+            1, a column of two categories (the first is failure), a share with the number of trials
+            as weights, or `cbind(successes, failures)`.
+        data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
+        family: "binomial", "poisson", "negative_binomial", "nb1", "truncated_poisson", "gamma",
+            "inverse_gaussian", "beta", "gaussian", or an object of `mixedmodels.families`.
+        link: Name of the link; the usual one of the family if None.
+        n_agq: 1 for Laplace's approximation; more are nodes of adaptive Gauss-Hermite quadrature
+            for each random effect, with one grouping factor of up to three effects.
+        weights: Prior weights: a column, an expression of columns, or one value per row.
+        offset: A known addition to the linear predictor, given in the same ways.
+        contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
+        na_action: As for `lmer`.
+        threads: Threads that a fit may use; None leaves the choice to the library.
+
+    Raises:
+        FormulaError: The formula cannot be understood.
+        DataError: A column cannot be used, or the response is not one of the family.
+        ModelError: The data cannot identify the model.
+
+    Examples:
+        >>> import mixedmodels as mm
+        >>> model = mm.GeneralizedLinearMixedModel(
+        ...     "cbind(incidence, size - incidence) ~ period + (1 | herd)", mm.load_dataset("cbpp"))
+        >>> round(model.objective([0.0], [-1.4, -1.0, -1.1, -1.6]), 4)
+        198.9639
+    """
+
+    _made_by_users = True
+
+    def __init__(
+        self,
+        formula: str,
+        data: Any,
+        family: str | Family | type[Family] = "binomial",
+        *,
+        link: str | None = None,
+        n_agq: int = 1,
+        weights: Any = None,
+        offset: Any = None,
+        contrasts: Mapping[str, Any] | None = None,
+        na_action: NaAction = "omit",
+        threads: int | None = None,
+    ) -> None:
+        chosen, nodes = family_of(family, link), check_nodes(n_agq)
+        count = thread_count(threads)
+        with guarded("The design"):
+            design = build_design(
+                parse_formula(formula),
+                data,
+                weights=weights,
+                offset=offset,
+                contrasts=contrasts,
+                na_action=na_action,
+                residual=False,
+                response=ResponseRule(chosen, chosen.of_trials),
+            )
+        self._model = GeneralizedModel(design, chosen, count, nodes)
+        self._given: Given | None = Given(data, weights, offset, contrasts, na_action)
+
+    @classmethod
+    def _of(
+        cls, model: GeneralizedModel, given: Given | None = None
+    ) -> GeneralizedLinearMixedModel:
+        made = cls.__new__(cls)
+        made._model, made._given = model, given  # noqa: SLF001 (of this class)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles hold the design and the family."""
+        model = self._model
+        return _model_of, (model.design, model.family, model.threads, model.nodes)
+
+    # -- the stages ---------------------------------------------------------------------
+
+    @property
+    def design(self) -> Design:
+        """Model matrices, response, weights and offset; of trials, successes and trials."""
+        return self._model.design
+
+    @property
+    def family(self) -> Family:
+        """The family and its link."""
+        return self._model.family
+
+    @property
+    def formula(self) -> str:
+        """The formula as typed."""
+        return self.design.formula.text
+
+    @property
+    def X(self) -> FloatArray:
+        """(n, p) fixed-effects columns, aliased ones included."""
+        return self.design.X
+
+    @property
+    def nobs(self) -> int:
+        """Rows used."""
+        return self.design.n
+
+    @property
+    def theta_names(self) -> list[str]:
+        """Names of theta, as lme4's."""
+        return list(self._model.templates.names)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Names of what the criterion depends on: theta, coefficients, the family's own."""
+        return list(self._criterion.names)
+
+    @property
+    def lower_bounds(self) -> FloatArray:
+        """(m,) 0 for the diagonal entries of the templates, -inf for the others."""
+        return np.array(self._model.templates.lower_bounds)
+
+    # -- the criterion ------------------------------------------------------------------
+
+    @property
+    def _criterion(self) -> LaplaceCriterion:
+        return self._model.criterion()
+
+    def objective(
+        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None = None
+    ) -> float:
+        """-2 log-likelihood by Laplace's approximation.
+
+        Args:
+            theta: (m,) entries of the templates.
+            beta: (p,) coefficients of the columns kept.
+            dispersion: The family's own parameter, where it has one.
+
+        Raises:
+            MixedModelsError: A parameter has the wrong length or is not finite.
+        """
+        return self._criterion.value(self._parameters(theta, beta, dispersion))
+
+    def gradient(
+        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None = None
+    ) -> FloatArray:
+        """Exact gradient of `objective` by theta, beta and the logarithm of the dispersion.
+
+        Raises:
+            MixedModelsError: A parameter has the wrong length or is not finite.
+        """
+        at = self._parameters(theta, beta, dispersion)
+        slope = self._criterion.gradient(at)
+        # The map from the search's parameters is linear: J has its columns.
+        J = self._criterion.to_user(np.eye(len(at)))
+        found: FloatArray = np.asarray(np.linalg.solve(J, slope), dtype=np.float64)
+        return found
+
+    def _parameters(
+        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None
+    ) -> FloatArray:
+        given = [np.atleast_1d(np.asarray(part, dtype=np.float64)) for part in (theta, beta)]
+        name = self.family.parameter
+        if name:
+            if dispersion is None or not dispersion > 0.0:
+                raise MixedModelsError(
+                    f"dispersion is {dispersion!r:.40}; the {self.family.title} family needs its "
+                    f"parameter, {name}, above zero."
+                )
+            given.append(np.array([np.log(dispersion)]))
+        elif dispersion is not None:
+            raise MixedModelsError(
+                f"dispersion is {dispersion!r:.40}; the {self.family.title} family has none."
+            )
+        return self._criterion.from_user(self._criterion.checked(np.concatenate(given)))
+
+    # -- the fit ------------------------------------------------------------------------
+
+    def fit(
+        self,
+        *,
+        start: npt.ArrayLike | None = None,
+        optimizer: OptimizerName = "auto",
+        control: Control | None = None,
+        verbose: bool = False,
+    ) -> GeneralizedLinearMixedFit:
+        """Find the optimum of the criterion.
+
+        Args:
+            start: (m,) theta to start from, or all parameters; by moments if None.
+            optimizer: Method of minimisation.
+            control: Limits and tolerances.
+            verbose: Print a line per iteration.
+
+        Returns:
+            The fit; the model itself is unchanged.
+
+        Raises:
+            MixedModelsError: An unknown method, or a start that cannot be used.
+        """
+        request = Request(optimizer, start, control or _DEFAULT)
+        with Watcher(verbose=verbose) as watcher:
+            fitted = self._model.solve(self._criterion, request, watcher)
+        fit = GeneralizedLinearMixedFit(self, fitted)
+        solution: Any = fitted.solution
+        announce(solution, fitted.optsum, self._model.templates, fitted.identification)
+        for message in _own_messages(fitted):
+            warn(message, ConvergenceWarning)
+        return fit
+
+    def __repr__(self) -> str:
+        """One line."""
+        design, family = self.design, self.family
+        groups = ", ".join(f"{group.name} {group.n_levels}" for group in design.groups)
+        return (
+            f"<{type(self).__name__} {design.formula.text!r}, {family.title} "
+            f"({family.link.name}): {design.n} observations, levels: {groups}>"
+        )
+
+
+def _own_messages(fitted: GeneralizedFitted) -> tuple[str, ...]:
+    """What a fit of its family may be warned of."""
+    family, solution = fitted.model.family, fitted.solution
+    found = []
+    far = np.abs(solution.eta) > _FAR
+    if family.of_trials and family.link.name in ("logit", "probit", "cloglog") and far.any():
+        design = fitted.model.design
+        found.append(
+            f"Separation is suspected: the linear predictor is beyond {_FAR:g} in {int(far.sum())} "
+            f"of {design.n} rows, the first of them "
+            f"{used_rows(np.flatnonzero(far)[:1], design.rows, design.index)}, so that some "
+            "coefficients have no finite estimate and their standard errors mean nothing. Look for "
+            "a factor level or covariate value at which all responses are the same; merge it with "
+            "others or leave the term out."
+        )
+    dispersion = solution.dispersion
+    if family.name == "negative_binomial" and dispersion is not None and dispersion > 1e6:
+        found.append(
+            f"No overdispersion: k is {dispersion:.2g}, where the negative binomial family is the "
+            'Poisson family. Fit family="poisson".'
+        )
+    return tuple(found)
+
+
+class GeneralizedLinearMixedFit(GeneralizedFit):
+    """A fitted generalized linear mixed model.
+
+    Made by `glmer` or `GeneralizedLinearMixedModel.fit`. Arrays are read-only; tables are made
+    anew on every call and may be changed freely. Random effects are on the scale of the linear
+    predictor. Tests of coefficients refer z ratios to a normal distribution; standard errors are
+    from the exact Hessian in all parameters.
+    """
+
+    def __init__(self, model: GeneralizedLinearMixedModel, fitted: GeneralizedFitted) -> None:
+        super().__init__(fitted)
+        self._model = model
+        self._given = model._given  # noqa: SLF001 (of this module)
+
+    @property
+    def model(self) -> GeneralizedLinearMixedModel:
+        """The `GeneralizedLinearMixedModel` that was fitted."""
+        return self._model
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What the user should know: rows and columns dropped, singularity, separation."""
+        return (*super().messages, *_own_messages(self._generalized))
+
+    def refit(self, y: npt.ArrayLike) -> GeneralizedLinearMixedFit:
+        """Fit the same model to another response, starting at this fit's parameters.
+
+        Args:
+            y: (nobs,) response on the rows used, as `simulate` gives it, or a Series with the rows
+                of the data: shares where the response is a share, numbers of successes where it is
+                `cbind(successes, failures)`.
+
+        Returns:
+            A new fit; this one is unchanged.
+
+        Raises:
+            DataError: The response has the wrong length or labels, or is not one of the family.
+        """
+        design, model = self._design, self._generalized.model
+        given = at_rows_used(y, design)
+        which = "rows of the model"
+        response = row_numbers("The new response", given, self.nobs, design.index, which)
+        family, m = model.family, model.weights
+        shares = family.of_trials and not design.response_name.startswith("cbind(")
+        counts = response * m if shares else response
+        bad = ~np.isfinite(response)
+        fault = None if bad.any() else family.fault(counts, m)
+        if bad.any() or fault is not None:
+            rows, wrong = (bad, "are not finite") if fault is None else (fault.rows, fault.wrong)
+            places = used_rows(np.flatnonzero(rows), design.rows, design.index)
+            raise DataError(f"The new response has values that {wrong}, in {places}.")
+        counts = np.round(counts) if family.of_trials else counts
+        made = GeneralizedLinearMixedModel._of(  # noqa: SLF001 (of this module)
+            model.with_response(counts)
+        )
+        solution = self._generalized.solution
+        start = self._generalized.criterion.to_user(solution.par)
+        at_zero = (solution.theta == 0.0) & model.templates.diagonal
+        return made.fit(
+            start=None if at_zero.any() else start,
+            optimizer=self.optsum.optimizer,
+            control=self.optsum.control,
+        )
+
+    def _by_formula(self, formula: str) -> GeneralizedLinearMixedFit | None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return self.update(formula)
+        except (MixedModelsError, AttributeError):
+            return None
+
+    def update(
+        self,
+        formula: str | None = None,
+        data: Any = None,
+        *,
+        family: str | Family | type[Family] | None = None,
+        link: str | None = None,
+        n_agq: int | None = None,
+        weights: Any = AS_BEFORE,
+        offset: Any = AS_BEFORE,
+        contrasts: Any = AS_BEFORE,
+        na_action: NaAction = AS_BEFORE,
+        start: npt.ArrayLike | None = None,
+        optimizer: OptimizerName | None = None,
+        control: Control | None = None,
+        threads: int | None = None,
+        verbose: bool = False,
+    ) -> GeneralizedLinearMixedFit:
+        """Fit the model again with some of its arguments changed; the others stay.
+
+        Args:
+            formula: A change in the manner of R's `update`, as `LinearMixedFit.update` takes it.
+            data: Another table; that of the fit if None.
+            family: Another family; as it was if None.
+            link: Another link.
+            n_agq: Nodes of quadrature; as it was if None.
+            weights: Prior weights; None for none.
+            offset: The `offset` argument; None for none.
+            contrasts: Contrasts; None for the default ones.
+            na_action: What becomes of rows with missing values.
+            start: (m,) theta to start from, or all parameters; by moments if None.
+            optimizer: Method of minimisation; as it was if None.
+            control: Limits and tolerances; as they were if None.
+            threads: Threads; as they were if None.
+            verbose: Print a line per iteration.
+
+        Returns:
+            A new fit; this one is unchanged.
+
+        Raises:
+            FormulaError: The change cannot be understood, or takes away what is not there.
+            ArgumentError: A fit that was unpickled needs `data`.
+            MixedModelsError: As `glmer`.
+        """
+        named = {"weights": weights, "offset": offset, "contrasts": contrasts}
+        named["na_action"] = na_action
+        changes = {name: value for name, value in named.items() if value is not AS_BEFORE}
+        text = self.formula
+        if formula is not None:
+            text = updated_formula(self._design.formula, formula)
+        given = given_anew(self._design, self._given, data, changes)
+        if family is None:
+            family, link = (type(self.family), link or self.family.link.name)
+        model = GeneralizedLinearMixedModel(
+            text,
+            given.data,
+            family,
+            link=link,
+            n_agq=self._generalized.model.nodes if n_agq is None else n_agq,
+            weights=given.weights,
+            offset=given.offset,
+            contrasts=given.contrasts,
+            na_action=given.na_action,
+            threads=self._generalized.model.threads if threads is None else threads,
+        )
+        before = self.optsum
+        return model.fit(
+            start=start,
+            optimizer=optimizer or before.optimizer,
+            control=control or before.control,
+            verbose=verbose,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles hold design, family, parameters and how these were found."""
+        model = self._generalized.model
+        par = np.array(self._generalized.solution.par)
+        stages = (model.design, model.family, model.threads, model.nodes)
+        return _fit_of, (*stages, par, self.optsum)
+
+
+def check_nodes(n_agq: object) -> int:
+    """`n_agq` as a number of nodes.
+
+    Raises:
+        MixedModelsError: Not a whole number from 1 to 100.
+    """
+    whole = isinstance(n_agq, (int, np.integer)) and not isinstance(n_agq, bool)
+    if not whole or not 1 <= n_agq <= _MOST_NODES:  # type: ignore[operator]
+        hint = " n_agq=0, which leaves the coefficients to the modes, is not here." * (n_agq == 0)
+        raise MixedModelsError(
+            f"n_agq is {n_agq!r:.40}; it must be a whole number from 1 (Laplace's approximation) "
+            f"to {_MOST_NODES}.{hint}"
+        )
+    return int(n_agq)  # type: ignore[call-overload,no-any-return]
+
+
+def _model_of(
+    design: Design, family: Family, threads: int, nodes: int
+) -> GeneralizedLinearMixedModel:
+    return GeneralizedLinearMixedModel._of(  # noqa: SLF001 (of this module)
+        GeneralizedModel(design, family, threads, nodes)
+    )
+
+
+def _fit_of(
+    design: Design,
+    family: Family,
+    threads: int,
+    nodes: int,
+    par: FloatArray,
+    optsum: OptSummary,
+) -> GeneralizedLinearMixedFit:
+    made = _model_of(design, family, threads, nodes)
+    model = made._model  # noqa: SLF001 (of this module)
+    solution = model.solution(model.criterion(), par)
+    return GeneralizedLinearMixedFit(made, GeneralizedFitted(model, solution, optsum))
