@@ -13,7 +13,7 @@ from typing import TypeAlias
 Answers: TypeAlias = Mapping[str, str]
 
 _IN_THE_FORMULA = "Random effects are terms of the formula: y ~ x + (1 + x | g)."
-_NO_FAMILY = "Responses are normal here; generalized models (R's glmer) are not available yet."
+_NO_FAMILY = "Responses are normal here; other families are those of mixedmodels.glmer."
 _NO_STRUCTURE = "Residuals are independent here; give weights= for known differences of variance."
 _NO_SUBSET = "Select the rows before: data[condition], or data.filter(condition)."
 _NO_PRIOR = "Estimates are by maximum likelihood or REML; there are no priors."
@@ -350,7 +350,10 @@ Folded: lower case, `_` for other signs.
 
 _SEVERAL = "Fits are compared by mixedmodels.anova(fit1, fit2)."
 _MEANS = 'Marginal means are fit.emmeans("f"), their comparisons fit.emmeans("f").pairs().'
-_GENERALIZED = "Generalized and nonlinear models are not here yet; lmer fits linear ones."
+_GENERALIZED = (
+    "Generalized models are fitted by mixedmodels.glmer(formula, data, family=...); nonlinear ones "
+    "are not here."
+)
 
 FIT: Answers = {
     "fixed_effects": "fit.fixef",
@@ -529,13 +532,11 @@ MODEL: Answers = {
 """Answers for attributes of a model that is not fitted."""
 
 PACKAGE: Answers = {
-    "glmer": _GENERALIZED,
     "glmer_nb": _GENERALIZED,
     "glmmtmb": _GENERALIZED,
     "nlmer": _GENERALIZED,
     "nlme": _GENERALIZED,
     "glm": _GENERALIZED,
-    "generalizedlinearmixedmodel": _GENERALIZED,
     "lme": 'mixedmodels.lmer("y~x+(1|g)",data)',
     "lmm": 'mixedmodels.lmer("y~x+(1|g)",data)',
     "mixed": 'mixedmodels.lmer("y~x+(1|g)",data)',

@@ -19,6 +19,8 @@ constexpr double kTight = 1e-10, kFirst = 1e-4, kSearch = 1e-9, kRoundingDecreme
 constexpr double kMostChange = 6;
 // Diagonal that X'V^-1X gets where it is not positive definite, as a part of X'WX with weights of 1.
 constexpr double kRidge = 1e-13;
+// The weak pull of coefficients to where they began, as a part of X'WX.
+constexpr double kProximal = 1e-9;
 constexpr double kFarAway = 3;  // predicted decrease beyond which updates say nothing of the pull
 
 }  // namespace
@@ -124,8 +126,10 @@ double Laplace::merit(double l, const std::vector<double>& u, const double* beta
                       const std::vector<double>* pull) const {
   double sum = 0;
   for (double x : u) sum += x * x;
-  const double along = pull ? small::dot(p_, pull->data(), beta) : 0.0;
-  return -l + 0.5 * sum + 0.5 * along;
+  if (!pull) return -l + 0.5 * sum;
+  double along = small::dot(p_, pull->data(), beta);
+  for (int j = 0; j < p_; ++j) along += proximal_ * (beta[j] - anchor_[j]) * (beta[j] - anchor_[j]);
+  return -l + 0.5 * (sum + along);
 }
 
 // M at the weights of this point, with expected ones where it is not positive definite.
@@ -162,7 +166,15 @@ double Laplace::direction(bool carried, const std::vector<double>& pull) {
   rows_.renew_fixed(w_.data(), *A_);
   rows_.sum_fixed(s_.data(), Xts_.data());
   for (std::size_t i = 0; i < u_.size(); ++i) A_->ZtX[i * k + p_] = Zts_[i];
-  for (int j = 0; j < p_; ++j) A_->XtX[p_ + static_cast<std::size_t>(j) * k] = Xts_[j] - 0.5 * pull[j];
+  if (proximal_ < 0)
+    for (int j = 0; j < p_; ++j)
+      proximal_ = std::max(proximal_, kProximal * A_->XtX[static_cast<std::size_t>(j) * (k + 1)]);
+  std::vector<double> downhill(p_);
+  for (int j = 0; j < p_; ++j) {
+    downhill[j] = Xts_[j] - 0.5 * pull[j] - proximal_ * (beta()[j] - anchor_[j]);
+    A_->XtX[p_ + static_cast<std::size_t>(j) * k] = downhill[j];
+    A_->XtX[static_cast<std::size_t>(j) * (k + 1)] += proximal_;
+  }
   equations_.load_fixed();
   equations_.subtract_from_response(u_.data());
   equations_.eliminate_fixed();
@@ -180,7 +192,7 @@ double Laplace::direction(bool carried, const std::vector<double>& pull) {
   step_beta_ = equations_.beta();
   fixed_ready_ = true;
   double sum = small::dot(static_cast<int>(u_.size()), work_.data(), step_u_.data());
-  for (int j = 0; j < p_; ++j) sum += (Xts_[j] - 0.5 * pull[j]) * step_beta_[j];
+  for (int j = 0; j < p_; ++j) sum += downhill[j] * step_beta_[j];
   return sum;
 }
 
@@ -216,6 +228,8 @@ bool Laplace::move_along(bool carried, const std::vector<double>& pull, double d
 // From u_ at the parameters of par_; the factor is left at the mode.
 bool Laplace::find_mode(bool carried, const std::vector<double>& pull, double tolerance) {
   carried = carried && p_ > 0;
+  anchor_.assign(beta(), beta() + p_);
+  proximal_ = -1;
   Templates lam;
   set_templates(theta(), lam);
   apply_templates(lam, u_.data(), work_.data());

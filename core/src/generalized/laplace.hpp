@@ -132,6 +132,9 @@ class Laplace : public Objective {
       moved_psi_;                                // K x q, K x p; M^-1 Lambda'Z's_psi, and Z's as u follows
   std::vector<std::vector<double>> own_slopes_;  // by factor, s x s: traces less the scores times the modes
   std::optional<Quadrature> quadrature_;
+  // While coefficients are carried, a weak pull to where they began: where data are separated the likelihood is flat.
+  std::vector<double> anchor_;
+  double proximal_ = 0;
   Base base_;
   double l_ = 0, g_ = 0, decrement_ = 0, tolerance_ = 0, f_ = std::numeric_limits<double>::quiet_NaN();
   bool expected_ = false;     // the factor is that of expected weights

@@ -305,7 +305,7 @@ std::vector<double> Laplace::conditional_vcov() {
 
 // Steps are small parts of what is about a conditional standard error.
 std::vector<double> Laplace::hessian(const std::vector<double>& par) {
-  constexpr double kStep = 1e-3;
+  constexpr double kStep = 4e-4;
   const int N = size();
   value(par.data());
   std::vector<double> at(gradient_.size()), steps;

@@ -22,7 +22,7 @@ from mixedmodels.criterion.workspace import EvaluatorWorkspace
 from mixedmodels.errors import MixedModelsError
 
 # Decrease that the model of the search predicts where it ends; steps kept for its updates.
-_DECREMENT, _REMEMBERED = 1e-10, 8
+_DECREMENT, _REMEMBERED = 1e-11, 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)

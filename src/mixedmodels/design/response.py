@@ -84,7 +84,7 @@ def linear_response(spec: FormulaSpec, values: Evaluated) -> FloatArray:
                 "function of linear models.",
                 spec.text,
                 factor.start,
-                factor.end,
+                factor.start + len("cbind"),
             )
         raise DataError(f"The response '{name}' has {len(value.values)} columns; it must have one.")
     values.check_finite(spec.response_factor)

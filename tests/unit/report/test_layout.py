@@ -21,6 +21,7 @@ COEFFICIENTS = CoefficientValues(
     correlation=np.array([[1.0, -0.13757], [-0.13757, 1.0]]),
 )
 FIT = FitValues(
+    title=("Linear mixed model fit by REML",),
     formula="Reaction ~ Days + (Days | Subject)",
     reml=True,
     n=180,
@@ -73,7 +74,10 @@ def test_reml_summary() -> None:
 
 
 def test_ml_shows_information_criteria() -> None:
-    ml = replace(FIT, reml=False, objective=1751.939344, aic=1763.939344, bic=1783.097085,
+    ml = replace(
+        FIT,
+        title=("Linear mixed model fit by maximum likelihood",),
+        reml=False, objective=1751.939344, aic=1763.939344, bic=1783.097085,
                  loglik=-875.969672, deviance=1751.939344)  # fmt: skip
     lines = render_text(fit_sections(ml)).splitlines()
     assert lines[0] == "Linear mixed model fit by maximum likelihood"
