@@ -177,8 +177,15 @@ def replay_factor(recipe: Recipe, rows: Rows) -> Block:
         DataError: the column is of another kind than in training, or has a level that was not
             there.
     """
+    value = factor_values(recipe.factor, recipe.formula, rows, recipe.states)
+    return replay_value(recipe, value, rows)
+
+
+def replay_value(
+    recipe: Recipe, value: NumericBlock | CategoricalColumn | CodedColumn, rows: Rows
+) -> Block:
+    """The block of a factor on new rows, of its value there; raises as `replay_factor`."""
     factor = recipe.factor
-    value = factor_values(factor, recipe.formula, rows, recipe.states)
     if recipe.levels is not None and factor.is_column:
         value = categorize(rows.column(factor.name))  # numbers with all their digits
     if isinstance(value, CodedColumn):
