@@ -6,37 +6,24 @@ terms are made on the rows that are left, and what cannot be identified is refus
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from mixedmodels.arrays import FloatArray
+from mixedmodels.design.builder import Builder
 from mixedmodels.design.checks import check_identifiable, check_response
-from mixedmodels.design.codes import drop_unused
 from mixedmodels.design.coding import check_contrast_name
-from mixedmodels.design.columns import CategoricalColumn
-from mixedmodels.design.design import AllRows, Design, TermDesign
-from mixedmodels.design.evaluated import Evaluated
-from mixedmodels.design.factors import (
-    Block,
-    Recipe,
-    train_factor,
-)
-from mixedmodels.design.finite import check_finite_levels, sources
+from mixedmodels.design.design import AllRows, Design
 from mixedmodels.design.frame import Table, as_table
-from mixedmodels.design.groups import GroupingFactor, build_group, code_column, code_value
-from mixedmodels.design.matrices import matrix_of_part, matrix_of_term
-from mixedmodels.design.matrix import PartPlan, plan_part
 from mixedmodels.design.missing import (
     MissingRows,
     read_argument,
     weights_message,
 )
-from mixedmodels.design.names import group_names
 from mixedmodels.design.rows import Rows
 from mixedmodels.design.used import use_rows
 from mixedmodels.design.variables import variables_of
 from mixedmodels.errors import DataError
-from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
+from mixedmodels.formula import FormulaSpec
 from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
 
 
@@ -87,12 +74,12 @@ def build_design(
     if rows.n_rows == 0:
         raise DataError("The data has no rows.")
     contrasts = {} if contrasts is None else contrasts
-    _check_contrasts(contrasts, rows.table)
+    check_contrasts(contrasts, rows.table)
     given_offset = read_argument("offset", offset, rows)
     given_weights = read_argument("weights", weights, rows)
     missing = MissingRows(rows, na_action)
     used = use_rows(spec, missing, given_weights, given_offset, response=response)
-    builder = _Builder(spec, used.values, contrasts)
+    builder = Builder(spec, used.values, contrasts)
     fixed_spec, X = builder.fixed()
     groups, terms = builder.random(fixed_spec, X)
     if response:
@@ -122,92 +109,12 @@ def build_design(
     ).freeze()
 
 
-class _Builder:
-    """Makes the parts of one design; every factor is evaluated once."""
+def check_contrasts(contrasts: Mapping[str, Any], table: Table) -> None:
+    """Refuse contrasts of columns that do not exist, or that are not contrasts.
 
-    def __init__(self, spec: FormulaSpec, values: Evaluated, contrasts: Mapping[str, Any]) -> None:
-        self.spec = spec
-        self.values = values
-        self.rows = values.rows
-        self.contrasts = contrasts
-        self.blocks: dict[str, Block] = {}
-        self.recipes: dict[str, Recipe] = {}
-        self.codes: dict[str, CategoricalColumn] = {}
-        self.unused: dict[str, int] = {}
-
-    def plan(self, terms: tuple[Term, ...]) -> PartPlan:
-        for factor in (factor for term in terms for factor in term.factors):
-            if factor.key not in self.blocks:
-                values = self.values
-                values.check_finite(factor)
-                block, recipe = train_factor(
-                    factor,
-                    self.spec.text,
-                    values.value(factor),
-                    values.states(factor),
-                    self.rows,
-                    self.contrasts,
-                )
-                self.blocks[factor.key], self.recipes[factor.key] = block, recipe
-                self.unused[factor.name] = block.n_unused
-        return plan_part(terms, self.blocks, self.recipes)
-
-    def fixed(self) -> tuple[PartPlan, FloatArray]:
-        plan = self.plan(self.spec.terms)
-        return plan, matrix_of_part(plan, self.blocks, self.rows)
-
-    def random(
-        self, fixed: PartPlan, X: FloatArray
-    ) -> tuple[tuple[GroupingFactor, ...], tuple[TermDesign, ...]]:
-        groupings = {term.keys: term.grouping for term in self.spec.random}
-        names = group_names(tuple(groupings.values()))
-        found = {
-            keys: self.group(name, grouping)
-            for name, (keys, grouping) in zip(names, groupings.items(), strict=True)
-        }
-        ordered = sorted(self.spec.random, key=lambda term: -found[term.keys].n_levels)
-        places = list(dict.fromkeys(term.keys for term in ordered))
-        designs = []
-        for term in ordered:
-            for plan in _split(self.plan(term.terms), term):
-                z = matrix_of_term(plan, fixed, X, self.blocks, self.rows)
-                designs.append(TermDesign(places.index(term.keys), plan.names, z, plan, term))
-        return tuple(found[keys] for keys in places), tuple(designs)
-
-    def group(self, name: str, grouping: tuple[Factor, ...]) -> GroupingFactor:
-        used = [self.coded(factor) for factor in grouping]
-        states = tuple(self.values.states(factor) for factor in grouping)
-        return build_group(name, grouping, self.spec.text, used, states)
-
-    def coded(self, factor: Factor) -> CategoricalColumn:
-        """A grouping factor on the rows in use, without unused levels."""
-        if factor.key not in self.codes:
-            if factor.is_column:
-                column = code_column(factor.name, self.rows)
-            else:
-                column = code_value(factor, self.spec.text, self.values.value(factor))
-            self.codes[factor.key] = used = drop_unused(column)
-            needed = sources(factor, self.spec.text, self.rows)
-            check_finite_levels(factor.name, used, self.rows, needed)
-            self.unused[factor.name] = len(column.levels) - len(used.levels)
-        return self.codes[factor.key]
-
-    def level_messages(self) -> Iterator[str]:
-        for name, count in self.unused.items():
-            if count:
-                yield f"{count} unused level{'s' if count > 1 else ''} of '{name}' dropped."
-
-
-def _split(plan: PartPlan, term: RandomTerm) -> Iterator[PartPlan]:
-    """The term itself, or each of its columns when they are to be independent."""
-    if term.correlated or len(plan.columns) == 1:
-        yield plan
-        return
-    for name, column, origin in zip(plan.names, plan.columns, plan.terms, strict=True):
-        yield PartPlan((name,), (column,), plan.recipes, (origin,))
-
-
-def _check_contrasts(contrasts: Mapping[str, Any], table: Table) -> None:
+    Raises:
+        DataError: Naming the column.
+    """
     if not isinstance(contrasts, Mapping):
         raise DataError(f"contrasts must be a dict from column to contrast, not {contrasts!r:.80}.")
     for name in contrasts:
