@@ -15,7 +15,6 @@ import numpy as np
 
 from mixedmodels.arrays import IntArray, LongArray
 from mixedmodels.design.asked import Asked, Counts, counts_of
-from mixedmodels.design.build import check_contrasts
 from mixedmodels.design.builder import Builder
 from mixedmodels.design.checks import check_identifiable, check_response
 from mixedmodels.design.columns import CategoricalColumn
@@ -104,7 +103,10 @@ class LevelsPass:
                 before = len(tuples)
                 found = tuples.number([numbers[key] for key in term.keys])
                 kept.append(first_rows_of_new(found, before))
-        return np.unique(np.concatenate(kept))
+        chosen = np.zeros(len(used.y), dtype=np.bool_)
+        for rows in kept:
+            chosen[rows] = True
+        return np.flatnonzero(chosen)
 
     def _new_extremes(self, used: UsedRows) -> Iterator[LongArray]:
         """The rows where the response is larger or smaller than before."""
@@ -161,7 +163,6 @@ class LevelsPass:
             raise DataError(no_row_left(counts.n_missing) if none_left else ALL_WEIGHTS_ZERO)
         named = {f.name: self.seen[f.key] for f in asked.spec.predictors if f.key in self.seen}
         rows = Rows(as_table(kept), Larger(counts.n, named))
-        check_contrasts(asked.contrasts, rows.table)
         used = self._use(rows)
         builder = Builder(asked.spec, used.values, asked.contrasts)
         fixed, X = builder.fixed()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import BoolArray, IntArray, LongArray
+from mixedmodels.arrays import IntArray, LongArray
 from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.levels import level_positions
 
@@ -34,11 +34,14 @@ class SeenLevels:
         """(n,) number of each row's level; -1 where missing. New levels get the next numbers."""
         occurs = np.bincount(column.codes[column.codes >= 0], minlength=len(column.levels))
         used = np.flatnonzero(occurs)
-        known = level_positions(column.levels.take(used), self.levels)
+        wanted = column.levels.take(used)
+        known = np.full(len(used), -1, dtype=np.int64)
+        if len(self.levels):
+            known = level_positions(wanted, self.levels)
         new = np.flatnonzero(known < 0)
         known[new] = len(self.levels) + np.arange(len(new))
         if len(new):
-            found = column.levels.take(used[new])
+            found = wanted.take(new)
             self.levels = self.levels.append(found) if len(self.levels) else found
             self.counts = np.concatenate([self.counts, np.zeros(len(new), dtype=np.int64)])
         self.counts[known] += occurs[used]
@@ -79,8 +82,11 @@ class SeenTuples:
 
 def first_rows_of_new(numbers: IntArray, n_before: int) -> LongArray:
     """(k,) for each number from `n_before` on: the first row that has it, ascending."""
-    late: BoolArray = numbers >= n_before
-    rows = np.flatnonzero(late)
-    _, first = np.unique(numbers[rows], return_index=True)
-    found: LongArray = np.sort(rows[first])
-    return found
+    rows = np.flatnonzero(numbers >= n_before)
+    if not rows.size:
+        return rows
+    new = numbers[rows] - n_before
+    first = np.full(int(new.max()) + 1, -1, dtype=np.int64)
+    # The last one to be stored is the first one in the batch.
+    first[new[::-1]] = rows[::-1]
+    return np.sort(first[first >= 0])

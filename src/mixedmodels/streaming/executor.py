@@ -140,7 +140,9 @@ class Threads:
         tree = _Tree(len(segments), merge)
         pool = ThreadPoolExecutor(self._count, thread_name_prefix="mixedmodels")
         try:
-            return _worked(pool, self._count, segments, lambda s: tree.put(s, accumulate(s, told)))
+            work: Any = lambda segment: tree.put(segment, accumulate(segment, told))  # noqa: E731
+            found: T = _worked(pool, self._count, segments, work)
+            return found
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -66,8 +67,9 @@ class Partial:
             "zero": counts.n_zero_weight,
         }
         text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+        arrays: dict[str, Any] = {_HEADER: text, **self.sums.state()}
         file = io.BytesIO()
-        np.savez(file, **{_HEADER: text}, **self.sums.state())
+        np.savez(file, **arrays)
         return file.getvalue()
 
     @staticmethod
