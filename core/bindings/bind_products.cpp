@@ -53,6 +53,9 @@ void bind_products(nb::module_& m) {
            nb::arg("weights").none() = nb::none(), nb::arg("offset").none() = nb::none(), nb::arg("threads") = 1)
       .def_prop_ro("n", [](const Products& s) { return s.model.rows.n; })
       .def_prop_ro(
+          "has_rows", [](const Products& s) { return s.model.rows.present(); },
+          "False for products made from sums over rows: what needs the rows raises ValueError then.")
+      .def_prop_ro(
           "p", [](const Products& s) { return s.model.basis.p(); }, "Rank of X.")
       .def_prop_ro("q", [](const Products& s) { return s.A().q; })
       .def_prop_ro(

@@ -68,15 +68,6 @@ double* pair_values(PairBlock& pair, int size, std::int32_t level_a, std::int32_
   return pair.values.data() + at * size;
 }
 
-// Adds one row to the blocks of two levels.
-void add_outer(const FactorRows& a, const FactorRows& b, std::int64_t row, double w, double* v) {
-  const int sa = a.width(), sb = b.width();
-  for (int c = 0; c < sa; ++c) {
-    const double wz = w * a.z[c][row];
-    for (int r = 0; r < sb; ++r) v[r + c * sb] += wz * b.z[r][row];
-  }
-}
-
 // Adds one row to all pairs, each looked up.
 void add_pairs_of_row(const Rows& rows, std::int64_t row, double w, CrossProducts& A) {
   for (PairBlock& pair : A.pairs) {

@@ -53,7 +53,9 @@ Pattern merge(const Pattern& one, const Pattern& other);
 // Where the pair of two levels stands in the pattern's lists, -1 where they do not meet.
 std::int64_t find_pair(const std::int64_t* start, const std::int32_t* level_b, std::int32_t a, std::int32_t b);
 
-// Throws std::invalid_argument, naming what was asked for, where rows have several levels of a factor.
+// Throws std::invalid_argument, naming what was asked for, where rows have several levels of a factor, or where there
+// are no rows.
 void require_one_level(const Rows& rows, const char* what);
+void require_rows(const Rows& rows, const char* what);
 
 }  // namespace mixedmodels
