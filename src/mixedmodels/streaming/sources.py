@@ -11,7 +11,7 @@ import pandas as pd
 from mixedmodels.errors import DataError
 from mixedmodels.streaming.adapters.callables import from_callables
 from mixedmodels.streaming.adapters.dask import from_dask
-from mixedmodels.streaming.adapters.files import from_dataset, from_path
+from mixedmodels.streaming.adapters.files import from_dataset, from_files, from_path
 from mixedmodels.streaming.adapters.polars import from_lazy
 from mixedmodels.streaming.adapters.spark import from_spark
 from mixedmodels.streaming.adapters.streams import from_stream, from_table
@@ -37,10 +37,10 @@ def is_source(data: Any) -> bool:
     """Whether data are read in parts; a table in memory is not."""
     if isinstance(data, (pd.DataFrame, dict)):
         return False
-    if isinstance(data, (str, os.PathLike, Source)):
+    if _is_path(data) or isinstance(data, Source):
         return True
     if isinstance(data, (list, tuple)):
-        return bool(data) and all(map(callable, data))
+        return bool(data) and (all(map(callable, data)) or all(map(_is_path, data)))
     library, name = _library(data), type(data).__name__
     if library == "polars":
         return name == "LazyFrame"
@@ -62,9 +62,11 @@ def as_source(data: Any) -> Source:
     if isinstance(data, Source):
         return data
     pa = pyarrow()
-    if isinstance(data, (str, os.PathLike)):
+    if _is_path(data):
         return from_path(data)
     if isinstance(data, (list, tuple)):
+        if data and all(map(_is_path, data)):
+            return from_files("The list", list(map(os.fsdecode, data)))
         return from_callables(data)
     if isinstance(data, pd.DataFrame):
         return from_table(_of_pandas(data))
@@ -78,6 +80,10 @@ def as_source(data: Any) -> Source:
     if hasattr(data, "__arrow_c_stream__"):
         return from_stream(data)
     raise DataError(f"The source is {data!r:.80}; give {_KNOWN}.")
+
+
+def _is_path(data: Any) -> bool:
+    return isinstance(data, (str, os.PathLike))
 
 
 def _of_pandas(data: pd.DataFrame) -> Any:
