@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from mixedmodels.errors import ResourceError
+from mixedmodels.errors import MixedModelsError, ResourceError
 
 try:
     import resource as _resource
@@ -28,6 +30,10 @@ SHARE = 0.8
 # Operations per second, about, for the time that a message predicts.
 _SPEED = 1e10
 _UNLIMITED = 1 << 60
+_AMOUNT = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][0-9]+)?) *([kKmMgGtT]?[bB]|[kKmMgGtT])?")
+_UNITS = {"b": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+# Bytes that the caller of the library allows.
+_limit: ContextVar[float | None] = ContextVar("limit", default=None)
 _CGROUPS = (  # (folder, limit, usage)
     ("/sys/fs/cgroup", "memory.max", "memory.current"),
     ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -47,31 +53,83 @@ def require(parts: Mapping[str, float], what: str, flops: float = 0.0, remedy: s
         ResourceError: With the bytes of every part.
     """
     total = math.fsum(parts.values())
-    if total < SMALL:
+    limit = _limit.get()
+    if total < SMALL and limit is None:
         return
-    free = available()
-    if total <= SHARE * free:
+    if total <= allowed():
         return
     largest = sorted(((size, name) for name, size in parts.items() if size), reverse=True)
     listed = ", ".join(f"{name} {format_bytes(size)}" for size, name in largest)
     work = f" One evaluation takes {flops:.2g} flops, {_duration(flops)}." if flops > 0.0 else ""
     raise ResourceError(
-        f"{what} would need {format_bytes(total)} of memory ({listed}); {format_bytes(free)} are "
-        f"available, of which at most {SHARE:.0%} are taken.{work}"
+        f"{what} would need {format_bytes(total)} of memory ({listed}); {_reason(limit)}.{work}"
         f" {remedy or 'Use fewer levels, terms or columns, or a machine with more memory.'}"
     )
 
 
+def _reason(limit: float | None) -> str:
+    free = available()
+    if limit is not None and limit <= SHARE * free:
+        return f"memory= allows {format_bytes(limit)}"
+    return f"{format_bytes(free)} are available, of which at most {SHARE:.0%} are taken"
+
+
+class limited:
+    """A context in which calculations take at most so many bytes, even where there are more.
+
+    Args:
+        limit: ``"8GB"``, a number of bytes, or None for a share of what is free.
+
+    Raises:
+        MixedModelsError: Not an amount of memory.
+    """
+
+    def __init__(self, limit: object) -> None:
+        self._limit = None if limit is None else as_bytes(limit)
+
+    def __enter__(self) -> None:
+        self._token = _limit.set(self._limit)
+
+    def __exit__(self, *_: object) -> None:
+        _limit.reset(self._token)
+
+
+def as_bytes(amount: object) -> float:
+    """An amount of memory in bytes: a number, or text such as ``"8GB"`` or ``"500 MB"``.
+
+    Raises:
+        MixedModelsError: Neither.
+    """
+    size = math.nan
+    if isinstance(amount, (int, float)) and not isinstance(amount, bool):
+        size = float(amount)
+    elif isinstance(amount, str):
+        found = _AMOUNT.fullmatch(amount.strip())
+        if found is not None:
+            size = float(found[1]) * _UNITS[(found[2] or "b").lower()[0]]
+    if not 0.0 < size < math.inf:
+        raise MixedModelsError(
+            f"memory is {amount!r:.40}; give an amount such as '8GB', or a number of bytes."
+        )
+    return size
+
+
+def allowed() -> float:
+    """Bytes that one calculation may take."""
+    limit, share = _limit.get(), SHARE * available()
+    return share if limit is None else min(limit, share)
+
+
 def fits(size: float) -> bool:
     """Whether so many bytes may be taken; for a way that another one can stand in for."""
-    return size < SMALL or size <= SHARE * available()
+    return (size < SMALL and _limit.get() is None) or size <= allowed()
 
 
 def threads_that_fit(threads: int, size: float) -> int:
     """As many of the threads as have room when each takes `size` bytes; at least one."""
-    if threads == 1 or threads * size < SMALL:
+    if threads == 1 or (threads * size < SMALL and _limit.get() is None):
         return threads
-    return max(1, min(threads, int(SHARE * available() / size)))
+    return max(1, min(threads, int(allowed() / max(size, 1.0))))
 
 
 def exhausted(what: str = "The calculation") -> ResourceError:

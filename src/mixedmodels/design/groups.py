@@ -132,7 +132,13 @@ def match_group(spec: GroupSpec, rows: Rows) -> tuple[IntArray, BoolArray | None
     Returns:
         (n,) codes, and (n,) whether a value is missing; None where none is.
     """
-    columns = recode_group(spec, rows)
+    return match_columns(spec, recode_group(spec, rows))
+
+
+def match_columns(
+    spec: GroupSpec, columns: Sequence[CategoricalColumn]
+) -> tuple[IntArray, BoolArray | None]:
+    """The same, given the factors of the group on the new rows, with their own levels."""
     absent: BoolArray | None = None
     for column in columns:
         found = column.missing()
