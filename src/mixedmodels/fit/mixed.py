@@ -180,8 +180,8 @@ class MixedFit(
             reml=self.reml,
             n=self.nobs,
             n_dropped=design.n_dropped,
-            weighted=design.w is not None,
-            shifted=design.offset is not None,
+            weighted=design.is_weighted,
+            shifted=design.is_shifted,
             random=tuple(
                 RandomPart(
                     design.groups[term.group].name,

@@ -232,7 +232,7 @@ class Values(Guided, ABC):
         mean = random_part(
             self._fitted.model.templates, design.groups, design.terms, self._solution.b, design.n
         )
-        if design.X.shape[1]:
+        if design.x_names:
             mean += design.X @ np.nan_to_num(self.beta)
         if design.offset is not None:
             mean += design.offset
