@@ -29,17 +29,22 @@ if TYPE_CHECKING:
         SingularFitWarning,
         UnknownNameError,
     )
+    from mixedmodels.large import plan
     from mixedmodels.linear import LinearMixedFit, LinearMixedModel
     from mixedmodels.planning.study import power
     from mixedmodels.settings import Control
     from mixedmodels.several.averages import average
     from mixedmodels.several.imputations import pool
     from mixedmodels.several.lists import lm_list
+    from mixedmodels.streaming.dask import DaskExecutor
+    from mixedmodels.streaming.executor import Threads
+    from mixedmodels.streaming.plan import Plan
 
 _HOMES = {
     "ArgumentError": "errors",
     "Control": "settings",
     "ConvergenceWarning": "errors",
+    "DaskExecutor": "streaming.dask",
     "DataError": "errors",
     "FileError": "errors",
     "FormulaError": "errors",
@@ -50,9 +55,11 @@ _HOMES = {
     "ModelError": "errors",
     "NotIdentifiedWarning": "errors",
     "NotNestedWarning": "errors",
+    "Plan": "streaming.plan",
     "RefitWarning": "errors",
     "ResourceError": "errors",
     "SingularFitWarning": "errors",
+    "Threads": "streaming.executor",
     "UnknownNameError": "errors",
     "anova": "api",
     "average": "several.averages",
@@ -62,6 +69,7 @@ _HOMES = {
     "lmer": "api",
     "load": "api",
     "load_dataset": "datasets",
+    "plan": "large",
     "pool": "several.imputations",
     "power": "planning.study",
     "simulate": "api",
@@ -72,6 +80,7 @@ __all__ = [
     "ArgumentError",
     "Control",
     "ConvergenceWarning",
+    "DaskExecutor",
     "DataError",
     "FileError",
     "FormulaError",
@@ -82,9 +91,11 @@ __all__ = [
     "ModelError",
     "NotIdentifiedWarning",
     "NotNestedWarning",
+    "Plan",
     "RefitWarning",
     "ResourceError",
     "SingularFitWarning",
+    "Threads",
     "UnknownNameError",
     "__version__",
     "anova",
@@ -95,6 +106,7 @@ __all__ = [
     "lmer",
     "load",
     "load_dataset",
+    "plan",
     "pool",
     "power",
     "simulate",

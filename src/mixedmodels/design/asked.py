@@ -10,12 +10,13 @@ from mixedmodels.design.build import check_contrasts
 from mixedmodels.design.frame import as_table
 from mixedmodels.design.missing import (
     Argument,
+    MissingRows,
     missing_message,
     read_argument,
     weights_message,
 )
 from mixedmodels.design.rows import Rows
-from mixedmodels.design.used import UsedRows, columns_needed
+from mixedmodels.design.used import columns_needed
 from mixedmodels.formula import FormulaSpec
 from mixedmodels.settings import NaAction
 
@@ -41,6 +42,20 @@ class Asked:
     def argument(self, role: str, rows: Rows) -> Argument | None:
         """`weights` or `offset`; raises as `read_argument`."""
         return read_argument(role, getattr(self, role), rows)
+
+    def complete_rows(self, rows: Rows) -> MissingRows:
+        """Drop the rows of one batch in which a column is missing; none may be left.
+
+        A column that is missing in all rows of a batch may have lost its type, so nothing is to be
+        computed of it.
+
+        Raises:
+            DataError: There are some and they are refused.
+        """
+        missing = MissingRows(rows, self.na_action, part=True)
+        offset = self.argument("offset", rows)
+        missing.of_columns(columns_needed(self.spec, rows.table, offset), offset)
+        return missing
 
     def columns(self, table: Any) -> dict[str, None]:
         """The columns that formula, weights and offset need; raises FormulaError."""
@@ -91,7 +106,6 @@ class Counts:
         return [message for message in found if message]
 
 
-def counts_of(n_read: int, used: UsedRows) -> Counts:
+def counts_of(n_read: int, missing: MissingRows, n_zero_weight: int = 0) -> Counts:
     """The counts of one batch."""
-    missing = used.missing
-    return Counts(n_read, dict(missing.counts), missing.n_dropped, used.n_zero_weight)
+    return Counts(n_read, dict(missing.counts), missing.n_dropped, n_zero_weight)

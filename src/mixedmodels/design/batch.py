@@ -22,7 +22,6 @@ from mixedmodels.design.given import recipes_of
 from mixedmodels.design.groups import GroupingFactor, code_column, code_value, match_columns
 from mixedmodels.design.learning_pass import States
 from mixedmodels.design.matrices import matrix_of_part, matrix_of_term
-from mixedmodels.design.missing import MissingRows
 from mixedmodels.design.rows import Rows
 from mixedmodels.design.used import UsedRows, use_rows
 from mixedmodels.errors import DataError
@@ -72,7 +71,9 @@ def batch_arrays(asked: Asked, design: Design, states: States, data: Any) -> Bat
     """
     rows = Rows(as_table(data))
     n_read = rows.n_rows
-    missing = MissingRows(rows, asked.na_action, part=True)
+    missing = asked.complete_rows(rows)
+    if not rows.n_rows:
+        return _no_rows(design, rows, counts_of(n_read, missing))
     weights, offset = asked.argument("weights", rows), asked.argument("offset", rows)
     used = use_rows(asked.spec, missing, weights, offset, states=states)
     blocks = _blocks(design, used)
@@ -81,8 +82,17 @@ def batch_arrays(asked: Asked, design: Design, states: States, data: Any) -> Bat
     for term in design.terms:
         z[term.group].append(matrix_of_term(term.spec, design.fixed_spec, X, blocks, rows))
     codes = [_codes(group, used) for group in design.groups]
-    counts = counts_of(n_read, used)
+    counts = counts_of(n_read, missing, used.n_zero_weight)
     return BatchArrays(codes, z, X, used.y, used.w, used.offset, rows.kept, counts)
+
+
+def _no_rows(design: Design, rows: Rows, counts: Counts) -> BatchArrays:
+    """A batch of which no row is left: the arrays of the design, which have no rows."""
+    z: list[list[FloatArray]] = [[] for _ in design.groups]
+    for term in design.terms:
+        z[term.group].append(term.z)
+    codes = [group.codes for group in design.groups]
+    return BatchArrays(codes, z, design.X, design.y, design.w, design.offset, rows.kept, counts)
 
 
 def _blocks(design: Design, used: UsedRows) -> Mapping[str, Block]:

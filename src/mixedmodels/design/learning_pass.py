@@ -18,11 +18,9 @@ from mixedmodels.design.factors import factor_values
 from mixedmodels.design.frame import as_table
 from mixedmodels.design.functions.learning import Learning, StillLearning
 from mixedmodels.design.missing import (
-    MissingRows,
     read_weights,
 )
 from mixedmodels.design.rows import Rows
-from mixedmodels.design.used import columns_needed
 from mixedmodels.errors import DataError
 from mixedmodels.formula import Factor, FormulaSpec
 
@@ -56,10 +54,9 @@ class LearningPass:
         """
         rows = Rows(as_table(data))
         asked = self.asked
-        missing = MissingRows(rows, asked.na_action, part=True)
-        offset = asked.argument("offset", rows)
-        missing.of_columns(columns_needed(asked.spec, rows.table, offset), offset)
-        read_weights(asked.argument("weights", rows), rows, missing)
+        missing = asked.complete_rows(rows)
+        if rows.n_rows:
+            read_weights(asked.argument("weights", rows), rows, missing)
         kept = [_NONE]
         kept += [
             _observed(factor, asked.spec.text, rows, self.states[factor.key])

@@ -71,14 +71,18 @@ class LevelsPass:
         """
         rows = Rows(as_table(data))
         n_read = rows.n_rows
-        used = self._use(rows)
-        self.counts = self.counts.merge(counts_of(n_read, used))
+        missing = self.asked.complete_rows(rows)
+        if not rows.n_rows:
+            self.counts = self.counts.merge(counts_of(n_read, missing))
+            return _NONE, _NONE
+        used = self._use(missing)
+        self.counts = self.counts.merge(counts_of(n_read, missing, used.n_zero_weight))
         kept = self._note(used)
         positions = np.arange(n_read) if rows.kept is None else rows.kept
         return positions, positions[kept]
 
-    def _use(self, rows: Rows) -> UsedRows:
-        missing = MissingRows(rows, self.asked.na_action, part=True)
+    def _use(self, missing: MissingRows) -> UsedRows:
+        rows = missing.rows
         weights, offset = self.asked.argument("weights", rows), self.asked.argument("offset", rows)
         return use_rows(self.asked.spec, missing, weights, offset, states=self.states)
 
@@ -135,7 +139,7 @@ class LevelsPass:
             return _NONE
         before = {key: seen.counts.copy() for key, seen in self.seen.items()}
         rows = Rows(as_table(kept))
-        positions = self._note(self._use(rows))
+        positions = self._note(self._use(self.asked.complete_rows(rows)))
         for key, seen in self.seen.items():
             # The rows kept stand for all rows of the other.
             counts = np.zeros(len(seen), dtype=np.int64)
@@ -163,7 +167,7 @@ class LevelsPass:
             raise DataError(no_row_left(counts.n_missing) if none_left else ALL_WEIGHTS_ZERO)
         named = {f.name: self.seen[f.key] for f in asked.spec.predictors if f.key in self.seen}
         rows = Rows(as_table(kept), Larger(counts.n, named))
-        used = self._use(rows)
+        used = self._use(self.asked.complete_rows(rows))
         builder = Builder(asked.spec, used.values, asked.contrasts)
         fixed, X = builder.fixed()
         groups, terms = builder.random(fixed, X)

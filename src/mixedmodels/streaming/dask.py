@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from mixedmodels.errors import DataError, MixedModelsError
@@ -25,7 +25,7 @@ class DaskExecutor:
 
     Args:
         client: A `dask.distributed.Client`.
-        retries: How often a segment is tried again after an error.
+        retries: How often a segment is tried again after an error that is not one of its rows.
     """
 
     def __init__(self, client: Any, *, retries: int = 3) -> None:
@@ -64,7 +64,9 @@ class DaskExecutor:
             level += 1
         try:
             self._wait(leaves, values[0], segments, report)
-            found: T = values[0].result()
+            found: T | _Failed = values[0].result()
+            if isinstance(found, _Failed):
+                raise found.error
             return found
         except BaseException:
             with contextlib.suppress(Exception):
@@ -92,7 +94,7 @@ class DaskExecutor:
                 found.append(values[number])
             else:
                 pair = (values[number], values[beside])
-                found.append(self._client.submit(merge, *pair, **options))
+                found.append(self._client.submit(_merged, merge, *pair, **options))
         return found
 
     def _wait(
@@ -107,22 +109,20 @@ class DaskExecutor:
         while True:
             for number, future in list(left.items()):
                 if future.status == "finished":
+                    if future.type is _Failed:
+                        raise future.result().error
                     del left[number]
                     report(0, len(segments[number].partitions))
                 elif future.status in ("error", "lost", "cancelled"):
                     self._raise(future, segments[number])
-            if root.status == "finished":
+            if root.status in ("finished", "error", "lost", "cancelled"):
                 return
-            if root.status == "error":
-                root.result()
             time.sleep(_LOOK)
 
     def _raise(self, future: Any, segment: Segment) -> None:
         distributed = optional("dask.distributed", "dask")
         try:
             future.result()
-        except MixedModelsError:
-            raise
         except distributed.KilledWorker as error:
             names = ", ".join(part.name for part in segment.partitions[:3])
             raise DataError(
@@ -135,13 +135,30 @@ def _itself(value: T) -> T:
     return value
 
 
-def _leaf(accumulate: Callable[[Segment, Report], T], segment: Segment, rows: Any) -> T:
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """In place of a value: the contents of a partition cannot be used, however often it is read."""
+
+    error: MixedModelsError
+
+
+def _leaf(accumulate: Callable[[Segment, Report], T], segment: Segment, rows: Any) -> T | _Failed:
     """The value of a segment, on a worker."""
     if rows is not None:
         loaded: Any = segment.partitions
         parts = [part.given(own) for part, own in zip(loaded, rows, strict=True)]
         segment = Segment(segment.number, tuple(parts))
-    return accumulate(segment, _silent)
+    try:
+        return accumulate(segment, _silent)
+    except MixedModelsError as error:
+        return _Failed(error)
+
+
+def _merged(merge: Callable[[T, T], T], first: T | _Failed, second: T | _Failed) -> T | _Failed:
+    """The value of two neighbours, on a worker."""
+    if isinstance(first, _Failed):
+        return first
+    return second if isinstance(second, _Failed) else merge(first, second)
 
 
 def _silent(rows: int, partitions: int) -> None:

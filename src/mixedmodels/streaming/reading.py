@@ -10,8 +10,8 @@ from typing import Any
 from mixedmodels.arrays import LongArray
 from mixedmodels.design.frame import FileTable
 from mixedmodels.design.places import Named
-from mixedmodels.errors import DataError, FormulaError, ResourceError
-from mixedmodels.streaming.executor import Report, Stopped
+from mixedmodels.errors import DataError, MixedModelsError
+from mixedmodels.streaming.executor import Report
 from mixedmodels.streaming.source import Partition, batches_of
 
 # Readings of a partition that fail for reasons outside of its contents, with pauses in between.
@@ -31,7 +31,12 @@ def tables_of(
         report: Told of the rows read.
     """
     first = 0
-    for table in batches_of(partition, columns, schema):
+    batches = batches_of(partition, columns, schema)
+    while True:
+        with _reading(partition):
+            table = next(batches, None)
+        if table is None:
+            break
         yield FileTable(table, _naming(partition, first)), first
         first += table.num_rows
         report(table.num_rows, 0)
@@ -48,18 +53,29 @@ def _naming(partition: Partition, first: int) -> Any:
 
 @contextlib.contextmanager
 def naming_partition(partition: Partition) -> Iterator[None]:
-    """Have errors say which partition they are of.
+    """Have errors in the contents of a partition say which one it is.
 
     Raises:
-        DataError: Whatever goes wrong with the contents of the partition.
+        DataError: With the name of the partition.
+    """
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{partition.name}: {error}") from None
+
+
+@contextlib.contextmanager
+def _reading(partition: Partition) -> Iterator[None]:
+    """Have errors of the library that reads say which partition they are of.
+
+    Raises:
+        DataError: The partition cannot be read.
         TransientError: The system cannot read it now.
     """
     try:
         yield
-    except (Stopped, FormulaError, ResourceError, MemoryError):
+    except (MixedModelsError, MemoryError):
         raise
-    except DataError as error:
-        raise DataError(f"{partition.name}: {error}") from None
     except OSError as error:
         raise TransientError(f"{partition.name} cannot be read: {error}") from error
     except Exception as error:  # each library that reads has errors of its own
