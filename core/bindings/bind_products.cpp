@@ -74,6 +74,9 @@ void bind_products(nb::module_& m) {
       .def_prop_ro("nbytes", [](const Products& s) { return s.A().bytes(); })
       .def_prop_ro("fits_exactly", [](const Products& s) { return s.model.basis.fits_exactly; })
       .def_prop_ro("residual_norm", [](const Products& s) { return s.model.basis.unit * s.model.basis.residual_norm; })
+      .def_prop_ro(
+          "response_norm", [](const Products& s) { return s.model.basis.unit * s.model.basis.response_norm; },
+          "Of sqrt(W) (y - offset), whatever X is.")
       .def(
           "within",
           [](const Products& s, double least, double most) {

@@ -27,7 +27,7 @@ def refuse_absent(self: Any, name: str) -> NoReturn:
     """
     if name not in {field.name for field in dataclasses.fields(self)}:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-    raise MixedModelsError(needs_rows(asked_for()))
+    raise rows_needed()
 
 
 def needs_rows(what: str) -> str:
@@ -39,6 +39,11 @@ def needs_rows(what: str) -> str:
     )
 
 
+def rows_needed() -> MixedModelsError:
+    """What the core raises."""
+    return MixedModelsError(needs_rows(asked_for()))
+
+
 def asked_for() -> str:
     """The name of what the user's code has called, as far as the stack says."""
     frame = inspect.currentframe()
@@ -48,8 +53,6 @@ def asked_for() -> str:
         inside = code.co_filename.startswith(PACKAGE_FOLDER)
         if inside and not code.co_name.startswith(("_", "<")):
             name = name if code.co_filename.endswith(_WRAPPERS) else code.co_name
-        if not inside and name != "This":
-            break
         frame = frame.f_back
     return name
 
