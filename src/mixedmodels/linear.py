@@ -474,9 +474,7 @@ class LinearMixedFit(MixedFit):
     def __deepcopy__(self, memo: dict[int, Any]) -> LinearMixedFit:
         """A fit with everything its own but the table, which is the user's."""
         if self._sums is not None:
-            return self._sums.restored(
-                self._solution, self._optsum, self._fitted.model.threads
-            )
+            return self._sums.restored(self._solution, self._optsum, self._fitted.model.threads)
         again = _unpickled(fit_to_bytes(self._fitted), self._fitted.model.threads)
         again._model = copy.copy(again._model)  # noqa: SLF001 (of this class)
         again._model._given = again._given = self._given  # noqa: SLF001 (of this module)

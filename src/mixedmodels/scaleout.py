@@ -5,7 +5,6 @@ How rows are read and summed is in `streaming`, the sums themselves are the core
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -180,8 +179,10 @@ class CrossProducts(Result):
     def to_frame(self) -> pd.DataFrame:
         """A row for each column that is read: rows in which it is missing."""
         missing = self.partial.counts.n_missing
-        return pd.DataFrame({"missing": [missing.get(name, 0) for name in self.plan.columns]},
-                            index=list(self.plan.columns))
+        return pd.DataFrame(
+            {"missing": [missing.get(name, 0) for name in self.plan.columns]},
+            index=list(self.plan.columns),
+        )
 
     def _model(self, threads: int) -> Model:
         if not self.n:
@@ -214,12 +215,14 @@ class CrossProducts(Result):
     def _sections(self) -> Sequence[Section]:
         levels = ", ".join(f"{name} {count:,}" for name, count in self.plan.levels.items())
         sums = self.partial.sums
-        lines = (
-            f"Sums over rows for {self.plan.formula}",
-            f"{len(self.keys):,} partitions, {self.n_read:,} rows read, {self.n:,} used; "
-            f"levels: {levels}; {sums.pairs:,} pairs of levels; {sums.nbytes / 1e6:,.1f} MB.",
+        count = len(self.keys)
+        read = (
+            f"{count:,} partition{'s' * (count != 1)}, {self.n_read:,} rows read, "
+            f"{self.n:,} used; levels: {levels}."
         )
-        return [Paragraph(lines), Paragraph((f"Plan {self.plan.id[:16]}.",))]
+        size = f"{sums.pairs:,} pairs of levels; {sums.nbytes / 1e6:,.1f} MB."
+        head = f"Sums over rows for {self.plan.formula}"
+        return [Paragraph((head, read, size)), Paragraph((f"Plan {self.plan.id[:16]}.",))]
 
 
 def _check_digits(fit: LinearMixedFit) -> None:

@@ -77,5 +77,7 @@ def _understood(found: Unpacked) -> tuple[Plan, Partial]:
     if not all(isinstance(key, str) for key in keys) or len(set(keys)) != len(keys):
         raise ValueError("its keys are not names of partitions")
     read, missing, dropped, zero = header["counts"]
-    counts = Counts(int(read), {str(k): int(v) for k, v in missing.items()}, int(dropped), int(zero))
+    counts = Counts(
+        int(read), {str(k): int(v) for k, v in missing.items()}, int(dropped), int(zero)
+    )
     return plan, Partial(plan.id, sums, tuple(keys), counts)
