@@ -43,7 +43,8 @@ mm::SumsState to_state(const nb::dict& given, bool frame_only) {
   if (taken<std::int64_t>(given, "version") != std::vector<std::int64_t>{kVersion})
     throw nb::value_error("the state of sums is of another version");
   mm::SumsState out;
-  each_array(out, frame_only, [&]<typename T>(const char* name, std::vector<T>& values) { values = taken<T>(given, name); });
+  each_array(out, frame_only,
+             [&]<typename T>(const char* name, std::vector<T>& values) { values = taken<T>(given, name); });
   return out;
 }
 
@@ -98,9 +99,10 @@ nb::dict state(SharedSums& s) {
 }
 
 void bind_frame(nb::module_& m) {
-  nb::class_<mm::SumsFrame>(m, "Frame",
-                            "Coordinates of X, y and the columns of Z, fixed before rows are summed. Any are right; they\n"
-                            "decide how many digits the sums keep.")
+  nb::class_<mm::SumsFrame>(
+      m, "Frame",
+      "Coordinates of X, y and the columns of Z, fixed before rows are summed. Any are right; they\n"
+      "decide how many digits the sums keep.")
       .def_static(
           "pilot",
           [](std::vector<std::vector<Matrix>> z, Matrix X, Vector y, std::optional<Vector> w,
@@ -141,11 +143,13 @@ void bind_sums(nb::module_& m) {
       .def("add", &add, nb::arg("codes"), nb::arg("z"), nb::arg("X"), nb::arg("y"),
            nb::arg("weights").none() = nb::none(), nb::arg("offset").none() = nb::none(), nb::arg("within") = 0.0,
            nb::arg("n").none() = nb::none(), nb::arg("sum_log_weights").none() = nb::none(),
-           "Adds rows, arguments as of Products. `within`: squares of the response about the means that rows stand for;\n"
+           "Adds rows, arguments as of Products. `within`: squares of the response about the means that rows stand "
+           "for;\n"
            "n, sum_log_weights: of the rows that these rows stand for. ValueError for numbers that are not finite,\n"
            "nothing is added then; after an interrupt the sums are not usable.")
       .def("merge", &merge, nb::arg("other"), nb::rv_policy::take_ownership, "A new value.")
-      .def("pack", [](SharedSums& s) { s.locked([](mm::Sums& sums) { sums.pack(); }); }, "Merges what is to be merged.")
+      .def(
+          "pack", [](SharedSums& s) { s.locked([](mm::Sums& sums) { sums.pack(); }); }, "Merges what is to be merged.")
       .def("state", &state, "All numbers, as arrays.")
       .def_static(
           "from_state", [](const nb::dict& given) { return new SharedSums(sums_of(given)); }, nb::arg("state"),

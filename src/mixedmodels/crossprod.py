@@ -60,6 +60,11 @@ def cross_products(design: Design, threads: int = 1) -> Products:
         offset=design.offset,
         threads=threads,
     )
+    return checked_products(design, products)
+
+
+def checked_products(design: Design, products: Products) -> Products:
+    """Products of which a model can be made; raises as `cross_products`."""
     if products.fits_exactly:
         raise ModelError(
             f"The fixed part fits the response '{design.response_name}' exactly "

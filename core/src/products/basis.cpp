@@ -33,13 +33,20 @@ OrthogonalBasis basis_of_triangle(const std::vector<double>& triangle, Dependenc
                                   double scale) {
   const int k = scan.dim();
   OrthogonalBasis out;
+  std::vector<std::vector<double>> coordinates;  // of every column in the basis so far
   out.unit = 1 / scale;
   for (int j = 0; j + 1 < k; ++j) {
-    if (!scan.independent(triangle.data() + static_cast<std::size_t>(j) * k, dependence_tolerance(n))) continue;
+    const bool kept = scan.independent(triangle.data() + static_cast<std::size_t>(j) * k, dependence_tolerance(n));
+    coordinates.emplace_back(scan.h().begin(), scan.h().begin() + out.p());
+    if (!kept) continue;
+    coordinates.back().push_back(scan.rest_norm());
     scan.accept();
     out.kept.push_back(j);
   }
   const int p = out.p();
+  out.all.assign(coordinates.size() * static_cast<std::size_t>(p), 0.0);
+  for (std::size_t j = 0; j < coordinates.size(); ++j)
+    std::copy(coordinates[j].begin(), coordinates[j].end(), out.all.begin() + static_cast<std::ptrdiff_t>(j * p));
   out.R.assign(static_cast<std::size_t>(p) * p, 0.0);
   for (int j = 0; j < p; ++j) std::copy(scan.columns()[j].begin(), scan.columns()[j].end(), out.R.begin() + j * p);
   scan.independent(triangle.data() + static_cast<std::size_t>(k - 1) * k, 0.0);

@@ -29,6 +29,7 @@ struct Frame {
 };
 
 struct OrthogonalBasis : Frame {  // sqrt(W) X_kept = Q R with Q'Q = I, c = Q' sqrt(W) (y - offset)
+  std::vector<double> all;        // p x all columns of X, column-major: Q' sqrt(W) X, R in the columns kept
   double response_norm = 0;       // |sqrt(W) (y - offset)|
   double residual_norm = 0;       // |sqrt(W) (y - offset - X beta_ls)|
   bool fits_exactly = false;      // the residual is rounding error only

@@ -163,8 +163,8 @@ FrameQr::FrameQr(int k, bool response, const double* G, const std::vector<double
     : k_(k), R_(static_cast<std::size_t>(k) * k, 0.0), F_(F) {
   const int columns = k - response;
   for (int j = 0; j < k; ++j) {
-    const double square = G[at(j, j, k)], noise = dependence_tolerance(count.rows) * norm(F.data() + at(0, j, k), j + 1) /
-                                                  std::abs(F[at(j, j, k)]);
+    const double square = G[at(j, j, k)], noise = dependence_tolerance(count.rows) *
+                                                  norm(F.data() + at(0, j, k), j + 1) / std::abs(F[at(j, j, k)]);
     if (j < columns && !(square > noise * noise * count.weights)) continue;
     double rest = square;
     for (int i = 0; i < j; ++i) {
@@ -244,7 +244,8 @@ OrthogonalBasis go_to_basis(const Frame& frame, CrossProducts& A, RowCount count
   const int r = out.p();
   const double* Q = scan.basis().data();  // k x r: the basis along the orthonormal columns Q1 of the frame's QR
   // What is left of the response along Q1: of y~, and of X~ c where a column of the frame is outside of the basis.
-  std::vector<double> own(static_cast<std::size_t>(k), 0.0), given(own), turn(static_cast<std::size_t>(k) * (r + 1), 0.0);
+  std::vector<double> own(static_cast<std::size_t>(k), 0.0), given(own),
+      turn(static_cast<std::size_t>(k) * (r + 1), 0.0);
   for (int i = 0; i < p; ++i) {
     own[i] = qr.entry(i, p);
     for (int j = i; j < p && r < qr.rank(); ++j) given[i] += qr.entry(i, j) * frame.c[j];
@@ -305,7 +306,8 @@ std::vector<double> pilot_axes(const Rows& pilot, int factor, const std::vector<
   for (std::int64_t i = 0; i < pilot.n; ++i) weights += pilot.w(i);
   for (Term term : terms_of(widths)) {
     const int s = term.s, last = term.first + s - 1;
-    std::vector<double> triangle = triangle_of_rows(pilot, s, 1, [&](int j, std::int64_t row) { return f.z[last - j][row]; });
+    std::vector<double> triangle =
+        triangle_of_rows(pilot, s, 1, [&](int j, std::int64_t row) { return f.z[last - j][row]; });
     scale_to_pilot(triangle, s, s, pilot.n, weights);
     if (s == 1) triangle[0] = 1 / power_of_two(triangle[0]);
     put_corner(axes_of_frame(triangle, s), term, f.width(), out);

@@ -2,7 +2,8 @@
 // made from the rows: the orthogonal basis of X, and the axes of the random-effects terms.
 // A frame of a pilot's rows has columns near to orthogonal. The Gram matrix of such columns keeps the digits that a QR
 // would keep, so that its Cholesky factor R1 is the triangle of the frame's columns and R1 F that of the original ones
-// (F: the frame). Decisions on rank are made on R1 F, by the scan that the triangle of the rows themselves goes through.
+// (F: the frame). Decisions on rank are made on R1 F, by the scan that the triangle of the rows themselves goes
+// through.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,7 @@ class FrameQr {
   double condition() const { return condition_; }
   int rank() const { return rank_; }  // columns of the frame that are more than rounding errors
   double entry(int r, int c) const { return R_[r + static_cast<std::size_t>(c) * k_]; }
-  std::vector<double> triangle() const;         // R1 F, of the original columns
+  std::vector<double> triangle() const;          // R1 F, of the original columns
   void solve(const double* v, double* x) const;  // x = R1^-1 v, zero for columns that are rounding errors; k - 1 or k
 
  private:
@@ -52,7 +53,8 @@ Frame better_frame(const Frame& frame, const CrossProducts& A, RowCount count);
 // belongs to it.
 OrthogonalBasis go_to_basis(const Frame& frame, CrossProducts& A, RowCount count);
 
-// The same for the axes of a factor whose terms have these widths. Products stand for z T, with T in the factor's block.
+// The same for the axes of a factor whose terms have these widths. Products stand for z T, with T in the factor's
+// block.
 void go_to_axes(int factor, const std::vector<int>& widths, CrossProducts& A, RowCount count);
 
 // The axes of a pilot's rows, for many rows: of every column what those after it in its term leave, and of a column

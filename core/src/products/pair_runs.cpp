@@ -122,8 +122,9 @@ std::shared_ptr<const PairRun> PairRuns::merged(const PairRun& one, const PairRu
   constexpr std::size_t kSteps = 65536;
   const auto width = static_cast<std::size_t>(block());
   const std::size_t most = one.size + other.size;
-  require_memory("Sums over rows", {{"pairs of levels, as they are merged",
-                                     bytes_of_numbers(static_cast<double>(most) * (1.0 + static_cast<double>(width)))}});
+  require_memory("Sums over rows",
+                 {{"pairs of levels, as they are merged",
+                   bytes_of_numbers(static_cast<double>(most) * (1.0 + static_cast<double>(width)))}});
   auto out = std::make_shared<PairRun>();
   out->key = RawArray<std::uint64_t>(most);
   out->value = RawArray<double>(most * width);

@@ -8,24 +8,10 @@
 #include <memory>
 #include <vector>
 
+#include "kernels/raw_array.hpp"
 #include "products/rows.hpp"
 
 namespace mixedmodels {
-
-// Numbers that are not set to zero first.
-template <typename T>
-class RawArray {
- public:
-  RawArray() = default;
-  explicit RawArray(std::size_t size) : data_(new T[size]) {}
-  T* data() { return data_.get(); }
-  const T* data() const { return data_.get(); }
-  T& operator[](std::size_t i) { return data_[i]; }
-  const T& operator[](std::size_t i) const { return data_[i]; }
-
- private:
-  std::unique_ptr<T[]> data_;
-};
 
 struct PairRun {
   std::size_t size = 0;

@@ -196,8 +196,8 @@ std::int64_t find_pair(const std::int64_t* start, const std::int32_t* level_b, s
 
 void require_rows(const Rows& rows, const char* what) {
   if (!rows.present())
-    throw std::invalid_argument(std::string(what) +
-                                " cannot be computed without the rows of the data; only sums over them are here.");
+    throw RowsNeeded(std::string(what) +
+                     " cannot be computed without the rows of the data; only sums over them are here.");
 }
 
 void require_one_level(const Rows& rows, const char* what) {

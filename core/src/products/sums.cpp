@@ -56,8 +56,7 @@ void require_finite(const Rows& rows) {
   auto require = [&](const Column& column, const char* what) {
     if (!is_finite(column, rows.n)) throw std::invalid_argument(std::string(what) + " has a value that is not finite.");
   };
-  for (std::size_t j = 0; j < rows.x.size(); ++j)
-    require(rows.x[j], ("Column " + std::to_string(j) + " of X").c_str());
+  for (std::size_t j = 0; j < rows.x.size(); ++j) require(rows.x[j], ("Column " + std::to_string(j) + " of X").c_str());
   for (std::size_t f = 0; f < rows.factors.size(); ++f)
     for (const Column& z : rows.factors[f].z) require(z, ("A column of Z of factor " + std::to_string(f)).c_str());
   require(rows.y, "The response");
@@ -75,8 +74,9 @@ void require_room(const std::vector<std::int32_t>& levels, const SumsFrame& fram
     blocks += levels[f] * (width * width + 1);
     q += levels[f] * width;
   }
-  require_memory("Sums over rows", {{"blocks of the levels", bytes_of_numbers(blocks)},
-                                    {"products of fixed and random effects", bytes_of_numbers(q * (frame.fixed.p() + 1))}});
+  require_memory("Sums over rows",
+                 {{"blocks of the levels", bytes_of_numbers(blocks)},
+                  {"products of fixed and random effects", bytes_of_numbers(q * (frame.fixed.p() + 1))}});
 }
 
 }  // namespace
@@ -97,8 +97,7 @@ SumsFrame pilot_sums_frame(Rows pilot, std::vector<std::vector<int>> widths) {
   OrthogonalBasis basis = orthogonalize(pilot);
   pilot.scale /= basis.choose_unit(pilot.n);
   out.fixed = pilot_frame(pilot);
-  for (std::size_t f = 0; f < widths.size(); ++f)
-    out.T.push_back(pilot_axes(pilot, static_cast<int>(f), widths[f]));
+  for (std::size_t f = 0; f < widths.size(); ++f) out.T.push_back(pilot_axes(pilot, static_cast<int>(f), widths[f]));
   out.widths = std::move(widths);
   return out;
 }
@@ -137,7 +136,7 @@ void Sums::add(const Rows& rows, double within, const Cells* cells) {
   usable_ = false;
   for (std::int64_t first = 0; first < rows.n; first += kChunk)
     add_chunk(slice(rows, first, std::min(kChunk, rows.n - first)));
-  within_ += within * std::pow(1 / frame_.fixed.unit, 2);
+  if (within > 0) within_ += within / frame_.fixed.unit / frame_.fixed.unit;
   if (cells) {
     A_.n = n + cells->n;
     count_.rows = all + cells->n;
@@ -229,7 +228,8 @@ FinishedSums Sums::finish() {
   pack();
   auto pattern = std::make_shared<Pattern>(*A_.pattern);
   for (PairRuns& runs : pairs_) {
-    PairPattern pair{runs.a(), runs.b(), std::vector<std::int64_t>(static_cast<std::size_t>(levels_[runs.a()]) + 1, 0), {}};
+    PairPattern pair{
+        runs.a(), runs.b(), std::vector<std::int64_t>(static_cast<std::size_t>(levels_[runs.a()]) + 1, 0), {}};
     const PairRun* run = runs.pack();
     const std::size_t size = run ? run->size : 0;
     require_memory("The cross-products of two grouping factors",

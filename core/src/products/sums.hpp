@@ -73,9 +73,9 @@ class Sums {
   // Makes one run of the pairs of every two factors; whatever reads the pairs does so first.
   void pack();
 
-  std::int64_t n() const { return A_.n; }          // with a weight above zero
+  std::int64_t n() const { return A_.n; }            // with a weight above zero
   std::int64_t rows() const { return count_.rows; }  // all
-  std::size_t pairs() const;                       // after pack those that occur
+  std::size_t pairs() const;                         // after pack those that occur
   double bytes() const;
   const SumsFrame& frame() const { return frame_; }
   const std::vector<std::int32_t>& levels() const { return levels_; }

@@ -20,7 +20,7 @@ from mixedmodels.criterion.axes import ThetaAxes
 from mixedmodels.criterion.base import Watch
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.criterion.workspace import Workspace
-from mixedmodels.crossprod import cross_products, templates_of
+from mixedmodels.crossprod import checked_products, cross_products, templates_of
 from mixedmodels.design import Design
 from mixedmodels.errors import ConvergenceWarning, warn
 from mixedmodels.estimates.identified import Identification, identify
@@ -59,6 +59,18 @@ class Model:
         self.threads = threads
         self.templates: Templates = templates_of(design)
         self.products: Products = cross_products(design, threads)
+
+    @classmethod
+    def of_products(cls, design: Design, products: Products, threads: int) -> Model:
+        """A model whose products were made from sums over rows, its design without rows.
+
+        Raises:
+            ModelError: As for a new model.
+        """
+        made = cls.__new__(cls)
+        made.design, made.threads, made.templates = design, threads, templates_of(design)
+        made.products = checked_products(design, products)
+        return made
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -132,7 +144,7 @@ class Model:
         with criterion.at(at) as point:
             found = point.estimates()
         axes, kept = criterion.workspace.axes, self.products.kept
-        beta = np.full(self.design.X.shape[1], np.nan)
+        beta = np.full(len(self.design.x_names), np.nan)
         beta[kept] = found.pop("beta")
         return Solution(
             theta=axes.from_axes(at),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -22,7 +22,14 @@ from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
 from mixedmodels.streaming.executor import Executor, cut
-from mixedmodels.streaming.saving import Saved, identity, load_plan, save_plan
+from mixedmodels.streaming.saving import (
+    Saved,
+    identity,
+    load_plan,
+    plan_in,
+    plan_to_bytes,
+    save_plan,
+)
 from mixedmodels.streaming.scan import FindLevels, Found, Learn, table_of
 from mixedmodels.streaming.source import Source
 
@@ -120,6 +127,14 @@ class Plan(Result):
         """
         return of_parts(load_plan(path))
 
+    def to_bytes(self) -> bytes:
+        """What a file of the plan holds; raises as `save`."""
+        return plan_to_bytes(self._parts(), self.id)
+
+    def with_frame(self, frame: Frame) -> Plan:
+        """The plan with other coordinates in which rows are summed, under an id of its own."""
+        return of_parts(self._parts()._replace(frame=frame.state()))
+
     def _parts(self) -> Saved:
         return Saved(
             self.asked,
@@ -156,6 +171,11 @@ class Plan(Result):
         )
         lines = (f"Plan of {self.formula}", read, *self.messages)
         return [Paragraph(lines), frame_table(shown), Paragraph((f"Id {self.id[:16]}.",))]
+
+
+def plan_from_bytes(name: str, file: BinaryIO) -> Plan:
+    """The plan of `Plan.to_bytes`; `name` is what messages call the file. Raises as `Plan.load`."""
+    return of_parts(plan_in(name, file))
 
 
 def of_parts(parts: Saved) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -97,7 +97,12 @@ def load_plan(path: Any) -> Saved:
         FileError: No such file, not a plan, damaged, or of a version not known here.
     """
     with open_regular(path) as (name, file):
-        unpacked = unpack(name, file)
+        return plan_in(name, file)
+
+
+def plan_in(name: str, file: BinaryIO) -> Saved:
+    """The plan of an open file; raises as `load_plan`."""
+    unpacked = unpack(name, file)
     header = unpacked.header
     if header.get("format") != FORMAT:
         raise FileError(f"{name} is not a plan; give a file written by Plan.save().")
