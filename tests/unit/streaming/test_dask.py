@@ -21,7 +21,8 @@ from streamed import Rows, bits, in_parts
 import mixedmodels as mm
 from mixedmodels.streaming.adapters.dask import from_dask
 from mixedmodels.streaming.executor import Threads
-from mixedmodels.streaming.sources import as_source, is_source
+from mixedmodels.streaming.kinds import is_source
+from mixedmodels.streaming.sources import as_source
 from mixedmodels.streaming.summing import sum_source
 
 FORMULA = "y ~ x + scale(x) + (1 | u) + (1 | i)"

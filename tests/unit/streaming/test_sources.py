@@ -22,7 +22,8 @@ from streamed import bits, close
 import mixedmodels as mm
 from mixedmodels.streaming import packages
 from mixedmodels.streaming.executor import Threads
-from mixedmodels.streaming.sources import as_source, is_source
+from mixedmodels.streaming.kinds import is_source
+from mixedmodels.streaming.sources import as_source
 from mixedmodels.streaming.summing import sum_source
 
 FORMULA = "y ~ x + f + (1 | u) + (1 | i:f)"

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mixedmodels.datasets import list_datasets
 from mixedmodels.errors import DataError, FileError
+from mixedmodels.storage.files import path_text
 from mixedmodels.streaming.packages import optional
 from mixedmodels.streaming.source import BATCH_ROWS, Source, make_source
 
@@ -86,7 +88,7 @@ def from_path(path: Any) -> Source:
     Raises:
         FileError: There is none, or they are of kinds that are not read together.
     """
-    text = os.fsdecode(path)
+    text = path_text(path)
     return from_files(text, _files(text))
 
 
@@ -149,7 +151,12 @@ def _files(text: str) -> list[str]:
         return [text]
     fitting = _fitting(path)
     if not fitting:
-        raise FileError(f"{text} is neither a file nor a folder, and no file fits it as a pattern.")
+        hint = ""
+        if text in list_datasets():
+            hint = f" For the bundled data set write load_dataset({text!r})."
+        raise FileError(
+            f"{text} is neither a file nor a folder, and no file fits it as a pattern.{hint}"
+        )
     return fitting
 
 
