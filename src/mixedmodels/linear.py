@@ -64,7 +64,9 @@ _DEFAULT = Control()
 class OfSums(Protocol):
     """Sums over rows that a fit was made from; see `scaleout.CrossProducts`."""
 
-    plan: Plan
+    @property
+    def plan(self) -> Plan:
+        """What is known of the rows."""
 
     def restored(self, solution: Solution, optsum: OptSummary, threads: int) -> LinearMixedFit:
         """The fit of a solution."""
@@ -330,7 +332,7 @@ class LinearMixedFit(MixedFit):
         super().__init__(fitted)
         self._model = model
         self._given = model._given  # noqa: SLF001 (of this module)
-        self._sums = model._sums  # noqa: SLF001 (of this module)
+        self._sums: OfSums | None = model._sums  # noqa: SLF001 (of this module)
 
     @property
     def model(self) -> LinearMixedModel:

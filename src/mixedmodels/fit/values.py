@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 class OfPlan(Protocol):
     """What a fit without rows was made from."""
 
-    plan: Plan
+    @property
+    def plan(self) -> Plan:
+        """What is known of the rows."""
 
 
 class Values(Guided, ABC):
