@@ -7,6 +7,7 @@
 
 #include "core_call.hpp"
 #include "kernels/memory.hpp"
+#include "products/pattern.hpp"
 
 #if !defined(_WIN32)
 #include <pthread.h>
@@ -25,10 +26,13 @@ unsigned long main_thread = 0;
 
 bool flag_is_set() { return flag_of_thread && flag_of_thread->load(std::memory_order_relaxed); }
 
-void set_exhausted() {
-  nb::object error = nb::module_::import_("mixedmodels.memory").attr("exhausted")();
+// Raises what a function of the package makes.
+void set_error(const char* module, const char* function) {
+  nb::object error = nb::module_::import_(module).attr(function)();
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
 }
+
+void set_exhausted() { set_error("mixedmodels.memory", "exhausted"); }
 
 void translate(const std::exception_ptr& thrown, void*) {
   try {
@@ -40,6 +44,8 @@ void translate(const std::exception_ptr& thrown, void*) {
     } else {
       PyErr_SetNone(PyExc_KeyboardInterrupt);
     }
+  } catch (const mm::RowsNeeded&) {
+    set_error("mixedmodels.design.absent", "rows_needed");
   } catch (const std::bad_alloc&) {
     set_exhausted();
   } catch (const std::length_error&) {  // more numbers than a vector can hold

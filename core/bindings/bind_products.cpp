@@ -54,6 +54,9 @@ void bind_products(nb::module_& m) {
            nb::arg("weights").none() = nb::none(), nb::arg("offset").none() = nb::none(), nb::arg("threads") = 1)
       .def_prop_ro("n", [](const Products& s) { return s.model.rows.n; })
       .def_prop_ro(
+          "has_rows", [](const Products& s) { return s.model.rows.present(); },
+          "False for products made from sums over rows: what needs the rows raises ValueError then.")
+      .def_prop_ro(
           "p", [](const Products& s) { return s.model.basis.p(); }, "Rank of X.")
       .def_prop_ro("q", [](const Products& s) { return s.A().q; })
       .def_prop_ro(
@@ -72,6 +75,18 @@ void bind_products(nb::module_& m) {
       .def_prop_ro("nbytes", [](const Products& s) { return s.A().bytes(); })
       .def_prop_ro("fits_exactly", [](const Products& s) { return s.model.basis.fits_exactly; })
       .def_prop_ro("residual_norm", [](const Products& s) { return s.model.basis.unit * s.model.basis.residual_norm; })
+      .def_prop_ro(
+          "all_columns",
+          [](const Products& s) {
+            const auto p = static_cast<std::size_t>(s.model.basis.p());
+            const std::size_t all = p == 0 ? 0 : s.model.basis.all.size() / p;
+            return to_numpy(std::vector<double>(s.model.basis.all), {p, all}, 'F');
+          },
+          "Q' sqrt(W) X (p, p_all): every column of X in the basis; no columns where p is 0.",
+          nb::rv_policy::automatic)
+      .def_prop_ro(
+          "response_norm", [](const Products& s) { return s.model.basis.unit * s.model.basis.response_norm; },
+          "Of sqrt(W) (y - offset), whatever X is.")
       .def(
           "within",
           [](const Products& s, double least, double most) {

@@ -20,6 +20,7 @@
 #include "arrays.hpp"
 #include "core_call.hpp"
 #include "criterion/criterion.hpp"
+#include "products/sums.hpp"
 
 namespace mm = mixedmodels;
 
@@ -40,33 +41,48 @@ inline Array<double> in_unit(const mm::CrossProducts& A, std::vector<double> val
   return to_numpy(std::move(values));
 }
 
-struct Products {
+// The caller's arrays as rows of the core; it keeps the arrays alive.
+struct GivenRows {
   std::vector<Codes> codes;
   std::vector<std::vector<Matrix>> z;
   Matrix X;
   std::optional<Vector> y, w, offset;
-  std::vector<std::vector<double>> along_axes;  // numbers of the columns of Z that the rows point into
-  mm::Model model;
+  mm::Rows rows;
+  std::vector<std::vector<int>> widths;  // of the terms of every factor
 
-  Products(std::vector<nb::object> codes_, std::vector<std::int32_t> levels, std::vector<std::vector<Matrix>> z_,
-           Matrix X_, std::optional<Vector> y_, std::optional<Vector> w_, std::optional<Vector> offset_, int threads)
-      : z(std::move(z_)), X(X_), y(y_), w(w_), offset(offset_) {
-    static constexpr double kNone = 0;
-    const std::size_t n = X.shape(0);
+  GivenRows() = default;
+  GivenRows(std::vector<nb::object> codes_, const std::vector<std::int32_t>& levels,
+            std::vector<std::vector<Matrix>> z_, Matrix X_, std::optional<Vector> y_, std::optional<Vector> w_,
+            std::optional<Vector> offset_)
+      : z(std::move(z_)), X(X_), y(y_), w(w_), offset(offset_), widths(z.size()) {
     if (levels.size() != codes_.size() || z.size() != codes_.size())
       throw nb::value_error("codes, levels and z are not of as many grouping factors");
-    auto check = [&](std::size_t length, const char* what) {
-      if (length != n) throw nb::value_error((std::string(what) + " and the response differ in length").c_str());
-    };
-    mm::Rows& rows = model.rows;
-    rows.n = static_cast<std::int64_t>(n);
-    std::vector<std::vector<int>> widths(codes_.size());
+    add_columns();
     for (std::size_t f = 0; f < codes_.size(); ++f) {
       codes.push_back(checked_codes(codes_[f], levels[f]));
       check(codes[f].size(), "the codes of a grouping factor");
+      rows.factors[f].codes = codes[f].data();
+      rows.factors[f].levels = levels[f];
+    }
+  }
+
+  // Rows of which nobody asks the levels.
+  GivenRows(std::vector<std::vector<Matrix>> z_, Matrix X_, Vector y_, std::optional<Vector> w_,
+            std::optional<Vector> offset_)
+      : z(std::move(z_)), X(X_), y(y_), w(w_), offset(offset_), widths(z.size()) {
+    add_columns();
+  }
+
+ private:
+  void check(std::size_t length, const char* what) const {
+    if (length != X.shape(0)) throw nb::value_error((std::string(what) + " and the response differ in length").c_str());
+  }
+
+  void add_columns() {
+    static constexpr double kNone = 0;
+    rows.n = static_cast<std::int64_t>(X.shape(0));
+    for (std::size_t f = 0; f < z.size(); ++f) {
       mm::FactorRows factor;
-      factor.codes = codes[f].data();
-      factor.levels = levels[f];
       for (const Matrix& term : z[f]) {
         check(term.shape(0), "a random-effects model matrix");
         widths[f].push_back(static_cast<int>(term.shape(1)));
@@ -79,13 +95,33 @@ struct Products {
     rows.y = y ? column_of(*y) : mm::Column{&kNone, 0};
     if (w) check(w->size(), "the weights"), rows.weight = column_of(*w);
     if (offset) check(offset->size(), "the offset"), rows.offset = column_of(*offset);
+  }
+};
+
+struct Products {
+  GivenRows given;
+  std::vector<std::vector<double>> along_axes;  // numbers of the columns of Z that the rows point into
+  mm::Model model;
+
+  Products(std::vector<nb::object> codes, std::vector<std::int32_t> levels, std::vector<std::vector<Matrix>> z,
+           Matrix X, std::optional<Vector> y, std::optional<Vector> w, std::optional<Vector> offset, int threads)
+      : given(std::move(codes), levels, std::move(z), X, y, w, offset) {
+    mm::Rows& rows = model.rows = given.rows;
     const CoreCall call;
-    along_axes = mm::orthogonalize_terms(rows, widths, threads);
+    along_axes = mm::orthogonalize_terms(rows, given.widths, threads);
     model.basis = mm::orthogonalize(rows, threads);
     model.A = std::make_shared<mm::CrossProducts>();
     if (y && model.basis.fits_exactly) return;  // nothing is left to explain: the caller refuses
-    if (y) model.basis.choose_unit(rows);
+    if (y) rows.scale /= model.basis.choose_unit(rows.n);
     model.A = std::make_shared<mm::CrossProducts>(mm::cross_products(rows, model.basis, threads));
+  }
+
+  // Of sums over rows: of the rows only their number is left. Called inside `in_core`.
+  explicit Products(mm::Sums& sums) {
+    mm::FinishedSums finished = sums.finish();
+    model.rows.n = sums.rows();
+    model.basis = std::move(finished.basis);
+    model.A = std::move(finished.A);
   }
 
   const mm::CrossProducts& A() const { return *model.A; }

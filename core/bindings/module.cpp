@@ -6,6 +6,7 @@ namespace nb = nanobind;
 void bind_codes(nb::module_& m);
 void bind_errors(nb::module_& m);
 void bind_stages(nb::module_& m);
+void bind_sums(nb::module_& m);
 void bind_evaluator(nb::module_& m);
 void bind_iterative(nb::module_& m);
 void bind_generalized(nb::module_& m);
@@ -22,6 +23,7 @@ NB_MODULE(_core, m) {
   bind_errors(m);
   bind_codes(m);
   bind_stages(m);
+  bind_sums(m);
   bind_evaluator(m);
   bind_iterative(m);
   bind_generalized(m);

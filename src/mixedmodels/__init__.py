@@ -32,17 +32,22 @@ if TYPE_CHECKING:
         UnknownNameError,
     )
     from mixedmodels.generalized import GeneralizedLinearMixedFit, GeneralizedLinearMixedModel
+    from mixedmodels.large import plan
     from mixedmodels.linear import LinearMixedFit, LinearMixedModel
     from mixedmodels.planning.study import power
     from mixedmodels.settings import Control
     from mixedmodels.several.averages import average
     from mixedmodels.several.imputations import pool
     from mixedmodels.several.lists import lm_list
+    from mixedmodels.streaming.dask import DaskExecutor
+    from mixedmodels.streaming.executor import Threads
+    from mixedmodels.streaming.plan import Plan
 
 _HOMES = {
     "ArgumentError": "errors",
     "Control": "settings",
     "ConvergenceWarning": "errors",
+    "DaskExecutor": "streaming.dask",
     "DataError": "errors",
     "FileError": "errors",
     "FormulaError": "errors",
@@ -56,9 +61,11 @@ _HOMES = {
     "NotIdentifiedWarning": "errors",
     "EstimatedWarning": "errors",
     "NotNestedWarning": "errors",
+    "Plan": "streaming.plan",
     "RefitWarning": "errors",
     "ResourceError": "errors",
     "SingularFitWarning": "errors",
+    "Threads": "streaming.executor",
     "UnknownNameError": "errors",
     "anova": "api",
     "average": "several.averages",
@@ -69,6 +76,7 @@ _HOMES = {
     "lmer": "api",
     "load": "api",
     "load_dataset": "datasets",
+    "plan": "large",
     "pool": "several.imputations",
     "power": "planning.study",
     "simulate": "api",
@@ -79,6 +87,7 @@ __all__ = [
     "ArgumentError",
     "Control",
     "ConvergenceWarning",
+    "DaskExecutor",
     "DataError",
     "EstimatedWarning",
     "FileError",
@@ -92,9 +101,11 @@ __all__ = [
     "ModelError",
     "NotIdentifiedWarning",
     "NotNestedWarning",
+    "Plan",
     "RefitWarning",
     "ResourceError",
     "SingularFitWarning",
+    "Threads",
     "UnknownNameError",
     "__version__",
     "anova",
@@ -107,6 +118,7 @@ __all__ = [
     "lmer",
     "load",
     "load_dataset",
+    "plan",
     "pool",
     "power",
     "simulate",

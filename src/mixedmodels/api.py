@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 import pandas as pd
@@ -20,6 +20,7 @@ from mixedmodels.fit.reports import models_side_by_side
 from mixedmodels.formula import parse_formula
 from mixedmodels.generalized import GeneralizedLinearMixedFit, GeneralizedLinearMixedModel
 from mixedmodels.inference.compare import Comparison
+from mixedmodels.lazy import late_module
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
 from mixedmodels.prediction.denovo import (
     check_sigma,
@@ -32,6 +33,12 @@ from mixedmodels.report.side_by_side import Below, ModelTable
 from mixedmodels.settings import Control, Ddf, Method, NaAction, OptimizerName, thread_count
 from mixedmodels.storage.files import path_text
 from mixedmodels.storage.fits import load_fit
+from mixedmodels.streaming.kinds import is_source
+
+if TYPE_CHECKING:
+    from mixedmodels import large
+else:
+    large = late_module("mixedmodels.large")
 
 
 @guided
@@ -51,12 +58,15 @@ def lmer(
     method: Method = "auto",
     memory: str | float | None = None,
     verbose: bool = False,
+    executor: Any = None,
+    checkpoint: Any = None,
 ) -> LinearMixedFit:
     """Fit a linear mixed model.
 
     Args:
         formula: `response ~ fixed + (lhs | group) + ...`, lme4's language with Python functions.
-        data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
+        data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified. Or
+            a source that is read in parts, see `plan`: a path or folder of files, a query, ...
         reml: Restricted maximum likelihood; False for maximum likelihood.
         weights: Prior weights: a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
@@ -74,9 +84,12 @@ def lmer(
         memory: The most memory a calculation may take, such as "8GB" or a number of bytes; 80 % of
             what is free if None.
         verbose: Print a line per iteration.
+        executor: Who reads a source: `Threads(n)`, `DaskExecutor(client)`.
+        checkpoint: A folder in which the work on a source is kept, so that a fit that was stopped
+            goes on where it was.
 
     Returns:
-        The fit.
+        The fit. That of a source has no rows: what needs them says what to do instead.
 
     Raises:
         FormulaError: The formula cannot be understood; the message points at the piece.
@@ -89,17 +102,26 @@ def lmer(
         >>> round(fit.objective, 4)
         1743.6283
     """
+    given = {
+        "weights": weights,
+        "offset": offset,
+        "contrasts": contrasts,
+        "na_action": na_action,
+    }
+    if executor is not None or checkpoint is not None or is_source(data):
+        search = {"start": start, "optimizer": optimizer, "control": control, "verbose": verbose}
+        return large.fit_source(
+            formula,
+            data,
+            given,
+            {"reml": reml, "method": method, **search},
+            memory=memory,
+            executor=executor,
+            checkpoint=checkpoint,
+            threads=threads,
+        )
     model = LinearMixedModel(
-        formula,
-        data,
-        reml,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        na_action=na_action,
-        threads=threads,
-        method=method,
-        memory=memory,
+        formula, data, reml, threads=threads, method=method, memory=memory, **given
     )
     return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
 

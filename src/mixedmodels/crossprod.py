@@ -48,7 +48,11 @@ def cross_products(design: Design, threads: int = 1) -> Products:
         ModelError: The fixed part fits the response exactly, so nothing is left to explain; or
             columns, response or weights so large or small that variances overflow.
     """
-    products = _products(design, threads, response=True)
+    return checked_products(design, _products(design, threads, response=True))
+
+
+def checked_products(design: Design, products: Products) -> Products:
+    """Products of which a model can be made; raises as `cross_products`."""
     if products.fits_exactly:
         raise ModelError(
             f"The fixed part fits the response '{design.response_name}' exactly "

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 # What the file name of every module of the package begins with.
-_PACKAGE = str(Path(__file__).parent) + os.sep
+PACKAGE_FOLDER = str(Path(__file__).parent) + os.sep
 _LONGEST_NAME = 200
 _LONGEST_PICTURE = 400
 
@@ -96,7 +96,7 @@ class EstimatedWarning(UserWarning):
 def asked_for() -> str:
     """Name of the function of the package that the user called; "" where there is none."""
     name, frame = "", inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE_FOLDER):
         own = frame.f_code.co_name
         # What stands around every call in `calls` is not what was asked for.
         name = own if own != "call" and own.isidentifier() else name
@@ -110,7 +110,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     However deep in the package this is called, the warning names the innermost frame outside of it.
     """
     depth, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE_FOLDER):
         depth, frame = depth + 1, frame.f_back
     warnings.warn(message, category, stacklevel=depth)  # noqa: TID251 (the only place)
 

@@ -11,7 +11,7 @@ import copy
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,11 +33,13 @@ from mixedmodels.estimates.matrices import covariance_factor, transposed_z
 from mixedmodels.estimates.messages import announce
 from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.estimates.routing import Ways, ways_of
+from mixedmodels.estimates.solution import Solution
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.formula import parse_formula
 from mixedmodels.formula.update import updated_formula
 from mixedmodels.memory import guarded, memory_size
 from mixedmodels.optimize import Request
+from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.progress import Watcher
 from mixedmodels.settings import (
     AS_BEFORE,
@@ -56,8 +58,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from typing_extensions import Self
 
+    from mixedmodels.streaming.plan import Plan
+
 _DEFAULT = Control()
 _USUAL = Ways()
+
+
+class OfSums(Protocol):
+    """Sums over rows that a fit was made from; see `scaleout.CrossProducts`."""
+
+    @property
+    def plan(self) -> Plan:
+        """What is known of the rows."""
+
+    def restored(self, solution: Solution, optsum: OptSummary, threads: int) -> LinearMixedFit:
+        """The fit of a solution."""
 
 
 class LinearMixedModel(Guided):
@@ -130,9 +145,16 @@ class LinearMixedModel(Guided):
         made._model, made._reml, made._given = model, reml, given  # noqa: SLF001 (of this class)
         return made
 
+    # What the model was made from where it has no rows.
+    _sums: OfSums | None = None
+
     def _by(self, *, reml: bool) -> LinearMixedModel:
         """The same model by one criterion; all stages are shared."""
-        return self if reml == self._reml else self._of(self._model, reml, self._given)
+        if reml == self._reml:
+            return self
+        made = self._of(self._model, reml, self._given)
+        made._sums = self._sums  # noqa: SLF001 (of this class)
+        return made
 
     @property
     def _criterion(self) -> LinearCriterion:
@@ -321,6 +343,7 @@ class LinearMixedFit(MixedFit):
         super().__init__(fitted)
         self._model = model
         self._given = model._given  # noqa: SLF001 (of this module)
+        self._sums: OfSums | None = model._sums  # noqa: SLF001 (of this module)
 
     @property
     def model(self) -> LinearMixedModel:
@@ -470,11 +493,16 @@ class LinearMixedFit(MixedFit):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles, and with them other processes, hold what a file holds."""
+        if self._sums is not None:
+            count = kept_threads(self._fitted.model)
+            return _restored_from_sums, (self._sums, self._solution, self._optsum, count)
         content = fit_to_bytes(self._fitted)
         return _unpickled, (content, kept_threads(self._fitted.model))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LinearMixedFit:
         """A fit with everything its own but the table, which is the user's."""
+        if self._sums is not None:
+            return self._sums.restored(self._solution, self._optsum, self._fitted.model.threads)
         again = _unpickled(fit_to_bytes(self._fitted), self._fitted.model.threads)
         again._model = copy.copy(again._model)  # noqa: SLF001 (of this class)
         again._model._given = again._given = self._given  # noqa: SLF001 (of this module)
@@ -493,6 +521,13 @@ def from_design(
     return LinearMixedModel._of(model, check_reml(reml))  # noqa: SLF001 (of this module)
 
 
+def model_of_sums(sums: OfSums, model: Model, *, reml: bool) -> LinearMixedModel:
+    """The model that was made from sums over rows."""
+    made = LinearMixedModel._of(model, reml)  # noqa: SLF001 (of this module)
+    made._sums = sums  # noqa: SLF001 (of this module)
+    return made
+
+
 def restored(saved: Saved, threads: int | None = None) -> LinearMixedFit:
     """The fit of a design whose solution is known already, as from a file.
 
@@ -509,6 +544,12 @@ def restored(saved: Saved, threads: int | None = None) -> LinearMixedFit:
     if np.abs(theta - solution.theta).max() > 1e-6 * np.abs(theta).max(initial=1e-6):
         raise ModelError("The solution has two thetas that are not the same.")
     return LinearMixedFit(made, Fitted(model, solution, optsum))
+
+
+def _restored_from_sums(
+    sums: OfSums, solution: Solution, optsum: OptSummary, threads: int | None
+) -> LinearMixedFit:
+    return sums.restored(solution, optsum, usable_threads(threads) or 1)
 
 
 def _unpickled(content: bytes, threads: int | None) -> LinearMixedFit:

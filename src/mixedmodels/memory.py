@@ -10,7 +10,6 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,6 +88,27 @@ def require(parts: Mapping[str, float], what: str, flops: float = 0.0, remedy: s
     )
 
 
+class limited:
+    """A context in which no calculation of this thread takes more bytes.
+
+    Args:
+        limit: ``"8GB"``, a number of bytes, or None, which changes nothing.
+
+    Raises:
+        MixedModelsError: Not an amount of memory.
+    """
+
+    def __init__(self, limit: object) -> None:
+        self._limit = memory_size(limit)
+
+    def __enter__(self) -> None:
+        self._token = None if self._limit is None else _limit.set(self._limit)
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _limit.reset(self._token)
+
+
 def fits(size: float) -> bool:
     """Whether so many bytes may be taken; for a way that another one can stand in for."""
     return (size < SMALL and _limit.get() is None) or size <= budget().size
@@ -109,17 +129,6 @@ def budget(limit: float | None = None) -> Budget:
     free = available()
     words = f"{format_bytes(free)} are available, of which at most {SHARE:.0%} are taken"
     return Budget(SHARE * free, words)
-
-
-@contextmanager
-def limited(limit: float | None) -> Iterator[None]:
-    """A context in which no calculation of this thread takes more bytes; None changes nothing."""
-    token = _limit.set(limit) if limit is not None else None
-    try:
-        yield
-    finally:
-        if token is not None:
-            _limit.reset(token)
 
 
 def memory_size(given: object) -> float | None:
@@ -147,9 +156,9 @@ def memory_size(given: object) -> float | None:
 
 def threads_that_fit(threads: int, size: float) -> int:
     """As many of the threads as have room when each takes `size` bytes; at least one."""
-    if threads == 1 or threads * size < SMALL:
+    if threads == 1 or (threads * size < SMALL and _limit.get() is None):
         return threads
-    return max(1, min(threads, int(SHARE * available() / size)))
+    return max(1, min(threads, int(budget().size / max(size, 1.0))))
 
 
 def exhausted(what: str = "The calculation") -> ResourceError:

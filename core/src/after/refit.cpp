@@ -6,6 +6,7 @@ namespace mixedmodels {
 
 Refits refit(const Model& model, const double* responses, int replicates, const std::vector<double>& start,
              Likelihood likelihood, const SearchSettings& settings, int threads) {
+  require_rows(model.rows, "A fit to another response");
   Workers workers(std::min(threads, replicates));
   const double numbers = 1.0 * replicates * static_cast<double>(start.size() + model.basis.kept.size() + 3);
   require_benches("Refits by several threads", model, workers.threads(), bytes_of_numbers(numbers), 0);

@@ -68,7 +68,8 @@ double Criterion::value(const double* theta) {
     try {
       pls_.update(theta);
       // A reference at this very theta leaves nothing to cancel, so a second round is rare.
-      for (int i = 0; i < kRenewals && std::abs(pls_.cancellation()) > kCancellation; ++i)
+      // Without rows there is no better one: the digits are lost, and whoever reads the optimum asks `cancellation`.
+      for (int i = 0; i < kRenewals && model_.rows.present() && std::abs(pls_.cancellation()) > kCancellation; ++i)
         pls_.set_reference(reference_point(model_.rows, model_.basis, *model_.A, pls_.b().data(), pls_.beta().data()));
     } catch (...) {
       pls_.reset_reference();  // as if nothing had been computed

@@ -28,7 +28,7 @@ bool has_plain_levels(const Model& model) {
 }  // namespace
 
 std::unique_ptr<ResponseCovariance> ResponseCovariance::of_saturated(const Model& model) {
-  if (model.A->q < model.A->n || !has_plain_levels(model)) return nullptr;
+  if (!model.rows.present() || model.A->q < model.A->n || !has_plain_levels(model)) return nullptr;
   std::unique_ptr<ResponseCovariance> out(new ResponseCovariance(model));
   if (!out->divide_rows()) return nullptr;
   out->copy_rows();

@@ -43,12 +43,30 @@ void add_xtx(const double* xy, const double* w, int count, int k, int sign, doub
   blas::syrk('U', 'N', k, count, sign, scaled, k, 1.0, xtx, k);
 }
 
+// Asks for the memory of a few numbers that are written soon.
+inline void prefetch(const double* begin, int count) {
+#if defined(__GNUC__)
+  for (int i = 0; i < count; i += 8) __builtin_prefetch(begin + i, 1);
+  __builtin_prefetch(begin + count - 1, 1);
+#else
+  (void)begin, (void)count;
+#endif
+}
+
 // Adds a block of rows to a factor's own blocks and to Z'W [X, y].
 template <typename List>
 void add_factor(const FactorRows& f, FactorBlock& block, const List& list, std::int64_t first, int count,
                 const double* xy, const double* w, int k, double* ztx) {
+  constexpr int kAhead = 12;              // rows
+  constexpr std::int64_t kCached = 4096;  // numbers
   const int s = block.width;
+  const bool scattered = std::int64_t{block.levels} * s * k > kCached;
   for (int i = 0; i < count; ++i) {
+    if (scattered && i + kAhead < count) {
+      const std::int64_t next = f.codes[list[first + i + kAhead]];
+      prefetch(block.diagonal.data() + next * s * s, s * s);
+      prefetch(ztx + (block.offset + next * s) * k, s * k);
+    }
     const std::int64_t row = list[first + i];
     const std::int64_t level = f.codes[row];
     const double* x = xy + static_cast<std::size_t>(i) * k;
@@ -66,15 +84,6 @@ double* pair_values(PairBlock& pair, int size, std::int32_t level_a, std::int32_
   const std::int64_t at = find_pair(pair.start.data(), pair.level_b.data(), level_a, level_b);
   if (at < 0) throw std::invalid_argument("Rows with a pair of levels that the pattern of the products does not have.");
   return pair.values.data() + at * size;
-}
-
-// Adds one row to the blocks of two levels.
-void add_outer(const FactorRows& a, const FactorRows& b, std::int64_t row, double w, double* v) {
-  const int sa = a.width(), sb = b.width();
-  for (int c = 0; c < sa; ++c) {
-    const double wz = w * a.z[c][row];
-    for (int r = 0; r < sb; ++r) v[r + c * sb] += wz * b.z[r][row];
-  }
 }
 
 // Adds one row to all pairs, each looked up.

@@ -26,20 +26,12 @@ double root_mean_square(const Rows& rows, const Column& z, int threads) {
   return std::abs(z[0]) * std::sqrt(weight);
 }
 
-double power_of_two(double rms) {
-  if (!(rms > 0) || !std::isfinite(rms)) return 1;
-  return std::ldexp(1.0, std::clamp(-std::ilogb(rms), -1000, 1000));
-}
-
 // T of one term, s x s column-major: Gram-Schmidt from the last column to the first. A column that depends on those
 // after it is scaled only.
 std::vector<double> term_axes(const Rows& rows, const Column* z, int s, int threads) {
   const auto size = static_cast<std::size_t>(s);
+  if (s == 1) return {power_of_two(root_mean_square(rows, z[0], threads))};
   std::vector<double> T(size * size, 0.0);
-  if (s == 1) {
-    T[0] = power_of_two(root_mean_square(rows, z[0], threads));
-    return T;
-  }
   const std::vector<double> triangle =
       triangle_of_rows(rows, s, threads, [&](int j, std::int64_t row) { return z[s - 1 - j][row]; });
   const double root_n = std::sqrt(static_cast<double>(rows.n));
@@ -62,8 +54,8 @@ std::vector<double> term_axes(const Rows& rows, const Column* z, int s, int thre
   return T;
 }
 
-// The columns z T of a term, and their numbers.
-std::vector<double> along_axes(const Rows& rows, Column* z, int s, const double* T) {
+// The columns z T of a term, and their numbers; `lead` is the leading dimension of T.
+std::vector<double> along_axes(const Rows& rows, Column* z, int s, const double* T, std::ptrdiff_t lead) {
   const std::int64_t n = rows.n;
   if (s == 1 && z[0].stride == 0) {
     std::vector<double> out{z[0][0] * T[0]};
@@ -74,11 +66,11 @@ std::vector<double> along_axes(const Rows& rows, Column* z, int s, const double*
   std::vector<double> out(static_cast<std::size_t>(n) * s);
   for (int c = 0; c < s; ++c) {
     double* target = out.data() + c * n;
-    const double own = T[c + c * s];
+    const double own = T[c + c * lead];
     check_interrupt(static_cast<double>(n));
     for (std::int64_t i = 0; i < n; ++i) target[i] = own * z[c][i];
     for (int r = c + 1; r < s; ++r) {
-      const double factor = T[r + c * s];
+      const double factor = T[r + c * lead];
       if (factor == 0) continue;
       check_interrupt(2.0 * static_cast<double>(n));
       for (std::int64_t i = 0; i < n; ++i) target[i] += factor * z[r][i];
@@ -100,6 +92,11 @@ void multiply(const FactorBlock& f, double* v, std::int64_t step) {
 
 }  // namespace
 
+double power_of_two(double rms) {
+  if (!(rms > 0) || !std::isfinite(rms)) return 1;
+  return std::ldexp(1.0, std::clamp(-std::ilogb(rms), -1000, 1000));
+}
+
 std::vector<std::vector<double>> orthogonalize_terms(Rows& rows, const std::vector<std::vector<int>>& widths,
                                                      int threads) {
   std::vector<std::vector<double>> numbers;
@@ -114,11 +111,25 @@ std::vector<std::vector<double>> orthogonalize_terms(Rows& rows, const std::vect
       for (int c = 0; c < s; ++c) std::copy_n(T.data() + c * s, s, all.data() + first + (first + c) * S);
       if (s > 1 || T[0] != 1) {
         identity = false;
-        numbers.push_back(along_axes(rows, factor.z.data() + first, s, T.data()));
+        numbers.push_back(along_axes(rows, factor.z.data() + first, s, T.data(), s));
       }
       first += s;
     }
     if (!identity) factor.T = std::move(all);
+  }
+  return numbers;
+}
+
+std::vector<std::vector<double>> put_along_axes(Rows& rows, int f, const std::vector<int>& widths,
+                                                const std::vector<double>& T) {
+  std::vector<std::vector<double>> numbers;
+  FactorRows& factor = rows.factors[f];
+  const int S = factor.width();
+  int first = 0;
+  for (int s : widths) {
+    const double* own = T.data() + static_cast<std::size_t>(first) * (S + 1);
+    if (s > 1 || own[0] != 1) numbers.push_back(along_axes(rows, factor.z.data() + first, s, own, S));
+    first += s;
   }
   return numbers;
 }

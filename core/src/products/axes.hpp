@@ -24,6 +24,14 @@ struct ThetaEntry {
 std::vector<std::vector<double>> orthogonalize_terms(Rows& rows, const std::vector<std::vector<int>>& widths,
                                                      int threads = 1);
 
+// Puts given axes T (all columns of the factor) in the place of z; returns the numbers that the new columns point into.
+// For all rows or a part of them: T stays the caller's.
+std::vector<std::vector<double>> put_along_axes(Rows& rows, int factor, const std::vector<int>& widths,
+                                                const std::vector<double>& T);
+
+// The power of two that gives a column of this root mean square about unit size.
+double power_of_two(double rms);
+
 // Theta to and from the axes; `entries` term by term, each a lower triangle by columns.
 class ThetaAxes {
  public:

@@ -25,15 +25,28 @@ OrthogonalBasis orthogonalize(const Rows& rows, int threads) {
   const int k = rows.p() + 1;
   const std::vector<double> triangle = triangle_of_rows(
       rows, k, threads, [&](int j, std::int64_t row) { return j + 1 < k ? rows.x[j][row] : rows.response(row); });
-  OrthogonalBasis out;
-  out.unit = 1 / rows.scale;
   DependenceScan scan(k);
+  return basis_of_triangle(triangle, scan, rows.n, rows.scale);
+}
+
+OrthogonalBasis basis_of_triangle(const std::vector<double>& triangle, DependenceScan& scan, std::int64_t n,
+                                  double scale) {
+  const int k = scan.dim();
+  OrthogonalBasis out;
+  std::vector<std::vector<double>> coordinates;  // of every column in the basis so far
+  out.unit = 1 / scale;
   for (int j = 0; j + 1 < k; ++j) {
-    if (!scan.independent(triangle.data() + static_cast<std::size_t>(j) * k, dependence_tolerance(rows.n))) continue;
+    const bool kept = scan.independent(triangle.data() + static_cast<std::size_t>(j) * k, dependence_tolerance(n));
+    coordinates.emplace_back(scan.h().begin(), scan.h().begin() + out.p());
+    if (!kept) continue;
+    coordinates.back().push_back(scan.rest_norm());
     scan.accept();
     out.kept.push_back(j);
   }
   const int p = out.p();
+  out.all.assign(coordinates.size() * static_cast<std::size_t>(p), 0.0);
+  for (std::size_t j = 0; j < coordinates.size(); ++j)
+    std::copy(coordinates[j].begin(), coordinates[j].end(), out.all.begin() + static_cast<std::ptrdiff_t>(j * p));
   out.R.assign(static_cast<std::size_t>(p) * p, 0.0);
   for (int j = 0; j < p; ++j) std::copy(scan.columns()[j].begin(), scan.columns()[j].end(), out.R.begin() + j * p);
   scan.independent(triangle.data() + static_cast<std::size_t>(k - 1) * k, 0.0);
@@ -55,15 +68,15 @@ void Frame::to_original(const double* beta_frame, double* beta) const {
   for (int j = 0; j < p(); ++j) beta[j] *= unit;
 }
 
-void OrthogonalBasis::choose_unit(Rows& rows) {
-  const double size = residual_norm / std::sqrt(static_cast<double>(rows.n));
-  if (!(size > 0) || !std::isfinite(size)) return;
+double OrthogonalBasis::choose_unit(std::int64_t n) {
+  const double size = residual_norm / std::sqrt(static_cast<double>(n));
+  if (!(size > 0) || !std::isfinite(size)) return 1;
   const double factor = std::ldexp(1.0, std::clamp(std::ilogb(size), -1000, 1000));
-  rows.scale /= factor;
   unit *= factor;
   for (double& entry : c) entry /= factor;
   response_norm /= factor;
   residual_norm /= factor;
+  return factor;
 }
 
 double Frame::logdet_R2() const {
@@ -73,31 +86,22 @@ double Frame::logdet_R2() const {
 }
 
 Frame pilot_frame(const Rows& pilot, int threads) {
-  constexpr double kDependent = 1e-8;
   const int k = pilot.p() + 1, p = k - 1;
   std::vector<double> triangle = triangle_of_rows(
       pilot, k, threads, [&](int j, std::int64_t row) { return j < p ? pilot.x[j][row] : pilot.response(row); });
   double weights = 0;
   for (std::int64_t i = 0; i < pilot.n; ++i) weights += pilot.w(i);
+  return frame_of_triangle(std::move(triangle), k, pilot.n, weights, 1 / pilot.scale);
+}
+
+Frame frame_of_triangle(std::vector<double> triangle, int k, std::int64_t n, double weights, double unit) {
+  const int p = k - 1;
   Frame out;
-  out.unit = 1 / pilot.scale;
-  for (int j = 0; j < k; ++j) {
-    double* column = triangle.data() + static_cast<std::size_t>(j) * k;
-    for (int i = 0; i <= j; ++i) column[i] /= std::sqrt(weights);
-    if (j == p) break;
-    const double size = norm(column, j + 1);
-    if (!(std::abs(column[j]) > kDependent * size)) column[j] = size > 0 ? size : 1;
-    out.kept.push_back(j);
-    out.R.insert(out.R.end(), column, column + p);
-  }
-  for (int j = 0; j < p; ++j)  // a positive diagonal; the rest of a column of LAPACK's triangle may hold anything
-    for (int i = j + 1; i < p; ++i) out.R[i + static_cast<std::size_t>(j) * p] = 0;
+  out.unit = unit;
+  scale_to_pilot(triangle, k, p, n, weights);
+  for (int j = 0; j < p; ++j) out.kept.push_back(j);
+  for (int j = 0; j < p; ++j) out.R.insert(out.R.end(), triangle.begin() + j * k, triangle.begin() + j * k + p);
   out.c.assign(triangle.end() - k, triangle.end() - 1);
-  for (int i = 0; i < p; ++i) {
-    if (out.R[static_cast<std::size_t>(i) * (p + 1)] > 0) continue;
-    for (int j = i; j < p; ++j) out.R[i + static_cast<std::size_t>(j) * p] *= -1;
-    out.c[i] *= -1;
-  }
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "products/rows.hpp"
+#include "products/triangle.hpp"
 
 namespace mixedmodels {
 
@@ -28,19 +29,28 @@ struct Frame {
 };
 
 struct OrthogonalBasis : Frame {  // sqrt(W) X_kept = Q R with Q'Q = I, c = Q' sqrt(W) (y - offset)
+  std::vector<double> all;        // p x all columns of X, column-major: Q' sqrt(W) X, R in the columns kept
   double response_norm = 0;       // |sqrt(W) (y - offset)|
   double residual_norm = 0;       // |sqrt(W) (y - offset - X beta_ls)|
   bool fits_exactly = false;      // the residual is rounding error only
 
-  // Takes the size of the residuals, to a power of two, for the unit, here and in `rows`.
-  void choose_unit(Rows& rows);
+  // Takes the size of the residuals of n rows, to a power of two, for the unit; returns by how much it grew.
+  double choose_unit(std::int64_t n);
 };
 
 OrthogonalBasis orthogonalize(const Rows& rows, int threads = 1);
 
+// The same from the triangle (k x k) of a QR of sqrt(W) [X, y - offset] of n rows, the response times `scale`. The scan
+// ends with the basis in coordinates of the triangle.
+OrthogonalBasis basis_of_triangle(const std::vector<double>& triangle, DependenceScan& scan, std::int64_t n,
+                                  double scale);
+
 // The frame of a few rows, for many. Every column is kept, also one that the others explain in these rows; in the data
 // to come the columns must be independent.
 Frame pilot_frame(const Rows& pilot, int threads = 1);
+
+// The same from the triangle of n rows whose weights have the sum `weights`.
+Frame frame_of_triangle(std::vector<double> triangle, int k, std::int64_t n, double weights, double unit);
 
 // Rows of a frame, [X R^-1, y - offset - X R^-1 c], row-major, p + 1 numbers a row.
 class BasisRows {

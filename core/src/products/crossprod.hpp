@@ -69,6 +69,15 @@ void add_rows(const Rows& rows, const Frame& frame, std::int64_t first, std::int
 void add_rows(const Rows& rows, const Frame& frame, const std::int64_t* which, std::int64_t count, int sign,
               CrossProducts& A);
 
+// Adds one row with weight w to the block of two levels, width_b x width_a.
+inline void add_outer(const FactorRows& a, const FactorRows& b, std::int64_t row, double w, double* v) {
+  const int sa = a.width(), sb = b.width();
+  for (int c = 0; c < sa; ++c) {
+    const double wz = w * a.z[c][row];
+    for (int r = 0; r < sb; ++r) v[r + c * sb] += wz * b.z[r][row];
+  }
+}
+
 // A + c B of all sums over rows, A and B as for +=. The numbers of rows and the weights' logarithms, which are not
 // linear in the weights, stay those of A.
 void axpy(double c, const CrossProducts& B, CrossProducts& A);

@@ -194,7 +194,14 @@ std::int64_t find_pair(const std::int64_t* start, const std::int32_t* level_b, s
   return found != end && *found == b ? found - level_b : -1;
 }
 
+void require_rows(const Rows& rows, const char* what) {
+  if (!rows.present())
+    throw RowsNeeded(std::string(what) +
+                     " cannot be computed without the rows of the data; only sums over them are here.");
+}
+
 void require_one_level(const Rows& rows, const char* what) {
+  require_rows(rows, what);
   for (const FactorRows& f : rows.factors)
     if (f.several())
       throw std::invalid_argument(std::string(what) + " is not available where rows have several levels of a factor.");

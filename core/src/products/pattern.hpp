@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -53,7 +54,15 @@ Pattern merge(const Pattern& one, const Pattern& other);
 // Where the pair of two levels stands in the pattern's lists, -1 where they do not meet.
 std::int64_t find_pair(const std::int64_t* start, const std::int32_t* level_b, std::int32_t a, std::int32_t b);
 
-// Throws std::invalid_argument, naming what was asked for, where rows have several levels of a factor.
+// What was asked for reads the rows, and only sums over them are here.
+class RowsNeeded : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+// Throws RowsNeeded, naming what was asked for, where there are no rows; the first also std::invalid_argument where
+// they have several levels of a factor.
 void require_one_level(const Rows& rows, const char* what);
+void require_rows(const Rows& rows, const char* what);
 
 }  // namespace mixedmodels

@@ -56,6 +56,8 @@ struct Rows {
   Column offset;     // base == nullptr: all zeros
   double scale = 1;  // of the response, a power of two that makes what the fixed part leaves of it about 1 in size
 
+  // False where only the number of rows is left of them: products were made from sums over rows.
+  bool present() const { return y.base != nullptr; }
   int p() const { return static_cast<int>(x.size()); }
   double w(std::int64_t i) const { return weight.base ? weight[i] : 1.0; }
   double response(std::int64_t i) const { return scale * (offset.base ? y[i] - offset[i] : y[i]); }

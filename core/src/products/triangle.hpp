@@ -138,6 +138,9 @@ class DependenceScan {
     for (int i = 0; i < dim_; ++i) basis_.push_back(rest_[i] / rest_norm_);
   }
 
+  int dim() const { return dim_; }
+  // The columns accepted, orthonormal; dim numbers each.
+  const std::vector<double>& basis() const { return basis_; }
   double rest_norm() const { return rest_norm_; }
   double column_norm() const { return column_norm_; }
   // The sizes of the columns times their coefficients, and of the column itself.
@@ -151,5 +154,24 @@ class DependenceScan {
   std::vector<double> coefficient_, h_, rest_, basis_, norms_;
   std::vector<std::vector<double>> columns_;
 };
+
+// Makes the triangle of a pilot's rows a change of coordinates for many rows: the first `count` of its k columns get a
+// positive diagonal, of their own size where the pilot's rows do not tell a column from those before it; everything is
+// divided by the root of the weights' sum. The rest of a column of LAPACK's triangle may hold anything.
+inline void scale_to_pilot(std::vector<double>& triangle, int k, int count, std::int64_t n, double weights) {
+  const double root = weights > 0 ? std::sqrt(weights) : 1;
+  auto at = [&](int i, int j) -> double& { return triangle[i + static_cast<std::size_t>(j) * k]; };
+  for (int j = 0; j < k; ++j)
+    for (int i = 0; i < k; ++i) at(i, j) = i <= j ? at(i, j) / root : 0.0;
+  for (int j = 0; j < count; ++j) {
+    const double size = norm(triangle.data() + static_cast<std::size_t>(j) * k, j + 1);
+    if (!(std::abs(at(j, j)) > dependence_tolerance(n) * size)) {
+      at(j, j) = size > 0 ? size : 1;
+      continue;
+    }
+    if (at(j, j) > 0) continue;
+    for (int c = j; c < k; ++c) at(j, c) *= -1;
+  }
+}
 
 }  // namespace mixedmodels

@@ -92,6 +92,11 @@ class LinearPoint:
         """The ML criterion, whatever the criterion of the point."""
         return self._evaluator.value(self.par, False) if self._reml else self.value
 
+    @property
+    def cancellation(self) -> float:
+        """By how much the sums that pwrss is the difference of are larger than it."""
+        return self._evaluator.cancellation
+
     def gradient(self) -> FloatArray:
         """(m,) exact gradient."""
         return self._evaluator.gradient(self._reml)

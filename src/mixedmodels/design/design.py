@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray, LongArray
+from mixedmodels.design.absent import is_set, refuse_absent, without
 from mixedmodels.design.groups import GroupingFactor
 from mixedmodels.design.matrix import PartPlan
 from mixedmodels.design.missing import OffsetSpec
@@ -37,6 +38,9 @@ class TermDesign:
     z: FloatArray
     spec: PartPlan
     source: RandomTerm
+
+    if not TYPE_CHECKING:
+        __getattr__ = refuse_absent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +102,44 @@ class Design:
     variables: Mapping[str, Variable]
     messages: tuple[str, ...]
     all_rows: AllRows | None = None
+
+    if not TYPE_CHECKING:
+        __getattr__ = refuse_absent
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the arrays with a value for each row are here; see `without_rows`."""
+        return is_set(self, "y")
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether there are prior weights."""
+        return not is_set(self, "w") or self.w is not None
+
+    @property
+    def is_shifted(self) -> bool:
+        """Whether there is an offset."""
+        return not is_set(self, "offset") or self.offset is not None
+
+    def without_rows(self, **changes: Any) -> Design:
+        """A design that refuses what needs rows (see `absent`), for a model made from sums.
+
+        Args:
+            changes: Fields that are to be others.
+        """
+        absent = {"y", "X"}
+        absent |= {name for name in ("w", "offset") if getattr(self, name) is not None}
+        parts = {
+            "rows": None,
+            "index": None,
+            "all_rows": None,
+            "groups": tuple(without(group, {"codes"}) for group in self.groups),
+            "terms": tuple(without(term, {"z"}) for term in self.terms),
+            "variables": {
+                name: without(variable, {"values"}) for name, variable in self.variables.items()
+            },
+        }
+        return without(self, absent, **parts, **changes)
 
     def freeze(self) -> Design:
         """Make every array read-only; anew after unpickling, which makes writable ones."""

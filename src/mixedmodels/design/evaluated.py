@@ -8,7 +8,7 @@ predictions replay it. As in R it has learnt from the rows whose columns are com
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,16 +27,23 @@ FactorValue: TypeAlias = NumericBlock | CategoricalColumn | CodedColumn
 class Evaluated:
     """Values of factors at the rows in use.
 
-    Attributes:
+    Args:
         formula: The formula that the factors stand in, for messages.
         rows: The rows in use.
+        states: By key of a factor: what stateful functions in it have learnt elsewhere.
+
+    Attributes:
+        formula: As given.
+        rows: As given.
     """
 
-    def __init__(self, formula: str, rows: Rows) -> None:
+    def __init__(
+        self, formula: str, rows: Rows, states: Mapping[str, dict[str, Any]] | None = None
+    ) -> None:
         self.formula = formula
         self.rows = rows
         self._values: dict[str, FactorValue] = {}
-        self._states: dict[str, dict[str, Any]] = {}
+        self._states: dict[str, dict[str, Any]] = {} if states is None else dict(states)
         self._finite: set[str] = set()
 
     def value(self, factor: Factor) -> FactorValue:

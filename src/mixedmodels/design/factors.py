@@ -177,8 +177,25 @@ def replay_factor(recipe: Recipe, rows: Rows) -> Block:
         DataError: the column is of another kind than in training, or has a level that was not
             there.
     """
+    value = factor_values(recipe.factor, recipe.formula, rows, recipe.states)
+    return replay_value(recipe, value, rows)
+
+
+def replay_value(
+    recipe: Recipe,
+    value: NumericBlock | CategoricalColumn | CodedColumn,
+    rows: Rows,
+    when: str = "when the model was fitted",
+) -> Block:
+    """The block of a factor on new rows, of its value there; raises as `replay_factor`.
+
+    Args:
+        recipe: How the block was made in training.
+        value: What the factor is on the new rows.
+        rows: The new rows.
+        when: When training was, for messages.
+    """
     factor = recipe.factor
-    value = factor_values(factor, recipe.formula, rows, recipe.states)
     if recipe.levels is not None and factor.is_column:
         value = categorize(rows.column(factor.name))  # numbers with all their digits
     if isinstance(value, CodedColumn):
@@ -187,7 +204,7 @@ def replay_factor(recipe: Recipe, rows: Rows) -> Block:
         if isinstance(value, NumericBlock):
             return NumericBlock(recipe.names, value.values, value.spans)
         raise DataError(
-            f"'{factor.name}' was numeric when the model was fitted; here it has categories "
+            f"'{factor.name}' was numeric {when}; here it has categories "
             f"({first_levels(value.levels, 3)}). "
             + (strays(factor.name, value, rows.names_at) or "Give numbers.")
         )
@@ -198,7 +215,7 @@ def replay_factor(recipe: Recipe, rows: Rows) -> Block:
     if unknown.any():
         stray = value.levels.take(np.unique(value.codes[unknown]))
         raise DataError(
-            f"'{factor.name}' has levels that were not there when the model was fitted: "
+            f"'{factor.name}' has levels that were not there {when}: "
             f"{first_levels(stray, 5)} ({rows.describe(unknown)}). "
             f"Known levels: {first_levels(recipe.levels, 10)}."
         )

@@ -58,6 +58,11 @@ def given_anew(design: Design, given: Given | None, data: Any, changes: Mapping[
     """
     if data is not None:
         given = _known_still(design, data, changes) if given is None else given.changed(data=data)
+    if given is None and not design.has_rows:
+        raise ArgumentError(
+            "The fit was made from sums over rows and has no table. Make plan and sums of the "
+            "changed model, or give update(..., data=) a table."
+        )
     if given is None:
         raise ArgumentError(
             "The fit has no table: it was read from a file or a pickle, which do not hold it, or "

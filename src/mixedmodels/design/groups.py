@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels._core import interact
 from mixedmodels.arrays import BoolArray, IntArray, LongArray
+from mixedmodels.design.absent import refuse_absent
 from mixedmodels.design.codes import categorize, match_levels
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, level_labels
 from mixedmodels.design.factors import NumericBlock, factor_values
@@ -59,6 +60,9 @@ class GroupingFactor:
     spec: GroupSpec
     n_levels: int = field(init=False)
     _made: list[pd.Index] = field(init=False, repr=False, default_factory=list)
+
+    if not TYPE_CHECKING:
+        __getattr__ = refuse_absent
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_levels", len(self.spec.parts[0]) if self.spec.parts else 0)
@@ -132,7 +136,13 @@ def match_group(spec: GroupSpec, rows: Rows) -> tuple[IntArray, BoolArray | None
     Returns:
         (n,) codes, and (n,) whether a value is missing; None where none is.
     """
-    columns = recode_group(spec, rows)
+    return match_columns(spec, recode_group(spec, rows))
+
+
+def match_columns(
+    spec: GroupSpec, columns: Sequence[CategoricalColumn]
+) -> tuple[IntArray, BoolArray | None]:
+    """The same, given the factors of the group on the new rows, with their own levels."""
     absent: BoolArray | None = None
     for column in columns:
         found = column.missing()

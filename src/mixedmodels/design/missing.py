@@ -22,6 +22,9 @@ from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula.tokens import quote_name
 from mixedmodels.settings import NaAction
 
+ALL_WEIGHTS_ZERO = "All weights are zero, so no row is left."
+"""What to say where that is so."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Argument:
@@ -97,17 +100,25 @@ def read_argument(role: str, given: Any, rows: Rows) -> Argument | None:
 class MissingRows:
     """Drops the rows with a missing value, or refuses them, and keeps count.
 
-    Attributes:
+    Args:
         rows: The rows in use.
         action: "omit" and "exclude" drop, "raise" refuses.
+        part: Whether these are some of the rows of a model, so that none need be left.
+
+    Attributes:
+        rows: As given.
+        action: As given.
+        part: As given.
         n_dropped: How many rows were dropped.
+        counts: By name of a column or expression: rows in which it is missing.
     """
 
-    def __init__(self, rows: Rows, action: NaAction) -> None:
+    def __init__(self, rows: Rows, action: NaAction, *, part: bool = False) -> None:
         self.rows = rows
         self.action = action
+        self.part = part
         self.n_dropped = 0
-        self._counts: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
 
     def of_columns(self, columns: Iterable[str], offset: Argument | None) -> None:
         """Drop the rows where a column, or an offset given as values, is missing.
@@ -144,23 +155,34 @@ class MissingRows:
                 f"There are missing values ({_listed(counts)}): {self.rows.describe(missing)}. "
                 'Drop or fill them, or use na_action="omit".'
             )
-        self._counts.update(counts)
+        self.counts.update(counts)
         self.n_dropped += int(missing.sum())
-        if missing.all():
-            raise DataError(
-                f"No row is left: every one has a missing value ({_listed(self._counts)})."
-            )
+        if missing.all() and not self.part:
+            raise DataError(no_row_left(self.counts))
         keep: BoolArray = ~missing
         return keep
 
     @property
     def message(self) -> str | None:
         """What the user should know, or None."""
-        if not self.n_dropped:
-            return None
-        return (
-            f"{count_rows(self.n_dropped)} with missing values dropped ({_listed(self._counts)})."
-        )
+        return missing_message(self.n_dropped, self.counts)
+
+
+def missing_message(n_dropped: int, counts: Mapping[str, int]) -> str | None:
+    """What the user should know of rows with missing values that were dropped, or None."""
+    if not n_dropped:
+        return None
+    return f"{count_rows(n_dropped)} with missing values dropped ({_listed(counts)})."
+
+
+def weights_message(n_zero: int) -> str | None:
+    """What the user should know of rows with a weight of zero that were dropped, or None."""
+    return f"{count_rows(n_zero)} with weight zero dropped." if n_zero else None
+
+
+def no_row_left(counts: Mapping[str, int]) -> str:
+    """What to say where every row has a missing value."""
+    return f"No row is left: every one has a missing value ({_listed(counts)})."
 
 
 def _listed(counts: Mapping[str, int]) -> str:
@@ -169,9 +191,10 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 def read_weights(
     argument: Argument | None, rows: Rows, missing: MissingRows
-) -> tuple[FloatArray | None, str | None]:
-    """The weights on the kept rows; rows whose weight is zero are dropped as if absent.
+) -> tuple[FloatArray | None, int]:
+    """The weights on the kept rows, and how many rows they drop.
 
+    Rows whose weight is zero are dropped as if absent.
     A missing value that arises in an expression is one like any other. A weight that is given as
     missing is refused: it would say that a row has no weight, which is zero.
 
@@ -179,7 +202,7 @@ def read_weights(
         DataError: a weight is negative, missing or infinite, or all are zero.
     """
     if argument is None:
-        return None, None
+        return None, 0
     w = argument.on(rows)
     nan = np.isnan(w) if argument.is_computed else None
     if nan is not None and nan.any():
@@ -195,11 +218,11 @@ def read_weights(
         )
     zero = w == 0
     if not zero.any():
-        return w, None
-    if zero.all():
-        raise DataError("All weights are zero, so no row is left.")
+        return w, 0
+    if zero.all() and not missing.part:
+        raise DataError(ALL_WEIGHTS_ZERO)
     rows.restrict(~zero)
-    return w[~zero], f"{count_rows(int(zero.sum()))} with weight zero dropped."
+    return w[~zero], int(zero.sum())
 
 
 def count_rows(count: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,16 +11,33 @@ import pandas as pd
 from mixedmodels.arrays import AnyArray, BoolArray, LongArray
 from mixedmodels.design.columns import CategoricalColumn, Column, NumericColumn, all_finite
 from mixedmodels.design.frame import Table
-from mixedmodels.design.levels import kind_of_times, times_remedy
+from mixedmodels.design.levels import kind_of_times, level_positions, times_remedy
 from mixedmodels.design.places import Named, first_rows
+from mixedmodels.design.seen import SeenLevels
 from mixedmodels.errors import DataError
 
 # Values that are taken for a message; it shows no more.
 _SHOWN = 5
 
 
+class Larger(NamedTuple):
+    """A larger table that some rows stand for: they have all of its levels.
+
+    Attributes:
+        n_rows: Rows of it that are used.
+        seen: By column: its levels, and how often each occurs.
+    """
+
+    n_rows: int
+    seen: Mapping[str, SeenLevels]
+
+
 class Rows:
     """Columns of a table at the kept rows.
+
+    Args:
+        table: The table.
+        larger: What its rows stand for, or None for themselves.
 
     Attributes:
         table: Where the columns come from.
@@ -27,8 +45,9 @@ class Rows:
         n_rows: How many are kept.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, larger: Larger | None = None) -> None:
         self.table = table
+        self._larger = larger
         self.kept: LongArray | None = None
         self.n_rows = table.n_rows
         self._columns: dict[str, Column] = {}
@@ -90,6 +109,27 @@ class Rows:
         self.kept = positions if self.kept is None else self.kept[positions]
         self.n_rows = len(positions)
         self._columns = {name: column.take(positions) for name, column in self._columns.items()}
+
+    @property
+    def n_used(self) -> int:
+        """How many rows are used: those kept, or those of the larger table."""
+        return self.n_rows if self._larger is None else self._larger.n_rows
+
+    def level_counts(self, name: str, column: CategoricalColumn) -> LongArray:
+        """(l,) how many of the rows used have each level of a column.
+
+        Args:
+            name: What the column is called.
+            column: The column at the kept rows.
+        """
+        seen = None if self._larger is None else self._larger.seen.get(name)
+        if seen is None:
+            counts: LongArray = np.bincount(
+                column.codes[column.codes >= 0], minlength=len(column.levels)
+            )
+            return counts
+        known = level_positions(column.levels, seen.levels)
+        return np.where(known < 0, 0, seen.counts[known])
 
     def index(self) -> pd.Index | None:
         """Row labels of the kept rows."""

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import BoolArray
+from mixedmodels.arrays import BoolArray, LongArray
 from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.places import Naming, first_rows
 from mixedmodels.design.rows import Rows
@@ -30,20 +30,22 @@ _ABSENT = frozenset(
 _REMEDY = "make the column numeric (pandas.to_numeric, or .cast(Float64) of Polars)"
 
 
-def strays(name: str, column: object, naming: Naming) -> str:
+def strays(name: str, column: object, naming: Naming, counts: LongArray | None = None) -> str:
     """A sentence on why a column is text and what to do, or "" where it is not mostly numbers.
 
     Args:
         name: What the column is called.
         column: The column on the rows in use, or any other value of a factor.
         naming: Names rows, given their positions among these.
+        counts: (l,) rows that have each level, where the rows in use stand for more.
     """
     if not isinstance(column, CategoricalColumn) or not _is_text(column.levels):
         return ""
     level_is_number = _numbers(column.levels)
-    present = column.codes >= 0
-    other = present & ~np.append(level_is_number, True)[column.codes]
-    total, count = int(present.sum()), int(other.sum())
+    other = (column.codes >= 0) & ~np.append(level_is_number, True)[column.codes]
+    if counts is None:
+        counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.levels))
+    total, count = int(counts.sum()), int(counts[~level_is_number].sum())
     if not total or 2 * count > total:
         return ""
     first = str(column.levels[int(np.flatnonzero(level_is_number)[0])])
@@ -72,7 +74,10 @@ def _with_commas(name: str, first: str) -> str:
 
 def strays_in_rows(name: str, rows: Rows) -> str:
     """The same for a column of a table at the rows in use."""
-    return strays(name, rows.column(name), rows.names_at)
+    column = rows.column(name)
+    if not isinstance(column, CategoricalColumn):
+        return ""
+    return strays(name, column, rows.names_at, rows.level_counts(name, column))
 
 
 def check_meant_as_factor(
@@ -89,7 +94,7 @@ def check_meant_as_factor(
     Raises:
         DataError: It has numbers and a few other texts.
     """
-    n_levels, n_rows = len(column.levels), len(column.codes)
+    n_levels, n_rows = len(column.levels), rows.n_used
     nearly_all = n_levels > _MANY and 2 * n_levels > n_rows
     if not declared and _is_text(column.levels):
         level_is_number = _numbers(column.levels)
@@ -114,9 +119,10 @@ def _refuse_strays(
     name: str, column: CategoricalColumn, level_is_number: BoolArray, rows: Rows
 ) -> None:
     text = strays_in_rows(name, rows)
-    n_levels, n_rows = len(column.levels), len(column.codes)
+    n_levels, n_rows = len(column.levels), rows.n_used
+    counts = rows.level_counts(name, column)
     others = column.levels[~level_is_number].tolist()
-    share = 1.0 - level_is_number[column.codes].mean()
+    share = counts[~level_is_number].sum() / counts.sum()
     absent = all(value.strip().lower() in _ABSENT for value in others)
     if text and (absent or share <= _FEW or n_levels > _MANY or 2 * n_levels > n_rows):
         raise DataError(f"{text} If it is a factor, write factor({quote_name(name)}).")

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import AnyArray, FloatArray
+from mixedmodels.design.absent import refuse_absent
 from mixedmodels.design.columns import CategoricalColumn, Column
 from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.matrix import PartPlan
@@ -31,6 +33,9 @@ class Variable:
 
     values: AnyArray | None
     levels: pd.Index | None = None
+
+    if not TYPE_CHECKING:
+        __getattr__ = refuse_absent
 
 
 def variables_of(spec: FormulaSpec, rows: Rows, plan: PartPlan) -> dict[str, Variable]:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray
+from mixedmodels.design.absent import rows_needed
 from mixedmodels.design.names import term_names
 from mixedmodels.diagnostics.information import information_root, log_det
 from mixedmodels.diagnostics.rows import fixed_part
@@ -48,6 +50,8 @@ class VarianceParts:
 def variance_parts(fitted: Fitted) -> VarianceParts:
     """The parts at the estimates."""
     design, solution, templates = fitted.model.design, fitted.solution, fitted.model.templates
+    if not design.has_rows:
+        return _parts_of_sums(fitted)
     random = np.zeros(len(design.groups))
     for term, lam in zip(design.terms, templates.lam(solution.theta), strict=True):
         root = solution.sigma * (np.asarray(term.z) @ lam)
@@ -57,6 +61,40 @@ def variance_parts(fitted: Fitted) -> VarianceParts:
     # From the first row on: a constant varies by nothing, not by its rounding.
     fixed = float(np.var(mean - mean[0], ddof=1))
     return VarianceParts(fixed, random, solution.sigma**2 * weight)
+
+
+def _parts_of_sums(fitted: Fitted) -> VarianceParts:
+    """The same from sums over rows; with prior weights these are sums of other things.
+
+    Raises:
+        MixedModelsError: With prior weights, an offset, or without an intercept among the columns.
+    """
+    model, solution, templates = fitted.model, fitted.solution, fitted.model.templates
+    products, n = model.products, solution.n
+    if model.design.is_weighted or "(Intercept)" not in model.design.x_names[:1]:
+        raise rows_needed()
+    random = np.zeros(len(model.design.groups))
+    grams = [_gram(products, g) for g in range(len(random))]
+    for t, lam in enumerate(templates.lam(solution.theta)):
+        group, first = templates.groups[t], templates.term_offsets[t]
+        own = slice(first, first + templates.sizes[t])
+        root = solution.sigma * lam
+        random[group] += float(np.trace(root.T @ grams[group][own, own] @ root)) / n
+    # The first column of the basis is the intercept's direction: the others are centred.
+    centred = products.R[1:] @ solution.beta[products.kept]
+    fixed = float(centred @ centred) / (n - 1)
+    return VarianceParts(fixed, random, solution.sigma**2)
+
+
+def _gram(products: Products, group: int) -> FloatArray:
+    """(S, S) z'z over all rows, of the columns as typed."""
+    total: FloatArray = products.diagonal(group).sum(axis=0)
+    axes = products.axes(group)
+    if axes is None:
+        return total
+    inverse = np.linalg.inv(axes)
+    found: FloatArray = inverse.T @ total @ inverse
+    return found
 
 
 def icc(fitted: Fitted) -> pd.DataFrame:

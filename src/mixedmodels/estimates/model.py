@@ -21,7 +21,7 @@ from mixedmodels.criterion.base import Watch
 from mixedmodels.criterion.iterative import IterativeCriterion, IterativeWorkspace, needs_factor
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.criterion.workspace import Workspace
-from mixedmodels.crossprod import cross_products, templates_of
+from mixedmodels.crossprod import checked_products, cross_products, templates_of
 from mixedmodels.design import Design
 from mixedmodels.errors import ConvergenceWarning, warn
 from mixedmodels.estimates.identified import Identification, identify
@@ -75,6 +75,21 @@ class Model:
             ResourceError: The model fits neither way.
         """
         return is_iterative(self.products, self.templates, self.ways, self.threads)
+
+    @classmethod
+    def of_products(
+        cls, design: Design, products: Products, threads: int, ways: Ways = _USUAL
+    ) -> Model:
+        """A model whose products were made from sums over rows, its design without rows.
+
+        Raises:
+            ModelError: As for a new model.
+        """
+        made = cls.__new__(cls)
+        made.design, made.threads, made.templates = design, threads, templates_of(design)
+        made.ways = ways
+        made.products = checked_products(design, products)
+        return made
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -182,7 +197,7 @@ class Model:
         with criterion.at(at) as point:
             found = point.estimates()
         axes, kept = criterion.workspace.axes, self.products.kept
-        beta = np.full(self.design.X.shape[1], np.nan)
+        beta = np.full(len(self.design.x_names), np.nan)
         beta[kept] = found.pop("beta")
         return Solution(
             theta=axes.from_axes(at),

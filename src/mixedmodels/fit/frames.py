@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from mixedmodels.design.absent import rows_needed
 from mixedmodels.design.by_row import on_all_rows, used_labels
 from mixedmodels.design.given import Given, columns_used
 from mixedmodels.design.model_frame import model_frame
@@ -39,6 +40,8 @@ class Frames(Values):
             >>> list(fit.data)
             ['Batch', 'Yield']
         """
+        if self._sums is not None:
+            raise rows_needed()
         if self._given is None:
             raise UnknownNameError(f"{_GONE} Its matrices are fit.model.X and fit.model.y.")
         return columns_used(self._design, self._given)

@@ -249,6 +249,6 @@ def compare_fits(fits: Sequence[Values], names: Sequence[str], refit: bool) -> C
 
 def _candidates(names: Sequence[str], every: Iterable[Fitted]) -> list[Candidate]:
     return [
-        Candidate(name, fitted.model.design, fitted.solution)
+        Candidate(name, fitted.model.design, fitted.solution, fitted.model.products)
         for name, fitted in zip(names, every, strict=True)
     ]

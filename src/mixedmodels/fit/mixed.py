@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.errors import FileError, MixedModelsError
 from mixedmodels.estimates.model import by_ml
 from mixedmodels.estimates.parameters import parameter_names
 from mixedmodels.estimates.tails import wald_limits
@@ -107,7 +107,7 @@ class MixedFit(
             path: Where to write; by custom it ends in .mm.
 
         Raises:
-            FileError: The file cannot be written there.
+            FileError: The file cannot be written there, or the fit has no rows.
 
         Examples:
             >>> import tempfile, pathlib
@@ -118,6 +118,12 @@ class MixedFit(
             >>> bool((mm.load(path).residuals == fit.residuals).all())
             True
         """
+        if not self._design.has_rows:
+            raise FileError(
+                "A file of a fit holds the rows of the model, and this fit was made from sums over "
+                "rows. Save these, which fit again at once: sums.save(path), and "
+                "CrossProducts.load(path).fit(). A pickle of the fit holds the sums too."
+            )
         save_fit(self._fitted, path)
 
     def report(
@@ -180,8 +186,8 @@ class MixedFit(
             reml=self.reml,
             n=self.nobs,
             n_dropped=design.n_dropped,
-            weighted=design.w is not None,
-            shifted=design.offset is not None,
+            weighted=design.is_weighted,
+            shifted=design.is_shifted,
             random=tuple(
                 RandomPart(
                     design.groups[term.group].name,

@@ -72,6 +72,7 @@ class Reports(Values):
         method = degrees(self._fitted, ddf)
         table = coef_table(self._kept_names, method)
         notes = [method.note] if method.note else []
+        has_residuals = self.sigma > 0.0 and design.has_rows
         return FitValues(
             title=self._title,
             formula=design.formula.text,
@@ -86,7 +87,7 @@ class Reports(Values):
             df_residual=self.df_residual,
             variances=self.varcorr.rows,
             coefficients=self._coefficients(table, method, correlated=full),
-            quantiles=self._scaled_quantiles() if full and self.sigma > 0.0 else None,
+            quantiles=self._scaled_quantiles() if full and has_residuals else None,
             messages=(*self.messages, *notes),
         )
 

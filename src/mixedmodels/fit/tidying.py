@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -21,10 +21,19 @@ from mixedmodels.diagnostics.tidy import (
     parameter_rows,
     rows_used,
 )
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
 from mixedmodels.inference.source import Covariance, method_of
+from mixedmodels.lazy import late_module
 from mixedmodels.settings import Ddf, TidyEffect, check_level
+
+if TYPE_CHECKING:
+    from mixedmodels.streaming import augmenting as _augmenting
+    from mixedmodels.streaming import sources as _sources
+else:
+    _augmenting = late_module("mixedmodels.streaming.augmenting")
+    _sources = late_module("mixedmodels.streaming.sources")
 
 
 class Tidying(Values):
@@ -99,24 +108,41 @@ class Tidying(Values):
             }
         )
 
-    def augment(self, data: Any = None) -> pd.DataFrame:
+    def augment(self, data: Any = None, *, level: float = 0.95) -> pd.DataFrame:
         """The rows of `fitted`, with the values of the fit for each.
 
         Args:
             data: The table the model was fitted to, whose columns come first; without it the
-                response and the grouping factors do. It is not modified.
+                response and the grouping factors do. It is not modified. Of a fit that was made
+                from a source: that source, or another with the columns of the formula.
+            level: Coverage of the intervals that rows of a source get.
 
         Returns:
             (n rows) with `.fitted`, `.resid` (y - fitted), `.std_resid` (standardized), `.hat`,
             `.cooksd` (NaN without fixed effects), `.fixed` (offset + X beta), `.offset`,
             `.weights`, `.wtres` (sqrt(w) times `.resid`). A column of the data with one of these
-            names is called `data(name)`.
+            names is called `data(name)`. Of a fit that was made from a source a
+            `pyarrow.RecordBatchReader` instead, which reads the source as it is read itself: the
+            columns of the formula in the rows used, then `.fitted`, `.resid`, `.fixed`, and
+            `.std_error`, `.lower`, `.upper` of the prediction of a row (theta taken as known).
 
         Raises:
             DataError: Not an eager table, or not the one the model was fitted to.
         """
+        if self._sums is not None:
+            check_level(level)
+            return self._streamed(data, level)
         values = self._fitted.once(rows_of)
         added = on_all_rows(self._design, augmented(self._fitted, values, self._fitted_values))
         if data is None:
             return beside(on_all_rows(self._design, model_columns(self._fitted)), added)
         return beside(rows_used(self._fitted, data), added)
+
+    def _streamed(self, data: Any, level: float) -> Any:
+        if self._sums is None or data is None:
+            raise MixedModelsError(
+                "This fit was made from sums over rows and has none: give augment() their source, "
+                "as in fit.augment(source)."
+            )
+        source = _sources.as_source(data)
+        return _augmenting.augment_source(self._fitted, self._sums.plan, source, level)

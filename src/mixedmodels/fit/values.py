@@ -7,6 +7,7 @@ are in `estimates`; what costs further evaluations of the criterion belongs to t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,11 +33,23 @@ from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.lazy import cached_property
 from mixedmodels.optimize.summary import OptSummary
 
+if TYPE_CHECKING:
+    from mixedmodels.streaming.plan import Plan
+
+
+class OfPlan(Protocol):
+    """What a fit without rows was made from."""
+
+    @property
+    def plan(self) -> Plan:
+        """What is known of the rows."""
+
 
 class Values(Guided, ABC):
     """What a fit has found; see `LinearMixedFit`."""
 
     _given: Given | None = None
+    _sums: OfPlan | None = None
 
     def __init__(self, fitted: Fitted) -> None:
         self._fitted = fitted
@@ -234,7 +247,7 @@ class Values(Guided, ABC):
         mean = random_part(
             self._fitted.model.templates, design.groups, design.terms, self._solution.b, design.n
         )
-        if design.X.shape[1]:
+        if design.x_names:
             mean += design.X @ np.nan_to_num(self.beta)
         if design.offset is not None:
             mean += design.offset

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels._core import Products
 from mixedmodels.design import Design
 from mixedmodels.design.places import used_rows
 from mixedmodels.errors import MixedModelsError, NotNestedWarning, warn
@@ -30,6 +31,10 @@ RESTRICTED = "Restricted likelihoods (REML); the fixed parts are the same."
 CRITERIA = ("aic", "aicc", "bic", "weight")
 
 
+# Relative difference of two sums over the same rows.
+_ROUNDING = 1e-9
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """One model of a comparison.
@@ -38,11 +43,13 @@ class Candidate:
         name: Its row.
         design: What was fitted.
         solution: The numbers at the optimum.
+        products: Cross-products, which tell rows apart where there are none.
     """
 
     name: str
     design: Design
     solution: Solution
+    products: Products
 
     @property
     def npar(self) -> int:
@@ -99,6 +106,9 @@ def check_comparable(candidates: Sequence[Candidate], who: str = "anova") -> Non
                 f"'{other.name}' {other.design.n}. Likelihoods compare on the same rows only: "
                 "drop those with a missing value in any variable of any model first."
             )
+        if not (first.design.has_rows and other.design.has_rows):
+            _check_sums(first, other)
+            continue
         changed = np.flatnonzero(first.design.y != other.design.y)
         if changed.size:
             row, design = changed[0], first.design
@@ -110,6 +120,35 @@ def check_comparable(candidates: Sequence[Candidate], who: str = "anova") -> Non
                 f"({design.y[row]:g} and {other.design.y[row]:g}). "
                 "Fit both models to the same response and rows."
             )
+
+
+def _check_sums(first: Candidate, other: Candidate) -> None:
+    """Refuse sums over other responses, which differ by more than rounding.
+
+    Raises:
+        MixedModelsError: They do.
+    """
+    norms = (first.products.response_norm, other.products.response_norm)
+    if abs(norms[0] - norms[1]) <= _ROUNDING * max(norms):
+        return
+    raise MixedModelsError(
+        f"The fits have different responses or rows: the norm of '{first.design.response_name}' of "
+        f"'{first.name}' is {norms[0]:.12g}, and that of '{other.design.response_name}' of "
+        f"'{other.name}' {norms[1]:.12g}. Fit both models to the same response and rows."
+    )
+
+
+def _same_columns(first: Candidate, other: Candidate) -> bool:
+    """Whether two models have the same columns of X."""
+    both = (first, other)
+    if all(one.design.has_rows for one in both):
+        a, b = (one.design.X[:, one.solution.kept] for one in both)
+        return a.shape == b.shape and np.array_equal(a, b)
+    names = [[one.design.x_names[j] for j in one.solution.kept] for one in both]
+    if names[0] != names[1]:
+        return False
+    R, S = (one.products.R for one in both)
+    return bool(np.abs(R - S).max(initial=0.0) <= _ROUNDING * np.abs(R).max(initial=0.0))
 
 
 def check_restricted(candidates: Sequence[Candidate]) -> None:
@@ -127,8 +166,7 @@ def check_restricted(candidates: Sequence[Candidate]) -> None:
         )
     first = candidates[0]
     for other in candidates[1:]:
-        a, b = (c.design.X[:, c.solution.kept] for c in (first, other))
-        if kinds == {True} and (a.shape != b.shape or not np.array_equal(a, b)):
+        if kinds == {True} and not _same_columns(first, other):
             raise MixedModelsError(
                 f"'{first.name}' and '{other.name}' have different fixed parts "
                 f"({first.design.formula.fixed} and {other.design.formula.fixed}), so their REML "

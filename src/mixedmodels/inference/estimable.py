@@ -15,7 +15,10 @@ _ROUNDING = 1e-10
 
 def dependence(model: Model) -> FloatArray:
     """D (p, p_all) with X = X_kept D: the identity, and what aliased columns are made of."""
-    X, kept = model.design.X, model.products.kept
+    kept = model.products.kept
+    if not model.design.has_rows:
+        return _dependence_of_sums(model)
+    X = model.design.X
     D = np.zeros((len(kept), X.shape[1]))
     D[np.arange(len(kept)), kept] = 1.0
     aliased = np.setdiff1d(np.arange(X.shape[1]), kept)
@@ -25,6 +28,29 @@ def dependence(model: Model) -> FloatArray:
         shares = np.where(np.abs(unit[0]) <= _ROUNDING, 0.0, unit[0])
         D[:, aliased] = shares / size[kept, None] * size[aliased]
     return D
+
+
+def _dependence_of_sums(model: Model) -> FloatArray:
+    """The same from the coordinates of all columns in the basis of those kept."""
+    products, kept = model.products, model.products.kept
+    D = np.zeros((len(kept), len(model.design.x_names)))
+    if not len(kept):
+        return D
+    own = products.all_columns
+    size = sizes_of_sums(model)
+    aliased = np.setdiff1d(np.arange(D.shape[1]), kept)
+    shares = np.linalg.solve(own[:, kept] / size[kept], own[:, aliased] / size[aliased])
+    shares[np.abs(shares) <= _ROUNDING] = 0.0
+    D[np.arange(len(kept)), kept] = 1.0
+    D[:, aliased] = shares / size[kept, None] * size[aliased]
+    return D
+
+
+def sizes_of_sums(model: Model) -> FloatArray:
+    """(p_all,) norms of the columns, with the weights; 1 for a column of zeros."""
+    if not len(model.products.kept):
+        return np.ones(len(model.design.x_names))
+    return column_sizes(model.products.all_columns)
 
 
 def column_sizes(X: FloatArray) -> FloatArray:

@@ -25,7 +25,7 @@ from mixedmodels.design import Design
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.model import Model
 from mixedmodels.formula import Term
-from mixedmodels.inference.estimable import column_sizes, dependence
+from mixedmodels.inference.estimable import column_sizes, dependence, sizes_of_sums
 from mixedmodels.inference.overparameterized import Overparameterized
 from mixedmodels.inference.relatives import loses_columns
 from mixedmodels.settings import AnovaType
@@ -125,7 +125,8 @@ class _Columns:
     @classmethod
     def of(cls, model: Model) -> _Columns:
         design, kept = model.design, model.products.kept
-        D, size = dependence(model), column_sizes(design.X)
+        D = dependence(model)
+        size = column_sizes(design.X) if design.has_rows else sizes_of_sums(model)
         origin = np.array(design.fixed_spec.terms, dtype=np.int32)
         return cls(_triangle(model), D, origin, size[kept, None] * D / size, size, kept)
 
@@ -168,7 +169,7 @@ class _Columns:
 
 def _triangle(model: Model) -> FloatArray:
     """R (p, p) of the kept columns of X, without weights."""
-    if model.design.w is None:
+    if not model.design.is_weighted:
         R: FloatArray = model.products.R
         return R
     triangle: FloatArray = np.asarray(

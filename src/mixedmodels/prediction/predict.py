@@ -142,9 +142,9 @@ def residual_variance(sigma: float, target: Target) -> FloatArray | float:
 def _warn_unidentified(fitted: Fitted, target: Target) -> None:
     """Rows whose aliased columns do not depend on the others as they did in training."""
     design, kept = fitted.model.design, fitted.solution.kept
-    if len(kept) == design.X.shape[1] or target.X is design.X:
+    if len(kept) == len(design.x_names) or target.X is design.X:
         return
-    aliased = np.setdiff1d(np.arange(design.X.shape[1]), kept)
+    aliased = np.setdiff1d(np.arange(len(design.x_names)), kept)
     C = np.linalg.lstsq(design.X[:, kept], design.X[:, aliased], rcond=None)[0]
     gap = np.abs(target.X[:, aliased] - target.X[:, kept] @ C)
     size = np.abs(design.X[:, aliased]).max(axis=0)

@@ -66,7 +66,7 @@ def check_count(name: str, value: object) -> int:
 def fixed_mean(design: Design, beta: FloatArray) -> FloatArray:
     """(n,) offset + X beta; aliased coefficients (NaN) count as zero."""
     mean = np.zeros(design.n)
-    if design.X.shape[1]:
+    if design.x_names:
         mean += design.X @ np.nan_to_num(beta)
     if design.offset is not None:
         mean += design.offset

@@ -208,7 +208,7 @@ def _labels(names: Sequence[str] | None, count: int) -> list[str]:
 
 def _candidates(labels: Sequence[str], fits: Sequence[Fitted]) -> Iterator[Candidate]:
     for label, fitted in zip(labels, fits, strict=True):
-        yield Candidate(label, fitted.model.design, fitted.solution)
+        yield Candidate(label, fitted.model.design, fitted.solution, fitted.model.products)
 
 
 def _comparable(fits: Sequence[Fitted]) -> tuple[list[Fitted], str]:

@@ -37,7 +37,7 @@ LINEAR = "linear mixed model"
 NOT_FITTED = "linear mixed model without a fit"
 _IN_MEMORY = "The pickled fit"
 
-_CLASSES: dict[str, type] = {
+CLASSES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(Design, AllRows, TermDesign, GroupingFactor, GroupSpec, PartPlan, Recipe, Coding),
@@ -109,7 +109,7 @@ def design_from_bytes(content: bytes) -> Design:
 
 
 def _to_bytes(kind: str, saved: Saved | SavedDesign) -> bytes:
-    writer = Writer(_CLASSES)
+    writer = Writer(CLASSES)
     content = {name: writer.value(part) for name, part in saved._asdict().items()}
     header = {
         "format": FORMAT,
@@ -139,7 +139,7 @@ def _understand(file: Unpacked, kind: str, parts: type[S]) -> S:
 
 def _read(file: Unpacked, parts: type[S]) -> S:
     header = file.header
-    reader = Reader(_CLASSES, header["objects"], file.arrays, file.room)
+    reader = Reader(CLASSES, header["objects"], file.arrays, file.room)
     content = {name: reader.value(part) for name, part in header["content"].items()}
     _check(parts(**content), file.room)
     if header["notes"]:

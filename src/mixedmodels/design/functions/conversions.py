@@ -24,6 +24,7 @@ from mixedmodels.design.functions.kinds import (
     numbers,
     occurring,
 )
+from mixedmodels.design.functions.learning import of_levels
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import DataError, FormulaError
 
@@ -120,9 +121,9 @@ def cbind(*columns: Any) -> Any:
 
 FUNCTIONS: dict[str, Function] = {
     "cbind": function("cbind", cbind),
-    "as.numeric": function("as.numeric", as_numeric, stateful=True),
-    "as.double": function("as.double", as_numeric, stateful=True),
-    "as.integer": function("as.integer", as_integer, stateful=True),
+    "as.numeric": function("as.numeric", as_numeric, stateful=True, learner=of_levels("x")),
+    "as.double": function("as.double", as_numeric, stateful=True, learner=of_levels("x")),
+    "as.integer": function("as.integer", as_integer, stateful=True, learner=of_levels("x")),
     "as.logical": function("as.logical", as_logical),
     "as.character": function("as.character", as_character),
 }

@@ -5,11 +5,12 @@ The arguments are checked here, so that what formulaic gets can be computed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.arrays import BoolArray, FloatArray, LongArray
 from mixedmodels.design.functions.kinds import (
     basis,
     constant,
@@ -18,6 +19,7 @@ from mixedmodels.design.functions.kinds import (
     listed_numbers,
     one_column,
 )
+from mixedmodels.design.functions.learning import Learner, OfCounts, OfExtremes
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.design.functions.splines import MAX_DF, check_beyond
 from mixedmodels.design.functions.transforms import transforms
@@ -58,7 +60,24 @@ def _spline(name: str, made_by: str, least: int) -> Function:
         columns = made.__wrapped__
         return _spread(np.column_stack([np.asarray(columns[key]) for key in columns]), finite)
 
-    return function(name, compute, stateful=True)
+    def learner(given: Mapping[str, Any]) -> Learner:
+        """Learns from batches: the range, or the distinct values."""
+        if given.get("df") is None and given.get("constraints") is None:
+            return OfExtremes("x")
+        return OfCounts("x", train)
+
+    def train(values: FloatArray, counts: LongArray, given: Mapping[str, Any]) -> dict[str, Any]:
+        state: dict[str, Any] = {}
+        compute(values, **given, _state=state)
+        if given.get("constraints") is None:
+            return state
+        # The constraint is that the mean over all rows of each column without it is zero.
+        free = {**state, "constraints": None}
+        columns = np.asarray(compute(values, **given, _state=free))
+        state["constraints"] = (counts @ columns / counts.sum())[None, :]
+        return state
+
+    return function(name, compute, stateful=True, learner=learner)
 
 
 def _knots(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from mixedmodels.design.functions.kinds import (
     listed,
     one_column,
 )
+from mixedmodels.design.functions.learning import OfExtremes
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import DataError, FormulaError
 
@@ -118,11 +120,18 @@ def _shown(edge: float, digits: int) -> str:
     return f"{edge + 0.0:.{digits}g}"
 
 
+def _learner(given: Mapping[str, Any]) -> OfExtremes | None:
+    """Learns from batches where the breaks are a number of intervals."""
+    few = len(listed(given["breaks"], "breaks", MAX_BREAKS)) == 1
+    return OfExtremes("x") if few else None
+
+
 FUNCTIONS: dict[str, Function] = {
     "cut": function(
         "cut",
         cut,
         stateful=True,
+        learner=_learner,
         include_lowest="include.lowest",
         dig_lab="dig.lab",
     )

@@ -5,6 +5,7 @@ Levels are those of the training data on new data too, wherever codes or labels 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from mixedmodels.design.functions.kinds import (
     listed,
     occurring,
 )
+from mixedmodels.design.functions.learning import OfLevels
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import DataError, FormulaError, did_you_mean
 from mixedmodels.naming import first_few
@@ -250,13 +252,25 @@ def _relabelled(
     )
 
 
+def _labels_learner(given: Mapping[str, Any]) -> OfLevels | None:
+    """Learns from batches where labels are given for levels that are not."""
+    learns = given.get("labels") is not None and given.get("levels") is None
+    return OfLevels("x") if learns else None
+
+
 FUNCTIONS: dict[str, Function] = {
     "C": function("C", coded),
-    "factor": function("factor", factor, stateful=True),
-    "ordered": function("ordered", ordered, stateful=True),
+    "factor": function("factor", factor, stateful=True, learner=_labels_learner),
+    "ordered": function("ordered", ordered, stateful=True, learner=_labels_learner),
     "as.factor": function("as.factor", as_factor),
     "droplevels": function("droplevels", drop_levels),
-    "relevel": function("relevel", relevel, stateful=True),
+    "relevel": function("relevel", relevel, stateful=True, learner=lambda _given: OfLevels("x")),
     "interaction": function("interaction", interaction, lex_order="lex.order"),
-    "dummy": function("dummy", dummy, stateful=True, levels_to_keep="levelsToKeep"),
+    "dummy": function(
+        "dummy",
+        dummy,
+        stateful=True,
+        learner=lambda _given: OfLevels("f"),
+        levels_to_keep="levelsToKeep",
+    ),
 }

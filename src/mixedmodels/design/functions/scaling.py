@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from mixedmodels.design.functions.kinds import (
     numbers,
     one_column,
 )
+from mixedmodels.design.functions.moments import Moments, Quadrature
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.design.functions.transforms import transforms
 from mixedmodels.errors import DataError, FormulaError
@@ -23,6 +25,11 @@ from mixedmodels.errors import DataError, FormulaError
 MAX_POLYNOMIAL = 100
 """Highest degree of a polynomial. Orthogonal ones lose their digits far below it."""
 
+_BY_ZERO = "cannot divide by 0; 'scale' must not be 0."
+_CONSTANT = (
+    "needs a column that varies: all its values are one, so there is no deviation to divide by; "
+    "leave it out."
+)
 _CHECKED_ROWS = 1000
 _MAX_COLUMNS = 1000
 
@@ -66,7 +73,7 @@ def _deviation(values: FloatArray, asked: Any, ddof: int) -> Any:
         return None
     if given is not True:
         if np.any(given == 0.0):
-            raise FormulaError("cannot divide by 0; 'scale' must not be 0.")
+            raise FormulaError(_BY_ZERO)
         return given
 
     def deviation(column: FloatArray) -> float:
@@ -81,25 +88,54 @@ def _deviation(values: FloatArray, asked: Any, ddof: int) -> Any:
     found = _by_column(values, deviation)
     low, high = learnt_range(values.ravel())
     if low == high or np.any(found == 0.0):
-        raise DataError(
-            "needs a column that varies: all its values are one, so there is no deviation to "
-            "divide by; leave it out."
-        )
+        raise DataError(_CONSTANT)
     return found
+
+
+def _learnt_by_moments(found: Moments, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What `scale` learns, from the moments of the columns of its argument."""
+    ddof = count(given.get("ddof", 1), "ddof", 0, 1)
+    centre = _wanted(found.n_columns, given.get("center", True), "center")
+    by = _wanted(found.n_columns, given.get("scale", True), "scale")
+    if centre is True:
+        centre = found.mean
+    about = 0.0 if centre is False else centre
+    if by is True:
+        if np.any(found.low == found.high):
+            raise DataError(_CONSTANT)
+        squares = found.squares + found.n * (found.mean - about) ** 2
+        by = np.sqrt(squares / np.maximum(found.n - ddof, 1.0))
+    elif by is not False and np.any(by == 0.0):
+        raise FormulaError(_BY_ZERO)
+    single = found.n_columns is None
+
+    def kept(value: Any) -> Any:
+        return None if value is False else np.float64(np.ravel(value)[0]) if single else value
+
+    return {"ddof": ddof, "center": kept(centre), "scale": kept(by)}
+
+
+def _learnt_centre(found: Moments, _given: Mapping[str, Any]) -> dict[str, Any]:
+    return _learnt_by_moments(found, {"scale": False})
 
 
 def _given(values: FloatArray, asked: Any, name: str) -> Any:
     """True, False, or the numbers to use: one for each column."""
+    return _wanted(values.shape[1] if values.ndim == 2 else None, asked, name)
+
+
+def _wanted(columns: int | None, asked: Any, name: str) -> Any:
+    """The same for an argument of so many columns, None for one without."""
     if isinstance(asked, (bool, np.bool_)):
         return bool(asked)
     given = listed_numbers(asked, name, _MAX_COLUMNS)
-    n_columns = values.shape[1] if values.ndim == 2 else 1
+    n_columns = 1 if columns is None else columns
     if given.size != n_columns:
         raise FormulaError(
             f"needs TRUE, FALSE or one number for each column as '{name}' ({n_columns}), not "
             f"{given.size}."
         )
-    return given if values.ndim == 2 else np.float64(given[0])
+    return np.float64(given[0]) if columns is None else given
 
 
 def _by_column(values: FloatArray, compute: Any) -> Any:
@@ -142,12 +178,48 @@ def _check_distinct(values: FloatArray, degree: int) -> None:
     distinct = np.unique(values[:_CHECKED_ROWS])
     if np.isfinite(distinct).sum() <= degree:
         distinct = np.unique(values)
-        n_distinct = int(np.isfinite(distinct).sum())
-        if n_distinct <= degree:
-            raise DataError(
-                f"of degree {degree} needs more than {degree} distinct values; there are "
-                f"{n_distinct}. Take a lower degree, or factor()."
-            )
+        _check_number(int(np.isfinite(distinct).sum()), degree)
+
+
+def _check_number(n_distinct: int, degree: int) -> None:
+    if n_distinct <= degree:
+        raise DataError(
+            f"of degree {degree} needs more than {degree} distinct values; there are "
+            f"{n_distinct}. Take a lower degree, or factor()."
+        )
+
+
+def _poly_learner(given: Mapping[str, Any]) -> Quadrature | None:
+    """Learns from batches; nothing of raw powers."""
+    if np.ndim(given.get("degree", 1)) > 0 or flag(given.get("raw", False), "raw"):
+        return None
+    degree = count(given.get("degree", 1), "degree", 1, MAX_POLYNOMIAL)
+
+    def train(points: FloatArray, weights: FloatArray) -> dict[str, Any]:
+        learnt_range(points)
+        _check_number(len(points), degree)
+        return _monic(points, weights, degree)
+
+    return Quadrature("x", degree, train)
+
+
+def _monic(points: FloatArray, weights: FloatArray, degree: int) -> dict[str, Any]:
+    """The state of formulaic's `poly`, of weighted points: its three-term recurrence."""
+    alpha: dict[int, Any] = {}
+    norms: dict[int, Any] = {}
+    before, now = np.zeros_like(points), np.ones_like(points)
+    columns = []
+    for k in range(degree + 1):
+        norms[k] = np.sum(weights * now**2)
+        columns.append(now * np.sqrt(weights / norms[k]))
+        if k == degree:
+            break
+        alpha[k] = np.sum(weights * points * now**2) / norms[k]
+        beta = norms[k] / norms[k - 1] if k else 0.0
+        before, now = now, (points - alpha[k]) * now - beta * before
+    if degree > 1:
+        _check_orthogonal(np.column_stack(columns[1:]), degree)
+    return {"alpha": alpha, "norms2": norms}
 
 
 def _check_orthogonal(columns: FloatArray, degree: int) -> None:
@@ -161,7 +233,14 @@ def _check_orthogonal(columns: FloatArray, degree: int) -> None:
 
 
 FUNCTIONS: dict[str, Function] = {
-    "scale": function("scale", scale, stateful=True),
-    "center": function("center", center, stateful=True),
-    "poly": function("poly", poly, stateful=True),
+    "scale": function(
+        "scale", scale, stateful=True, learner=lambda _given: Moments("x", _learnt_by_moments)
+    ),
+    "center": function(
+        "center",
+        center,
+        stateful=True,
+        learner=lambda _given: Moments("x", _learnt_centre),
+    ),
+    "poly": function("poly", poly, stateful=True, learner=_poly_learner),
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mixedmodels.design.functions.learning import Learning, MakeLearner
 from mixedmodels.errors import DataError, FormulaError, did_you_mean
 
 _EMPTY = inspect.Parameter.empty
@@ -28,6 +29,7 @@ class Function:
         spellings: Other names of parameters, such as ``"Boundary.knots"``, to those of `compute`.
         variadic: Whether any number of unnamed arguments comes before the parameters.
         stateful: Whether it learns from the training data (`compute` takes ``_state``).
+        learner: How it learns where the data come in batches; None where it learns nothing.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Function:
     spellings: Mapping[str, str] = field(default_factory=dict)
     variadic: bool = False
     stateful: bool = False
+    learner: MakeLearner | None = None
 
     def __call__(self, *arguments: Any, _state: Any = None, **keywords: Any) -> Any:
         """The value of a call.
@@ -51,9 +54,11 @@ class Function:
         """
         given = self._match(arguments, keywords)
         unnamed = arguments if self.variadic else ()
-        if self.stateful:
-            given["_state"] = {} if _state is None else _state
         try:
+            if self.stateful:
+                if isinstance(_state, Learning):
+                    _state.observe(self.learner, given)
+                given["_state"] = {} if _state is None else _state
             with np.errstate(all="ignore"):
                 return self.compute(*unnamed, **given)
         except FormulaError as error:
@@ -97,7 +102,12 @@ class Function:
 
 
 def function(
-    name: str, compute: Callable[..., Any], *, stateful: bool = False, **spellings: str
+    name: str,
+    compute: Callable[..., Any],
+    *,
+    stateful: bool = False,
+    learner: MakeLearner | None = None,
+    **spellings: str,
 ) -> Function:
     """`compute` as a `Function`; its signature says what it takes.
 
@@ -105,6 +115,7 @@ def function(
         name: Name in formulas.
         compute: A function whose parameters are those of the formula function.
         stateful: Whether it takes ``_state`` and learns.
+        learner: How it learns from batches.
         **spellings: Python name of a parameter to R's.
     """
     parameters = dict(inspect.signature(compute).parameters)
@@ -116,7 +127,7 @@ def function(
         if parameter.kind is not inspect.Parameter.VAR_POSITIONAL
     }
     typed = {spelling: own for own, spelling in spellings.items()}
-    return Function(name, compute, defaults, typed, variadic, stateful)
+    return Function(name, compute, defaults, typed, variadic, stateful, learner)
 
 
 def row_wise(name: str, compute: Callable[..., Any], *parameters: str) -> Function:

@@ -7,12 +7,13 @@ complement that a Householder QR gives. Knots are learnt from the training data.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import scipy
 
-from mixedmodels.arrays import FloatArray
+from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design.functions.kinds import (
     basis,
     constant,
@@ -23,6 +24,7 @@ from mixedmodels.design.functions.kinds import (
     listed_numbers,
     one_column,
 )
+from mixedmodels.design.functions.learning import Learner, OfCounts, OfExtremes
 from mixedmodels.design.functions.signature import Function, function
 from mixedmodels.errors import DataError, FormulaError
 
@@ -31,6 +33,9 @@ MAX_DF = 1000
 
 MAX_DEGREE = 25
 """Highest degree of the pieces of a spline."""
+
+COUNTS = "counts"
+"""Key of a state in training: how often each value of the argument occurs, ascending."""
 
 BEYOND = ("raise", "clip", "na", "zero", "extend")
 """What may be done with values beyond the boundary."""
@@ -56,7 +61,7 @@ def ns(
     if "knots" not in _state:
         low, high = _boundary(values, boundary_knots, "Boundary.knots")
         n_inner = None if df is None else count(df, "df", 1 + whole, MAX_DF) - 1 - whole
-        inner = _inner_knots(values, n_inner, knots, low, high)
+        inner = _inner_knots(values, n_inner, knots, low, high, _state)
         _state["knots"] = _with_boundary(inner, low, high, 3)
     knots_all = np.asarray(_state["knots"])
     low, high = knots_all[0], knots_all[-1]
@@ -105,7 +110,7 @@ def bs(
         if df is not None:
             least = max(order + whole, 1)
             n_inner = count(df, "df", least, MAX_DF) - order - whole
-        inner = _inner_knots(values, n_inner, knots, low, high)
+        inner = _inner_knots(values, n_inner, knots, low, high, _state)
         _state["knots"] = _with_boundary(inner, low, high, order)
     knots_all = np.asarray(_state["knots"])
     if len(knots_all) - order - 1 - (not whole) < 1:
@@ -180,9 +185,18 @@ def _boundary(values: FloatArray, given: Any, name: str) -> tuple[float, float]:
 
 
 def _inner_knots(
-    values: FloatArray, n_inner: int | None, given: Any, low: float, high: float
+    values: FloatArray,
+    n_inner: int | None,
+    given: Any,
+    low: float,
+    high: float,
+    state: dict[str, Any],
 ) -> FloatArray:
-    """Knots between the boundary knots: as given, or at quantiles of the values inside."""
+    """Knots between the boundary knots: as given, or at quantiles of the values inside.
+
+    A state that holds `COUNTS` says how often each of the values occurs.
+    """
+    counts = state.pop(COUNTS, None)
     if given is not None:
         if n_inner is not None:
             raise FormulaError("takes 'df' or 'knots', not both.")
@@ -196,11 +210,50 @@ def _inner_knots(
         return inner
     if not n_inner:
         return np.empty(0)
-    inside = values[(values >= low) & (values <= high)]
-    if inside.size == 0:
+    within = (values >= low) & (values <= high)
+    if not within.any():
         raise DataError(f"has no value between the boundary knots {low:g} and {high:g}.")
-    found: FloatArray = np.quantile(inside, np.arange(1, n_inner + 1) / (n_inner + 1))
+    shares = np.arange(1, n_inner + 1) / (n_inner + 1)
+    if counts is not None:
+        return _quantiles(values[within], counts[within], shares)
+    found: FloatArray = np.quantile(values[within], shares)
     return found
+
+
+def _quantiles(values: FloatArray, counts: LongArray, shares: FloatArray) -> FloatArray:
+    """Quantiles (type 7) of ascending distinct values of which each occurs several times."""
+    last = np.cumsum(counts)
+    place = shares * (last[-1] - 1)
+    lower = np.floor(place)
+    low, high = (
+        values[np.searchsorted(last, np.minimum(at, last[-1] - 1), side="right")]
+        for at in (lower, lower + 1)
+    )
+    part, apart = place - lower, high - low
+    found: FloatArray = np.where(part < 0.5, low + part * apart, high - (1 - part) * apart)
+    return found
+
+
+def _trained_on_counts(compute: Callable[..., Any]) -> Any:
+    """What `compute` learns from distinct values and their counts."""
+
+    def train(values: FloatArray, counts: LongArray, given: Mapping[str, Any]) -> dict[str, Any]:
+        state: dict[str, Any] = {COUNTS: counts}
+        compute(values, **given, _state=state)
+        return state
+
+    return train
+
+
+def _learner(compute: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Learner | None]:
+    """Learns from batches: the range, or quantiles where only `df` is given."""
+
+    def make(given: Mapping[str, Any]) -> Learner | None:
+        if given.get("df") is not None and given.get("knots") is None:
+            return OfCounts("x", _trained_on_counts(compute))
+        return None if given.get("boundary_knots") is not None else OfExtremes("x")
+
+    return make
 
 
 def _with_boundary(inner: FloatArray, low: float, high: float, degree: int) -> list[float]:
@@ -209,6 +262,6 @@ def _with_boundary(inner: FloatArray, low: float, high: float, degree: int) -> l
 
 
 FUNCTIONS: dict[str, Function] = {
-    "ns": function("ns", ns, stateful=True, boundary_knots="Boundary.knots"),
-    "bs": function("bs", bs, stateful=True, boundary_knots="Boundary.knots"),
+    "ns": function("ns", ns, stateful=True, learner=_learner(ns), boundary_knots="Boundary.knots"),
+    "bs": function("bs", bs, stateful=True, learner=_learner(bs), boundary_knots="Boundary.knots"),
 }

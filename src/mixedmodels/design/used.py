@@ -1,0 +1,153 @@
+"""The rows that a model uses, and what its formula is on them: the steps before any matrix.
+
+Incomplete rows and rows of weight zero are dropped, then response and offset are made on the rows
+that are left. The same steps are taken for a whole table and for one batch of a larger one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.design.evaluate import columns_of
+from mixedmodels.design.evaluated import Evaluated
+from mixedmodels.design.factors import Recipe
+from mixedmodels.design.finite import Columns, check_finite, sources
+from mixedmodels.design.frame import Table
+from mixedmodels.design.missing import (
+    Argument,
+    MissingRows,
+    OffsetSpec,
+    offset_values,
+    read_weights,
+)
+from mixedmodels.design.response import ResponseRule, linear_response, ruled_response
+from mixedmodels.formula import Factor, FormulaSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UsedRows:
+    """The rows in use, and the values that are no part of X or Z.
+
+    Attributes:
+        values: The factors of the formula on these rows.
+        missing: What was dropped.
+        y: (n,) response; zero where it is not read.
+        w: (n,) positive weights, or None.
+        n_zero_weight: Rows dropped because their weight is zero.
+        offset: (n,) offset, or None.
+        offset_spec: How to make it on new data.
+    """
+
+    values: Evaluated
+    missing: MissingRows
+    y: FloatArray
+    w: FloatArray | None
+    n_zero_weight: int
+    offset: FloatArray | None
+    offset_spec: OffsetSpec
+
+
+def use_rows(
+    spec: FormulaSpec,
+    missing: MissingRows,
+    weights: Argument | None,
+    offset: Argument | None,
+    *,
+    response: bool | ResponseRule = True,
+    states: Mapping[str, dict[str, Any]] | None = None,
+) -> UsedRows:
+    """Drop the rows that a model cannot use and compute its formula on the others.
+
+    Args:
+        spec: The parsed formula.
+        missing: All rows of a table, and what to do with incomplete ones.
+        weights: The argument `weights`.
+        offset: The argument `offset`.
+        response: Whether the response is read, or which responses there may be.
+        states: By key of a factor: what stateful functions in it have learnt elsewhere.
+
+    Raises:
+        FormulaError: The formula names what the data does not have, or cannot be computed.
+        DataError: A column, the weights or the offset cannot be used; or no row is left.
+    """
+    rows = missing.rows
+    factors = (spec.response_factor, *spec.predictors) if response else spec.predictors
+    missing.of_columns(columns_needed(spec, rows.table, offset, response=bool(response)), offset)
+    w, n_zero_weight = read_weights(weights, rows, missing)
+    values, given, keep = _evaluate(spec, factors, offset, missing, states)
+    if w is not None and keep is not None:
+        w = w[keep]
+    if isinstance(response, ResponseRule):
+        y, w = ruled_response(response, spec, values, w)
+    else:
+        y = linear_response(spec, values) if response else np.zeros(rows.n_rows)
+    total, offset_spec = _offset(spec, offset, given, values)
+    return UsedRows(values, missing, y, w, n_zero_weight, total, offset_spec)
+
+
+def columns_needed(
+    spec: FormulaSpec, table: Table, offset: Argument | None, *, response: bool = True
+) -> dict[str, None]:
+    """The columns that formula and offset need, each once, in the order of the formula.
+
+    Raises:
+        FormulaError: A name is not a column of the table.
+    """
+    factors = (spec.response_factor, *spec.predictors) if response else spec.predictors
+    needed: dict[str, None] = {}
+    for factor in factors:
+        for name in columns_of(factor, spec.text, table):
+            needed[name] = None
+    if offset is not None:
+        needed.update(dict.fromkeys(offset.columns))
+    return needed
+
+
+def _evaluate(
+    spec: FormulaSpec,
+    factors: Iterable[Factor],
+    offset: Argument | None,
+    missing: MissingRows,
+    states: Mapping[str, dict[str, Any]] | None,
+) -> tuple[Evaluated, FloatArray | None, BoolArray | None]:
+    """Factors and the offset argument; rows where a missing value has arisen are dropped."""
+    values = Evaluated(spec.text, missing.rows, states)
+    given = None if offset is None else offset.on(missing.rows)
+    masks = values.missing(factors)
+    if offset is not None and given is not None and np.isnan(given).any():
+        masks[offset.name] = np.isnan(given)
+    keep = missing.kept(masks)
+    if keep is not None:
+        values.restrict(keep)
+        given = None if given is None else given[keep]
+    return values, given, keep
+
+
+def _offset(
+    spec: FormulaSpec, argument: Argument | None, given: FloatArray | None, values: Evaluated
+) -> tuple[FloatArray | None, OffsetSpec]:
+    """The argument plus every ``offset(...)`` of the formula."""
+    rows = values.rows
+    needed = argument.columns if argument is not None and argument.is_computed else ()
+    parts: list[tuple[str, FloatArray, Columns]] = []
+    if given is not None:
+        parts.append(("offset", given, lambda: needed))
+    recipes = []
+    for factor in spec.offsets:
+        recipe = Recipe(factor, spec.text, values.states(factor))
+        recipes.append(recipe)
+        part = offset_values(recipe, values.value(factor), rows)
+        parts.append((factor.name, part, sources(factor, spec.text, rows)))
+    for name, part, columns in parts:
+        check_finite(name, part, rows, columns)
+    if not parts:
+        return None, OffsetSpec(argument, ())
+    with np.errstate(over="ignore"):
+        total = np.sum([part for _, part, _ in parts], axis=0)
+    check_finite(" + ".join(name for name, _, _ in parts), total, rows)
+    return total, OffsetSpec(argument, tuple(recipes))

@@ -1,0 +1,1 @@
+"""Data larger than memory: sources, the plan of a model, and its sums over partitions."""
