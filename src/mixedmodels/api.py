@@ -19,7 +19,7 @@ from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
 from mixedmodels.lazy import late_module
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
-from mixedmodels.memory import limited
+from mixedmodels.memory import limited, memory_size
 from mixedmodels.prediction.denovo import (
     check_sigma,
     given_parameters,
@@ -113,7 +113,7 @@ def lmer(
             checkpoint=checkpoint,
             threads=threads,
         )
-    with limited(memory):
+    with limited(memory_size(memory)):
         model = LinearMixedModel(formula, data, reml, threads=threads, **given)
         return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
 

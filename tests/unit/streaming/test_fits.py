@@ -106,11 +106,14 @@ def test_a_sample_unlike_the_rows_is_made_good(monkeypatch: pytest.MonkeyPatch) 
     rng = np.random.default_rng(0)
     n = 3000
     x = np.concatenate([rng.standard_normal(n - 100), 1e7 + 1e6 * rng.standard_normal(100)])
-    data = pd.DataFrame({"x": x, "g": rng.integers(0, 30, n), "y": rng.standard_normal(n) + x})
+    g = rng.integers(0, 30, n)
+    y = rng.standard_normal(n) + x + rng.standard_normal(30)[g]
+    data = pd.DataFrame({"x": x, "g": g, "y": y})
     parts = in_parts(data.iloc[rng.permutation(n)], 3)
     plan = mm.plan("y ~ x + (1 | g)", parts)
     sums = mm.cross_products(plan, parts)
     assert sums.accurate
+    assert sums.plan.id != plan.id
     fit, in_memory = sums.fit(), mm.lmer("y ~ x + (1 | g)", data)
     assert fit.objective == pytest.approx(in_memory.objective, rel=1e-10)
 
@@ -175,7 +178,7 @@ def test_paths_that_are_not_there() -> None:
 
 
 def test_a_limit_of_memory_holds_in_memory_too() -> None:
-    with pytest.raises(mm.ResourceError, match=r"memory= allows 1 kB"):
+    with pytest.raises(mm.ResourceError, match=r"memory='1kB' is the limit"):
         mm.lmer("y ~ x + (1 | g)", rows(), memory=1000)
 
 
