@@ -32,9 +32,10 @@ if TYPE_CHECKING:
         UnknownNameError,
     )
     from mixedmodels.generalized import GeneralizedLinearMixedFit, GeneralizedLinearMixedModel
-    from mixedmodels.large import plan
+    from mixedmodels.large import cross_products, plan
     from mixedmodels.linear import LinearMixedFit, LinearMixedModel
     from mixedmodels.planning.study import power
+    from mixedmodels.scaleout import CrossProducts
     from mixedmodels.settings import Control
     from mixedmodels.several.averages import average
     from mixedmodels.several.imputations import pool
@@ -47,6 +48,7 @@ _HOMES = {
     "ArgumentError": "errors",
     "Control": "settings",
     "ConvergenceWarning": "errors",
+    "CrossProducts": "scaleout",
     "DaskExecutor": "streaming.dask",
     "DataError": "errors",
     "FileError": "errors",
@@ -69,6 +71,7 @@ _HOMES = {
     "UnknownNameError": "errors",
     "anova": "api",
     "average": "several.averages",
+    "cross_products": "large",
     "describe_dataset": "datasets",
     "glmer": "api",
     "list_datasets": "datasets",
@@ -87,6 +90,7 @@ __all__ = [
     "ArgumentError",
     "Control",
     "ConvergenceWarning",
+    "CrossProducts",
     "DaskExecutor",
     "DataError",
     "EstimatedWarning",
@@ -110,6 +114,7 @@ __all__ = [
     "__version__",
     "anova",
     "average",
+    "cross_products",
     "describe_dataset",
     "families",
     "glmer",

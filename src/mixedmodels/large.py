@@ -9,7 +9,7 @@ from typing import Any
 from mixedmodels.calls import guided
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.linear import LinearMixedFit
-from mixedmodels.memory import guarded, limited
+from mixedmodels.memory import guarded, limited, memory_size
 from mixedmodels.scaleout import CrossProducts
 from mixedmodels.settings import NaAction
 from mixedmodels.storage.files import path_text
@@ -71,7 +71,7 @@ def plan(
     asked = asked_for(
         formula, weights=weights, offset=offset, contrasts=contrasts, na_action=na_action
     )
-    with limited(memory), guarded("The plan"):
+    with limited(memory_size(memory)), guarded("The plan"):
         return make_plan(asked, as_source(source), executor_of(executor), progress)
 
 
@@ -134,7 +134,7 @@ def cross_products(
         >>> round(sums.fit().objective, 4)
         319.6543
     """
-    with limited(memory), guarded("The sums"):
+    with limited(memory_size(memory)), guarded("The sums"):
         return _summed(plan, as_source(source), executor_of(executor), checkpoint, progress)
 
 
@@ -162,7 +162,7 @@ def fit_source(
         threads: Threads of all steps.
     """
     asked = asked_for(formula, **arguments)
-    with limited(memory), guarded("The sums"):
+    with limited(memory_size(memory)), guarded("The sums"):
         source, workers = as_source(data), executor_of(executor, threads)
         found = planned(asked, source, workers, checkpoint, None)
         sums = _summed(found, source, workers, checkpoint, None)

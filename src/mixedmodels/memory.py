@@ -156,7 +156,7 @@ def memory_size(given: object) -> float | None:
 
 def threads_that_fit(threads: int, size: float) -> int:
     """As many of the threads as have room when each takes `size` bytes; at least one."""
-    if threads == 1 or (threads * size < SMALL and _limit.get() is None):
+    if threads == 1 or threads * size < SMALL:
         return threads
     return max(1, min(threads, int(budget().size / max(size, 1.0))))
 
