@@ -29,9 +29,10 @@ if TYPE_CHECKING:
         SingularFitWarning,
         UnknownNameError,
     )
-    from mixedmodels.large import plan
+    from mixedmodels.large import cross_products, plan
     from mixedmodels.linear import LinearMixedFit, LinearMixedModel
     from mixedmodels.planning.study import power
+    from mixedmodels.scaleout import CrossProducts
     from mixedmodels.settings import Control
     from mixedmodels.several.averages import average
     from mixedmodels.several.imputations import pool
@@ -44,6 +45,7 @@ _HOMES = {
     "ArgumentError": "errors",
     "Control": "settings",
     "ConvergenceWarning": "errors",
+    "CrossProducts": "scaleout",
     "DaskExecutor": "streaming.dask",
     "DataError": "errors",
     "FileError": "errors",
@@ -63,6 +65,7 @@ _HOMES = {
     "UnknownNameError": "errors",
     "anova": "api",
     "average": "several.averages",
+    "cross_products": "large",
     "describe_dataset": "datasets",
     "list_datasets": "datasets",
     "lm_list": "several.lists",
@@ -80,6 +83,7 @@ __all__ = [
     "ArgumentError",
     "Control",
     "ConvergenceWarning",
+    "CrossProducts",
     "DaskExecutor",
     "DataError",
     "FileError",
@@ -100,6 +104,7 @@ __all__ = [
     "__version__",
     "anova",
     "average",
+    "cross_products",
     "describe_dataset",
     "list_datasets",
     "lm_list",

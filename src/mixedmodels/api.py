@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 import pandas as pd
@@ -17,7 +17,9 @@ from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.fit.reports import models_side_by_side
 from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
+from mixedmodels.lazy import late_module
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
+from mixedmodels.memory import limited, memory_size
 from mixedmodels.prediction.denovo import (
     check_sigma,
     given_parameters,
@@ -29,6 +31,12 @@ from mixedmodels.report.side_by_side import Below, ModelTable
 from mixedmodels.settings import Control, Ddf, NaAction, OptimizerName, thread_count
 from mixedmodels.storage.files import path_text
 from mixedmodels.storage.fits import load_fit
+from mixedmodels.streaming.kinds import is_source
+
+if TYPE_CHECKING:
+    from mixedmodels import large
+else:
+    large = late_module("mixedmodels.large")
 
 
 @guided
@@ -46,12 +54,16 @@ def lmer(
     control: Control | None = None,
     threads: int | None = None,
     verbose: bool = False,
+    memory: Any = None,
+    executor: Any = None,
+    checkpoint: Any = None,
 ) -> LinearMixedFit:
     """Fit a linear mixed model.
 
     Args:
         formula: `response ~ fixed + (lhs | group) + ...`, lme4's language with Python functions.
-        data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
+        data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified. Or
+            a source that is read in parts, see `plan`: a path or folder of files, a query, ...
         reml: Restricted maximum likelihood; False for maximum likelihood.
         weights: Prior weights: a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
@@ -64,9 +76,13 @@ def lmer(
         control: Limits and tolerances.
         threads: Threads that the fit may use; None leaves the choice to the library.
         verbose: Print a line per iteration.
+        memory: Most memory to take, such as "8GB"; a share of what is free if None.
+        executor: Who reads a source: `Threads(n)`, `DaskExecutor(client)`.
+        checkpoint: A folder in which the work on a source is kept, so that a fit that was stopped
+            goes on where it was.
 
     Returns:
-        The fit.
+        The fit. That of a source has no rows: what needs them says what to do instead.
 
     Raises:
         FormulaError: The formula cannot be understood; the message points at the piece.
@@ -79,17 +95,27 @@ def lmer(
         >>> round(fit.objective, 4)
         1743.6283
     """
-    model = LinearMixedModel(
-        formula,
-        data,
-        reml,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        na_action=na_action,
-        threads=threads,
-    )
-    return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
+    given = {
+        "weights": weights,
+        "offset": offset,
+        "contrasts": contrasts,
+        "na_action": na_action,
+    }
+    if executor is not None or checkpoint is not None or is_source(data):
+        search = {"start": start, "optimizer": optimizer, "control": control, "verbose": verbose}
+        return large.fit_source(
+            formula,
+            data,
+            given,
+            {"reml": reml, **search},
+            memory=memory,
+            executor=executor,
+            checkpoint=checkpoint,
+            threads=threads,
+        )
+    with limited(memory_size(memory)):
+        model = LinearMixedModel(formula, data, reml, threads=threads, **given)
+        return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
 
 
 @guided

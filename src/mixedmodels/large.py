@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mixedmodels.calls import guided
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.memory import guarded, limited
+from mixedmodels.linear import LinearMixedFit
+from mixedmodels.memory import guarded, limited, memory_size
+from mixedmodels.scaleout import CrossProducts
 from mixedmodels.settings import NaAction
+from mixedmodels.storage.files import path_text
+from mixedmodels.streaming.checkpoint import planned
 from mixedmodels.streaming.executor import Executor, Threads
 from mixedmodels.streaming.plan import Plan, asked_for, make_plan
+from mixedmodels.streaming.source import Source
 from mixedmodels.streaming.sources import as_source
+from mixedmodels.streaming.summing import sum_source
 
 
 @guided
@@ -64,7 +71,7 @@ def plan(
     asked = asked_for(
         formula, weights=weights, offset=offset, contrasts=contrasts, na_action=na_action
     )
-    with limited(memory), guarded("The plan"):
+    with limited(memory_size(memory)), guarded("The plan"):
         return make_plan(asked, as_source(source), executor_of(executor), progress)
 
 
@@ -83,3 +90,92 @@ def executor_of(given: Any, threads: int | None = None) -> Executor:
         )
     found: Executor = given
     return found
+
+
+@guided
+def cross_products(
+    plan: Plan,
+    source: Any,
+    *,
+    memory: Any = None,
+    executor: Executor | None = None,
+    checkpoint: Any = None,
+    progress: bool | None = None,
+) -> CrossProducts:
+    """Sum the rows of a source by a plan: all that a fit needs of them.
+
+    Which worker sums what, and how often it is tried, does not change a bit of the result. Sums of
+    other rows by the same plan can be merged with it, so tomorrow's rows are added to yesterday's
+    sums.
+
+    Args:
+        plan: What `plan` gives.
+        source: The rows that the plan was made of, or others without new levels.
+        memory: Most memory to take, such as "8GB"; a share of what is free if None.
+        executor: Who reads: `Threads(n)`, `DaskExecutor(client)`; all processors here if None.
+        checkpoint: A folder where sums of parts are kept: work that was stopped, even killed, goes
+            on where it was. All workers must see it.
+        progress: Show it (True), never (False), or when it takes long (None).
+
+    Returns:
+        The sums, with `merge`, `save` and `fit`. Where the plan's sample of rows was unlike the
+        rows, these are summed once more, and the plan of the sums is another one.
+
+    Raises:
+        DataError: A column cannot be used, or a level is not in the plan; naming the partition and
+            the first rows.
+        FileError: The folder of checkpoints is of another plan, or a file has changed since.
+
+    Examples:
+        >>> import mixedmodels as mm
+        >>> data = mm.load_dataset("dyestuff")
+        >>> found = mm.plan("Yield ~ 1 + (1 | Batch)", data)
+        >>> sums = mm.cross_products(found, data)
+        >>> round(sums.fit().objective, 4)
+        319.6543
+    """
+    with limited(memory_size(memory)), guarded("The sums"):
+        return _summed(plan, as_source(source), executor_of(executor), checkpoint, progress)
+
+
+def fit_source(
+    formula: str,
+    data: Any,
+    arguments: Mapping[str, Any],
+    search: Mapping[str, Any],
+    *,
+    memory: Any,
+    executor: Any,
+    checkpoint: Any,
+    threads: int | None,
+) -> LinearMixedFit:
+    """The fit of a source, in one call: plan, sums and search.
+
+    Args:
+        formula: The formula.
+        data: The source.
+        arguments: `weights`, `offset`, `contrasts` and `na_action`.
+        search: What `CrossProducts.fit` takes.
+        memory: As of `cross_products`.
+        executor: As of `cross_products`.
+        checkpoint: As of `cross_products`; the plan is kept there, too.
+        threads: Threads of all steps.
+    """
+    asked = asked_for(formula, **arguments)
+    with limited(memory_size(memory)), guarded("The sums"):
+        source, workers = as_source(data), executor_of(executor, threads)
+        found = planned(asked, source, workers, checkpoint, None)
+        sums = _summed(found, source, workers, checkpoint, None)
+    return sums.fit(threads=threads, memory=memory, **search)
+
+
+def _summed(
+    plan: Plan, source: Source, executor: Executor, checkpoint: Any, progress: bool | None
+) -> CrossProducts:
+    """The sums; once more in coordinates of all rows where those of the sample are not good."""
+    sums = CrossProducts(plan, sum_source(plan, source, executor, checkpoint, progress))
+    if sums.accurate or not sums.n:
+        return sums
+    better = sums.better_plan()
+    folder = None if checkpoint is None else Path(path_text(checkpoint)) / "again"
+    return CrossProducts(better, sum_source(better, source, executor, folder, progress))

@@ -10,9 +10,12 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from mixedmodels.errors import MixedModelsError, ResourceError
 
@@ -30,10 +33,25 @@ SHARE = 0.8
 # Operations per second, about, for the time that a message predicts.
 _SPEED = 1e10
 _UNLIMITED = 1 << 60
-_AMOUNT = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][0-9]+)?) *([kKmMgGtT]?[bB]|[kKmMgGtT])?")
-_UNITS = {"b": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
-# Bytes that the caller of the library allows.
-_limit: ContextVar[float | None] = ContextVar("limit", default=None)
+_SIZE = re.compile(r"([0-9]+\.?[0-9]*)\s*([KMGT]?(?:I?B)?)", re.IGNORECASE)
+_UNITS = {
+    "": 1.0,
+    "B": 1.0,
+    "IB": 1.0,
+    "K": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "T": 1e12,
+    "KB": 1e3,
+    "MB": 1e6,
+    "GB": 1e9,
+    "TB": 1e12,
+    "KIB": 2.0**10,
+    "MIB": 2.0**20,
+    "GIB": 2.0**30,
+    "TIB": 2.0**40,
+}
+_limit: ContextVar[float | None] = ContextVar("memory", default=None)
 _CGROUPS = (  # (folder, limit, usage)
     ("/sys/fs/cgroup", "memory.max", "memory.current"),
     ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -53,83 +71,85 @@ def require(parts: Mapping[str, float], what: str, flops: float = 0.0, remedy: s
         ResourceError: With the bytes of every part.
     """
     total = math.fsum(parts.values())
-    limit = _limit.get()
-    if total < SMALL and limit is None:
+    if total < SMALL and _limit.get() is None:
         return
-    if total <= allowed():
+    room = budget()
+    if total <= room.size:
         return
     largest = sorted(((size, name) for name, size in parts.items() if size), reverse=True)
     listed = ", ".join(f"{name} {format_bytes(size)}" for size, name in largest)
-    work = f" One evaluation takes {flops:.2g} flops, {_duration(flops)}." if flops > 0.0 else ""
+    work = (
+        f" One evaluation takes {flops:.2g} flops, {duration(flops / _SPEED)} on one processor."
+        if flops > 0.0
+        else ""
+    )
     raise ResourceError(
-        f"{what} would need {format_bytes(total)} of memory ({listed}); {_reason(limit)}.{work}"
+        f"{what} would need {format_bytes(total)} of memory ({listed}); {room.words}.{work}"
         f" {remedy or 'Use fewer levels, terms or columns, or a machine with more memory.'}"
     )
 
 
-def _reason(limit: float | None) -> str:
+def fits(size: float) -> bool:
+    """Whether so many bytes may be taken; for a way that another one can stand in for."""
+    return (size < SMALL and _limit.get() is None) or size <= budget().size
+
+
+class Budget(NamedTuple):
+    """How many bytes one calculation may take, and whose limit that is, in words."""
+
+    size: float
+    words: str
+
+
+def budget(limit: float | None = None) -> Budget:
+    """What one calculation may take: `limit`, that of `limited`, or a share of what is free."""
+    given = _limit.get() if limit is None else limit
+    if given is not None:
+        return Budget(given, f"memory={format_bytes(given).replace(' ', '')!r} is the limit")
     free = available()
-    if limit is not None and limit <= SHARE * free:
-        return f"memory= allows {format_bytes(limit)}"
-    return f"{format_bytes(free)} are available, of which at most {SHARE:.0%} are taken"
+    words = f"{format_bytes(free)} are available, of which at most {SHARE:.0%} are taken"
+    return Budget(SHARE * free, words)
 
 
-class limited:
-    """A context in which calculations take at most so many bytes, even where there are more.
-
-    Args:
-        limit: ``"8GB"``, a number of bytes, or None for a share of what is free.
-
-    Raises:
-        MixedModelsError: Not an amount of memory.
-    """
-
-    def __init__(self, limit: object) -> None:
-        self._limit = None if limit is None else as_bytes(limit)
-
-    def __enter__(self) -> None:
-        self._token = _limit.set(self._limit)
-
-    def __exit__(self, *_: object) -> None:
-        _limit.reset(self._token)
+@contextmanager
+def limited(limit: float | None) -> Iterator[None]:
+    """A context in which no calculation of this thread takes more bytes; None changes nothing."""
+    token = _limit.set(limit) if limit is not None else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            _limit.reset(token)
 
 
-def as_bytes(amount: object) -> float:
-    """An amount of memory in bytes: a number, or text such as ``"8GB"`` or ``"500 MB"``.
+def memory_size(given: object) -> float | None:
+    """Bytes of `memory=`: a number, or text with a unit such as "8GB"; None for no limit.
 
     Raises:
-        MixedModelsError: Neither.
+        MixedModelsError: Anything else.
     """
+    if given is None:
+        return None
     size = math.nan
-    if isinstance(amount, (int, float)) and not isinstance(amount, bool):
-        size = float(amount)
-    elif isinstance(amount, str):
-        found = _AMOUNT.fullmatch(amount.strip())
+    if isinstance(given, str):
+        found = _SIZE.fullmatch(given.strip())
         if found is not None:
-            size = float(found[1]) * _UNITS[(found[2] or "b").lower()[0]]
-    if not 0.0 < size < math.inf:
+            size = float(found[1]) * _UNITS[found[2].upper()]
+    elif isinstance(given, (int, float, np.number)) and not isinstance(given, bool):
+        size = float(given)
+    if not (math.isfinite(size) and size > 0.0):
         raise MixedModelsError(
-            f"memory is {amount!r:.40}; give an amount such as '8GB', or a number of bytes."
+            f"memory is {given!r:.40}; it must be a positive number of bytes, or text such as "
+            "'8GB' or '500 MB'."
         )
     return size
 
 
-def allowed() -> float:
-    """Bytes that one calculation may take."""
-    limit, share = _limit.get(), SHARE * available()
-    return share if limit is None else min(limit, share)
-
-
-def fits(size: float) -> bool:
-    """Whether so many bytes may be taken; for a way that another one can stand in for."""
-    return (size < SMALL and _limit.get() is None) or size <= allowed()
-
-
 def threads_that_fit(threads: int, size: float) -> int:
     """As many of the threads as have room when each takes `size` bytes; at least one."""
-    if threads == 1 or (threads * size < SMALL and _limit.get() is None):
+    if threads == 1 or threads * size < SMALL:
         return threads
-    return max(1, min(threads, int(allowed() / max(size, 1.0))))
+    return max(1, min(threads, int(SHARE * available() / size)))
 
 
 def exhausted(what: str = "The calculation") -> ResourceError:
@@ -170,14 +190,15 @@ def format_bytes(size: float) -> str:
     return f"{size:.3g} TB" if size < 999.5 else f"{size / 1e3:.3g} PB"
 
 
-def _duration(flops: float) -> str:
-    amount, unit = flops / _SPEED, "second"
+def duration(seconds: float) -> str:
+    """About how long: 3 minutes."""
+    amount, unit = seconds, "second"
     for larger, size in (("minute", 60.0), ("hour", 60.0), ("day", 24.0), ("year", 365.0)):
         if amount < size:
             break
         amount, unit = amount / size, larger
     number = max(1, round(amount))
-    return f"about {number} {unit}{'s' if number > 1 else ''} on one processor"
+    return f"about {number} {unit}{'s' if number > 1 else ''}"
 
 
 def _machine() -> float:

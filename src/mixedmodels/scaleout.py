@@ -18,7 +18,7 @@ from mixedmodels.errors import DataError, ModelError
 from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.linear import LinearMixedFit, model_of_sums
-from mixedmodels.memory import guarded, limited
+from mixedmodels.memory import guarded, limited, memory_size
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
@@ -161,7 +161,7 @@ class CrossProducts(Result):
             ResourceError: The factor does not fit into memory.
         """
         criterion = check_reml(reml)
-        with limited(memory), guarded("The fit"):
+        with limited(memory_size(memory)), guarded("The fit"):
             model = model_of_sums(self, self._model(thread_count(threads)), reml=criterion)
             return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
 

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 
-from mixedmodels.progress import Tally, Watcher, trace_line
+from mixedmodels.progress import Rows, Tally, Watcher, trace_line
 
 THETA = np.array([0.836158, 0.489669])
 
@@ -73,3 +73,58 @@ def test_tally_counts_on_a_terminal() -> None:
         with Tally("replicates", shown=wish, err=hidden) as tally:
             tally(10, 100)
     assert hidden.getvalue() == ""
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_partitions_on_a_terminal() -> None:
+    clock, out = Clock(), Terminal()
+    with Rows("summing", 8, err=out, clock=clock) as report:
+        report(1000, 1)
+        assert out.getvalue() == ""  # short work shows nothing
+        clock.now = 4.0
+        report(1000, 1)
+        shown = out.getvalue()
+        clock.now = 4.1
+        report(0, 1)
+        assert out.getvalue() == shown  # not more often than five times a second
+    assert shown == (
+        "\r[#####...............] summing: 2 of 8 partitions, 2,000 rows, 500 a second, 12 s left"
+    )
+    assert out.getvalue().endswith("\r")
+
+
+def test_partitions_elsewhere() -> None:
+    clock, out = Clock(), io.StringIO()
+    with Rows("scanning", 4, err=out, clock=clock) as report:
+        clock.now = 5.0
+        report(100, 1)
+        clock.now = 11.0
+        report(100, 1)
+        clock.now = 12.0
+        report(100, 1)
+        clock.now = 30.0
+        report(100, 1)
+    assert out.getvalue() == (
+        "scanning: 2 of 4 partitions, 200 rows, 18 a second, 11 s left\n"
+        "scanning: 4 of 4 partitions, 400 rows, 13 a second\n"
+    )
+
+
+def test_partitions_that_are_not_shown() -> None:
+    clock, out = Clock(), io.StringIO()
+    with Rows("summing", 2, err=out, clock=clock, shown=False) as report:
+        clock.now = 1e6
+        report(1, 1)
+    assert out.getvalue() == ""
+    with Rows("summing", 2, err=out, clock=clock, shown=True) as report:
+        report(1, 1)
+    assert out.getvalue().startswith("summing: 1 of 2 partitions")

@@ -118,7 +118,7 @@ def _add_fit(commands: Commands) -> None:
         epilog='example: mixedmodels fit "Reaction ~ Days + (Days | Subject)" sleepstudy',
     )
     fit.add_argument("formula", metavar="FORMULA", help='such as "y ~ x + (1 | g)", quoted')
-    fit.add_argument("data", metavar="DATA", help=_DATA)
+    fit.add_argument("data", metavar="DATA", help=f"{_DATA}; or a folder or pattern of files")
     fit.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
     fit.add_argument("--weights", metavar="COL", help="column (or expression) of prior weights")
     fit.add_argument("--offset", metavar="COL", help="column (or expression) of known terms")
@@ -137,6 +137,11 @@ def _add_fit(commands: Commands) -> None:
     _add_search(fit)
     fit.add_argument("--ddf", metavar="METHOD", help=f"{_DDF}; prints the whole summary")
     _add_intervals(fit)
+    large = fit.add_argument_group("large data", "a folder or pattern of files is read in parts")
+    large.add_argument("--memory", metavar="SIZE", help="most memory to take, such as 8GB")
+    large.add_argument(
+        "--checkpoint", metavar="DIR", help="folder to keep the work in, and to go on from"
+    )
     _add_text_options(fit)
     results = fit.add_argument_group("results")
     results.add_argument("--report", metavar="FILE", help="also write a page of HTML with pictures")

@@ -21,7 +21,7 @@ from mixedmodels.commands.output import (
     status_of,
     warnings_in_words,
 )
-from mixedmodels.commands.tables import given_table
+from mixedmodels.commands.tables import given_data
 from mixedmodels.commands.wording import in_shell_words
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.linear import LinearMixedFit
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_targets(
         {"save": arguments.save, "report": arguments.report}, {"the data": arguments.data}
     )
-    data = given_table(arguments)
+    data = given_data(arguments)
     with results_alone_on_stdout(arguments.json), warnings_in_words(arguments):
         found = lmer(
             arguments.formula,
@@ -55,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
             optimizer=arguments.optimizer,
             threads=arguments.threads,
             verbose=arguments.verbose,
+            memory=arguments.memory,
+            checkpoint=arguments.checkpoint,
             **asked,
         )
         if arguments.save is not None:

@@ -33,7 +33,7 @@ def tables_of(
     first = 0
     batches = batches_of(partition, columns, schema)
     while True:
-        with _reading(partition):
+        with naming_reader(partition):
             table = next(batches, None)
         if table is None:
             break
@@ -65,7 +65,7 @@ def naming_partition(partition: Partition) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _reading(partition: Partition) -> Iterator[None]:
+def naming_reader(partition: Partition) -> Iterator[None]:
     """Have errors of the library that reads say which partition they are of.
 
     Raises:

@@ -11,10 +11,11 @@ import pandas as pd
 from mixedmodels.errors import DataError
 from mixedmodels.streaming.adapters.callables import from_callables
 from mixedmodels.streaming.adapters.dask import from_dask
-from mixedmodels.streaming.adapters.files import from_dataset, from_path
+from mixedmodels.streaming.adapters.files import from_dataset, from_files, from_path
 from mixedmodels.streaming.adapters.polars import from_lazy
 from mixedmodels.streaming.adapters.spark import from_spark
 from mixedmodels.streaming.adapters.streams import from_stream, from_table
+from mixedmodels.streaming.kinds import is_path, library_of
 from mixedmodels.streaming.packages import pyarrow
 from mixedmodels.streaming.source import Source
 
@@ -33,24 +34,6 @@ _LIBRARIES: dict[str, Callable[[Any], Source]] = {
 }
 
 
-def is_source(data: Any) -> bool:
-    """Whether data are read in parts; a table in memory is not."""
-    if isinstance(data, (pd.DataFrame, dict)):
-        return False
-    if isinstance(data, (str, os.PathLike, Source)):
-        return True
-    if isinstance(data, (list, tuple)):
-        return bool(data) and all(map(callable, data))
-    library, name = _library(data), type(data).__name__
-    if library == "polars":
-        return name == "LazyFrame"
-    if library in ("dask", "dask_expr", "pyspark"):
-        return name == "DataFrame"
-    if library == "pyarrow":
-        return name.endswith("Dataset") or name == "RecordBatchReader"
-    return library in ("duckdb", "_duckdb", "ibis") and hasattr(data, "__arrow_c_stream__")
-
-
 def as_source(data: Any) -> Source:
     """A source, whatever gives the rows.
 
@@ -62,15 +45,17 @@ def as_source(data: Any) -> Source:
     if isinstance(data, Source):
         return data
     pa = pyarrow()
-    if isinstance(data, (str, os.PathLike)):
+    if is_path(data):
         return from_path(data)
     if isinstance(data, (list, tuple)):
+        if data and all(map(is_path, data)):
+            return from_files("The list", list(map(os.fsdecode, data)))
         return from_callables(data)
     if isinstance(data, pd.DataFrame):
         return from_table(_of_pandas(data))
     if isinstance(data, pa.Table):
         return from_table(data)
-    library = _library(data)
+    library = library_of(data)
     if library == "pyarrow" and type(data).__name__.endswith("Dataset"):
         return from_dataset(data)
     if library in _LIBRARIES:
@@ -86,7 +71,3 @@ def _of_pandas(data: pd.DataFrame) -> Any:
         return pa.Table.from_pandas(data, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataError(f"The table cannot be made one of Arrow: {error}") from None
-
-
-def _library(data: Any) -> str:
-    return type(data).__module__.partition(".")[0]

@@ -146,6 +146,8 @@ def every_result(fit: mm.LinearMixedFit) -> dict[str, Any]:
         "robust": fit.vcov_robust("Subject"),
         "table": mm.table([fit]),
         "pooled": mm.pool([fit, fit]),
+        "plan": mm.plan("Reaction ~ scale(Days) + (1 | Subject)", SLEEP),
+        "sums": mm.cross_products(mm.plan("Reaction ~ Days + (1 | Subject)", SLEEP), SLEEP),
         "average": mm.average([fit, fit.update(". ~ . - poly(Days, 2)")]),
         "regressions": mm.lm_list("Reaction ~ Days | Subject", SLEEP),
         "power": mm.power(

@@ -8,6 +8,7 @@ from typing import Any
 
 from mixedmodels.errors import DataError
 from mixedmodels.streaming.packages import pyarrow
+from mixedmodels.streaming.reading import naming_reader, tried_again
 from mixedmodels.streaming.source import Source, make_source
 
 
@@ -48,10 +49,15 @@ def from_callables(functions: Sequence[Any]) -> Source:
         for place, function in enumerate(functions)
     ]
     for part in parts:
-        first = next(iter(part.batches(())), None)
+        first = tried_again(lambda: _first_batch(part))  # noqa: B023
         if first is not None:
             return make_source(f"{len(parts)} functions", first.schema, parts)
     raise DataError("The functions of the source give no batches, so it has no columns.")
+
+
+def _first_batch(part: CallablePartition) -> Any:
+    with naming_reader(part):
+        return next(iter(part.batches(())), None)
 
 
 def batches_from(given: Any, name: str) -> Iterator[Any]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mixedmodels.datasets import list_datasets
 from mixedmodels.errors import DataError, FileError
+from mixedmodels.storage.files import path_text
 from mixedmodels.streaming.packages import optional
 from mixedmodels.streaming.source import BATCH_ROWS, Source, make_source
 
@@ -20,6 +22,7 @@ _FORMATS = {
     **dict.fromkeys((".csv", ".csv.gz", ".csv.bz2"), "csv"),
     **dict.fromkeys((".tsv", ".tab", ".tsv.gz"), "tsv"),
 }
+_GLOB = " Give a pattern for files of one kind, such as 'folder/*.parquet'."
 _TITLES = {"parquet": "Parquet", "ipc": "Arrow", "csv": "CSV", "tsv": "TSV"}
 
 
@@ -85,17 +88,29 @@ def from_path(path: Any) -> Source:
     Raises:
         FileError: There is none, or they are of kinds that are not read together.
     """
-    text = os.fsdecode(path)
-    files = _files(text)
+    text = path_text(path)
+    return from_files(text, _files(text))
+
+
+def from_files(text: str, files: Sequence[str]) -> Source:
+    """Files of one kind.
+
+    Args:
+        text: What they are called together, for messages.
+        files: Their paths.
+
+    Raises:
+        FileError: They are of kinds that are not read together, or cannot be read.
+    """
+    files = [os.path.abspath(file) for file in files]  # noqa: PTH100 (links stay as they are)
     kinds = {_kind(file) for file in files}
-    if len(kinds) > 1 or None in kinds:
-        stray = next((file for file in files if _kind(file) is None), files[0])
-        raise FileError(
-            f"{text} has files of several kinds ({stray} beside {files[-1]}); give a glob such as "
-            "'folder/*.parquet' with files of one kind."
-            if len(files) > 1 and len(kinds) > 1
-            else f"{stray}: files that end so are not read; give one of {', '.join(_FORMATS)}."
-        )
+    stray = next((file for file in files if _kind(file) is None), None)
+    if stray is not None:
+        known = ", ".join(_FORMATS)
+        raise FileError(f"{stray} is not of a kind that is read ({known}).{_GLOB}")
+    if len(kinds) > 1:
+        listed = " and ".join(sorted(_TITLES[str(kind)] for kind in kinds))
+        raise FileError(f"{text} has files of several kinds, {listed}.{_GLOB}")
     kind = str(kinds.pop())
     dataset = optional("pyarrow.dataset", "arrow")
     try:
@@ -136,7 +151,12 @@ def _files(text: str) -> list[str]:
         return [text]
     fitting = _fitting(path)
     if not fitting:
-        raise FileError(f"{text} is neither a file nor a folder, and no file fits it as a pattern.")
+        hint = ""
+        if text in list_datasets():
+            hint = f" For the bundled data set write load_dataset({text!r})."
+        raise FileError(
+            f"{text} is neither a file nor a folder, and no file fits it as a pattern.{hint}"
+        )
     return fitting
 
 

@@ -7,6 +7,7 @@ partition; a table in memory is cut by rows.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +74,8 @@ def from_stream(given: Any) -> Source:
         )
     schema = pa.RecordBatchReader.from_stream(_project(given, None)).schema
     query = getattr(given, "sql_query", None)
-    text = query() if callable(query) else repr(given)
+    # What is the same in another process: the query, or the text without places in memory.
+    text = query() if callable(query) else re.sub(r"0x[0-9a-fA-F]+", "", repr(given))
     key = f"{kind} {_digest(str(schema), text)}"
     return make_source(kind, schema, [StreamPartition(key, f"the {kind}", given)])
 
