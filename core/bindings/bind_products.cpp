@@ -82,8 +82,7 @@ void bind_products(nb::module_& m) {
             const std::size_t all = p == 0 ? 0 : s.model.basis.all.size() / p;
             return to_numpy(std::vector<double>(s.model.basis.all), {p, all}, 'F');
           },
-          "Q' sqrt(W) X (p, p_all): every column of X in the basis; no columns where p is 0.",
-          nb::rv_policy::automatic)
+          "Q' sqrt(W) X (p, p_all): every column of X in the basis; no columns where p is 0.", nb::rv_policy::automatic)
       .def_prop_ro(
           "response_norm", [](const Products& s) { return s.model.basis.unit * s.model.basis.response_norm; },
           "Of sqrt(W) (y - offset), whatever X is.")

@@ -5,7 +5,6 @@ How rows are read and summed is in `streaming`, the sums themselves are the core
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +31,6 @@ from mixedmodels.streaming.sums_files import load_sums, save_sums
 # The frame of the pilot keeps enough digits: sums lose about the square of its condition.
 _MOST_CONDITION = 100.0
 _MOST_RESPONSE = 1e4
-# Error of -2 log L that rounding may make of a fit whose random effects hide the residuals.
-_MOST_LOST = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -167,11 +164,9 @@ class CrossProducts(Result):
             ResourceError: The factor does not fit into memory.
         """
         criterion, ways = check_reml(reml), ways_of(method, memory)
-        with limited(memory), guarded("The fit"):
+        with limited(ways.memory), guarded("The fit"):
             model = model_of_sums(self, self._model(thread_count(threads), ways), reml=criterion)
-            fit = model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
-        _check_digits(fit)
-        return fit
+            return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
 
     def restored(self, solution: Solution, optsum: OptSummary, threads: int) -> LinearMixedFit:
         """The fit of which the solution is known already, as from a pickle."""
@@ -227,22 +222,3 @@ class CrossProducts(Result):
         size = f"{sums.pairs:,} pairs of levels; {sums.nbytes / 1e6:,.1f} MB."
         head = f"Sums over rows for {self.plan.formula}"
         return [Paragraph((head, read, size)), Paragraph((f"Plan {self.plan.id[:16]}.",))]
-
-
-def _check_digits(fit: LinearMixedFit) -> None:
-    """Refuse a fit whose residuals are differences of numbers that are too large.
-
-    With rows at hand the core goes over them once more, which sums cannot.
-
-    Raises:
-        ModelError: The criterion may be off by more than is of no consequence.
-    """
-    fitted, solution = fit._fitted, fit.solution  # noqa: SLF001
-    with fitted.criterion.at(solution.axes_theta) as point:
-        lost = solution.n * abs(point.cancellation) * sys.float_info.epsilon
-    if lost > _MOST_LOST:
-        raise ModelError(
-            "The random effects are so large beside the residuals that sums over rows leave "
-            f"-2 log L uncertain by {lost:.2g}. Subtract from the response what is known of it, "
-            "such as a baseline as offset=, or fit the rows in memory by lmer(formula, table)."
-        )

@@ -7,6 +7,7 @@ kept together, for the model that users see and for whatever has to fit a relati
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.criterion.workspace import Workspace
 from mixedmodels.crossprod import checked_products, cross_products, templates_of
 from mixedmodels.design import Design
-from mixedmodels.errors import ConvergenceWarning, warn
+from mixedmodels.errors import ConvergenceWarning, ModelError, warn
 from mixedmodels.estimates.identified import Identification, identify
 from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.estimates.routing import MOST_ERROR, Ways, is_iterative, too_inaccurate
@@ -38,6 +39,8 @@ T = TypeVar("T")
 _USUAL = Ways()
 # Difference of two values of the criterion that is rounding of the searches.
 _ROUNDING = 1e-6
+# Error of the criterion that rounding may make of a fit without rows.
+_MOST_LOST = 0.01
 
 
 class Model:
@@ -183,10 +186,13 @@ class Model:
         """Search the optimum of a criterion of the model and solve there.
 
         Raises:
+            ModelError: A model of sums over rows, which have lost too many digits for it.
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
         identified = self.identification(criterion)
         at, optsum = minimize(criterion, request, watch, identified.idle)
+        if not self.products.has_rows and not self.iterative:
+            _check_digits(criterion, at, self.design.n)
         solution = self.solution(criterion, at)
         if solution.accuracy is not None:
             optsum = dataclasses.replace(optsum, accuracy=solution.accuracy)
@@ -217,6 +223,24 @@ class Model:
         """(q,) from the core's order."""
         templates = self.templates
         return effects if templates.one_order else effects[templates.public_to_core]
+
+
+def _check_digits(criterion: LinearCriterion, at: FloatArray, n: int) -> None:
+    """Refuse an optimum whose residuals are differences of numbers that are too large.
+
+    With rows at hand the core goes over them once more, which sums over rows cannot.
+
+    Raises:
+        ModelError: The criterion may be off by more than is of no consequence.
+    """
+    with criterion.at(at) as point:
+        lost = n * abs(point.cancellation) * sys.float_info.epsilon
+    if lost > _MOST_LOST:
+        raise ModelError(
+            "The random effects are so large beside the residuals that sums over rows leave "
+            f"-2 log L uncertain by {lost:.2g}. Subtract from the response what is known of it, "
+            "such as a baseline as offset=, or fit the rows in memory by lmer(formula, table)."
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 The fixed part of the smaller model must lie in the column space of the larger one's X; every
 covariance matrix that its random part can give, a sum of multiples of fixed n x n matrices, must be
 such a sum of the larger one's. The second is decided without forming any of these matrices, by
-their values at random pairs of vectors.
+their values at random pairs of vectors. Where a model has no rows, names of columns decide both.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mixedmodels.arrays import FloatArray, IntArray
-from mixedmodels.design import Design
+from mixedmodels.design import Design, TermDesign
 
 # Relative size of what the larger model leaves of the smaller one; rounding leaves 1e-12 or less.
 _LEFT = 1e-8
@@ -23,6 +23,8 @@ _SPARE = 4
 
 def fixed_part_nested(small: Design, large: Design) -> bool:
     """Whether columns and the difference of offsets are in the span of the larger model's X."""
+    if not (small.has_rows and large.has_rows):
+        return set(small.x_names) <= set(large.x_names)
     wanted = [small.X]
     zero = np.zeros(small.n)
     difference = (zero if small.offset is None else small.offset) - (
@@ -35,6 +37,8 @@ def fixed_part_nested(small: Design, large: Design) -> bool:
 
 def random_part_nested(small: Design, large: Design) -> bool:
     """Whether every covariance of the smaller model is one of the larger's (but for signs)."""
+    if not (small.has_rows and large.has_rows):
+        return all(any(_part_of(a, small, b, large) for b in large.terms) for a in small.terms)
     count = _matrices(small) + _matrices(large) + _SPARE
     rng = np.random.default_rng(0)
     rows_small, rows_large = [], []
@@ -43,6 +47,12 @@ def random_part_nested(small: Design, large: Design) -> bool:
         rows_small.append(list(_values(small, x, y)))
         rows_large.append(list(_values(large, x, y)))
     return _in_span(np.array(rows_small), np.array(rows_large))
+
+
+def _part_of(term: TermDesign, small: Design, other: TermDesign, large: Design) -> bool:
+    """Whether a term has columns of another with the same groups, by their names."""
+    same = small.groups[term.group].name == large.groups[other.group].name
+    return same and set(term.columns) <= set(other.columns)
 
 
 def _matrices(design: Design) -> int:
