@@ -48,7 +48,8 @@ class Gamma(_Positive):
     ) -> FloatArray:
         """With shape m / phi."""
         shape = m / required(dispersion)
-        return np.maximum(rng.gamma(shape, mu / shape), np.finfo(np.float64).tiny)
+        found: FloatArray = np.maximum(rng.gamma(shape, mu / shape), np.finfo(np.float64).tiny)
+        return found
 
 
 class InverseGaussian(_Positive):

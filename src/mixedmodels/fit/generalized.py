@@ -177,7 +177,7 @@ class GeneralizedFit(MixedFit):
 
     # -- prediction ---------------------------------------------------------------------
 
-    def predict(  # type: ignore[override]
+    def predict(
         self,
         data: Any = None,
         *,
