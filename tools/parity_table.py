@@ -91,17 +91,25 @@ def section(text: str, found: dict[str, Any], calls: dict[str, str]) -> str:
 GENERALIZED = """\
 # Agreement of generalized models
 
-Made by `python tools/parity_table.py`; the same comparisons are tests (`tests/parity/test_generalized.py`). The criterion at
-given parameters and at the optimum is lme4's (1.1-31, modes found to rounding) where the link is canonical. For other links
-and for families with a dispersion lme4 has a criterion of its own; the optimum is compared with that of a dense program of
-the same approximation.
+Made by `python tools/parity_table.py`; the same comparisons are tests
+(`tests/parity/test_generalized.py`). The criterion at given parameters and at the optimum is
+lme4's (1.1-31, modes found to rounding) where the link is canonical. For other links and for
+families with a dispersion lme4 has a criterion of its own; the optimum is compared with that of a
+dense program of the same approximation.
 
-`given` is the largest relative difference of the criterion at the given parameters. `excess` is the criterion found less the
-lowest one known. `theta` is in units of its largest entry, `beta` in standard errors. `se` is the largest relative
-difference of a standard error of a coefficient from that of fourth-order differences of the exact gradient in the dense
-program; `lme4 se` and `refined se` are those of lme4's default standard errors, and of the reference's own by Richardson
-extrapolation. `calls` is the number of evaluations of the criterion, `lme4 calls` the fewest and the most of its optimisers.
+`given` is the largest relative difference of the criterion at the given parameters. `excess` is
+the criterion found less the lowest one known. `theta` is in units of its largest entry, `beta` in
+standard errors. `se` is the largest relative difference of a standard error of a coefficient from
+that of fourth-order differences of the exact gradient in the dense program; `lme4 se` and `refined
+se` are those of lme4's default standard errors, and of the reference's own by Richardson
+extrapolation. `calls` is the number of evaluations of the criterion, `lme4 calls` the fewest and
+the most of its optimisers.
 """
+
+
+def known(errors: dict[str, float | None] | None) -> bool:
+    """Whether the reference has these standard errors."""
+    return bool(errors) and None not in errors.values()
 
 
 def generalized_page() -> str:
@@ -120,7 +128,7 @@ def generalized_page() -> str:
         exact = generalized.EXACT.get(name, {}).get("se_beta")
         others = [
             max(abs(a / b - 1.0) for a, b in zip(case[key].values(), exact, strict=True))
-            if exact and name in generalized.CANONICAL and all((case.get(key) or {0: None}).values())
+            if exact and name in generalized.CANONICAL and known(case.get(key))
             else 0.0
             for key in ("se_beta", "se_beta_richardson")
         ]

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/instruction_sets.hpp"
 #include "kernels/interrupt.hpp"
 #include "kernels/memory.hpp"
 #include "kernels/small_dense.hpp"
@@ -25,6 +26,38 @@ void require_room(const Rows& rows, int p) {
   for (const FactorRows& f : rows.factors) numbers += 1 + f.width();
   require_memory("The rows of the model",
                  {{"columns in the order of the levels", bytes_of_numbers(numbers * static_cast<double>(rows.n))}});
+}
+
+MIXEDMODELS_CLONES double weighted_dot(int n, const double* x, const double* y) {
+  double sum = 0;
+  MIXEDMODELS_STRANDS(sum)
+  for (int i = 0; i < n; ++i) sum += x[i] * y[i];
+  return sum;
+}
+
+// The upper triangle (p x p) of X'WX of a block of rows, added.
+MIXEDMODELS_CLONES void add_squares(int count, int p, const double* x, const double* w, double* wx, double* sums) {
+  for (int c = 0; c < p; ++c) {
+    const double* column = x + c * kBlock;
+    for (int i = 0; i < count; ++i) wx[i] = w[i] * column[i];
+    for (int r = 0; r <= c; ++r) {
+      const double* other = x + r * kBlock;
+      double sum = 0;
+      MIXEDMODELS_STRANDS(sum)
+      for (int i = 0; i < count; ++i) sum += wx[i] * other[i];
+      sums[r + static_cast<std::size_t>(c) * p] += sum;
+    }
+  }
+}
+
+// Loops over blocks of rows: body(first row, rows in it).
+template <typename Body>
+void each_block(std::int64_t n, int work, Body&& body) {
+  for (std::int64_t first = 0; first < n; first += kBlock) {
+    const int count = static_cast<int>(std::min<std::int64_t>(kBlock, n - first));
+    check_interrupt(1.0 * count * work);
+    body(first, count);
+  }
 }
 
 // Loops over rows in strips, with `work` operations a row.
@@ -70,17 +103,17 @@ WeightedRows::WeightedRows(const Model& model, const Column& offset)
     });
     pairs_.push_back(std::move(pair));
   }
-  x_.resize(static_cast<std::size_t>(n_) * p_);
+  x_.resize(static_cast<std::size_t>((n_ + kBlock - 1) / kBlock * kBlock) * p_);
   if (p_ == 0) return;
   std::vector<std::int64_t> list(n_);
   for (std::int64_t i = 0; i < n_; ++i) list[i] = place(i);
   BasisRows basis(rows, model.basis, kBlock);
-  for (std::int64_t first = 0; first < n_; first += kBlock) {
-    const int count = static_cast<int>(std::min<std::int64_t>(kBlock, n_ - first));
-    check_interrupt(1.0 * count * p_ * p_);
+  each_block(n_, p_ * p_, [&](std::int64_t first, int count) {
     const double* from = basis.block(RowList{list.data()}, first, count);
-    for (int i = 0; i < count; ++i) std::copy_n(from + std::int64_t{i} * (p_ + 1), p_, x_.data() + (first + i) * p_);
-  }
+    double* to = x_.data() + first * p_;
+    for (int i = 0; i < count; ++i)
+      for (int j = 0; j < p_; ++j) to[j * kBlock + i] = from[std::int64_t{i} * (p_ + 1) + j];
+  });
 }
 
 std::vector<double> WeightedRows::sorted(const Column& column) const {
@@ -101,7 +134,11 @@ void WeightedRows::predict(const double* b, const double* beta, bool with_offset
     std::copy(offset_.begin(), offset_.end(), eta);
   else
     std::fill_n(eta, n_, 0.0);
-  if (p_ > 0) each_row(n_, p_, [&](std::int64_t i) { eta[i] += small::dot(p_, x_.data() + i * p_, beta); });
+  if (p_ > 0)
+    each_block(n_, p_, [&](std::int64_t first, int count) {
+      const double* x = x_.data() + first * p_;
+      for (int j = 0; j < p_; ++j) small::axpy(count, beta[j], x + j * kBlock, eta + first);
+    });
   for (const Factor& f : factors_) {
     const double* own = b + f.offset;
     if (f.z.empty()) {
@@ -158,20 +195,25 @@ void WeightedRows::renew_fixed(const double* w, CrossProducts& A) const {
   const int k = A.k();
   for (std::int64_t i = 0; i < A.q; ++i) std::fill_n(A.ZtX.data() + i * k, p_, 0.0);
   for (const Factor& f : factors_)
-    each_row(n_, f.width * p_, [&](std::int64_t i) {
-      const double *z = f.row(i), *x = x_.data() + i * p_;
-      double* target = A.ZtX.data() + (f.offset + std::int64_t{f.codes[i]} * f.width) * k;
-      for (int c = 0; c < f.width; ++c) small::axpy(p_, w[i] * z[c], x, target + std::int64_t{c} * k);
+    each_block(n_, f.width * p_, [&](std::int64_t first, int count) {
+      const double* x = x_.data() + first * p_;
+      for (int i = 0; i < count; ++i) {
+        const double* z = f.row(first + i);
+        double* target = A.ZtX.data() + (f.offset + std::int64_t{f.codes[first + i]} * f.width) * k;
+        for (int c = 0; c < f.width; ++c) {
+          const double wz = w[first + i] * z[c];
+          for (int j = 0; j < p_; ++j) target[c * k + j] += wz * x[j * kBlock + i];
+        }
+      }
     });
   renew_fixed_squares(w, A);
 }
 
 void WeightedRows::renew_fixed_squares(const double* w, CrossProducts& A) const {
   const auto k = static_cast<std::size_t>(A.k()), p = static_cast<std::size_t>(p_);
-  std::vector<double> sums(p * p, 0.0);
-  each_row(n_, p_ * p_ / 2, [&](std::int64_t i) {
-    const double* x = x_.data() + i * p_;
-    for (int c = 0; c < p_; ++c) small::axpy(c + 1, w[i] * x[c], x, sums.data() + c * p);
+  std::vector<double> sums(p * p, 0.0), wx(kBlock);
+  each_block(n_, p_ * p_ / 2, [&](std::int64_t first, int count) {
+    add_squares(count, p_, x_.data() + first * p_, w + first, wx.data(), sums.data());
   });
   for (std::size_t c = 0; c < p; ++c)
     for (std::size_t r = 0; r <= c; ++r) A.XtX[r + c * k] = A.XtX[c + r * k] = sums[r + c * p];
@@ -193,7 +235,10 @@ void WeightedRows::sum_random(const double* s, double* Zts) const {
 
 void WeightedRows::sum_fixed(const double* s, double* Xts) const {
   std::fill_n(Xts, p_, 0.0);
-  each_row(n_, p_, [&](std::int64_t i) { small::axpy(p_, s[i], x_.data() + i * p_, Xts); });
+  each_block(n_, p_, [&](std::int64_t first, int count) {
+    const double* x = x_.data() + first * p_;
+    for (int j = 0; j < p_; ++j) Xts[j] += weighted_dot(count, s + first, x + j * kBlock);
+  });
 }
 
 void WeightedRows::quadratic(const std::vector<std::vector<double>>& levels,

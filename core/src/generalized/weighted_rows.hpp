@@ -65,7 +65,8 @@ class WeightedRows {
   std::int64_t n_, q_;
   int p_;
   std::vector<std::int32_t> order_;  // empty: as they came
-  std::vector<double> x_, offset_;   // n x p, row-major
+  // X in blocks of rows, each by columns: loops over the rows of a column become vectors.
+  std::vector<double> x_, offset_;
   std::vector<Factor> factors_;
   std::vector<Pair> pairs_;
 };

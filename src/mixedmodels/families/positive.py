@@ -48,8 +48,8 @@ class Gamma(_Positive):
     ) -> FloatArray:
         """With shape m / phi."""
         shape = m / required(dispersion)
-        drawn: FloatArray = np.maximum(rng.gamma(shape, mu / shape), np.finfo(np.float64).tiny)
-        return drawn
+        found: FloatArray = np.maximum(rng.gamma(shape, mu / shape), np.finfo(np.float64).tiny)
+        return found
 
 
 class InverseGaussian(_Positive):

@@ -137,7 +137,7 @@ def test_families_by_name_class_and_object() -> None:
 @pytest.mark.parametrize(
     ("family", "link", "says"),
     [
-        ("binominal", None, "Did you mean 'binomial'"),
+        ("binomail", None, "Did you mean 'binomial'"),
         (3, None, "must be one of"),
         ("poisson", "logit", "takes 'log', 'sqrt', 'identity'"),
         (families.Binomial("probit"), "logit", "name the link in one place"),
