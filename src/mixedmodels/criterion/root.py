@@ -152,7 +152,8 @@ def _bounded(par: FloatArray, step: FloatArray, even: BoolArray) -> FloatArray:
     size = np.abs(par)
     falling = even & (step * par < 0.0)
     shrinking = falling & (np.abs(step) > _LARGEST * size)
-    limit = np.where(even & ~falling, np.maximum(_LARGEST * size, 0.1), _FARTHEST)
+    farthest = max(_FARTHEST, _LARGEST * float(size.max(initial=0.0)))
+    limit = np.where(even & ~falling, np.maximum(_LARGEST * size, 0.1), farthest)
     ratio = float((np.abs(step) / limit)[~falling].max(initial=1.0))
     # An entry on its way to zero does not hold the others back.
     return np.where(shrinking, -_LARGEST * par, step / ratio)
