@@ -175,6 +175,9 @@ void bind_estimator(nb::module_& m) {
       .def_prop_ro("logdet_L2", [](const Estimator& s) { return s.core.logdet_L2(); })
       .def_prop_ro("logdet_RX2", [](const Estimator& s) { return s.core.logdet_RX2(); })
       .def_prop_ro("pwrss", [](const Estimator& s) { return s.A().unit * s.A().unit * s.core.pwrss(); })
+      .def_prop_ro(
+          "cancellation", [](const Estimator& s) { return s.core.cancellation(); },
+          "How many times larger than pwrss the numbers are that it is the difference of.")
       .def_prop_ro("RX", &RX, nb::rv_policy::automatic)
       .def_prop_ro("beta", &beta, nb::rv_policy::automatic)
       .def_prop_ro(

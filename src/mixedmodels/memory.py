@@ -70,7 +70,7 @@ def require(parts: Mapping[str, float], what: str, flops: float = 0.0, remedy: s
         ResourceError: With the bytes of every part.
     """
     total = math.fsum(parts.values())
-    if total < SMALL and _limit.get() is None:
+    if total < SMALL:
         return
     room = budget()
     if total <= room.size:
@@ -111,7 +111,7 @@ class limited:
 
 def fits(size: float) -> bool:
     """Whether so many bytes may be taken; for a way that another one can stand in for."""
-    return (size < SMALL and _limit.get() is None) or size <= budget().size
+    return size < SMALL or size <= budget().size
 
 
 class Budget(NamedTuple):

@@ -213,3 +213,16 @@ def test_other_threads_compute_undisturbed(fit: LinearMixedFit) -> None:
     beside.join()
     assert len(set(found)) == 1
     assert len(found) == 200
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_estimated_criterion(threads: int) -> None:
+    rng = np.random.default_rng(0)
+    n = 400_000
+    table = {"y": rng.normal(size=n), "x": rng.normal(size=n)}
+    table |= {"a": rng.integers(6000, size=n), "b": rng.integers(4000, size=n)}
+    model = LinearMixedModel(FORMULA, table, method="iterative", threads=threads)
+    theta = np.array([0.5, 0.6])
+    before = model.objective(theta)
+    assert interrupt(repeated(lambda scale: model.objective(theta * scale))) < SOON
+    assert model.objective(theta) == before

@@ -122,7 +122,7 @@ Outlook predict_costs(const CrossProducts& A, double most_flops, double most_byt
   const double r = out.root;
   double flops = 0, numbers = 0;
   count_first(A, flops, numbers);
-  out.exact_flops = kEvaluation * (flops + r * r * r / 3);
+  out.exact_flops = kEvaluation * (flops + r * (r + 1) * (r + 2) / 3);
   out.exact_bytes = bytes_of_factor(numbers + r * r / 2);
   if (out.exact_flops <= most_flops && out.exact_bytes <= most_bytes) return out;
   if (A.factors.size() > 1 && !A.pattern->has_own_pairs()) {

@@ -55,6 +55,8 @@ class Estimator {
   double logdet_L2() const { return logdet_; }
   double logdet_RX2() const { return logdet_RX2_; }
   double pwrss() const { return pwrss_; }
+  // Residual sum of squares of least squares over pwrss, which is formed by a difference.
+  double cancellation() const { return A_.XtX.back() / pwrss_; }
   const std::vector<double>& RX() const { return RX_; }      // as Pls::RX
   const std::vector<double>& beta() const { return beta_; }  // of the frame, relative to least squares
   std::vector<double> u() const;

@@ -44,6 +44,13 @@ _STEP = 1e-3
 _MOST_CANCELLED = 1e9
 
 
+_LOST_DIGITS = (
+    "The random effects are more than 10,000 times larger than the residuals, so that an estimated "
+    "criterion loses its digits. method='exact' keeps them; or part of the response may be "
+    "determined by its groups."
+)
+
+
 def needs_factor(what: str = "") -> MixedModelsError:
     """The refusal of what an estimated fit cannot do, by the name that the user called."""
     name = asked_for()
@@ -351,6 +358,8 @@ class _Search:
         with self.criterion.at(scaled * self.unit) as point:
             self.n += 1
             estimator = self.workspace.estimator
+            if estimator.cancellation > _MOST_CANCELLED and np.isfinite(point.value):
+                raise MixedModelsError(_LOST_DIGITS)
             scale = np.outer(self.unit, self.unit)
             return Slope(point.value, point.gradient() * self.unit, estimator.information * scale)
 

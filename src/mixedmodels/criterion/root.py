@@ -16,12 +16,15 @@ import numpy as np
 
 from mixedmodels.arrays import BoolArray, FloatArray, IntArray
 
-# Largest change of a diagonal entry in a step, relative to it, and of any entry in natural units.
+# Largest decrease of a diagonal entry in a step, relative to it, and change of others in natural
+# units.
 _LARGEST, _FARTHEST = 0.7, 1.0
+# Largest change of the logarithm of a diagonal entry in a step.
+_MOST_LOG = 1.4
 # Diagonal entries, in natural units, below which zero is tried.
 _ZERO = 1e-3
 # Change of theta in a step above which the curvature is predicted anew.
-_ANEW = 0.4
+_ANEW = 0.1
 # Least curvature, relative to the largest, in a step.
 _FLATTEST = 1e-8
 _MOST_STEPS = 60
@@ -110,8 +113,7 @@ def find_root(
         even = entries.even(path.par)
         _settle_zeros(path, even, evaluate)
         free = ~(even & (path.par == 0.0))
-        step = _step(path, free)
-        path.predicted = -0.5 * float(path.slope.gradient @ step)
+        step, path.predicted = _step(path, even, free)
         if path.predicted <= tolerance:
             path.ended = "converged"
             return path
@@ -132,19 +134,29 @@ def _settle_zeros(path: Path, even: BoolArray, evaluate: Callable[[FloatArray], 
         path.slope = evaluate(path.par)
 
 
-def _step(path: Path, free: BoolArray) -> FloatArray:
-    """The Newton step in the free entries, by the absolute curvature."""
+def _step(path: Path, even: BoolArray, free: BoolArray) -> tuple[FloatArray, float]:
+    """The Newton step in the free entries by the absolute curvature, and the decrease it predicts.
+
+    Even entries that should grow do so in their logarithm, in which the criterion is nearer to a
+    parabola; those that should shrink may have to reach zero.
+    """
     step = np.zeros_like(path.par)
     entries = np.flatnonzero(free)
     if not entries.size:
-        return step
-    part = path.hessian[np.ix_(entries, entries)]
+        return step, 0.0
+    par, gradient = path.par[entries], path.slope.gradient[entries]
+    growing = even[entries] & (gradient * par < 0.0)
+    scale = np.where(growing, par, 1.0)
+    part = path.hessian[np.ix_(entries, entries)] * np.outer(scale, scale)
+    part = part + np.diag(np.where(growing, gradient * par, 0.0))
     size = np.sqrt(np.maximum(np.abs(np.diag(part)), _FLATTEST * np.abs(part).max(initial=1e-300)))
     values, vectors = np.linalg.eigh(part / np.outer(size, size))
     curved = np.maximum(np.abs(values), _FLATTEST * np.abs(values).max(initial=1e-300))
-    scaled = path.slope.gradient[entries] / size
-    step[entries] = -(vectors @ ((vectors.T @ scaled) / curved)) / size
-    return step
+    along = vectors.T @ (gradient * scale / size)
+    found = -(vectors @ (along / curved)) / size
+    grown = par * np.expm1(np.clip(found, -_MOST_LOG, _MOST_LOG))
+    step[entries] = np.where(growing, grown, found)
+    return step, 0.5 * float((along**2 / curved).sum())
 
 
 def _bounded(par: FloatArray, step: FloatArray, even: BoolArray) -> FloatArray:
@@ -152,7 +164,8 @@ def _bounded(par: FloatArray, step: FloatArray, even: BoolArray) -> FloatArray:
     size = np.abs(par)
     falling = even & (step * par < 0.0)
     shrinking = falling & (np.abs(step) > _LARGEST * size)
-    limit = np.where(even & ~falling, np.maximum(_LARGEST * size, 0.1), _FARTHEST)
+    farthest = max(_FARTHEST, _LARGEST * float(size.max(initial=0.0)))
+    limit = np.where(even & ~falling, np.inf, farthest)  # growing ones are bounded already
     ratio = float((np.abs(step) / limit)[~falling].max(initial=1.0))
     # An entry on its way to zero does not hold the others back.
     return np.where(shrinking, -_LARGEST * par, step / ratio)

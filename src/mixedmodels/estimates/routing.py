@@ -75,7 +75,7 @@ def is_iterative(products: Products, templates: Templates, ways: Ways, threads: 
     if found.exact_flops <= most_flops and found.exact_bytes <= room.size:
         return False
     if found.iterative_bytes > room.size:
-        raise ResourceError(f"{costs(found, threads)} {room.words.capitalize()}. {_REMEDY}")
+        raise ResourceError(f"{costs(found, threads)}; {room.words}. {_REMEDY}")
     return found.iterative_flops < found.exact_flops or found.exact_bytes > room.size
 
 
@@ -91,7 +91,7 @@ def costs(found: Outlook, threads: int) -> str:
         f"{format_bytes(found.exact_bytes)} of memory and an evaluation {about}"
         f"{duration(found.exact_flops / speed)} (root of order {found.root:,.0f}); the iterative "
         f"evaluation {format_bytes(found.iterative_bytes)} and "
-        f"{duration(found.iterative_flops / speed)}."
+        f"{duration(found.iterative_flops / speed)}"
     )
 
 
@@ -100,9 +100,9 @@ def too_inaccurate(products: Products, ways: Ways, threads: int) -> MixedModelsE
     room = budget(ways.memory)
     found = predict_costs(products, PATIENCE * _SPEED * threads, room.size)
     return ResourceError(
-        f"{costs(found, threads)} An estimate by as many probes as are made unasked leaves a "
-        f"standard error of -2 log L above {MOST_ERROR:g}. method='iterative' takes it all the "
-        f"same and states the error; method='exact' makes the factor. {room.words.capitalize()}."
+        f"{costs(found, threads)}; {room.words}. An estimate by as many probes as are made "
+        f"unasked leaves a standard error of -2 log L above {MOST_ERROR:g}. method='iterative' "
+        "takes it all the same and states the error; method='exact' makes the factor."
     )
 
 
