@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from mixedmodels.linear import LinearMixedFit, LinearMixedModel
     from mixedmodels.planning.study import power
-    from mixedmodels.settings import Control
+    from mixedmodels.settings import Control, set_output
     from mixedmodels.several.averages import average
     from mixedmodels.several.imputations import pool
     from mixedmodels.several.lists import lm_list
@@ -64,6 +64,7 @@ _HOMES = {
     "load_dataset": "datasets",
     "pool": "several.imputations",
     "power": "planning.study",
+    "set_output": "settings",
     "simulate": "api",
     "table": "api",
 }
@@ -97,6 +98,7 @@ __all__ = [
     "load_dataset",
     "pool",
     "power",
+    "set_output",
     "simulate",
     "table",
 ]

@@ -18,6 +18,7 @@ from mixedmodels.fit.reports import models_side_by_side
 from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
+from mixedmodels.output import outward
 from mixedmodels.prediction.denovo import (
     check_sigma,
     given_parameters,
@@ -126,6 +127,7 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearM
         raise FileError(f"{path_text(path)} cannot be understood: {error}") from error
 
 
+@outward
 @guided
 def simulate(
     formula: str,

@@ -15,6 +15,7 @@ import numpy as np
 
 from mixedmodels.arrays import AnyArray
 from mixedmodels.calls import Guided
+from mixedmodels.output import for_caller
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.html import render_html
 from mixedmodels.report.latex import render_latex
@@ -88,7 +89,8 @@ class TableResult(Result):
     """A result that is one table, and is read like it.
 
     `result["p_value"]`, `result.loc["Days"]`, `len(result)` and whatever else a DataFrame can do is
-    done by `to_frame()`, so that the result itself does not change.
+    done by `to_frame()`, so that the result itself does not change. Under `set_output("polars")`
+    it is read like a Polars table.
 
     Attributes:
         table: The numbers.
@@ -127,13 +129,13 @@ class TableResult(Result):
 
     def __getitem__(self, key: Any) -> Any:
         """A column, or several."""
-        return self.to_frame()[key]
+        return for_caller(self.to_frame())[key]
 
     def __getattr__(self, name: str) -> Any:
         """What a DataFrame has and this class does not."""
         if name.startswith("_") or name == "table":
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(self.to_frame(), name)
+        return getattr(for_caller(self.to_frame()), name)
 
     def __len__(self) -> int:
         """Number of rows."""
