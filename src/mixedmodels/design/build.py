@@ -42,7 +42,7 @@ from mixedmodels.design.names import group_names
 from mixedmodels.design.rows import Rows
 from mixedmodels.design.stray import strays
 from mixedmodels.design.variables import variables_of
-from mixedmodels.errors import DataError
+from mixedmodels.errors import DataError, FormulaWarning, warn
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
 from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
 
@@ -90,6 +90,12 @@ def build_design(
         (180, ('(Intercept)', 'Days'), 18)
     """
     check_option("na_action", na_action, NA_ACTIONS)
+    for power in spec.powers:
+        warn(
+            f"'{power}' adds nothing to the formula: as in R, a power of one term is the term "
+            f"itself. For a power of its numbers write I({power}).",
+            FormulaWarning,
+        )
     rows = Rows(as_table(data))
     if rows.n_rows == 0:
         raise DataError("The data has no rows.")
@@ -265,10 +271,14 @@ def _evaluate(
     values = Evaluated(spec.text, rows)
     given = None if offset is None else offset.on(rows)
     masks = values.missing(factors)
+    lost = dict(masks)
     if offset is not None and given is not None and np.isnan(given).any():
         masks[offset.name] = np.isnan(given)
     keep = missing.kept(masks)
     if keep is not None:
+        values.announce(factors, lost)
+        if offset is not None and offset.name in masks:
+            offset.announce(masks[offset.name], rows)
         values.restrict(keep)
         given = None if given is None else given[keep]
     return values, given, keep

@@ -10,6 +10,7 @@ from html import escape
 from typing import NamedTuple
 
 from mixedmodels.report.chapters import Chapter
+from mixedmodels.report.heads import with_heads
 from mixedmodels.report.html import render_html
 
 _STYLE = """
@@ -104,7 +105,7 @@ def render_page(
 
 
 def _chapter(chapter: Chapter) -> str:
-    return f"<h2>{escape(chapter.heading)}</h2>\n{render_html(chapter.sections)}"
+    return f"<h2>{escape(chapter.heading)}</h2>\n{render_html(with_heads(chapter.sections))}"
 
 
 def _figure(picture: Picture) -> str:

@@ -17,6 +17,7 @@ from mixedmodels.arrays import AnyArray
 from mixedmodels.calls import Guided
 from mixedmodels.output import for_caller
 from mixedmodels.report.frames import frame_table
+from mixedmodels.report.heads import with_heads
 from mixedmodels.report.html import render_html
 from mixedmodels.report.latex import render_latex
 from mixedmodels.report.markdown import render_markdown
@@ -52,16 +53,16 @@ class Result(Guided, ABC):
         return render_html(self._sections())
 
     def to_html(self) -> str:
-        """The same as HTML, without a style sheet."""
-        return render_html(self._sections())
+        """The same as HTML without a style sheet, columns named for readers (`Std. Error`)."""
+        return render_html(with_heads(self._sections()))
 
     def to_markdown(self) -> str:
-        """The same as Markdown, with tables of pipes."""
-        return render_markdown(self._sections())
+        """The same as Markdown with tables of pipes, columns named for readers."""
+        return render_markdown(with_heads(self._sections()))
 
     def to_latex(self) -> str:
-        """The same as LaTeX, for a document that loads the package booktabs."""
-        return render_latex(self._sections())
+        """The same as LaTeX, columns named for readers, for a document that loads booktabs."""
+        return render_latex(with_heads(self._sections()))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
