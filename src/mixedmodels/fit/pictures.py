@@ -315,7 +315,13 @@ class Pictures(Values):
         lower, upper = wald_limits(estimate, error, df, level)
         drawn = pd.DataFrame({"estimate": estimate, "lower": lower, "upper": upper}, table.index)
         return plot_estimates(
-            drawn, title="Fixed effects", level=level, zero=0.0, ax=ax, figsize=figsize
+            drawn,
+            title="Fixed effects",
+            measured="coefficient",
+            level=level,
+            zero=0.0,
+            ax=ax,
+            figsize=figsize,
         )
 
     # -- what the pictures need ---------------------------------------------------------
