@@ -14,7 +14,7 @@ from mixedmodels.crossprod import templates_of
 from mixedmodels.design import build_design
 from mixedmodels.errors import FileError, MixedModelsError, ModelError
 from mixedmodels.fit.likelihood import compare_fits
-from mixedmodels.fit.reports import models_side_by_side
+from mixedmodels.fit.reports import InTables, models_side_by_side
 from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
@@ -244,8 +244,8 @@ def anova(
 
 @guided
 def table(
-    fits: LinearMixedFit | Sequence[LinearMixedFit],
-    *others: LinearMixedFit,
+    fits: InTables | Sequence[InTables],
+    *others: InTables,
     names: Sequence[str] | None = None,
     below: Below = "std_error",
     stars: bool = False,
@@ -255,7 +255,7 @@ def table(
     """Set fits side by side: coefficients, standard deviations and criteria, a column each.
 
     Args:
-        fits: A list of fits, or the first of them.
+        fits: A list of fits, or the first of them; what `pool` gives may be among them.
         *others: The other fits.
         names: Titles of the columns; (1), (2), ... if None.
         below: What stands below each coefficient: "std_error", "conf_int" (Wald limits by `ddf`),
@@ -283,7 +283,7 @@ def table(
     """
     every = [*(fits if isinstance(fits, Iterable) else [fits]), *others]
     for position, fit in enumerate(every):
-        if not isinstance(fit, LinearMixedFit):
+        if not isinstance(fit, InTables):
             raise MixedModelsError(
                 f"table shows fits; number {position + 1} is {fit!r:.60}. Give a list of fits, and "
                 "options by keyword."
