@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         EstimatedWarning,
         FileError,
         FormulaError,
+        FormulaWarning,
+        LostRowsWarning,
         MixedModelsError,
         ModelError,
         NotIdentifiedWarning,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from mixedmodels.linear import LinearMixedFit, LinearMixedModel
     from mixedmodels.planning.study import power
     from mixedmodels.scaleout import CrossProducts
-    from mixedmodels.settings import Control
+    from mixedmodels.settings import Control, set_output
     from mixedmodels.several.averages import average
     from mixedmodels.several.imputations import pool
     from mixedmodels.several.lists import lm_list
@@ -53,10 +55,12 @@ _HOMES = {
     "DataError": "errors",
     "FileError": "errors",
     "FormulaError": "errors",
+    "FormulaWarning": "errors",
     "GeneralizedLinearMixedFit": "generalized",
     "GeneralizedLinearMixedModel": "generalized",
     "LinearMixedFit": "linear",
     "LinearMixedModel": "linear",
+    "LostRowsWarning": "errors",
     "MixedModelRegressor": "adapters.scikit_learn",
     "MixedModelsError": "errors",
     "ModelError": "errors",
@@ -82,6 +86,7 @@ _HOMES = {
     "plan": "large",
     "pool": "several.imputations",
     "power": "planning.study",
+    "set_output": "settings",
     "simulate": "api",
     "table": "api",
 }
@@ -96,10 +101,12 @@ __all__ = [
     "EstimatedWarning",
     "FileError",
     "FormulaError",
+    "FormulaWarning",
     "GeneralizedLinearMixedFit",
     "GeneralizedLinearMixedModel",
     "LinearMixedFit",
     "LinearMixedModel",
+    "LostRowsWarning",
     "MixedModelRegressor",
     "MixedModelsError",
     "ModelError",
@@ -126,6 +133,7 @@ __all__ = [
     "plan",
     "pool",
     "power",
+    "set_output",
     "simulate",
     "table",
 ]

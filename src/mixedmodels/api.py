@@ -16,12 +16,13 @@ from mixedmodels.errors import FileError, MixedModelsError, ModelError
 from mixedmodels.families.base import Family
 from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.fit.mixed import MixedFit
-from mixedmodels.fit.reports import models_side_by_side
+from mixedmodels.fit.reports import InTables, models_side_by_side
 from mixedmodels.formula import parse_formula
 from mixedmodels.generalized import GeneralizedLinearMixedFit, GeneralizedLinearMixedModel
 from mixedmodels.inference.compare import Comparison
 from mixedmodels.lazy import late_module
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
+from mixedmodels.output import outward
 from mixedmodels.prediction.denovo import (
     check_sigma,
     given_parameters,
@@ -237,6 +238,7 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearM
         raise FileError(f"{path_text(path)} cannot be understood: {error}") from error
 
 
+@outward
 @guided
 def simulate(
     formula: str,
@@ -351,8 +353,8 @@ def anova(*fits: MixedFit, names: Sequence[str] | None = None, refit: bool = Tru
 
 @guided
 def table(
-    fits: MixedFit | Sequence[MixedFit],
-    *others: MixedFit,
+    fits: InTables | Sequence[InTables],
+    *others: InTables,
     names: Sequence[str] | None = None,
     below: Below = "std_error",
     stars: bool = False,
@@ -362,7 +364,7 @@ def table(
     """Set fits side by side: coefficients, standard deviations and criteria, a column each.
 
     Args:
-        fits: A list of fits, or the first of them.
+        fits: A list of fits, or the first of them; what `pool` gives may be among them.
         *others: The other fits.
         names: Titles of the columns; (1), (2), ... if None.
         below: What stands below each coefficient: "std_error", "conf_int" (Wald limits by `ddf`),
@@ -390,7 +392,7 @@ def table(
     """
     every = [*(fits if isinstance(fits, Iterable) else [fits]), *others]
     for position, fit in enumerate(every):
-        if not isinstance(fit, MixedFit):
+        if not isinstance(fit, InTables):
             raise MixedModelsError(
                 f"table shows fits; number {position + 1} is {fit!r:.60}. Give a list of fits, and "
                 "options by keyword."

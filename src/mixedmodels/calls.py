@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from mixedmodels import foreign
 from mixedmodels.errors import ArgumentError, UnknownNameError, did_you_mean
+from mixedmodels.output import Outward
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -46,7 +47,7 @@ def guided(function: _Function) -> _Function:
     return call  # type: ignore[return-value]
 
 
-class Guided:
+class Guided(Outward):
     """Base class of what users hold: unknown arguments and attributes are answered in words.
 
     Attributes:
@@ -58,11 +59,11 @@ class Guided:
     _made_by_users: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
         for name, method in list(vars(cls).items()):
             public = not name.startswith("_") or (cls._made_by_users and name == "__init__")
             if public and isinstance(method, FunctionType) and not hasattr(method, "__wrapped__"):
                 setattr(cls, name, guided(method))
+        super().__init_subclass__(**options)  # wraps tables, outside of the above
 
     if not TYPE_CHECKING:  # an attribute that is not there is an error for type checkers
 

@@ -104,6 +104,14 @@ def asked_for() -> str:
     return name
 
 
+class FormulaWarning(UserWarning):
+    """A formula that says something else than it may seem to; names what to write instead."""
+
+
+class LostRowsWarning(UserWarning):
+    """Rows that a computation in the formula makes missing; names the expression and the rows."""
+
+
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn, at the line of the user's code that called the package.
 

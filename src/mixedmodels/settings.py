@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from numbers import Integral
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from mixedmodels.calls import Guided, value_hint
+from mixedmodels.calls import Guided, guided, value_hint
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.output import polars_wanted, want_polars
 
 # Threads that may be asked for: this many, or this many for each processor.
 _MOST_THREADS = 64
@@ -44,9 +46,11 @@ InfluenceMethod: TypeAlias = Literal["exact", "one-step", "held"]
 RobustKind: TypeAlias = Literal["CR0", "CR1", "CR2"]
 PcaScale: TypeAlias = Literal["covariance", "correlation", "orthogonal"]
 TidyEffect: TypeAlias = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
+TidyLimits: TypeAlias = Literal["wald", "profile"]
 ConfintMethod: TypeAlias = Literal["profile", "wald", "bootstrap"]
 Method: TypeAlias = Literal["auto", "exact", "iterative"]
 DropTest: TypeAlias = Literal["Chisq", "F"]
+Output: TypeAlias = Literal["default", "pandas", "polars"]
 
 
 class _AsBefore:
@@ -74,9 +78,11 @@ INFLUENCE_METHODS: tuple[InfluenceMethod, ...] = get_args(InfluenceMethod)
 ROBUST_KINDS: tuple[RobustKind, ...] = get_args(RobustKind)
 PCA_SCALES: tuple[PcaScale, ...] = get_args(PcaScale)
 TIDY_EFFECTS: tuple[TidyEffect, ...] = get_args(TidyEffect)
+TIDY_LIMITS: tuple[TidyLimits, ...] = get_args(TidyLimits)
 CONFINT_METHODS: tuple[ConfintMethod, ...] = get_args(ConfintMethod)
 METHODS: tuple[Method, ...] = get_args(Method)
 DROP_TESTS: tuple[DropTest, ...] = get_args(DropTest)
+OUTPUTS: tuple[Output, ...] = get_args(Output)
 
 # Methods by the letters of their spellings.
 _DF_SPELLINGS: dict[str, DfMethod] = {
@@ -198,6 +204,57 @@ def thread_count(threads: object, default: int | None = None) -> int:
 def thread_limit() -> int:
     """The largest number of threads that may be asked for in this process."""
     return max(_MOST_THREADS, _THREADS_PER_PROCESSOR * _processors())
+
+
+class OutputChange:
+    """What `set_output` gives: at the end of a `with` block, tables are as before it."""
+
+    def __init__(self, before: bool) -> None:
+        self._before = before
+
+    def __enter__(self) -> None:
+        """The change was made by the call."""
+
+    def __exit__(self, *_: object) -> None:
+        """Take it back."""
+        want_polars(self._before)
+
+
+@guided
+def set_output(library: Output) -> OutputChange:
+    """Choose the library of the tables that this package gives, for the whole process.
+
+    Every method, property, field and function that gives a Series or a DataFrame gives one of that
+    library from then on, those of fits and results that exist already too. What is given as data
+    may be of any library, whatever is chosen here.
+
+    pandas' tables have row labels, Polars' have not. Labels become columns at the left, with their
+    name, or `name` where they have none (coefficients, parameters, models); a Series by name
+    becomes a table of two columns. Labels that only number the rows are left out, so that
+    residuals, predictions and the like are a Polars Series. Missing values are null.
+
+    Args:
+        library: "polars", or "pandas", which is the default.
+
+    Returns:
+        For a `with` statement, at whose end the choice before it is taken again. Without one the
+        choice stays.
+
+    Raises:
+        MixedModelsError: Another library, or Polars is not installed.
+
+    Examples:
+        Polars tables in one block::
+
+            with mm.set_output("polars"):
+                coefficients = fit.coef_table().to_frame()
+    """
+    check_option("library", library, OUTPUTS)
+    before = polars_wanted()
+    if library == "polars" and not find_spec("polars"):
+        raise MixedModelsError("Polars is not installed: pip install polars")
+    want_polars(library == "polars")
+    return OutputChange(before)
 
 
 def _processors() -> int:

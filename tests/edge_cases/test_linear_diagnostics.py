@@ -83,7 +83,9 @@ def test_every_method(kind: str) -> None:
         assert np.isfinite(values).all(), name
     # The criterion's value is off by rounding after other work with the same workspace, no more.
     assert fit.model.objective(fit.theta) == before
-    table = fit.tidy(("fixed", "ran_pars", "ran_vals", "ran_coefs"), conf_int=True)
+    table = fit.tidy(
+        ("fixed", "ran_pars", "ran_vals", "ran_coefs"), conf_int=True, conf_method="wald"
+    )
     assert table["estimate"].notna().sum() >= len(table) - fit.beta.size
     assert len(fit.augment()) == fit.nobs
     assert fit.singularity().is_singular == fit.is_singular

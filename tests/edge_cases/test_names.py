@@ -104,7 +104,9 @@ CHEAP: dict[str, Callable[[LinearMixedFit], Any]] = {
     "r2": lambda fit: fit.r2(),
     "vif": lambda fit: fit.vif(),
     "repca": lambda fit: fit.repca().to_frame(),
-    "tidy": lambda fit: fit.tidy(["fixed", "ran_pars", "ran_vals", "ran_coefs"], conf_int=True),
+    "tidy": lambda fit: fit.tidy(
+        ["fixed", "ran_pars", "ran_vals", "ran_coefs"], conf_int=True, conf_method="wald"
+    ),
     "augment": lambda fit: fit.augment(),
     "confint, Wald": lambda fit: fit.confint(method="wald"),
 }

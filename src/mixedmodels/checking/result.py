@@ -14,6 +14,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.plots.checks import plot_checks
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section, Table
+from mixedmodels.report.text import render_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -138,19 +139,30 @@ class Checks(Result):
             for c in self.checks
         )
         header = ("", "verdict", "measure", "value", "p")
-        words = [line for check in self.checks for line in _bullet(f"{check.name}: {check.text}")]
-        foot = textwrap.wrap(_FOOT.format(nsim=self.nsim, rare=rare(self.nsim)), _WIDTH + 4)
+        words = tuple(f"- {check.name}: {check.text}" for check in self.checks)
+        foot = _FOOT.format(nsim=self.nsim, rare=rare(self.nsim))
         return [
             Paragraph((f"Checks of {self.formula}: {summary}",)),
             Table("", header, rows, "<<<>>"),
-            Paragraph(tuple(words)),
-            Paragraph(tuple(foot)),
+            Paragraph(words),
+            Paragraph((foot,)),
         ]
 
+    def __str__(self) -> str:
+        """The text; sentences that are too long go on in the next line."""
+        return render_text(
+            Paragraph(tuple(part for line in section.lines for part in _broken(line)))
+            if isinstance(section, Paragraph)
+            else section
+            for section in self._sections()
+        )
 
-def _bullet(text: str) -> list[str]:
-    first, *rest = textwrap.wrap(text, _WIDTH, break_on_hyphens=False)
-    return [f"- {first}", *(f"  {line}" for line in rest)]
+
+def _broken(line: str) -> list[str]:
+    """A line in lines of the text's width; those of a list are indented."""
+    indent = "  " if line.startswith("- ") else ""
+    width = _WIDTH + 2 if indent else _WIDTH + 4
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=not indent)
 
 
 def _number(value: float) -> str:

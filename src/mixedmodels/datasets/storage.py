@@ -16,8 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mixedmodels.datasets.catalogue import FILES, describe_dataset
+from mixedmodels.output import outward
 
 
+@outward
 def load_dataset(name: str) -> pd.DataFrame:
     """A bundled data set as a new DataFrame, which the caller may change.
 

@@ -23,7 +23,7 @@ from mixedmodels.design.response import ResponseRule
 from mixedmodels.design.rows import Rows
 from mixedmodels.design.used import use_rows
 from mixedmodels.design.variables import variables_of
-from mixedmodels.errors import DataError
+from mixedmodels.errors import DataError, FormulaWarning, warn
 from mixedmodels.formula import FormulaSpec
 from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
 
@@ -73,6 +73,12 @@ def build_design(
         (180, ('(Intercept)', 'Days'), 18)
     """
     check_option("na_action", na_action, NA_ACTIONS)
+    for power in spec.powers:
+        warn(
+            f"'{power}' adds nothing to the formula: as in R, a power of one term is the term "
+            f"itself. For a power of its numbers write I({power}).",
+            FormulaWarning,
+        )
     rows = Rows(as_table(data))
     if rows.n_rows == 0:
         raise DataError("The data has no rows.")

@@ -16,7 +16,7 @@ import numpy as np
 from mixedmodels.arrays import BoolArray, LongArray
 from mixedmodels.design.columns import CategoricalColumn, all_finite
 from mixedmodels.design.factors import NumericBlock, factor_values
-from mixedmodels.design.finite import check_finite, sources
+from mixedmodels.design.finite import LEFT_OUT, check_finite, sources, warn_of_lost_rows
 from mixedmodels.design.functions import CodedColumn
 from mixedmodels.design.rows import Rows
 from mixedmodels.formula import Factor
@@ -76,6 +76,15 @@ class Evaluated:
             elif isinstance(value, NumericBlock) and all(map(_is_finite, value.values)):
                 self._finite.add(factor.key)
         return masks
+
+    def announce(self, factors: Iterable[Factor], masks: Mapping[str, BoolArray]) -> None:
+        """Warn of the expressions in numbers of which `missing` has found missing values."""
+        told = set(masks)
+        for factor in factors:
+            if factor.name in told and isinstance(self.value(factor), NumericBlock):
+                told.discard(factor.name)
+                needed = sources(factor, self.formula, self.rows)
+                warn_of_lost_rows(factor.name, masks[factor.name], self.rows, needed, LEFT_OUT)
 
     def restrict(self, keep: BoolArray) -> None:
         """Drop the rows (among those in use) where `keep` is False."""

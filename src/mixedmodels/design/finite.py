@@ -5,6 +5,7 @@ Missing values are dealt with elsewhere; NaN passes here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
@@ -14,10 +15,14 @@ from mixedmodels.arrays import AnyArray, BoolArray
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, all_finite
 from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.rows import Rows
-from mixedmodels.errors import DataError, warn
+from mixedmodels.errors import DataError, LostRowsWarning, warn
 from mixedmodels.formula import Factor
 
 _SHOWN = 5
+# An expression that names a missing value means to have some.
+_SAYS_MISSING = re.compile(r"\b(NA|NaN|nan)\b")
+NAN_THERE = "What depends on it is NaN in these rows."
+LEFT_OUT = "The model is fitted without these rows."
 
 Columns: TypeAlias = Callable[[], Sequence[str]]
 
@@ -70,9 +75,38 @@ def infinite_in_new_rows(
     if not bad.any():
         return None
     warn(
-        f"{infinite(name, values, rows, columns())} What depends on it is NaN in these rows.",
+        f"{infinite(name, values, rows, columns())} {NAN_THERE}",
     )
     return bad
+
+
+def warn_of_lost_rows(
+    name: str, absent: BoolArray, rows: Rows, columns: Columns, outcome: str
+) -> None:
+    """Say in which rows an expression has no value though the columns that it takes have theirs.
+
+    Args:
+        name: The expression, as typed.
+        absent: (n,) where it is missing.
+        rows: The rows in use, those among them.
+        columns: Gives the columns that it is computed from.
+        outcome: What becomes of the rows.
+    """
+    needed = columns()
+    bad = absent.copy()
+    for column in needed:
+        missing = rows.column(column).missing()
+        if missing is not None:
+            bad &= ~missing
+    if not bad.any() or _SAYS_MISSING.search(name):
+        return
+    there = ", ".join(_values_at(int(np.argmax(bad)), needed, rows))
+    first = f" In the first of them {there}." if there else ""
+    warn(
+        f"'{name}' is not a number in {rows.describe(bad)}: {int(bad.sum())} of {len(bad)} "
+        f"row{'s' * (len(bad) != 1)}.{first} {outcome}",
+        LostRowsWarning,
+    )
 
 
 def infinite(name: str, values: AnyArray, rows: Rows, columns: Sequence[str]) -> str:

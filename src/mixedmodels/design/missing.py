@@ -14,6 +14,7 @@ from mixedmodels.design.codes import TRUTH_LEVELS
 from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.evaluate import Bound, bind, evaluate
 from mixedmodels.design.factors import NumericBlock, Recipe
+from mixedmodels.design.finite import LEFT_OUT, warn_of_lost_rows
 from mixedmodels.design.functions import CodedColumn
 from mixedmodels.design.operators import Unsuitable, as_numbers
 from mixedmodels.design.rows import Rows
@@ -53,6 +54,11 @@ class Argument:
     def is_computed(self) -> bool:
         """Whether it is an expression, more than the name of a column."""
         return self.text is not None and self.columns != (self.name,)
+
+    def announce(self, absent: BoolArray, rows: Rows) -> None:
+        """Warn of rows (n,) in which an expression has no value."""
+        if self.is_computed:
+            warn_of_lost_rows(self.name, absent, rows, lambda: self.columns, LEFT_OUT)
 
     def on(self, rows: Rows) -> FloatArray:
         """(n,) its values on the kept rows, float64, a copy."""
@@ -208,6 +214,7 @@ def read_weights(
     if nan is not None and nan.any():
         keep = missing.kept({argument.name: nan})
         if keep is not None:
+            argument.announce(nan, rows)
             rows.restrict(keep)
             w = w[keep]
     bad = ~(np.isfinite(w) & (w >= 0))

@@ -14,16 +14,24 @@ from typing import Any
 import numpy as np
 
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from mixedmodels.design.columns import all_finite
 from mixedmodels.design.design import Design, TermDesign
 from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.factors import CategoricalBlock, factor_values, replay_factor
-from mixedmodels.design.finite import Columns, infinite_in_new_rows, sources
+from mixedmodels.design.finite import (
+    NAN_THERE,
+    Columns,
+    infinite_in_new_rows,
+    sources,
+    warn_of_lost_rows,
+)
 from mixedmodels.design.frame import as_table
 from mixedmodels.design.groups import GroupingFactor, group_labels, match_group
 from mixedmodels.design.matrix import PartPlan, build_matrix
 from mixedmodels.design.missing import offset_values, read_argument
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError
+from mixedmodels.formula import Factor
 
 
 def new_rows(data: Any) -> Rows:
@@ -153,6 +161,7 @@ def rebuild_offset(design: Design, rows: Rows) -> FloatArray | None:
         value = factor_values(recipe.factor, recipe.formula, rows, recipe.states)
         values = offset_values(recipe, value, rows)
         found = sources(recipe.factor, recipe.formula, rows)
+        _announce_lost(recipe.factor, [values], rows, found)
         parts.append(_finite(recipe.factor.name, values, rows, found))
     return np.sum(parts, axis=0) if parts else None
 
@@ -163,6 +172,20 @@ def _finite(name: str, values: AnyArray, rows: Rows, columns: Columns) -> AnyArr
     return values if bad is None else np.where(bad, np.nan, values)
 
 
+def _announce_lost(
+    factor: Factor, values: Sequence[AnyArray], rows: Rows, columns: Columns
+) -> None:
+    """Warn of new rows in which an expression has no value though its columns have theirs."""
+    if factor.is_column:
+        return
+    absent = np.zeros(rows.n_rows, dtype=bool)
+    for numbers in values:
+        if numbers.dtype.kind == "f" and not all_finite(numbers):
+            absent |= np.isnan(numbers)
+    if absent.any():
+        warn_of_lost_rows(factor.name, absent, rows, columns, NAN_THERE)
+
+
 def _rebuild(plan: PartPlan, rows: Rows) -> FloatArray:
     """The columns of a part; a row is NaN where one of its factors is missing or infinite."""
     blocks = {key: replay_factor(recipe, rows) for key, recipe in plan.recipes.items()}
@@ -171,7 +194,9 @@ def _rebuild(plan: PartPlan, rows: Rows) -> FloatArray:
         if isinstance(block, CategoricalBlock):
             matrix[block.codes < 0] = np.nan
             continue
-        needed = sources(plan.recipes[key].factor, plan.recipes[key].formula, rows)
+        factor = plan.recipes[key].factor
+        needed = sources(factor, plan.recipes[key].formula, rows)
+        _announce_lost(factor, block.values, rows, needed)
         for name, values in zip(block.names, block.values, strict=True):
             matrix[~np.isfinite(_finite(name, values, rows, needed))] = np.nan
     for j in plan.products():

@@ -119,10 +119,15 @@ def _evaluate(
     values = Evaluated(spec.text, missing.rows, states)
     given = None if offset is None else offset.on(missing.rows)
     masks = values.missing(factors)
+    lost = dict(masks)
     if offset is not None and given is not None and np.isnan(given).any():
         masks[offset.name] = np.isnan(given)
     keep = missing.kept(masks)
     if keep is not None:
+        if states is None:  # of a batch, the counts of the whole source tell
+            values.announce(factors, lost)
+            if offset is not None and offset.name in masks:
+                offset.announce(masks[offset.name], missing.rows)
         values.restrict(keep)
         given = None if given is None else given[keep]
     return values, given, keep

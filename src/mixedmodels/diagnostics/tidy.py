@@ -5,7 +5,7 @@ The numbers come from the tables of the fit; here they are only put into long fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     import narwhals as nw
 else:
     nw = late_module("narwhals")
+
+NO_LIMITS = (
+    "tidy: limits of standard deviations and correlations are NaN: an estimate plus and minus "
+    'standard errors is not an interval for them. conf_method="profile" gives limits of these too, '
+    'conf_method="wald" leaves them out without a warning.'
+)
 
 COLUMNS = (
     "effect",
@@ -93,6 +99,12 @@ def parameter_rows(varcorr: VarCorr) -> pd.DataFrame:
             "estimate": frame["sdcor"].to_numpy(),
         }
     )
+
+
+def limited(rows: pd.DataFrame, limits: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """The rows with limits from a table by name."""
+    found = limits.reindex(list(names)).to_numpy(dtype=np.float64)
+    return rows.assign(conf_low=found[:, 0], conf_high=found[:, 1])
 
 
 def _parameter(var1: str | None, var2: str | None) -> str:

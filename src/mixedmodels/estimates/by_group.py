@@ -12,6 +12,7 @@ import pandas as pd
 
 from mixedmodels.arrays import AnyArray
 from mixedmodels.design.lookup import GroupNames
+from mixedmodels.output import for_caller
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
@@ -40,12 +41,14 @@ class ByGroup(Result, Mapping[str, T]):
         Raises:
             KeyError: No such grouping factor.
         """
-        if group in self.parts:
-            return self.parts[group]
-        found = self.groups.find(group)
-        if found is None:
-            raise KeyError(self.groups.unknown(group))
-        return self.parts[self.groups.names[found]]
+        name = group
+        if group not in self.parts:
+            found = self.groups.find(group)
+            if found is None:
+                raise KeyError(self.groups.unknown(group))
+            name = self.groups.names[found]
+        part: T = for_caller(self.parts[name])
+        return part
 
     def __iter__(self) -> Iterator[str]:
         """Names of the grouping factors."""
@@ -62,7 +65,7 @@ class ByGroup(Result, Mapping[str, T]):
         return np.array(np.concatenate(parts), dtype=dtype)
 
     def to_frame(self) -> pd.DataFrame:
-        """The parts under each other, indexed by grouping factor and row.
+        """The parts under each other, indexed by grouping factor (`grp`) and `level`.
 
         An array (levels, s, s) has a row for each level and effect, both by position.
         """
@@ -100,7 +103,7 @@ def _beside(frame: pd.DataFrame) -> Iterator[list[int]]:
 
 def _frame(part: Any) -> pd.DataFrame:
     if isinstance(part, pd.DataFrame):
-        return part
+        return part.rename_axis("level")
     blocks = np.asarray(part)
     levels, effects = blocks.shape[:2]
     rows = pd.MultiIndex.from_product([range(levels), range(effects)], names=["level", "effect"])

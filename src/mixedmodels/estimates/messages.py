@@ -20,6 +20,9 @@ from mixedmodels.estimates.identified import Identification
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.optimize.summary import OptSummary
 
+# Levels of a grouping factor below which a fit says that they are few.
+FEW_LEVELS = 5
+
 
 def singular_terms(templates: Templates, relative: FloatArray, tol: float) -> list[int]:
     """Terms whose template has a diagonal entry below `tol` (lme4's `isSingular`).
@@ -45,6 +48,7 @@ def fit_messages(
         *design.messages,
         *_aliased(design, solution),
         *identified.messages,
+        *_few_levels(design),
         *([singular_message(templates, singular)] if singular else []),
         *([] if optsum.converged else [convergence_message(optsum)]),
         *([] if solution.accuracy is None else [solution.accuracy.words]),
@@ -73,6 +77,20 @@ def _aliased(design: Design, solution: Solution) -> list[str]:
     return [
         f"Rank-deficient X: {columns} dropped, dependent on earlier ones: {', '.join(dropped)}."
     ]
+
+
+def _few_levels(design: Design) -> list[str]:
+    """One sentence for all grouping factors whose variance rests on a handful of levels."""
+    few = [group for group in design.groups if group.n_levels < FEW_LEVELS]
+    if not few:
+        return []
+    listed = ", ".join(f"'{group.name}' ({group.n_levels} levels)" for group in few)
+    sentence = (
+        f"Few groups: {listed}. A variance between fewer than {FEW_LEVELS} levels can hardly be "
+        "estimated. If these levels are the only ones of interest, use fixed effects; otherwise "
+        'test with ddf="kenward-roger" and look at confint().'
+    )
+    return [sentence]
 
 
 def singular_message(templates: Templates, terms: list[int]) -> str:

@@ -187,6 +187,8 @@ class Inference(Values):
             [17.0, 17.0]
         """
         data = None if self._given is None else self._given.data
+        if cluster is None:
+            return robust.robust_by_kind(self._fitted, kind)
         return robust.robust(self._fitted, cluster, kind, data)
 
     def vcov_adjusted(self, ddf: Ddf = "kenward-roger") -> pd.DataFrame:

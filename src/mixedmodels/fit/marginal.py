@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_module
+from mixedmodels.plots.effect_panels import plot_panels
 from mixedmodels.plots.effects import plot_effect
 from mixedmodels.plots.labels import Renaming
 from mixedmodels.plots.ranef import MOST_NAMED
@@ -198,8 +199,9 @@ class Marginal(Values):
         Args:
             variable: A variable of the fixed part.
             by: A variable with a line for each of its levels; of a covariate, at its mean and one
-                standard deviation below and above, or where `at` says. Several have a line for
-                each combination.
+                standard deviation below and above, or where `at` says. With two or more, the
+                first has the lines and the levels of the others have a panel each; in axes that
+                are given, and with more than 12 panels, each combination has a line.
             at: Values in place of all levels, of the range or of the mean, by variable.
             random: A grouping factor: draws the lines of its levels, by their conditional modes,
                 where they have rows. Of more than 100 some are drawn, from the lowest to the
@@ -242,6 +244,8 @@ class Marginal(Values):
             behind,
             self._raw_residuals,
         )
+        if found.panel and ax is None:
+            return plot_panels(found, max_labels=max_labels, labels=labels, figsize=figsize)
         return plot_effect(found, max_labels=max_labels, labels=labels, ax=ax, figsize=figsize)
 
     def _source(self, ddf: Ddf, vcov: Covariance) -> Source:

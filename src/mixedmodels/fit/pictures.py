@@ -20,7 +20,8 @@ from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.values import Values
-from mixedmodels.inference.coefficients import announced_degrees, coef_table
+from mixedmodels.inference.coefficients import coef_table
+from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.naming import first_few
 from mixedmodels.plots.estimates import plot_estimates
 from mixedmodels.plots.labels import Renaming
@@ -289,6 +290,7 @@ class Pictures(Values):
         *,
         level: float = 0.95,
         ddf: Ddf = "satterthwaite",
+        vcov: Covariance = None,
         intercept: bool = False,
         ax: Axes | None = None,
         figsize: tuple[float, float] | None = None,
@@ -298,6 +300,7 @@ class Pictures(Values):
         Args:
             level: Coverage of the intervals.
             ddf: Method for degrees of freedom, as in `coef_table`.
+            vcov: Another covariance of the fixed effects, as in `coef_table`.
             intercept: Draw the intercept too; alone it is always drawn.
             ax: Axes to draw in; a new figure if None.
             figsize: Size of a new figure, in inches.
@@ -305,7 +308,7 @@ class Pictures(Values):
         Raises:
             MixedModelsError: The model has no fixed effects, unknown `ddf`, or invalid `level`.
         """
-        table = coef_table(self._kept_names, announced_degrees(self._fitted, ddf))
+        table = coef_table(self._kept_names, method_of(self._fitted, ddf, vcov, announce=True))
         if not intercept and len(table) > 1:
             columns = [self._design.fixed_spec.columns[j] for j in self._solution.kept]
             table = table[[bool(column) for column in columns]]
@@ -315,7 +318,13 @@ class Pictures(Values):
         lower, upper = wald_limits(estimate, error, df, level)
         drawn = pd.DataFrame({"estimate": estimate, "lower": lower, "upper": upper}, table.index)
         return plot_estimates(
-            drawn, title="Fixed effects", level=level, zero=0.0, ax=ax, figsize=figsize
+            drawn,
+            title="Fixed effects",
+            measured="coefficient",
+            level=level,
+            zero=0.0,
+            ax=ax,
+            figsize=figsize,
         )
 
     # -- what the pictures need ---------------------------------------------------------

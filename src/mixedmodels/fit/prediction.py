@@ -14,6 +14,7 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees
 from mixedmodels.inference.information import variance_information
+from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.prediction.bootstrap import Plan, bootstrap, bootstrap_statistic
 from mixedmodels.prediction.intervals import (
     Wanted,
@@ -96,6 +97,7 @@ class Prediction(Values):
         random: RandomPart = "all",
         allow_new_levels: bool = False,
         weights: Any = None,
+        vcov: Covariance = None,
     ) -> pd.DataFrame:
         """Predictions with standard errors and intervals.
 
@@ -122,6 +124,7 @@ class Prediction(Values):
                 value; the variance of its random effects enters the errors.
             weights: Prior weights of observations at new rows: a column, an expression of columns,
                 or one value per row; 1 if None. They matter to "prediction" only.
+            vcov: Another covariance of the fixed effects, as in `coef_table`; with random="none".
 
         Returns:
             (n, 4) with the index of the data: `prediction`, `std_error` (of what the interval is
@@ -145,13 +148,18 @@ class Prediction(Values):
         check_flag("columns", columns)
         wanted, method = Wanted(kind, level, uncertainty), df_method(ddf)
         terms = chosen_terms(self._design, random)
+        if vcov is not None and (terms or uncertainty == "full"):
+            raise MixedModelsError(
+                "vcov= is a covariance of the fixed effects alone; it goes with random='none' and "
+                "uncertainty='conditional'."
+            )
         target = self._target(data, terms, weights, allow_new_levels)
         if uncertainty == "full":
             table = averaged_intervals(self._fitted, target, wanted)
         elif terms or not self._solution.p:
             table = conditional_intervals(self._fitted, target, wanted, method, self._known)
         else:
-            tests = announced_degrees(self._fitted, method)
+            tests = method_of(self._fitted, method, vcov, announce=True)
             table = fixed_intervals(self._fitted, target, wanted, tests)
         if columns:
             if data is None:

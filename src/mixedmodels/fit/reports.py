@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,13 @@ from mixedmodels.report.values import CoefficientValues, FitValues
 from mixedmodels.settings import Ddf, check_level, check_option
 
 MOST_CORRELATIONS = 20
+
+
+@runtime_checkable
+class InTables(Protocol):
+    """What a table of several models asks of each."""
+
+    def _model_column(self, name: str, ddf: Ddf, level: float) -> ModelColumn: ...
 
 
 class Reports(Values):
@@ -141,7 +149,7 @@ class Reports(Values):
 
 
 def models_side_by_side(
-    fits: Sequence[Reports],
+    fits: Sequence[InTables],
     names: Sequence[str] | None,
     below: Below,
     ddf: Ddf,

@@ -5,28 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from mixedmodels.design.by_row import on_all_rows
 from mixedmodels.diagnostics.rows import rows_of
 from mixedmodels.diagnostics.tidy import (
+    NO_LIMITS,
     augmented,
     beside,
     bind,
     check_effects,
     coefficient_rows,
     fixed_rows,
+    limited,
     mode_rows,
     model_columns,
     parameter_rows,
     rows_used,
 )
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.errors import MixedModelsError, warn
+from mixedmodels.estimates.model import by_ml
+from mixedmodels.estimates.parameters import parameter_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
+from mixedmodels.inference.components import table_order
+from mixedmodels.inference.confint import profile_intervals
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_module
-from mixedmodels.settings import Ddf, TidyEffect, check_level
+from mixedmodels.settings import (
+    TIDY_LIMITS,
+    Ddf,
+    TidyEffect,
+    TidyLimits,
+    check_level,
+    check_option,
+)
 
 if TYPE_CHECKING:
     from mixedmodels.streaming import augmenting as _augmenting
@@ -47,6 +61,7 @@ class Tidying(Values):
         level: float = 0.95,
         ddf: Ddf = "satterthwaite",
         vcov: Covariance = None,
+        conf_method: TidyLimits | None = None,
     ) -> pd.DataFrame:
         """Estimates in long form, one per row.
 
@@ -55,11 +70,15 @@ class Tidying(Values):
                 correlations `cor__`, the residual's as `sd__Observation`), "ran_vals" (conditional
                 modes by level, with conditional standard deviations), "ran_coefs" (fixed plus
                 random by level).
-            conf_int: Add `conf_low` and `conf_high`: the limits of `confint(method="wald")` for
-                fixed effects, by the normal for conditional modes, NaN for the others.
+            conf_int: Add `conf_low` and `conf_high`: limits of fixed effects and, with
+                `conf_method="profile"`, of standard deviations and correlations; by the normal for
+                conditional modes; NaN for the others.
             level: Coverage.
             ddf: Method for degrees of freedom of the tests and limits, as in `coef_table`.
             vcov: Another covariance of the fixed effects, as in `coef_table`.
+            conf_method: "wald", the limits of `confint(method="wald")`, which standard deviations
+                and correlations do not have; "profile", those of `confint()`, which takes some fits
+                by maximum likelihood. None is "wald" and warns of the limits that are missing.
 
         Returns:
             Columns `effect`, `group`, `term`, `estimate`, and as far as an effect asked for has
@@ -75,18 +94,44 @@ class Tidying(Values):
             [['Batch', 'sd__(Intercept)', 42.0], ['Residual', 'sd__Observation', 49.51]]
         """
         check_level(level)
+        if conf_method is not None:
+            check_option("conf_method", conf_method, TIDY_LIMITS)
+        wanted = check_effects(effects)
+        if conf_int and conf_method == "profile" and vcov is not None:
+            raise MixedModelsError(
+                'vcov= is for Wald limits, not for conf_method="profile"; leave one of them out.'
+            )
+        profiled = self._profiled(wanted, level) if conf_int and conf_method == "profile" else None
         parts = []
-        for effect in check_effects(effects):
+        for effect in wanted:
             if effect == "fixed":
                 method = method_of(self._fitted, ddf, vcov, announce=True)
-                parts.append(fixed_rows(coef_table(self._kept_names, method), level))
+                rows = fixed_rows(coef_table(self._kept_names, method), level)
+                parts.append(rows if profiled is None else limited(rows, profiled, rows["term"]))
             elif effect == "ran_pars":
-                parts.append(parameter_rows(self.varcorr))
+                rows = parameter_rows(self.varcorr)
+                if profiled is not None:
+                    names = np.array(parameter_names(self._fitted.model.templates))
+                    rows = limited(rows, profiled, names[table_order(self._fitted.model.templates)])
+                elif conf_int and conf_method is None:
+                    warn(NO_LIMITS)
+                parts.append(rows)
             elif effect == "ran_vals":
                 parts.append(mode_rows(self.ranef(), self.ranef_cov(), level))
             else:
                 parts.append(coefficient_rows(self.coef()))
         return bind(parts, limits=conf_int)
+
+    def _profiled(self, effects: Sequence[TidyEffect], level: float) -> pd.DataFrame:
+        """Limits by profile of what is asked for, by name."""
+        kinds = {"fixed": "beta_", "ran_pars": "theta_"}
+        fitted = by_ml(self._fitted)
+        found = [
+            profile_intervals(fitted, kinds[effect], level, None)
+            for effect in effects
+            if effect in kinds
+        ]
+        return pd.concat(found) if found else pd.DataFrame(columns=["lower", "upper"])
 
     def glance(self) -> pd.DataFrame:
         """The fit in one row.

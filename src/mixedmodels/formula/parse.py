@@ -7,7 +7,7 @@ and what is left is the fixed part.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mixedmodels.errors import FormulaError
 from mixedmodels.formula.expression import inner_nodes
@@ -17,7 +17,7 @@ from mixedmodels.formula.random_terms import Chunk, random_chunk, terms_of_chunk
 from mixedmodels.formula.spec import FormulaSpec, RandomTerm, write_terms
 from mixedmodels.formula.terms import make_factor, parse_terms, summands_of
 from mixedmodels.formula.tokens import Token, split_tokens
-from mixedmodels.formula.tree import BARS, SUM, Bracket, Call, Chain, Node, Prefix
+from mixedmodels.formula.tree import BARS, POWERS, SUM, Bracket, Call, Chain, Node, Prefix
 
 
 def parse_formula(text: str) -> FormulaSpec:
@@ -83,7 +83,33 @@ def _parse(text: str) -> FormulaSpec:
             tree.end,
         )
     terms, offsets = parse_terms(text, fixed)
-    return FormulaSpec(text, response.name, write_terms(terms), random, response, terms, offsets)
+    return FormulaSpec(
+        text=text,
+        response=response.name,
+        fixed=write_terms(terms),
+        random=random,
+        response_factor=response,
+        terms=terms,
+        offsets=offsets,
+        powers=tuple(dict.fromkeys(_powers_of_one(text, tree))),
+    )
+
+
+def _powers_of_one(text: str, tree: Node) -> Iterator[str]:
+    """Powers of a single term, as typed: in R's algebra they are the term itself."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Call) or (isinstance(node, Bracket) and node.braces):
+            continue  # arithmetic
+        if isinstance(node, Chain) and node.operators[0] in POWERS:
+            base, exponent = node.operands[0], node.operands[1]
+            while isinstance(base, Bracket) and not base.braces:
+                base = base.inner
+            single = not isinstance(base, Chain) or base.operators[0] == ":"
+            if single and text[exponent.start : exponent.end].strip("() ") != "1":
+                yield text[node.start : node.end]
+        waiting.extend(inner_nodes(node))
 
 
 def sides(text: str, tokens: list[Token]) -> tuple[list[Token], list[Token]]:

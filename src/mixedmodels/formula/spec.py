@@ -106,6 +106,7 @@ class FormulaSpec:
         response_factor: The parsed left-hand side.
         terms: The parsed fixed part, by degree as R orders it.
         offsets: The arguments of ``offset(...)`` in the fixed part; they add up.
+        powers: Powers of one term as typed, ``"Days^2"``: they are the term itself.
         predictors: The factors of all parts but the response, each once.
         groupings: The grouping factors, each once: what it is called, its key and its factors. Of
             two with the same name, each is called as it is written in a formula.
@@ -118,6 +119,7 @@ class FormulaSpec:
     response_factor: Factor
     terms: tuple[Term, ...]
     offsets: tuple[Factor, ...]
+    powers: tuple[str, ...] = field(default=(), repr=False, compare=False)
     predictors: tuple[Factor, ...] = field(init=False, repr=False, compare=False)
     groupings: tuple[tuple[str, tuple[str, ...], tuple[Factor, ...]], ...] = field(
         init=False, repr=False, compare=False

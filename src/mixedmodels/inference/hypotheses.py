@@ -21,6 +21,7 @@ from mixedmodels.estimates.model import Model
 from mixedmodels.inference.equations import EquationReader
 from mixedmodels.inference.estimable import dependence, over_kept
 from mixedmodels.naming import by_spelling, find, first_few
+from mixedmodels.output import labelled
 
 Spec: TypeAlias = (
     str | Mapping[str, float] | Sequence[str | Mapping[str, float]] | npt.ArrayLike | pd.DataFrame
@@ -107,6 +108,7 @@ def hypothesis(spec: Spec, rhs: npt.ArrayLike | None, about: Coefficients) -> Hy
 
 def _rows(spec: Spec, about: Coefficients) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
     """Labels, weights over all columns (k, p_all), right-hand sides (k,)."""
+    spec = labelled(spec)
     if isinstance(spec, pd.Series) and all(isinstance(name, str) for name in spec.index):
         return _weighted([list(spec.items())], about)
     if isinstance(spec, (str, Mapping)):

@@ -10,7 +10,9 @@ by i; W = V^-1; M = (X'WX)^-1; E_i = A_i W_i X_i with the adjustment A_i of the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -242,6 +244,21 @@ class RobustCovariance(TableResult):
     def heading(self) -> tuple[str, ...]:
         """What it is."""
         return (f"Robust covariance of the fixed effects ({self.tests.source})",)
+
+
+def robust_by_kind(fitted: Fitted, kind: RobustKind) -> RobustCovariance:
+    """The robust covariance for the default clusters, computed once for a fit; as `robust`."""
+    check_option("kind", kind, ROBUST_KINDS)
+    return fitted.once(_BY_KIND[kind])
+
+
+def _of_kind(fitted: Fitted, kind: RobustKind) -> RobustCovariance:
+    return robust(fitted, None, kind)
+
+
+_BY_KIND: dict[RobustKind, Callable[[Fitted], RobustCovariance]] = {
+    kind: partial(_of_kind, kind=kind) for kind in ROBUST_KINDS
+}
 
 
 def robust(fitted: Fitted, cluster: Any, kind: RobustKind, data: Any = None) -> RobustCovariance:

@@ -60,7 +60,7 @@ def _given(fitted: Fitted, ddf: Ddf, vcov: Any) -> Degrees:
     beta, sigma = solution.beta[solution.kept], solution.sigma
     tests: Degrees | None = None
     if isinstance(vcov, str) and vcov in ROBUST_KINDS:
-        tests = robust.robust(fitted, None, vcov).tests
+        tests = robust.robust_by_kind(fitted, vcov).tests
     elif isinstance(vcov, robust.RobustCovariance):
         tests = vcov.tests
         if tests.beta.shape != beta.shape or not np.array_equal(tests.beta, beta):

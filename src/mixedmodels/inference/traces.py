@@ -74,9 +74,12 @@ class Trace:
         return to_value(self.parameter.kind, held)
 
     def density_at(self, values: FloatArray) -> FloatArray:
-        """The standard normal density of zeta, over the parameter."""
+        """The standard normal density of zeta, over the parameter.
+
+        The derivative of zeta is known at the points. Between them it is interpolated itself, since
+        that of the cubic has a kink at every point.
+        """
         w = self._to_w(values)
-        spline = self._spline
         with np.errstate(divide="ignore", invalid="ignore"):
             if self.parameter.kind == "sd":
                 by_value = 1.0 / np.hypot(values, self.unit)
@@ -85,8 +88,8 @@ class Trace:
             else:
                 by_value = 1.0 / np.cos(w) if self.parameter.kind == "cor" else np.ones_like(w)
                 by_value = by_value / self.unit
-            normal = np.exp(-0.5 * spline(w) ** 2) / np.sqrt(2.0 * np.pi)
-            density: FloatArray = normal * spline(w, nu=1) * by_value
+            normal = np.exp(-0.5 * self._spline(w) ** 2) / np.sqrt(2.0 * np.pi)
+            density: FloatArray = normal * self._rate(w) * by_value
         return density
 
     def w_at(self, zeta: FloatArray | float) -> FloatArray:
@@ -110,6 +113,13 @@ class Trace:
         # The way there and back may end a rounding error outside.
         inside: FloatArray = np.clip(w, self.w[0], self.w[-1])
         return np.where(np.abs(w - inside) <= _ROUNDING * (1.0 + np.abs(w)), inside, w)
+
+    def _rate(self, w: FloatArray) -> FloatArray:
+        """The derivative of zeta at coordinates; NaN beyond the points."""
+        if len(self.w) < 2:
+            return np.asarray(self._spline(w, nu=1), dtype=np.float64)
+        rate = scipy.interpolate.PchipInterpolator(self.w, self.slope, extrapolate=False)
+        return np.asarray(rate(w), dtype=np.float64)
 
     @property
     def _spline(self) -> scipy.interpolate.CubicHermiteSpline:

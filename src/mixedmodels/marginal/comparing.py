@@ -45,6 +45,7 @@ class Origin:
         adjust: Method for several tests that was asked for; None for that of each comparison.
         title: What the estimates are.
         notes: Sentences about them.
+        measured: What an estimate is a number of, for the axis of a picture.
     """
 
     functions: Functions
@@ -53,6 +54,7 @@ class Origin:
     adjust: Adjust | None
     title: str
     notes: tuple[str, ...]
+    measured: str = "Estimate"
 
 
 def compared(
@@ -95,6 +97,7 @@ def compared(
         view=view,
         title=f"{title} of {_lowered(origin.title)}",
         notes=notes,
+        measured=f"{'Ratio of' if view.ratios else 'Difference in'} {origin.measured}",
     )
     return table, made_of
 

@@ -109,7 +109,8 @@ def effect_of(
     return Effect(
         variable=":".join(effect.own),
         levels=None if effect.is_line else effect.levels(),
-        by=", ".join(groups),
+        by=", ".join(groups[:1]),
+        panel=", ".join(groups[1:]),
         response=_response(design, scale, wanted),
         curves=curves,
         notes=_notes(grid, names, wanted, found.origin.view),
@@ -216,16 +217,25 @@ class _Parts:
     def curves(self) -> tuple[Curve, ...]:
         """A curve for each combination of the levels of `by`."""
         at = self._at()
-        columns = [self.table[c].to_numpy(dtype=np.float64) for c in ("estimate", "lower", "upper")]
+        estimate, lower, upper = (
+            self.table[c].to_numpy(dtype=np.float64) for c in ("estimate", "lower", "upper")
+        )
         return tuple(
-            Curve(self._name(int(rows[0])), at[rows], *(column[rows] for column in columns))
+            Curve(
+                self._name(int(rows[0]), self.groups[:1]),
+                at[rows],
+                estimate[rows],
+                lower[rows],
+                upper[rows],
+                self._name(int(rows[0]), self.groups[1:]),
+            )
             for rows in self._families()
         )
 
-    def _name(self, row: int) -> str:
+    def _name(self, row: int, names: Sequence[str]) -> str:
         labels, axes = self.functions.labels, self.grid.axes
         parts = []
-        for name in self.groups:
+        for name in names:
             value = labels[name].iloc[row]
             parts.append(f"{value:.4g}" if axes[name].is_numeric else level_label(value))
         return " ".join(parts)

@@ -39,10 +39,11 @@ def grouped_tables(table: pd.DataFrame, functions: Functions) -> Iterator[Sectio
         yield _table_of(part, decimals, f"{levels}:" if levels else "")
 
 
-def group_of(functions: Functions, row: int) -> str:
-    """The levels of `by` at a row."""
+def group_of(functions: Functions, row: int, names: Sequence[str] | None = None) -> str:
+    """The levels of `by`, or of some of it, at a row."""
     labels = functions.labels
-    return ", ".join(f"{name} = {level_label(labels[name].iloc[row])}" for name in functions.by)
+    shown = functions.by if names is None else names
+    return ", ".join(f"{name} = {level_label(labels[name].iloc[row])}" for name in shown)
 
 
 def _decimals(table: pd.DataFrame) -> int:

@@ -124,7 +124,10 @@ def marginal_means(
         degrees_note(source),
     )
     adjust = None if wanted.adjust == "tukey" else wanted.adjust
-    origin = Origin(functions, source, view, adjust, "Marginal means", notes)
+    shown = design.response_name
+    if view.scale is not None:
+        shown = view.scale.of or f"{shown}, transformed back"
+    origin = Origin(functions, source, view, adjust, "Marginal means", notes, f"mean {shown}")
     means = means_of(origin)
     if not method:
         return means

@@ -16,7 +16,7 @@ from mixedmodels.marginal.comparing import Origin, compared
 from mixedmodels.marginal.functions import means_table
 from mixedmodels.marginal.layout import group_of, grouped_tables, in_lines
 from mixedmodels.marginal.letters import compact_letters
-from mixedmodels.plots.estimates import plot_estimates
+from mixedmodels.plots.estimates import MOST_PANELS, plot_estimate_panels, plot_estimates
 from mixedmodels.report.results import TableResult
 from mixedmodels.report.sections import Section
 from mixedmodels.settings import check_level
@@ -103,7 +103,10 @@ class Estimates(TableResult):
         return self.contrast("pairwise", by=by, adjust=adjust, level=level, reverse=reverse)
 
     def plot(self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None) -> Figure:
-        """Estimates with limits, a panel of rows for each group of `by`.
+        """Estimates with limits, those of a group of `by` together and in one colour.
+
+        Of two or more variables in `by` the last has a panel for each of its levels, unless axes
+        are given or there would be more than 12.
 
         Args:
             ax: Axes to draw in; a new figure if None.
@@ -115,10 +118,21 @@ class Estimates(TableResult):
         functions, view = self.origin.functions, self.origin.view
         drawn = self.table[["estimate", "lower", "upper"]].copy()
         drawn.index = pd.Index(list(functions.texts))
-        groups = [group_of(functions, j) for j in range(len(drawn))]
-        return plot_estimates(
-            drawn, groups, title=self.origin.title, level=view.level, zero=self._zero(),
-            ax=ax, figsize=figsize,
+        title, measured, zero = self.origin.title, self.origin.measured, self._zero()
+        panels, groups = ["" for _ in range(len(drawn))], functions.by
+        if len(functions.by) > 1 and ax is None:
+            panels = [group_of(functions, j, functions.by[-1:]) for j in range(len(drawn))]
+            groups = functions.by[:-1]
+        if not 1 < len(set(panels)) <= MOST_PANELS:
+            heads = [group_of(functions, j) for j in range(len(drawn))]
+            return plot_estimates(
+                drawn, heads, title=title, measured=measured, level=view.level, zero=zero,
+                ax=ax, figsize=figsize,
+            )  # fmt: skip
+        heads = [group_of(functions, j, groups) for j in range(len(drawn))]
+        return plot_estimate_panels(
+            drawn, panels, heads, title=title, measured=measured, level=view.level, zero=zero,
+            figsize=figsize,
         )  # fmt: skip
 
     def _zero(self) -> float | None:

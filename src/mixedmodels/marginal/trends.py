@@ -67,7 +67,8 @@ def marginal_trends(
         notes.append(f"Slopes are on the scale of {scale.name}.")
     notes.append(degrees_note(source))
     adjust = None if wanted.adjust == "tukey" else wanted.adjust
-    origin = Origin(functions, source, view, adjust, f"Slopes of {name}", tuple(notes))
+    measured = f"slope of {design.response_name} over {name}"
+    origin = Origin(functions, source, view, adjust, f"Slopes of {name}", tuple(notes), measured)
     slopes = means_of(origin)
     if not method:
         return slopes

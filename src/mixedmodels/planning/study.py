@@ -27,9 +27,11 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Model
 from mixedmodels.estimates.refits import Refits, Refitter, singular_rows
 from mixedmodels.formula import parse_formula
+from mixedmodels.linear import LinearMixedFit
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
 from mixedmodels.planning.curve import Power, power_row
+from mixedmodels.planning.from_fit import Supplied, check_given, supplied
 from mixedmodels.planning.hypotheses import Question, Test, test_of
 from mixedmodels.prediction.denovo import (
     Parameters,
@@ -64,11 +66,11 @@ _SECONDS = 0.5
 
 @guided
 def power(
-    formula: str,
-    design: Any,
+    formula: str | LinearMixedFit,
+    design: Any = None,
     *,
-    beta: Any,
-    sigma: float,
+    beta: Any = None,
+    sigma: float | None = None,
     test: Any = None,
     sd: Any = None,
     theta: Any = None,
@@ -94,7 +96,9 @@ def power(
     of each fit is what `test`, `anova`, `drop1` or `ranova` would say.
 
     Args:
-        formula: As for `lmer`; the left-hand side may be left out, and is not read.
+        formula: As for `lmer`; the left-hand side may be left out, and is not read. Or a fit, which
+            supplies formula, design, parameters, contrasts, weights and offset where they are not
+            given; effects in a dict `beta` replace those of the fit.
         design: A row for each observation, any table that `lmer` takes, without missing values.
         beta: Fixed effects: a dict or Series by name, or in column order.
         sigma: Residual standard deviation.
@@ -153,17 +157,29 @@ def power(
     _check_alpha(alpha)
     _check_control(control)
     check_level(level)
+    asked = Supplied("", design, beta, sigma, theta, sd, cor, contrasts, weights, offset)
+    if isinstance(formula, LinearMixedFit):
+        asked = supplied(formula, asked)
+    else:
+        asked = check_given(asked._replace(formula=formula))
     base = build_design(
-        parse_formula(with_left_side(formula)),
-        design,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
+        parse_formula(with_left_side(asked.formula)),
+        asked.design,
+        weights=asked.weights,
+        offset=asked.offset,
+        contrasts=asked.contrasts,
         na_action="raise",
         response=False,
     )
     given = given_parameters(
-        "power", base, templates_of(base), beta, check_sigma(sigma), theta=theta, sd=sd, cor=cor
+        "power",
+        base,
+        templates_of(base),
+        asked.beta,
+        check_sigma(asked.sigma),
+        theta=asked.theta,
+        sd=asked.sd,
+        cor=asked.cor,
     )
     if test is None:
         question = Question(_only_term(base), question.kind, question.ddf)
@@ -185,7 +201,7 @@ def power(
     return Power(
         table=pd.DataFrame(rows),
         p_values=np.column_stack(p_values),
-        formula=formula,
+        formula=asked.formula,
         test=label,
         alpha=float(alpha),
         nsim=count,

@@ -13,7 +13,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.plots.influence import draw_influence
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.residuals import draw_qq, plot_residuals, plot_scale_location
-from mixedmodels.plots.style import grid, reference, shorten, styled
+from mixedmodels.plots.style import grid, reference, short_labels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Effects whose modes are drawn.
 _MOST_EFFECTS = 3
 _BINS = 20
+# Characters of a title and of a label that have room in a panel.
+_TITLE, _LABEL = 32, 18
 
 
 @styled
@@ -55,13 +57,13 @@ def plot_checks(
     ]
     drawn = [name for name, values in modes.items() if np.ptp(values) > 0.0]
     draws += [
-        partial(_qq, modes[name], f"{shorten(name, 28)}: normal QQ", "Conditional mode")
-        for name in drawn[:_MOST_EFFECTS]
+        partial(_qq, modes[name], f"{shown}:\nnormal QQ", "Conditional mode")
+        for name, shown in zip(drawn, short_labels(drawn[:_MOST_EFFECTS], _TITLE), strict=False)
     ]
     if quantile is not None:
         draws.append(partial(_uniform, quantile))
     if cooks is not None:
-        draws.append(partial(draw_influence, cooks=cooks, of=cooks_of))
+        draws.append(partial(draw_influence, cooks=cooks, of=cooks_of, labels=3, length=_LABEL))
     if vif is not None:
         draws.append(partial(_inflation, vif))
     figure, panels = grid(len(draws), (3.6, 3.0), figsize, columns=3)
@@ -101,6 +103,6 @@ def _inflation(vif: pd.Series[float], axes: Axes) -> None:
     values = vif.to_numpy(dtype=np.float64)
     axes.hlines(places, 1.0, values, color=look.sky, linewidth=2.0)
     axes.plot(values, places, linestyle="none", marker="o", markersize=5.0, color=look.blue)
-    axes.set_yticks(places, [shorten(str(name), 20) for name in vif.index])
+    axes.set_yticks(places, short_labels(list(map(str, vif.index)), _LABEL))
     reference(axes, x=5.0)
     axes.set(xlabel="Variance inflation", title="Collinearity", ylim=(-0.7, len(vif) - 0.3))

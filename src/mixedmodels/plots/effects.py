@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +45,7 @@ class Curve:
         estimate: (k,) predictions; NaN where there is none.
         lower: (k,) lower limits.
         upper: (k,) upper limits.
+        panel: The level of a third variable that it belongs to, or "".
     """
 
     name: str
@@ -52,6 +53,7 @@ class Curve:
     estimate: FloatArray
     lower: FloatArray
     upper: FloatArray
+    panel: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +103,7 @@ class Effect:
         notes: How they were made.
         marks: Points behind them.
         strands: Lines behind them.
+        panel: What tells panels apart, or "".
     """
 
     variable: str
@@ -111,6 +114,7 @@ class Effect:
     notes: tuple[str, ...]
     marks: Marks | None = None
     strands: Strands | None = None
+    panel: str = ""
 
 
 @styled
@@ -131,18 +135,48 @@ def plot_effect(
         ax: Axes to draw in; a new figure if None.
         figsize: Size of a new figure, in inches.
     """
+    if effect.panel:
+        effect = _in_one(effect)
     names = None if effect.levels is None else level_names(effect.levels, labels)
-    turned = names is not None and (len(names) > _BESIDE or sum(map(len, names)) > _CHARACTERS)
     legend = bool(effect.by) or effect.strands is not None
-    figure, axes = one_axes(ax, figsize or _size(names or (), max_labels, turned, legend))
+    size = figsize or _size(names or (), max_labels, _is_turned(names), legend)
+    figure, axes = one_axes(ax, size)
+    draw_effect(
+        axes, effect, max_labels=max_labels, labels=labels, legend=legend, inside=ax is not None
+    )
+    return figure
+
+
+def draw_effect(
+    axes: Axes,
+    effect: Effect,
+    *,
+    max_labels: int,
+    labels: Renaming | None,
+    legend: bool,
+    inside: bool,
+) -> None:
+    """Draw into axes; `inside` where a legend beside them may have no room."""
+    names = None if effect.levels is None else level_names(effect.levels, labels)
+    turned = _is_turned(names)
     drawing = _Drawing(axes, effect, turned, max_labels)
     drawing.strands()
     drawing.marks()
     drawing.curves()
     _label_axes(axes, effect, names if names and len(names) <= max_labels else None, turned)
     if legend:
-        drawing.legend(level_names((c.name for c in effect.curves), labels), inside=ax is not None)
-    return figure
+        drawing.legend(level_names((c.name for c in effect.curves), labels), inside=inside)
+
+
+def _is_turned(names: Sequence[str] | None) -> bool:
+    """Whether levels stand below each other, since beside each other they have no room."""
+    return names is not None and (len(names) > _BESIDE or sum(map(len, names)) > _CHARACTERS)
+
+
+def _in_one(effect: Effect) -> Effect:
+    """All panels in one: their names are those of curves."""
+    curves = tuple(replace(c, name=f"{c.name} {c.panel}".strip(), panel="") for c in effect.curves)
+    return replace(effect, curves=curves, by=f"{effect.by}, {effect.panel}", panel="")
 
 
 def _size(names: Sequence[str], most: int, turned: bool, legend: bool) -> tuple[float, float]:
@@ -323,7 +357,7 @@ def _strand_text(strands: Strands) -> str:
 
 def _label_axes(axes: Axes, effect: Effect, names: Sequence[str] | None, turned: bool) -> None:
     """Names of axes and levels; how predictions were made is below."""
-    own, other = shorten(effect.variable, 48), shorten(effect.response, 48)
+    own = shorten(effect.variable, 48)
     if effect.levels is not None:
         count = len(effect.levels)
         ends = (count - 0.4, -0.6) if turned else (-0.6, count - 0.4)
@@ -335,6 +369,21 @@ def _label_axes(axes: Axes, effect: Effect, names: Sequence[str] | None, turned:
         axes.set(**{"ylim" if turned else "xlim": ends})
         if names is None:
             own = f"{own} ({count:,} levels)"
+    below, beside, notes = foot_of(effect, turned=turned, own=own)
+    axes.set_title(title_of(effect))
+    axes.set_ylabel(beside)
+    axes.set_xlabel("\n".join([below, *textwrap.wrap(notes, 84)]))
+
+
+def title_of(effect: Effect) -> str:
+    """What predictions are made over, and what tells them apart."""
+    parts = [name for name in (effect.by, effect.panel) if name]
+    return shorten(f"{effect.variable}{' by ' if parts else ''}{' and '.join(parts)}", 60)
+
+
+def foot_of(effect: Effect, *, turned: bool, own: str = "") -> tuple[str, str, str]:
+    """Names of the axis below and of that beside, and how predictions were made."""
+    own, other = own or shorten(effect.variable, 48), shorten(effect.response, 48)
     below, beside = (other, own) if turned else (own, other)
     notes = list(effect.notes)
     marks = effect.marks
@@ -343,7 +392,4 @@ def _label_axes(axes: Axes, effect: Effect, names: Sequence[str] | None, turned:
         notes.append(f"Points: {marks.what}{some}.")
     if len(effect.curves) > MOST_COLORS:
         notes = [note for note in notes if "limits" not in note]
-    text = textwrap.wrap(" ".join(notes), 84)
-    axes.set_title(shorten(f"{effect.variable}{' by ' if effect.by else ''}{effect.by}", 60))
-    axes.set_ylabel(beside)
-    axes.set_xlabel("\n".join([below, *text]))
+    return below, beside, " ".join(notes)

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.plots.palette import palette_of
-from mixedmodels.plots.style import one_axes, reference, short_labels, styled
+from mixedmodels.plots.style import grid, one_axes, reference, short_labels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _ROW = 0.3
+# With more panels all estimates stand below each other.
+MOST_PANELS = 12
 # Characters of a label.
 _LONGEST = 44
 
@@ -27,6 +29,7 @@ def plot_estimates(
     *,
     title: str,
     level: float,
+    measured: str = "estimate",
     zero: float | None = None,
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
@@ -38,22 +41,86 @@ def plot_estimates(
         groups: For each row the heading that it stands under, or ""; None for no headings.
         title: Title of the picture.
         level: Coverage of the limits, for the axis.
-        zero: What estimates are compared with, or None.
+        measured: What an estimate is a number of, for the axis.
+        zero: What estimates are compared with; limits that leave it out are blue, others grey. If
+            None, every group has a colour.
         ax: Axes to draw in; a new figure if None.
         figsize: Size of a new figure, in inches; from the number of rows if None.
     """
     groups = [""] * len(table) if groups is None else groups
-    headings = [name for name in dict.fromkeys(groups) if name]
-    count = len(table) + len(headings)
+    count = _height(groups)
     figure, axes = one_axes(ax, figsize or (7.0, 1.0 + _ROW * max(count, 2)))
+    _draw(axes, table, groups, zero)
+    axes.set(title=title, xlabel=_axis(measured, level))
+    return figure
+
+
+@styled
+def plot_estimate_panels(
+    table: pd.DataFrame,
+    panels: Sequence[str],
+    groups: Sequence[str],
+    *,
+    title: str,
+    level: float,
+    measured: str,
+    zero: float | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """The same in a panel for each of several levels, with one scale for all.
+
+    Args:
+        table: As for `plot_estimates`.
+        panels: For each row the heading of its panel.
+        groups: As for `plot_estimates`.
+        title: Title of the picture.
+        level: Coverage of the limits, for the axis.
+        measured: What an estimate is a number of, for the axis.
+        zero: As for `plot_estimates`.
+        figsize: Size of the figure, in inches.
+    """
+    names = list(dict.fromkeys(panels))
+    parts = [[i for i, panel in enumerate(panels) if panel == name] for name in names]
+    rows = max(_height([groups[i] for i in part]) for part in parts)
+    figure, every = grid(
+        len(names), (5.6, 0.9 + _ROW * max(rows, 2)), figsize, columns=2, sharex=True
+    )
+    for name, part, axes in zip(names, parts, every, strict=True):
+        _draw(axes, table.iloc[part], [groups[i] for i in part], zero)
+        axes.set_title(name)
+        axes.tick_params(labelbottom=True)
+    figure.supxlabel(_axis(measured, level), fontsize=9)
+    figure.suptitle(title, fontsize=10, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+def _height(groups: Sequence[str]) -> int:
+    """Rows of a picture, those of headings among them."""
+    return len(groups) + len({name for name in groups if name})
+
+
+def _axis(measured: str, level: float) -> str:
+    return f"{measured[:1].upper()}{measured[1:]} with {100 * level:g} % limits"
+
+
+def _draw(axes: Axes, table: pd.DataFrame, groups: Sequence[str], zero: float | None) -> None:
+    """Estimates with limits below each other, with their numbers beside the axes."""
     look = palette_of(axes)
+    count = _height(groups)
     places, marks = _places(groups)
     estimate, lower, upper = (table[name].to_numpy() for name in ("estimate", "lower", "upper"))
-    away = np.ones(len(table), dtype=np.bool_)
     if zero is not None:
         reference(axes, x=zero)
         away = (lower > zero) | (upper < zero)
-    for chosen, color in ((~away, look.grey), (away, look.blue)):
+        drawn = [(~away, look.grey), (away, look.blue)]
+    else:
+        distinct = list(dict.fromkeys(groups))
+        colors = look.series if len(distinct) <= len(look.series) else (look.blue,)
+        drawn = [
+            (np.array([name == group for name in groups]), colors[j % len(colors)])
+            for j, group in enumerate(distinct)
+        ]
+    for chosen, color in drawn:
         axes.hlines(
             places[chosen], lower[chosen], upper[chosen], color=color, linewidth=2.2, zorder=2
         )
@@ -77,7 +144,7 @@ def plot_estimates(
         tick.set_fontweight("bold")
     axes.tick_params(axis="y", length=0.0)
     axes.grid(visible=False, axis="y")
-    axes.set(xlabel=f"Estimate and {100 * level:g} % limits", ylim=(-0.7, count - 0.3), title=title)
+    axes.set_ylim(-0.7, count - 0.3)
     for place, *numbers in zip(places, estimate, lower, upper, strict=True):
         if np.isfinite(numbers[0]):
             shown, low, high = (f"{number:.3g}" for number in numbers)
@@ -92,7 +159,6 @@ def plot_estimates(
             fontsize=8,
             color=look.ink,
         )
-    return figure
 
 
 def _places(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.plots.labels import level_names
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.style import MOST_VECTORS, one_axes, reference, shorten, styled
 
@@ -21,6 +23,8 @@ _NAMED = 5
 _STANDS_OUT = 0.35
 # Labels are nearer to each other, as shares of width and height, only where one is left out.
 _APART = (0.12, 0.07)
+# Points of an average character, and the part of the axis at each end where names stand inwards.
+_WIDE, _EDGE = 4.4, 0.15
 # Levels up to this many are all named on the axis.
 _FEW = 25
 # A distance at which a deletion is worth a look.
@@ -50,7 +54,14 @@ def plot_influence(
     return figure
 
 
-def draw_influence(axes: Axes, *, cooks: pd.Series[float], of: str, labels: int = _NAMED) -> None:
+def draw_influence(
+    axes: Axes,
+    *,
+    cooks: pd.Series[float],
+    of: str,
+    labels: int = _NAMED,
+    length: int = 24,
+) -> None:
     """Stems, a line where they are worth a look if any is near, and names of the largest."""
     look = palette_of(axes)
     values = cooks.to_numpy(dtype=np.float64)
@@ -64,34 +75,39 @@ def draw_influence(axes: Axes, *, cooks: pd.Series[float], of: str, labels: int 
     top = float(values[known].max(initial=0.0))
     if top > 0.6 * _LOOK:
         reference(axes, y=_LOOK)
-    what = {"row": "Rows", "labels": "Groups"}.get(of, f"Levels of {of}")
+    what = {"row": "Rows", "labels": "Groups"}.get(of, f"Levels of {shorten(of, length)}")
     axes.set(xlabel=f"{what}, in order", ylabel="Cook's distance", title="Influence")
     if of != "row" and len(values) <= _FEW:
-        named = [shorten(str(label), 24) for label in cooks.index]
+        named = level_names(cooks.index, length=length)
         axes.set_xticks(places, named, rotation=90 if max(map(len, named)) > 2 else 0)
         axes.set(xlabel=what)
     else:
-        _name_largest(axes, values, cooks.index, min(labels, int(known.sum())))
+        largest = np.argsort(-np.nan_to_num(values), kind="stable")[: min(labels, known.sum())]
+        names = level_names([cooks.index[place] for place in largest], length=length)
+        _name_largest(axes, values, dict(zip(largest.tolist(), names, strict=True)))
     axes.set_ylim(0.0, 1.12 * top if top > 0.0 else 1.0)
     axes.margins(x=0.04)
 
 
-def _name_largest(axes: Axes, values: FloatArray, names: pd.Index, most: int) -> None:
+def _name_largest(axes: Axes, values: FloatArray, names: Mapping[int, str]) -> None:
     """Names beside the largest that stand out, those left out that would cover another."""
     top = np.nanmax(values, initial=0.0)
+    root: Any = axes.figure
+    width = 72.0 * axes.get_position().width * root.get_size_inches()[0]
     taken: list[tuple[float, float]] = []
-    for place in np.argsort(-np.nan_to_num(values), kind="stable")[:most].tolist():
+    for place, name in names.items():
         x, y = place / len(values), values[place] / top if top > 0.0 else 0.0
-        if y < _STANDS_OUT or any(abs(x - a) < _APART[0] and abs(y - b) < _APART[1]
+        apart = max(_APART[0], _WIDE * len(name) / width)
+        if y < _STANDS_OUT or any(abs(x - a) < apart and abs(y - b) < _APART[1]
                                   for a, b in taken):  # fmt: skip
             continue
         taken.append((x, y))
         axes.annotate(
-            shorten(str(names[place]), 24),
+            name,
             (place, values[place]),
             xytext=(0.0, 4.0),
             textcoords="offset points",
-            ha="center",
+            ha="left" if x < _EDGE else "right" if x > 1.0 - _EDGE else "center",
             fontsize=8,
             color=palette_of(axes).ink,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -191,22 +192,51 @@ def shorten(text: str, length: int) -> str:
 
 
 def short_labels(names: Sequence[str], length: int) -> list[str]:
-    """Every name shortened, to more than `length` where names would have one label.
+    """Every name shortened; where names would have one label, to the part that tells them apart.
 
-    Names that are equal keep one label.
+    That part may take more than `length` characters. Names that are equal keep one label.
     """
     out = [shorten(name, length) for name in names]
+    for same in _sharing(names, out).values():
+        apart = _differing(sorted({names[i] for i in same}), length)
+        for i in same:
+            out[i] = apart.get(names[i], out[i])
     allowed = [length] * len(names)
     while True:
-        meanings: dict[str, set[str]] = {}
-        for name, label in zip(names, out, strict=True):
-            meanings.setdefault(label, set()).add(name)
-        shared = [i for i, label in enumerate(out) if len(meanings[label]) > 1]
+        shared = [i for same in _sharing(names, out).values() for i in same]
         if not shared:
             return out
         for i in shared:
             allowed[i] += max(4, allowed[i] // 4)
             out[i] = shorten(names[i], allowed[i])
+
+
+def _sharing(names: Sequence[str], labels: Sequence[str]) -> dict[str, list[int]]:
+    """By label the places of different names that have it."""
+    places: dict[str, list[int]] = {}
+    for i, label in enumerate(labels):
+        places.setdefault(label, []).append(i)
+    return {k: same for k, same in places.items() if len({names[i] for i in same}) > 1}
+
+
+def _differing(names: Sequence[str], length: int) -> dict[str, str]:
+    """Distinct names cut to what differs and what stands around it; none where that is too long."""
+    before = _alike(names)
+    least = min(map(len, names)) - before
+    after = min(_alike([name[::-1] for name in names]), least)
+    room = length - 2 - (max(map(len, names)) - before - after)
+    if room < 0:
+        return {}
+    start = max(before - (2 * room + 2) // 3, 0)
+    rest = max(after - (room - (before - start)), 0)
+    ends = ("…" if start else "", "…" if rest else "")
+    return {name: f"{ends[0]}{name[start : len(name) - rest]}{ends[1]}" for name in names}
+
+
+def _alike(names: Sequence[str]) -> int:
+    """How many first characters all names share."""
+    columns = zip(*names, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda letters: len(set(letters)) == 1, columns))
 
 
 def wrap(text: str, length: int) -> str:

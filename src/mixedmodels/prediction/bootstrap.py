@@ -23,6 +23,7 @@ from mixedmodels.estimates.parameters import all_names, all_values, to_sd_cor
 from mixedmodels.estimates.refits import Refits, Refitter, attempt, singular_rows
 from mixedmodels.memory import require
 from mixedmodels.naming import distinct
+from mixedmodels.output import labelled
 from mixedmodels.prediction.replicates import Bootstrap
 from mixedmodels.prediction.simulate import (
     MOST_NUMBERS,
@@ -141,6 +142,7 @@ def as_series(value: Any) -> pd.Series[float]:
     Raises:
         MixedModelsError: Anything else.
     """
+    value = labelled(value)
     try:
         if isinstance(value, (Real, np.generic)) or (
             isinstance(value, np.ndarray) and value.ndim == 0

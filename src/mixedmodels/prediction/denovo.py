@@ -20,6 +20,7 @@ from mixedmodels.design.names import Labels
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.estimates.parameters import parameter_names, random_spellings
 from mixedmodels.naming import by_spelling, find
+from mixedmodels.output import labelled
 from mixedmodels.prediction.simulate import (
     Gaussian,
     Seed,
@@ -197,6 +198,7 @@ def values_by_name(
     """
     if given is None and default is not None:
         return np.full(len(names), default)
+    given = labelled(given)
     if isinstance(given, (Mapping, pd.Series)):
         given = _ordered(role, list(given.items()), names, default, spelled)
     try:

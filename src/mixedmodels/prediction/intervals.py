@@ -36,6 +36,7 @@ class Tests(Protocol):
     """The method of tests on fixed effects; see `inference.degrees`."""
 
     method: DfMethod
+    source: str
     beta: FloatArray
     sigma: float
 
@@ -99,7 +100,7 @@ def fixed_intervals(fitted: Fitted, target: Target, wanted: Wanted, tests: Tests
     some = target[rows]
     L = some.X[:, kept]
     mean[rows] += L @ (tests.beta - fitted.solution.beta[kept])
-    if tests.method == "kenward-roger":
+    if tests.method == "kenward-roger" or tests.source:
         variance = tests.variances(L)
     else:
         variance = conditional_variance(fitted, some)
@@ -111,6 +112,10 @@ def fixed_intervals(fitted: Fitted, target: Target, wanted: Wanted, tests: Tests
     error, df = np.full(target.n, np.nan), np.full(target.n, np.nan)
     error[rows] = np.sqrt(variance)
     df[rows] = tests.of_rows(L, share)
+    if share is not None and tests.source and tests.method == "satterthwaite":
+        # A robust covariance has no part of sigma: Satterthwaite's rule for a sum of variances.
+        noise = max(fitted.solution.n - fitted.solution.p, 1)
+        df[rows] = 1.0 / (share**2 / df[rows] + (1.0 - share) ** 2 / noise)
     return _table(target, mean, error, wald_limits(mean, error, df, wanted.level))
 
 

@@ -21,7 +21,7 @@ MOST_SHOWN = 8
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _HEADERS = {
     "estimate": "Estimate",
-    "std_error": "Std. error",
+    "std_error": "Std. Error",
     "lower": "2.5 %",
     "upper": "97.5 %",
     "statistic": "t",

@@ -17,6 +17,8 @@ DIGITS = 5
 # Columns with three decimals, as in the summary, by their names in lower case.
 _CRITERIA = ("aic", "aicc", "bic", "loglik", "deviance", "objective")
 _STATISTICS = ("statistic", "lrt", "chisq")
+# Columns in the units of the standard error beside them.
+_IN_UNITS = ("estimate", "std_error", "lower", "upper", "bias")
 
 
 def frame_table(frame: pd.DataFrame, caption: str = "", *, blank: Collection[str] = ()) -> Table:
@@ -28,10 +30,11 @@ def frame_table(frame: pd.DataFrame, caption: str = "", *, blank: Collection[str
         blank: Rows in which a number that is missing does not apply, and is left out.
     """
     labels = [str(label) for label in frame.index]
+    errors = frame["std_error"] if list(frame.columns).count("std_error") == 1 else None
     columns, sides = [labels], "<"
     for position, name in enumerate(frame.columns):
         values = frame.iloc[:, position]
-        cells = _cells(str(name), values)
+        cells = _cells(str(name), values, errors if name in _IN_UNITS else None)
         columns.append(
             [
                 "" if cell == "NaN" and label in blank else cell
@@ -43,7 +46,7 @@ def frame_table(frame: pd.DataFrame, caption: str = "", *, blank: Collection[str
     return Table(caption, header, tuple(zip(*columns, strict=True)), sides)
 
 
-def _cells(name: str, values: pd.Series) -> list[str]:
+def _cells(name: str, values: pd.Series, errors: pd.Series | None) -> list[str]:
     if values.dtype.kind != "f":
         return [str(value) for value in values]
     numbers = values.to_numpy(dtype=np.float64)
@@ -56,5 +59,5 @@ def _cells(name: str, values: pd.Series) -> list[str]:
     elif name.lower() in (*_CRITERIA, *_STATISTICS):
         cells = [f"{value:.3f}" for value in numbers]
     else:
-        cells = format_column(numbers, DIGITS, SLACK)
+        cells = format_column(numbers, DIGITS, SLACK, errors)
     return [cell.replace("nan", "NaN") for cell in cells]

@@ -12,24 +12,76 @@ import numpy as np
 
 # Characters by which the scientific form must be shorter.
 SLACK = 5
+# Characters of a column whose numbers have decimals of their own.
+_WIDEST = 16
+# Decimals by which numbers of a column may differ before each gets its own.
+_SPREAD = 3
 
 
-def format_column(values: Iterable[float], digits: int, slack: int = 0) -> list[str]:
-    """One format for a column: every number shows at least `digits` significant digits.
+def format_column(
+    values: Iterable[float],
+    digits: int,
+    slack: int = 0,
+    errors: Iterable[float] | None = None,
+) -> list[str]:
+    """Numbers of a column: every one shows at least `digits` significant digits.
 
     Trailing zeros common to all are dropped, and the scientific form is taken when it is
-    shorter by more than `slack` characters (R's rule, with `slack` for `scipen`).
+    shorter by more than `slack` characters (R's rule, with `slack` for `scipen`). With a slack,
+    numbers that need very different decimals get a format of their own instead of the decimals of
+    the smallest; their points stand below each other.
+
+    Args:
+        values: The numbers.
+        digits: Significant digits.
+        slack: Characters by which the scientific form must be shorter.
+        errors: Standard errors of the numbers, after which their own decimals go; or None.
     """
     numbers = [float(v) for v in values]
+    sizes = (
+        numbers if errors is None else [_size(*pair) for pair in zip(numbers, errors, strict=True)]
+    )
+    needed = [_decimals(v, digits) for v in sizes if np.isfinite(v) and v != 0.0]
+    if slack and needed and max(needed) - min(needed) > _SPREAD:
+        own = _own_formats(numbers, sizes, digits, slack)
+        if max(map(len, own)) <= _WIDEST:
+            return own
     finite = [v for v in numbers if np.isfinite(v)]
     parts = [_significant(v, digits) for v in finite]
-    decimals = max((max(0, used - 1 - exponent) for used, exponent in parts), default=0)
+    decimals = max((_decimals(v, digits) for v in finite), default=0)
     left = max((max(exponent, 0) for _, exponent in parts), default=0) + 1
     mantissa = max((used for used, _ in parts), default=1) - 1
     fixed_width = left + decimals + (decimals > 0)
     scientific = fixed_width > mantissa + (mantissa > 0) + 5 + slack
     kind = f".{mantissa}e" if scientific else f".{decimals}f"
     return [format(v + 0.0, kind) if np.isfinite(v) else str(v) for v in numbers]
+
+
+def _size(value: float, error: float) -> float:
+    """The number whose digits matter: the standard error, where there is one."""
+    return float(error) if np.isfinite(error) and error > 0.0 else value
+
+
+def _decimals(value: float, digits: int) -> int:
+    used, exponent = _significant(value, digits)
+    return max(0, used - 1 - exponent)
+
+
+def _own_formats(
+    numbers: Sequence[float], sizes: Sequence[float], digits: int, slack: int
+) -> list[str]:
+    """Each number with the decimals that it needs itself, points below each other."""
+    out = []
+    for value, size in zip(numbers, sizes, strict=True):
+        if not np.isfinite(value):
+            out.append(str(value))
+            continue
+        mantissa = _significant(value, digits)[0] - 1
+        fixed = f"{value + 0.0:.{_decimals(size, digits)}f}"
+        scientific = f"{value:.{mantissa}e}"
+        out.append(fixed if len(fixed) <= len(scientific) + slack else scientific)
+    after = [len(text) - text.find(".") if "." in text and "e" not in text else 0 for text in out]
+    return [text + " " * (max(after) - own) for text, own in zip(out, after, strict=True)]
 
 
 def _significant(value: float, digits: int) -> tuple[int, int]:

@@ -5,12 +5,17 @@ The style sheet is here. Pictures are SVG elements, so that their text can be se
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
 from mixedmodels.report.chapters import Chapter
+from mixedmodels.report.heads import with_heads
 from mixedmodels.report.html import render_html
+
+# The width that a picture is drawn for.
+_SVG_WIDTH = re.compile(r'<svg[^>]*\swidth="([\d.]+pt)"')
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #222; --soft: #555; --paper: #fff; --line: #ccc;
@@ -52,11 +57,15 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; }
   h1 { font-size: 1.15rem; }
   table { font-size: 13px; }
   th, td { padding-right: .6em !important; }
-  figure svg { max-width: none; width: 30rem; } }
+  figure svg { max-width: none; flex: none; width: max(100%, calc(.75 * var(--width))); }
+  .picture { display: flex; }
+  .picture::after { content: ""; position: sticky; right: 0; flex: 0 0 .8rem; margin-left: -.8rem;
+    background: linear-gradient(to left, rgba(0, 0, 0, .2), transparent); } }
 @media print {
   body { max-width: none; margin: 0; font-size: 10pt; }
   h2, caption { break-after: avoid; }
   table, figure { break-inside: avoid; }
+  td { white-space: normal; }
   div > table, .picture { overflow: visible; background: none; } }
 """
 
@@ -104,12 +113,15 @@ def render_page(
 
 
 def _chapter(chapter: Chapter) -> str:
-    return f"<h2>{escape(chapter.heading)}</h2>\n{render_html(chapter.sections)}"
+    return f"<h2>{escape(chapter.heading)}</h2>\n{render_html(with_heads(chapter.sections))}"
 
 
 def _figure(picture: Picture) -> str:
     caption = escape(picture.caption)
-    svg = picture.svg.replace("<svg", f'<svg role="img" aria-label="{caption}"', 1)
+    found = _SVG_WIDTH.search(picture.svg)
+    width = found[1] if found else "480pt"
+    opening = f'<svg role="img" aria-label="{caption}" style="--width: {width}"'
+    svg = picture.svg.replace("<svg", opening, 1)
     return (
         f'<figure><div class="picture" tabindex="0">{svg}</div>'
         f"<figcaption>{caption}</figcaption></figure>"

@@ -15,7 +15,9 @@ import numpy as np
 
 from mixedmodels.arrays import AnyArray
 from mixedmodels.calls import Guided
+from mixedmodels.output import for_caller
 from mixedmodels.report.frames import frame_table
+from mixedmodels.report.heads import with_heads
 from mixedmodels.report.html import render_html
 from mixedmodels.report.latex import render_latex
 from mixedmodels.report.markdown import render_markdown
@@ -51,16 +53,16 @@ class Result(Guided, ABC):
         return render_html(self._sections())
 
     def to_html(self) -> str:
-        """The same as HTML, without a style sheet."""
-        return render_html(self._sections())
+        """The same as HTML without a style sheet, columns named for readers (`Std. Error`)."""
+        return render_html(with_heads(self._sections()))
 
     def to_markdown(self) -> str:
-        """The same as Markdown, with tables of pipes."""
-        return render_markdown(self._sections())
+        """The same as Markdown with tables of pipes, columns named for readers."""
+        return render_markdown(with_heads(self._sections()))
 
     def to_latex(self) -> str:
-        """The same as LaTeX, for a document that loads the package booktabs."""
-        return render_latex(self._sections())
+        """The same as LaTeX, columns named for readers, for a document that loads booktabs."""
+        return render_latex(with_heads(self._sections()))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,7 +90,8 @@ class TableResult(Result):
     """A result that is one table, and is read like it.
 
     `result["p_value"]`, `result.loc["Days"]`, `len(result)` and whatever else a DataFrame can do is
-    done by `to_frame()`, so that the result itself does not change.
+    done by `to_frame()`, so that the result itself does not change. Under `set_output("polars")`
+    it is read like a Polars table.
 
     Attributes:
         table: The numbers.
@@ -127,13 +130,13 @@ class TableResult(Result):
 
     def __getitem__(self, key: Any) -> Any:
         """A column, or several."""
-        return self.to_frame()[key]
+        return for_caller(self.to_frame())[key]
 
     def __getattr__(self, name: str) -> Any:
         """What a DataFrame has and this class does not."""
         if name.startswith("_") or name == "table":
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(self.to_frame(), name)
+        return getattr(for_caller(self.to_frame()), name)
 
     def __len__(self) -> int:
         """Number of rows."""

@@ -108,7 +108,9 @@ def _counts(values: FitValues) -> Paragraph:
 def coefficient_table(values: CoefficientValues, caption: str = "Fixed effects:") -> Table:
     """Estimates, standard errors and tests of the fixed effects."""
     p = len(values.names)
-    numbers = format_column([*values.estimate, *values.std_error], COEFFICIENT_DIGITS, SLACK)
+    numbers = format_column(
+        [*values.estimate, *values.std_error], COEFFICIENT_DIGITS, SLACK, [*values.std_error] * 2
+    )
     name = values.statistic_name
     columns = [list(values.names), numbers[:p], numbers[p:]]
     header = ["", "Estimate", "Std. Error"]

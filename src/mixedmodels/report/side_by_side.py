@@ -168,7 +168,7 @@ class ModelTable(Result):
             levels = (column.groups.get(group) for column in self.columns)
             yield (f"Levels of {group}", *(str(n or "") for n in levels))
         for name in _CRITERIA:
-            yield (name, *(f"{column.criteria[name]:.3f}" for column in self.columns))
+            yield (name, *(_criterion(column.criteria[name]) for column in self.columns))
         yield ("Method", *("REML" if column.reml else "ML" for column in self.columns))
 
     def _notes(self) -> tuple[str, ...]:
@@ -259,6 +259,11 @@ def _number(value: float | None) -> str:
     if value is None:
         return ""
     return format_column([value], DIGITS, SLACK)[0].replace("nan", "NaN")
+
+
+def _criterion(value: float) -> str:
+    """With three decimals; nothing where a model does not have it."""
+    return f"{value:.3f}" if math.isfinite(value) else ""
 
 
 def _mark(p: float) -> str:

@@ -6,23 +6,32 @@ would have; these come from `ddf`, as in `coef_table`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import guided
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.tails import t_tail, wald_limits
+from mixedmodels.inference.coefficients import announced_degrees
+from mixedmodels.inference.components import table_order
 from mixedmodels.linear import LinearMixedFit
+from mixedmodels.marginal import means
+from mixedmodels.marginal.adjust import Adjust
+from mixedmodels.marginal.results import MarginalMeans
+from mixedmodels.marginal.scale import response_scale
+from mixedmodels.marginal.source import source_of
+from mixedmodels.marginal.weights import Weights
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
+from mixedmodels.report.side_by_side import ModelColumn
 from mixedmodels.settings import Ddf, DfMethod, check_level, df_method
-from mixedmodels.several.fits import checked_fits, first_difference
+from mixedmodels.several.fits import checked_fits, first_difference, fitted_of
+from mixedmodels.several.rubin import Rubin
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -45,6 +54,8 @@ class Pooled(Result):
         ddf: Degrees of freedom that complete data would have.
         level: Coverage of the intervals.
         singular: How many of the fits are singular.
+        fits: The fits.
+        tests: The method of tests on the pooled coefficients.
     """
 
     table: pd.DataFrame
@@ -58,6 +69,83 @@ class Pooled(Result):
     ddf: DfMethod
     level: float
     singular: int
+    fits: tuple[LinearMixedFit, ...] = field(repr=False)
+    tests: Rubin = field(repr=False)
+
+    def confint(self, level: float = 0.95) -> pd.DataFrame:
+        """Confidence limits of the coefficients, with the degrees of freedom of the table.
+
+        Args:
+            level: Coverage.
+
+        Returns:
+            One row per coefficient; columns `lower` and `upper`.
+
+        Raises:
+            MixedModelsError: `level` is not between 0 and 1.
+        """
+        check_level(level)
+        estimate, error, df = (self.table[k].to_numpy() for k in ("estimate", "std_error", "df"))
+        limits = wald_limits(estimate, error, df, level)
+        return pd.DataFrame(dict(zip(("lower", "upper"), limits, strict=True)), self.table.index)
+
+    def emmeans(
+        self,
+        specs: str | Sequence[str],
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        *,
+        adjust: Adjust = "tukey",
+        type: means.MeansType = "link",  # noqa: A002
+        weights: Weights = "equal",
+        level: float = 0.95,
+    ) -> MarginalMeans:
+        """Marginal means and contrasts from the pooled coefficients, as `emmeans` of a fit.
+
+        Variances and degrees of freedom of each row are by Rubin's rules. Levels, and the means of
+        covariates, are those of the first imputed data set; `at` gives others.
+
+        Args:
+            specs: Variables of the means, or a formula.
+            by: Variables within whose levels means are compared.
+            at: Values of variables, by name.
+            adjust: Method for several tests in contrasts.
+            type: "response" transforms means of `log(y)` and the like back.
+            weights: How cells are averaged.
+            level: Coverage of the limits.
+
+        Raises:
+            MixedModelsError: A variable or level that the model does not have, an unknown option.
+        """
+        first = fitted_of(self.fits[0])
+        design = first.model.design
+        wanted = means.Wanted(adjust, type, weights, level)
+        scale = response_scale(design.formula.response_factor)
+        origin = source_of(first, self.tests)
+        return means.marginal_means(design, origin, scale, specs, by, at, wanted)
+
+    def _model_column(self, name: str, ddf: Ddf, level: float) -> ModelColumn:
+        """What a table of several models shows of this result; `ddf` was chosen by `pool`."""
+        del ddf
+        table = self.table.drop(columns=["lower", "upper"])
+        first = self.fits[0]
+        names = list(first._model_column("", self.ddf, level).random)  # noqa: SLF001
+        order = table_order(fitted_of(first).model.templates)
+        sizes = self.varcorr["sdcor"].to_numpy()
+        by_name = {names[place]: float(size) for place, size in zip(order, sizes, strict=True)}
+        nothing = dict.fromkeys(("logLik", "AIC", "BIC"), float("nan"))
+        return ModelColumn(
+            name=name,
+            formula=self.formula,
+            reml=first.reml,
+            fixed=table.assign(**self.confint(level)),
+            random={parameter: by_name[parameter] for parameter in names},
+            groups=first.ngroups,
+            n=self.nobs,
+            response=b"pooled",
+            criteria=nothing,
+            notes=(f"Pooled over {self.m} imputations.",),
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """The table of coefficients."""
@@ -121,17 +209,11 @@ def pool(
     method = df_method(ddf)
     check_level(level)
     _check_alike(every)
-    tables = [fit.coef_table(method) for fit in every]
-    names = list(tables[0].table.index)
-    Q = np.stack([table["estimate"].to_numpy(dtype=np.float64) for table in tables])
-    U = np.stack([fit.vcov_adjusted(method).to_numpy(dtype=np.float64) for fit in every])
-    complete = np.mean([table["df"].to_numpy(dtype=np.float64) for table in tables], axis=0)
-    m = len(every)
-    within, between = U.mean(axis=0), np.atleast_2d(np.cov(Q.T, ddof=1))
-    total = within + (1.0 + 1.0 / m) * between
-    estimate, std_error = Q.mean(axis=0), np.sqrt(np.diag(total))
-    riv = (1.0 + 1.0 / m) * np.diag(between) / np.diag(within)
-    df = pooled_df(riv, m, complete)
+    tests = Rubin([announced_degrees(fitted_of(fit), method) for fit in every])
+    names, total = list(every[0].stderror.index), tests.vcov
+    estimate, std_error = tests.beta, np.sqrt(np.diag(total))
+    unit = np.eye(len(names))
+    riv, df = tests.riv(unit), tests.of_rows(unit)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = estimate / std_error
     lower, upper = wald_limits(estimate, std_error, df, level)
@@ -152,33 +234,18 @@ def pool(
     return Pooled(
         table=table,
         vcov=pd.DataFrame(total, names, names),
-        within=pd.DataFrame(within, names, names),
-        between=pd.DataFrame(between, names, names),
+        within=pd.DataFrame(tests.within, names, names),
+        between=pd.DataFrame(tests.between, names, names),
         varcorr=_components(every),
-        m=m,
+        m=tests.m,
         formula=every[0].model.formula,
         nobs=every[0].nobs,
         ddf=method,
         level=level,
         singular=sum(fit.is_singular for fit in every),
+        fits=tuple(every),
+        tests=tests,
     )
-
-
-def pooled_df(riv: FloatArray, m: int, complete: FloatArray) -> FloatArray:
-    """Barnard and Rubin's degrees of freedom, from those of complete data; either may be infinite.
-
-    Args:
-        riv: (p,) relative increase of the variance.
-        m: Number of imputations.
-        complete: (p,) degrees of freedom without missing values.
-    """
-    share = riv / (1.0 + riv)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = share**2 / (m - 1.0)
-        observed = complete * (1.0 - 2.0 / (complete + 3.0)) * (1.0 - share)
-        inverse = inverse + np.where(np.isinf(complete), 0.0, 1.0 / observed)
-        df: FloatArray = 1.0 / inverse
-    return df
 
 
 def _check_alike(fits: Sequence[LinearMixedFit]) -> None:

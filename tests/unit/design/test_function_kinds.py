@@ -14,6 +14,9 @@ from mixedmodels.design.functions import FUNCTIONS
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.formula import parse_formula
 
+# What is told of rows that are lost is in edge_cases/test_advice.py.
+pytestmark = pytest.mark.filterwarnings("ignore::mixedmodels.errors.LostRowsWarning")
+
 N_ROWS = 24
 ROW = np.arange(N_ROWS)
 NUMBERS = np.tile([1.0, 2.0, 3.0, 4.0, 6.0, 8.0], 4)

@@ -14,6 +14,9 @@ from mixedmodels import SingularFitWarning, lmer
 from mixedmodels.errors import DataError
 from mixedmodels.linear import LinearMixedFit
 
+# What is told of rows that are lost is in edge_cases/test_advice.py.
+pytestmark = pytest.mark.filterwarnings("ignore::mixedmodels.errors.LostRowsWarning")
+
 N = 60
 
 

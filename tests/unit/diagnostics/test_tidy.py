@@ -53,12 +53,26 @@ def test_limits(fit: LinearMixedFit) -> None:
     quantile = stats.norm.ppf(0.95)
     np.testing.assert_allclose(table["conf_low"], fit.fixef - quantile * fit.stderror)
     np.testing.assert_allclose(table["conf_high"], fit.fixef + quantile * fit.stderror)
-    assert fit.tidy("ran_pars", conf_int=True).columns.tolist() == [
-        "effect",
-        "group",
-        "term",
-        "estimate",
-    ]
+    with pytest.warns(UserWarning, match='conf_method="profile" gives limits'):
+        table = fit.tidy("ran_pars", conf_int=True)
+    assert table.columns.tolist() == ["effect", "group", "term", "estimate"]
+
+
+def test_limits_by_profile(fit: LinearMixedFit) -> None:
+    limits = fit.confint(level=0.9)
+    table = fit.tidy(conf_int=True, conf_method="profile", level=0.9)
+    assert not table[["conf_low", "conf_high"]].isna().any(axis=None)
+    for row in table.itertuples():
+        values = limits.loc[row.term] if row.effect == "fixed" else None
+        if row.effect == "ran_pars":
+            inside = row.term.partition("__")[2]
+            name = f"{row.term[: row.term.index('__')]}({row.group}.{inside})"
+            values = limits.loc["sigma" if row.group == "Residual" else name]
+        np.testing.assert_allclose([row.conf_low, row.conf_high], values, rtol=1e-12)
+    with pytest.raises(MixedModelsError, match="conf_method is 'boot'"):
+        fit.tidy(conf_int=True, conf_method="boot")  # type: ignore[arg-type]
+    with pytest.raises(MixedModelsError, match="vcov= is for Wald limits"):
+        fit.tidy(conf_int=True, conf_method="profile", vcov="CR2")
 
 
 def test_by_level(fit: LinearMixedFit) -> None:

@@ -171,7 +171,7 @@ TABLES: dict[str, Callable[[mm.LinearMixedFit], pd.DataFrame]] = {
     "all_fit": lambda fit: fit.all_fit("quasi-newton").drop(columns=fit.theta_names),
     "icc": lambda fit: fit.icc(),
     "vif": lambda fit: fit.vif(),
-    "tidy": lambda fit: fit.tidy(conf_int=True),
+    "tidy": lambda fit: fit.tidy(conf_int=True, conf_method="wald"),
 }
 SLEEP = mm.load_dataset("sleepstudy")
 SETTLED = {

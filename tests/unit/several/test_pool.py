@@ -10,7 +10,7 @@ import pytest
 
 import mixedmodels as mm
 from mixedmodels.linear import LinearMixedFit
-from mixedmodels.several.imputations import pooled_df
+from mixedmodels.several.rubin import pooled_df
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
 METHODS = ("satterthwaite", "kenward-roger", "residual", "none")
@@ -120,3 +120,70 @@ def test_two_fits_are_needed(fits: Any) -> None:
         mm.pool(fits)
     with pytest.raises(mm.MixedModelsError, match="two fits or more"):
         mm.pool(imputed(1)[0])  # type: ignore[arg-type]
+
+
+# -- what is made of pooled results --------------------------------------------------------------
+
+
+def machines(count: int = 4) -> list[mm.LinearMixedFit]:
+    data, rng = mm.load_dataset("machines"), np.random.default_rng(3)
+    return [
+        mm.lmer(
+            "score ~ Machine + (1 | Worker)",
+            data.assign(score=data["score"] + rng.normal(0.0, 2.0, len(data))),
+        )
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", "residual", "none"])
+def test_marginal_means_are_those_of_rubins_rules(ddf: str) -> None:
+    fits = machines()
+    pooled = mm.pool(fits, ddf=ddf)
+    means = pooled.emmeans("Machine").to_frame()
+    own = [fit.emmeans("Machine", ddf=ddf).to_frame() for fit in fits]
+    estimates = np.array([table["estimate"] for table in own])
+    within = np.mean([table["std_error"] ** 2 for table in own], axis=0)
+    between = estimates.var(axis=0, ddof=1)
+    total = within + (1.0 + 1.0 / len(fits)) * between
+    complete = np.mean([table["df"] for table in own], axis=0)
+    riv = (1.0 + 1.0 / len(fits)) * between / within
+    np.testing.assert_allclose(means["estimate"], estimates.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(means["std_error"], np.sqrt(total), rtol=1e-7)
+    np.testing.assert_allclose(means["df"], pooled_df(riv, len(fits), complete), rtol=1e-6)
+
+
+def test_a_contrast_of_means_is_a_coefficient() -> None:
+    pooled = mm.pool(machines())
+    contrasts = pooled.emmeans("Machine").contrast("treatment", adjust="none").to_frame()
+    for row, name in enumerate(["MachineB", "MachineC"]):
+        for column in ("estimate", "std_error", "df", "lower", "upper", "p_value"):
+            found = contrasts[column].iloc[row]
+            assert found == pytest.approx(pooled.table.loc[name, column], rel=1e-7), column
+    assert "pooled over 4 imputations" in str(pooled.emmeans("Machine"))
+
+
+def test_limits_at_any_level() -> None:
+    pooled = mm.pool(machines(), level=0.9)
+    limits = pooled.confint(0.9)
+    np.testing.assert_allclose(limits, pooled.table[["lower", "upper"]])
+    assert (pooled.confint()["upper"] > limits["upper"]).all()
+    with pytest.raises(mm.MixedModelsError, match="level"):
+        pooled.confint(95)  # type: ignore[arg-type]
+
+
+def test_pooled_results_stand_beside_fits() -> None:
+    fits = machines()
+    pooled = mm.pool(fits)
+    shown = mm.table([pooled, fits[0]], names=["pooled", "first"])
+    frame = shown.to_frame()
+    np.testing.assert_allclose(
+        frame.loc["fixed"]["pooled"]["estimate"], pooled.table["estimate"], rtol=1e-12
+    )
+    sd = np.sqrt(np.mean([fit.varcorr.to_frame()["vcov"] for fit in fits], axis=0))
+    np.testing.assert_allclose(frame.loc["random"]["pooled"]["estimate"], sd)
+    assert frame.loc[("model", "AIC")]["pooled"].isna().all()
+    text = str(shown)
+    assert "nan" not in text.lower()
+    assert "Pooled over 4 imputations." in text
+    assert str(mm.table(pooled)).count("MachineB") == 1
