@@ -251,7 +251,7 @@ KEYWORDS: Mapping[str, Answers] = {
     },
     ".drop1": {**_TABLE, "scope": "All terms that can be left out are tested.",
                "k": "The table has AIC; the penalty cannot be chosen."},
-    ".tidy": {**_TABLE, "conf_method": "Intervals by profile or bootstrap are fit.confint().",
+    ".tidy": {**_TABLE,
               "component": "effects", "which": "effects"},
     ".summary": {**_TABLE,
                  "correlation": "The covariance of the coefficients is fit.vcov.",

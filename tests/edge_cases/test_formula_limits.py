@@ -44,6 +44,7 @@ REDUCED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::mixedmodels.errors.FormulaWarning")
 @pytest.mark.parametrize("case", REDUCED)
 def test_terms_reduce_as_they_are_expanded(case: str, table: pd.DataFrame) -> None:
     fixed, columns = REDUCED[case]

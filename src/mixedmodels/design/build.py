@@ -25,6 +25,7 @@ from mixedmodels.design.used import use_rows
 from mixedmodels.design.variables import variables_of
 from mixedmodels.errors import DataError, FormulaWarning, warn
 from mixedmodels.formula import FormulaSpec
+from mixedmodels.formula.tokens import shorten
 from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
 
 
@@ -75,8 +76,8 @@ def build_design(
     check_option("na_action", na_action, NA_ACTIONS)
     for power in spec.powers:
         warn(
-            f"'{power}' adds nothing to the formula: as in R, a power of one term is the term "
-            f"itself. For a power of its numbers write I({power}).",
+            f"'{shorten(power)}' adds nothing to the formula: as in R, a power of one term is the "
+            f"term itself. For a power of its numbers write I({shorten(power)}).",
             FormulaWarning,
         )
     rows = Rows(as_table(data))

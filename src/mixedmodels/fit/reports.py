@@ -21,7 +21,14 @@ from mixedmodels.inference.degrees import Degrees
 from mixedmodels.report.html import render_html
 from mixedmodels.report.results import Summary
 from mixedmodels.report.sections import fit_sections
-from mixedmodels.report.side_by_side import BELOW, Below, ModelColumn, ModelTable, check_names
+from mixedmodels.report.side_by_side import (
+    BELOW,
+    Below,
+    ModelColumn,
+    ModelTable,
+    check_names,
+    with_shared_names,
+)
 from mixedmodels.report.text import render_text
 from mixedmodels.report.values import CoefficientValues, FitValues
 from mixedmodels.settings import Ddf, check_level, check_option
@@ -165,4 +172,4 @@ def models_side_by_side(
         fit._model_column(title, ddf, level)  # noqa: SLF001
         for fit, title in zip(fits, titles, strict=True)
     )
-    return ModelTable(columns, below, level, stars)
+    return ModelTable(with_shared_names(columns), below, level, stars)

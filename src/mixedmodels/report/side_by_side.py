@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -192,6 +192,31 @@ class ModelTable(Result):
 
 _CRITERIA = ("logLik", "AIC", "BIC")
 _VALUES = ("estimate", "std_error", "df", "statistic", "p_value", "lower", "upper")
+
+
+def with_shared_names(columns: Sequence[ModelColumn]) -> tuple[ModelColumn, ...]:
+    """The columns, an interaction of grouping factors called alike in all: `g:h` is `h:g`."""
+    known: dict[frozenset[str], str] = {}
+    made = []
+    for column in columns:
+        spelled = {g: known.setdefault(frozenset(g.split(":")), g) for g in column.groups}
+        if len(set(spelled.values())) == len(spelled):
+            column = replace(  # noqa: PLW2901 (the same column)
+                column,
+                groups={spelled[group]: levels for group, levels in column.groups.items()},
+                random={_respelled(name, spelled): x for name, x in column.random.items()},
+            )
+        made.append(column)
+    return tuple(made)
+
+
+def _respelled(parameter: str, spelled: Mapping[str, str]) -> str:
+    """`sd(h:g.x)` as `sd(g:h.x)`."""
+    for group, name in spelled.items():
+        kind, bracket, rest = parameter.partition("(")
+        if rest.startswith(f"{group}."):
+            return f"{kind}{bracket}{name}{rest[len(group) :]}"
+    return parameter
 
 
 def check_names(names: Sequence[str] | None, count: int) -> list[str]:

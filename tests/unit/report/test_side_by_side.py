@@ -120,3 +120,16 @@ def test_what_cannot_be_shown_is_refused(
     given = [fits if argument == "fits" else argument for argument in arguments]
     with pytest.raises(mm.MixedModelsError, match=re.escape(said)):
         mm.table(*given, **options)
+
+
+def test_an_interaction_of_grouping_factors_has_one_name() -> None:
+    data = mm.load_dataset("pastes")
+    nested = mm.lmer("strength ~ 1 + (1 | batch / cask)", data)
+    crossed = mm.lmer("strength ~ 1 + (1 | batch) + (1 | batch:cask)", data)
+    for pair in ((nested, crossed), (crossed, nested)):
+        frame = mm.table(list(pair)).to_frame()
+        estimates = frame.xs("estimate", axis=1, level="value")
+        assert not estimates.loc[["fixed", "random", "groups"]].isna().any(axis=None)
+        first = list(pair[0].ngroups)
+        assert list(estimates.loc["groups"].index) == first
+        np.testing.assert_allclose(estimates.iloc[:, 0], estimates.iloc[:, 1], rtol=1e-5)
