@@ -56,8 +56,8 @@ struct Elimination {
 Elimination eliminate(const LevelGraph& graph, std::vector<int> order, std::string name);
 
 // The cheaper of the order of the factors as given and a minimum degree order. The latter is not tried when the
-// former has no fill, and given up when finding it would cost a good part of what a whole fit costs without it, or would
-// look at more than `most_work` entries of lists.
+// former has no fill, and given up when finding it would cost a good part of what a whole fit costs without it, or
+// would look at more than `most_work` entries of lists.
 Elimination cheapest_elimination(const Pattern& pattern, const LevelGraph& graph,
                                  double most_work = std::numeric_limits<double>::infinity());
 
