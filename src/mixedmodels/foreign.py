@@ -573,7 +573,6 @@ PACKAGE: Answers = {
     "powersim": "mixedmodels.power",
     "powercurve": "mixedmodels.power",
     "extend": "mixedmodels.power(..., extend={...}) studies larger designs.",
-    "families": _GENERALIZED,
 }
 """Answers for attributes of the package, beside those of a fit and the data sets."""
 

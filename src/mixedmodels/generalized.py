@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixedmodels.arrays import FloatArray
+from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.calls import Guided
 from mixedmodels.criterion.generalized import LaplaceCriterion
 from mixedmodels.design import Design, build_design
@@ -264,12 +264,22 @@ class GeneralizedLinearMixedModel(Guided):
         )
 
 
+def _far_away(family: Family, eta: FloatArray) -> BoolArray:
+    """(n,) rows whose linear predictor is so far out that no data ask for it."""
+    far: BoolArray = np.zeros(len(eta), dtype=np.bool_)
+    if family.of_trials and family.link.name in ("logit", "probit", "cloglog"):
+        far = np.abs(eta) > _FAR
+    elif family.counts and family.link.name == "log":
+        far = eta < -_FAR
+    return far
+
+
 def _own_messages(fitted: GeneralizedFitted) -> tuple[str, ...]:
     """What a fit of its family may be warned of."""
     family, solution = fitted.model.family, fitted.solution
     found = []
-    far = np.abs(solution.eta) > _FAR
-    if family.of_trials and family.link.name in ("logit", "probit", "cloglog") and far.any():
+    far = _far_away(family, solution.eta)
+    if far.any():
         design = fitted.model.design
         found.append(
             f"Separation is suspected: the linear predictor is beyond {_FAR:g} in {int(far.sum())} "

@@ -167,7 +167,7 @@ def test_an_attribute_with_a_foreign_name(name: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("glmer", "not here yet"),
+        ("nlmer", "are not here"),
         ("emmeans", "Write fit.emmeans()."),
         ("ls_means", 'fit.emmeans("f")'),
         ("lme", "mixedmodels.lmer("),

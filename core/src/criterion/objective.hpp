@@ -50,6 +50,8 @@ class Objective {
   virtual void gradient(double* out) = 0;
   // Rounding error of a difference of two values there, beside that of the numbers themselves.
   virtual double rounding() const = 0;
+  // Predicted decrease there that is rounding of the criterion.
+  virtual double attainable() const { return 0; }
   virtual int n_value() const = 0;
   virtual int n_gradient() const = 0;
   virtual void reset_counts() = 0;

@@ -288,8 +288,11 @@ double Laplace::value(const double* par) {
 }
 
 double Laplace::rounding() const {
-  return 1e-15 * static_cast<double>(n_) + (tolerance_ > kSearch ? 10 * tolerance_ : 0.0);
+  return 1e-15 * static_cast<double>(n_) + (tolerance_ > kSearch ? 10 * tolerance_ : 10 * attainable());
 }
+
+// The determinant is as good as the mode, which rounding of the predictors leaves where counts are very large.
+double Laplace::attainable() const { return tolerance_ <= kSearch && decrement_ > 10 * kSearch ? decrement_ : 0.0; }
 
 double Laplace::advance(double* par, double part) {
   if (stands_ && std::equal(par, par + size(), par_.begin())) return f_;

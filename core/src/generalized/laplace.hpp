@@ -47,6 +47,7 @@ class Laplace : public Objective {
   double value(const double* par) override;
   void gradient(double* out) override;
   double rounding() const override;
+  double attainable() const override;
   int n_value() const override { return n_value_; }
   int n_gradient() const override { return n_gradient_; }
   void reset_counts() override { n_value_ = n_gradient_ = 0; }

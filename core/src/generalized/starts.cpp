@@ -57,6 +57,16 @@ void Laplace::fit_without_random_effects() {
   rows_.sum_fixed(start.data(), beta());
   rows_.predict(none.data(), beta(), true, eta_.data());
   l_ = evaluate_rows(eta_);
+  if (!std::isfinite(l_)) {  // where means must not be negative: from the same mean for all rows
+    double mean = 0, weight = 0;
+    for (std::int64_t i = 0; i < n_; ++i) mean += source_.y[i], weight += source_.m[i];
+    const bool trials = source_.model.rows.weight.base != nullptr && mean <= weight;
+    const double level = trials ? family_.start(mean, weight) : family_.start(mean / static_cast<double>(n_), 1);
+    for (std::int64_t i = 0; i < n_; ++i) start[i] = source_.m[i] * (level - offset[i]);
+    rows_.sum_fixed(start.data(), beta());
+    rows_.predict(none.data(), beta(), true, eta_.data());
+    l_ = evaluate_rows(eta_);
+  }
   std::vector<double> step(p_), to(p_);
   for (int round = 0; round < kMostSteps; ++round) {
     if (!family_.concave())

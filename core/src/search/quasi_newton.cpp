@@ -55,7 +55,7 @@ class Search {
       const double predicted = r.decrement;
       r.decrement = -0.5 * small::dot(n_, step_.data(), gradient_.data());
       r.confirmed = confirms(predicted, r.decrement);
-      if (r.decrement <= settings_.decrement) {
+      if (r.decrement <= std::max(settings_.decrement, f_.attainable())) {
         r.status = SearchStatus::converged;
         break;
       }

@@ -79,9 +79,9 @@ def linear_response(spec: FormulaSpec, values: Evaluated) -> FloatArray:
         if name.startswith("cbind("):
             factor = spec.response_factor
             raise FormulaError(
-                "'cbind' makes several columns; the response of a linear model is one column. "
-                "cbind(successes, failures) is a response of mixedmodels.glmer; it is not a "
-                "function of linear models.",
+                "'cbind' makes several columns; this response is one column. cbind(successes, "
+                "failures), two columns, is a response of mixedmodels.glmer with the binomial "
+                "family; it is not a function of linear models.",
                 spec.text,
                 factor.start,
                 factor.start + len("cbind"),

@@ -135,7 +135,7 @@ class GeneralizedModel:
 
     def identification(self, criterion: LaplaceCriterion | None = None) -> Identification:
         """Nothing is looked for that the data cannot tell apart."""
-        return Identification(self.design, self.templates, False, None)
+        return _AllIdentified(self.design, self.templates, False, None)
 
     def solve(
         self, criterion: LaplaceCriterion, request: Request, watch: Watch | None = None
@@ -207,6 +207,15 @@ def _check_quadrature(design: Design, nodes: int) -> None:
             f"n_agq is {nodes}: with {width} random effects per level that is {nodes**width} "
             f"nodes, more than {MOST_NODES}. Take fewer; 9 are exact to many digits."
         )
+
+
+class _AllIdentified(Identification):
+    """Of models without a residual variance, with which others could be confounded."""
+
+    @cached_property
+    def messages(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
 
 
 class _Covariances:

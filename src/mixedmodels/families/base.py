@@ -36,6 +36,7 @@ class Family(Guided, ABC):
         links: Names of links that it takes, the usual one first.
         parameter: What its own parameter is called, or "".
         of_trials: Whether responses are successes of trials.
+        counts: Whether responses are counts.
 
     Raises:
         MixedModelsError: A link that the family does not take.
@@ -47,6 +48,7 @@ class Family(Guided, ABC):
     links: ClassVar[tuple[str, ...]]
     parameter: ClassVar[str] = ""
     of_trials: ClassVar[bool] = False
+    counts: ClassVar[bool] = False
 
     def __init__(self, link: str | None = None) -> None:
         chosen = self.links[0] if link is None else link

@@ -16,6 +16,7 @@ class _Counts(Family):
     """Whole numbers from 0."""
 
     links: ClassVar[tuple[str, ...]] = ("log", "sqrt", "identity")
+    counts = True
     _least = 0.0
 
     def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
