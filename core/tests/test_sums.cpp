@@ -399,6 +399,7 @@ TEST(what_is_not_finite_adds_nothing) {
       std::vector<double>* columns[] = {&s.y, &s.w, &s.offset, &s.x[0], &s.x[2], &s.factors[1].z[1]};
       columns[place]->at(77) = bad;
       CHECK(check::refuses([&] { sums.add(s.rows()); }));
+      CHECK(check::refuses([&] { frame_of(s, 80); }));
     }
   Structure s = good;
   s.w.assign(s.n, 1.0);

@@ -93,6 +93,7 @@ int SumsFrame::width(std::size_t factor) const {
 }
 
 SumsFrame pilot_sums_frame(Rows pilot, std::vector<std::vector<int>> widths) {
+  require_finite(pilot);
   SumsFrame out;
   OrthogonalBasis basis = orthogonalize(pilot);
   pilot.scale /= basis.choose_unit(pilot.n);
@@ -128,7 +129,7 @@ void Sums::require_usable() const {
 void Sums::add(const Rows& rows, double within, const Cells* cells) {
   require_usable();
   if (!std::isfinite(within) || within < 0) throw std::invalid_argument("A sum of squares is a number, not negative.");
-  if (cells && (cells->n < 0 || !std::isfinite(cells->sum_log_weights)))
+  if (cells && (cells->n < 0 || cells->n > std::int64_t{1} << 53 || !std::isfinite(cells->sum_log_weights)))
     throw std::invalid_argument("Cells stand for a number of rows, with a sum of the logarithms of their weights.");
   require_finite(rows);
   const std::int64_t n = A_.n, all = count_.rows;

@@ -25,7 +25,8 @@ struct SumsFrame {
   int width(std::size_t factor) const;
 };
 
-// Of some rows for many; the frame's response has a unit of its own.
+// Of some rows for many; the frame's response has a unit of its own. Throws std::invalid_argument for a number that is
+// not finite.
 SumsFrame pilot_sums_frame(Rows pilot, std::vector<std::vector<int>> widths);
 
 // Rows that stand for several each: their numbers, and what the rows themselves had.

@@ -14,6 +14,8 @@ namespace mixedmodels {
 
 namespace {
 
+constexpr std::int64_t kMostRows = std::int64_t{1} << 53;  // sums of many such numbers do not overflow
+
 void require(bool holds, const char* what) {
   if (!holds) throw std::invalid_argument(std::string("These are not the numbers of sums over rows: ") + what);
 }
@@ -196,7 +198,7 @@ Sums Sums::from_state(SumsState state) {
   for (const auto* numbers : {&state.XtX, &state.ZtX, &state.diagonal, &state.pair_values, &state.numbers})
     require_finite(*numbers, "a number that is not finite");
   require_size(state.counts, 2, "counts");
-  require(state.counts[0] >= 0 && state.counts[1] >= state.counts[0], "counts of rows");
+  require(state.counts[0] >= 0 && state.counts[1] >= state.counts[0] && state.counts[1] <= kMostRows, "counts of rows");
   require(state.numbers[1] >= 0 && state.numbers[3] >= 0, "a negative sum");
   Sums out(std::move(levels), std::move(frame));
   out.set_pairs(state);
@@ -212,7 +214,7 @@ Sums Sums::from_state(SumsState state) {
     std::copy_n(state.diagonal.begin() + static_cast<std::ptrdiff_t>(at), diagonal.size(), diagonal.begin());
     std::vector<std::int64_t>& counts = out.level_counts_[f];
     std::copy_n(state.level_counts.begin() + static_cast<std::ptrdiff_t>(level), counts.size(), counts.begin());
-    for (std::int64_t count : counts) require(count >= 0, "rows of the levels");
+    for (std::int64_t count : counts) require(count >= 0 && count <= kMostRows, "rows of the levels");
     at += diagonal.size();
     level += counts.size();
   }
