@@ -349,7 +349,11 @@ def test_refit_takes_a_column_of_the_data_whose_rows_were_dropped() -> None:
 
 @pytest.mark.parametrize("given", ["plots.csv", b"plots.csv", Path("plots.csv")])
 def test_a_path_is_not_a_table(given: object) -> None:
+    """A model is made of a table; `lmer` reads a path in parts, where there is such a file."""
     with pytest.raises(DataError, match=r"plots\.csv.*Read the file first"):
+        LinearMixedModel("y ~ 1 + (1 | g)", given)
+    message = r"plots\.csv.*(Read the file first|neither a file nor a folder)"
+    with pytest.raises(MixedModelsError, match=message):
         lmer("y ~ 1 + (1 | g)", given)
 
 

@@ -33,7 +33,7 @@ def given_data(arguments: argparse.Namespace) -> Any:
         return given_table(arguments)
     if text_options(arguments) != TextOptions():
         raise DataError(
-            f"{arguments.data} is read in parts, whose text files have commas and UTF-8; --sep, "
+            f"{arguments.data} is read in parts, whose text files are in UTF-8; --sep, "
             "--decimal and --encoding are for a single file without --memory and --checkpoint."
         )
     return arguments.data

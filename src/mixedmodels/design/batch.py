@@ -18,7 +18,6 @@ from mixedmodels.design.columns import CategoricalColumn, first_levels
 from mixedmodels.design.design import Design
 from mixedmodels.design.factors import Block, replay_value
 from mixedmodels.design.frame import as_table
-from mixedmodels.design.given import recipes_of
 from mixedmodels.design.groups import GroupingFactor, code_column, code_value, match_columns
 from mixedmodels.design.learning_pass import States
 from mixedmodels.design.matrices import matrix_of_part, matrix_of_term
@@ -131,8 +130,3 @@ def _grouping(factor: Factor, formula: str, used: UsedRows) -> CategoricalColumn
     if factor.is_column:
         return code_column(factor.name, used.values.rows)
     return code_value(factor, formula, used.values.value(factor))
-
-
-def states_of(design: Design) -> States:
-    """What the stateful functions of a design's right side have learnt."""
-    return {key: recipe.states for key, recipe in recipes_of(design).items() if recipe.states}

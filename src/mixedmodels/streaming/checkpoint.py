@@ -32,7 +32,9 @@ def planned(
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise FileError(f"{folder} cannot be a folder of checkpoints: {error}") from None
+            raise FileError(
+                f"{folder} cannot be a folder of checkpoints: {error.strerror}"
+            ) from None
         plan = make_plan(asked, source, executor, progress)
         plan.save(file)
         return plan

@@ -46,7 +46,7 @@ class Journal:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise FileError(f"{path} cannot be a folder of checkpoints: {error}") from None
+            raise FileError(f"{path} cannot be a folder of checkpoints: {error.strerror}") from None
         keys = [[part.key for part in segment.partitions] for segment in segments]
         wanted = {"plan": plan_id, "formula": formula, "segments": keys}
         known = _read_list(path)

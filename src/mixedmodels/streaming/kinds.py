@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ from mixedmodels.streaming.source import Source
 
 def is_source(data: Any) -> bool:
     """Whether data are read in parts; a table in memory is not."""
-    if isinstance(data, (pd.DataFrame, dict)):
+    if isinstance(data, (pd.DataFrame, Mapping)):
         return False
     if is_path(data) or isinstance(data, Source):
         return True

@@ -70,15 +70,26 @@ def make_source(kind: str, schema: Any, partitions: Sequence[Partition]) -> Sour
     """A source, its partitions in the order of their keys.
 
     Raises:
-        DataError: There is no partition, or two have one key.
+        DataError: There is no partition, two have one key, or two columns have one name.
     """
+    twice = [name for name in schema.names if schema.names.count(name) > 1]
+    if twice:
+        raise DataError(f"The source ({kind}) has several columns called '{twice[0]}'; rename one.")
     if not partitions:
         raise DataError(f"The source ({kind}) has no rows to read.")
     ordered = sorted(partitions, key=lambda partition: partition.key)
     for first, second in itertools.pairwise(ordered):
         if first.key == second.key:
             raise DataError(f"The source has {first.name} twice; its rows would count twice.")
-    return Source(kind, schema, tuple(ordered))
+    return Source(kind, _plain(schema), tuple(ordered))
+
+
+def _plain(schema: Any) -> Any:
+    """The schema with text of one kind: pyarrow has few functions for views."""
+    pa = pyarrow()
+    view = getattr(pa.types, "is_string_view", lambda _kind: False)
+    fields = [pa.field(f.name, pa.large_string()) if view(f.type) else f for f in schema]
+    return pa.schema(fields)
 
 
 def batches_of(partition: Partition, columns: Sequence[str], schema: Any) -> Iterator[Any]:

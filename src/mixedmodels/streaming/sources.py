@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -51,8 +51,8 @@ def as_source(data: Any) -> Source:
         if data and all(map(is_path, data)):
             return from_files("The list", list(map(os.fsdecode, data)))
         return from_callables(data)
-    if isinstance(data, pd.DataFrame):
-        return from_table(_of_pandas(data))
+    if isinstance(data, (pd.DataFrame, Mapping)):
+        data = _of_pandas(pd.DataFrame(data))
     if isinstance(data, pa.Table):
         return from_table(data)
     library = library_of(data)

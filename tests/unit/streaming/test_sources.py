@@ -193,6 +193,25 @@ def test_names_that_need_quoting_in_databases() -> None:
     assert plan.n == 20
 
 
+def test_text_files_with_other_signs_between_fields(tmp_path: Path) -> None:
+    rows = table(300).to_pandas()
+    for sign in ";|\t":
+        rows.to_csv(tmp_path / "rows.csv", sep=sign, index=False)
+        assert mm.plan(FORMULA, tmp_path / "rows.csv").counts.n_read == 300
+
+
+def test_kinds_of_text_of_arrow() -> None:
+    rows = table(300)
+    for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())):
+        text = rows.set_column(3, "f", rows["f"].cast(kind))
+        plan = mm.plan("y ~ x + (1 | f)", [lambda text=text: text])  # type: ignore[misc]
+        assert sorted(plan.design.groups[0].levels) == sorted("qwerty")
+
+
+def test_a_dict_of_columns_is_read_too() -> None:
+    assert mm.plan(FORMULA, table(200).to_pydict()).counts.n_read == 200
+
+
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     folder = tmp_path / "empty"
     folder.mkdir()
@@ -205,6 +224,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         ([1, 2], "list whose item 0 is 1"),
         ([lambda: 3], r"returns 3, not batches of Arrow"),
         ([list], "give no batches"),
+        ([lambda: pa.table([[1], [2]], names=["y", "y"])], "several columns called 'y'"),
         (rows.to_reader(), r"can be read once.*\[make_reader\]"),
     ]
     (tmp_path / "notes.docx").write_text("text")

@@ -16,6 +16,8 @@ from mixedmodels.streaming.source import BATCH_ROWS, Source, make_source
 
 # Rows of neighbouring row groups that are read as one partition.
 _PARTITION_ROWS = 1 << 20
+# Bytes of a text file in which its first line ends.
+_FIRST_LINE = 1 << 16
 _FORMATS = {
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
     **dict.fromkeys((".arrow", ".feather", ".ipc"), "ipc"),
@@ -116,7 +118,7 @@ def from_files(text: str, files: Sequence[str]) -> Source:
     try:
         # The folder itself, so that its sub-folders `year=2020` become a column.
         partitioning = "hive" if any("=" in part for part in Path(files[0]).parts) else None
-        found = dataset.dataset(files, format=_format(kind), partitioning=partitioning)
+        found = dataset.dataset(files, format=_format(kind, files[0]), partitioning=partitioning)
     except (OSError, ValueError) as error:
         raise FileError(f"{text} cannot be read as {_TITLES[kind]}: {error}") from None
     return from_dataset(found, _TITLES[kind])
@@ -136,7 +138,7 @@ def from_dataset(dataset: Any, title: str = "a dataset") -> Source:
 
 
 def _files(text: str) -> list[str]:
-    path = Path(text)
+    path = Path(text).expanduser()
     if path.is_dir():
         # What begins so is not data: marks of other programs, and files that are being written.
         found = [
@@ -148,7 +150,7 @@ def _files(text: str) -> list[str]:
             raise FileError(f"{text} is a folder without files.")
         return sorted(map(str, found))
     if path.is_file():
-        return [text]
+        return [str(path)]
     fitting = _fitting(path)
     if not fitting:
         hint = ""
@@ -175,12 +177,16 @@ def _kind(file: str) -> str | None:
     return _FORMATS.get("".join(suffixes)) or _FORMATS.get("".join(suffixes[-1:]))
 
 
-def _format(kind: str) -> Any:
+def _format(kind: str, first: str) -> Any:
+    """The format of pyarrow; of text the sign between fields is that of the first line."""
     if kind not in ("csv", "tsv"):
         return kind
+    signs = "\t,;|" if kind == "tsv" else ",;\t|"
+    with optional("pyarrow", "arrow").input_stream(first) as file:
+        line = file.read(_FIRST_LINE).partition(b"\n")[0].decode("utf-8", "replace")
     csv = optional("pyarrow.csv", "arrow")
     return optional("pyarrow.dataset", "arrow").CsvFileFormat(
-        parse_options=csv.ParseOptions(delimiter="\t" if kind == "tsv" else ","),
+        parse_options=csv.ParseOptions(delimiter=max(signs, key=line.count)),
         convert_options=csv.ConvertOptions(strings_can_be_null=True),
     )
 
