@@ -226,19 +226,28 @@ void bind_evaluator(nb::module_& m) {
       .def_prop_ro("b", &Evaluator::b, "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
       .def_prop_ro("pwrss", [](const Evaluator& s) { return s.A().unit * s.A().unit * s.core.pls().pwrss(); })
       .def(
-          "to_axes", [](const Evaluator& s, AnyShape theta) { return map_theta({s.A(), s.core.entries()}, s.core.m(), theta, &mm::ThetaAxes::to_axes); },
+          "to_axes",
+          [](const Evaluator& s, AnyShape theta) {
+            return map_theta({s.A(), s.core.entries()}, s.core.m(), theta, &mm::ThetaAxes::to_axes);
+          },
           nb::arg("theta"), "Theta (..., m) along the axes of the terms, which all else here takes and gives.")
       .def(
           "from_axes",
-          [](const Evaluator& s, AnyShape theta) { return map_theta({s.A(), s.core.entries()}, s.core.m(), theta, &mm::ThetaAxes::from_axes); },
+          [](const Evaluator& s, AnyShape theta) {
+            return map_theta({s.A(), s.core.entries()}, s.core.m(), theta, &mm::ThetaAxes::from_axes);
+          },
           nb::arg("theta"), "Theta (..., m) of the caller's columns of Z.")
       .def(
           "slope_to_axes",
-          [](const Evaluator& s, AnyShape slope) { return map_theta({s.A(), s.core.entries()}, s.core.m(), slope, &mm::ThetaAxes::slope_to_axes); },
+          [](const Evaluator& s, AnyShape slope) {
+            return map_theta({s.A(), s.core.entries()}, s.core.m(), slope, &mm::ThetaAxes::slope_to_axes);
+          },
           nb::arg("slope"), "Derivatives (..., m) by theta along the axes from those by theta.")
       .def(
           "slope_from_axes",
-          [](const Evaluator& s, AnyShape slope) { return map_theta({s.A(), s.core.entries()}, s.core.m(), slope, &mm::ThetaAxes::slope_from_axes); },
+          [](const Evaluator& s, AnyShape slope) {
+            return map_theta({s.A(), s.core.entries()}, s.core.m(), slope, &mm::ThetaAxes::slope_from_axes);
+          },
           nb::arg("slope"), "The other way.")
       .def(
           "hessian_from_axes",

@@ -136,26 +136,36 @@ void bind_estimator(nb::module_& m) {
           nb::arg("reml"))
       .def("starts", &starts, "Starts by moments.")
       .def(
-          "to_axes", [](const Estimator& s, AnyShape v) { return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::to_axes); },
+          "to_axes",
+          [](const Estimator& s, AnyShape v) { return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::to_axes); },
           nb::arg("theta"))
       .def(
-          "from_axes", [](const Estimator& s, AnyShape v) { return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::from_axes); },
+          "from_axes",
+          [](const Estimator& s, AnyShape v) { return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::from_axes); },
           nb::arg("theta"))
       .def(
           "slope_to_axes",
-          [](const Estimator& s, AnyShape v) { return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::slope_to_axes); },
+          [](const Estimator& s, AnyShape v) {
+            return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::slope_to_axes);
+          },
           nb::arg("slope"))
       .def(
           "slope_from_axes",
-          [](const Estimator& s, AnyShape v) { return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::slope_from_axes); },
+          [](const Estimator& s, AnyShape v) {
+            return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::slope_from_axes);
+          },
           nb::arg("slope"))
       .def(
           "hessian_from_axes",
-          [](const Estimator& s, Table v) { return map_both(s.axes(), s.model.m(), v, &mm::ThetaAxes::hessian_from_axes); },
+          [](const Estimator& s, Table v) {
+            return map_both(s.axes(), s.model.m(), v, &mm::ThetaAxes::hessian_from_axes);
+          },
           nb::arg("hessian"))
       .def(
           "covariance_from_axes",
-          [](const Estimator& s, Table v) { return map_both(s.axes(), s.model.m(), v, &mm::ThetaAxes::covariance_from_axes); },
+          [](const Estimator& s, Table v) {
+            return map_both(s.axes(), s.model.m(), v, &mm::ThetaAxes::covariance_from_axes);
+          },
           nb::arg("covariance"))
       .def_prop_ro(
           "unit", [](const Estimator& s) { return to_numpy(mm::natural_units(s.model)); }, "(m,) units of theta.",
