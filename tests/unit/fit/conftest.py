@@ -100,6 +100,7 @@ class FakeModel:
     """A model whose numbers come from the oracle."""
 
     _given = None
+    _sums = None
 
     @property
     def _model(self) -> Any:
