@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mixedmodels.design.asked import Asked
 from mixedmodels.errors import FileError
-from mixedmodels.storage.files import path_text
+from mixedmodels.storage.files import path_text, write_whole
 from mixedmodels.streaming.executor import Executor
 from mixedmodels.streaming.plan import Plan, make_plan
 from mixedmodels.streaming.source import Source
 
 _FILE = "plan.mm"
+# A plan has codings; what was asked for stands beside it.
+_CONTRASTS = "contrasts.json"
 _REMEDY = "Give a new folder, or remove this one to begin anew."
 
 
@@ -36,6 +42,7 @@ def planned(
                 f"{folder} cannot be a folder of checkpoints: {error.strerror}"
             ) from None
         plan = make_plan(asked, source, executor, progress)
+        write_whole(folder / _CONTRASTS, _contrasts_text(asked.contrasts).encode())
         plan.save(file)
         return plan
     plan = Plan.load(file)
@@ -52,6 +59,7 @@ def _check_same(folder: Path, plan: Plan, asked: Asked, source: Source) -> None:
     known = plan.asked
     for what, before, now in (
         ("formula", known.spec.text, asked.spec.text),
+        ("contrasts", _contrasts_in(folder), _contrasts_text(asked.contrasts)),
         ("weights", known.weights, asked.weights),
         ("offset", known.offset, asked.offset),
         ("na_action", known.na_action, asked.na_action),
@@ -66,3 +74,19 @@ def _check_same(folder: Path, plan: Plan, asked: Asked, source: Source) -> None:
         stray = min(old ^ new)
         verb = "is gone or has changed" if stray in old else "is new"
         raise FileError(f"The folder {folder} was begun with other rows: {stray} {verb}. {_REMEDY}")
+
+
+def _contrasts_in(folder: Path) -> str:
+    try:
+        return (folder / _CONTRASTS).read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise FileError(f"{folder / _CONTRASTS} cannot be read: {error}. {_REMEDY}") from None
+
+
+def _contrasts_text(contrasts: Mapping[str, Any]) -> str:
+    """Contrasts as text, the same for the same contrasts."""
+    plain = {
+        name: given if isinstance(given, str) else np.asarray(given).tolist()
+        for name, given in contrasts.items()
+    }
+    return json.dumps(plain, sort_keys=True, default=str)

@@ -143,7 +143,12 @@ def test_checkpoints_of_a_fit(
     again = mm.lmer(formula, folder, checkpoint=kept)
     assert read == []
     assert again.objective == first.objective
-    for changed in ({"weights": "w + 1"}, {"offset": "x"}, {"na_action": "raise"}):
+    for changed in (
+        {"weights": "w + 1"},
+        {"offset": "x"},
+        {"na_action": "raise"},
+        {"contrasts": {"few": "sum"}},
+    ):
         with pytest.raises(mm.FileError, match=f"begun with {next(iter(changed))}"):
             mm.lmer(formula, folder, checkpoint=kept, **changed)  # type: ignore[arg-type]
     with pytest.raises(mm.FileError, match="begun with formula"):
