@@ -93,23 +93,25 @@ class EstimatedWarning(UserWarning):
     """A likelihood ratio of estimated likelihoods whose error may change what it says."""
 
 
-def asked_for() -> str:
-    """Name of the function of the package that the user called; "" where there is none."""
-    name, frame = "", inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE_FOLDER):
-        own = frame.f_code.co_name
-        # What stands around every call in `calls` is not what was asked for.
-        name = own if own != "call" and own.isidentifier() else name
-        frame = frame.f_back
-    return name
-
-
 class FormulaWarning(UserWarning):
     """A formula that says something else than it may seem to; names what to write instead."""
 
 
 class LostRowsWarning(UserWarning):
     """Rows that a computation in the formula makes missing; names the expression and the rows."""
+
+
+def asked_for() -> str:
+    """Name of the function of the package that the user called; "" where there is none."""
+    name, frame = "", inspect.currentframe()
+    while frame is not None:
+        own = frame.f_code.co_name
+        inside = frame.f_code.co_filename.startswith(PACKAGE_FOLDER)
+        # What stands around every call in `calls` and `output` is not what was asked for.
+        if inside and own != "call" and not own.startswith(("_", "<")):
+            name = own
+        frame = frame.f_back
+    return name
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

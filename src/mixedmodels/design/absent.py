@@ -8,14 +8,11 @@ has to ask beforehand, and none can take an empty array for the data.
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from typing import Any, NoReturn, TypeVar
 
-from mixedmodels.errors import PACKAGE_FOLDER, MixedModelsError
+from mixedmodels.errors import MixedModelsError, asked_for
 
 D = TypeVar("D")
-
-_WRAPPERS = "calls.py"
 
 
 def refuse_absent(self: Any, name: str) -> NoReturn:
@@ -41,20 +38,7 @@ def needs_rows(what: str) -> str:
 
 def rows_needed() -> MixedModelsError:
     """What the core raises."""
-    return MixedModelsError(needs_rows(asked_for()))
-
-
-def asked_for() -> str:
-    """The name of what the user's code has called, as far as the stack says."""
-    frame = inspect.currentframe()
-    name = "This"
-    while frame is not None:
-        code = frame.f_code
-        inside = code.co_filename.startswith(PACKAGE_FOLDER)
-        if inside and not code.co_name.startswith(("_", "<")):
-            name = name if code.co_filename.endswith(_WRAPPERS) else code.co_name
-        frame = frame.f_back
-    return name
+    return MixedModelsError(needs_rows(asked_for() or "This"))
 
 
 def without(made: D, names: set[str], **changes: Any) -> D:

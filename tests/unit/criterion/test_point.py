@@ -35,6 +35,7 @@ READ: dict[str, Callable[[LinearPoint], Any]] = {
     "b": lambda at: at.b,
     "beta": lambda at: at.beta,
     "pwrss": lambda at: at.pwrss,
+    "cancellation": lambda at: at.cancellation,
     "sigma": lambda at: at.sigma,
     "vcov": lambda at: at.vcov,
     "logdet_L2": lambda at: at.logdet_L2,

@@ -103,6 +103,7 @@ def test_bundled_data_in_seven_parts(name: str) -> None:
         "scale(y) ~ x + (1 | g)",
     ],
 )
+@pytest.mark.filterwarnings("ignore::mixedmodels.errors.LostRowsWarning")
 def test_levels_and_terms(formula: str, make: Any) -> None:
     data = make()
     assert_same_model(formula, data, in_parts(data, 7))
