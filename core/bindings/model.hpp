@@ -75,12 +75,13 @@ struct GivenRows {
 
  private:
   void check(std::size_t length, const char* what) const {
-    if (length != X.shape(0)) throw nb::value_error((std::string(what) + " and the response differ in length").c_str());
+    if (length != static_cast<std::size_t>(rows.n))
+      throw nb::value_error((std::string(what) + " and the response differ in length").c_str());
   }
 
   void add_columns() {
     static constexpr double kNone = 0;
-    rows.n = static_cast<std::int64_t>(X.shape(0));
+    rows.n = static_cast<std::int64_t>(y ? y->size() : X.shape(0));
     for (std::size_t f = 0; f < z.size(); ++f) {
       mm::FactorRows factor;
       for (const Matrix& term : z[f]) {
@@ -90,7 +91,7 @@ struct GivenRows {
       }
       rows.factors.push_back(std::move(factor));
     }
-    if (y) check(y->size(), "the fixed-effects model matrix");
+    check(X.shape(0), "the fixed-effects model matrix");
     for (std::size_t j = 0; j < X.shape(1); ++j) rows.x.push_back(column_of(X, j));
     rows.y = y ? column_of(*y) : mm::Column{&kNone, 0};
     if (w) check(w->size(), "the weights"), rows.weight = column_of(*w);

@@ -13,12 +13,10 @@ from mixedmodels.calls import guided
 from mixedmodels.crossprod import templates_of
 from mixedmodels.design import build_design
 from mixedmodels.errors import FileError, MixedModelsError, ModelError
-from mixedmodels.families.base import Family
 from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.reports import InTables, models_side_by_side
 from mixedmodels.formula import parse_formula
-from mixedmodels.generalized import GeneralizedLinearMixedFit, GeneralizedLinearMixedModel
 from mixedmodels.inference.compare import Comparison
 from mixedmodels.lazy import late_module
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
@@ -37,8 +35,11 @@ from mixedmodels.storage.fits import load_fit
 from mixedmodels.streaming.kinds import is_source
 
 if TYPE_CHECKING:
-    from mixedmodels import large
+    from mixedmodels import generalized, large
+    from mixedmodels.families.base import Family
+    from mixedmodels.generalized import GeneralizedLinearMixedFit
 else:
+    generalized = late_module("mixedmodels.generalized")
     large = late_module("mixedmodels.large")
 
 
@@ -189,7 +190,7 @@ def glmer(
         >>> round(fit.objective, 4)
         184.0526
     """
-    model = GeneralizedLinearMixedModel(
+    model = generalized.GeneralizedLinearMixedModel(
         formula,
         data,
         family,
