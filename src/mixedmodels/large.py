@@ -9,13 +9,13 @@ from typing import Any
 from mixedmodels.calls import guided
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.linear import LinearMixedFit
-from mixedmodels.memory import guarded, limited, memory_size
+from mixedmodels.memory import guarded, limited
 from mixedmodels.scaleout import CrossProducts
 from mixedmodels.settings import NaAction
 from mixedmodels.storage.files import path_text
 from mixedmodels.streaming.checkpoint import planned
 from mixedmodels.streaming.executor import Executor, Threads
-from mixedmodels.streaming.plan import Plan, asked_for, make_plan
+from mixedmodels.streaming.plan import Plan, make_plan, model_asked
 from mixedmodels.streaming.source import Source
 from mixedmodels.streaming.sources import as_source
 from mixedmodels.streaming.summing import sum_source
@@ -68,10 +68,10 @@ def plan(
         >>> found.n, found.levels
         (30, {'Batch': 6})
     """
-    asked = asked_for(
+    asked = model_asked(
         formula, weights=weights, offset=offset, contrasts=contrasts, na_action=na_action
     )
-    with limited(memory_size(memory)), guarded("The plan"):
+    with limited(memory), guarded("The plan"):
         return make_plan(asked, as_source(source), executor_of(executor), progress)
 
 
@@ -134,7 +134,7 @@ def cross_products(
         >>> round(sums.fit().objective, 4)
         319.6543
     """
-    with limited(memory_size(memory)), guarded("The sums"):
+    with limited(memory), guarded("The sums"):
         return _summed(plan, as_source(source), executor_of(executor), checkpoint, progress)
 
 
@@ -161,8 +161,8 @@ def fit_source(
         checkpoint: As of `cross_products`; the plan is kept there, too.
         threads: Threads of all steps.
     """
-    asked = asked_for(formula, **arguments)
-    with limited(memory_size(memory)), guarded("The sums"):
+    asked = model_asked(formula, **arguments)
+    with limited(memory), guarded("The sums"):
         source, workers = as_source(data), executor_of(executor, threads)
         found = planned(asked, source, workers, checkpoint, None)
         sums = _summed(found, source, workers, checkpoint, None)

@@ -32,7 +32,29 @@ def trace_line(iteration: int, objective: float, theta: FloatArray) -> str:
     return f"{iteration}: {objective:.8g}: " + " ".join(f"{t:.6g}" for t in theta)
 
 
-class _Line:
+class _Erased:
+    """A context at whose end the line that is shown is erased."""
+
+    _err: TextIO | None
+    _width: int
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._width:
+            stream = self._err or sys.stderr
+            stream.write("\r" + " " * self._width + "\r")
+            stream.flush()
+            self._width = 0
+
+
+class _Line(_Erased):
     """One line of a terminal, written over until the work is done.
 
     Args:
@@ -60,21 +82,6 @@ class _Line:
         stream.write("\r" + text.ljust(self._width))
         stream.flush()
         self._width = len(text)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._width:
-            stream = self._err or sys.stderr
-            stream.write("\r" + " " * self._width + "\r")
-            stream.flush()
-            self._width = 0
 
 
 class Watcher(_Line):
@@ -146,7 +153,7 @@ class Tally(_Line):
         self.show(f"{done} of {total} {self._noun}")
 
 
-class Rows:
+class Rows(_Erased):
     """Shows how many partitions and rows of a source are read; a context manager.
 
     On a terminal one line with a bar is written over, elsewhere a line is written now and then. It
@@ -213,18 +220,3 @@ class Rows:
         else:
             stream.write(text + "\n")
         stream.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._width:
-            stream = self._err or sys.stderr
-            stream.write("\r" + " " * self._width + "\r")
-            stream.flush()
-            self._width = 0

@@ -17,7 +17,8 @@ from mixedmodels import _core
 from mixedmodels._core import Analysis, GeneralizedEvaluator
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
-from mixedmodels.criterion.base import Found, SearchSettings
+from mixedmodels.criterion.base import SearchSettings
+from mixedmodels.criterion.core_search import CoreSearch
 from mixedmodels.criterion.workspace import EvaluatorWorkspace
 from mixedmodels.errors import MixedModelsError
 
@@ -140,7 +141,7 @@ class LaplacePoint:
         return self._standing().conditional_vcov()
 
 
-class LaplaceCriterion:
+class LaplaceCriterion(CoreSearch):
     """The criterion of one generalized model.
 
     Args:
@@ -152,6 +153,8 @@ class LaplaceCriterion:
     """
 
     __slots__ = ("reml", "workspace")
+
+    workspace: GeneralizedWorkspace
 
     def __init__(self, workspace: GeneralizedWorkspace) -> None:
         self.workspace = workspace
@@ -262,21 +265,6 @@ class LaplaceCriterion:
         """Second derivatives."""
         with self.at(par) as point:
             return point.hessian()
-
-    def search(self, start: FloatArray | None, settings: SearchSettings) -> Found:
-        """The minimum, searched from a start, from its own, or from both."""
-        workspace, options = self.workspace, self._options(settings)
-        with workspace.lock:
-            workspace.stands_at = None
-            own = settings.own_starts or start is None
-            return _core.fit(workspace.evaluator, options, start, own)
-
-    def settle(self, par: FloatArray, settings: SearchSettings, *, spent: bool) -> Found:
-        """The minimum, from where another method stopped."""
-        workspace, options = self.workspace, self._options(settings)
-        with workspace.lock:
-            workspace.stands_at = None
-            return _core.settle(workspace.evaluator, options, par, spent)
 
     def _options(self, settings: SearchSettings) -> _core.SearchOptions:
         control, watch = settings.control, settings.watch

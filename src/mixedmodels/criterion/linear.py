@@ -15,7 +15,8 @@ import numpy.typing as npt
 from mixedmodels import _core
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.criterion.axes import ThetaAxes
-from mixedmodels.criterion.base import Found, SearchSettings
+from mixedmodels.criterion.base import SearchSettings
+from mixedmodels.criterion.core_search import CoreSearch
 from mixedmodels.criterion.point import LinearPoint, point_at
 from mixedmodels.criterion.workspace import Workspace
 from mixedmodels.settings import Control
@@ -25,7 +26,7 @@ from mixedmodels.settings import Control
 _COSTLY, _COARSE = 2e9, 1e-7
 
 
-class LinearCriterion:
+class LinearCriterion(CoreSearch):
     """The ML deviance or the REML criterion of one model.
 
     Args:
@@ -38,6 +39,8 @@ class LinearCriterion:
     """
 
     __slots__ = ("reml", "workspace")
+
+    workspace: Workspace
 
     def __init__(self, workspace: Workspace, *, reml: bool) -> None:
         self.workspace = workspace
@@ -136,21 +139,6 @@ class LinearCriterion:
         """Starts by moments: one, or two where there may be two basins."""
         starts: list[FloatArray] = self.workspace.evaluator.starts()
         return starts
-
-    def search(self, start: FloatArray | None, settings: SearchSettings) -> Found:
-        """The minimum, searched from a start, from starts by moments, or from both."""
-        workspace, options = self.workspace, self._options(settings)
-        with workspace.lock:
-            workspace.stands_at = None
-            own = settings.own_starts or start is None
-            return _core.fit(workspace.evaluator, options, start, own)
-
-    def settle(self, par: FloatArray, settings: SearchSettings, *, spent: bool) -> Found:
-        """The minimum, from where another method stopped."""
-        workspace, options = self.workspace, self._options(settings)
-        with workspace.lock:
-            workspace.stands_at = None
-            return _core.settle(workspace.evaluator, options, par, spent)
 
     def _options(self, settings: SearchSettings) -> _core.SearchOptions:
         control, watch, idle = settings.control, settings.watch, settings.idle

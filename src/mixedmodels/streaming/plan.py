@@ -185,7 +185,7 @@ def of_parts(parts: Saved) -> Plan:
     return Plan(**values, id=identity(parts))
 
 
-def asked_for(
+def model_asked(
     formula: str,
     *,
     weights: Any = None,
