@@ -338,7 +338,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             >>> fit = mm.glmer("use ~ age + urban + livch + (1 | district)",
             ...                mm.load_dataset("contraception"))
             >>> round(fit.laplace_error.total, 3)
-            -0.271
+            -0.269
         """
         return self._generalized.once(laplace_error)
 
