@@ -18,6 +18,7 @@ from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
 from mixedmodels.design.response import ResponseRule
+from mixedmodels.diagnostics.laplace import LaplaceError, laplace_error
 from mixedmodels.errors import ConvergenceWarning, DataError, MixedModelsError, warn
 from mixedmodels.estimates.generalized import (
     GeneralizedFitted,
@@ -319,8 +320,27 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What the user should know: rows and columns dropped, singularity, separation."""
-        return (*super().messages, *_own_messages(self._generalized))
+        """What the user should know: singularity, separation, a poor approximation."""
+        advice = self.laplace_error.advice
+        own = _own_messages(self._generalized)
+        return (*super().messages, *own, *([] if advice is None else [advice]))
+
+    @property
+    def laplace_error(self) -> LaplaceError:
+        """How good Laplace's approximation is at the estimates, by the next term of its expansion.
+
+        `total` is what the term adds to -2 log-likelihood, `by_level` its parts with one grouping
+        factor. It is close to the error while it is small; where it is large the likelihood needs
+        quadrature.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.glmer("use ~ age + urban + livch + (1 | district)",
+            ...                mm.load_dataset("contraception"))
+            >>> round(fit.laplace_error.total, 3)
+            -0.269
+        """
+        return self._generalized.once(laplace_error)
 
     def refit(self, y: npt.ArrayLike) -> GeneralizedLinearMixedFit:
         """Fit the same model to another response, starting at this fit's parameters.

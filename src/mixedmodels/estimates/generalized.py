@@ -78,6 +78,12 @@ class GeneralizedModel:
         w = self.design.w
         return np.ones(self.design.n) if w is None else w
 
+    @property
+    def quadrature_possible(self) -> bool:
+        """Whether there is one grouping factor with few enough effects per level."""
+        width = sum(len(term.columns) for term in self.design.terms)
+        return len(self.design.groups) == 1 and width <= MOST_EFFECTS
+
     @cached_property
     def analysis(self) -> Analysis:
         """Order of elimination and pattern of the factor."""
