@@ -18,16 +18,29 @@ from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
 from mixedmodels.design.response import ResponseRule
-from mixedmodels.errors import ConvergenceWarning, DataError, MixedModelsError, warn
+from mixedmodels.errors import (
+    ConvergenceWarning,
+    DataError,
+    MixedModelsError,
+    ModelError,
+    warn,
+)
+from mixedmodels.estimates.components import (
+    Component,
+    component_messages,
+    dropped_messages,
+    of_role,
+)
 from mixedmodels.estimates.generalized import (
     GeneralizedFitted,
     GeneralizedModel,
 )
 from mixedmodels.estimates.messages import announce
-from mixedmodels.families.base import Family
+from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.fit.generalized import GeneralizedFit
 from mixedmodels.formula import parse_formula
+from mixedmodels.formula.parts import PartSpec, parse_part
 from mixedmodels.formula.update import updated_formula
 from mixedmodels.memory import guarded
 from mixedmodels.optimize import Request
@@ -64,6 +77,10 @@ class GeneralizedLinearMixedModel(Guided):
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
         na_action: As for `lmer`.
+        dispersion: A formula `"~ x"` of fixed effects for the logarithm of the family's own
+            parameter; None for one value.
+        zero_inflation: A formula such as `"~ 1"` for the logit of the probability that a count is
+            zero by a process of its own; None for no such zeros.
         threads: Threads that a fit may use; None leaves the choice to the library.
 
     Raises:
@@ -93,9 +110,12 @@ class GeneralizedLinearMixedModel(Guided):
         offset: Any = None,
         contrasts: Mapping[str, Any] | None = None,
         na_action: NaAction = "omit",
+        dispersion: str | None = None,
+        zero_inflation: str | None = None,
         threads: int | None = None,
     ) -> None:
         chosen, nodes = family_of(family, link), check_nodes(n_agq)
+        parts = parts_of(chosen, {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation})
         count = thread_count(threads)
         with guarded("The design"):
             design = build_design(
@@ -107,7 +127,9 @@ class GeneralizedLinearMixedModel(Guided):
                 na_action=na_action,
                 residual=False,
                 response=ResponseRule(chosen, chosen.of_trials),
+                parts=parts,
             )
+        check_zeros(design)
         self._model = GeneralizedModel(design, chosen, count, nodes)
         self._given: Given | None = Given(data, weights, offset, contrasts, na_action)
 
@@ -173,29 +195,39 @@ class GeneralizedLinearMixedModel(Guided):
         return self._model.criterion()
 
     def objective(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None = None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        dispersion: npt.ArrayLike | None = None,
+        zero_inflation: npt.ArrayLike | None = None,
     ) -> float:
         """-2 log-likelihood by Laplace's approximation.
 
         Args:
             theta: (m,) entries of the templates.
             beta: (p,) coefficients of the columns kept.
-            dispersion: The family's own parameter, where it has one.
+            dispersion: The family's own parameter, where it has one; coefficients of its logarithm
+                where it has predictors.
+            zero_inflation: Coefficients of the logit, where there are zeros of their own.
 
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        return self._criterion.value(self._parameters(theta, beta, dispersion))
+        return self._criterion.value(self._parameters(theta, beta, dispersion, zero_inflation))
 
     def gradient(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None = None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        dispersion: npt.ArrayLike | None = None,
+        zero_inflation: npt.ArrayLike | None = None,
     ) -> FloatArray:
-        """Exact gradient of `objective` by theta, beta and the logarithm of the dispersion.
+        """Exact gradient of `objective` by its parameters, the dispersion by its logarithm.
 
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        at = self._parameters(theta, beta, dispersion)
+        at = self._parameters(theta, beta, dispersion, zero_inflation)
         slope = self._criterion.gradient(at)
         # The map from the search's parameters is linear: J has its columns.
         J = self._criterion.to_user(np.eye(len(at)))
@@ -203,21 +235,23 @@ class GeneralizedLinearMixedModel(Guided):
         return found
 
     def _parameters(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        dispersion: npt.ArrayLike | None,
+        zero_inflation: npt.ArrayLike | None,
     ) -> FloatArray:
         given = [np.atleast_1d(np.asarray(part, dtype=np.float64)) for part in (theta, beta)]
-        name = self.family.parameter
-        if name:
-            if dispersion is None or not dispersion > 0.0:
+        own = {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation}
+        for role, values in own.items():
+            component = of_role(self._model.components, role)
+            if component is not None:
+                given.append(_coefficients(component, values, self.family))
+            elif values is not None:
                 raise MixedModelsError(
-                    f"dispersion is {dispersion!r:.40}; the {self.family.title} family needs its "
-                    f"parameter, {name}, above zero."
+                    f"{role} is {values!r:.40}; this model of the {self.family.title} family has "
+                    "none."
                 )
-            given.append(np.array([np.log(dispersion)]))
-        elif dispersion is not None:
-            raise MixedModelsError(
-                f"dispersion is {dispersion!r:.40}; the {self.family.title} family has none."
-            )
         return self._criterion.from_user(self._criterion.checked(np.concatenate(given)))
 
     # -- the fit ------------------------------------------------------------------------
@@ -289,12 +323,7 @@ def _own_messages(fitted: GeneralizedFitted) -> tuple[str, ...]:
             "a factor level or covariate value at which all responses are the same; merge it with "
             "others or leave the term out."
         )
-    dispersion = solution.dispersion
-    if family.name == "negative_binomial" and dispersion is not None and dispersion > 1e6:
-        found.append(
-            f"No overdispersion: k is {dispersion:.2g}, where the negative binomial family is the "
-            'Poisson family. Fit family="poisson".'
-        )
+    found += component_messages(solution.distribution)
     return tuple(found)
 
 
@@ -320,7 +349,9 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
     @property
     def messages(self) -> tuple[str, ...]:
         """What the user should know: rows and columns dropped, singularity, separation."""
-        return (*super().messages, *_own_messages(self._generalized))
+        fitted = self._generalized
+        dropped = dropped_messages(fitted.model.components)
+        return (*super().messages, *dropped, *_own_messages(fitted))
 
     def refit(self, y: npt.ArrayLike) -> GeneralizedLinearMixedFit:
         """Fit the same model to another response, starting at this fit's parameters.
@@ -382,6 +413,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         offset: Any = AS_BEFORE,
         contrasts: Any = AS_BEFORE,
         na_action: NaAction = AS_BEFORE,
+        dispersion: str | None = AS_BEFORE,
+        zero_inflation: str | None = AS_BEFORE,
         start: npt.ArrayLike | None = None,
         optimizer: OptimizerName | None = None,
         control: Control | None = None,
@@ -400,6 +433,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             offset: The `offset` argument; None for none.
             contrasts: Contrasts; None for the default ones.
             na_action: What becomes of rows with missing values.
+            dispersion: Predictors of the family's own parameter; None for one value.
+            zero_inflation: Predictors of zeros of their own; None for no such zeros.
             start: (m,) theta to start from, or all parameters; by moments if None.
             optimizer: Method of minimisation; as it was if None.
             control: Limits and tolerances; as they were if None.
@@ -423,6 +458,9 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         given = given_anew(self._design, self._given, data, changes)
         if family is None:
             family, link = (type(self.family), link or self.family.link.name)
+        parts: dict[str, Any] = {part.spec.role: part.spec.text for part in self._design.parts}
+        changed = {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation}
+        parts |= {role: text for role, text in changed.items() if text is not AS_BEFORE}
         model = GeneralizedLinearMixedModel(
             text,
             given.data,
@@ -433,6 +471,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             offset=given.offset,
             contrasts=given.contrasts,
             na_action=given.na_action,
+            **parts,
             threads=self._generalized.model.threads if threads is None else threads,
         )
         before = self.optsum
@@ -449,6 +488,77 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         par = np.array(self._generalized.solution.par)
         stages = (model.design, model.family, model.threads, model.nodes)
         return _fit_of, (*stages, par, self.optsum)
+
+
+def parts_of(family: Family, given: Mapping[str, object]) -> tuple[PartSpec, ...]:
+    """Formulas of other parameters than the mean, parsed.
+
+    Raises:
+        FormulaError: One cannot be understood.
+        ModelError: The family does not have the parameter.
+    """
+    found = tuple(parse_part(role, text) for role, text in given.items() if text is not None)
+    roles = {part.role for part in found}
+    if DISPERSION in roles and not family.parameter:
+        raise ModelError(
+            f"dispersion: the {family.title} family has no parameter beside its mean. "
+            + (
+                'Counts that vary by more than their mean are of the "negative_binomial" or "nb1" '
+                "family."
+                if family.counts
+                else "A random effect for each row, (1 | row), takes what is over."
+            )
+        )
+    if ZERO_INFLATION in roles and not family.with_zeros:
+        raise ModelError(f"zero_inflation: {_without_zeros(family)}")
+    return found
+
+
+def _without_zeros(family: Family) -> str:
+    if family.counts:
+        return (
+            f"the {family.title} family has no zeros. A hurdle model is two fits: a binomial one "
+            "of the response above zero, and this one of the rows above zero."
+        )
+    return (
+        f"the {family.title} family does not have it; families of counts do: 'poisson', "
+        "'negative_binomial', 'nb1'."
+    )
+
+
+def check_zeros(design: Design) -> None:
+    """Refuse zeros of their own where there are no zeros.
+
+    Raises:
+        ModelError: There are none.
+    """
+    if any(part.spec.role == ZERO_INFLATION for part in design.parts) and (design.y > 0.0).all():
+        raise ModelError(
+            f"zero_inflation: the response '{design.response_name}' is never zero, so that its "
+            "probability would be 0. Leave zero_inflation out; where zeros could not be observed, "
+            'family="truncated_poisson" says so.'
+        )
+
+
+def _coefficients(component: Component, values: npt.ArrayLike | None, family: Family) -> FloatArray:
+    """Coefficients of a component that a user gave.
+
+    Raises:
+        MixedModelsError: They cannot be.
+    """
+    constant = component.role == DISPERSION and component.part is None
+    given = None if values is None else np.atleast_1d(np.asarray(values, dtype=np.float64))
+    if constant and (given is None or not (given > 0.0).all()):
+        raise MixedModelsError(
+            f"dispersion is {values!r:.40}; the {family.title} family needs its parameter, "
+            f"{family.parameter}, above zero."
+        )
+    if given is None or given.shape != (len(component.names),):
+        raise MixedModelsError(
+            f"{component.role} is {values!r:.40}; it must be {len(component.names)} coefficients, "
+            f"for {', '.join(component.names)}."
+        )
+    return np.log(given) if constant else given
 
 
 def check_nodes(n_agq: object) -> int:

@@ -31,7 +31,7 @@ class Responses:
     """What a generalized model takes of its rows beside the cross-products.
 
     Attributes:
-        family: Name of the family.
+        family: Name of the core's family.
         link: Name of its link.
         y: (n,) responses; successes of trials.
         m: (n,) prior weights; trials.

@@ -8,7 +8,7 @@ from typing import Any
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.codes import drop_unused
 from mixedmodels.design.columns import CategoricalColumn
-from mixedmodels.design.design import TermDesign
+from mixedmodels.design.design import PartDesign, TermDesign
 from mixedmodels.design.evaluated import Evaluated
 from mixedmodels.design.factors import Block, Recipe, train_factor
 from mixedmodels.design.finite import check_finite_levels, sources
@@ -16,6 +16,7 @@ from mixedmodels.design.groups import GroupingFactor, build_group, code_column, 
 from mixedmodels.design.matrices import matrix_of_part, matrix_of_term
 from mixedmodels.design.matrix import PartPlan, plan_part
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
+from mixedmodels.formula.parts import PartSpec
 
 
 class Builder:
@@ -29,6 +30,7 @@ class Builder:
 
     def __init__(self, spec: FormulaSpec, values: Evaluated, contrasts: Mapping[str, Any]) -> None:
         self.spec = spec
+        self.text = spec.text
         self.values = values
         self.rows = values.rows
         self.contrasts = contrasts
@@ -45,7 +47,7 @@ class Builder:
                 values.check_finite(factor)
                 block, recipe = train_factor(
                     factor,
-                    self.spec.text,
+                    self.text,
                     values.value(factor),
                     values.states(factor),
                     self.rows,
@@ -59,6 +61,14 @@ class Builder:
         """The columns of the fixed part, and (n, p_all) X."""
         plan = self.plan(self.spec.terms)
         return plan, matrix_of_part(plan, self.blocks, self.rows)
+
+    def part(self, spec: PartSpec) -> PartDesign:
+        """The columns of a formula of another parameter, of factors evaluated with the others."""
+        own = Builder(self.spec, self.values, self.contrasts)
+        own.text = spec.text
+        plan = own.plan(spec.terms)
+        self.unused.update(own.unused)
+        return PartDesign(spec, matrix_of_part(plan, own.blocks, self.rows), plan.names, plan)
 
     def random(
         self, fixed: PartPlan, X: FloatArray

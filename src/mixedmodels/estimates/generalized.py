@@ -29,8 +29,16 @@ from mixedmodels.criterion.generalized import (
 from mixedmodels.crossprod import row_products, templates_of
 from mixedmodels.design import Design
 from mixedmodels.errors import ModelError
+from mixedmodels.estimates.components import (
+    Component,
+    components_of,
+    exponential,
+    of_role,
+    probability,
+)
 from mixedmodels.estimates.identified import Identification
-from mixedmodels.families.base import Family
+from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Dispersion, Family
+from mixedmodels.families.distribution import Distribution
 from mixedmodels.lazy import cached_property
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
@@ -59,6 +67,7 @@ class GeneralizedModel:
         family: The family.
         threads: Threads that a fit may use.
         nodes: Nodes of quadrature.
+        components: Parameters of the distribution beside its mean.
         templates: Names, bounds and meaning of theta.
         products: Pattern and basis; weights of the fit are put in by the core.
     """
@@ -69,6 +78,7 @@ class GeneralizedModel:
         self.family = family
         self.threads = threads
         self.nodes = nodes
+        self.components: tuple[Component, ...] = components_of(design, family, threads)
         self.templates: Templates = templates_of(design)
         self.products: Products = row_products(design, threads)
 
@@ -91,16 +101,40 @@ class GeneralizedModel:
     def _new_workspace(self) -> GeneralizedWorkspace:
         design, family = self.design, self.family
         responses = Responses(
-            family=family.name,
+            family=self._core_family,
             link=family.link.name,
             y=design.y,
             m=self.weights,
             offset=design.offset,
             coefficients=tuple(design.x_names[j] for j in self.products.kept),
-            parameters=(f"log({family.parameter})",) if family.parameter else (),
+            parameters=tuple(name for part in self.components for name in part.parameters),
+            designs=tuple(
+                (k, part.products)
+                for k, part in enumerate(self.components)
+                if part.products is not None
+            ),
             nodes=self.nodes,
         )
         return GeneralizedWorkspace(self.analysis, self.templates, responses, self.threads)
+
+    @property
+    def _core_family(self) -> str:
+        inflated = of_role(self.components, ZERO_INFLATION) is not None
+        return f"zero_inflated_{self.family.name}" if inflated else self.family.name
+
+    def distribution(self, psi: FloatArray) -> Distribution:
+        """That of the responses on the rows of the model.
+
+        Args:
+            psi: (k,) coefficients of the components.
+        """
+        own = of_role(self.components, DISPERSION)
+        zeros = of_role(self.components, ZERO_INFLATION)
+        return Distribution(
+            self.family,
+            None if own is None else exponential(own.predictor(psi)),
+            None if zeros is None else probability(zeros.predictor(psi)),
+        )
 
     @property
     def axes(self) -> ThetaAxes:
@@ -158,14 +192,14 @@ class GeneralizedModel:
         user, axes = criterion.to_user(point.par), criterion.workspace.axes
         beta = np.full(self.design.X.shape[1], np.nan)
         beta[kept] = user[m : m + len(kept)]
-        psi = point.par[m + len(kept) :]
+        psi = user[m + len(kept) :]
         return GeneralizedSolution(
             theta=user[:m],
             axes_theta=point.par[:m],
             relative_theta=point.par[:m] / axes.unit[:m],
             par=point.par,
             psi=psi,
-            dispersion=self.family.dispersion(psi),
+            distribution=self.distribution(psi),
             objective=point.value,
             deviance=point.value,
             logdet_L2=point.logdet_L2,
@@ -280,8 +314,8 @@ class GeneralizedSolution:
         axes_theta: (m,) theta along the axes of the terms.
         relative_theta: (m,) that in its natural units.
         par: (m + p + k,) parameters of the search.
-        psi: (k,) the family's own parameters, on unbounded scales.
-        dispersion: The family's own parameter, or None.
+        psi: (k,) coefficients of the parameters of the distribution beside its mean.
+        distribution: That of the responses given their means.
         objective: -2 log-likelihood.
         deviance: The same.
         logdet_L2: log|L|^2.
@@ -301,7 +335,7 @@ class GeneralizedSolution:
     relative_theta: FloatArray
     par: FloatArray
     psi: FloatArray
-    dispersion: float | None
+    distribution: Distribution
     objective: float
     deviance: float
     logdet_L2: float
@@ -318,6 +352,14 @@ class GeneralizedSolution:
     def __post_init__(self) -> None:
         for array in (self.theta, self.par, self.beta, self.kept, self.u, self.b, self.eta):
             array.flags.writeable = False
+        for part in (self.distribution.dispersion, self.distribution.zero):
+            if isinstance(part, np.ndarray):
+                part.flags.writeable = False
+
+    @property
+    def dispersion(self) -> Dispersion:
+        """The family's own parameter, for all rows or by row; None where it has none."""
+        return self.distribution.dispersion
 
     @property
     def accuracy(self) -> Accuracy | None:

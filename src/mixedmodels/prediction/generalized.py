@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.design.rebuild import new_rows, rebuild_part
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.components import Component, exponential, of_role, probability
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.tables import random_part
+from mixedmodels.families.base import DISPERSION, ZERO_INFLATION
 from mixedmodels.prediction.simulate import Seed, fixed_mean, random_generator
 from mixedmodels.settings import Modes
 
-PredictionType: TypeAlias = Literal["response", "link"]
+PredictionType: TypeAlias = Literal[
+    "response", "link", "conditional", "zprob", "zlink", "disp", "zero"
+]
 ResidualType: TypeAlias = Literal["deviance", "pearson", "response", "working", "quantile"]
-PREDICTIONS = ("response", "link")
+PREDICTIONS = ("response", "link", "conditional", "zprob", "zlink", "disp", "zero")
 RESIDUALS = ("deviance", "pearson", "response", "working", "quantile")
 
 # Draws of which a quantile residual is a share.
@@ -34,27 +40,69 @@ def shown_response(fitted: GeneralizedFitted, y: FloatArray) -> FloatArray:
     return y / model.weights if model.family.of_trials and not successes else y
 
 
+def predicted_values(
+    fitted: GeneralizedFitted, kind: PredictionType, eta: FloatArray, data: Any
+) -> FloatArray:
+    """(n,) predictions of a kind.
+
+    Args:
+        fitted: The fit.
+        kind: Another kind than "link".
+        eta: (n,) linear predictor of the mean.
+        data: The rows as given, or None for those of the fit.
+
+    Raises:
+        MixedModelsError: The model has no such parameter.
+    """
+    mu = fitted.model.family.link.mean(eta)
+    if kind == "conditional":
+        return mu
+    zeros = of_role(fitted.model.components, ZERO_INFLATION)
+    if kind == "response":
+        if zeros is None:
+            return mu
+        mean: FloatArray = (1.0 - probability(_predictor(fitted, zeros, data))) * mu
+        return mean
+    role = DISPERSION if kind == "disp" else ZERO_INFLATION
+    component = of_role(fitted.model.components, role)
+    if component is None:
+        raise MixedModelsError(f"type is {kind!r}; the model has no {role}.")
+    predictor = _predictor(fitted, component, data)
+    values = predictor
+    if kind != "zlink":
+        values = exponential(predictor) if kind == "disp" else probability(predictor)
+    found: FloatArray = np.where(np.isnan(eta), np.nan, values)
+    return found
+
+
+def _predictor(fitted: GeneralizedFitted, component: Component, data: Any) -> float | FloatArray:
+    psi = fitted.solution.psi
+    if data is None or component.part is None:
+        return component.predictor(psi)
+    return component.predictor(psi, rebuild_part(component.part, new_rows(data)))
+
+
 def residuals_of_type(
     fitted: GeneralizedFitted, kind: ResidualType, seed: Seed = None
 ) -> FloatArray:
     """(n,) residuals given the modes."""
     model, solution = fitted.model, fitted.solution
     family, m = model.family, model.weights
-    y, eta = mean_response(fitted), solution.eta
+    y, eta, of = mean_response(fitted), solution.eta, solution.distribution
     mu = family.link.mean(eta)
     if kind == "quantile":
         return _quantiles(fitted, mu, seed)
-    left: FloatArray = y - mu
+    left: FloatArray = y - of.mean(mu)
     if kind == "response":
         return left
     if kind == "working":
-        working: FloatArray = left / family.link.slope(eta)
+        working: FloatArray = left / of.mean(family.link.slope(eta))
         return working
     if kind == "deviance":
-        unit = np.maximum(family.unit_deviance(y, mu, solution.dispersion), 0.0)
+        unit = np.maximum(of.unit_deviance(y, mu), 0.0)
         deviance: FloatArray = np.sign(left) * np.sqrt(m * unit)
         return deviance
-    pearson: FloatArray = left / np.sqrt(family.variance(mu, m, solution.dispersion))
+    pearson: FloatArray = left / np.sqrt(of.variance(mu, m))
     return pearson
 
 
@@ -64,7 +112,7 @@ def _quantiles(fitted: GeneralizedFitted, mu: FloatArray, seed: Seed) -> FloatAr
     below = np.zeros(len(mu))
     same = np.zeros(len(mu))
     for _ in range(_DRAWS):
-        drawn = model.family.draw(rng, mu, model.weights, fitted.solution.dispersion)
+        drawn = fitted.solution.distribution.draw(rng, mu, model.weights)
         below += drawn < model.design.y
         same += drawn == model.design.y
     found: FloatArray = (below + rng.random(len(mu)) * (same + 1.0)) / (_DRAWS + 1.0)
@@ -88,4 +136,4 @@ def drawn_responses(
             templates, design.groups, design.terms, b, design.n
         )
     mu = model.family.link.mean(eta)
-    return model.family.draw(rng, mu, model.weights, solution.dispersion)
+    return solution.distribution.draw(rng, mu, model.weights)
