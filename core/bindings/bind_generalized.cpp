@@ -122,6 +122,11 @@ Array<double> hessian(Evaluator_& s, Dense par) {
   return to_numpy(std::move(out), {size, size});
 }
 
+Array<double> next_term(Evaluator_& s, Dense par) {
+  const std::vector<double> at(s.checked(par), par.data() + par.size());
+  return to_numpy(in_core([&] { return s.core.next_term(at); }));
+}
+
 Array<double> conditional_covariance(Evaluator_& s, int factor) {
   const mm::FactorBlock& block = s.A().factors.at(factor);
   std::vector<double> out(block.diagonal.size());
@@ -167,7 +172,9 @@ void bind_generalized(nb::module_& m) {
           },
           nb::arg("par"), "-2 log-likelihood; NaN where it cannot be computed.")
       .def("gradient", &gradient, "(m + p + k,) at the parameters of the last value().")
-      .def("hessian", &hessian, nb::arg("par"), "(m + p + k, m + p + k), from central differences of the gradient.")
+      .def("hessian", &hessian, nb::arg("par"), "(m + p + k, m + p + k) second derivatives.")
+      .def("next_term", &next_term, nb::arg("par"),
+           "What the next term of the expansion adds, by connected component of the levels; empty where it is not had.")
       .def(
           "start", [](Evaluator_& s) { return to_numpy(in_core([&] { return s.core.start(); })); },
           "Where a search begins.")

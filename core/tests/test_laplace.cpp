@@ -159,6 +159,68 @@ TEST(quadrature_of_one_factor) {
   CHECK(tried > 0);
 }
 
+TEST(hessian_is_that_of_the_gradient) {
+  constexpr double kStep = 1e-3;
+  for (std::uint64_t seed = 0; seed < 24; ++seed)
+    for (const char* family : {"binomial", "poisson", "gamma"}) {
+      const char* link = family != std::string("binomial") ? "log" : seed % 2 == 0 ? "logit" : "cloglog";
+      const Made made(seed, family, link);
+      if (made.structure.q() == 0) continue;
+      check::at(made.structure.kind + " " + family);
+      mm::Laplace f(made.model);
+      Random random(seed);
+      for (Point point : {Point::interior, Point::zero_diagonal}) {
+        const std::vector<double> par = somewhere(made, random, point);
+        if (!std::isfinite(f.value(par.data()))) continue;
+        const std::size_t N = par.size();
+        const std::vector<double> H = f.hessian(par);
+        const auto gradient = [&](std::size_t j, double step) {
+          std::vector<double> at(par), out(N);
+          at[j] += step;
+          f.value(at.data());
+          f.gradient(out.data());
+          return out;
+        };
+        double size = 1;
+        for (std::size_t j = 0; j < N; ++j) size = std::max(size, std::abs(H[j * (N + 1)]));
+        for (std::size_t j = 0; j < N; ++j) {
+          const auto up = gradient(j, kStep), down = gradient(j, -kStep), top = gradient(j, 2 * kStep),
+                     bottom = gradient(j, -2 * kStep);
+          for (std::size_t i = 0; i < N; ++i) {
+            const double difference = (8 * (up[i] - down[i]) - (top[i] - bottom[i])) / (12 * kStep);
+            CHECK_ERROR("hessian", std::abs(H[i + j * N] - difference) / size, 1e-6);
+          }
+        }
+      }
+    }
+}
+
+// With a small variance the terms after the next one vanish against it.
+TEST(next_term_is_what_quadrature_adds_where_variances_are_small) {
+  int tried = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Made made(seed, "poisson", "log");
+    if (made.structure.factors.size() != 1 || made.structure.factors[0].width() > 2) continue;
+    check::at(made.structure.kind);
+    ++tried;
+    Random random(seed);
+    std::vector<double> par = somewhere(made, random, Point::interior);
+    double before = 0;
+    for (double scale : {0.3, 0.1}) {
+      std::vector<double> at(par);
+      for (std::size_t e = 0; e < made.model.model.entries.size(); ++e) at[e] *= scale;
+      mm::Laplace one(made.model), many(made.model, 25);
+      double term = 0;
+      for (double value : one.next_term(at)) term += value;
+      const double error = std::abs(many.value(at.data()) - one.value(at.data()) - term) / (1e-9 + std::abs(term));
+      CHECK(error < 0.5);
+      if (scale == 0.1) CHECK(error < 0.05 || error < before);
+      before = error;
+    }
+  }
+  CHECK(tried > 0);
+}
+
 TEST(search_ends_at_a_minimum) {
   for (std::uint64_t seed = 0; seed < 12; ++seed) {
     const Made made(seed, "poisson", "log");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
 from mixedmodels.design.response import ResponseRule
+from mixedmodels.diagnostics.laplace import LaplaceError, laplace_error
 from mixedmodels.errors import (
     ConvergenceWarning,
     DataError,
@@ -25,12 +27,8 @@ from mixedmodels.errors import (
     ModelError,
     warn,
 )
-from mixedmodels.estimates.components import (
-    Component,
-    component_messages,
-    dropped_messages,
-    of_role,
-)
+from mixedmodels.estimates.component_checks import check_zeros, given_coefficients, parts_of
+from mixedmodels.estimates.components import component_messages, dropped_messages, of_role
 from mixedmodels.estimates.generalized import (
     GeneralizedFitted,
     GeneralizedModel,
@@ -40,11 +38,9 @@ from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.fit.generalized import GeneralizedFit
 from mixedmodels.formula import parse_formula
-from mixedmodels.formula.parts import PartSpec, parse_part
 from mixedmodels.formula.update import updated_formula
 from mixedmodels.memory import guarded
 from mixedmodels.optimize import Request
-from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.progress import Watcher
 from mixedmodels.settings import (
     AS_BEFORE,
@@ -53,6 +49,9 @@ from mixedmodels.settings import (
     OptimizerName,
     thread_count,
 )
+from mixedmodels.storage.fits import fit_to_bytes
+from mixedmodels.storage.generalized import SavedGeneralized, generalized_from_bytes, model_of
+from mixedmodels.storage.pickles import kept_threads, usable_threads
 
 _DEFAULT = Control()
 # Linear predictors of probabilities beyond which data may be separated.
@@ -142,9 +141,16 @@ class GeneralizedLinearMixedModel(Guided):
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles hold the design and the family."""
-        model = self._model
-        return _model_of, (model.design, model.family, model.threads, model.nodes)
+        """Pickles and deep copies hold what is below, which holds the design."""
+        return self._of, (self._model,)
+
+    def __copy__(self) -> GeneralizedLinearMixedModel:
+        """A model that shares everything with this one: neither ever changes."""
+        return self._of(self._model, self._given)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GeneralizedLinearMixedModel:
+        """A model with everything its own but the table, which is the user's."""
+        return self._of(copy.deepcopy(self._model, memo), self._given)
 
     # -- the stages ---------------------------------------------------------------------
 
@@ -246,7 +252,7 @@ class GeneralizedLinearMixedModel(Guided):
         for role, values in own.items():
             component = of_role(self._model.components, role)
             if component is not None:
-                given.append(_coefficients(component, values, self.family))
+                given.append(given_coefficients(component, values, self.family))
             elif values is not None:
                 raise MixedModelsError(
                     f"{role} is {values!r:.40}; this model of the {self.family.title} family has "
@@ -323,7 +329,7 @@ def _own_messages(fitted: GeneralizedFitted) -> tuple[str, ...]:
             "a factor level or covariate value at which all responses are the same; merge it with "
             "others or leave the term out."
         )
-    found += component_messages(solution.distribution)
+    found += component_messages(fitted.distribution)
     return tuple(found)
 
 
@@ -349,9 +355,27 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
     @property
     def messages(self) -> tuple[str, ...]:
         """What the user should know: rows and columns dropped, singularity, separation."""
-        fitted = self._generalized
-        dropped = dropped_messages(fitted.model.components)
-        return (*super().messages, *dropped, *_own_messages(fitted))
+        advice = self.laplace_error.advice
+        own = (*dropped_messages(self._generalized.model.components),)
+        own += _own_messages(self._generalized)
+        return (*super().messages, *own, *([] if advice is None else [advice]))
+
+    @property
+    def laplace_error(self) -> LaplaceError:
+        """How good Laplace's approximation is at the estimates, by the next term of its expansion.
+
+        `total` is what the term adds to -2 log-likelihood, `by_level` its parts with one grouping
+        factor. It is close to the error while it is small; where it is large the likelihood needs
+        quadrature.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.glmer("use ~ age + urban + livch + (1 | district)",
+            ...                mm.load_dataset("contraception"))
+            >>> round(fit.laplace_error.total, 3)
+            -0.269
+        """
+        return self._generalized.once(laplace_error)
 
     def refit(self, y: npt.ArrayLike) -> GeneralizedLinearMixedFit:
         """Fit the same model to another response, starting at this fit's parameters.
@@ -483,82 +507,20 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles hold design, family, parameters and how these were found."""
-        model = self._generalized.model
-        par = np.array(self._generalized.solution.par)
-        stages = (model.design, model.family, model.threads, model.nodes)
-        return _fit_of, (*stages, par, self.optsum)
+        """Pickles, and with them other processes, hold what a file holds."""
+        fitted = self._generalized
+        return _unpickled, (fit_to_bytes(fitted), kept_threads(fitted.model.threads))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> GeneralizedLinearMixedFit:
+        """A fit with everything its own but the table, which is the user's."""
+        fitted = self._generalized
+        again = _unpickled(fit_to_bytes(fitted), fitted.model.threads)
+        again._model._given = again._given = self._given  # noqa: SLF001 (of this module)
+        return again
 
-def parts_of(family: Family, given: Mapping[str, object]) -> tuple[PartSpec, ...]:
-    """Formulas of other parameters than the mean, parsed.
-
-    Raises:
-        FormulaError: One cannot be understood.
-        ModelError: The family does not have the parameter.
-    """
-    found = tuple(parse_part(role, text) for role, text in given.items() if text is not None)
-    roles = {part.role for part in found}
-    if DISPERSION in roles and not family.parameter:
-        raise ModelError(
-            f"dispersion: the {family.title} family has no parameter beside its mean. "
-            + (
-                'Counts that vary by more than their mean are of the "negative_binomial" or "nb1" '
-                "family."
-                if family.counts
-                else "A random effect for each row, (1 | row), takes what is over."
-            )
-        )
-    if ZERO_INFLATION in roles and not family.with_zeros:
-        raise ModelError(f"zero_inflation: {_without_zeros(family)}")
-    return found
-
-
-def _without_zeros(family: Family) -> str:
-    if family.counts:
-        return (
-            f"the {family.title} family has no zeros. A hurdle model is two fits: a binomial one "
-            "of the response above zero, and this one of the rows above zero."
-        )
-    return (
-        f"the {family.title} family does not have it; families of counts do: 'poisson', "
-        "'negative_binomial', 'nb1'."
-    )
-
-
-def check_zeros(design: Design) -> None:
-    """Refuse zeros of their own where there are no zeros.
-
-    Raises:
-        ModelError: There are none.
-    """
-    if any(part.spec.role == ZERO_INFLATION for part in design.parts) and (design.y > 0.0).all():
-        raise ModelError(
-            f"zero_inflation: the response '{design.response_name}' is never zero, so that its "
-            "probability would be 0. Leave zero_inflation out; where zeros could not be observed, "
-            'family="truncated_poisson" says so.'
-        )
-
-
-def _coefficients(component: Component, values: npt.ArrayLike | None, family: Family) -> FloatArray:
-    """Coefficients of a component that a user gave.
-
-    Raises:
-        MixedModelsError: They cannot be.
-    """
-    constant = component.role == DISPERSION and component.part is None
-    given = None if values is None else np.atleast_1d(np.asarray(values, dtype=np.float64))
-    if constant and (given is None or not (given > 0.0).all()):
-        raise MixedModelsError(
-            f"dispersion is {values!r:.40}; the {family.title} family needs its parameter, "
-            f"{family.parameter}, above zero."
-        )
-    if given is None or given.shape != (len(component.names),):
-        raise MixedModelsError(
-            f"{component.role} is {values!r:.40}; it must be {len(component.names)} coefficients, "
-            f"for {', '.join(component.names)}."
-        )
-    return np.log(given) if constant else given
+    def __copy__(self) -> GeneralizedLinearMixedFit:
+        """A fit that shares everything with this one: neither ever changes."""
+        return type(self)(self._model, self._generalized)
 
 
 def check_nodes(n_agq: object) -> int:
@@ -577,23 +539,25 @@ def check_nodes(n_agq: object) -> int:
     return int(n_agq)  # type: ignore[call-overload,no-any-return]
 
 
-def _model_of(
-    design: Design, family: Family, threads: int, nodes: int
-) -> GeneralizedLinearMixedModel:
-    return GeneralizedLinearMixedModel._of(  # noqa: SLF001 (of this module)
-        GeneralizedModel(design, family, threads, nodes)
-    )
+def restored(saved: SavedGeneralized, threads: int | None = None) -> GeneralizedLinearMixedFit:
+    """The fit of a design whose solution is known already, as from a file.
+
+    Raises:
+        MixedModelsError: The design does not determine such a solution.
+    """
+    solution = saved.solution
+    check_nodes(saved.responses.nodes)
+    model = model_of(saved.design, saved.responses, thread_count(threads))
+    if not np.array_equal(model.products.kept, solution.kept):
+        raise ModelError("The solution is for other columns of X than the design determines.")
+    user = model.criterion().to_user(solution.par)
+    parts = (solution.theta, solution.beta[solution.kept], solution.psi)
+    known = np.concatenate(parts)
+    if np.abs(user - known).max(initial=0.0) > 1e-6 * np.abs(known).max(initial=1e-6):
+        raise ModelError("The solution has two sets of parameters that are not the same.")
+    made = GeneralizedLinearMixedModel._of(model)  # noqa: SLF001 (of this module)
+    return GeneralizedLinearMixedFit(made, GeneralizedFitted(model, solution, saved.optsum))
 
 
-def _fit_of(
-    design: Design,
-    family: Family,
-    threads: int,
-    nodes: int,
-    par: FloatArray,
-    optsum: OptSummary,
-) -> GeneralizedLinearMixedFit:
-    made = _model_of(design, family, threads, nodes)
-    model = made._model  # noqa: SLF001 (of this module)
-    solution = model.solution(model.criterion(), par)
-    return GeneralizedLinearMixedFit(made, GeneralizedFitted(model, solution, optsum))
+def _unpickled(content: bytes, threads: int | None) -> GeneralizedLinearMixedFit:
+    return restored(generalized_from_bytes(content), usable_threads(threads))

@@ -16,9 +16,11 @@
 #include <vector>
 
 #include "criterion/objective.hpp"
+#include "generalized/components.hpp"
 #include "generalized/family.hpp"
 #include "generalized/parameters.hpp"
 #include "generalized/quadrature.hpp"
+#include "generalized/second_derivatives.hpp"
 #include "generalized/weighted_rows.hpp"
 
 namespace mixedmodels {
@@ -67,8 +69,12 @@ class Laplace : public Objective {
   // Where a search begins: the model without random effects, and variances by moments of its scores.
   std::vector<double> start();
 
-  // Second derivatives by theta, beta and psi, from central differences of the gradient. Leaves the point.
+  // Second derivatives by theta, beta and psi: exact sums by theta and beta where these cost less than differences of
+  // the gradient, else central differences. Leaves the point.
   std::vector<double> hessian(const std::vector<double>& par);
+  // What the next term of the expansion would add to the value at these parameters, by connected component of the
+  // levels; nothing where its sums over pairs of rows are too many, and by quadrature.
+  std::vector<double> next_term(const std::vector<double>& par);
 
   // Covariance of the coefficients of the basis for known theta and psi: (X'V^-1X)^-1, p x p.
   std::vector<double> conditional_vcov();
@@ -119,6 +125,11 @@ class Laplace : public Objective {
   std::vector<double> parameter_curvatures();
   void set_templates(const double* theta, Templates& lam) const;
   void fit_without_random_effects();
+  const Components& components();
+  CurvaturePoint curvature_point(std::vector<double>& fourth) const;
+  std::vector<double> fourth_derivatives() const;
+  std::vector<double> difference_steps_here();
+  bool exact_is_cheaper();
   double parameter_step(double* psi);
 
   const GeneralizedModel& source_;
@@ -138,6 +149,7 @@ class Laplace : public Objective {
       moved_psi_;                                // K x q, K x p; M^-1 Lambda'Z's_psi, and Z's as u follows
   std::vector<std::vector<double>> own_slopes_;  // by factor, s x s: traces less the scores times the modes
   std::optional<Quadrature> quadrature_;
+  std::optional<Components> components_;
   // While coefficients are carried, a weak pull to where they began: where data are separated the likelihood is flat.
   std::vector<double> anchor_;
   double proximal_ = 0;

@@ -8,13 +8,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "criterion/differences.hpp"
 #include "generalized/laplace.hpp"
 #include "kernels/blas.hpp"
 #include "kernels/eigen.hpp"
 #include "kernels/interrupt.hpp"
 #include "kernels/small_dense.hpp"
-#include "search/coordinates.hpp"
 
 namespace mixedmodels {
 
@@ -317,38 +315,6 @@ std::vector<double> Laplace::conditional_vcov() {
   blas::trsm('L', 'L', 'N', p, p, equations_.RX().data(), k, root.data(), p);
   blas::gemm('T', 'N', p, p, p, 1.0, root.data(), p, root.data(), p, 0.0, out.data(), p);
   return out;
-}
-
-// Steps are small parts of what is about a conditional standard error.
-std::vector<double> Laplace::hessian(const std::vector<double>& par) {
-  constexpr double kStep = 4e-4;
-  const int N = size();
-  value(par.data());
-  std::vector<double> at(gradient_.size()), steps;
-  gradient(at.data());
-  Coordinates coordinates(*A_, model_.entries);
-  const auto n = static_cast<std::size_t>(coordinates.size());
-  std::vector<double> x(n), scored(n * n), others(static_cast<std::size_t>(p_ + K_) * (p_ + K_));
-  coordinates.from_theta(par.data(), x.data());
-  coordinates.hessian(*this, x.data(), false, scored.data());
-  scored = coordinates.to_theta_hessian(scored);
-  model_of_others(others.data());
-  double largest = 0;
-  for (int e = 0; e < m_; ++e) largest = std::max(largest, scored[e * (static_cast<std::size_t>(m_) + 1)]);
-  for (int e = 0; e < m_; ++e)
-    steps.push_back(kStep /
-                    std::sqrt(std::max(scored[e * (static_cast<std::size_t>(m_) + 1)], 1e-4 * largest + 1e-12)));
-  for (int j = 0; j < p_ + K_; ++j)
-    steps.push_back(kStep / std::sqrt(std::max(others[j * (static_cast<std::size_t>(p_ + K_) + 1)], 1e-6)));
-  const std::vector<double> u = u_;
-  return difference_hessian(
-      [&](const std::vector<double>& there, std::vector<double>& out) {
-        base_.u = u;
-        value(there.data());
-        out.resize(N);
-        gradient(out.data());
-      },
-      par, steps, {});
 }
 
 }  // namespace mixedmodels

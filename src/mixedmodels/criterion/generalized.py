@@ -109,9 +109,16 @@ class LaplacePoint:
         return self._standing().gradient()
 
     def hessian(self) -> FloatArray:
-        """(m + p + k, m + p + k) second derivatives, from differences of the gradient."""
+        """(m + p + k, m + p + k) second derivatives, exact or by differences of the gradient."""
         self._workspace.stands_at = None
         return self._evaluator.hessian(self.par)
+
+    def next_term(self) -> FloatArray:
+        """What the next term of the expansion adds, by connected component of the levels.
+
+        Empty by quadrature, and where there are too many pairs of rows.
+        """
+        return self._evaluator.next_term(self.par)
 
     @property
     def u(self) -> FloatArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ from mixedmodels.estimates.components import (
     probability,
 )
 from mixedmodels.estimates.identified import Identification
-from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Dispersion, Family
+from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.distribution import Distribution
 from mixedmodels.lazy import cached_property
 from mixedmodels.optimize import Request, minimize
@@ -87,6 +87,12 @@ class GeneralizedModel:
         """(n,) prior weights."""
         w = self.design.w
         return np.ones(self.design.n) if w is None else w
+
+    @property
+    def quadrature_possible(self) -> bool:
+        """Whether there is one grouping factor with few enough effects per level."""
+        width = sum(len(term.columns) for term in self.design.terms)
+        return len(self.design.groups) == 1 and width <= MOST_EFFECTS
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -199,7 +205,7 @@ class GeneralizedModel:
             relative_theta=point.par[:m] / axes.unit[:m],
             par=point.par,
             psi=psi,
-            distribution=self.distribution(psi),
+            dispersion=self.distribution(psi).dispersion,
             objective=point.value,
             deviance=point.value,
             logdet_L2=point.logdet_L2,
@@ -250,6 +256,38 @@ class _AllIdentified(Identification):
     def messages(self) -> tuple[str, ...]:
         """Nothing."""
         return ()
+
+
+@runtime_checkable
+class Covariances(Protocol):
+    """Covariances of the parameters of a fit."""
+
+    @property
+    def hessian(self) -> FloatArray:
+        """(m + p + k, m + p + k) of the criterion, by parameters of the search."""
+
+    @property
+    def user(self) -> FloatArray:
+        """(m + p + k, m + p + k) covariance of theta, the coefficients and the family's own."""
+
+    @property
+    def conditional(self) -> FloatArray:
+        """(p, p) of the kept coefficients for known theta and dispersion."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownCovariances:
+    """Covariances that have been made.
+
+    Attributes:
+        hessian: (m + p + k, m + p + k) of the criterion, by parameters of the search.
+        user: (m + p + k, m + p + k) covariance of theta, the coefficients and the family's own.
+        conditional: (p, p) of the kept coefficients for known theta and dispersion.
+    """
+
+    hessian: FloatArray
+    user: FloatArray
+    conditional: FloatArray
 
 
 class _Covariances:
@@ -315,7 +353,7 @@ class GeneralizedSolution:
         relative_theta: (m,) that in its natural units.
         par: (m + p + k,) parameters of the search.
         psi: (k,) coefficients of the parameters of the distribution beside its mean.
-        distribution: That of the responses given their means.
+        dispersion: The family's own parameter, for all rows or by row; None where it has none.
         objective: -2 log-likelihood.
         deviance: The same.
         logdet_L2: log|L|^2.
@@ -335,7 +373,7 @@ class GeneralizedSolution:
     relative_theta: FloatArray
     par: FloatArray
     psi: FloatArray
-    distribution: Distribution
+    dispersion: float | FloatArray | None
     objective: float
     deviance: float
     logdet_L2: float
@@ -347,19 +385,19 @@ class GeneralizedSolution:
     eta: FloatArray
     n: int
     p: int
-    covariance_of: _Covariances
+    covariance_of: Covariances
 
     def __post_init__(self) -> None:
         for array in (self.theta, self.par, self.beta, self.kept, self.u, self.b, self.eta):
             array.flags.writeable = False
-        for part in (self.distribution.dispersion, self.distribution.zero):
-            if isinstance(part, np.ndarray):
-                part.flags.writeable = False
+        if isinstance(self.dispersion, np.ndarray):
+            self.dispersion.flags.writeable = False
 
-    @property
-    def dispersion(self) -> Dispersion:
-        """The family's own parameter, for all rows or by row; None where it has none."""
-        return self.distribution.dispersion
+    def settled(self) -> GeneralizedSolution:
+        """The same as plain values, its covariances made."""
+        of = self.covariance_of
+        known = KnownCovariances(of.hessian, of.user, of.conditional)
+        return dataclasses.replace(self, covariance_of=known)
 
     @property
     def accuracy(self) -> Accuracy | None:
@@ -421,6 +459,11 @@ class GeneralizedFitted:
         return found
 
     @property
+    def distribution(self) -> Distribution:
+        """That of the responses on the rows of the model, given their means."""
+        return self.once(_distribution)
+
+    @property
     def criterion(self) -> LaplaceCriterion:
         """The criterion that the fit minimises, in the workspace of its model."""
         return self.model.criterion()
@@ -434,3 +477,7 @@ class GeneralizedFitted:
     def identification(self) -> Identification:
         """Nothing is looked for."""
         return self.model.identification()
+
+
+def _distribution(fitted: GeneralizedFitted) -> Distribution:
+    return fitted.model.distribution(fitted.solution.psi)

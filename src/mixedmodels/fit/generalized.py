@@ -6,7 +6,6 @@ What is about the residual variance of a linear model is refused with its reason
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -188,7 +187,7 @@ class GeneralizedFit(MixedFit):
     @cached_property
     def _means(self) -> FloatArray:
         mu = self.family.link.mean(self._fitted_values)
-        return self._generalized.solution.distribution.mean(mu)
+        return self._generalized.distribution.mean(mu)
 
     @cached_property
     def _raw_residuals(self) -> FloatArray:
@@ -369,11 +368,3 @@ class GeneralizedFit(MixedFit):
     plot_scale_location = _refused("plot_scale_location", _NO_RESIDUAL)
     plot_residuals = _refused("plot_residuals", _NOT_YET)
     plot_qq = _refused("plot_qq", _NOT_YET)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Refused: files of generalized models are not available yet.
-
-        Raises:
-            ModelError: Always.
-        """
-        raise ModelError(f"save: {_NOT_YET}. pickle.dump(fit, file) keeps it.")

@@ -88,7 +88,7 @@ def residuals_of_type(
     """(n,) residuals given the modes."""
     model, solution = fitted.model, fitted.solution
     family, m = model.family, model.weights
-    y, eta, of = mean_response(fitted), solution.eta, solution.distribution
+    y, eta, of = mean_response(fitted), solution.eta, fitted.distribution
     mu = family.link.mean(eta)
     if kind == "quantile":
         return _quantiles(fitted, mu, seed)
@@ -112,7 +112,7 @@ def _quantiles(fitted: GeneralizedFitted, mu: FloatArray, seed: Seed) -> FloatAr
     below = np.zeros(len(mu))
     same = np.zeros(len(mu))
     for _ in range(_DRAWS):
-        drawn = fitted.solution.distribution.draw(rng, mu, model.weights)
+        drawn = fitted.distribution.draw(rng, mu, model.weights)
         below += drawn < model.design.y
         same += drawn == model.design.y
     found: FloatArray = (below + rng.random(len(mu)) * (same + 1.0)) / (_DRAWS + 1.0)
@@ -136,4 +136,4 @@ def drawn_responses(
             templates, design.groups, design.terms, b, design.n
         )
     mu = model.family.link.mean(eta)
-    return solution.distribution.draw(rng, mu, model.weights)
+    return fitted.distribution.draw(rng, mu, model.weights)
