@@ -18,7 +18,7 @@ from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
-from mixedmodels.design.response import ResponseRule
+from mixedmodels.design.response import ResponseRule, category_numbers
 from mixedmodels.diagnostics.laplace import LaplaceError, laplace_error
 from mixedmodels.errors import (
     ConvergenceWarning,
@@ -34,7 +34,7 @@ from mixedmodels.estimates.generalized import (
     GeneralizedModel,
 )
 from mixedmodels.estimates.messages import announce
-from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
+from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.fit.generalized import GeneralizedFit
 from mixedmodels.formula import parse_formula
@@ -125,7 +125,7 @@ class GeneralizedLinearMixedModel(Guided):
                 contrasts=contrasts,
                 na_action=na_action,
                 residual=False,
-                response=ResponseRule(chosen, chosen.of_trials),
+                response=ResponseRule(chosen, chosen.of_trials, chosen.ordered),
                 parts=parts,
             )
         check_zeros(design)
@@ -206,6 +206,7 @@ class GeneralizedLinearMixedModel(Guided):
         beta: npt.ArrayLike,
         dispersion: npt.ArrayLike | None = None,
         zero_inflation: npt.ArrayLike | None = None,
+        thresholds: npt.ArrayLike | None = None,
     ) -> float:
         """-2 log-likelihood by Laplace's approximation.
 
@@ -215,11 +216,17 @@ class GeneralizedLinearMixedModel(Guided):
             dispersion: The family's own parameter, where it has one; coefficients of its logarithm
                 where it has predictors.
             zero_inflation: Coefficients of the logit, where there are zeros of their own.
+            thresholds: Between ordered categories, increasing.
 
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        return self._criterion.value(self._parameters(theta, beta, dispersion, zero_inflation))
+        own = {
+            DISPERSION: dispersion,
+            ZERO_INFLATION: zero_inflation,
+            THRESHOLDS: thresholds,
+        }
+        return self._criterion.value(self._parameters(theta, beta, own))
 
     def gradient(
         self,
@@ -227,13 +234,22 @@ class GeneralizedLinearMixedModel(Guided):
         beta: npt.ArrayLike,
         dispersion: npt.ArrayLike | None = None,
         zero_inflation: npt.ArrayLike | None = None,
+        thresholds: npt.ArrayLike | None = None,
     ) -> FloatArray:
-        """Exact gradient of `objective` by its parameters, the dispersion by its logarithm.
+        """Exact gradient of `objective` by its parameters.
+
+        The dispersion counts by its logarithm, thresholds by the first of them and the logarithms
+        of the gaps to the next ones.
 
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        at = self._parameters(theta, beta, dispersion, zero_inflation)
+        own = {
+            DISPERSION: dispersion,
+            ZERO_INFLATION: zero_inflation,
+            THRESHOLDS: thresholds,
+        }
+        at = self._parameters(theta, beta, own)
         slope = self._criterion.gradient(at)
         # The map from the search's parameters is linear: J has its columns.
         J = self._criterion.to_user(np.eye(len(at)))
@@ -244,11 +260,9 @@ class GeneralizedLinearMixedModel(Guided):
         self,
         theta: npt.ArrayLike,
         beta: npt.ArrayLike,
-        dispersion: npt.ArrayLike | None,
-        zero_inflation: npt.ArrayLike | None,
+        own: Mapping[str, npt.ArrayLike | None],
     ) -> FloatArray:
         given = [np.atleast_1d(np.asarray(part, dtype=np.float64)) for part in (theta, beta)]
-        own = {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation}
         for role, values in own.items():
             component = of_role(self._model.components, role)
             if component is not None:
@@ -383,7 +397,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         Args:
             y: (nobs,) response on the rows used, as `simulate` gives it, or a Series with the rows
                 of the data: shares where the response is a share, numbers of successes where it is
-                `cbind(successes, failures)`.
+                `cbind(successes, failures)`, categories of ordered responses.
 
         Returns:
             A new fit; this one is unchanged.
@@ -394,6 +408,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         design, model = self._design, self._generalized.model
         given = at_rows_used(y, design)
         which = "rows of the model"
+        if design.categories is not None:
+            given = category_numbers(design.categories, given)
         response = row_numbers("The new response", given, self.nobs, design.index, which)
         family, m = model.family, model.weights
         shares = family.of_trials and not design.response_name.startswith("cbind(")

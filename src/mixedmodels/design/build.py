@@ -93,13 +93,15 @@ def build_design(
     missing = MissingRows(rows, na_action)
     used = use_rows(spec, missing, given_weights, given_offset, response=response, parts=parts)
     builder = Builder(spec, used.values, contrasts)
-    fixed_spec, X = builder.fixed()
+    fixed_spec, X = builder.fixed(intercept=used.categories is None)
     groups, terms = builder.random(fixed_spec, X)
     others = tuple(builder.part(part) for part in parts)
     if response is True:
         check_response(spec.response, used.y)
     check_identifiable(terms, groups, rows.n_rows, residual=residual)
-    messages = (missing.message, weights_message(used.n_zero_weight), *builder.level_messages())
+    empty = None if used.categories is None else used.categories.message
+    dropped = (missing.message, weights_message(used.n_zero_weight), empty)
+    messages = (*dropped, *builder.level_messages())
     excluded = na_action == "exclude" and rows.kept is not None
     return Design(
         formula=spec,
@@ -121,6 +123,7 @@ def build_design(
         messages=tuple(message for message in messages if message),
         all_rows=AllRows(rows.table.n_rows, rows.table.index) if excluded else None,
         parts=others,
+        categories=None if used.categories is None else used.categories.levels,
     ).freeze()
 
 

@@ -15,6 +15,7 @@ from mixedmodels.design.finite import check_finite_levels, sources
 from mixedmodels.design.groups import GroupingFactor, build_group, code_column, code_value
 from mixedmodels.design.matrices import matrix_of_part, matrix_of_term
 from mixedmodels.design.matrix import PartPlan, plan_part
+from mixedmodels.errors import FormulaError
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
 from mixedmodels.formula.parts import PartSpec
 
@@ -57,9 +58,27 @@ class Builder:
                 self.unused[factor.name] = block.n_unused
         return plan_part(terms, self.blocks, self.recipes)
 
-    def fixed(self) -> tuple[PartPlan, FloatArray]:
-        """The columns of the fixed part, and (n, p_all) X."""
+    def fixed(self, *, intercept: bool = True) -> tuple[PartPlan, FloatArray]:
+        """The columns of the fixed part, and (n, p_all) X.
+
+        Args:
+            intercept: Whether the intercept has a column. Where others stand for it, factors are
+                coded as beside one all the same.
+
+        Raises:
+            FormulaError: It is not in the formula, which has no meaning where others stand for it.
+        """
         plan = self.plan(self.spec.terms)
+        if not intercept:
+            if all(term.factors for term in self.spec.terms):
+                raise FormulaError(
+                    "The thresholds of an ordered response stand for the intercept; leave 0 and -1 "
+                    "out.",
+                    self.spec.text,
+                    0,
+                    len(self.spec.text),
+                )
+            plan = plan.without_intercept()
         return plan, matrix_of_part(plan, self.blocks, self.rows)
 
     def part(self, spec: PartSpec) -> PartDesign:

@@ -101,6 +101,7 @@ class Design:
         all_rows: Where rows are left out and results by row are to have them as missing values
             (`na_action="exclude"`): all rows of the table. Else None.
         parts: Predictors of other parameters of the response's distribution.
+        categories: Of an ordered response, in their order; `y` has their numbers from 0.
     """
 
     formula: FormulaSpec
@@ -122,6 +123,7 @@ class Design:
     messages: tuple[str, ...]
     all_rows: AllRows | None = None
     parts: tuple[PartDesign, ...] = ()
+    categories: pd.Index | None = None
 
     if not TYPE_CHECKING:
         __getattr__ = refuse_absent

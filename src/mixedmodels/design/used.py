@@ -25,7 +25,13 @@ from mixedmodels.design.missing import (
     offset_values,
     read_weights,
 )
-from mixedmodels.design.response import ResponseRule, linear_response, ruled_response
+from mixedmodels.design.response import (
+    Categories,
+    ResponseRule,
+    linear_response,
+    ordered_response,
+    ruled_response,
+)
 from mixedmodels.formula import Factor, FormulaSpec
 from mixedmodels.formula.parts import PartSpec
 
@@ -42,6 +48,7 @@ class UsedRows:
         n_zero_weight: Rows dropped because their weight is zero.
         offset: (n,) offset, or None.
         offset_spec: How to make it on new data.
+        categories: Of an ordered response; its numbers are those of these.
     """
 
     values: Evaluated
@@ -51,6 +58,7 @@ class UsedRows:
     n_zero_weight: int
     offset: FloatArray | None
     offset_spec: OffsetSpec
+    categories: Categories | None = None
 
 
 def use_rows(
@@ -95,12 +103,15 @@ def use_rows(
     given, keep = _evaluate(values, factors, offset, missing, announced=states is None)
     if w is not None and keep is not None:
         w = w[keep]
-    if isinstance(response, ResponseRule):
+    categories = None
+    if isinstance(response, ResponseRule) and response.ordered:
+        y, categories = ordered_response(spec, values)
+    elif isinstance(response, ResponseRule):
         y, w = ruled_response(response, spec, values, w)
     else:
         y = linear_response(spec, values) if response else np.zeros(rows.n_rows)
     total, offset_spec = _offset(spec, offset, given, values)
-    return UsedRows(values, missing, y, w, n_zero_weight, total, offset_spec)
+    return UsedRows(values, missing, y, w, n_zero_weight, total, offset_spec, categories)
 
 
 def columns_needed(

@@ -11,7 +11,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.components import Component
-from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
+from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.formula.parts import PartSpec, parse_part
 
 
@@ -85,4 +85,8 @@ def given_coefficients(
             f"{component.role} is {values!r:.40}; it must be {len(component.names)} coefficients, "
             f"for {', '.join(component.names)}."
         )
+    if component.role == THRESHOLDS:
+        if not (np.diff(given) > 0.0).all():
+            raise MixedModelsError(f"thresholds are {values!r:.60}; they must increase.")
+        return np.append(given[:1], np.log(np.diff(given)))
     return np.log(given) if constant else given

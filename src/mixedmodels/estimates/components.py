@@ -7,14 +7,17 @@ coefficients of all, one component after the other, are the psi of a model.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 
 from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
+from mixedmodels.design.columns import level_labels
 from mixedmodels.design.design import PartDesign
-from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
+from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.families.distribution import Distribution
 
 # Where one family is another for all that data tell.
@@ -27,7 +30,7 @@ class Component:
     """One parameter of the distribution.
 
     Attributes:
-        role: "dispersion" or "zero_inflation".
+        role: "dispersion", "zero_inflation", or "thresholds" of ordered categories.
         label: What the predictor is: "log(k)".
         names: (k,) of the coefficients kept.
         first: Position of the first of them in psi.
@@ -52,6 +55,9 @@ class Component:
         """Names of the coefficients among the parameters of the criterion."""
         if self.part is None and self.role == DISPERSION:
             return (self.label,)
+        if self.role == THRESHOLDS:
+            gaps = pairwise(self.names)
+            return (self.names[0], *(f"log({high} - {low})" for low, high in gaps))
         return tuple(f"{self.role}.{name}" for name in self.names)
 
     def predictor(self, psi: FloatArray, X: FloatArray | None = None) -> float | FloatArray:
@@ -76,7 +82,17 @@ class Component:
     @property
     def title(self) -> str:
         """What its coefficients are called."""
+        if self.role == THRESHOLDS:
+            return "Thresholds:"
         return f"{self.role.replace('_', ' ').capitalize()}, {self.label}:"
+
+    def estimates(self, psi: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(k,) coefficients or thresholds, and (k, k) their derivatives by its part of psi."""
+        own = psi[self.place]
+        if self.role != THRESHOLDS:
+            return own, np.eye(len(own))
+        steps = np.concatenate([[1.0], np.exp(own[1:])])
+        return thresholds_of(own), np.tril(np.broadcast_to(steps, (len(own), len(own))))
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -94,6 +110,8 @@ def components_of(design: Design, family: Family, threads: int) -> tuple[Compone
     if ZERO_INFLATION in parts:
         labels[ZERO_INFLATION] = "logit(probability)"
     found: list[Component] = []
+    if design.categories is not None:
+        return (_thresholds(design.categories),)
     first = 0
     for role, label in labels.items():
         part = parts.get(role)
@@ -106,6 +124,18 @@ def components_of(design: Design, family: Family, threads: int) -> tuple[Compone
         found.append(Component(role, label, names, first, part, products))
         first += len(names)
     return tuple(found)
+
+
+def _thresholds(categories: pd.Index) -> Component:
+    labels = level_labels(categories)
+    names = tuple(f"{low}|{high}" for low, high in pairwise(labels))
+    return Component(THRESHOLDS, "thresholds", names, 0, None, None)
+
+
+def thresholds_of(psi: FloatArray) -> FloatArray:
+    """(k,) thresholds from the first of them and the logarithms of the gaps."""
+    found: FloatArray = np.cumsum(np.concatenate([psi[:1], np.exp(psi[1:])]))
+    return found
 
 
 def _basis(part: PartDesign, threads: int) -> Products:

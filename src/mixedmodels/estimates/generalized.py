@@ -35,10 +35,12 @@ from mixedmodels.estimates.components import (
     exponential,
     of_role,
     probability,
+    thresholds_of,
 )
 from mixedmodels.estimates.identified import Identification
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.distribution import Distribution
+from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.lazy import cached_property
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
@@ -68,6 +70,8 @@ class GeneralizedModel:
         threads: Threads that a fit may use.
         nodes: Nodes of quadrature.
         components: Parameters of the distribution beside its mean.
+        origin: (p_all,) what the core's columns of X are relative to, where thresholds stand for
+            the intercept; else None.
         templates: Names, bounds and meaning of theta.
         products: Pattern and basis; weights of the fit are put in by the core.
     """
@@ -80,7 +84,8 @@ class GeneralizedModel:
         self.nodes = nodes
         self.components: tuple[Component, ...] = components_of(design, family, threads)
         self.templates: Templates = templates_of(design)
-        self.products: Products = row_products(design, threads)
+        self.origin: FloatArray | None = design.X.mean(axis=0) if family.ordered else None
+        self.products: Products = row_products(design, threads, self.origin)
 
     @cached_property
     def weights(self) -> FloatArray:
@@ -119,12 +124,15 @@ class GeneralizedModel:
                 for k, part in enumerate(self.components)
                 if part.products is not None
             ),
+            origin=() if self.origin is None else tuple(self.origin[self.products.kept]),
             nodes=self.nodes,
         )
         return GeneralizedWorkspace(self.analysis, self.templates, responses, self.threads)
 
     @property
     def _core_family(self) -> str:
+        if self.design.categories is not None:
+            return f"{self.family.name}:{len(self.design.categories)}"
         inflated = of_role(self.components, ZERO_INFLATION) is not None
         return f"zero_inflated_{self.family.name}" if inflated else self.family.name
 
@@ -134,6 +142,8 @@ class GeneralizedModel:
         Args:
             psi: (k,) coefficients of the components.
         """
+        if self.design.categories is not None:
+            return OrderedDistribution(self.family, None, None, thresholds_of(psi))
         own = of_role(self.components, DISPERSION)
         zeros = of_role(self.components, ZERO_INFLATION)
         return Distribution(
@@ -214,7 +224,7 @@ class GeneralizedModel:
             kept=kept,
             u=self._public(point.u),
             b=self._public(point.b),
-            eta=point.eta,
+            eta=point.eta if self.origin is None else point.eta + self.origin[kept] @ beta[kept],
             n=self.design.n,
             p=self.products.p,
             covariance_of=_Covariances(self, point.par),

@@ -16,7 +16,7 @@ from mixedmodels.calls import Guided
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.families.links import LINKS, Link
 
-DISPERSION, ZERO_INFLATION = "dispersion", "zero_inflation"
+DISPERSION, ZERO_INFLATION, THRESHOLDS = "dispersion", "zero_inflation", "thresholds"
 """Parameters of a distribution beside its mean, as arguments and results call them."""
 
 Dispersion: TypeAlias = float | FloatArray | None
@@ -43,6 +43,7 @@ class Family(Guided, ABC):
         parameter: What its own parameter is called, or "".
         of_trials: Whether responses are successes of trials.
         counts: Whether responses are counts.
+        ordered: Whether responses are ordered categories.
         with_zeros: Whether these may have zeros of their own (`zero_inflation`).
 
     Raises:
@@ -57,6 +58,7 @@ class Family(Guided, ABC):
     of_trials: ClassVar[bool] = False
     counts: ClassVar[bool] = False
     with_zeros: ClassVar[bool] = False
+    ordered: ClassVar[bool] = False
 
     def __init__(self, link: str | None = None) -> None:
         chosen = self.links[0] if link is None else link

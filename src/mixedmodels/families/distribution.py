@@ -12,7 +12,7 @@ from mixedmodels.families.base import Dispersion, Family
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Distribution:
-    """Responses given the mean of the family.
+    """Responses given linear predictors.
 
     Attributes:
         family: The family.
@@ -25,28 +25,35 @@ class Distribution:
     dispersion: Dispersion
     zero: float | FloatArray | None = None
 
-    def mean(self, mu: FloatArray) -> FloatArray:
-        """The mean of the response, from that of the family."""
+    def mean(self, eta: FloatArray) -> FloatArray:
+        """The mean of the response at linear predictors."""
+        mu = self.family.link.mean(eta)
         return mu if self.zero is None else (1.0 - self.zero) * mu
 
-    def variance(self, mu: FloatArray, m: FloatArray) -> FloatArray:
+    def slope(self, eta: FloatArray) -> FloatArray:
+        """Derivative of the mean by the linear predictor."""
+        slope = self.family.link.slope(eta)
+        return slope if self.zero is None else (1.0 - self.zero) * slope
+
+    def variance(self, eta: FloatArray, m: FloatArray) -> FloatArray:
         """The variance of the response."""
+        mu = self.family.link.mean(eta)
         own = self.family.variance(mu, m, self.dispersion)
         if self.zero is None:
             return own
         found: FloatArray = (1.0 - self.zero) * (own + self.zero * mu**2 / m)
         return found
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray) -> FloatArray:
+    def unit_deviance(self, y: FloatArray, eta: FloatArray) -> FloatArray:
         """That of the family; squared Pearson residuals with zeros of their own."""
         if self.zero is None:
-            return self.family.unit_deviance(y, mu, self.dispersion)
-        return (y - self.mean(mu)) ** 2 / self.variance(mu, np.ones_like(mu))
+            return self.family.unit_deviance(y, self.family.link.mean(eta), self.dispersion)
+        return (y - self.mean(eta)) ** 2 / self.variance(eta, np.ones_like(eta))
 
-    def draw(self, rng: np.random.Generator, mu: FloatArray, m: FloatArray) -> FloatArray:
+    def draw(self, rng: np.random.Generator, eta: FloatArray, m: FloatArray) -> FloatArray:
         """Responses."""
-        drawn = self.family.draw(rng, mu, m, self.dispersion)
+        drawn = self.family.draw(rng, self.family.link.mean(eta), m, self.dispersion)
         if self.zero is None:
             return drawn
-        found: FloatArray = np.where(rng.random(len(mu)) < self.zero, 0.0, drawn)
+        found: FloatArray = np.where(rng.random(len(eta)) < self.zero, 0.0, drawn)
         return found

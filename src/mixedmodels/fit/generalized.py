@@ -32,7 +32,11 @@ from mixedmodels.prediction.generalized import (
     RESIDUALS,
     PredictionType,
     ResidualType,
+    as_categories,
+    category_probabilities,
     drawn_responses,
+    fitted_means,
+    most_likely,
     predicted_values,
     residuals_of_type,
     shown_response,
@@ -112,8 +116,9 @@ class GeneralizedFit(MixedFit):
         solution = self._generalized.solution
         first = len(solution.theta) + solution.p + part.first
         place = slice(first, first + len(part.names))
-        variances = np.diag(solution.covariance_of.user)[place]
-        estimate, std_error = solution.psi[part.place], np.sqrt(variances)
+        estimate, slopes = part.estimates(solution.psi)
+        covariance = slopes @ solution.covariance_of.user[place, place] @ slopes.T
+        std_error = np.sqrt(np.diag(covariance))
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = estimate / std_error
         p_value = t_tail(np.full(len(estimate), np.inf), statistic)
@@ -168,7 +173,8 @@ class GeneralizedFit(MixedFit):
     def fitted(self) -> pd.Series[float]:
         """(n,) means given the random effects, on the scale of the response, by row label.
 
-        Of binomial responses they are probabilities. The linear predictor is
+        Of binomial responses they are probabilities, of ordered ones the probability of the
+        category observed. The linear predictor is
         `predict(type="link")`.
         """
         return by_row.series(self._design, self._means, "fitted")
@@ -186,8 +192,7 @@ class GeneralizedFit(MixedFit):
 
     @cached_property
     def _means(self) -> FloatArray:
-        mu = self.family.link.mean(self._fitted_values)
-        return self._generalized.distribution.mean(mu)
+        return fitted_means(self._generalized)
 
     @cached_property
     def _raw_residuals(self) -> FloatArray:
@@ -224,6 +229,8 @@ class GeneralizedFit(MixedFit):
 
     @property
     def _scale(self) -> Scale | None:
+        if self.family.ordered:  # means are on the latent scale
+            return None
         return link_scale(self.family.link.name, self._design.response_name)
 
     # -- prediction ---------------------------------------------------------------------
@@ -235,7 +242,7 @@ class GeneralizedFit(MixedFit):
         type: PredictionType = "response",  # noqa: A002 (the name that R has)
         random: RandomPart = "all",
         allow_new_levels: bool = False,
-    ) -> pd.Series[float]:
+    ) -> Any:
         """Predict means or linear predictors of the rows used or of new ones.
 
         Args:
@@ -243,14 +250,17 @@ class GeneralizedFit(MixedFit):
             type: "response" for the mean (a probability of binomial responses), "link" for the
                 linear predictor offset + x'beta + z'b. With zeros of their own "conditional" is the
                 mean without these, "zprob" (or "zero") their probability and "zlink" its logit;
-                "disp" is the family's own parameter. Names are glmmTMB's.
+                "disp" is the family's own parameter. Names are glmmTMB's. Of ordered responses
+                "prob" (and "response") gives the probabilities of the categories and "class" the
+                most likely one.
             random: Random effects that take part: "all", "none", or a list of grouping factors and
                 terms.
             allow_new_levels: Give rows with a level that was not there in training no random
                 effect.
 
         Returns:
-            (n,) with the index of the data; a row with a missing value is NaN.
+            (n,) with the index of the data; a row with a missing value is NaN. Probabilities of
+            categories are a DataFrame (n, categories).
 
         Raises:
             FormulaError: A column is missing.
@@ -268,6 +278,10 @@ class GeneralizedFit(MixedFit):
         check_option("type", type, PREDICTIONS)
         terms = chosen_terms(self._design, random)
         found = prediction(self._fitted, self._target(data, terms, None, allow_new_levels))
+        if self.family.ordered and type in ("response", "prob", "class"):
+            ordered = most_likely if type == "class" else category_probabilities
+            made: Any = ordered(self._generalized, found)
+            return on_all_rows(self._design, made) if data is None else made
         if type != "link":
             values = predicted_values(self._generalized, type, found.to_numpy(), data)
             found = pd.Series(values, found.index, name=found.name)
@@ -285,7 +299,7 @@ class GeneralizedFit(MixedFit):
         Returns:
             (n, nsim) by row label; columns are numbered from 0. Responses are as `refit` takes
             them: shares where the response is a share, numbers of successes where it is
-            `cbind(successes, failures)`.
+            `cbind(successes, failures)`, categories of ordered responses.
 
         Raises:
             MixedModelsError: Unknown `modes`, or an unusable number or seed.
@@ -293,11 +307,13 @@ class GeneralizedFit(MixedFit):
         check_option("modes", modes, MODES)
         count = check_count("nsim", nsim)
         rng, _ = random_generator(seed)
-        drawn = [
-            shown_response(self._generalized, drawn_responses(self._generalized, rng, modes))
-            for _ in range(count)
-        ]
-        return on_all_rows(self._design, pd.DataFrame(np.array(drawn).T, used_labels(self._design)))
+        responses = [drawn_responses(self._generalized, rng, modes) for _ in range(count)]
+        design = self._design
+        if self.family.ordered:
+            categories = {j: as_categories(design, y) for j, y in enumerate(responses)}
+            return on_all_rows(design, pd.DataFrame(categories, used_labels(design)))
+        drawn = [shown_response(self._generalized, y) for y in responses]
+        return on_all_rows(design, pd.DataFrame(np.array(drawn).T, used_labels(design)))
 
     # -- tables -------------------------------------------------------------------------
 
