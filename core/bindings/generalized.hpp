@@ -10,14 +10,17 @@
 using ParameterDesigns = std::vector<std::pair<int, const Products*>>;
 
 struct GeneralizedEvaluator {
+  std::vector<double> origin;     // of the kept columns of X, which the first parameter of the family takes up
   std::vector<mm::Frame> frames;  // of every parameter of the family; one without columns where it has no matrix
   mm::GeneralizedModel model;
   mm::Laplace core;
 
   GeneralizedEvaluator(const Analysis& analysis, Entries entries, const std::string& family, const std::string& link,
-                       Vector y, Vector m, std::optional<Vector> offset, const ParameterDesigns& designs, int nodes,
-                       int threads)
-      : model(make(analysis, entries, family, link, y, m, offset)), core(with(designs), nodes, threads) {}
+                       Vector y, Vector m, std::optional<Vector> offset, const ParameterDesigns& designs,
+                       std::vector<double> origin_, int nodes, int threads)
+      : origin(std::move(origin_)),
+        model(make(analysis, entries, family, link, y, m, offset)),
+        core(with(designs), nodes, threads) {}
   GeneralizedEvaluator(const GeneralizedEvaluator&) = delete;
   GeneralizedEvaluator& operator=(const GeneralizedEvaluator&) = delete;
 

@@ -18,7 +18,7 @@ from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
-from mixedmodels.design.response import ResponseRule
+from mixedmodels.design.response import ResponseRule, category_numbers
 from mixedmodels.diagnostics.laplace import LaplaceError, laplace_error
 from mixedmodels.errors import (
     ConvergenceWarning,
@@ -27,12 +27,14 @@ from mixedmodels.errors import (
     ModelError,
     warn,
 )
+from mixedmodels.estimates.component_checks import check_zeros, given_coefficients, parts_of
+from mixedmodels.estimates.components import component_messages, dropped_messages, of_role
 from mixedmodels.estimates.generalized import (
     GeneralizedFitted,
     GeneralizedModel,
 )
 from mixedmodels.estimates.messages import announce
-from mixedmodels.families.base import Family
+from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.fit.generalized import GeneralizedFit
 from mixedmodels.formula import parse_formula
@@ -74,6 +76,10 @@ class GeneralizedLinearMixedModel(Guided):
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
         na_action: As for `lmer`.
+        dispersion: A formula `"~ x"` of fixed effects for the logarithm of the family's own
+            parameter; None for one value.
+        zero_inflation: A formula such as `"~ 1"` for the logit of the probability that a count is
+            zero by a process of its own; None for no such zeros.
         threads: Threads that a fit may use; None leaves the choice to the library.
 
     Raises:
@@ -103,9 +109,12 @@ class GeneralizedLinearMixedModel(Guided):
         offset: Any = None,
         contrasts: Mapping[str, Any] | None = None,
         na_action: NaAction = "omit",
+        dispersion: str | None = None,
+        zero_inflation: str | None = None,
         threads: int | None = None,
     ) -> None:
         chosen, nodes = family_of(family, link), check_nodes(n_agq)
+        parts = parts_of(chosen, {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation})
         count = thread_count(threads)
         with guarded("The design"):
             design = build_design(
@@ -116,8 +125,10 @@ class GeneralizedLinearMixedModel(Guided):
                 contrasts=contrasts,
                 na_action=na_action,
                 residual=False,
-                response=ResponseRule(chosen, chosen.of_trials),
+                response=ResponseRule(chosen, chosen.of_trials, chosen.ordered),
+                parts=parts,
             )
+        check_zeros(design)
         self._model = GeneralizedModel(design, chosen, count, nodes)
         self._given: Given | None = Given(data, weights, offset, contrasts, na_action)
 
@@ -190,29 +201,55 @@ class GeneralizedLinearMixedModel(Guided):
         return self._model.criterion()
 
     def objective(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None = None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        dispersion: npt.ArrayLike | None = None,
+        zero_inflation: npt.ArrayLike | None = None,
+        thresholds: npt.ArrayLike | None = None,
     ) -> float:
         """-2 log-likelihood by Laplace's approximation.
 
         Args:
             theta: (m,) entries of the templates.
             beta: (p,) coefficients of the columns kept.
-            dispersion: The family's own parameter, where it has one.
+            dispersion: The family's own parameter, where it has one; coefficients of its logarithm
+                where it has predictors.
+            zero_inflation: Coefficients of the logit, where there are zeros of their own.
+            thresholds: Between ordered categories, increasing.
 
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        return self._criterion.value(self._parameters(theta, beta, dispersion))
+        own = {
+            DISPERSION: dispersion,
+            ZERO_INFLATION: zero_inflation,
+            THRESHOLDS: thresholds,
+        }
+        return self._criterion.value(self._parameters(theta, beta, own))
 
     def gradient(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None = None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        dispersion: npt.ArrayLike | None = None,
+        zero_inflation: npt.ArrayLike | None = None,
+        thresholds: npt.ArrayLike | None = None,
     ) -> FloatArray:
-        """Exact gradient of `objective` by theta, beta and the logarithm of the dispersion.
+        """Exact gradient of `objective` by its parameters.
+
+        The dispersion counts by its logarithm, thresholds by the first of them and the logarithms
+        of the gaps to the next ones.
 
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        at = self._parameters(theta, beta, dispersion)
+        own = {
+            DISPERSION: dispersion,
+            ZERO_INFLATION: zero_inflation,
+            THRESHOLDS: thresholds,
+        }
+        at = self._parameters(theta, beta, own)
         slope = self._criterion.gradient(at)
         # The map from the search's parameters is linear: J has its columns.
         J = self._criterion.to_user(np.eye(len(at)))
@@ -220,21 +257,21 @@ class GeneralizedLinearMixedModel(Guided):
         return found
 
     def _parameters(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        own: Mapping[str, npt.ArrayLike | None],
     ) -> FloatArray:
         given = [np.atleast_1d(np.asarray(part, dtype=np.float64)) for part in (theta, beta)]
-        name = self.family.parameter
-        if name:
-            if dispersion is None or not dispersion > 0.0:
+        for role, values in own.items():
+            component = of_role(self._model.components, role)
+            if component is not None:
+                given.append(given_coefficients(component, values, self.family))
+            elif values is not None:
                 raise MixedModelsError(
-                    f"dispersion is {dispersion!r:.40}; the {self.family.title} family needs its "
-                    f"parameter, {name}, above zero."
+                    f"{role} is {values!r:.40}; this model of the {self.family.title} family has "
+                    "none."
                 )
-            given.append(np.array([np.log(dispersion)]))
-        elif dispersion is not None:
-            raise MixedModelsError(
-                f"dispersion is {dispersion!r:.40}; the {self.family.title} family has none."
-            )
         return self._criterion.from_user(self._criterion.checked(np.concatenate(given)))
 
     # -- the fit ------------------------------------------------------------------------
@@ -306,12 +343,7 @@ def _own_messages(fitted: GeneralizedFitted) -> tuple[str, ...]:
             "a factor level or covariate value at which all responses are the same; merge it with "
             "others or leave the term out."
         )
-    dispersion = solution.dispersion
-    if family.name == "negative_binomial" and dispersion is not None and dispersion > 1e6:
-        found.append(
-            f"No overdispersion: k is {dispersion:.2g}, where the negative binomial family is the "
-            'Poisson family. Fit family="poisson".'
-        )
+    found += component_messages(fitted.distribution)
     return tuple(found)
 
 
@@ -336,9 +368,10 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What the user should know: singularity, separation, a poor approximation."""
+        """What the user should know: rows and columns dropped, singularity, separation."""
         advice = self.laplace_error.advice
-        own = _own_messages(self._generalized)
+        own = (*dropped_messages(self._generalized.model.components),)
+        own += _own_messages(self._generalized)
         return (*super().messages, *own, *([] if advice is None else [advice]))
 
     @property
@@ -364,7 +397,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         Args:
             y: (nobs,) response on the rows used, as `simulate` gives it, or a Series with the rows
                 of the data: shares where the response is a share, numbers of successes where it is
-                `cbind(successes, failures)`.
+                `cbind(successes, failures)`, categories of ordered responses.
 
         Returns:
             A new fit; this one is unchanged.
@@ -375,6 +408,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         design, model = self._design, self._generalized.model
         given = at_rows_used(y, design)
         which = "rows of the model"
+        if design.categories is not None:
+            given = category_numbers(design.categories, given)
         response = row_numbers("The new response", given, self.nobs, design.index, which)
         family, m = model.family, model.weights
         shares = family.of_trials and not design.response_name.startswith("cbind(")
@@ -418,6 +453,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         offset: Any = AS_BEFORE,
         contrasts: Any = AS_BEFORE,
         na_action: NaAction = AS_BEFORE,
+        dispersion: str | None = AS_BEFORE,
+        zero_inflation: str | None = AS_BEFORE,
         start: npt.ArrayLike | None = None,
         optimizer: OptimizerName | None = None,
         control: Control | None = None,
@@ -436,6 +473,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             offset: The `offset` argument; None for none.
             contrasts: Contrasts; None for the default ones.
             na_action: What becomes of rows with missing values.
+            dispersion: Predictors of the family's own parameter; None for one value.
+            zero_inflation: Predictors of zeros of their own; None for no such zeros.
             start: (m,) theta to start from, or all parameters; by moments if None.
             optimizer: Method of minimisation; as it was if None.
             control: Limits and tolerances; as they were if None.
@@ -459,6 +498,9 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         given = given_anew(self._design, self._given, data, changes)
         if family is None:
             family, link = (type(self.family), link or self.family.link.name)
+        parts: dict[str, Any] = {part.spec.role: part.spec.text for part in self._design.parts}
+        changed = {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation}
+        parts |= {role: text for role, text in changed.items() if text is not AS_BEFORE}
         model = GeneralizedLinearMixedModel(
             text,
             given.data,
@@ -469,6 +511,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             offset=given.offset,
             contrasts=given.contrasts,
             na_action=given.na_action,
+            **parts,
             threads=self._generalized.model.threads if threads is None else threads,
         )
         before = self.optsum
