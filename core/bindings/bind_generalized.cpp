@@ -1,4 +1,8 @@
 // Bindings of generalized/laplace.hpp.
+#include <nanobind/stl/pair.h>
+
+#include <cmath>
+
 #include "generalized.hpp"
 #include "kernels/blas.hpp"
 #include "results.hpp"
@@ -21,21 +25,71 @@ mm::GeneralizedModel GeneralizedEvaluator::make(const Analysis& analysis, const 
   return out;
 }
 
+// The columns of the designs in their frames, times the root of n: of mean square 1.
+const mm::GeneralizedModel& GeneralizedEvaluator::with(const ParameterDesigns& designs) {
+  const std::int64_t n = model.rows->n();
+  const int count = model.family->parameters();
+  const double root = std::sqrt(static_cast<double>(n));
+  frames.resize(count);
+  for (const auto& [k, design] : designs) {
+    if (k < 0 || k >= count || design->model.rows.n != n)
+      throw nb::value_error("a model matrix is not of a parameter of the family, or not of as many rows");
+    model.parameter_columns.resize(count);
+    mm::Frame& frame = frames[k] = design->model.basis;
+    const auto p = static_cast<std::size_t>(frame.p()), rows = static_cast<std::size_t>(n);
+    constexpr int kBlock = 512;
+    const CoreCall call;
+    mm::require_memory("Predictors of the family's parameters", {{"columns", mm::bytes_of_numbers(1.0 * p * n)}});
+    mm::BasisRows basis(design->model.rows, frame, kBlock);
+    std::vector<double>& columns = model.parameter_columns[k];
+    for (double& r : frame.R) r /= root;
+    std::vector<double> unsorted(rows);
+    for (std::size_t j = 0; j < p; ++j) {
+      for (std::int64_t first = 0; first < n; first += kBlock) {
+        const int in = static_cast<int>(std::min<std::int64_t>(kBlock, n - first));
+        const double* from = basis.block(first, in);
+        for (int i = 0; i < in; ++i) unsorted[first + i] = from[static_cast<std::size_t>(i) * (p + 1) + j];
+      }
+      const std::vector<double> sorted = model.rows->sorted(mm::Column{unsorted.data(), 1});
+      columns.insert(columns.end(), sorted.begin(), sorted.end());
+    }
+  }
+  return model;
+}
+
 void GeneralizedEvaluator::to_user(double* par) const {
   axes().from_axes(par);
   const std::vector<double> frame(par + m(), par + m() + core.p());
   model.model.basis.to_original(frame.data(), par + m());
+  double* psi = par + m() + core.p();
+  for (const mm::Frame& own : frames) {
+    if (own.p() > 0) own.solve_R(psi, 1);
+    psi += std::max(own.p(), 1);
+  }
 }
+
+namespace {
+
+// R b.
+void multiply_R(const mm::Frame& frame, double* b) {
+  const auto p = static_cast<std::size_t>(frame.p());
+  for (std::size_t i = 0; i < p; ++i) {
+    double sum = 0;
+    for (std::size_t j = i; j < p; ++j) sum += frame.R[i + j * p] * b[j];
+    b[i] = sum;
+  }
+}
+
+}  // namespace
 
 // R beta of the original coefficients; the frame has no origin.
 void GeneralizedEvaluator::from_user(double* par) const {
   axes().to_axes(par);
-  const auto p = static_cast<std::size_t>(core.p());
-  const std::vector<double> beta(par + m(), par + m() + p);
-  for (std::size_t i = 0; i < p; ++i) {
-    double sum = 0;
-    for (std::size_t j = i; j < p; ++j) sum += model.model.basis.R[i + j * p] * beta[j];
-    par[m() + i] = sum;
+  multiply_R(model.model.basis, par + m());
+  double* psi = par + m() + core.p();
+  for (const mm::Frame& own : frames) {
+    multiply_R(own, psi);
+    psi += std::max(own.p(), 1);
   }
 }
 
@@ -104,9 +158,10 @@ void bind_generalized(nb::module_& m) {
       "the axes of the terms, coefficients of the basis, and those of the family. Not for use from\n"
       "two threads at a time.")
       .def(nb::init<const Analysis&, Entries, const std::string&, const std::string&, Vector, Vector,
-                    std::optional<Vector>, int, int>(),
+                    std::optional<Vector>, const ParameterDesigns&, int, int>(),
            nb::arg("analysis"), nb::arg("entries"), nb::arg("family"), nb::arg("link"), nb::arg("y"), nb::arg("m"),
-           nb::arg("offset").none(), nb::arg("nodes") = 1, nb::arg("threads") = 1, nb::keep_alive<1, 2>())
+           nb::arg("offset").none(), nb::arg("designs"), nb::arg("nodes") = 1, nb::arg("threads") = 1,
+           nb::keep_alive<1, 2>())
       .def(
           "value",
           [](Evaluator_& s, Dense par) {

@@ -12,7 +12,7 @@ import pandas as pd
 from mixedmodels.calls import guided
 from mixedmodels.crossprod import templates_of
 from mixedmodels.design import build_design
-from mixedmodels.errors import FileError, MixedModelsError, ModelError
+from mixedmodels.errors import FileError, MixedModelsError
 from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.reports import InTables, models_side_by_side
@@ -31,7 +31,8 @@ from mixedmodels.prediction.simulate import Seed
 from mixedmodels.report.side_by_side import Below, ModelTable
 from mixedmodels.settings import Control, Ddf, Method, NaAction, OptimizerName, thread_count
 from mixedmodels.storage.files import path_text
-from mixedmodels.storage.fits import load_fit
+from mixedmodels.storage.fits import Saved
+from mixedmodels.storage.loading import load_fit
 from mixedmodels.streaming.kinds import is_source
 
 if TYPE_CHECKING:
@@ -206,7 +207,9 @@ def glmer(
 
 
 @guided
-def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearMixedFit:
+def load(
+    path: str | os.PathLike[str], *, threads: int | None = None
+) -> LinearMixedFit | GeneralizedLinearMixedFit:
     """Read a fit that `fit.save` wrote.
 
     Every number is the one that was saved, bit for bit; nothing is fitted again. Whatever a fit
@@ -234,8 +237,12 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearM
     count = thread_count(threads)
     saved = load_fit(path)
     try:
-        return restored(saved, count)
-    except ModelError as error:
+        if isinstance(saved, Saved):
+            return restored(saved, count)
+        return generalized.restored(saved, count)
+    except FileError:
+        raise
+    except MixedModelsError as error:
         raise FileError(f"{path_text(path)} cannot be understood: {error}") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +20,13 @@ from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
 from mixedmodels.design.response import ResponseRule
 from mixedmodels.diagnostics.laplace import LaplaceError, laplace_error
-from mixedmodels.errors import ConvergenceWarning, DataError, MixedModelsError, warn
+from mixedmodels.errors import (
+    ConvergenceWarning,
+    DataError,
+    MixedModelsError,
+    ModelError,
+    warn,
+)
 from mixedmodels.estimates.generalized import (
     GeneralizedFitted,
     GeneralizedModel,
@@ -32,7 +39,6 @@ from mixedmodels.formula import parse_formula
 from mixedmodels.formula.update import updated_formula
 from mixedmodels.memory import guarded
 from mixedmodels.optimize import Request
-from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.progress import Watcher
 from mixedmodels.settings import (
     AS_BEFORE,
@@ -41,6 +47,9 @@ from mixedmodels.settings import (
     OptimizerName,
     thread_count,
 )
+from mixedmodels.storage.fits import fit_to_bytes
+from mixedmodels.storage.generalized import SavedGeneralized, generalized_from_bytes, model_of
+from mixedmodels.storage.pickles import kept_threads, usable_threads
 
 _DEFAULT = Control()
 # Linear predictors of probabilities beyond which data may be separated.
@@ -121,9 +130,16 @@ class GeneralizedLinearMixedModel(Guided):
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles hold the design and the family."""
-        model = self._model
-        return _model_of, (model.design, model.family, model.threads, model.nodes)
+        """Pickles and deep copies hold what is below, which holds the design."""
+        return self._of, (self._model,)
+
+    def __copy__(self) -> GeneralizedLinearMixedModel:
+        """A model that shares everything with this one: neither ever changes."""
+        return self._of(self._model, self._given)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GeneralizedLinearMixedModel:
+        """A model with everything its own but the table, which is the user's."""
+        return self._of(copy.deepcopy(self._model, memo), self._given)
 
     # -- the stages ---------------------------------------------------------------------
 
@@ -464,11 +480,20 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles hold design, family, parameters and how these were found."""
-        model = self._generalized.model
-        par = np.array(self._generalized.solution.par)
-        stages = (model.design, model.family, model.threads, model.nodes)
-        return _fit_of, (*stages, par, self.optsum)
+        """Pickles, and with them other processes, hold what a file holds."""
+        fitted = self._generalized
+        return _unpickled, (fit_to_bytes(fitted), kept_threads(fitted.model.threads))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GeneralizedLinearMixedFit:
+        """A fit with everything its own but the table, which is the user's."""
+        fitted = self._generalized
+        again = _unpickled(fit_to_bytes(fitted), fitted.model.threads)
+        again._model._given = again._given = self._given  # noqa: SLF001 (of this module)
+        return again
+
+    def __copy__(self) -> GeneralizedLinearMixedFit:
+        """A fit that shares everything with this one: neither ever changes."""
+        return type(self)(self._model, self._generalized)
 
 
 def check_nodes(n_agq: object) -> int:
@@ -487,23 +512,25 @@ def check_nodes(n_agq: object) -> int:
     return int(n_agq)  # type: ignore[call-overload,no-any-return]
 
 
-def _model_of(
-    design: Design, family: Family, threads: int, nodes: int
-) -> GeneralizedLinearMixedModel:
-    return GeneralizedLinearMixedModel._of(  # noqa: SLF001 (of this module)
-        GeneralizedModel(design, family, threads, nodes)
-    )
+def restored(saved: SavedGeneralized, threads: int | None = None) -> GeneralizedLinearMixedFit:
+    """The fit of a design whose solution is known already, as from a file.
+
+    Raises:
+        MixedModelsError: The design does not determine such a solution.
+    """
+    solution = saved.solution
+    check_nodes(saved.responses.nodes)
+    model = model_of(saved.design, saved.responses, thread_count(threads))
+    if not np.array_equal(model.products.kept, solution.kept):
+        raise ModelError("The solution is for other columns of X than the design determines.")
+    user = model.criterion().to_user(solution.par)
+    parts = (solution.theta, solution.beta[solution.kept], solution.psi)
+    known = np.concatenate(parts)
+    if np.abs(user - known).max(initial=0.0) > 1e-6 * np.abs(known).max(initial=1e-6):
+        raise ModelError("The solution has two sets of parameters that are not the same.")
+    made = GeneralizedLinearMixedModel._of(model)  # noqa: SLF001 (of this module)
+    return GeneralizedLinearMixedFit(made, GeneralizedFitted(model, solution, saved.optsum))
 
 
-def _fit_of(
-    design: Design,
-    family: Family,
-    threads: int,
-    nodes: int,
-    par: FloatArray,
-    optsum: OptSummary,
-) -> GeneralizedLinearMixedFit:
-    made = _model_of(design, family, threads, nodes)
-    model = made._model  # noqa: SLF001 (of this module)
-    solution = model.solution(model.criterion(), par)
-    return GeneralizedLinearMixedFit(made, GeneralizedFitted(model, solution, optsum))
+def _unpickled(content: bytes, threads: int | None) -> GeneralizedLinearMixedFit:
+    return restored(generalized_from_bytes(content), usable_threads(threads))

@@ -7,15 +7,13 @@
 
 namespace mixedmodels {
 
-void Family::expected(const RowBlock& block, const double* psi, double* w) const {
+void Family::expected(const RowBlock& block, double* w) const {
   std::vector<double> unused(2 * static_cast<std::size_t>(block.count));
-  rows(block, psi, unused.data(), w, unused.data() + block.count);
+  rows(block, unused.data(), w, unused.data() + block.count);
 }
 
-double Family::by_parameter(const RowBlock& block, const double*, int, double* s, double* w) const {
-  std::fill_n(s, block.count, 0.0);
-  std::fill_n(w, block.count, 0.0);
-  return 0;
+void Family::by_parameter(const RowBlock& block, int, double* l, double* s, double* w) const {
+  for (double* out : {l, s, w}) std::fill_n(out, block.count, 0.0);
 }
 
 std::vector<double> Family::start_parameters(std::int64_t, const double*, const double*) const { return {}; }

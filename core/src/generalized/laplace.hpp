@@ -4,10 +4,10 @@
 // eta = offset + X beta + Z Lambda u, u standard normal. With l the log densities, s, w and t their derivatives
 // (family.hpp),
 //   g(u) = -sum l + u'u / 2,   M = Lambda'Z'WZ Lambda + I,   f = 2 g + log |M|   at the mode u of -g.
-// Parameters: theta along the axes, coefficients beta of the basis, psi of the family. A search carries beta: for a
-// step of theta and psi it is solved together with u, for 2 g + a'beta, a the pull of log |M| on beta as the model
-// foresees it. What that leaves of the gradient by beta is in the gradient, and so in the next step. f is without the
-// constant parts of the log densities, so that these cost no digits.
+// Parameters: theta along the axes, coefficients beta of the basis, psi, those of the family (parameters.hpp). A search
+// carries beta: for a step of theta and psi it is solved together with u, for 2 g + a'beta, a the pull of log |M| on
+// beta as the model foresees it. What that leaves of the gradient by beta is in the gradient, and so in the next step.
+// f is without the constant parts of the log densities, so that these cost no digits.
 #pragma once
 
 #include <limits>
@@ -18,6 +18,7 @@
 #include "criterion/objective.hpp"
 #include "generalized/components.hpp"
 #include "generalized/family.hpp"
+#include "generalized/parameters.hpp"
 #include "generalized/quadrature.hpp"
 #include "generalized/second_derivatives.hpp"
 #include "generalized/weighted_rows.hpp"
@@ -31,8 +32,10 @@ struct GeneralizedModel {
   std::shared_ptr<const Family> family;
   std::vector<double> y, m;  // in the order of `rows`
   double constant = 0;       // sum of the parts of the log density that depend on no parameter
+  // Of every parameter of the family its columns, see parameters.hpp; empty: all are the same for all rows.
+  std::vector<std::vector<double>> parameter_columns;
 
-  int parameters() const { return family->parameters(); }
+  int parameters() const { return ParameterRows(rows->n(), family->parameters(), parameter_columns).size(); }
 };
 
 class Laplace : public Objective {
@@ -107,6 +110,7 @@ class Laplace : public Objective {
   void apply_templates(const Templates& lam, const double* in, double* out) const;
   void apply_templates_transposed(const Templates& lam, const double* in, double* out) const;
   void solve(std::vector<double>& rhs);
+  RowBlock block(const std::vector<double>& eta, std::int64_t first, std::int64_t last) const;
   double evaluate_rows(const std::vector<double>& eta);
   bool factorize_here();
   bool find_mode(bool carried, const std::vector<double>& pull, double tolerance);
@@ -121,7 +125,7 @@ class Laplace : public Objective {
   void predict_modes(double part, const Templates& lam);
   void find_leverages();
   void find_parameter_slopes();
-  double parameter_curvature(int i, int j);
+  std::vector<double> parameter_curvatures();
   void set_templates(const double* theta, Templates& lam) const;
   void fit_without_random_effects();
   const Components& components();
@@ -136,6 +140,7 @@ class Laplace : public Objective {
   Model model_;
   const WeightedRows& rows_;
   const Family& family_;
+  ParameterRows parameters_;
   Equations equations_;
   std::int64_t n_;
   int m_, p_, K_;

@@ -32,9 +32,7 @@ std::vector<double> Laplace::fourth_derivatives() const {
     t.resize(n_);
     for (std::int64_t i = 0; i < n_; ++i) eta[i] = eta_[i] + step;
     in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-      const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta.data() + first,
-                           static_cast<int>(last - first)};
-      family_.rows(block, par_.data() + m_ + p_, s.data() + first, w.data() + first, t.data() + first);
+      family_.rows(block(eta, first, last), s.data() + first, w.data() + first, t.data() + first);
     });
   };
   at(kStep, sides[0]), at(-kStep, sides[1]), at(2 * kStep, sides[2]), at(-2 * kStep, sides[3]);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -21,15 +22,27 @@ from mixedmodels.commands.output import (
     status_of,
     warnings_in_words,
 )
-from mixedmodels.commands.tables import given_data
+from mixedmodels.commands.tables import given_contrasts, given_data
 from mixedmodels.commands.wording import in_shell_words
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.text import render_text
+from mixedmodels.scaleout import CrossProducts
 from mixedmodels.settings import Control, DfMethod, check_level, df_method, thread_count
 
 _LEVEL = 0.95
+# What a file of sums has settled.
+_OF_ROWS = (
+    "weights",
+    "offset",
+    "contrasts",
+    "na_action",
+    "checkpoint",
+    "sep",
+    "decimal",
+    "encoding",
+)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,24 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
     ddf = None if arguments.ddf is None else df_method(arguments.ddf)
     asked = _checked(arguments)
     check_targets(
-        {"save": arguments.save, "report": arguments.report}, {"the data": arguments.data}
+        {"save": arguments.save, "report": arguments.report},
+        {"the data": arguments.data, "the sums": arguments.sums},
     )
-    data = given_data(arguments)
+    make = _of_rows(arguments, asked) if arguments.sums is None else _of_sums(arguments, asked)
     with results_alone_on_stdout(arguments.json), warnings_in_words(arguments):
-        found = lmer(
-            arguments.formula,
-            data,
-            reml=not arguments.ml,
-            weights=arguments.weights,
-            offset=arguments.offset,
-            na_action=arguments.na_action,
-            optimizer=arguments.optimizer,
-            threads=arguments.threads,
-            verbose=arguments.verbose,
-            memory=arguments.memory,
-            checkpoint=arguments.checkpoint,
-            **asked,
-        )
+        found = make()
         if arguments.save is not None:
             found.save(arguments.save)
         if arguments.report is not None:
@@ -77,6 +78,56 @@ def run(arguments: argparse.Namespace) -> int:
     return status_of(found.converged)
 
 
+def _of_rows(arguments: argparse.Namespace, asked: dict[str, Any]) -> Callable[[], LinearMixedFit]:
+    """The fit of a table or source; the table is read at once."""
+    data = given_data(arguments)
+    return lambda: lmer(
+        arguments.formula,
+        data,
+        reml=not arguments.ml,
+        weights=arguments.weights,
+        offset=arguments.offset,
+        contrasts=given_contrasts(arguments),
+        na_action=arguments.na_action or "omit",
+        optimizer=arguments.optimizer,
+        threads=arguments.threads,
+        verbose=arguments.verbose,
+        method=arguments.method,
+        memory=arguments.memory,
+        checkpoint=arguments.checkpoint,
+        **asked,
+    )
+
+
+def _of_sums(arguments: argparse.Namespace, asked: dict[str, Any]) -> Callable[[], LinearMixedFit]:
+    """The fit of sums in a file, which is read at once.
+
+    Raises:
+        MixedModelsError: Something was given that the sums settle.
+        FileError: The file does not hold sums.
+    """
+    if arguments.formula is not None:
+        raise MixedModelsError(
+            f"--sums takes formula and rows from its file; leave {arguments.formula!r:.80} out."
+        )
+    for name in _OF_ROWS:
+        if getattr(arguments, name) is not None:
+            raise MixedModelsError(
+                f"--{name.replace('_', '-')} is for rows that are read, and the sums in "
+                f"{arguments.sums} are made; leave it out, or give it to `mixedmodels sums`."
+            )
+    sums = CrossProducts.load(arguments.sums)
+    return lambda: sums.fit(
+        reml=not arguments.ml,
+        optimizer=arguments.optimizer,
+        threads=arguments.threads,
+        verbose=arguments.verbose,
+        method=arguments.method,
+        memory=arguments.memory,
+        **asked,
+    )
+
+
 def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
     """What `lmer` is given beside columns and plain options; refuses options of no use.
 
@@ -93,7 +144,6 @@ def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
     limit = arguments.max_evaluations
     return {
         "start": _start(arguments.start),
-        "contrasts": _contrasts(arguments.contrasts),
         "control": None if limit is None else Control(max_evaluations=limit),
     }
 
@@ -107,18 +157,6 @@ def _start(text: str | None) -> list[float] | None:
         raise MixedModelsError(
             f"--start is {text!r:.80}; it must be numbers with commas, such as 1,0,1."
         ) from None
-
-
-def _contrasts(given: list[str] | None) -> dict[str, str] | None:
-    found = {}
-    for text in given or ():
-        column, equals, coding = text.rpartition("=")
-        if not equals or not column.strip():
-            raise MixedModelsError(
-                f"--contrasts is {text!r:.80}; it must be a column and its coding, such as f=sum."
-            )
-        found[column.strip()] = coding.strip()
-    return found or None
 
 
 def _intervals(found: LinearMixedFit, arguments: argparse.Namespace) -> pd.DataFrame | None:

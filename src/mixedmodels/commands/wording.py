@@ -24,6 +24,11 @@ _OTHERWISE = (
     (r"\bconfint\(method=['\"](\w+)['\"]\)", r"--confint \1"),
     (r"\bwith anova\(\)", "with `mixedmodels compare`"),
     (r"\bwritten by fit\.save\(\)", "written by `mixedmodels fit --save`"),
+    (r"\bwritten by CrossProducts\.save\(\)", "written by `mixedmodels sums`"),
+    (r"\bwhat plan\(\) returns", "what --plan takes"),
+    (r"\bMake the plan of all data that are", "Give --plan all data that are"),
+    (r"\bsum both by one plan, made of all data", "sum both with the same --plan"),
+    (r"\bby the plan better_plan\(\) of these sums", "with their file as --plan"),
     (r"\bmixedmodels\.list_datasets\(\) names", "`mixedmodels datasets` lists"),
     (r"\bevaluations \(control\)", "evaluations (--max-evaluations)"),
 )

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixedmodels import _core
-from mixedmodels._core import Analysis, GeneralizedEvaluator
+from mixedmodels._core import Analysis, GeneralizedEvaluator, Products
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.criterion.base import SearchSettings
@@ -37,7 +37,9 @@ class Responses:
         m: (n,) prior weights; trials.
         offset: (n,), or None.
         coefficients: (p,) names of the coefficients kept.
-        parameters: Names of the family's own parameters.
+        parameters: Names of the coefficients of the family's own parameters, which are the
+            parameters themselves where these have no predictors.
+        designs: Predictors of parameters, each with the number of its parameter.
         nodes: Nodes of quadrature for each random effect of a level; 1 for Laplace's approximation.
     """
 
@@ -48,6 +50,7 @@ class Responses:
     offset: FloatArray | None
     coefficients: tuple[str, ...]
     parameters: tuple[str, ...]
+    designs: tuple[tuple[int, Products], ...] = ()
     nodes: int = 1
 
 
@@ -70,6 +73,7 @@ class GeneralizedWorkspace(EvaluatorWorkspace[GeneralizedEvaluator]):
             of.y,
             of.m,
             of.offset,
+            list(of.designs),
             of.nodes,
             self.threads,
         )

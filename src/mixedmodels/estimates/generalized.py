@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -224,6 +224,38 @@ class _AllIdentified(Identification):
         return ()
 
 
+@runtime_checkable
+class Covariances(Protocol):
+    """Covariances of the parameters of a fit."""
+
+    @property
+    def hessian(self) -> FloatArray:
+        """(m + p + k, m + p + k) of the criterion, by parameters of the search."""
+
+    @property
+    def user(self) -> FloatArray:
+        """(m + p + k, m + p + k) covariance of theta, the coefficients and the family's own."""
+
+    @property
+    def conditional(self) -> FloatArray:
+        """(p, p) of the kept coefficients for known theta and dispersion."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownCovariances:
+    """Covariances that have been made.
+
+    Attributes:
+        hessian: (m + p + k, m + p + k) of the criterion, by parameters of the search.
+        user: (m + p + k, m + p + k) covariance of theta, the coefficients and the family's own.
+        conditional: (p, p) of the kept coefficients for known theta and dispersion.
+    """
+
+    hessian: FloatArray
+    user: FloatArray
+    conditional: FloatArray
+
+
 class _Covariances:
     """The covariance of all parameters, made when it is first read."""
 
@@ -319,11 +351,17 @@ class GeneralizedSolution:
     eta: FloatArray
     n: int
     p: int
-    covariance_of: _Covariances
+    covariance_of: Covariances
 
     def __post_init__(self) -> None:
         for array in (self.theta, self.par, self.beta, self.kept, self.u, self.b, self.eta):
             array.flags.writeable = False
+
+    def settled(self) -> GeneralizedSolution:
+        """The same as plain values, its covariances made."""
+        of = self.covariance_of
+        known = KnownCovariances(of.hessian, of.user, of.conditional)
+        return dataclasses.replace(self, covariance_of=known)
 
     @property
     def accuracy(self) -> Accuracy | None:

@@ -5,7 +5,6 @@ What is about the residual variance of a linear model is refused with its reason
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -315,11 +314,3 @@ class GeneralizedFit(MixedFit):
     plot_scale_location = _refused("plot_scale_location", _NO_RESIDUAL)
     plot_residuals = _refused("plot_residuals", _NOT_YET)
     plot_qq = _refused("plot_qq", _NOT_YET)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Refused: files of generalized models are not available yet.
-
-        Raises:
-            ModelError: Always.
-        """
-        raise ModelError(f"save: {_NOT_YET}. pickle.dump(fit, file) keeps it.")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from functools import singledispatch
+from typing import Any, NamedTuple
 
 from mixedmodels.criterion.accuracy import Accuracy
 from mixedmodels.design import AllRows, Design, GroupingFactor, PartPlan, TermDesign
@@ -26,7 +28,7 @@ from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import Control
 from mixedmodels.storage.checks import check_design, check_search, check_solution, work_bytes
 from mixedmodels.storage.container import Unpacked, pack, unpack
-from mixedmodels.storage.files import check_target, open_regular, write_whole
+from mixedmodels.storage.files import check_target, write_whole
 from mixedmodels.storage.values import Reader, Writer
 
 _metadata = late_module("importlib.metadata")
@@ -34,7 +36,8 @@ _metadata = late_module("importlib.metadata")
 FORMAT = "mixedmodels fit"
 VERSION = 1
 LINEAR = "linear mixed model"
-NOT_FITTED = "linear mixed model without a fit"
+NOTFITTED = "linear mixed model without a fit"
+GENERALIZED = "generalized linear mixed model"
 _IN_MEMORY = "The pickled fit"
 
 CLASSES: dict[str, type] = {
@@ -61,10 +64,23 @@ class SavedDesign(NamedTuple):
     design: Design
 
 
-S = TypeVar("S", bound="Saved | SavedDesign")
+class Form(NamedTuple):
+    """What files of one kind hold.
+
+    Attributes:
+        kind: What the header calls it.
+        parts: The parts by name; the first one is the design.
+        classes: Name to frozen dataclass, for all that may occur.
+        check: Refuses parts, beside the design, that do not belong together.
+    """
+
+    kind: str
+    parts: Callable[..., Any]
+    classes: Mapping[str, type]
+    check: Callable[[Any], None]
 
 
-def save_fit(fitted: Fitted, path: Any) -> None:
+def save_fit(fitted: Any, path: Any) -> None:
     """Write a fit to a file, replacing one that is there.
 
     Raises:
@@ -74,48 +90,47 @@ def save_fit(fitted: Fitted, path: Any) -> None:
     write_whole(path, fit_to_bytes(fitted))
 
 
-def load_fit(path: Any) -> Saved:
-    """Read what `save_fit` wrote.
-
-    Raises:
-        FileError: No such file, not one of ours, damaged, or of a version not known here.
-    """
-    with open_regular(path) as (name, file):
-        return _understand(unpack(name, file), LINEAR, Saved)
-
-
-def fit_to_bytes(fitted: Fitted) -> bytes:
+@singledispatch
+def fit_to_bytes(fitted: Any) -> bytes:
     """What a file of the fit holds.
 
     Raises:
         FileError: The design holds something that files do not have.
     """
-    return _to_bytes(LINEAR, Saved(fitted.model.design, fitted.solution, fitted.optsum))
+    raise NotImplementedError(type(fitted))
+
+
+@fit_to_bytes.register
+def _(fitted: Fitted) -> bytes:
+    return to_bytes(FITTED, Saved(fitted.model.design, fitted.solution, fitted.optsum))
 
 
 def fit_from_bytes(content: bytes) -> Saved:
-    """The fit of `fit_to_bytes`; raises as `load_fit`."""
-    return _understand(unpack(_IN_MEMORY, io.BytesIO(content)), LINEAR, Saved)
+    """The fit of `fit_to_bytes`; raises as `loading.load_fit`."""
+    saved: Saved = from_bytes(content, FITTED)
+    return saved
 
 
 def design_to_bytes(design: Design) -> bytes:
     """A design alone, in the format of files; raises as `fit_to_bytes`."""
-    return _to_bytes(NOT_FITTED, SavedDesign(design))
+    return to_bytes(_DESIGN, SavedDesign(design))
 
 
 def design_from_bytes(content: bytes) -> Design:
-    """The design of `design_to_bytes`; raises as `load_fit`."""
-    return _understand(unpack(_IN_MEMORY, io.BytesIO(content)), NOT_FITTED, SavedDesign).design
+    """The design of `design_to_bytes`; raises as `loading.load_fit`."""
+    saved: SavedDesign = from_bytes(content, _DESIGN)
+    return saved.design
 
 
-def _to_bytes(kind: str, saved: Saved | SavedDesign) -> bytes:
-    writer = Writer(CLASSES)
+def to_bytes(form: Form, saved: Any) -> bytes:
+    """The parts of a file as its bytes; raises as `fit_to_bytes`."""
+    writer = Writer(form.classes)
     content = {name: writer.value(part) for name, part in saved._asdict().items()}
     header = {
         "format": FORMAT,
         "version": VERSION,
         "written_by": f"mixedmodels {_metadata.version('mixedmodels')}",
-        "kind": kind,
+        "kind": form.kind,
         "formula": saved.design.formula.text,
         "content": content,
         "notes": list(dict.fromkeys(writer.notes)),
@@ -124,11 +139,17 @@ def _to_bytes(kind: str, saved: Saved | SavedDesign) -> bytes:
     return pack(header, writer.arrays, max(writer.claimed, work_bytes(saved.design)))
 
 
-def _understand(file: Unpacked, kind: str, parts: type[S]) -> S:
+def from_bytes(content: bytes, form: Form) -> Any:
+    """The parts that `to_bytes` was given; raises as `loading.load_fit`."""
+    return understand(unpack(_IN_MEMORY, io.BytesIO(content)), form)
+
+
+def understand(file: Unpacked, form: Form) -> Any:
+    """The parts of a file of one kind; raises as `loading.load_fit`."""
     header = file.header
-    _check_version(file.name, header, kind)
+    _check_version(file.name, header, form.kind)
     try:
-        return _read(file, parts)
+        return _read(file, form)
     except Exception as error:
         # Senseless content makes pandas and NumPy raise almost anything.
         raise FileError(
@@ -137,16 +158,18 @@ def _understand(file: Unpacked, kind: str, parts: type[S]) -> S:
         ) from error
 
 
-def _read(file: Unpacked, parts: type[S]) -> S:
+def _read(file: Unpacked, form: Form) -> Any:
     header = file.header
-    reader = Reader(CLASSES, header["objects"], file.arrays, file.room)
+    reader = Reader(form.classes, header["objects"], file.arrays, file.room)
     content = {name: reader.value(part) for name, part in header["content"].items()}
-    _check(parts(**content), file.room)
+    saved = form.parts(**content)
+    _check_design(saved.design, file.room)
+    form.check(saved)
     if header["notes"]:
         design: Design = content["design"]
         messages = (*design.messages, *map(str, header["notes"]))
         content["design"] = dataclasses.replace(design, messages=messages)
-    return parts(**content)
+    return form.parts(**content)
 
 
 def _writer(header: dict[str, Any]) -> str:
@@ -165,24 +188,25 @@ def _check_version(path: str, header: dict[str, Any], kind: str) -> None:
     if header.get("kind") != kind:
         raise FileError(
             f"{path} holds a {header.get('kind')!s:.40}, which this version cannot load; "
-            f"it loads a {LINEAR}."
+            f"it loads a {LINEAR} or a {GENERALIZED}."
         )
 
 
-def _check(saved: Saved | SavedDesign, room: int) -> None:
-    """Refuse parts that are not those of a fit or do not belong together.
-
-    Raises:
-        FileError: What is wrong.
-    """
-    if not isinstance(saved.design, Design):
+def _check_design(design: Any, room: int) -> None:
+    if not isinstance(design, Design):
         raise FileError("it has no design")
-    check_design(saved.design)
-    if work_bytes(saved.design) > room:
+    check_design(design)
+    if work_bytes(design) > room:
         raise FileError("its columns would take more memory than such a file can need")
-    if isinstance(saved, SavedDesign):
-        return
+
+
+def _check_fit(saved: Saved) -> None:
     if not isinstance(saved.solution, Solution) or not isinstance(saved.optsum, OptSummary):
         raise FileError("its parts are not those of a fit")
     check_solution(saved.solution, saved.design)
     check_search(saved.optsum, len(saved.solution.theta))
+
+
+FITTED = Form(LINEAR, Saved, CLASSES, _check_fit)
+"""What files of linear fits hold."""
+_DESIGN = Form(NOTFITTED, SavedDesign, CLASSES, lambda _: None)
