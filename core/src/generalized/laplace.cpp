@@ -258,7 +258,8 @@ bool Laplace::find_mode(bool carried, const std::vector<double>& pull, double to
       return !expected_ && decrement < 1e-8 * (1 + std::abs(l_));
     }
   }
-  return false;
+  // Coefficients that run away slowly: where they have got to, the modes alone.
+  return carried && find_mode(false, pull, tolerance);
 }
 
 // -- values -------------------------------------------------------------------------------------------------------
