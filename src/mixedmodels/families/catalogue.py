@@ -60,6 +60,12 @@ def family_of(family: object, link: str | None = None) -> Family:
     name = _OTHER_NAMES.get(name.replace("_", ""), _OTHER_NAMES.get(name, name))
     if name not in FAMILIES:
         known = ", ".join(repr(known) for known in FAMILIES)
+        if name.startswith("quasi"):
+            raise MixedModelsError(
+                f"family is {family!r:.60}; a quasi-likelihood has no random effects to integrate "
+                'over. Overdispersed counts are family="negative_binomial" or "nb1"; overdispersed '
+                "successes of trials get a random effect for every row, as in (1 | row)."
+            )
         raise MixedModelsError(
             f"family is {family!r:.60}; it must be one of {known}, or an object of "
             f"mixedmodels.families.{did_you_mean(str(family), FAMILIES)}"
