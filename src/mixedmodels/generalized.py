@@ -68,7 +68,10 @@ class GeneralizedLinearMixedModel(Guided):
             "inverse_gaussian", "beta", "gaussian", or an object of `mixedmodels.families`.
         link: Name of the link; the usual one of the family if None.
         n_agq: 1 for Laplace's approximation; more are nodes of adaptive Gauss-Hermite quadrature
-            for each random effect, with one grouping factor of up to three effects.
+            for each random effect, with one grouping factor of up to three effects; 0 leaves the
+            coefficients to the modes, which is faster and not quite the maximum.
+        information: Weights in the determinant: "observed", or "expected" as lme4's.
+        reml: Integrate over the coefficients, too, as REML does for linear models.
         weights: Prior weights: a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
@@ -98,6 +101,8 @@ class GeneralizedLinearMixedModel(Guided):
         *,
         link: str | None = None,
         n_agq: int = 1,
+        information: Information = "observed",
+        reml: bool = False,
         weights: Any = None,
         offset: Any = None,
         contrasts: Mapping[str, Any] | None = None,
@@ -105,6 +110,10 @@ class GeneralizedLinearMixedModel(Guided):
         threads: int | None = None,
     ) -> None:
         chosen, nodes = family_of(family, link), check_nodes(n_agq)
+        check_option("information", information, INFORMATION)
+        if not isinstance(reml, (bool, np.bool_)):
+            raise MixedModelsError(f"reml is {reml!r:.40}; it must be True or False.")
+        expected = information == "expected" and not chosen.is_canonical
         count = thread_count(threads)
         with guarded("The design"):
             design = build_design(
@@ -117,7 +126,7 @@ class GeneralizedLinearMixedModel(Guided):
                 residual=False,
                 response=ResponseRule(chosen, chosen.of_trials),
             )
-        self._model = GeneralizedModel(design, chosen, count, nodes)
+        self._model = GeneralizedModel(design, chosen, count, nodes, expected, bool(reml))
         self._given: Given | None = Given(data, weights, offset, contrasts, na_action)
 
     @classmethod

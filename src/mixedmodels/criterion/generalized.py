@@ -40,7 +40,10 @@ class Responses:
         parameters: Names of the coefficients of the family's own parameters, which are the
             parameters themselves where these have no predictors.
         designs: Predictors of parameters, each with the number of its parameter.
-        nodes: Nodes of quadrature for each random effect of a level; 1 for Laplace's approximation.
+        nodes: Nodes of quadrature for each random effect of a level; 1 for Laplace's approximation,
+            0 for that with the coefficients in the mode.
+        expected: Whether the determinant has the expected information.
+        reml: Whether the coefficients are integrated over.
     """
 
     family: str
@@ -52,6 +55,13 @@ class Responses:
     parameters: tuple[str, ...]
     designs: tuple[tuple[int, Products], ...] = ()
     nodes: int = 1
+    expected: bool = False
+    reml: bool = False
+
+    @property
+    def treatment(self) -> str:
+        """Where the coefficients are: searched, in_mode or integrated."""
+        return "integrated" if self.reml else "searched" if self.nodes else "in_mode"
 
 
 class GeneralizedWorkspace(EvaluatorWorkspace[GeneralizedEvaluator]):
@@ -74,7 +84,9 @@ class GeneralizedWorkspace(EvaluatorWorkspace[GeneralizedEvaluator]):
             of.m,
             of.offset,
             list(of.designs),
-            of.nodes,
+            max(of.nodes, 1),
+            of.treatment,
+            of.expected,
             self.threads,
         )
 
@@ -86,8 +98,9 @@ class LaplacePoint:
 
     def __init__(self, workspace: GeneralizedWorkspace, par: FloatArray) -> None:
         self._workspace = workspace
-        self.par = par
         self.value = self._evaluator.value(par)
+        searched = workspace.responses.treatment == "searched"
+        self.par = par if searched else self._evaluator.par
         workspace.stands_at = self
 
     @property
@@ -160,7 +173,7 @@ class LaplaceCriterion(CoreSearch):
 
     Attributes:
         workspace: The workspace of the model.
-        reml: False.
+        reml: Whether the coefficients are integrated over.
     """
 
     __slots__ = ("reml", "workspace")
@@ -169,7 +182,7 @@ class LaplaceCriterion(CoreSearch):
 
     def __init__(self, workspace: GeneralizedWorkspace) -> None:
         self.workspace = workspace
-        self.reml = False
+        self.reml = workspace.responses.reml
 
     @property
     def m(self) -> int:
