@@ -62,6 +62,7 @@ void GeneralizedEvaluator::to_user(double* par) const {
   const std::vector<double> frame(par + m(), par + m() + core.p());
   model.model.basis.to_original(frame.data(), par + m());
   double* psi = par + m() + core.p();
+  for (std::size_t j = 0; j < origin.size(); ++j) psi[0] += origin[j] * par[m() + j];
   for (const mm::Frame& own : frames) {
     if (own.p() > 0) own.solve_R(psi, 1);
     psi += std::max(own.p(), 1);
@@ -85,8 +86,9 @@ void multiply_R(const mm::Frame& frame, double* b) {
 // R beta of the original coefficients; the frame has no origin.
 void GeneralizedEvaluator::from_user(double* par) const {
   axes().to_axes(par);
-  multiply_R(model.model.basis, par + m());
   double* psi = par + m() + core.p();
+  for (std::size_t j = 0; j < origin.size(); ++j) psi[0] -= origin[j] * par[m() + j];
+  multiply_R(model.model.basis, par + m());
   for (const mm::Frame& own : frames) {
     multiply_R(own, psi);
     psi += std::max(own.p(), 1);
@@ -158,10 +160,12 @@ void bind_generalized(nb::module_& m) {
       "the axes of the terms, coefficients of the basis, and those of the family. Not for use from\n"
       "two threads at a time.")
       .def(nb::init<const Analysis&, Entries, const std::string&, const std::string&, Vector, Vector,
-                    std::optional<Vector>, const ParameterDesigns&, int, const std::string&, bool, int>(),
+                    std::optional<Vector>, const ParameterDesigns&, std::vector<double>, int, const std::string&, bool,
+                    int>(),
            nb::arg("analysis"), nb::arg("entries"), nb::arg("family"), nb::arg("link"), nb::arg("y"), nb::arg("m"),
-           nb::arg("offset").none(), nb::arg("designs"), nb::arg("nodes") = 1, nb::arg("coefficients") = "searched",
-           nb::arg("expected") = false, nb::arg("threads") = 1, nb::keep_alive<1, 2>())
+           nb::arg("offset").none(), nb::arg("designs"), nb::arg("origin"), nb::arg("nodes") = 1,
+           nb::arg("coefficients") = "searched", nb::arg("expected") = false, nb::arg("threads") = 1,
+           nb::keep_alive<1, 2>())
       .def(
           "value",
           [](Evaluator_& s, Dense par) {

@@ -14,15 +14,18 @@
 using ParameterDesigns = std::vector<std::pair<int, const Products*>>;
 
 struct GeneralizedEvaluator {
+  std::vector<double> origin;     // of the kept columns of X, which the first parameter of the family takes up
   std::vector<mm::Frame> frames;  // of every parameter of the family; one without columns where it has no matrix
   mm::GeneralizedModel model;
   mm::Approximation approximation;
   mm::Laplace core;
 
   GeneralizedEvaluator(const Analysis& analysis, Entries entries, const std::string& family, const std::string& link,
-                       Vector y, Vector m, std::optional<Vector> offset, const ParameterDesigns& designs, int nodes,
-                       const std::string& coefficients, bool expected, int threads)
-      : model(make(analysis, entries, family, link, y, m, offset)),
+                       Vector y, Vector m, std::optional<Vector> offset, const ParameterDesigns& designs,
+                       std::vector<double> origin_, int nodes, const std::string& coefficients, bool expected,
+                       int threads)
+      : origin(std::move(origin_)),
+        model(make(analysis, entries, family, link, y, m, offset)),
         approximation(nodes, treatment(coefficients), expected),
         core(with(designs), approximation, threads) {}
   GeneralizedEvaluator(const GeneralizedEvaluator&) = delete;
@@ -38,7 +41,7 @@ struct GeneralizedEvaluator {
   std::size_t m() const { return core.entries().size(); }
   double constant() const {
     const bool integrated = approximation.coefficients == mm::Coefficients::integrated;
-    return -2 * model.constant + (integrated ? A().logdet_R2 - A().p * std::log(2 * std::numbers::pi) : 0.0);
+    return -2 * model.constant + (integrated ? -A().p * std::log(2 * std::numbers::pi) : 0.0);
   }
   static mm::Coefficients treatment(const std::string& name) {
     if (name == "searched") return mm::Coefficients::searched;

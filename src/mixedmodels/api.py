@@ -29,7 +29,15 @@ from mixedmodels.prediction.denovo import (
 )
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.report.side_by_side import Below, ModelTable
-from mixedmodels.settings import Control, Ddf, Method, NaAction, OptimizerName, thread_count
+from mixedmodels.settings import (
+    Control,
+    Ddf,
+    Information,
+    Method,
+    NaAction,
+    OptimizerName,
+    thread_count,
+)
 from mixedmodels.storage.files import path_text
 from mixedmodels.storage.fits import Saved
 from mixedmodels.storage.loading import load_fit
@@ -137,10 +145,14 @@ def glmer(
     *,
     link: str | None = None,
     n_agq: int = 1,
+    information: Information = "observed",
+    reml: bool = False,
     weights: Any = None,
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     na_action: NaAction = "omit",
+    dispersion: str | None = None,
+    zero_inflation: str | None = None,
     start: npt.ArrayLike | None = None,
     optimizer: OptimizerName = "auto",
     control: Control | None = None,
@@ -164,12 +176,20 @@ def glmer(
         link: "logit", "probit", "cloglog", "cauchit", "log", "identity", "inverse", "sqrt" or
             "inverse_squared", as far as the family takes it; its usual one if None.
         n_agq: 1 for Laplace's approximation; more are nodes of adaptive Gauss-Hermite quadrature
-            for each random effect, with one grouping factor of up to three effects per level.
+            for each random effect, with one grouping factor of up to three effects per level; 0
+            leaves the coefficients to the modes, which is faster and not quite the maximum.
+        information: Weights in the determinant of Laplace's approximation: "observed", or
+            "expected", which lme4 takes for links that are not canonical.
+        reml: Integrate over the coefficients, too, as REML does for linear models.
         weights: Prior weights: trials of shares, and what divides the dispersion of positive
             responses; a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment" (the default), "sum", "helmert", "poly" or a matrix.
         na_action: As for `lmer`.
+        dispersion: A formula `"~ x"` of fixed effects for the logarithm of the family's own
+            parameter (phi, k, alpha, the precision); None for one value.
+        zero_inflation: A formula such as `"~ 1"` or `"~ x"` for the logit of the probability that
+            a count is zero by a process of its own; None for no such zeros.
         start: (m,) theta to start from, or all parameters; by moments if None.
         optimizer: As for `lmer`.
         control: Limits and tolerances.
@@ -197,10 +217,14 @@ def glmer(
         family,
         link=link,
         n_agq=n_agq,
+        information=information,
+        reml=reml,
         weights=weights,
         offset=offset,
         contrasts=contrasts,
         na_action=na_action,
+        dispersion=dispersion,
+        zero_inflation=zero_inflation,
         threads=threads,
     )
     return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)

@@ -18,7 +18,7 @@ from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
-from mixedmodels.design.response import ResponseRule
+from mixedmodels.design.response import ResponseRule, category_numbers
 from mixedmodels.diagnostics.identifiable import remarks, trouble
 from mixedmodels.diagnostics.laplace import LaplaceError, laplace_error
 from mixedmodels.errors import (
@@ -28,12 +28,14 @@ from mixedmodels.errors import (
     ModelError,
     warn,
 )
+from mixedmodels.estimates.component_checks import check_zeros, given_coefficients, parts_of
+from mixedmodels.estimates.components import dropped_messages, of_role
 from mixedmodels.estimates.generalized import (
     GeneralizedFitted,
     GeneralizedModel,
 )
 from mixedmodels.estimates.messages import announce
-from mixedmodels.families.base import Family
+from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.fit.generalized import GeneralizedFit
 from mixedmodels.formula import parse_formula
@@ -43,9 +45,12 @@ from mixedmodels.optimize import Request
 from mixedmodels.progress import Watcher
 from mixedmodels.settings import (
     AS_BEFORE,
+    INFORMATION,
     Control,
+    Information,
     NaAction,
     OptimizerName,
+    check_option,
     thread_count,
 )
 from mixedmodels.storage.fits import fit_to_bytes
@@ -76,6 +81,10 @@ class GeneralizedLinearMixedModel(Guided):
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
         na_action: As for `lmer`.
+        dispersion: A formula `"~ x"` of fixed effects for the logarithm of the family's own
+            parameter; None for one value.
+        zero_inflation: A formula such as `"~ 1"` for the logit of the probability that a count is
+            zero by a process of its own; None for no such zeros.
         threads: Threads that a fit may use; None leaves the choice to the library.
 
     Raises:
@@ -107,13 +116,15 @@ class GeneralizedLinearMixedModel(Guided):
         offset: Any = None,
         contrasts: Mapping[str, Any] | None = None,
         na_action: NaAction = "omit",
+        dispersion: str | None = None,
+        zero_inflation: str | None = None,
         threads: int | None = None,
     ) -> None:
         chosen, nodes = family_of(family, link), check_nodes(n_agq)
         check_option("information", information, INFORMATION)
         if not isinstance(reml, (bool, np.bool_)):
             raise MixedModelsError(f"reml is {reml!r:.40}; it must be True or False.")
-        expected = information == "expected" and not chosen.is_canonical
+        parts = parts_of(chosen, {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation})
         count = thread_count(threads)
         with guarded("The design"):
             design = build_design(
@@ -124,9 +135,13 @@ class GeneralizedLinearMixedModel(Guided):
                 contrasts=contrasts,
                 na_action=na_action,
                 residual=False,
-                response=ResponseRule(chosen, chosen.of_trials),
+                response=ResponseRule(chosen, chosen.of_trials, chosen.ordered),
+                parts=parts,
             )
-        self._model = GeneralizedModel(design, chosen, count, nodes, expected, bool(reml))
+        check_zeros(design)
+        self._model = GeneralizedModel(
+            design, chosen, count, nodes, information == "expected", bool(reml)
+        )
         self._given: Given | None = Given(data, weights, offset, contrasts, na_action)
 
     @classmethod
@@ -198,29 +213,55 @@ class GeneralizedLinearMixedModel(Guided):
         return self._model.criterion()
 
     def objective(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None = None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        dispersion: npt.ArrayLike | None = None,
+        zero_inflation: npt.ArrayLike | None = None,
+        thresholds: npt.ArrayLike | None = None,
     ) -> float:
         """-2 log-likelihood by Laplace's approximation.
 
         Args:
             theta: (m,) entries of the templates.
             beta: (p,) coefficients of the columns kept.
-            dispersion: The family's own parameter, where it has one.
+            dispersion: The family's own parameter, where it has one; coefficients of its logarithm
+                where it has predictors.
+            zero_inflation: Coefficients of the logit, where there are zeros of their own.
+            thresholds: Between ordered categories, increasing.
 
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        return self._criterion.value(self._parameters(theta, beta, dispersion))
+        own = {
+            DISPERSION: dispersion,
+            ZERO_INFLATION: zero_inflation,
+            THRESHOLDS: thresholds,
+        }
+        return self._criterion.value(self._parameters(theta, beta, own))
 
     def gradient(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None = None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        dispersion: npt.ArrayLike | None = None,
+        zero_inflation: npt.ArrayLike | None = None,
+        thresholds: npt.ArrayLike | None = None,
     ) -> FloatArray:
-        """Exact gradient of `objective` by theta, beta and the logarithm of the dispersion.
+        """Exact gradient of `objective` by its parameters.
+
+        The dispersion counts by its logarithm, thresholds by the first of them and the logarithms
+        of the gaps to the next ones.
 
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        at = self._parameters(theta, beta, dispersion)
+        own = {
+            DISPERSION: dispersion,
+            ZERO_INFLATION: zero_inflation,
+            THRESHOLDS: thresholds,
+        }
+        at = self._parameters(theta, beta, own)
         slope = self._criterion.gradient(at)
         # The map from the search's parameters is linear: J has its columns.
         J = self._criterion.to_user(np.eye(len(at)))
@@ -228,21 +269,21 @@ class GeneralizedLinearMixedModel(Guided):
         return found
 
     def _parameters(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        own: Mapping[str, npt.ArrayLike | None],
     ) -> FloatArray:
         given = [np.atleast_1d(np.asarray(part, dtype=np.float64)) for part in (theta, beta)]
-        name = self.family.parameter
-        if name:
-            if dispersion is None or not dispersion > 0.0:
+        for role, values in own.items():
+            component = of_role(self._model.components, role)
+            if component is not None:
+                given.append(given_coefficients(component, values, self.family))
+            elif values is not None:
                 raise MixedModelsError(
-                    f"dispersion is {dispersion!r:.40}; the {self.family.title} family needs its "
-                    f"parameter, {name}, above zero."
+                    f"{role} is {values!r:.40}; this model of the {self.family.title} family has "
+                    "none."
                 )
-            given.append(np.array([np.log(dispersion)]))
-        elif dispersion is not None:
-            raise MixedModelsError(
-                f"dispersion is {dispersion!r:.40}; the {self.family.title} family has none."
-            )
         return self._criterion.from_user(self._criterion.checked(np.concatenate(given)))
 
     # -- the fit ------------------------------------------------------------------------
@@ -310,9 +351,10 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What the user should know: singularity, separation, a poor approximation."""
+        """What the user should know: rows and columns dropped, singularity, separation."""
         advice = self.laplace_error.advice
-        own = (*trouble(self._generalized), *remarks(self._generalized))
+        own = (*dropped_messages(self._generalized.model.components),)
+        own += (*trouble(self._generalized), *remarks(self._generalized))
         return (*super().messages, *own, *([] if advice is None else [advice]))
 
     @property
@@ -338,7 +380,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         Args:
             y: (nobs,) response on the rows used, as `simulate` gives it, or a Series with the rows
                 of the data: shares where the response is a share, numbers of successes where it is
-                `cbind(successes, failures)`.
+                `cbind(successes, failures)`, categories of ordered responses.
 
         Returns:
             A new fit; this one is unchanged.
@@ -349,6 +391,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         design, model = self._design, self._generalized.model
         given = at_rows_used(y, design)
         which = "rows of the model"
+        if design.categories is not None:
+            given = category_numbers(design.categories, given)
         response = row_numbers("The new response", given, self.nobs, design.index, which)
         family, m = model.family, model.weights
         shares = family.of_trials and not design.response_name.startswith("cbind(")
@@ -388,10 +432,14 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         family: str | Family | type[Family] | None = None,
         link: str | None = None,
         n_agq: int | None = None,
+        information: Information | None = None,
+        reml: bool | None = None,
         weights: Any = AS_BEFORE,
         offset: Any = AS_BEFORE,
         contrasts: Any = AS_BEFORE,
         na_action: NaAction = AS_BEFORE,
+        dispersion: str | None = AS_BEFORE,
+        zero_inflation: str | None = AS_BEFORE,
         start: npt.ArrayLike | None = None,
         optimizer: OptimizerName | None = None,
         control: Control | None = None,
@@ -406,10 +454,14 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             family: Another family; as it was if None.
             link: Another link.
             n_agq: Nodes of quadrature; as it was if None.
+            information: Weights in the determinant; as they were if None.
+            reml: Whether to integrate over the coefficients; as it was if None.
             weights: Prior weights; None for none.
             offset: The `offset` argument; None for none.
             contrasts: Contrasts; None for the default ones.
             na_action: What becomes of rows with missing values.
+            dispersion: Predictors of the family's own parameter; None for one value.
+            zero_inflation: Predictors of zeros of their own; None for no such zeros.
             start: (m,) theta to start from, or all parameters; by moments if None.
             optimizer: Method of minimisation; as it was if None.
             control: Limits and tolerances; as they were if None.
@@ -433,16 +485,25 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         given = given_anew(self._design, self._given, data, changes)
         if family is None:
             family, link = (type(self.family), link or self.family.link.name)
+        parts: dict[str, Any] = {part.spec.role: part.spec.text for part in self._design.parts}
+        changed = {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation}
+        parts |= {role: text for role, text in changed.items() if text is not AS_BEFORE}
+        was = self._generalized.model
         model = GeneralizedLinearMixedModel(
             text,
             given.data,
             family,
             link=link,
-            n_agq=self._generalized.model.nodes if n_agq is None else n_agq,
+            n_agq=was.nodes if n_agq is None else n_agq,
+            information=("expected" if was.expected else "observed")
+            if information is None
+            else information,
+            reml=was.reml if reml is None else reml,
             weights=given.weights,
             offset=given.offset,
             contrasts=given.contrasts,
             na_action=given.na_action,
+            **parts,
             threads=self._generalized.model.threads if threads is None else threads,
         )
         before = self.optsum
@@ -474,14 +535,13 @@ def check_nodes(n_agq: object) -> int:
     """`n_agq` as a number of nodes.
 
     Raises:
-        MixedModelsError: Not a whole number from 1 to 100.
+        MixedModelsError: Not a whole number from 0 to 100.
     """
     whole = isinstance(n_agq, (int, np.integer)) and not isinstance(n_agq, bool)
-    if not whole or not 1 <= n_agq <= _MOST_NODES:  # type: ignore[operator]
-        hint = " n_agq=0, which leaves the coefficients to the modes, is not here." * (n_agq == 0)
+    if not whole or not 0 <= n_agq <= _MOST_NODES:  # type: ignore[operator]
         raise MixedModelsError(
-            f"n_agq is {n_agq!r:.40}; it must be a whole number from 1 (Laplace's approximation) "
-            f"to {_MOST_NODES}.{hint}"
+            f"n_agq is {n_agq!r:.40}; it must be a whole number from 0 (coefficients in the mode) "
+            f"or 1 (Laplace's approximation) to {_MOST_NODES}."
         )
     return int(n_agq)  # type: ignore[call-overload,no-any-return]
 

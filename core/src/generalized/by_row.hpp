@@ -94,6 +94,7 @@ using MadeFamily = std::unique_ptr<const Family>;
 MadeFamily make_binomial(const std::string& link);
 MadeFamily make_counts(const std::string& family, const std::string& link);
 MadeFamily make_positive(const std::string& family, const std::string& link);
+MadeFamily make_ordinal(int thresholds, const std::string& link);
 // By the chain rule from the mean, for any family and link; null where there is none.
 MadeFamily make_linked(const std::string& family, const std::string& link);
 

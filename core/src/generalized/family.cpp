@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 
 #include "generalized/by_row.hpp"
 
@@ -16,6 +17,8 @@ void Family::by_parameter(const RowBlock& block, int, double* l, double* s, doub
   for (double* out : {l, s, w}) std::fill_n(out, block.count, 0.0);
 }
 
+bool Family::add_curvature(const RowBlock&, double*) const { return false; }
+
 std::vector<double> Family::start_parameters(std::int64_t, const double*, const double*) const { return {}; }
 
 std::unique_ptr<const Family> make_family(const std::string& family, const std::string& link) {
@@ -24,6 +27,8 @@ std::unique_ptr<const Family> make_family(const std::string& family, const std::
   if (!made) made = make_counts(family, link);
   if (!made) made = make_positive(family, link);
   if (!made) made = make_linked(family, link);
+  const std::string ordinal = "ordinal:";
+  if (!made && family.starts_with(ordinal)) made = make_ordinal(std::stoi(family.substr(ordinal.size())) - 1, link);
   if (!made) throw std::invalid_argument("There is no family " + family + " with link " + link + ".");
   return made;
 }

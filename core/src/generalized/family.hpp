@@ -38,13 +38,18 @@ class Family {
   // Derivatives of l, s and w of every row by its psi_k.
   virtual void by_parameter(const RowBlock& block, int k, double* l, double* s, double* w) const;
 
+  // Adds the second derivatives of the sum of l by the parameters (K x K), the same for all rows; false, with nothing
+  // added, where they are to be found by differences.
+  virtual bool add_curvature(const RowBlock& block, double* out) const;
+
   // A linear predictor near the response, and first values of psi.
   virtual double start(double y, double m) const = 0;
   virtual std::vector<double> start_parameters(std::int64_t n, const double* y, const double* m) const;
 };
 
-// Families: binomial, poisson, negative_binomial, nb1, gamma, inverse_gaussian, beta, gaussian, truncated_poisson.
-// Throws std::invalid_argument for names that there are not.
+// Families: binomial, poisson, negative_binomial, nb1, gamma, inverse_gaussian, beta, gaussian, truncated_poisson; of
+// the counts with zeros also zero_inflated_poisson and so on, whose last parameter is the logit of the probability of a
+// zero; ordinal:4, of four ordered categories. Throws std::invalid_argument for names that there are not.
 std::unique_ptr<const Family> make_family(const std::string& family, const std::string& link);
 
 }  // namespace mixedmodels

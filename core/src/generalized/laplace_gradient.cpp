@@ -225,10 +225,16 @@ void Laplace::ensure_fixed() {
   fixed_ready_ = true;
 }
 
-// d2 l / dpsi dpsi' (K x K), by differences.
+// d2 l / dpsi dpsi' (K x K), by differences where the family does not have them.
 std::vector<double> Laplace::parameter_curvatures() {
   constexpr double kStep = 1e-5;
   std::vector<double> out(static_cast<std::size_t>(K_) * K_), s(n_), w(n_), sides[2] = {s, s};
+  bool exact = K_ > 0 && !parameters_.by_row();
+  if (exact)
+    in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+      exact = exact && family_.add_curvature(block(eta_, first, last), out.data());
+    });
+  if (exact) return out;
   const ParameterRows here = parameters_;
   for (int a = 0; a < here.count(); ++a)
     for (int b = 0; b < here.count(); ++b) {

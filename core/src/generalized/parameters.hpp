@@ -18,6 +18,7 @@ class ParameterRows {
 
   int count() const { return count_; }                              // of parameters
   int size() const { return static_cast<int>(parameter_.size()); }  // of coefficients
+  bool by_row() const { return by_row_; }
   int parameter(int coefficient) const { return parameter_[coefficient]; }
   // The column of a coefficient; null: all ones.
   const double* column(int coefficient) const { return column_[coefficient]; }

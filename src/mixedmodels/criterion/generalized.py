@@ -31,7 +31,7 @@ class Responses:
     """What a generalized model takes of its rows beside the cross-products.
 
     Attributes:
-        family: Name of the family.
+        family: Name of the core's family.
         link: Name of its link.
         y: (n,) responses; successes of trials.
         m: (n,) prior weights; trials.
@@ -40,6 +40,8 @@ class Responses:
         parameters: Names of the coefficients of the family's own parameters, which are the
             parameters themselves where these have no predictors.
         designs: Predictors of parameters, each with the number of its parameter.
+        origin: (p,) what was taken from the kept columns of X, where the first of the family's
+            parameters takes the place of an intercept.
         nodes: Nodes of quadrature for each random effect of a level; 1 for Laplace's approximation,
             0 for that with the coefficients in the mode.
         expected: Whether the determinant has the expected information.
@@ -54,6 +56,7 @@ class Responses:
     coefficients: tuple[str, ...]
     parameters: tuple[str, ...]
     designs: tuple[tuple[int, Products], ...] = ()
+    origin: tuple[float, ...] = ()
     nodes: int = 1
     expected: bool = False
     reml: bool = False
@@ -84,6 +87,7 @@ class GeneralizedWorkspace(EvaluatorWorkspace[GeneralizedEvaluator]):
             of.m,
             of.offset,
             list(of.designs),
+            list(of.origin),
             max(of.nodes, 1),
             of.treatment,
             of.expected,

@@ -6,10 +6,8 @@ import numpy as np
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.diagnostics.separation import separation, separation_message
+from mixedmodels.estimates.components import component_messages
 from mixedmodels.estimates.generalized import GeneralizedFitted, scaled_eigen
-
-# Values of the families' own parameters beyond which they are another family.
-_LARGE_K, _SMALL_ALPHA = 1e6, 1e-6
 
 
 def trouble(fitted: GeneralizedFitted) -> tuple[str, ...]:
@@ -17,27 +15,13 @@ def trouble(fitted: GeneralizedFitted) -> tuple[str, ...]:
     found = fitted.once(separation)
     return (
         *([] if found is None else [separation_message(fitted, found)]),
-        *_another_family(fitted),
+        *component_messages(fitted.distribution),
     )
 
 
 def remarks(fitted: GeneralizedFitted) -> tuple[str, ...]:
     """What a reader of a fit should know beside that."""
     return (*_rows_as_levels(fitted), *_flat(fitted))
-
-
-def _another_family(fitted: GeneralizedFitted) -> list[str]:
-    """Counts without overdispersion."""
-    family, dispersion = fitted.model.family, fitted.solution.dispersion
-    if dispersion is None:
-        return []
-    if family.name == "negative_binomial" and dispersion > _LARGE_K:
-        says = f"k is {dispersion:.2g}, where the negative binomial family is the Poisson family"
-    elif family.name == "nb1" and dispersion < _SMALL_ALPHA:
-        says = f"alpha is {dispersion:.2g}, where the nb1 family is the Poisson family"
-    else:
-        return []
-    return [f'No overdispersion: {says}. Fit family="poisson".']
 
 
 def _rows_as_levels(fitted: GeneralizedFitted) -> list[str]:

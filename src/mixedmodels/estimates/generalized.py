@@ -29,8 +29,18 @@ from mixedmodels.criterion.generalized import (
 from mixedmodels.crossprod import row_products, templates_of
 from mixedmodels.design import Design
 from mixedmodels.errors import ModelError
+from mixedmodels.estimates.components import (
+    Component,
+    components_of,
+    exponential,
+    of_role,
+    probability,
+    thresholds_of,
+)
 from mixedmodels.estimates.identified import Identification
-from mixedmodels.families.base import Family
+from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
+from mixedmodels.families.distribution import Distribution
+from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.lazy import cached_property
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
@@ -39,6 +49,8 @@ T = TypeVar("T")
 
 # Of quadrature: random effects per level, and nodes of all of them.
 MOST_EFFECTS, MOST_NODES = 3, 4000
+# Families whose expected information has no closed form.
+_WITHOUT_EXPECTED = ("nb1",)
 
 
 class GeneralizedModel:
@@ -65,6 +77,9 @@ class GeneralizedModel:
         nodes: Nodes of quadrature.
         expected: Whether the determinant has the expected information.
         reml: Whether the coefficients are integrated over.
+        components: Parameters of the distribution beside its mean.
+        origin: (p_all,) what the core's columns of X are relative to, where thresholds stand for
+            the intercept; else None.
         templates: Names, bounds and meaning of theta.
         products: Pattern and basis; weights of the fit are put in by the core.
     """
@@ -86,8 +101,12 @@ class GeneralizedModel:
         self.nodes = nodes
         self.expected = expected
         self.reml = reml
+        self.components: tuple[Component, ...] = components_of(design, family, threads)
+        if expected:
+            _check_expected(family, self.components)
         self.templates: Templates = templates_of(design)
-        self.products: Products = row_products(design, threads)
+        self.origin: FloatArray | None = design.X.mean(axis=0) if family.ordered else None
+        self.products: Products = row_products(design, threads, self.origin)
 
     @cached_property
     def weights(self) -> FloatArray:
@@ -99,6 +118,15 @@ class GeneralizedModel:
     def approximation(self) -> tuple[int, bool, bool]:
         """Nodes, whether the information is the expected one, and whether it is REML-like."""
         return self.nodes, self.expected, self.reml
+
+    @property
+    def method(self) -> str:
+        """How the likelihood is made, for the head of a summary."""
+        if self.nodes > 1:
+            return f"maximum likelihood (quadrature, {self.nodes} nodes)"
+        more = ", coefficients in the mode" * (self.nodes == 0)
+        more += ", expected information" * self.expected
+        return f"{'REML' if self.reml else 'maximum likelihood'} (Laplace approximation{more})"
 
     @property
     def quadrature_possible(self) -> bool:
@@ -119,18 +147,47 @@ class GeneralizedModel:
     def _new_workspace(self) -> GeneralizedWorkspace:
         design, family = self.design, self.family
         responses = Responses(
-            family=family.name,
+            family=self._core_family,
             link=family.link.name,
             y=design.y,
             m=self.weights,
             offset=design.offset,
             coefficients=tuple(design.x_names[j] for j in self.products.kept),
-            parameters=(f"log({family.parameter})",) if family.parameter else (),
+            parameters=tuple(name for part in self.components for name in part.parameters),
+            designs=tuple(
+                (k, part.products)
+                for k, part in enumerate(self.components)
+                if part.products is not None
+            ),
+            origin=() if self.origin is None else tuple(self.origin[self.products.kept]),
             nodes=self.nodes,
             expected=self.expected,
             reml=self.reml,
         )
         return GeneralizedWorkspace(self.analysis, self.templates, responses, self.threads)
+
+    @property
+    def _core_family(self) -> str:
+        if self.design.categories is not None:
+            return f"{self.family.name}:{len(self.design.categories)}"
+        inflated = of_role(self.components, ZERO_INFLATION) is not None
+        return f"zero_inflated_{self.family.name}" if inflated else self.family.name
+
+    def distribution(self, psi: FloatArray) -> Distribution:
+        """That of the responses on the rows of the model.
+
+        Args:
+            psi: (k,) coefficients of the components.
+        """
+        if self.design.categories is not None:
+            return OrderedDistribution(self.family, None, None, thresholds_of(psi))
+        own = of_role(self.components, DISPERSION)
+        zeros = of_role(self.components, ZERO_INFLATION)
+        return Distribution(
+            self.family,
+            None if own is None else exponential(own.predictor(psi)),
+            None if zeros is None else probability(zeros.predictor(psi)),
+        )
 
     @property
     def axes(self) -> ThetaAxes:
@@ -186,14 +243,14 @@ class GeneralizedModel:
         user, axes = criterion.to_user(point.par), criterion.workspace.axes
         beta = np.full(self.design.X.shape[1], np.nan)
         beta[kept] = user[m : m + len(kept)]
-        psi = point.par[m + len(kept) :]
+        psi = user[m + len(kept) :]
         return GeneralizedSolution(
             theta=user[:m],
             axes_theta=point.par[:m],
             relative_theta=point.par[:m] / axes.unit[:m],
             par=point.par,
             psi=psi,
-            dispersion=self.family.dispersion(psi),
+            dispersion=self.distribution(psi).dispersion,
             objective=point.value,
             deviance=point.value,
             logdet_L2=point.logdet_L2,
@@ -202,7 +259,7 @@ class GeneralizedModel:
             kept=kept,
             u=self._public(point.u),
             b=self._public(point.b),
-            eta=point.eta,
+            eta=point.eta if self.origin is None else point.eta + self.origin[kept] @ beta[kept],
             n=self.design.n,
             p=self.products.p,
             covariance_of=_Covariances(self, point.par),
@@ -226,6 +283,17 @@ def _check_options(nodes: int, *, expected: bool, reml: bool) -> None:
         raise ModelError(
             f"{' and '.join(given)} do not go together: leave one of them as it is by default "
             '(n_agq=1, information="observed", reml=False).'
+        )
+
+
+def _check_expected(family: Family, components: tuple[Component, ...]) -> None:
+    """Refuse expected information where there is no closed form."""
+    mixed = any(part.role == ZERO_INFLATION for part in components)
+    if family.name in _WITHOUT_EXPECTED or family.ordered or mixed:
+        what = "zero inflation" if mixed else f"the {family.title} family"
+        raise ModelError(
+            f'information="expected": it has no closed form for {what}. Leave '
+            'information="observed".'
         )
 
 
@@ -363,8 +431,8 @@ class GeneralizedSolution:
         axes_theta: (m,) theta along the axes of the terms.
         relative_theta: (m,) that in its natural units.
         par: (m + p + k,) parameters of the search.
-        psi: (k,) the family's own parameters, on unbounded scales.
-        dispersion: The family's own parameter, or None.
+        psi: (k,) coefficients of the parameters of the distribution beside its mean.
+        dispersion: The family's own parameter, for all rows or by row; None where it has none.
         objective: -2 log-likelihood.
         deviance: The same.
         logdet_L2: log|L|^2.
@@ -385,7 +453,7 @@ class GeneralizedSolution:
     relative_theta: FloatArray
     par: FloatArray
     psi: FloatArray
-    dispersion: float | None
+    dispersion: float | FloatArray | None
     objective: float
     deviance: float
     logdet_L2: float
@@ -403,6 +471,8 @@ class GeneralizedSolution:
     def __post_init__(self) -> None:
         for array in (self.theta, self.par, self.beta, self.kept, self.u, self.b, self.eta):
             array.flags.writeable = False
+        if isinstance(self.dispersion, np.ndarray):
+            self.dispersion.flags.writeable = False
 
     def settled(self) -> GeneralizedSolution:
         """The same as plain values, its covariances made."""
@@ -465,9 +535,23 @@ class GeneralizedFitted:
         return found
 
     @property
+    def distribution(self) -> Distribution:
+        """That of the responses on the rows of the model, given their means."""
+        return self.once(_distribution)
+
+    @property
     def criterion(self) -> LaplaceCriterion:
         """The criterion that the fit minimises, in the workspace of its model."""
         return self.model.criterion()
+
+    def by(self, *, reml: bool) -> GeneralizedFitted:
+        """The same model with the coefficients integrated over, or not."""
+        if self.model.reml == reml:
+            return self
+        was = self.model
+        how = (was.nodes, was.expected, reml)
+        model = GeneralizedModel(was.design, was.family, was.threads, *how)
+        return model.solve(model.criterion(), Request(control=self.optsum.control))
 
     def searched_again(self, request: Request) -> GeneralizedFitted:
         """Another search for the optimum, in a workspace of its own."""
@@ -478,3 +562,7 @@ class GeneralizedFitted:
     def identification(self) -> Identification:
         """Nothing is looked for."""
         return self.model.identification()
+
+
+def _distribution(fitted: GeneralizedFitted) -> Distribution:
+    return fitted.model.distribution(fitted.solution.psi)
