@@ -160,10 +160,12 @@ void bind_generalized(nb::module_& m) {
       "the axes of the terms, coefficients of the basis, and those of the family. Not for use from\n"
       "two threads at a time.")
       .def(nb::init<const Analysis&, Entries, const std::string&, const std::string&, Vector, Vector,
-                    std::optional<Vector>, const ParameterDesigns&, std::vector<double>, int, int>(),
+                    std::optional<Vector>, const ParameterDesigns&, std::vector<double>, int, const std::string&, bool,
+                    int>(),
            nb::arg("analysis"), nb::arg("entries"), nb::arg("family"), nb::arg("link"), nb::arg("y"), nb::arg("m"),
            nb::arg("offset").none(), nb::arg("designs"), nb::arg("origin"), nb::arg("nodes") = 1,
-           nb::arg("threads") = 1, nb::keep_alive<1, 2>())
+           nb::arg("coefficients") = "searched", nb::arg("expected") = false, nb::arg("threads") = 1,
+           nb::keep_alive<1, 2>())
       .def(
           "value",
           [](Evaluator_& s, Dense par) {
