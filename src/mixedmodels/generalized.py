@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
 from mixedmodels.criterion.generalized import LaplaceCriterion
 from mixedmodels.design import Design, build_design
@@ -19,6 +19,7 @@ from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
 from mixedmodels.design.response import ResponseRule, category_numbers
+from mixedmodels.diagnostics.identifiable import remarks, trouble
 from mixedmodels.diagnostics.laplace import LaplaceError, laplace_error
 from mixedmodels.errors import (
     ConvergenceWarning,
@@ -28,7 +29,7 @@ from mixedmodels.errors import (
     warn,
 )
 from mixedmodels.estimates.component_checks import check_zeros, given_coefficients, parts_of
-from mixedmodels.estimates.components import component_messages, dropped_messages, of_role
+from mixedmodels.estimates.components import dropped_messages, of_role
 from mixedmodels.estimates.generalized import (
     GeneralizedFitted,
     GeneralizedModel,
@@ -54,8 +55,6 @@ from mixedmodels.storage.generalized import SavedGeneralized, generalized_from_b
 from mixedmodels.storage.pickles import kept_threads, usable_threads
 
 _DEFAULT = Control()
-# Linear predictors of probabilities beyond which data may be separated.
-_FAR = 15.0
 _MOST_NODES = 100
 
 
@@ -304,7 +303,7 @@ class GeneralizedLinearMixedModel(Guided):
         fit = GeneralizedLinearMixedFit(self, fitted)
         solution: Any = fitted.solution
         announce(solution, fitted.optsum, self._model.templates, fitted.identification)
-        for message in _own_messages(fitted):
+        for message in trouble(fitted):
             warn(message, ConvergenceWarning)
         return fit
 
@@ -316,35 +315,6 @@ class GeneralizedLinearMixedModel(Guided):
             f"<{type(self).__name__} {design.formula.text!r}, {family.title} "
             f"({family.link.name}): {design.n} observations, levels: {groups}>"
         )
-
-
-def _far_away(family: Family, eta: FloatArray) -> BoolArray:
-    """(n,) rows whose linear predictor is so far out that no data ask for it."""
-    far: BoolArray = np.zeros(len(eta), dtype=np.bool_)
-    if family.of_trials and family.link.name in ("logit", "probit", "cloglog"):
-        far = np.abs(eta) > _FAR
-    elif family.counts and family.link.name == "log":
-        far = eta < -_FAR
-    return far
-
-
-def _own_messages(fitted: GeneralizedFitted) -> tuple[str, ...]:
-    """What a fit of its family may be warned of."""
-    family, solution = fitted.model.family, fitted.solution
-    found = []
-    far = _far_away(family, solution.eta)
-    if far.any():
-        design = fitted.model.design
-        found.append(
-            f"Separation is suspected: the linear predictor is beyond {_FAR:g} in {int(far.sum())} "
-            f"of {design.n} rows, the first of them "
-            f"{used_rows(np.flatnonzero(far)[:1], design.rows, design.index)}, so that some "
-            "coefficients have no finite estimate and their standard errors mean nothing. Look for "
-            "a factor level or covariate value at which all responses are the same; merge it with "
-            "others or leave the term out."
-        )
-    found += component_messages(fitted.distribution)
-    return tuple(found)
 
 
 class GeneralizedLinearMixedFit(GeneralizedFit):
@@ -371,7 +341,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         """What the user should know: rows and columns dropped, singularity, separation."""
         advice = self.laplace_error.advice
         own = (*dropped_messages(self._generalized.model.components),)
-        own += _own_messages(self._generalized)
+        own += (*trouble(self._generalized), *remarks(self._generalized))
         return (*super().messages, *own, *([] if advice is None else [advice]))
 
     @property

@@ -258,7 +258,8 @@ bool Laplace::find_mode(bool carried, const std::vector<double>& pull, double to
       return !expected_ && decrement < 1e-8 * (1 + std::abs(l_));
     }
   }
-  return false;
+  // Coefficients that run away slowly: where they have got to, the modes alone.
+  return carried && find_mode(false, pull, tolerance);
 }
 
 // -- values -------------------------------------------------------------------------------------------------------
@@ -281,14 +282,30 @@ double Laplace::value(const double* par) {
     ++n_value_;
     if (!base_.u.empty()) u_ = base_.u;
   }
-  stands_ = gradient_ready_ = false;
   std::copy_n(par, size(), par_.begin());
+  return evaluate();
+}
+
+// At par_, from the modes in u_.
+double Laplace::evaluate() {
+  stands_ = gradient_ready_ = false;
   bool found = find_mode(false, pull_, kTight);
   if (!found) {  // from the middle of the prior
     std::fill(u_.begin(), u_.end(), 0.0);
     found = find_mode(false, pull_, kTight);
   }
   return settle(found);
+}
+
+double Laplace::follow(const double* par) {
+  if (base_.u.empty() || !base_.planned) return value(par);
+  ++n_value_;
+  std::copy_n(par, size(), par_.begin());
+  Templates lam;
+  set_templates(theta(), lam);
+  u_ = base_.u;
+  predict_modes(1, lam);
+  return evaluate();
 }
 
 double Laplace::rounding() const {

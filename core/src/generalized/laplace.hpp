@@ -65,13 +65,15 @@ class Laplace : public Objective {
   bool foresees() const override { return true; }
   void foresee(const PlannedStep& step) override;
   double advance(double* par, double part) override;
+  double follow(const double* par) override;
 
   // Where a search begins: the model without random effects, and variances by moments of its scores.
   std::vector<double> start();
 
   // Second derivatives by theta, beta and psi: exact sums by theta and beta where these cost less than differences of
   // the gradient, else central differences. Leaves the point.
-  std::vector<double> hessian(const std::vector<double>& par);
+  std::vector<double> hessian(const std::vector<double>& par) override;
+  bool hessian_is_exact() override { return K_ == 0 && exact_is_cheaper(); }
   // What the next term of the expansion would add to the value at these parameters, by connected component of the
   // levels; nothing where its sums over pairs of rows are too many, and by quadrature.
   std::vector<double> next_term(const std::vector<double>& par);
@@ -115,6 +117,7 @@ class Laplace : public Objective {
   double direction(bool carried, const std::vector<double>& pull);
   bool move_along(bool carried, const std::vector<double>& pull, double decrement);
   double merit(double l, const std::vector<double>& u, const double* beta, const std::vector<double>* pull) const;
+  double evaluate();
   double settle(bool found);
   ModePoint mode_point() const;
   void sum_templates();

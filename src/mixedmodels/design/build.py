@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixedmodels.design.builder import Builder
-from mixedmodels.design.checks import check_identifiable, check_response
+from mixedmodels.design.checks import check_identifiable, check_response, warn_of_wide_terms
 from mixedmodels.design.coding import check_contrast_name
 from mixedmodels.design.design import AllRows, Design
+from mixedmodels.design.evaluate import columns_hint
 from mixedmodels.design.frame import Table, as_table
 from mixedmodels.design.missing import (
     MissingRows,
@@ -99,6 +100,7 @@ def build_design(
     if response is True:
         check_response(spec.response, used.y)
     check_identifiable(terms, groups, rows.n_rows, residual=residual)
+    warn_of_wide_terms(terms, groups)
     empty = None if used.categories is None else used.categories.message
     dropped = (missing.message, weights_message(used.n_zero_weight), empty)
     messages = (*dropped, *builder.level_messages())
@@ -137,6 +139,7 @@ def check_contrasts(contrasts: Mapping[str, Any], table: Table) -> None:
         raise DataError(f"contrasts must be a dict from column to contrast, not {contrasts!r:.80}.")
     for name in contrasts:
         if name not in table and "(" not in str(name):
-            raise DataError(f"contrasts names '{name}', which is not a column of the data.")
+            hint = columns_hint(str(name), table)
+            raise DataError(f"contrasts names '{name}', which is not a column of the data.{hint}")
         if isinstance(contrasts[name], str):
             check_contrast_name(contrasts[name], name)

@@ -342,10 +342,18 @@ class _Covariances:
         return found
 
 
-def _inverse(information: FloatArray) -> FloatArray:
-    """Of a symmetric matrix; directions without positive curvature have no variance: NaN."""
+def scaled_eigen(information: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Scales that make its diagonal 1, eigenvalues and vectors of the scaled matrix."""
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(information)), np.finfo(np.float64).tiny))
     values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
+    return scale, values, vectors
+
+
+def _inverse(information: FloatArray) -> FloatArray:
+    """Of a symmetric matrix; directions without positive curvature have no variance: NaN."""
+    if not np.isfinite(information).all():
+        return np.full(information.shape, np.nan)
+    scale, values, vectors = scaled_eigen(information)
     if values.size and values[0] <= 1e-12:
         return np.full(information.shape, np.nan)
     root = vectors / np.sqrt(values)

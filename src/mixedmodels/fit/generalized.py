@@ -365,7 +365,6 @@ class GeneralizedFit(MixedFit):
     influence = _refused("influence", _NOT_YET)
     check = _refused("check", _NOT_YET, "std_residuals(kind='quantile') are uniform.")
     all_fit = _refused("all_fit", _NOT_YET)
-    singularity = _refused("singularity", _NOT_YET)
     r2 = _refused("r2", _NOT_YET)
     icc = _refused("icc", _NOT_YET)
     profile = _refused("profile", _NOT_YET, "confint(method='wald') has Wald intervals.")
