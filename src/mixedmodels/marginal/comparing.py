@@ -97,7 +97,7 @@ def compared(
         view=view,
         title=f"{title} of {_lowered(origin.title)}",
         notes=notes,
-        measured=f"{'Ratio of' if view.ratios else 'Difference in'} {origin.measured}",
+        measured=_compared(origin.measured, ratios=view.ratios),
     )
     return table, made_of
 
@@ -204,3 +204,10 @@ def _contrast_notes(
 
 def _lowered(title: str) -> str:
     return title[:1].lower() + title[1:]
+
+
+def _compared(measured: str, *, ratios: bool) -> str:
+    """What a comparison of means is a number of."""
+    if ratios:
+        return f"Ratio of {measured.removeprefix('back-transformed ')}"
+    return f"Difference in {measured}"

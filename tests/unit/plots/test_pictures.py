@@ -185,7 +185,7 @@ def test_coefficients() -> None:
     )
     (axes,) = drawn(plot_estimates(table, title="Fixed effects", level=0.95, zero=0.0))
     assert [text.get_text() for text in axes.texts] == [
-        "1  [0.5, 1.5]",
+        "1.00  [0.50, 1.50]",
         "−20  [−25, −15]",
         "0.5  [−1, 2]",
     ]
