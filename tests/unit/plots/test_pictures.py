@@ -186,8 +186,8 @@ def test_coefficients() -> None:
     (axes,) = drawn(plot_estimates(table, title="Fixed effects", level=0.95, zero=0.0))
     assert [text.get_text() for text in axes.texts] == [
         "1.00  [0.50, 1.50]",
-        "−20  [−25, −15]",
-        "0.5  [−1, 2]",
+        "−20.0  [−25.0, −15.0]",
+        "0.50  [−1.00, 2.00]",
     ]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[0] == "x"
