@@ -138,7 +138,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
         set_field("Responses", "family", "negative_binomial"),
         "link is|another model",
     ),
-    "no nodes": (set_field("Responses", "nodes", 0), "nodes of quadrature"),
+    "no nodes": (set_field("Responses", "nodes", -1), "nodes of quadrature"),
     "nodes": (set_field("Responses", "nodes", 10**6), "n_agq is"),
     "text for nodes": (set_field("Responses", "nodes", "1"), "its Responses has '1' as nodes"),
     "rank": (set_field("GeneralizedSolution", "p", 1), "another model"),
