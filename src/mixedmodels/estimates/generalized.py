@@ -421,6 +421,26 @@ class GeneralizedFitted:
         """The criterion that the fit minimises, in the workspace of its model."""
         return self.model.criterion()
 
+    @property
+    def mean_response(self) -> FloatArray:
+        """(n,) responses on the scale of the means: shares where there are trials."""
+        model = self.model
+        return model.design.y / model.weights if model.family.of_trials else model.design.y
+
+    def shown(self, y: FloatArray) -> FloatArray:
+        """(n,) responses as the formula has them: successes of `cbind`, shares else."""
+        return self.shown_of(y, self.model.weights)
+
+    def shown_of(self, y: FloatArray, m: FloatArray) -> FloatArray:
+        """The same of other rows, with prior weights `m`."""
+        successes = self.model.design.response_name.startswith("cbind(")
+        return y / m if self.model.family.of_trials and not successes else y
+
+    @property
+    def response(self) -> FloatArray:
+        """(n,) the response as the formula has it."""
+        return self.shown(self.model.design.y)
+
     def searched_again(self, request: Request) -> GeneralizedFitted:
         """Another search for the optimum, in a workspace of its own."""
         twin = self.model.twin()

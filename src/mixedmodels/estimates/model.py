@@ -275,6 +275,11 @@ class Fitted:
         """The criterion that the fit minimises, in the workspace of its model."""
         return self.model.criterion(reml=self.solution.reml)
 
+    @property
+    def response(self) -> FloatArray:
+        """(n,) the response as the formula has it."""
+        return self.model.design.y
+
     def by(self, *, reml: bool) -> Fitted:
         """The fit by one criterion: itself, or a search from its theta and from moments."""
         if self.solution.reml == reml:

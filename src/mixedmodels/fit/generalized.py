@@ -10,11 +10,15 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import by_row
 from mixedmodels.design.by_row import on_all_rows, used_labels
-from mixedmodels.errors import ModelError
+from mixedmodels.diagnostics.distributional import RowVariance, generalized_parts
+from mixedmodels.diagnostics.generalized import augmented_rows, pearson_residuals
+from mixedmodels.diagnostics.variance import icc, r_squared
+from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.families.base import Family
@@ -22,6 +26,8 @@ from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.prediction import RandomPart
 from mixedmodels.inference.coefficients import degrees
 from mixedmodels.inference.confint import wald_intervals
+from mixedmodels.inference.generalized import full_covariance
+from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import cached_property
 from mixedmodels.marginal.scale import Scale, link_scale
 from mixedmodels.prediction.generalized import (
@@ -31,12 +37,26 @@ from mixedmodels.prediction.generalized import (
     ResidualType,
     drawn_responses,
     residuals_of_type,
-    shown_response,
 )
-from mixedmodels.prediction.intervals import prediction
+from mixedmodels.prediction.generalized_intervals import (
+    WantedScale,
+    averaged_means,
+    generalized_intervals,
+)
+from mixedmodels.prediction.intervals import Wanted
+from mixedmodels.prediction.predict import predicted
 from mixedmodels.prediction.simulate import Seed, check_count, random_generator
 from mixedmodels.prediction.target import chosen_terms
-from mixedmodels.settings import CONFINT_METHODS, MODES, Modes, check_option
+from mixedmodels.settings import (
+    CONFINT_METHODS,
+    MODES,
+    Ddf,
+    IntervalKind,
+    Modes,
+    Uncertainty,
+    check_flag,
+    check_option,
+)
 
 _NO_RESIDUAL = "it is about the residual variance, which a generalized model does not have"
 _NOT_YET = "it is not available for generalized models yet"
@@ -51,6 +71,10 @@ def _refused(name: str, reason: str, instead: str = "") -> Callable[..., Any]:
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"Refused: {reason}."
     return method
+
+
+def _is_average(random: RandomPart) -> bool:
+    return isinstance(random, str) and random == "average"
 
 
 class GeneralizedFit(MixedFit):
@@ -174,6 +198,24 @@ class GeneralizedFit(MixedFit):
     def _scale(self) -> Scale | None:
         return link_scale(self.family.link.name, self._design.response_name)
 
+    def _augmented(self) -> pd.DataFrame:
+        deviance = residuals_of_type(self._generalized, "deviance")
+        return augmented_rows(self._generalized, deviance)
+
+    @property
+    def _residuals_drawn(self) -> tuple[str, FloatArray]:
+        return "Deviance residuals", residuals_of_type(self._generalized, "deviance")
+
+    @property
+    def _normal_if_right(self) -> tuple[str, FloatArray]:
+        uniform = residuals_of_type(self._generalized, "quantile", 1)
+        found: FloatArray = scipy.special.ndtri(uniform)
+        return "Normal quantile residuals", found
+
+    @property
+    def _standardized(self) -> FloatArray:
+        return pearson_residuals(self._generalized)
+
     # -- prediction ---------------------------------------------------------------------
 
     def predict(
@@ -191,7 +233,8 @@ class GeneralizedFit(MixedFit):
             type: "response" for the mean (a probability of binomial responses), "link" for the
                 linear predictor offset + x'beta + z'b.
             random: Random effects that take part: "all", "none", or a list of grouping factors and
-                terms.
+                terms. "average" is the mean of the response over the random effects, by quadrature:
+                the mean of the population, where "none" is that of a level in its middle.
             allow_new_levels: Give rows with a level that was not there in training no random
                 effect.
 
@@ -212,12 +255,90 @@ class GeneralizedFit(MixedFit):
             [0.308, 0.048]
         """
         check_option("type", type, PREDICTIONS)
-        terms = chosen_terms(self._design, random)
-        found = prediction(self._fitted, self._target(data, terms, None, allow_new_levels))
-        if type == "response":
-            values = self.family.link.mean(found.to_numpy())
-            found = pd.Series(values, found.index, name=found.name)
+        average, link = _is_average(random), self.family.link
+        terms = chosen_terms(self._design, "all" if average else random)
+        target = self._target(data, terms, None, allow_new_levels, not average)
+        if average:
+            means = averaged_means(self._generalized, target)
+            values = means if type == "response" else link.predictor(means)
+        else:
+            eta = predicted(self._fitted, target)
+            values = link.mean(eta) if type == "response" else eta
+        found = pd.Series(values, target.index, name="prediction")
         return on_all_rows(self._design, found) if data is None else found
+
+    def predict_interval(
+        self,
+        data: Any = None,
+        kind: IntervalKind = "confidence",
+        level: float = 0.95,
+        *,
+        type: PredictionType = "response",  # noqa: A002 (the name that R has)
+        ddf: Ddf = "none",
+        uncertainty: Uncertainty = "conditional",
+        columns: bool = False,
+        random: RandomPart = "all",
+        allow_new_levels: bool = False,
+        weights: Any = None,
+        vcov: Covariance = None,
+    ) -> pd.DataFrame:
+        """Predictions with standard errors and intervals.
+
+        Limits are those of the linear predictor by the normal distribution, transformed, so that
+        they stay inside of the possible means.
+
+        Args:
+            data: New rows, as for `predict`; the rows of `fitted` if None.
+            kind: "confidence" for the mean; "prediction" for an observation with its own variance,
+                by 4000 draws for each row, which are the same on every call. Observations are as
+                the formula has them: successes of `cbind`, shares of trials.
+            level: Coverage of the interval.
+            type: "response" or "link", as for `predict`.
+            ddf: Without effect: tests and limits are by the normal distribution.
+            uncertainty: "conditional" takes the variance parameters as known where random effects
+                take part; "full" adds what is left open about them, modes following, as glmmTMB.
+                With random="none" the errors are those of `vcov` either way.
+            columns: Put the columns of the data before the others.
+            random: Random effects that take part, as for `predict`; "average" is the mean over
+                them, whose errors have no part of theta unless `uncertainty="full"`.
+            allow_new_levels: Rows with a new level get the population value; the variance of its
+                random effects enters the errors.
+            weights: Trials, or prior weights, of observations at new rows; 1 if None.
+            vcov: Another covariance of the fixed effects, as in `coef_table`; with random="none" or
+                "average".
+
+        Returns:
+            (n, 4) with the index of the data: `prediction`, `std_error` (on the scale of `type`),
+            `lower`, `upper`; a row with a missing value is NaN.
+
+        Raises:
+            FormulaError: A column is missing.
+            DataError: A level is new and new ones are not allowed, or a column is of another kind.
+            MixedModelsError: An unknown option or term, or options that do not go together.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)",
+            ...                mm.load_dataset("cbpp"))
+            >>> fit.predict_interval({"period": ["1"]}, random="none").round(3)
+               prediction  std_error  lower  upper
+            0       0.198      0.037  0.135   0.28
+        """
+        check_flag("columns", columns)
+        average = _is_average(random)
+        wanted = WantedScale(Wanted(kind, level, uncertainty), type, average)
+        terms = chosen_terms(self._design, "all" if average else random)
+        if vcov is not None and ((terms and not average) or uncertainty == "full"):
+            raise MixedModelsError(
+                "vcov= is a covariance of the fixed effects alone; it goes with random='none' or "
+                "'average', and uncertainty='conditional'."
+            )
+        target = self._target(data, terms, weights, allow_new_levels, not average)
+        tests = method_of(self._fitted, ddf, vcov, announce=True)
+        table = generalized_intervals(
+            self._generalized, target, wanted, random=bool(terms), vcov=tests.vcov
+        )
+        return self._laid_out(table, data, columns=columns)
 
     def simulate(self, nsim: int = 1, seed: Seed = None, modes: Modes = "new") -> pd.DataFrame:
         """Draw responses from the fitted model.
@@ -240,10 +361,73 @@ class GeneralizedFit(MixedFit):
         count = check_count("nsim", nsim)
         rng, _ = random_generator(seed)
         drawn = [
-            shown_response(self._generalized, drawn_responses(self._generalized, rng, modes))
+            self._generalized.shown(drawn_responses(self._generalized, rng, modes))
             for _ in range(count)
         ]
         return on_all_rows(self._design, pd.DataFrame(np.array(drawn).T, used_labels(self._design)))
+
+    # -- shares of the variance ---------------------------------------------------------
+
+    def icc(self, *, variance: RowVariance | None = None) -> pd.DataFrame:
+        """Intraclass correlations on the scale of the linear predictor.
+
+        As for linear models, the place of the residual variance taken by that which the family has
+        on this scale. The variance of an effect with a level for each row counts to it.
+
+        Args:
+            variance: "theoretical", of the latent variable of a binomial model: pi^2 / 3 (logit), 1
+                (probit), pi^2 / 6 (cloglog), for one trial; "delta", Var(y) / mu'^2; of a log link
+                "lognormal", log(1 + Var(y) / mu^2), or "trigamma", trigamma(mu^2 / Var(y)). The
+                mean is that of the model without covariates, over its random effects. If None,
+                "theoretical" of binomial models, "lognormal" of a log link, "delta" of others.
+
+        Returns:
+            Rows: grouping factors and "all"; columns `variance`, `adjusted`, `conditional`;
+            `attrs["variance"]` says which variance the rows have.
+
+        Raises:
+            MixedModelsError: An unknown `variance`, or one that the model does not have.
+
+        References:
+            Nakagawa, Johnson and Schielzeth (2017), J. R. Soc. Interface 14, 20170213.
+        """
+        return icc(self._group_names, generalized_parts(self._generalized, variance))
+
+    def r2(self, *, variance: RowVariance | None = None) -> pd.Series[float]:
+        """Marginal and conditional R squared on the scale of the linear predictor.
+
+        Args:
+            variance: As for `icc`.
+
+        Returns:
+            `marginal` and `conditional`; `attrs["variance"]` says which variance the rows have.
+
+        Raises:
+            MixedModelsError: An unknown `variance`, or one that the model does not have.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)",
+            ...                mm.load_dataset("cbpp"))
+            >>> fit.r2().round(3).to_dict()
+            {'marginal': 0.085, 'conditional': 0.187}
+        """
+        return r_squared(generalized_parts(self._generalized, variance))
+
+    # -- covariances --------------------------------------------------------------------
+
+    def vcov_full(self) -> pd.DataFrame:
+        """Covariance of beta (p), theta (m) and the family's own parameter, all estimated.
+
+        From the exact Hessian in all of them. NaN for entries of theta on their bound, and all else
+        is conditional on that.
+        """
+        names = self._parameter_names
+        return pd.DataFrame(full_covariance(self._generalized), index=names, columns=names)
+
+    @property
+    def _scale_names(self) -> tuple[str, ...]:
+        return (self.family.parameter,) if self.family.parameter else ()
 
     # -- tables -------------------------------------------------------------------------
 
@@ -289,28 +473,15 @@ class GeneralizedFit(MixedFit):
 
     # -- what there is not ---------------------------------------------------------------
 
-    leverage = _refused("leverage", _NOT_YET)
-    cooks_distance = _refused("cooks_distance", _NOT_YET)
     dfbetas = _refused("dfbetas", _NOT_YET)
     influence = _refused("influence", _NOT_YET)
     check = _refused("check", _NOT_YET, "std_residuals(kind='quantile') are uniform.")
     all_fit = _refused("all_fit", _NOT_YET)
     singularity = _refused("singularity", _NOT_YET)
-    r2 = _refused("r2", _NOT_YET)
-    icc = _refused("icc", _NOT_YET)
     profile = _refused("profile", _NOT_YET, "confint(method='wald') has Wald intervals.")
     bootstrap = _refused("bootstrap", _NOT_YET, "simulate() and refit() make replicates.")
-    predict_interval = _refused("predict_interval", _NOT_YET)
     vcov_robust = _refused("vcov_robust", _NOT_YET)
     vcov_adjusted = _refused("vcov_adjusted", f"{_NO_RESIDUAL} (Kenward and Roger's method)")
-    vcov_full = _refused("vcov_full", _NOT_YET)
-    stderror_full = _refused("stderror_full", _NOT_YET)
-    varcorr_table = _refused("varcorr_table", _NOT_YET)
-    augment = _refused("augment", _NOT_YET)
     report = _refused("report", _NOT_YET)
-    vif = _refused("vif", _NOT_YET)
     plot_shrinkage = _refused("plot_shrinkage", _NO_RESIDUAL)
     plot_influence = _refused("plot_influence", _NOT_YET)
-    plot_scale_location = _refused("plot_scale_location", _NO_RESIDUAL)
-    plot_residuals = _refused("plot_residuals", _NOT_YET)
-    plot_qq = _refused("plot_qq", _NOT_YET)

@@ -241,16 +241,20 @@ class Inference(Values):
             >>> fit.stderror_full().round(3).to_dict()
             {'(Intercept)': 19.383, 'Batch.(Intercept)': 0.377, 'sigma': 7.146}
         """
-        errors = np.sqrt(np.diag(parameter_covariance(self._fitted)))
-        every = np.concatenate([self._std_error, errors])
-        return pd.Series(every, index=self._parameter_names, name="stderror")
+        errors = np.sqrt(np.diag(self.vcov_full()))
+        return pd.Series(errors, index=self._parameter_names, name="stderror")
 
     @property
     def _parameter_names(self) -> list[str]:
         """Names of beta (kept), theta and sigma, all distinct."""
-        others = (*self.theta_names, SIGMA)
+        others = (*self.theta_names, *self._scale_names)
         coefficients = coefficient_names(self._design.x_names, others)
         return [*(coefficients[j] for j in self._solution.kept), *others]
+
+    @property
+    def _scale_names(self) -> tuple[str, ...]:
+        """Names of the parameters beside theta and the coefficients."""
+        return (SIGMA,)
 
     def varcorr_table(self) -> pd.DataFrame:
         """Variance components with standard errors by the delta method.

@@ -177,11 +177,14 @@ class Tidying(Values):
         if self._sums is not None:
             check_level(level)
             return self._streamed(data, level)
-        values = self._fitted.once(rows_of)
-        added = on_all_rows(self._design, augmented(self._fitted, values, self._fitted_values))
+        added = on_all_rows(self._design, self._augmented())
         if data is None:
             return beside(on_all_rows(self._design, model_columns(self._fitted)), added)
         return beside(rows_used(self._fitted, data), added)
+
+    def _augmented(self) -> pd.DataFrame:
+        """The columns that `augment` adds, on the rows used."""
+        return augmented(self._fitted, self._fitted.once(rows_of), self._fitted_values)
 
     def _streamed(self, data: Any, level: float) -> Any:
         if self._sums is None or data is None:

@@ -21,26 +21,13 @@ RESIDUALS = ("deviance", "pearson", "response", "working", "quantile")
 _DRAWS = 250
 
 
-def mean_response(fitted: GeneralizedFitted) -> FloatArray:
-    """(n,) responses on the scale of the means: shares where there are trials."""
-    model = fitted.model
-    return model.design.y / model.weights if model.family.of_trials else model.design.y
-
-
-def shown_response(fitted: GeneralizedFitted, y: FloatArray) -> FloatArray:
-    """(n,) as the formula has them: successes of `cbind`, shares else."""
-    model = fitted.model
-    successes = model.design.response_name.startswith("cbind(")
-    return y / model.weights if model.family.of_trials and not successes else y
-
-
 def residuals_of_type(
     fitted: GeneralizedFitted, kind: ResidualType, seed: Seed = None
 ) -> FloatArray:
     """(n,) residuals given the modes."""
     model, solution = fitted.model, fitted.solution
     family, m = model.family, model.weights
-    y, eta = mean_response(fitted), solution.eta
+    y, eta = fitted.mean_response, solution.eta
     mu = family.link.mean(eta)
     if kind == "quantile":
         return _quantiles(fitted, mu, seed)
