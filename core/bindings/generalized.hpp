@@ -9,10 +9,11 @@
 struct GeneralizedEvaluator {
   mm::GeneralizedModel model;
   mm::Laplace core;
+  int nodes;
 
   GeneralizedEvaluator(const Analysis& analysis, Entries entries, const std::string& family, const std::string& link,
                        Vector y, Vector m, std::optional<Vector> offset, int nodes, int threads)
-      : model(make(analysis, entries, family, link, y, m, offset)), core(model, nodes, threads) {}
+      : model(make(analysis, entries, family, link, y, m, offset)), core(model, nodes, threads), nodes(nodes) {}
   GeneralizedEvaluator(const GeneralizedEvaluator&) = delete;
   GeneralizedEvaluator& operator=(const GeneralizedEvaluator&) = delete;
 

@@ -372,8 +372,12 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         solution = self._generalized.solution
         start = self._generalized.criterion.to_user(solution.par)
         at_zero = (solution.theta == 0.0) & model.templates.diagonal
+        # Where densities are not log-concave, a response may have no mode at these parameters.
+        own = at_zero.any() or not np.isfinite(
+            made._criterion.value(solution.par)  # noqa: SLF001 (of this module)
+        )
         return made.fit(
-            start=None if at_zero.any() else start,
+            start=None if own else start,
             optimizer=self.optsum.optimizer,
             control=self.optsum.control,
         )

@@ -32,6 +32,7 @@ from mixedmodels.errors import ModelError
 from mixedmodels.estimates.identified import Identification
 from mixedmodels.families.base import Family
 from mixedmodels.lazy import cached_property
+from mixedmodels.memory import threads_that_fit
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
 
@@ -116,6 +117,11 @@ class GeneralizedModel:
         """The same in a workspace of its own."""
         assert not reml
         return LaplaceCriterion(self._new_workspace())
+
+    def affordable_threads(self, threads: int | None = None) -> int:
+        """As many of the threads as have room when each takes a workspace of its own."""
+        size = self.analysis.workspace + self.products.nbytes + 100 * self.design.n
+        return threads_that_fit(threads or self.threads, size)
 
     def twin(self) -> GeneralizedModel:
         """The same model with a workspace of its own, for work beside that of a fit."""
@@ -420,6 +426,18 @@ class GeneralizedFitted:
     def criterion(self) -> LaplaceCriterion:
         """The criterion that the fit minimises, in the workspace of its model."""
         return self.model.criterion()
+
+    @property
+    def scale_names(self) -> tuple[str, ...]:
+        """Name of the family's own parameter, where it has one."""
+        name = self.model.family.parameter
+        return (name,) if name else ()
+
+    @property
+    def scale_values(self) -> FloatArray:
+        """Its value."""
+        dispersion = self.solution.dispersion
+        return np.array([] if dispersion is None else [dispersion])
 
     @property
     def mean_response(self) -> FloatArray:

@@ -5,7 +5,7 @@ What is about the residual variance of a linear model is refused with its reason
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +14,7 @@ import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import by_row
-from mixedmodels.design.by_row import on_all_rows, used_labels
+from mixedmodels.design.by_row import on_all_rows
 from mixedmodels.diagnostics.distributional import RowVariance, generalized_parts
 from mixedmodels.diagnostics.generalized import augmented_rows, pearson_residuals
 from mixedmodels.diagnostics.variance import icc, r_squared
@@ -24,8 +24,6 @@ from mixedmodels.estimates.model import Fitted
 from mixedmodels.families.base import Family
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.prediction import RandomPart
-from mixedmodels.inference.coefficients import degrees
-from mixedmodels.inference.confint import wald_intervals
 from mixedmodels.inference.generalized import full_covariance
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import cached_property
@@ -35,7 +33,6 @@ from mixedmodels.prediction.generalized import (
     RESIDUALS,
     PredictionType,
     ResidualType,
-    drawn_responses,
     residuals_of_type,
 )
 from mixedmodels.prediction.generalized_intervals import (
@@ -45,14 +42,11 @@ from mixedmodels.prediction.generalized_intervals import (
 )
 from mixedmodels.prediction.intervals import Wanted
 from mixedmodels.prediction.predict import predicted
-from mixedmodels.prediction.simulate import Seed, check_count, random_generator
+from mixedmodels.prediction.simulate import Seed
 from mixedmodels.prediction.target import chosen_terms
 from mixedmodels.settings import (
-    CONFINT_METHODS,
-    MODES,
     Ddf,
     IntervalKind,
-    Modes,
     Uncertainty,
     check_flag,
     check_option,
@@ -340,31 +334,11 @@ class GeneralizedFit(MixedFit):
         )
         return self._laid_out(table, data, columns=columns)
 
-    def simulate(self, nsim: int = 1, seed: Seed = None, modes: Modes = "new") -> pd.DataFrame:
-        """Draw responses from the fitted model.
+    def _shown(self, drawn: FloatArray) -> FloatArray:
+        return self._generalized.shown(drawn)
 
-        Args:
-            nsim: Number of responses.
-            seed: A whole number, a SeedSequence or a `numpy.random.Generator`; None draws one.
-            modes: "new" draws random effects from their fitted distribution; "kept" leaves them at
-                their modes.
-
-        Returns:
-            (n, nsim) by row label; columns are numbered from 0. Responses are as `refit` takes
-            them: shares where the response is a share, numbers of successes where it is
-            `cbind(successes, failures)`.
-
-        Raises:
-            MixedModelsError: Unknown `modes`, or an unusable number or seed.
-        """
-        check_option("modes", modes, MODES)
-        count = check_count("nsim", nsim)
-        rng, _ = random_generator(seed)
-        drawn = [
-            self._generalized.shown(drawn_responses(self._generalized, rng, modes))
-            for _ in range(count)
-        ]
-        return on_all_rows(self._design, pd.DataFrame(np.array(drawn).T, used_labels(self._design)))
+    def _refit_drawn(self, y: FloatArray) -> Any:
+        return self.refit(self._generalized.shown(y))
 
     # -- shares of the variance ---------------------------------------------------------
 
@@ -444,33 +418,6 @@ class GeneralizedFit(MixedFit):
             }
         )
 
-    def confint(  # type: ignore[override]
-        self,
-        parameters: str | Sequence[str] | None = None,
-        level: float = 0.95,
-        *,
-        method: str = "wald",
-    ) -> pd.DataFrame:
-        """Wald intervals of the coefficients.
-
-        Args:
-            parameters: Names; all coefficients if None.
-            level: Coverage, between 0 and 1.
-            method: "wald"; others are not available for generalized models yet.
-
-        Returns:
-            One row per coefficient; columns `lower`, `upper`.
-
-        Raises:
-            MixedModelsError: Unknown names, another method, or an invalid `level`.
-        """
-        check_option("method", method, CONFINT_METHODS)
-        if method != "wald":
-            raise ModelError(f"confint(method={method!r}): {_NOT_YET}. method='wald' is.")
-        tests = degrees(self._fitted, "none")
-        chosen = "beta_" if parameters is None else parameters
-        return wald_intervals(self._fitted, chosen, level, tests)
-
     # -- what there is not ---------------------------------------------------------------
 
     dfbetas = _refused("dfbetas", _NOT_YET)
@@ -478,8 +425,6 @@ class GeneralizedFit(MixedFit):
     check = _refused("check", _NOT_YET, "std_residuals(kind='quantile') are uniform.")
     all_fit = _refused("all_fit", _NOT_YET)
     singularity = _refused("singularity", _NOT_YET)
-    profile = _refused("profile", _NOT_YET, "confint(method='wald') has Wald intervals.")
-    bootstrap = _refused("bootstrap", _NOT_YET, "simulate() and refit() make replicates.")
     vcov_robust = _refused("vcov_robust", _NOT_YET)
     vcov_adjusted = _refused("vcov_adjusted", f"{_NO_RESIDUAL} (Kenward and Roger's method)")
     report = _refused("report", _NOT_YET)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.errors import ArgumentError
-from mixedmodels.estimates.parameters import SIGMA, coefficient_names
+from mixedmodels.estimates.model import SIGMA
+from mixedmodels.estimates.parameters import coefficient_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table, degrees
 from mixedmodels.inference.components import component_table

@@ -230,7 +230,12 @@ class Prediction(Values):
         rng, _ = random_generator(seed)
         source = simulator(self._fitted, modes)
         drawn = responses(source, rng, count, self._design.n, self._fitted.model.templates.q)
-        return on_all_rows(self._design, pd.DataFrame(drawn.T, used_labels(self._design)))
+        shown = self._shown(drawn)
+        return on_all_rows(self._design, pd.DataFrame(shown.T, used_labels(self._design)))
+
+    def _shown(self, drawn: FloatArray) -> FloatArray:
+        """Responses (count, n) that a simulator has drawn, as the formula has them."""
+        return drawn
 
     def bootstrap(
         self,
@@ -287,4 +292,9 @@ class Prediction(Values):
             plan = Plan(nsim, seed, modes, kind, threads, tally)
             if statistic is None:
                 return bootstrap(self._fitted, plan)
-            return bootstrap_statistic(self._fitted, plan, self.refit, statistic, statistic(self))
+            refit = self._refit_drawn
+            return bootstrap_statistic(self._fitted, plan, refit, statistic, statistic(self))
+
+    def _refit_drawn(self, y: FloatArray) -> Any:
+        """The fit to a response that a simulator has drawn."""
+        return self.refit(y)

@@ -147,7 +147,7 @@ def test_pickles(fit: mm.GeneralizedLinearMixedFit) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("profile", "bootstrap", "influence", "check"),
+        *("influence", "check"),
         *("vcov_robust", "vcov_adjusted", "all_fit", "report"),
     ],
 )
