@@ -56,7 +56,9 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser with those of all commands."""
-    parser = argparse.ArgumentParser(prog="mixedmodels", description="Linear mixed models.")
+    parser = argparse.ArgumentParser(
+        prog="mixedmodels", description="Linear and generalized linear mixed models."
+    )
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="show the version of mixedmodels and exit"
     )
@@ -114,12 +116,15 @@ def _add_fit(commands: Commands) -> None:
     fit = commands.add_parser(
         "fit",
         help="fit a model and print its summary",
-        description="Fit a linear mixed model and print its summary.",
-        epilog='example: mixedmodels fit "Reaction ~ Days + (Days | Subject)" sleepstudy',
+        description="Fit a linear mixed model, or with --family a generalized one, and print its "
+        "summary.",
+        epilog='examples: mixedmodels fit "Reaction ~ Days + (Days | Subject)" sleepstudy; '
+        'mixedmodels fit "TICKS ~ YEAR + (1 | BROOD)" grouseticks --family poisson',
     )
     fit.add_argument("formula", metavar="FORMULA", help='such as "y ~ x + (1 | g)", quoted')
     fit.add_argument("data", metavar="DATA", help=f"{_DATA}; or a folder or pattern of files")
     fit.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
+    _add_family(fit)
     fit.add_argument("--weights", metavar="COL", help="column (or expression) of prior weights")
     fit.add_argument("--offset", metavar="COL", help="column (or expression) of known terms")
     fit.add_argument(
@@ -147,6 +152,22 @@ def _add_fit(commands: Commands) -> None:
     results.add_argument("--report", metavar="FILE", help="also write a page of HTML with pictures")
     results.add_argument("--save", metavar="FILE", help="also write the fit, for other commands")
     _add_json(results)
+
+
+def _add_family(fit: argparse.ArgumentParser) -> None:
+    family = fit.add_argument_group("generalized models")
+    family.add_argument(
+        "--family",
+        metavar="F",
+        help="of the response: binomial, poisson, negative_binomial, gamma, beta and others",
+    )
+    family.add_argument("--link", metavar="L", help="such as logit or log; the family's usual one")
+    family.add_argument(
+        "--n-agq",
+        type=int,
+        metavar="N",
+        help="nodes of quadrature (default: 1, Laplace's approximation)",
+    )
 
 
 def _add_search(fit: argparse.ArgumentParser) -> None:
@@ -190,7 +211,10 @@ def _add_predict(commands: Commands) -> None:
         action="append",
         metavar="TERM",
         help="random effects that take part: all (default), none, or a grouping factor or term; "
-        "may be repeated",
+        "may be repeated; average of generalized models",
+    )
+    predict.add_argument(
+        "--type", metavar="SCALE", help="of generalized models: response (default) or link"
     )
     predict.add_argument(
         "--allow-new-levels",

@@ -26,6 +26,8 @@ _OTHERWISE = (
     (r"\bwritten by fit\.save\(\)", "written by `mixedmodels fit --save`"),
     (r"\bmixedmodels\.list_datasets\(\) names", "`mixedmodels datasets` lists"),
     (r"\bevaluations \(control\)", "evaluations (--max-evaluations)"),
+    (r", or an object of mixedmodels\.families", ""),
+    (r"\bkind=['\"](\w+)['\"]", r"--interval \1"),
 )
 # A keyword argument, perhaps with a value. One inside a call belongs to what is called.
 _KEYWORD = (

@@ -121,6 +121,17 @@ class GeneralizedFit(MixedFit):
             return lines
         return (*lines, f"Dispersion: {family.parameter} {dispersion:.4g}")
 
+    @property
+    def _family_words(self) -> dict[str, Any] | None:
+        family = self.family
+        return {
+            "name": family.name,
+            "link": family.link.name,
+            "n_agq": self._generalized.model.nodes,
+            "parameter": family.parameter or None,
+            "dispersion": self.dispersion,
+        }
+
     def __repr__(self) -> str:
         """One line."""
         return (
