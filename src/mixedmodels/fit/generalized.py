@@ -6,7 +6,7 @@ What is about the residual variance of a linear model is refused with its reason
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ import scipy
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import by_row
 from mixedmodels.design.by_row import on_all_rows
+from mixedmodels.diagnostics import generalized_deletion  # noqa: F401 (deletions know it)
 from mixedmodels.diagnostics.distributional import RowVariance, generalized_parts
 from mixedmodels.diagnostics.generalized import augmented_rows, pearson_residuals
 from mixedmodels.diagnostics.variance import icc, r_squared
@@ -24,9 +25,11 @@ from mixedmodels.estimates.model import Fitted
 from mixedmodels.families.base import Family
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.prediction import RandomPart
+from mixedmodels.inference import generalized_robust  # noqa: F401 (robust covariances know it)
 from mixedmodels.inference.generalized import full_covariance
+from mixedmodels.inference.robust import RobustCovariance
 from mixedmodels.inference.source import Covariance, method_of
-from mixedmodels.lazy import cached_property
+from mixedmodels.lazy import cached_property, late_module
 from mixedmodels.marginal.scale import Scale, link_scale
 from mixedmodels.prediction.generalized import (
     PREDICTIONS,
@@ -44,16 +47,23 @@ from mixedmodels.prediction.intervals import Wanted
 from mixedmodels.prediction.predict import predicted
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.prediction.target import chosen_terms
+from mixedmodels.progress import Tally
 from mixedmodels.settings import (
     Ddf,
     IntervalKind,
+    RobustKind,
     Uncertainty,
     check_flag,
     check_option,
 )
 
+if TYPE_CHECKING:
+    from mixedmodels.checking import generalized as checking
+    from mixedmodels.checking.result import Checks
+else:
+    checking = late_module("mixedmodels.checking.generalized")
+
 _NO_RESIDUAL = "it is about the residual variance, which a generalized model does not have"
-_NOT_YET = "it is not available for generalized models yet"
 
 
 def _refused(name: str, reason: str, instead: str = "") -> Callable[..., Any]:
@@ -120,6 +130,10 @@ class GeneralizedFit(MixedFit):
         if dispersion is None:
             return lines
         return (*lines, f"Dispersion: {family.parameter} {dispersion:.4g}")
+
+    @property
+    def _family_in_words(self) -> tuple[str, str] | None:
+        return self.family.title, self.family.link.name
 
     @property
     def _family_words(self) -> dict[str, Any] | None:
@@ -399,6 +413,43 @@ class GeneralizedFit(MixedFit):
         """
         return r_squared(generalized_parts(self._generalized, variance))
 
+    def check(
+        self,
+        *,
+        nsim: int | None = None,
+        seed: Seed = 1,
+        threads: int | None = None,
+        progress: bool | None = None,
+    ) -> Checks:
+        """Check the model's assumptions: one page in words, and a panel of pictures.
+
+        Dispersion (Pearson's chi-square) and zeros of counts are compared with those of data
+        simulated from the fit, each fitted again, and quantile residuals with uniform ones.
+        Influence, collinearity and singularity are judged by their numbers.
+
+        Args:
+            nsim: Simulated data sets; 199, or 99 for many rows, if None.
+            seed: A whole number, a SeedSequence or a `numpy.random.Generator`.
+            threads: Threads that fit; None for those of the fit.
+            progress: Show how far it is: on a terminal when it takes seconds (None), from the start
+                (True) or never (False).
+
+        Returns:
+            Prints as a page; `to_frame()` has a row for each check, `plot()` draws the panel.
+
+        Raises:
+            MixedModelsError: An unusable number or seed.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> ticks = mm.load_dataset("grouseticks")
+            >>> fit = mm.glmer("TICKS ~ YEAR + cHEIGHT + (1 | BROOD)", ticks, "poisson")
+            >>> fit.check(nsim=99).to_frame()["verdict"].to_dict()["Dispersion"]
+            'look'
+        """
+        with Tally("simulated data sets", shown=progress) as tally:
+            return checking.check_fit(self._fitted, nsim, seed, threads, tally)
+
     # -- covariances --------------------------------------------------------------------
 
     def vcov_full(self) -> pd.DataFrame:
@@ -413,6 +464,33 @@ class GeneralizedFit(MixedFit):
     @property
     def _scale_names(self) -> tuple[str, ...]:
         return (self.family.parameter,) if self.family.parameter else ()
+
+    def vcov_robust(self, cluster: Any = None, kind: RobustKind = "CR1") -> RobustCovariance:
+        """Covariance of the fixed effects that holds whatever goes on within clusters.
+
+        The sandwich of all parameters: scores of the clusters between inverses of the exact
+        Hessian. Tests by it are by the normal distribution; they need many clusters.
+
+        Args:
+            cluster: As for linear models: a grouping factor, a column or labels that hold whole
+                levels of every grouping factor; the coarsest grouping factor if None.
+            kind: "CR0", without correction, or "CR1", times J / (J - 1) with J clusters.
+
+        Returns:
+            A matrix (p, p) that is read like a DataFrame.
+
+        Raises:
+            MixedModelsError: Unknown `kind`, or groups that are not clusters.
+            ModelError: "CR2", which generalized models do not have, or no fixed effects.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)",
+            ...                mm.load_dataset("cbpp"))
+            >>> fit.vcov_robust("herd").stderror.round(3).tolist()
+            [0.296, 0.47, 0.531, 0.375]
+        """
+        return super().vcov_robust(cluster, kind)
 
     # -- tables -------------------------------------------------------------------------
 
@@ -431,13 +509,5 @@ class GeneralizedFit(MixedFit):
 
     # -- what there is not ---------------------------------------------------------------
 
-    dfbetas = _refused("dfbetas", _NOT_YET)
-    influence = _refused("influence", _NOT_YET)
-    check = _refused("check", _NOT_YET, "std_residuals(kind='quantile') are uniform.")
-    all_fit = _refused("all_fit", _NOT_YET)
-    singularity = _refused("singularity", _NOT_YET)
-    vcov_robust = _refused("vcov_robust", _NOT_YET)
     vcov_adjusted = _refused("vcov_adjusted", f"{_NO_RESIDUAL} (Kenward and Roger's method)")
-    report = _refused("report", _NOT_YET)
     plot_shrinkage = _refused("plot_shrinkage", _NO_RESIDUAL)
-    plot_influence = _refused("plot_influence", _NOT_YET)

@@ -26,7 +26,7 @@ from mixedmodels.diagnostics.tidy import (
 )
 from mixedmodels.errors import MixedModelsError, warn
 from mixedmodels.estimates.model import by_ml
-from mixedmodels.estimates.parameters import parameter_names
+from mixedmodels.estimates.parameters import random_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
 from mixedmodels.inference.components import table_order
@@ -111,8 +111,9 @@ class Tidying(Values):
             elif effect == "ran_pars":
                 rows = parameter_rows(self.varcorr)
                 if profiled is not None:
-                    names = np.array(parameter_names(self._fitted.model.templates))
-                    rows = limited(rows, profiled, names[table_order(self._fitted.model.templates)])
+                    names = np.array(random_names(self._fitted))
+                    order = table_order(self._fitted.model.templates)[: len(rows)]
+                    rows = limited(rows, profiled, names[order])
                 elif conf_int and conf_method is None:
                     warn(NO_LIMITS)
                 parts.append(rows)

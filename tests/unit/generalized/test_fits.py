@@ -144,18 +144,6 @@ def test_pickles(fit: mm.GeneralizedLinearMixedFit) -> None:
     assert again.objective == pytest.approx(fit.objective, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("influence", "check"),
-        *("vcov_robust", "vcov_adjusted", "all_fit", "report"),
-    ],
-)
-def test_what_there_is_not_says_why(fit: mm.GeneralizedLinearMixedFit, name: str) -> None:
-    with pytest.raises(mm.ModelError, match=name):
-        getattr(fit, name)(*(["x.mm"] if name == "report" else []))
-
-
 def poisson_data(seed: int, spread: float) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     data = pd.DataFrame({"g": np.repeat(np.arange(20), 10), "x": rng.normal(size=200)})
