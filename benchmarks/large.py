@@ -109,7 +109,9 @@ def rows(folder: Path) -> None:
     for batch in batches:
         core.add(batch.codes, batch.z, batch.X, batch.y, batch.w, batch.offset)
     seconds = time.process_time() - spent
-    print(f"core: {1e6 * seconds / core.n:.3f} microseconds of processor time a row (first 2 million)")
+    print(
+        f"core: {1e6 * seconds / core.n:.3f} microseconds of processor time a row (first 2 million)"
+    )
 
 
 def ratings(folder: Path, millions: int) -> None:
@@ -118,9 +120,7 @@ def ratings(folder: Path, millions: int) -> None:
         write_ratings(folder, millions)
     with clock("all"):
         with clock("sums"):
-            sums = mm.cross_products(
-                mm.plan("y ~ x + (1 | u) + (1 | i)", str(folder)), str(folder)
-            )
+            sums = mm.cross_products(mm.plan("y ~ x + (1 | u) + (1 | i)", str(folder)), str(folder))
         with clock("fit"):
             fit = sums.fit()
     print(fit.fixef.to_dict(), fit.theta, fit.objective)

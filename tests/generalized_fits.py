@@ -33,6 +33,19 @@ def drawn(family: str, link: str | None = None) -> pd.DataFrame:
     return ROWS.assign(y=y, t=1.0 + ROWS["h"] % 3)
 
 
+def with_zeros() -> pd.DataFrame:
+    """Counts a quarter of which are zero by a process of its own."""
+    data = drawn("poisson")
+    return data.assign(y=data["y"].mask(np.random.default_rng(8).random(len(data)) < 0.25, 0.0))
+
+
+def ordered() -> pd.DataFrame:
+    """Three ordered categories."""
+    data = drawn("poisson")
+    codes = np.minimum(data["y"], 2).astype(int)
+    return data.assign(c=pd.Categorical.from_codes(codes, ["low", "mid", "high"], ordered=True))
+
+
 def _of(family: str, formula: str = "y ~ x + (1 | g)", **options: Any) -> Callable[[], Any]:
     return lambda: mm.glmer(formula, drawn(family, options.get("link")), family, **options)
 
@@ -64,10 +77,20 @@ CASES: dict[str, Callable[[], Any]] = {
 }
 
 
+# With further parameters of the distribution.
+MORE: dict[str, Callable[[], Any]] = {
+    "dispersion with a predictor": _of("gamma", dispersion="~ x"),
+    "zeros of their own": lambda: mm.glmer(
+        "y ~ x + (1 | g)", with_zeros(), "poisson", zero_inflation="~ 1"
+    ),
+    "ordered": lambda: mm.glmer("c ~ x + (1 | g)", ordered(), "ordinal"),
+}
+
+
 @cache
 def fit_case(name: str) -> mm.GeneralizedLinearMixedFit:
     """The fit of a case."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fit: mm.GeneralizedLinearMixedFit = CASES[name]()
+        fit: mm.GeneralizedLinearMixedFit = {**CASES, **MORE}[name]()
     return fit

@@ -141,6 +141,8 @@ def glmer(
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     na_action: NaAction = "omit",
+    dispersion: str | None = None,
+    zero_inflation: str | None = None,
     start: npt.ArrayLike | None = None,
     optimizer: OptimizerName = "auto",
     control: Control | None = None,
@@ -170,6 +172,10 @@ def glmer(
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment" (the default), "sum", "helmert", "poly" or a matrix.
         na_action: As for `lmer`.
+        dispersion: A formula `"~ x"` of fixed effects for the logarithm of the family's own
+            parameter (phi, k, alpha, the precision); None for one value.
+        zero_inflation: A formula such as `"~ 1"` or `"~ x"` for the logit of the probability that
+            a count is zero by a process of its own; None for no such zeros.
         start: (m,) theta to start from, or all parameters; by moments if None.
         optimizer: As for `lmer`.
         control: Limits and tolerances.
@@ -201,6 +207,8 @@ def glmer(
         offset=offset,
         contrasts=contrasts,
         na_action=na_action,
+        dispersion=dispersion,
+        zero_inflation=zero_inflation,
         threads=threads,
     )
     return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)

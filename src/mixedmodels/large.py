@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mixedmodels.calls import guided
+from mixedmodels.design.asked import Asked
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.memory import guarded, limited
@@ -161,12 +162,32 @@ def fit_source(
         checkpoint: As of `cross_products`; the plan is kept there, too.
         threads: Threads of all steps.
     """
-    asked = model_asked(formula, **arguments)
+    sums = sum_rows(
+        model_asked(formula, **arguments),
+        data,
+        memory=memory,
+        executor=executor,
+        checkpoint=checkpoint,
+        threads=threads,
+    )
+    return sums.fit(threads=threads, memory=memory, **search)
+
+
+def sum_rows(
+    asked: Asked,
+    data: Any,
+    *,
+    plan: Plan | None = None,
+    memory: Any = None,
+    executor: Any = None,
+    checkpoint: Any = None,
+    threads: int | None = None,
+) -> CrossProducts:
+    """Plan and sums of a source; the plan is kept with the checkpoints, and not made if given."""
     with limited(memory), guarded("The sums"):
         source, workers = as_source(data), executor_of(executor, threads)
-        found = planned(asked, source, workers, checkpoint, None)
-        sums = _summed(found, source, workers, checkpoint, None)
-    return sums.fit(threads=threads, memory=memory, **search)
+        found = plan or planned(asked, source, workers, checkpoint, None)
+        return _summed(found, source, workers, checkpoint, None)
 
 
 def _summed(

@@ -13,6 +13,8 @@ import pytest
 from mixedmodels.cli import main
 from mixedmodels.commands.arguments import actions_of, commands_of, make_parser
 from mixedmodels.commands.output import SCHEMA
+from mixedmodels.datasets import load_dataset
+from mixedmodels.large import cross_products, plan
 
 DOCS = Path(__file__).parents[2] / "docs"
 FORMS: dict[str, Any] = json.loads((DOCS / "command-line.schema.json").read_text(encoding="utf-8"))
@@ -87,6 +89,9 @@ CALLS: list[list[str]] = [
     ["emmeans", "machines.mm", "Machine"],
     ["emmeans", "machines.mm", "Machine", "--pairs", "--ddf", "none"],
     ["emmeans", "large.mm", "pairwise ~ Days", "--at", "Days=0,1,2"],
+    ["sums", LARGE, "sleepstudy", "-o", "sums.mmsums"],
+    ["merge", "a.mmsums", "b.mmsums", "-o", "c.mmsums"],
+    ["fit", "--sums", "a.mmsums"],
     ["datasets"],
     ["datasets", "penicillin"],
 ]
@@ -102,6 +107,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("machines", machines, "machines"),
     ):
         assert main(["fit", formula, data, "--save", str(made / f"{name}.mm")]) == 0
+    data = load_dataset("sleepstudy")
+    made_plan = plan(LARGE, data)
+    for name, rows in (("a", data[:100]), ("b", data[100:])):
+        cross_products(made_plan, rows).save(made / f"{name}.mmsums")
     text = "Days,Subject,Days,text,flag\n1,308,1.5,é,True\n,999,2,,False\n"
     (made / "new.csv").write_text(text.replace("Days,text", "n,text"), encoding="utf-8")
     return made

@@ -31,6 +31,8 @@ FORMULA = "y ~ x + (1 | g)"
 def arguments_of(command: str, *more: str) -> argparse.Namespace:
     needed = {
         "fit": [FORMULA, "d.csv"],
+        "sums": [FORMULA, "d.csv", "-o", "s.mmsums"],
+        "merge": ["a.mmsums", "b.mmsums", "-o", "c.mmsums"],
         "predict": ["f.mm", "d.csv"],
         "compare": ["f.mm", "g.mm"],
         "emmeans": ["f.mm", "f"],

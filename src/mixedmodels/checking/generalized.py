@@ -163,7 +163,8 @@ def _without_ties(
 ) -> tuple[FloatArray, FloatArray]:
     """Responses and draws; whole numbers moved by less than one, which breaks ties at random."""
     y = fitted.model.design.y
-    if not (fitted.model.family.counts or fitted.model.family.of_trials):
+    family = fitted.model.family
+    if not (family.counts or family.of_trials or family.ordered):
         return y, draws
     return y + rng.random(y.shape), draws + rng.random(draws.shape)
 

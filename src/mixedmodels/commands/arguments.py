@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import mixedmodels
-from mixedmodels.errors import MixedModelsError
-from mixedmodels.settings import (
-    CONFINT_METHODS,
-    INTERVALS,
-    NA_ACTIONS,
-    OPTIMIZERS,
-    UNCERTAINTIES,
+from mixedmodels.commands.options import (
+    add_interval_options,
+    add_json_option,
+    add_large_options,
+    add_model_options,
+    add_search_options,
+    add_text_options,
 )
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.settings import CONFINT_METHODS, INTERVALS, UNCERTAINTIES
 
 if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 # What may be completed at arguments with these names, beside choices.
 FILES, DATA_SETS = "files", "data sets"
 COMPLETED = {
+    "DIR": (FILES,),
     "FILE": (FILES,),
     "FIT": (FILES,),
     "DATA": (FILES, DATA_SETS),
@@ -31,10 +34,15 @@ COMPLETED = {
 SHELLS = ("bash", "zsh", "fish")
 
 _DATA = "a CSV, TSV, Parquet, Arrow or Feather file, or the name of a bundled data set"
+_FOLDER = "a folder or pattern of files"
+_FORMULA = 'such as "y ~ x + (1 | g)", quoted'
 _DDF = "degrees of freedom: satterthwaite (default), kenward-roger, residual or none"
+_SUMS = "sums that `mixedmodels sums` wrote"
 _SAVED = "a fit that `mixedmodels fit --save` wrote"
 # Shortest beginning of --confint that is no other option's.
 _CONFINT = "--conf"
+# The same of --sums.
+_SUMS_OPTION = "--su"
 
 
 class _Version(argparse.Action):
@@ -51,11 +59,18 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
     Raises:
         SystemExit: They are not, or help was asked for; argparse has printed what is to be said.
     """
-    return make_parser().parse_args(_with_methods(argv))
+    options = [word.partition("=")[0] for word in argv]
+    of_sums = any(name.startswith(_SUMS_OPTION) and "--sums".startswith(name) for name in options)
+    return make_parser(of_sums=of_sums).parse_args(_with_methods(argv))
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser with those of all commands."""
+def make_parser(*, of_sums: bool = False) -> argparse.ArgumentParser:
+    """The parser with those of all commands.
+
+    Args:
+        of_sums: Whether `fit` is of sums, without formula and data. These are optional then only:
+            argparse takes an optional argument for absent where an option stands before it.
+    """
     parser = argparse.ArgumentParser(
         prog="mixedmodels", description="Linear and generalized linear mixed models."
     )
@@ -63,7 +78,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--version", action=_Version, nargs=0, help="show the version of mixedmodels and exit"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_fit(commands)
+    _add_fit(commands, "?" if of_sums else None)
+    _add_sums(commands)
+    _add_merge(commands)
     _add_predict(commands)
     _add_compare(commands)
     _add_emmeans(commands)
@@ -112,7 +129,7 @@ def _with_methods(argv: Sequence[str]) -> list[str]:
     return found
 
 
-def _add_fit(commands: Commands) -> None:
+def _add_fit(commands: Commands, positional: str | None) -> None:
     fit = commands.add_parser(
         "fit",
         help="fit a model and print its summary",
@@ -121,37 +138,26 @@ def _add_fit(commands: Commands) -> None:
         epilog='examples: mixedmodels fit "Reaction ~ Days + (Days | Subject)" sleepstudy; '
         'mixedmodels fit "TICKS ~ YEAR + (1 | BROOD)" grouseticks --family poisson',
     )
-    fit.add_argument("formula", metavar="FORMULA", help='such as "y ~ x + (1 | g)", quoted')
-    fit.add_argument("data", metavar="DATA", help=f"{_DATA}; or a folder or pattern of files")
+    fit.add_argument("formula", metavar="FORMULA", nargs=positional, help=_FORMULA)
+    fit.add_argument("data", metavar="DATA", nargs=positional, help=f"{_DATA}; or {_FOLDER}")
     fit.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
     _add_family(fit)
-    fit.add_argument("--weights", metavar="COL", help="column (or expression) of prior weights")
-    fit.add_argument("--offset", metavar="COL", help="column (or expression) of known terms")
-    fit.add_argument(
-        "--contrasts",
-        action="append",
-        metavar="COL=CODING",
-        help="coding of a factor: treatment, sum, helmert or poly; may be repeated",
-    )
-    fit.add_argument(
-        "--na-action",
-        choices=NA_ACTIONS,
-        default="omit",
-        help="rows with missing values: left out (omit, the default) or refused (raise)",
-    )
-    _add_search(fit)
+    add_model_options(fit)
+    add_search_options(fit)
     fit.add_argument("--ddf", metavar="METHOD", help=f"{_DDF}; prints the whole summary")
-    _add_intervals(fit)
+    add_interval_options(fit)
     large = fit.add_argument_group("large data", "a folder or pattern of files is read in parts")
-    large.add_argument("--memory", metavar="SIZE", help="most memory to take, such as 8GB")
+    add_large_options(large)
     large.add_argument(
-        "--checkpoint", metavar="DIR", help="folder to keep the work in, and to go on from"
+        "--sums",
+        metavar="FILE",
+        help="fit the sums of `mixedmodels sums`, without FORMULA and DATA",
     )
-    _add_text_options(fit)
+    add_text_options(fit)
     results = fit.add_argument_group("results")
     results.add_argument("--report", metavar="FILE", help="also write a page of HTML with pictures")
     results.add_argument("--save", metavar="FILE", help="also write the fit, for other commands")
-    _add_json(results)
+    add_json_option(results)
 
 
 def _add_family(fit: argparse.ArgumentParser) -> None:
@@ -170,29 +176,40 @@ def _add_family(fit: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_search(fit: argparse.ArgumentParser) -> None:
-    search = fit.add_argument_group("search")
-    search.add_argument("--optimizer", choices=OPTIMIZERS, default="auto", help="default: auto")
-    search.add_argument("--start", metavar="LIST", help="theta to start from, such as 1,0,1")
-    search.add_argument(
-        "--max-evaluations", type=int, metavar="N", help="most evaluations of the criterion"
+def _add_sums(commands: Commands) -> None:
+    sums = commands.add_parser(
+        "sums",
+        help="sum the rows of files and write the sums, which are merged and fitted",
+        description="Sum the rows of files: all that a fit needs of them, in one file.",
+        epilog='example: mixedmodels sums "y ~ x + (1 | g)" folder --output old.mmsums; then for '
+        'new rows mixedmodels sums "y ~ x + (1 | g)" more --plan old.mmsums --output new.mmsums',
     )
-    search.add_argument("--threads", type=int, metavar="N", help="most threads to use")
-    search.add_argument("--verbose", action="store_true", help="print a line per iteration")
+    sums.add_argument("formula", metavar="FORMULA", help=_FORMULA)
+    sums.add_argument("data", metavar="DATA", help=f"{_DATA}; or {_FOLDER}")
+    add_model_options(sums)
+    sums.add_argument(
+        "--plan",
+        metavar="FILE",
+        help="sums that these are to be merged with, whose levels and codings hold here too; or "
+        "a folder or pattern of files with the rows of all",
+    )
+    add_large_options(sums)
+    sums.add_argument("--threads", type=int, metavar="N", help="most threads to use")
+    sums.add_argument("-o", "--output", metavar="FILE", required=True, help="where the sums go")
+    add_json_option(sums)
 
 
-def _add_intervals(fit: argparse.ArgumentParser) -> None:
-    intervals = fit.add_argument_group("confidence intervals")
-    intervals.add_argument(
-        "--confint",
-        nargs="?",
-        choices=CONFINT_METHODS,
-        metavar="METHOD",
-        help="also print intervals: profile (default), wald or bootstrap",
+def _add_merge(commands: Commands) -> None:
+    merge = commands.add_parser(
+        "merge",
+        help="add sums of `mixedmodels sums` over different rows",
+        description="Add sums over different rows that were made by one plan.",
+        epilog="example: mixedmodels merge old.mmsums new.mmsums --output all.mmsums",
     )
-    intervals.add_argument("--level", type=float, metavar="P", help="coverage (default: 0.95)")
-    intervals.add_argument("--nsim", type=int, metavar="N", help="replicates of the bootstrap")
-    intervals.add_argument("--seed", type=int, metavar="N", help="seed of the bootstrap")
+    merge.add_argument("first", metavar="FILE", help=_SUMS)
+    merge.add_argument("others", metavar="FILE", nargs="+", help="sums over other rows")
+    merge.add_argument("-o", "--output", metavar="FILE", required=True, help="where they go")
+    add_json_option(merge)
 
 
 def _add_predict(commands: Commands) -> None:
@@ -231,12 +248,12 @@ def _add_predict(commands: Commands) -> None:
         "--uncertainty", choices=UNCERTAINTIES, help="given theta (default), or averaged over it"
     )
     intervals.add_argument("--weights", metavar="COL", help="column of prior weights of new rows")
-    _add_text_options(predict)
+    add_text_options(predict)
     results = predict.add_argument_group("results")
     results.add_argument(
         "--output", metavar="FILE", help="write to a file: .csv, or .tsv with tabs between fields"
     )
-    _add_json(results)
+    add_json_option(results)
     predict.add_argument("--threads", type=int, metavar="N", help="most threads to use")
 
 
@@ -252,7 +269,7 @@ def _add_compare(commands: Commands) -> None:
     compare.add_argument("fits", metavar="FIT", nargs="+", help="others of the same data")
     compare.add_argument("--ddf", metavar="METHOD", help=_DDF)
     compare.add_argument("--threads", type=int, metavar="N", help="most threads to use")
-    _add_json(compare)
+    add_json_option(compare)
 
 
 def _add_emmeans(commands: Commands) -> None:
@@ -293,7 +310,7 @@ def _add_emmeans(commands: Commands) -> None:
     emmeans.add_argument("--level", type=float, metavar="P", help="coverage (default: 0.95)")
     emmeans.add_argument("--pairs", action="store_true", help="also compare all pairs")
     emmeans.add_argument("--threads", type=int, metavar="N", help="most threads to use")
-    _add_json(emmeans)
+    add_json_option(emmeans)
 
 
 def _add_datasets(commands: Commands) -> None:
@@ -303,7 +320,7 @@ def _add_datasets(commands: Commands) -> None:
         description="List the bundled data sets, or describe one.",
     )
     datasets.add_argument("name", nargs="?", metavar="NAME", help="the data set to describe")
-    _add_json(datasets)
+    add_json_option(datasets)
 
 
 def _add_completion(commands: Commands) -> None:
@@ -314,14 +331,3 @@ def _add_completion(commands: Commands) -> None:
         epilog='bash: eval "$(mixedmodels completion bash)"',
     )
     completion.add_argument("shell", choices=SHELLS, help="whose script")
-
-
-def _add_text_options(parser: argparse.ArgumentParser) -> None:
-    text = parser.add_argument_group("text files", "found in the file where they are not given")
-    text.add_argument("--sep", metavar="S", help="between fields: one character, tab or blank")
-    text.add_argument("--decimal", metavar="D", help="decimal mark: . or ,")
-    text.add_argument("--encoding", metavar="E", help="such as utf-8, latin-1, utf-16")
-
-
-def _add_json(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object, not text")

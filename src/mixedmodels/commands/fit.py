@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -21,12 +22,13 @@ from mixedmodels.commands.output import (
     status_of,
     warnings_in_words,
 )
-from mixedmodels.commands.tables import given_data
+from mixedmodels.commands.tables import given_contrasts, given_data
 from mixedmodels.commands.wording import in_shell_words
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.text import render_text
+from mixedmodels.scaleout import CrossProducts
 from mixedmodels.settings import Control, DfMethod, check_level, df_method, thread_count
 
 if TYPE_CHECKING:
@@ -34,6 +36,17 @@ if TYPE_CHECKING:
     from mixedmodels.linear import LinearMixedFit
 
 _LEVEL = 0.95
+# What a file of sums has settled.
+_OF_ROWS = (
+    "weights",
+    "offset",
+    "contrasts",
+    "na_action",
+    "checkpoint",
+    "sep",
+    "decimal",
+    "encoding",
+)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,11 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
     ddf = None if arguments.ddf is None else df_method(arguments.ddf)
     asked = _checked(arguments)
     check_targets(
-        {"save": arguments.save, "report": arguments.report}, {"the data": arguments.data}
+        {"save": arguments.save, "report": arguments.report},
+        {"the data": arguments.data, "the sums": arguments.sums},
     )
-    data = given_data(arguments)
+    make = _of_rows(arguments, asked) if arguments.sums is None else _of_sums(arguments, asked)
     with results_alone_on_stdout(arguments.json), warnings_in_words(arguments):
-        found = _fitted(arguments, data, asked)
+        found = make()
         if arguments.save is not None:
             found.save(arguments.save)
         if arguments.report is not None:
@@ -68,26 +82,29 @@ def run(arguments: argparse.Namespace) -> int:
     return status_of(found.converged)
 
 
-def _fitted(
-    arguments: argparse.Namespace, data: Any, asked: dict[str, Any]
-) -> LinearMixedFit | GeneralizedLinearMixedFit:
-    names = ("weights", "offset", "na_action", "optimizer", "threads", "verbose")
+def _of_rows(
+    arguments: argparse.Namespace, asked: dict[str, Any]
+) -> Callable[[], LinearMixedFit | GeneralizedLinearMixedFit]:
+    """The fit of a table or source; the table is read at once."""
+    data = given_data(arguments)
+    names = ("weights", "offset", "optimizer", "threads", "verbose")
     asked |= {name: getattr(arguments, name) for name in names}
-    if arguments.family is None:
-        return lmer(
-            arguments.formula,
-            data,
-            reml=not arguments.ml,
-            memory=arguments.memory,
-            checkpoint=arguments.checkpoint,
-            **asked,
+    asked |= {
+        "contrasts": given_contrasts(arguments),
+        "na_action": arguments.na_action or "omit",
+    }
+    if arguments.family is not None:
+        nodes = 1 if arguments.n_agq is None else arguments.n_agq
+        return lambda: glmer(
+            arguments.formula, data, arguments.family, link=arguments.link, n_agq=nodes, **asked
         )
-    return glmer(
+    return lambda: lmer(
         arguments.formula,
         data,
-        arguments.family,
-        link=arguments.link,
-        n_agq=1 if arguments.n_agq is None else arguments.n_agq,
+        reml=not arguments.ml,
+        method=arguments.method,
+        memory=arguments.memory,
+        checkpoint=arguments.checkpoint,
         **asked,
     )
 
@@ -105,11 +122,40 @@ def _check_family(arguments: argparse.Namespace) -> None:
         raise MixedModelsError(
             "--ml is of linear models; with --family a fit is by maximum likelihood anyway."
         )
-    for name in ("memory", "checkpoint"):
+    for name in ("memory", "checkpoint", "sums"):
         if getattr(arguments, name) is not None:
             raise MixedModelsError(
                 f"--{name} is of linear models: with --family all rows are read into memory."
             )
+
+
+def _of_sums(arguments: argparse.Namespace, asked: dict[str, Any]) -> Callable[[], LinearMixedFit]:
+    """The fit of sums in a file, which is read at once.
+
+    Raises:
+        MixedModelsError: Something was given that the sums settle.
+        FileError: The file does not hold sums.
+    """
+    if arguments.formula is not None:
+        raise MixedModelsError(
+            f"--sums takes formula and rows from its file; leave {arguments.formula!r:.80} out."
+        )
+    for name in _OF_ROWS:
+        if getattr(arguments, name) is not None:
+            raise MixedModelsError(
+                f"--{name.replace('_', '-')} is for rows that are read, and the sums in "
+                f"{arguments.sums} are made; leave it out, or give it to `mixedmodels sums`."
+            )
+    sums = CrossProducts.load(arguments.sums)
+    return lambda: sums.fit(
+        reml=not arguments.ml,
+        optimizer=arguments.optimizer,
+        threads=arguments.threads,
+        verbose=arguments.verbose,
+        method=arguments.method,
+        memory=arguments.memory,
+        **asked,
+    )
 
 
 def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -129,7 +175,6 @@ def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
     limit = arguments.max_evaluations
     return {
         "start": _start(arguments.start),
-        "contrasts": _contrasts(arguments.contrasts),
         "control": None if limit is None else Control(max_evaluations=limit),
     }
 
@@ -143,18 +188,6 @@ def _start(text: str | None) -> list[float] | None:
         raise MixedModelsError(
             f"--start is {text!r:.80}; it must be numbers with commas, such as 1,0,1."
         ) from None
-
-
-def _contrasts(given: list[str] | None) -> dict[str, str] | None:
-    found = {}
-    for text in given or ():
-        column, equals, coding = text.rpartition("=")
-        if not equals or not column.strip():
-            raise MixedModelsError(
-                f"--contrasts is {text!r:.80}; it must be a column and its coding, such as f=sum."
-            )
-        found[column.strip()] = coding.strip()
-    return found or None
 
 
 def _intervals(found: MixedFit, arguments: argparse.Namespace) -> pd.DataFrame | None:

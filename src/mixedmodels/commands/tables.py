@@ -1,4 +1,4 @@
-"""The table that a command reads, with notes on how it was read."""
+"""The rows that a command reads, with notes on how they were read, and their coding."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mixedmodels.commands.output import say
-from mixedmodels.datasets import list_datasets
+from mixedmodels.datasets import list_datasets, load_dataset
 from mixedmodels.design.frame import FileTable
-from mixedmodels.errors import DataError
+from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.layout import TextOptions
 from mixedmodels.readers import read_table
 
@@ -29,7 +29,7 @@ def given_data(arguments: argparse.Namespace) -> Any:
     """
     limited = arguments.memory is not None or arguments.checkpoint is not None
     bundled = arguments.data in list_datasets() and not Path(arguments.data).exists()
-    if bundled or not (limited or _in_parts(arguments.data)):
+    if bundled or not (limited or in_parts(arguments.data)):
         return given_table(arguments)
     if text_options(arguments) != TextOptions():
         raise DataError(
@@ -39,7 +39,31 @@ def given_data(arguments: argparse.Namespace) -> Any:
     return arguments.data
 
 
-def _in_parts(data: str) -> bool:
+def given_rows(arguments: argparse.Namespace) -> Any:
+    """The rows as a source: a bundled data set, or the path of files that are read in parts."""
+    bundled = arguments.data in list_datasets() and not Path(arguments.data).exists()
+    return load_dataset(arguments.data) if bundled else arguments.data
+
+
+def given_contrasts(arguments: argparse.Namespace) -> dict[str, str] | None:
+    """Codings by column.
+
+    Raises:
+        MixedModelsError: One of them is not a column and its coding.
+    """
+    found = {}
+    for text in arguments.contrasts or ():
+        column, equals, coding = text.rpartition("=")
+        if not equals or not column.strip():
+            raise MixedModelsError(
+                f"--contrasts is {text!r:.80}; it must be a column and its coding, such as f=sum."
+            )
+        found[column.strip()] = coding.strip()
+    return found or None
+
+
+def in_parts(data: str) -> bool:
+    """Whether text names several files: a folder, or a pattern."""
     try:
         path = Path(data)
         return path.is_dir() or (any(sign in data for sign in "*?[") and not path.exists())

@@ -34,6 +34,9 @@ def design_of_rows(design: Design, rows: LongArray) -> Design:
             for name, variable in design.variables.items()
         },
         all_rows=None,
+        parts=tuple(
+            dataclasses.replace(part, X=np.asfortranarray(part.X[rows])) for part in design.parts
+        ),
     )
 
 

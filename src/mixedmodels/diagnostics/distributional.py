@@ -13,7 +13,6 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import scipy
 
-from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
 from mixedmodels.design.matrix import PartPlan, ones
 from mixedmodels.design.names import INTERCEPT
@@ -36,11 +35,15 @@ _NODES = 40
 
 def usual(family: Family) -> RowVariance:
     """The variance that is taken if none is asked for, as by R's performance."""
-    if family.of_trials and family.link.name in _LATENT:
+    if _has_latent(family):
         return "theoretical"
     if family.link.name == "log":
         return "lognormal"
     return "delta"
+
+
+def _has_latent(family: Family) -> bool:
+    return (family.of_trials or family.ordered) and family.link.name in _LATENT
 
 
 def generalized_parts(fitted: GeneralizedFitted, kind: RowVariance | None) -> VarianceParts:
@@ -67,10 +70,11 @@ def generalized_parts(fitted: GeneralizedFitted, kind: RowVariance | None) -> Va
 
 def _check(family: Family, kind: RowVariance) -> None:
     link = family.link.name
-    if kind == "theoretical" and not (family.of_trials and link in _LATENT):
+    if kind == "theoretical" and not _has_latent(family):
         raise MixedModelsError(
-            f"variance='theoretical' is of binomial models with a {', '.join(_LATENT)} link; this "
-            f"is a {family.title} model with a {link} link. Take variance={usual(family)!r}."
+            f"variance='theoretical' is of binomial and ordinal models with a "
+            f"{', '.join(_LATENT)} link; this is a {family.title} model with a {link} link. Take "
+            f"variance={usual(family)!r}."
         )
     if kind in ("lognormal", "trigamma") and (link != "log" or family.of_trials):
         raise MixedModelsError(
@@ -84,10 +88,9 @@ def _row_variance(fitted: GeneralizedFitted, kind: RowVariance) -> float:
     if kind == "theoretical":
         return float(_LATENT[family.link.name])
     null = fitted.once(_null_fit)
-    eta, mu = _population(null)
-    one, dispersion = np.ones(1), null.solution.dispersion
-    variance = family.variance(mu, one, dispersion)
-    relative = float((variance / family.link.slope(eta) ** 2)[0])
+    of, eta = null.distribution, np.full(fitted.solution.n, _population(null))
+    # Over the rows, where parameters of the family have predictors.
+    relative = float(np.mean(of.variance(eta, np.ones_like(eta)) / of.slope(eta) ** 2))
     if kind == "lognormal":
         return float(np.log1p(relative))
     if kind == "trigamma":
@@ -95,8 +98,8 @@ def _row_variance(fitted: GeneralizedFitted, kind: RowVariance) -> float:
     return relative
 
 
-def _population(null: GeneralizedFitted) -> tuple[FloatArray, FloatArray]:
-    """(1,) mean response of a model without covariates, over its random effects; its predictor."""
+def _population(null: GeneralizedFitted) -> float:
+    """Predictor of the mean of a model without covariates over its random effects."""
     design, link = null.model.design, null.model.family.link
     x, weight = np.polynomial.hermite_e.hermegauss(_NODES)
     sd = np.sqrt(float(random_variances(null).sum()))
@@ -104,8 +107,7 @@ def _population(null: GeneralizedFitted) -> tuple[FloatArray, FloatArray]:
     # By the mean over rows, that of exposures included.
     middle = float(null.solution.beta[0]) + shift
     means = link.mean(middle[:, None] + sd * x) @ (weight / weight.sum())
-    mu = np.array([float(means.mean())])
-    return link.predictor(mu), mu
+    return float(link.predictor(np.array([float(means.mean())]))[0])
 
 
 def _null_fit(fitted: GeneralizedFitted) -> GeneralizedFitted:

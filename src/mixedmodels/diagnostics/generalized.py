@@ -40,23 +40,24 @@ def _(fitted: GeneralizedFitted) -> FloatArray:
 
 def pearson_residuals(fitted: GeneralizedFitted) -> FloatArray:
     """(n,) (y - mu) over the standard deviation of y."""
-    model, solution = fitted.model, fitted.solution
-    mu = model.family.link.mean(solution.eta)
-    variance = model.family.variance(mu, model.weights, solution.dispersion)
-    pearson: FloatArray = (fitted.mean_response - mu) / np.sqrt(variance)
+    of, eta = fitted.distribution, fitted.solution.eta
+    variance = of.variance(eta, fitted.model.weights)
+    pearson: FloatArray = (fitted.mean_response - of.mean(eta)) / np.sqrt(variance)
     return pearson
 
 
-def augmented_rows(fitted: GeneralizedFitted, deviance: FloatArray) -> pd.DataFrame:
+def augmented_rows(
+    fitted: GeneralizedFitted, means: FloatArray, deviance: FloatArray
+) -> pd.DataFrame:
     """The columns that `augment` adds, on the rows used."""
     model, solution = fitted.model, fitted.solution
-    design, family = model.design, model.family
+    design = model.design
     values = fitted.once(rows_of)
     offset = np.zeros(design.n) if design.offset is None else design.offset
     fixed = offset + design.X @ np.nan_to_num(solution.beta)
     return pd.DataFrame(
         {
-            ".fitted": family.link.mean(solution.eta),
+            ".fitted": means,
             ".link": solution.eta,
             ".resid": deviance,
             ".std_resid": values.residual / np.sqrt(values.spare),

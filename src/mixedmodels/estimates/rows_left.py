@@ -8,6 +8,7 @@ import numpy as np
 
 from mixedmodels.arrays import AnyArray, FloatArray, LongArray
 from mixedmodels.design.parts import design_of_rows
+from mixedmodels.estimates.components import Component
 from mixedmodels.estimates.generalized import GeneralizedFitted, GeneralizedModel
 from mixedmodels.estimates.refits import attempt
 from mixedmodels.optimize import Request
@@ -36,28 +37,61 @@ def part_of_rows(fitted: GeneralizedFitted, rows: LongArray) -> Part:
     """The criterion of some rows at the optimum of a fit.
 
     Coefficients matter through X beta alone: columns that depend on others here give theirs to
-    these.
+    these, and so do those of parameters of the family with predictors.
 
     Raises:
         MixedModelsError: The rows make no model.
     """
     solution, model = fitted.solution, model_of_rows(fitted.model, rows)
     m, p = len(solution.theta), solution.p
-    D = _dependence(model, solution.kept)
+    X, beta = model.design.X, solution.beta[solution.kept]
+    D = [
+        _columns(
+            X if model.origin is None else X - model.origin, model.products.kept, solution.kept
+        )
+    ]
+    # Where thresholds stand for the intercept, they take up what columns are for all rows here.
+    shift = np.zeros(p)
+    if model.origin is not None:
+        shift = (X[:, solution.kept] - X[:, model.products.kept] @ D[0]).mean(axis=0)
+    for own, whole in zip(model.components, fitted.model.components, strict=True):
+        D.append(_component_columns(own, whole))
+    whole_user = [beta, *_pieces(solution.psi, D[1:])]
     criterion = model.criterion()
-    user = np.concatenate([solution.theta, D @ solution.beta[solution.kept], solution.psi])
+    user = np.concatenate(
+        [solution.theta, *(E @ piece for E, piece in zip(D, whole_user, strict=True))]
+    )
+    first = m + len(D[0])
+    if shift.any():
+        user[first] -= shift @ beta
     with criterion.at(criterion.from_user(user)) as point:
         value, by_search = point.value, point.gradient()
     slope = np.linalg.solve(criterion.to_user(np.eye(len(user))), by_search)
-    k = len(D)
-    gradient: FloatArray = np.concatenate([slope[:m], slope[m : m + k] @ D, slope[m + k :]])
+    ends = m + np.cumsum([len(E) for E in D])[:-1]
+    pieces = np.split(slope[m:], ends - m)
+    gradient: FloatArray = np.concatenate(
+        [slope[:m], *(piece @ E for E, piece in zip(D, pieces, strict=True))]
+    )
+    if shift.any():
+        gradient[m : m + p] -= slope[first] * shift
     assert len(gradient) == m + p + len(solution.psi)
     return Part(value, gradient)
 
 
-def _dependence(model: GeneralizedModel, kept: AnyArray) -> FloatArray:
-    """(k, p) the columns of the whole by those that are kept here."""
-    X, own = model.design.X, model.products.kept
+def _pieces(psi: FloatArray, D: list[FloatArray]) -> list[FloatArray]:
+    """Psi of the whole by component."""
+    return np.split(psi, np.cumsum([E.shape[1] for E in D])[:-1]) if D else []
+
+
+def _component_columns(own: Component, whole: Component) -> FloatArray:
+    """The columns of a component of the whole by those that are kept here."""
+    if own.part is None or own.products is None or whole.products is None:
+        return np.eye(len(whole.names))
+    return _columns(own.part.X, own.products.kept, whole.products.kept)
+
+
+def _columns(X: FloatArray, own: AnyArray, kept: AnyArray) -> FloatArray:
+    """(k, p) the columns that the whole keeps by those that are kept here."""
     if np.array_equal(own, kept):
         return np.eye(len(kept))
     solved = np.linalg.lstsq(X[:, own], X[:, kept], rcond=None)[0]
@@ -72,7 +106,10 @@ def fit_of_rows(
     def search(_: FloatArray) -> GeneralizedFitted:
         model = model_of_rows(fitted.model, rows)
         start = None
-        if np.array_equal(model.products.kept, fitted.solution.kept):
+        same = [len(part.names) for part in model.components] == [
+            len(part.names) for part in fitted.model.components
+        ]
+        if same and np.array_equal(model.products.kept, fitted.solution.kept):
             start = fitted.criterion.to_user(fitted.solution.par)
             if (fitted.solution.theta[model.templates.diagonal] == 0.0).any():
                 start = None

@@ -26,11 +26,11 @@ def working_fit(fitted: GeneralizedFitted) -> Fitted:
         ModelError: The fixed part fits the working response exactly.
     """
     model, solution = fitted.model, fitted.solution
-    family, design = model.family, model.design
+    design, of = model.design, fitted.distribution
     eta, m = solution.eta, model.weights
-    mu, slope = family.link.mean(eta), family.link.slope(eta)
+    mu, slope = of.mean(eta), of.slope(eta)
     with np.errstate(divide="ignore", over="ignore"):
-        w = slope**2 / family.variance(mu, m, solution.dispersion)
+        w = slope**2 / of.variance(eta, m)
         left = (fitted.mean_response - mu) / slope
     w = np.maximum(
         np.nan_to_num(w, posinf=0.0), _LEAST * np.max(w, initial=1e-300, where=w < np.inf)

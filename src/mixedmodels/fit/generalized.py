@@ -5,6 +5,7 @@ What is about the residual variance of a linear model is refused with its reason
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,14 +15,16 @@ import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import by_row
-from mixedmodels.design.by_row import on_all_rows
+from mixedmodels.design.by_row import on_all_rows, used_labels
 from mixedmodels.diagnostics import generalized_deletion  # noqa: F401 (deletions know it)
 from mixedmodels.diagnostics.distributional import RowVariance, generalized_parts
 from mixedmodels.diagnostics.generalized import augmented_rows, pearson_residuals
 from mixedmodels.diagnostics.variance import icc, r_squared
 from mixedmodels.errors import MixedModelsError, ModelError
+from mixedmodels.estimates.components import Component
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.tails import t_tail
 from mixedmodels.families.base import Family
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.prediction import RandomPart
@@ -36,18 +39,24 @@ from mixedmodels.prediction.generalized import (
     RESIDUALS,
     PredictionType,
     ResidualType,
+    as_categories,
+    category_probabilities,
+    fitted_means,
+    most_likely,
+    predicted_values,
     residuals_of_type,
 )
 from mixedmodels.prediction.generalized_intervals import (
     WantedScale,
     averaged_means,
+    check_mean_of,
     generalized_intervals,
 )
-from mixedmodels.prediction.intervals import Wanted
-from mixedmodels.prediction.predict import predicted
+from mixedmodels.prediction.intervals import Wanted, prediction
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.prediction.target import chosen_terms
 from mixedmodels.progress import Tally
+from mixedmodels.report.values import CoefficientValues, FitValues
 from mixedmodels.settings import (
     Ddf,
     IntervalKind,
@@ -97,14 +106,61 @@ class GeneralizedFit(MixedFit):
         return self._generalized.model.family
 
     @property
-    def dispersion(self) -> float | None:
-        """The family's own parameter; None where it has none.
+    def dispersion(self) -> float | pd.Series[float] | None:
+        """The family's own parameter; None where it has none, by row where it has predictors.
 
         phi for gamma, inverse Gaussian and Gaussian responses, with variance phi V(mu); k for
         negative binomial ones, with variance mu + mu^2 / k; alpha for `nb1`, with variance
         mu (1 + alpha); the precision of beta responses.
         """
-        return self._generalized.solution.dispersion
+        found = self._generalized.solution.dispersion
+        if found is None or isinstance(found, float):
+            return found
+        return by_row.series(self._design, found, "dispersion")
+
+    def component_table(self) -> pd.DataFrame:
+        """Coefficients of the parameters of the distribution beside its mean.
+
+        Returns:
+            One row per coefficient, by component ("dispersion", "zero_inflation") and term;
+            columns `estimate`, `std_error`, `statistic` (z), `p_value`. A dispersion without
+            predictors has one row, its logarithm.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.glmer("TICKS ~ YEAR + (1 | BROOD)", mm.load_dataset("grouseticks"),
+            ...                "negative_binomial", dispersion="~ YEAR")
+            >>> fit.component_table().loc["dispersion", "estimate"].index.tolist()
+            ['(Intercept)', 'YEAR96', 'YEAR97']
+        """
+        tables = {part.role: self._table_of(part) for part in self._generalized.model.components}
+        if not tables:
+            empty = pd.MultiIndex.from_arrays([[], []], names=["component", "term"])
+            columns = ["estimate", "std_error", "statistic", "p_value"]
+            return pd.DataFrame(index=empty, columns=columns, dtype=np.float64)
+        return pd.concat(tables, names=["component", "term"])
+
+    def _table_of(self, part: Component) -> pd.DataFrame:
+        solution = self._generalized.solution
+        first = len(solution.theta) + solution.p + part.first
+        place = slice(first, first + len(part.names))
+        estimate, slopes = part.estimates(solution.psi)
+        covariance = slopes @ solution.covariance_of.user[place, place] @ slopes.T
+        std_error = np.sqrt(np.diag(covariance))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistic = estimate / std_error
+        p_value = t_tail(np.full(len(estimate), np.inf), statistic)
+        table = {"estimate": estimate, "std_error": std_error, "statistic": statistic}
+        return pd.DataFrame({**table, "p_value": p_value}, index=list(part.names))
+
+    def _values(self, ddf: Ddf = "satterthwaite", *, full: bool) -> FitValues:
+        shown = [part for part in self._generalized.model.components if part.shown]
+        others = []
+        for part in shown:
+            table = self._table_of(part)
+            numbers = {name: table[name].to_numpy() for name in table}
+            others.append((part.title, CoefficientValues(names=part.names, **numbers)))
+        return dataclasses.replace(super()._values(ddf, full=full), others=tuple(others))
 
     @property
     def sigma(self) -> float:
@@ -120,14 +176,14 @@ class GeneralizedFit(MixedFit):
 
     @property
     def _title(self) -> tuple[str, ...]:
-        family, dispersion = self.family, self.dispersion
+        family, dispersion = self.family, self._generalized.solution.dispersion
         nodes = self._generalized.model.nodes
         how = "Laplace approximation" if nodes == 1 else f"quadrature, {nodes} nodes"
         lines = (
             f"Generalized linear mixed model fit by maximum likelihood ({how})",
             f"Family: {family.title} ({family.link.name})",
         )
-        if dispersion is None:
+        if not isinstance(dispersion, float):
             return lines
         return (*lines, f"Dispersion: {family.parameter} {dispersion:.4g}")
 
@@ -143,7 +199,7 @@ class GeneralizedFit(MixedFit):
             "link": family.link.name,
             "n_agq": self._generalized.model.nodes,
             "parameter": family.parameter or None,
-            "dispersion": self.dispersion,
+            "dispersion": self.dispersion if isinstance(self.dispersion, float) else None,
         }
 
     def __repr__(self) -> str:
@@ -160,7 +216,8 @@ class GeneralizedFit(MixedFit):
     def fitted(self) -> pd.Series[float]:
         """(n,) means given the random effects, on the scale of the response, by row label.
 
-        Of binomial responses they are probabilities. The linear predictor is
+        Of binomial responses they are probabilities, of ordered ones the probability of the
+        category observed. The linear predictor is
         `predict(type="link")`.
         """
         return by_row.series(self._design, self._means, "fitted")
@@ -178,7 +235,7 @@ class GeneralizedFit(MixedFit):
 
     @cached_property
     def _means(self) -> FloatArray:
-        return self.family.link.mean(self._fitted_values)
+        return fitted_means(self._generalized)
 
     @cached_property
     def _raw_residuals(self) -> FloatArray:
@@ -215,11 +272,13 @@ class GeneralizedFit(MixedFit):
 
     @property
     def _scale(self) -> Scale | None:
+        if self.family.ordered:  # means are on the latent scale
+            return None
         return link_scale(self.family.link.name, self._design.response_name)
 
     def _augmented(self) -> pd.DataFrame:
         deviance = residuals_of_type(self._generalized, "deviance")
-        return augmented_rows(self._generalized, deviance)
+        return augmented_rows(self._generalized, self._means, deviance)
 
     @property
     def _residuals_drawn(self) -> tuple[str, FloatArray]:
@@ -244,13 +303,17 @@ class GeneralizedFit(MixedFit):
         type: PredictionType = "response",  # noqa: A002 (the name that R has)
         random: RandomPart = "all",
         allow_new_levels: bool = False,
-    ) -> pd.Series[float]:
+    ) -> Any:
         """Predict means or linear predictors of the rows used or of new ones.
 
         Args:
             data: New rows, any table that `glmer` takes; the rows of `fitted` if None.
             type: "response" for the mean (a probability of binomial responses), "link" for the
-                linear predictor offset + x'beta + z'b.
+                linear predictor offset + x'beta + z'b. With zeros of their own "conditional" is the
+                mean without these, "zprob" (or "zero") their probability and "zlink" its logit;
+                "disp" is the family's own parameter. Names are glmmTMB's. Of ordered responses
+                "prob" (and "response") gives the probabilities of the categories and "class" the
+                most likely one.
             random: Random effects that take part: "all", "none", or a list of grouping factors and
                 terms. "average" is the mean of the response over the random effects, by quadrature:
                 the mean of the population, where "none" is that of a level in its middle.
@@ -258,7 +321,8 @@ class GeneralizedFit(MixedFit):
                 effect.
 
         Returns:
-            (n,) with the index of the data; a row with a missing value is NaN.
+            (n,) with the index of the data; a row with a missing value is NaN. Probabilities of
+            categories are a DataFrame (n, categories).
 
         Raises:
             FormulaError: A column is missing.
@@ -274,16 +338,23 @@ class GeneralizedFit(MixedFit):
             [0.308, 0.048]
         """
         check_option("type", type, PREDICTIONS)
-        average, link = _is_average(random), self.family.link
+        average = _is_average(random)
         terms = chosen_terms(self._design, "all" if average else random)
         target = self._target(data, terms, None, allow_new_levels, not average)
         if average:
+            check_mean_of(self._generalized, type)
             means = averaged_means(self._generalized, target)
-            values = means if type == "response" else link.predictor(means)
-        else:
-            eta = predicted(self._fitted, target)
-            values = link.mean(eta) if type == "response" else eta
-        found = pd.Series(values, target.index, name="prediction")
+            values = means if type == "response" else self.family.link.predictor(means)
+            found = pd.Series(values, target.index, name="prediction")
+            return on_all_rows(self._design, found) if data is None else found
+        found = prediction(self._fitted, target)
+        if self.family.ordered and type in ("response", "prob", "class"):
+            ordered = most_likely if type == "class" else category_probabilities
+            made: Any = ordered(self._generalized, found)
+            return on_all_rows(self._design, made) if data is None else made
+        if type != "link":
+            values = predicted_values(self._generalized, type, found.to_numpy(), data)
+            found = pd.Series(values, found.index, name=found.name)
         return on_all_rows(self._design, found) if data is None else found
 
     def predict_interval(
@@ -359,10 +430,15 @@ class GeneralizedFit(MixedFit):
         )
         return self._laid_out(table, data, columns=columns)
 
-    def _shown(self, drawn: FloatArray) -> FloatArray:
-        return self._generalized.shown(drawn)
+    def _shown(self, drawn: FloatArray) -> pd.DataFrame:
+        if self.family.ordered:
+            categories = {j: as_categories(self._design, y) for j, y in enumerate(drawn)}
+            return pd.DataFrame(categories, used_labels(self._design))
+        return super()._shown(self._generalized.shown(drawn))
 
     def _refit_drawn(self, y: FloatArray) -> Any:
+        if self.family.ordered:
+            return self.refit(as_categories(self._design, y))
         return self.refit(self._generalized.shown(y))
 
     # -- shares of the variance ---------------------------------------------------------
@@ -463,7 +539,7 @@ class GeneralizedFit(MixedFit):
 
     @property
     def _scale_names(self) -> tuple[str, ...]:
-        return (self.family.parameter,) if self.family.parameter else ()
+        return self._generalized.own_names
 
     def vcov_robust(self, cluster: Any = None, kind: RobustKind = "CR1") -> RobustCovariance:
         """Covariance of the fixed effects that holds whatever goes on within clusters.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mixedmodels.errors import FileError, MixedModelsError
+from mixedmodels.errors import FileError, MixedModelsError, ModelError
 from mixedmodels.estimates.model import by_ml
 from mixedmodels.estimates.parameters import random_names
 from mixedmodels.estimates.tails import wald_limits
@@ -243,7 +243,10 @@ class MixedFit(
 
     def _term_tests(self, method: Degrees) -> pd.DataFrame | None:
         """F tests, where there is a term beside the intercept."""
-        tests = anova_table(self._fitted.model, method, 3)
+        try:
+            tests = anova_table(self._fitted.model, method, 3)
+        except ModelError:  # contrasts that leave levels out of reach
+            return None
         columns = ["num_df", "den_df", "statistic", "p_value"]
         return None if tests.empty else tests[columns]
 

@@ -230,12 +230,11 @@ class Prediction(Values):
         rng, _ = random_generator(seed)
         source = simulator(self._fitted, modes)
         drawn = responses(source, rng, count, self._design.n, self._fitted.model.templates.q)
-        shown = self._shown(drawn)
-        return on_all_rows(self._design, pd.DataFrame(shown.T, used_labels(self._design)))
+        return on_all_rows(self._design, self._shown(drawn))
 
-    def _shown(self, drawn: FloatArray) -> FloatArray:
-        """Responses (count, n) that a simulator has drawn, as the formula has them."""
-        return drawn
+    def _shown(self, drawn: FloatArray) -> pd.DataFrame:
+        """(n, count) responses (count, n) that a simulator has drawn, as the formula has them."""
+        return pd.DataFrame(drawn.T, used_labels(self._design))
 
     def bootstrap(
         self,

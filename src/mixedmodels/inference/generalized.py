@@ -49,9 +49,10 @@ def full_covariance(fitted: GeneralizedFitted) -> FloatArray:
     solution = fitted.solution
     m, p, k = len(solution.theta), solution.p, len(solution.psi)
     held = on_bound(fitted.model.templates, solution.axes_theta)
-    # The own parameter is estimated on the scale of its logarithm.
-    own = 1.0 if solution.dispersion is None else solution.dispersion
-    scale = np.concatenate([np.where(held, np.nan, 1.0), np.ones(p), np.full(k, own)])
+    # A parameter that is one number is estimated on the scale of its logarithm.
+    own = np.ones(k)
+    own[list(fitted.scale_places)] = fitted.scale_values
+    scale = np.concatenate([np.where(held, np.nan, 1.0), np.ones(p), own])
     covariance = solution.covariance_of.user * np.outer(scale, scale)
     order = [*range(m, m + p), *range(m), *range(m + p, m + p + k)]
     found: FloatArray = covariance[np.ix_(order, order)]

@@ -81,7 +81,7 @@ class Coordinates:
         elif kind == "beta":
             self.held = self._m + place[1]
         else:
-            self.held = self._m + p
+            self.held = self._m + p + fitted.scale_places[0]
 
     def to_user(self, at: FloatArray) -> FloatArray:
         """Parameters from coordinates."""
@@ -245,7 +245,8 @@ class GeneralizedCurve:
         solution = self._fitted.solution
         m, p = len(solution.theta), solution.p
         user = self._of.to_user(at)
-        own = float(np.exp(user[m + p])) if len(user) > m + p else 1.0
+        places = self._fitted.scale_places
+        own = float(np.exp(user[m + p + places[0]])) if places else 1.0
         held = float(at[self._of.held])
         return HeldPoint(held, value, slope, user[:m], own, user[m : m + p], converged)
 

@@ -65,6 +65,26 @@ class WantedScale:
             )
 
 
+def check_mean_of(fitted: GeneralizedFitted, type: str) -> None:  # noqa: A002
+    """Refuse means whose errors or averages are not those of the linear predictor alone.
+
+    Raises:
+        MixedModelsError: On the scale of the response, of ordered responses or of counts with zeros
+            of their own; or another scale than that and the link.
+    """
+    if type not in ("response", "link"):
+        raise MixedModelsError(
+            f"type is {type!r:.40}; here it must be 'response' or 'link'. predict() has others."
+        )
+    of = fitted.distribution
+    if type == "response" and (fitted.model.family.ordered or of.zero is not None):
+        what = "ordered responses" if of.zero is None else "counts with zeros of their own"
+        raise MixedModelsError(
+            f"type='response' of {what} depends on more than the linear predictor. Take "
+            "type='link', whose errors are known."
+        )
+
+
 def averaged_means(fitted: GeneralizedFitted, target: Target) -> FloatArray:
     """(n,) means of the response over the random effects, by quadrature on a row's variance."""
     return _averaged(fitted, target, fitted.solution.theta, fitted.solution.beta)
@@ -87,6 +107,7 @@ def generalized_intervals(
         random: Whether random effects take part.
         vcov: (p, p) covariance of the kept coefficients, for rows without random effects.
     """
+    check_mean_of(fitted, wanted.type)
     link = fitted.model.family.link
     if wanted.average:
         mu = averaged_means(fitted, target)
@@ -236,6 +257,11 @@ def _observations(
     The draws are the same on every call.
     """
     family, dispersion = fitted.model.family, fitted.solution.dispersion
+    if isinstance(dispersion, np.ndarray):
+        raise MixedModelsError(
+            "kind='prediction': the family's parameter has predictors, by which observations vary; "
+            "take kind='confidence'."
+        )
     m = np.ones(target.n) if target.weights is None else target.weights
     rng = np.random.default_rng(1)
     normal = scipy.special.ndtri((np.arange(_DRAWS) + 0.5) / _DRAWS)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from mixedmodels.criterion.accuracy import Accuracy
 from mixedmodels.design import AllRows, Design, GroupingFactor, PartPlan, TermDesign
 from mixedmodels.design.coding import Coding
+from mixedmodels.design.design import PartDesign
 from mixedmodels.design.factors import Recipe
 from mixedmodels.design.groups import GroupSpec
 from mixedmodels.design.missing import Argument, OffsetSpec
@@ -23,6 +24,7 @@ from mixedmodels.errors import FileError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
+from mixedmodels.formula.parts import PartSpec
 from mixedmodels.lazy import late_module
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import Control
@@ -43,7 +45,18 @@ _IN_MEMORY = "The pickled fit"
 CLASSES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(Design, AllRows, TermDesign, GroupingFactor, GroupSpec, PartPlan, Recipe, Coding),
+        *(
+            Design,
+            AllRows,
+            PartDesign,
+            PartSpec,
+            TermDesign,
+            GroupingFactor,
+            GroupSpec,
+            PartPlan,
+            Recipe,
+            Coding,
+        ),
         *(OffsetSpec, Argument, Variable, FormulaSpec, RandomTerm, Term, Factor),
         *(Solution, OptSummary, Control, Accuracy),
     )

@@ -11,13 +11,14 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
 from mixedmodels.errors import FileError
+from mixedmodels.estimates.components import components_of, exponential, of_role
 from mixedmodels.estimates.generalized import (
     GeneralizedFitted,
     GeneralizedModel,
     GeneralizedSolution,
     KnownCovariances,
 )
-from mixedmodels.families.base import Family
+from mixedmodels.families.base import DISPERSION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import thread_count
@@ -97,7 +98,7 @@ def _check_fit(saved: SavedGeneralized) -> None:
         raise FileError("its parts are not those of a fit")
     family = family_of(saved.responses.family, saved.responses.link)
     _check_shapes(design, family, solution)
-    _check_numbers(family, solution)
+    _check_numbers(design, family, solution)
     check_search(optsum, len(solution.par))
 
 
@@ -106,7 +107,7 @@ def _check_shapes(design: Design, family: Family, solution: GeneralizedSolution)
     sizes = [len(term.columns) for term in design.terms]
     m = sum(size * (size + 1) // 2 for size in sizes)
     q = sum(len(term.columns) * design.groups[term.group].n_levels for term in design.terms)
-    k = 1 if family.parameter else 0
+    k = sum(len(part.names) for part in components_of(design, family, 1))
     every = m + solution.p + k
     _require(isinstance(of, KnownCovariances), "its parts are not those of a fit")
     shapes: list[tuple[Any, tuple[int, ...]]] = [
@@ -128,20 +129,23 @@ def _check_shapes(design: Design, family: Family, solution: GeneralizedSolution)
     )
 
 
-def _check_numbers(family: Family, solution: GeneralizedSolution) -> None:
-    own = () if solution.dispersion is None else (solution.dispersion,)
-    scalars = (solution.objective, solution.deviance, solution.logdet_L2, solution.penalized, *own)
+def _check_numbers(design: Design, family: Family, solution: GeneralizedSolution) -> None:
+    scalars = (solution.objective, solution.deviance, solution.logdet_L2, solution.penalized)
     numbers = [
         *_thetas(solution),
         *(solution.par, solution.beta[solution.kept], solution.u, solution.b, solution.eta),
-        np.array(scalars),
+        *(solution.psi, np.array(scalars)),
     ]
     _require(
         all(bool(np.isfinite(array).all()) for array in numbers),
         "its solution has numbers that are not finite",
     )
+    component = of_role(components_of(design, family, 1), DISPERSION)
+    own = None if component is None else exponential(component.predictor(solution.psi))
+    given = solution.dispersion
+    same = own is given if own is None or given is None else np.shape(own) == np.shape(given)
     _require(
-        family.dispersion(solution.psi) == solution.dispersion,
+        same and (own is None or given is None or bool(np.allclose(own, given, rtol=1e-9))),
         "its dispersion is not that of its family",
     )
 

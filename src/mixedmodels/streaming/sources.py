@@ -44,12 +44,12 @@ def as_source(data: Any) -> Source:
     """
     if isinstance(data, Source):
         return data
-    pa = pyarrow()
     if is_path(data):
         return from_path(data)
+    if isinstance(data, (list, tuple)) and data and all(map(is_path, data)):
+        return from_files("The list", list(map(os.fsdecode, data)))
+    pa = pyarrow()
     if isinstance(data, (list, tuple)):
-        if data and all(map(is_path, data)):
-            return from_files("The list", list(map(os.fsdecode, data)))
         return from_callables(data)
     if isinstance(data, (pd.DataFrame, Mapping)):
         data = _of_pandas(pd.DataFrame(data))

@@ -186,7 +186,7 @@ def test_an_effect_for_each_row_is_overdispersion() -> None:
 @pytest.mark.parametrize(
     ("name", "variance", "says"),
     [
-        ("crossed", "theoretical", "of binomial models"),
+        ("crossed", "theoretical", "of binomial and ordinal models"),
         ("trials", "lognormal", "log link"),
         ("beta", "trigamma", "log link"),
         ("trials", "latent", "variance"),

@@ -160,6 +160,16 @@ def test_offsets_in_both_places() -> None:
     np.testing.assert_allclose(eta, inside.predict(type="link"), rtol=1e-10)
 
 
+def test_exposures_in_the_place_of_their_logarithms() -> None:
+    data = poisson_data(1, 0.5).assign(e=np.arange(200.0) + 50.0)
+    for formula, options in (
+        ("y ~ x + (1 | g)", {"offset": "e"}),
+        ("y ~ x + offset(e) + (1 | g)", {}),
+    ):
+        with pytest.raises(mm.DataError, match=r"offset\(log\(exposure\)\)"):
+            mm.glmer(formula, data, "poisson", **options)
+
+
 def test_a_variance_of_zero_ends_at_zero() -> None:
     data = poisson_data(4, 0.0).assign(g=np.tile(np.arange(20), 10))
     with warnings.catch_warnings(record=True) as caught:
@@ -191,11 +201,11 @@ def test_counts_without_overdispersion() -> None:
     assert negative.npar == poisson.npar + 1
 
 
-def test_separation_is_suspected() -> None:
+def test_separation_is_named() -> None:
     data = poisson_data(3, 0.5)
     data = data.assign(y=(data["y"] > 1).astype(int), cell=(data["g"] < 4).map(str))
     data.loc[data["g"] < 4, "y"] = 1
-    with pytest.warns(mm.ConvergenceWarning, match="Separation is suspected"):
+    with pytest.warns(mm.ConvergenceWarning, match="Separation: .*Where cell is True"):
         found = mm.glmer("y ~ cell + (1 | g)", data)
     assert np.isfinite(found.objective)
 

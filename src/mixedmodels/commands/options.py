@@ -1,0 +1,78 @@
+"""Options that several commands share, or that belong together: a function for each group."""
+
+from __future__ import annotations
+
+import argparse
+
+from mixedmodels.settings import CONFINT_METHODS, METHODS, NA_ACTIONS, OPTIMIZERS
+
+
+def add_model_options(parser: argparse._ActionsContainer) -> None:
+    """What the model is made of beside its formula."""
+    parser.add_argument("--weights", metavar="COL", help="column (or expression) of prior weights")
+    parser.add_argument("--offset", metavar="COL", help="column (or expression) of known terms")
+    parser.add_argument(
+        "--contrasts",
+        action="append",
+        metavar="COL=CODING",
+        help="coding of a factor: treatment, sum, helmert or poly; may be repeated",
+    )
+    parser.add_argument(
+        "--na-action",
+        choices=NA_ACTIONS,
+        help="rows with missing values: left out (omit, the default) or refused (raise)",
+    )
+
+
+def add_large_options(parser: argparse._ActionsContainer) -> None:
+    """How a source that is read in parts is worked on."""
+    parser.add_argument("--memory", metavar="SIZE", help="most memory to take, such as 8GB")
+    parser.add_argument(
+        "--checkpoint", metavar="DIR", help="folder to keep the work in, and to go on from"
+    )
+
+
+def add_search_options(fit: argparse.ArgumentParser) -> None:
+    """How the optimum is searched."""
+    search = fit.add_argument_group("search")
+    search.add_argument(
+        "--method",
+        choices=METHODS,
+        default="auto",
+        help="exact, or iterative: an estimated log-likelihood for crossed factors; default: auto",
+    )
+    search.add_argument("--optimizer", choices=OPTIMIZERS, default="auto", help="default: auto")
+    search.add_argument("--start", metavar="LIST", help="theta to start from, such as 1,0,1")
+    search.add_argument(
+        "--max-evaluations", type=int, metavar="N", help="most evaluations of the criterion"
+    )
+    search.add_argument("--threads", type=int, metavar="N", help="most threads to use")
+    search.add_argument("--verbose", action="store_true", help="print a line per iteration")
+
+
+def add_interval_options(fit: argparse.ArgumentParser) -> None:
+    """Which confidence intervals are printed."""
+    intervals = fit.add_argument_group("confidence intervals")
+    intervals.add_argument(
+        "--confint",
+        nargs="?",
+        choices=CONFINT_METHODS,
+        metavar="METHOD",
+        help="also print intervals: profile (default), wald or bootstrap",
+    )
+    intervals.add_argument("--level", type=float, metavar="P", help="coverage (default: 0.95)")
+    intervals.add_argument("--nsim", type=int, metavar="N", help="replicates of the bootstrap")
+    intervals.add_argument("--seed", type=int, metavar="N", help="seed of the bootstrap")
+
+
+def add_text_options(parser: argparse.ArgumentParser) -> None:
+    """How text files are written."""
+    text = parser.add_argument_group("text files", "found in the file where they are not given")
+    text.add_argument("--sep", metavar="S", help="between fields: one character, tab or blank")
+    text.add_argument("--decimal", metavar="D", help="decimal mark: . or ,")
+    text.add_argument("--encoding", metavar="E", help="such as utf-8, latin-1, utf-16")
+
+
+def add_json_option(parser: argparse._ActionsContainer) -> None:
+    """Results for programs."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object, not text")
