@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "after/generalized_refit.hpp"
 #include "generalized.hpp"
 #include "kernels/blas.hpp"
 #include "results.hpp"
@@ -145,6 +146,26 @@ Array<double> conditional_vcov(Evaluator_& s) {
   return to_numpy(std::move(out), {p, p});
 }
 
+struct GeneralizedRefits {
+  Array<double> par, objective;
+  Array<std::int32_t> status;
+};
+
+GeneralizedRefits refit(const Evaluator_& s, Table responses, Dense start, const mm::SearchSettings& settings,
+                        int threads) {
+  if (static_cast<std::int64_t>(responses.shape(1)) != s.model.rows->n())
+    throw nb::value_error("responses and rows differ in number");
+  const std::vector<double> from(s.checked(start), start.data() + start.size());
+  const std::size_t count = responses.shape(0), size = from.size();
+  mm::GeneralizedRefits found = in_core([&] {
+    return mm::refit(s.model, s.approximation, responses.data(), static_cast<int>(count), from, settings, threads);
+  });
+  std::vector<std::int32_t> status(count);
+  for (std::size_t i = 0; i < count; ++i) status[i] = found.status[i] == mm::SearchStatus::converged ? 0 : 1;
+  return {to_numpy(std::move(found.par), {count, size}), to_numpy(std::move(found.objective)),
+          to_numpy(std::move(status))};
+}
+
 std::vector<double> modes(const Evaluator_& s) {
   std::vector<double> b = s.core.modes();
   mm::modes_from_axes(s.A(), b.data());
@@ -154,6 +175,10 @@ std::vector<double> modes(const Evaluator_& s) {
 }  // namespace
 
 void bind_generalized(nb::module_& m) {
+  Result<GeneralizedRefits>(m, "GeneralizedRefits", "Fits of a generalized model to responses; NaN where one failed.")
+      .array("par", &GeneralizedRefits::par, "(replicates, m + p + k) parameters of the search.")
+      .array("objective", &GeneralizedRefits::objective, "(replicates,) -2 log-likelihood.")
+      .array("status", &GeneralizedRefits::status, "(replicates,) 0 when converged.");
   nb::class_<Evaluator_>(
       m, "GeneralizedEvaluator",
       "Laplace's approximation of a generalized model with its workspace. Parameters are theta along\n"
@@ -244,6 +269,8 @@ void bind_generalized(nb::module_& m) {
       .def_prop_ro(
           "penalized", [](const Evaluator_& s) { return s.constant() + 2 * s.core.penalized(); },
           "-2 log density of response and modes.")
+      .def("refit", &refit, nb::arg("responses"), nb::arg("start"), nb::arg("settings"), nb::arg("threads"),
+           "Fits to responses (replicates, n), in workspaces of their own.")
       .def("conditional_covariance", &conditional_covariance, nb::arg("factor"),
            "Covariances (levels, s, s) of the modes given the parameters.")
       .def("conditional_vcov", &conditional_vcov, "(p, p) covariance of the basis's coefficients for known theta.")

@@ -59,6 +59,8 @@ from mixedmodels.storage.pickles import kept_threads, usable_threads
 
 _DEFAULT = Control()
 _MOST_NODES = 100
+# Largest offset on the scale of a logarithm that is not taken for an exposure.
+_FARTHEST_OFFSET = 100.0
 
 
 class GeneralizedLinearMixedModel(Guided):
@@ -141,6 +143,7 @@ class GeneralizedLinearMixedModel(Guided):
                 parts=parts,
             )
         check_zeros(design)
+        _check_offset(design, chosen)
         self._model = GeneralizedModel(
             design, chosen, count, nodes, information == "expected", bool(reml)
         )
@@ -412,8 +415,12 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         solution = self._generalized.solution
         start = self._generalized.criterion.to_user(solution.par)
         at_zero = (solution.theta == 0.0) & model.templates.diagonal
+        # Where densities are not log-concave, a response may have no mode at these parameters.
+        own = at_zero.any() or not np.isfinite(
+            made._criterion.value(solution.par)  # noqa: SLF001 (of this module)
+        )
         return made.fit(
-            start=None if at_zero.any() else start,
+            start=None if own else start,
             optimizer=self.optsum.optimizer,
             control=self.optsum.control,
         )
@@ -531,6 +538,25 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
     def __copy__(self) -> GeneralizedLinearMixedFit:
         """A fit that shares everything with this one: neither ever changes."""
         return type(self)(self._model, self._generalized)
+
+
+def _check_offset(design: Design, family: Family) -> None:
+    """Refuse an offset of exposures where their logarithms belong.
+
+    Raises:
+        DataError: An offset by which means would be out of all bounds.
+    """
+    offset = design.offset
+    if family.link.name != "log" or offset is None:
+        return
+    far = np.flatnonzero(np.abs(offset) > _FARTHEST_OFFSET)
+    if far.size:
+        places = used_rows(far, design.rows, design.index)
+        raise DataError(
+            f"The offset is {offset[far[0]]:g} in {places}, a factor of exp({offset[far[0]]:g}) on "
+            "the mean: an offset is added to the logarithm of the mean. Exposures go in as "
+            "offset(log(exposure))."
+        )
 
 
 def check_nodes(n_agq: object) -> int:

@@ -189,12 +189,14 @@ Fit settle(Objective& f, const std::vector<double>& theta, bool spent, const Fit
   return driver.finish(std::move(found), theta);
 }
 
-SearchResult refit_from(Criterion& f, std::vector<double> start, SearchSettings settings) {
-  std::vector<double> moments;
-  for (std::size_t e = 0; e < start.size(); ++e) {
-    if (!on_diagonal(f.entries()[e]) || start[e] != 0) continue;
-    if (moments.empty()) moments = f.start();
-    start[e] = moments[e];
+SearchResult refit_from(Objective& f, std::vector<double> start, const std::function<std::vector<double>()>& moments,
+                        SearchSettings settings) {
+  const std::vector<ThetaEntry>& entries = f.entries();
+  std::vector<double> other;
+  for (std::size_t e = 0; e < entries.size(); ++e) {
+    if (!on_diagonal(entries[e]) || start[e] != 0) continue;
+    if (other.empty()) other = moments();
+    start[e] = other[e];
   }
   settings.model = false;
   SearchSettings own = settings;
@@ -202,8 +204,7 @@ SearchResult refit_from(Criterion& f, std::vector<double> start, SearchSettings 
   SearchResult found = quasi_newton(f, std::move(start), own, {});
   if (found.status == SearchStatus::not_finite) return found;
   bool zero = false;
-  for (std::size_t e = 0; e < found.theta.size(); ++e)
-    zero = zero || (on_diagonal(f.entries()[e]) && found.theta[e] == 0);
+  for (std::size_t e = 0; e < entries.size(); ++e) zero = zero || (on_diagonal(entries[e]) && found.theta[e] == 0);
   if (!zero) return found;
   settings.model = true;
   const FitSettings as_fit{settings, 0.0, false};

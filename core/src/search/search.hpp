@@ -2,6 +2,8 @@
 // fits, refits and fits without some rows.
 #pragma once
 
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "criterion/criterion.hpp"
@@ -35,6 +37,10 @@ Fit settle(Objective& f, const std::vector<double>& theta, bool spent, const Fit
 
 // A search from one start, whose zeros on a diagonal are left for the moments of the data; an end at a zero is left
 // where that is a saddle.
-SearchResult refit_from(Criterion& f, std::vector<double> start, SearchSettings settings);
+SearchResult refit_from(Objective& f, std::vector<double> start, const std::function<std::vector<double>()>& moments,
+                        SearchSettings settings);
+inline SearchResult refit_from(Criterion& f, std::vector<double> start, const SearchSettings& settings) {
+  return refit_from(f, std::move(start), [&] { return f.start(); }, settings);
+}
 
 }  // namespace mixedmodels

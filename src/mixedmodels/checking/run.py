@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -94,23 +95,35 @@ class _Measure:
         return _Measured(numbers, self.squares.scores(view))
 
 
+@singledispatch
 def check_fit(
+    fitted: Any,
+    nsim: int | None,
+    seed: Seed,
+    threads: int | None,
+    report: Callable[[int, int], None],
+) -> Checks:
+    """The checks of a fit of whichever kind; see `LinearMixedFit.check`.
+
+    Raises:
+        MixedModelsError: An unusable number, seed or number of threads, or sigma = 0.
+    """
+    raise NotImplementedError(type(fitted))
+
+
+@check_fit.register
+def _(
     fitted: Fitted,
     nsim: int | None,
     seed: Seed,
     threads: int | None,
     report: Callable[[int, int], None],
 ) -> Checks:
-    """The checks; see `LinearMixedFit.check`.
-
-    Raises:
-        MixedModelsError: An unusable number, seed or number of threads, or sigma = 0.
-    """
     model, solution = fitted.model, fitted.solution
     if not solution.sigma > 0.0:
         raise MixedModelsError("check: sigma is 0, so there are no residuals to look at.")
     design = model.design
-    count = _affordable(design.n) if nsim is None else check_count("nsim", nsim)
+    count = affordable(design.n) if nsim is None else check_count("nsim", nsim)
     rng, entropy = random_generator(seed)
     measure = _Measure(fitted)
     view = View.of(model, solution, design.y)
@@ -121,9 +134,9 @@ def check_fit(
         list(response_chunks(simulator(fitted, "new"), rng, count, design.n + model.templates.q))
     )
     simulated = _simulated(fitted, measure, draws, threads, report)
-    uniform, quantile = _quantiles(design.y, draws, rng)
-    cooks, cooks_of = _cooks(fitted)
-    inflation = _inflation(fitted)
+    uniform, quantile = quantiles_check(design.y, draws, rng)
+    cooks, of = cooks_of(fitted)
+    inflation = inflation_of(fitted)
     checks = (
         _linearity(measure.squares.names, found, simulated),
         _spread(view, found, simulated),
@@ -131,15 +144,16 @@ def check_fit(
         _normal(fitted, view, found, simulated),
         _effects(view, found, simulated),
         uniform,
-        _influence(cooks, cooks_of),
-        _collinearity(inflation),
-        _singular(fitted),
+        influence_check(cooks, of),
+        collinearity_check(inflation),
+        singular_check(fitted),
     )
-    shown = Shown(view.fitted, view.scaled, view.modes, quantile, cooks, cooks_of, inflation)
+    shown = Shown(view.fitted, view.scaled, view.modes, quantile, cooks, of, inflation)
     return Checks(checks, design.formula.text, count, entropy, shown)
 
 
-def _affordable(n: int) -> int:
+def affordable(n: int) -> int:
+    """Simulated data sets of so many rows, where the user does not say how many."""
     return int(np.clip(_NUMBERS / n, _LEAST, _MOST))
 
 
@@ -178,7 +192,7 @@ def _parts(draws: FloatArray, threads: int) -> Iterator[FloatArray]:
             size = min(most, 2 * size)
 
 
-def _share(value: float, simulated: Sequence[float]) -> float:
+def share_above(value: float, simulated: Sequence[float]) -> float:
     """Share of the simulated values, and of this one among them, that are as large; or NaN."""
     known = np.array([s for s in simulated if np.isfinite(s)])
     if not np.isfinite(value) or not len(known):
@@ -212,7 +226,7 @@ def _linearity(names: Sequence[str], found: _Measured, simulated: list[_Measured
     own = np.abs(found.scores[usable]) / sd[usable]
     at = int(np.argmax(own))
     which = [n for n, used in zip(names, usable, strict=True) if used][at]
-    p_value = _share(float(own[at]), relative.max(axis=1).tolist())
+    p_value = share_above(float(own[at]), relative.max(axis=1).tolist())
     verdict = _judged(p_value, len(simulated))
     said = (
         f"the square of {which} would improve the fit: the relation bends. Try poly({which}, 2) or "
@@ -226,7 +240,7 @@ def _linearity(names: Sequence[str], found: _Measured, simulated: list[_Measured
 def _spread(view: View, found: _Measured, simulated: list[_Measured]) -> Check:
     measure = "sd of upper over lower third"
     ratio = float(np.exp(spread_ratio(view)))
-    p_value = _share(found.numbers[SPREAD], [one.numbers[SPREAD] for one in simulated])
+    p_value = share_above(found.numbers[SPREAD], [one.numbers[SPREAD] for one in simulated])
     verdict = _judged(p_value, len(simulated))
     if verdict == "not checked":
         text = "too few different fitted values."
@@ -241,7 +255,7 @@ def _spread(view: View, found: _Measured, simulated: list[_Measured]) -> Check:
 def _levels(group: str, found: _Measured, simulated: list[_Measured]) -> Check:
     measure = "sd of log sd by level"
     value = found.numbers[LEVELS]
-    p_value = _share(value, [one.numbers[LEVELS] for one in simulated])
+    p_value = share_above(value, [one.numbers[LEVELS] for one in simulated])
     verdict = _judged(p_value, len(simulated))
     if verdict == "not checked":
         text = f"too few levels of {group} with {FEW} rows."
@@ -258,7 +272,7 @@ def _levels(group: str, found: _Measured, simulated: list[_Measured]) -> Check:
 def _normal(fitted: Fitted, view: View, found: _Measured, simulated: list[_Measured]) -> Check:
     measure = "1 - r² of the normal plot"
     value = found.numbers[NORMAL]
-    p_value = _share(value, [one.numbers[NORMAL] for one in simulated])
+    p_value = share_above(value, [one.numbers[NORMAL] for one in simulated])
     verdict = _judged(p_value, len(simulated))
     at = int(np.argmax(np.abs(view.scaled)))
     row = used_labels(fitted.model.design)[at]
@@ -296,7 +310,7 @@ def _effects(view: View, found: _Measured, simulated: list[_Measured]) -> Check:
     shares = {}
     for name in view.modes:
         key = f"{EFFECTS}: {name}"
-        shares[name] = _share(found.numbers[key], [one.numbers[key] for one in simulated])
+        shares[name] = share_above(found.numbers[key], [one.numbers[key] for one in simulated])
     known = {name: p for name, p in shares.items() if np.isfinite(p)}
     if not known:
         text = f"no effect with {FEW} levels and a variance."
@@ -315,13 +329,15 @@ def _effects(view: View, found: _Measured, simulated: list[_Measured]) -> Check:
     return Check(EFFECTS, verdict, measure, value, p_value, text)
 
 
-def _quantiles(y: FloatArray, draws: FloatArray, rng: np.random.Generator) -> tuple[Check, Any]:
+def quantiles_check(
+    y: FloatArray, draws: FloatArray, rng: np.random.Generator
+) -> tuple[Check, Any]:
     """The distribution of quantile residuals against that of simulated ones; and these."""
     measure = "distance from uniform"
     count = len(draws) + 1
     ranks = list(ranks_among(np.vstack([draws, y])))
     distances = [not_uniform(one, count) for one in ranks]
-    p_value = _share(distances[-1], distances[:-1])
+    p_value = share_above(distances[-1], distances[:-1])
     verdict = _judged(p_value, len(draws))
     text = (
         "responses are not spread as those that the model makes: look at the picture of quantile "
@@ -333,7 +349,7 @@ def _quantiles(y: FloatArray, draws: FloatArray, rng: np.random.Generator) -> tu
     return Check(SIMULATED, verdict, measure, distances[-1], p_value, text), quantile
 
 
-def _cooks(fitted: Fitted) -> tuple[pd.Series[float] | None, str]:
+def cooks_of(fitted: Any) -> tuple[pd.Series[float] | None, str]:
     """Cook's distances of the levels of the coarsest grouping factor that is small, or of rows."""
     if not fitted.solution.p:
         return None, ""
@@ -345,7 +361,8 @@ def _cooks(fitted: Fitted) -> tuple[pd.Series[float] | None, str]:
     return influence(fitted, None, "one-step").cooks_distance, "row"
 
 
-def _influence(cooks: pd.Series[float] | None, of: str) -> Check:
+def influence_check(cooks: pd.Series[float] | None, of: str) -> Check:
+    """The largest of Cook's distances."""
     name, measure = "Influence", "largest Cook's distance"
     if cooks is None or not cooks.notna().any():
         return Check(name, "not checked", measure, np.nan, np.nan, "there are no fixed effects.")
@@ -361,7 +378,7 @@ def _influence(cooks: pd.Series[float] | None, of: str) -> Check:
     return Check(name, verdict, measure, value, np.nan, text)
 
 
-def _inflation(fitted: Fitted) -> pd.Series[float] | None:
+def inflation_of(fitted: Any) -> pd.Series[float] | None:
     """Variance inflations of the terms, comparable between them; None with fewer than two."""
     if sum(bool(term.factors) for term in fitted.model.design.formula.terms) < 2:
         return None
@@ -369,7 +386,8 @@ def _inflation(fitted: Fitted) -> pd.Series[float] | None:
     return scaled.rename("vif")
 
 
-def _collinearity(inflation: pd.Series[float] | None) -> Check:
+def collinearity_check(inflation: pd.Series[float] | None) -> Check:
+    """The largest inflation of a variance."""
     name, measure = "Collinearity", "largest inflation (vif)"
     if inflation is None or not inflation.notna().any():
         text = "fewer than two terms."
@@ -385,7 +403,7 @@ def _collinearity(inflation: pd.Series[float] | None) -> Check:
     return Check(name, verdict, measure, value, np.nan, text)
 
 
-def _singular(fitted: Fitted) -> Check:
+def singular_check(fitted: Any) -> Check:
     """Whether a direction of the random effects has no variance."""
     name, measure = "Singularity", "least relative sd"
     templates, solution = fitted.model.templates, fitted.solution

@@ -71,7 +71,9 @@ def make_parser(*, of_sums: bool = False) -> argparse.ArgumentParser:
         of_sums: Whether `fit` is of sums, without formula and data. These are optional then only:
             argparse takes an optional argument for absent where an option stands before it.
     """
-    parser = argparse.ArgumentParser(prog="mixedmodels", description="Linear mixed models.")
+    parser = argparse.ArgumentParser(
+        prog="mixedmodels", description="Linear and generalized linear mixed models."
+    )
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="show the version of mixedmodels and exit"
     )
@@ -131,12 +133,15 @@ def _add_fit(commands: Commands, positional: str | None) -> None:
     fit = commands.add_parser(
         "fit",
         help="fit a model and print its summary",
-        description="Fit a linear mixed model and print its summary.",
-        epilog='example: mixedmodels fit "Reaction ~ Days + (Days | Subject)" sleepstudy',
+        description="Fit a linear mixed model, or with --family a generalized one, and print its "
+        "summary.",
+        epilog='examples: mixedmodels fit "Reaction ~ Days + (Days | Subject)" sleepstudy; '
+        'mixedmodels fit "TICKS ~ YEAR + (1 | BROOD)" grouseticks --family poisson',
     )
     fit.add_argument("formula", metavar="FORMULA", nargs=positional, help=_FORMULA)
     fit.add_argument("data", metavar="DATA", nargs=positional, help=f"{_DATA}; or {_FOLDER}")
     fit.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
+    _add_family(fit)
     add_model_options(fit)
     add_search_options(fit)
     fit.add_argument("--ddf", metavar="METHOD", help=f"{_DDF}; prints the whole summary")
@@ -153,6 +158,22 @@ def _add_fit(commands: Commands, positional: str | None) -> None:
     results.add_argument("--report", metavar="FILE", help="also write a page of HTML with pictures")
     results.add_argument("--save", metavar="FILE", help="also write the fit, for other commands")
     add_json_option(results)
+
+
+def _add_family(fit: argparse.ArgumentParser) -> None:
+    family = fit.add_argument_group("generalized models")
+    family.add_argument(
+        "--family",
+        metavar="F",
+        help="of the response: binomial, poisson, negative_binomial, gamma, beta and others",
+    )
+    family.add_argument("--link", metavar="L", help="such as logit or log; the family's usual one")
+    family.add_argument(
+        "--n-agq",
+        type=int,
+        metavar="N",
+        help="nodes of quadrature (default: 1, Laplace's approximation)",
+    )
 
 
 def _add_sums(commands: Commands) -> None:
@@ -207,7 +228,10 @@ def _add_predict(commands: Commands) -> None:
         action="append",
         metavar="TERM",
         help="random effects that take part: all (default), none, or a grouping factor or term; "
-        "may be repeated",
+        "may be repeated; average of generalized models",
+    )
+    predict.add_argument(
+        "--type", metavar="SCALE", help="of generalized models: response (default) or link"
     )
     predict.add_argument(
         "--allow-new-levels",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mixedmodels.api import lmer
+from mixedmodels.api import glmer, lmer
 from mixedmodels.commands.arguments import refuse_without
 from mixedmodels.commands.output import (
     check_targets,
@@ -25,11 +25,15 @@ from mixedmodels.commands.output import (
 from mixedmodels.commands.tables import given_contrasts, given_data
 from mixedmodels.commands.wording import in_shell_words
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.linear import LinearMixedFit
+from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.text import render_text
 from mixedmodels.scaleout import CrossProducts
 from mixedmodels.settings import Control, DfMethod, check_level, df_method, thread_count
+
+if TYPE_CHECKING:
+    from mixedmodels.generalized import GeneralizedLinearMixedFit
+    from mixedmodels.linear import LinearMixedFit
 
 _LEVEL = 0.95
 # What a file of sums has settled.
@@ -78,25 +82,51 @@ def run(arguments: argparse.Namespace) -> int:
     return status_of(found.converged)
 
 
-def _of_rows(arguments: argparse.Namespace, asked: dict[str, Any]) -> Callable[[], LinearMixedFit]:
+def _of_rows(
+    arguments: argparse.Namespace, asked: dict[str, Any]
+) -> Callable[[], LinearMixedFit | GeneralizedLinearMixedFit]:
     """The fit of a table or source; the table is read at once."""
     data = given_data(arguments)
+    names = ("weights", "offset", "optimizer", "threads", "verbose")
+    asked |= {name: getattr(arguments, name) for name in names}
+    asked |= {
+        "contrasts": given_contrasts(arguments),
+        "na_action": arguments.na_action or "omit",
+    }
+    if arguments.family is not None:
+        nodes = 1 if arguments.n_agq is None else arguments.n_agq
+        return lambda: glmer(
+            arguments.formula, data, arguments.family, link=arguments.link, n_agq=nodes, **asked
+        )
     return lambda: lmer(
         arguments.formula,
         data,
         reml=not arguments.ml,
-        weights=arguments.weights,
-        offset=arguments.offset,
-        contrasts=given_contrasts(arguments),
-        na_action=arguments.na_action or "omit",
-        optimizer=arguments.optimizer,
-        threads=arguments.threads,
-        verbose=arguments.verbose,
         method=arguments.method,
         memory=arguments.memory,
         checkpoint=arguments.checkpoint,
         **asked,
     )
+
+
+def _check_family(arguments: argparse.Namespace) -> None:
+    """Refuse options of the other kind of model.
+
+    Raises:
+        MixedModelsError: One of them was given.
+    """
+    if arguments.family is None:
+        refuse_without(arguments, ["link", "n_agq"], "--family")
+        return
+    if arguments.ml:
+        raise MixedModelsError(
+            "--ml is of linear models; with --family a fit is by maximum likelihood anyway."
+        )
+    for name in ("memory", "checkpoint", "sums"):
+        if getattr(arguments, name) is not None:
+            raise MixedModelsError(
+                f"--{name} is of linear models: with --family all rows are read into memory."
+            )
 
 
 def _of_sums(arguments: argparse.Namespace, asked: dict[str, Any]) -> Callable[[], LinearMixedFit]:
@@ -135,6 +165,7 @@ def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
         MixedModelsError: An option that cannot be understood, or goes with another one.
     """
     thread_count(arguments.threads)
+    _check_family(arguments)
     if arguments.confint is None:
         refuse_without(arguments, ["level", "nsim", "seed"], "--confint")
     elif arguments.confint != "bootstrap":
@@ -159,7 +190,7 @@ def _start(text: str | None) -> list[float] | None:
         ) from None
 
 
-def _intervals(found: LinearMixedFit, arguments: argparse.Namespace) -> pd.DataFrame | None:
+def _intervals(found: MixedFit, arguments: argparse.Namespace) -> pd.DataFrame | None:
     if arguments.confint is None:
         return None
     return found.confint(
@@ -183,7 +214,7 @@ def _intervals_text(intervals: pd.DataFrame, arguments: argparse.Namespace) -> s
 
 
 def as_json(
-    found: LinearMixedFit,
+    found: MixedFit,
     arguments: argparse.Namespace,
     ddf: DfMethod,
     intervals: pd.DataFrame | None,
@@ -192,7 +223,7 @@ def as_json(
 
     What has a name stands in lists of records: two columns may have the same name.
     """
-    design = found.model.design
+    design = found._design  # noqa: SLF001
     kept = dict(zip(found.solution.kept.tolist(), found.stderror.tolist(), strict=True))
     return {
         "formula": design.formula.text,
@@ -209,10 +240,11 @@ def as_json(
             {"name": name, "value": number(value), "std_error": number(kept.get(j, math.nan))}
             for j, (name, value) in enumerate(zip(design.x_names, found.beta, strict=True))
         ],
-        "ddf": ddf,
+        "ddf": "none" if found.solution.residual_sd is None else ddf,
         "tests": _tests(found, ddf),
         "confint": None if intervals is None else _confint(intervals, arguments),
-        "sigma": number(found.sigma),
+        "sigma": None if found.solution.residual_sd is None else number(found.sigma),
+        "family": found._family_words,  # noqa: SLF001
         "groups": [{"name": group.name, "levels": group.n_levels} for group in design.groups],
         "random": [
             {
@@ -230,7 +262,7 @@ def as_json(
     }
 
 
-def _tests(found: LinearMixedFit, ddf: DfMethod) -> list[dict[str, Any]]:
+def _tests(found: MixedFit, ddf: DfMethod) -> list[dict[str, Any]]:
     """The tests of the coefficients kept; infinitely many degrees of freedom become null."""
     names = ["estimate", "std_error", "df", "statistic", "p_value"]
     return json_records(found.coef_table(ddf)[names], "name")

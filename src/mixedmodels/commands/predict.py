@@ -104,6 +104,13 @@ def _predicted(
 ) -> pd.DataFrame:
     """The columns of the data, or what the fit keeps of its own, and beside these predictions."""
     which = {"random": _random(arguments), "allow_new_levels": arguments.allow_new_levels}
+    if arguments.type is not None:
+        if fit.solution.residual_sd is not None:
+            raise MixedModelsError(
+                "--type is of use with fits of --family only: the scale of a linear model is that "
+                "of its response."
+            )
+        which["type"] = arguments.type
     if arguments.interval is None:
         made = fit.predict(data, **which).to_frame("prediction")
     else:
@@ -130,7 +137,7 @@ def _whole_numbers(given: pd.DataFrame) -> pd.DataFrame:
 def _random(arguments: argparse.Namespace) -> str | list[str]:
     """Random effects that take part: "all", "none", or terms by name."""
     given = arguments.random or ["all"]
-    alone = len(given) == 1 and given[0] in ("all", "none")
+    alone = len(given) == 1 and given[0] in ("all", "none", "average")
     return str(given[0]) if alone else list(given)
 
 

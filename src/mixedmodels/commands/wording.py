@@ -31,6 +31,9 @@ _OTHERWISE = (
     (r"\bby the plan better_plan\(\) of these sums", "with their file as --plan"),
     (r"\bmixedmodels\.list_datasets\(\) names", "`mixedmodels datasets` lists"),
     (r"\bevaluations \(control\)", "evaluations (--max-evaluations)"),
+    (r"\bfit\.update\(n_agq=(\d+)\)", r"--n-agq \1"),
+    (r", or an object of mixedmodels\.families", ""),
+    (r"\bkind=['\"](\w+)['\"]", r"--interval \1"),
 )
 # A keyword argument, perhaps with a value. One inside a call belongs to what is called.
 _KEYWORD = (

@@ -21,9 +21,12 @@ from mixedmodels.criterion.base import SearchSettings
 from mixedmodels.criterion.core_search import CoreSearch
 from mixedmodels.criterion.workspace import EvaluatorWorkspace
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.settings import Control
 
 # Decrease that the model of the search predicts where it ends; steps kept for its updates.
 _DECREMENT, _REMEMBERED = 1e-11, 8
+# The same of replicates, which vary by far more.
+_REFIT_DECREMENT = 1e-8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -294,16 +297,41 @@ class LaplaceCriterion(CoreSearch):
         with self.at(par) as point:
             return point.hessian()
 
+    def refit(
+        self, responses: FloatArray, start: FloatArray, control: Control, threads: int
+    ) -> _core.GeneralizedRefits:
+        """Fits to responses (replicates, n), in workspaces of their own.
+
+        Args:
+            responses: The responses; of trials, successes.
+            start: (m + p + k,) where every search begins.
+            control: Limits.
+            threads: Threads, each with a workspace.
+
+        Returns:
+            Parameters of the search, criterion and status (0 when converged).
+        """
+        return self.workspace.evaluator.refit(
+            np.ascontiguousarray(responses),
+            start,
+            self._settings(control, _REFIT_DECREMENT),
+            threads,
+        )
+
+    @staticmethod
+    def _settings(control: Control, decrement: float) -> _core.SearchSettings:
+        return _core.SearchSettings(
+            control.max_evaluations,
+            decrement=decrement,
+            remembered=_REMEMBERED,
+            forget_stiff=False,
+        )
+
     def _options(self, settings: SearchSettings) -> _core.SearchOptions:
         control, watch = settings.control, settings.watch
         return _core.SearchOptions(
             reml=False,
-            search=_core.SearchSettings(
-                control.max_evaluations,
-                decrement=_DECREMENT,
-                remembered=_REMEMBERED,
-                forget_stiff=False,
-            ),
+            search=self._settings(control, _DECREMENT),
             gtol=control.gtol,
             restart=settings.restart,
             progress=watch,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -157,12 +158,26 @@ def influence(
     count = thread_count(threads, fitted.model.threads)
     asked = row_sets(fitted, by).chosen(only)
     sets, control = asked.not_empty(), control or fitted.optsum.control
-    newton = _NEWTON[method](fitted)
-    if newton is not None and by is None:
-        found = rows_by_one_step(fitted, sets.rows, newton)
-    else:
-        found = _fits(fitted, sets, control, newton, fitted.model.affordable_threads(count))
+    found = deletions_of(fitted, sets, method, control, count)
     return _on_all(_result(fitted, sets, method, found, control), asked)
+
+
+@singledispatch
+def deletions_of(
+    fitted: Any, sets: RowSets, method: InfluenceMethod, control: Control, threads: int
+) -> Deletions:
+    """The fits of a fit of whichever kind."""
+    raise NotImplementedError(type(fitted))
+
+
+@deletions_of.register
+def _(
+    fitted: Fitted, sets: RowSets, method: InfluenceMethod, control: Control, threads: int
+) -> Deletions:
+    newton = _NEWTON[method](fitted)
+    if newton is not None and sets.by == "row":
+        return rows_by_one_step(fitted, sets.rows, newton)
+    return _fits(fitted, sets, control, newton, fitted.model.affordable_threads(threads))
 
 
 def _fits(
@@ -257,6 +272,8 @@ def _notes(fitted: Fitted, found: Deletions, names: list[str]) -> list[str]:
     for g, group in enumerate(design.groups):
         size = max(s for s, of in zip(templates.sizes, templates.groups, strict=True) if of == g)
         left = levels[:, g]
-        notes[left * size >= n] = f"refused: as many random effects of '{group.name}' left as rows"
+        if fitted.solution.residual_sd is not None:
+            many = f"refused: as many random effects of '{group.name}' left as rows"
+            notes[left * size >= n] = many
         notes[left < 2] = f"refused: '{group.name}' has fewer than 2 levels left"
     return [str(note) for note in notes]

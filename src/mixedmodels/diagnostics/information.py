@@ -6,14 +6,24 @@ from which nothing can be inverted. A root of the inverse covariance has no such
 
 from __future__ import annotations
 
+from functools import singledispatch
+from typing import Any
+
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.model import Fitted
 
 
-def information_root(fitted: Fitted) -> FloatArray:
-    """(p, p) RX R / sigma, of which the cross-product is the inverse covariance of beta."""
+@singledispatch
+def information_root(fitted: Any) -> FloatArray:
+    """(p, p) triangle of which the cross-product is the inverse covariance of beta."""
+    raise NotImplementedError(type(fitted))
+
+
+@information_root.register
+def _(fitted: Fitted) -> FloatArray:
+    """RX R / sigma."""
     solution, model = fitted.solution, fitted.model
     with fitted.criterion.at(solution.axes_theta) as point:
         root: FloatArray = point.RX @ model.products.R

@@ -7,6 +7,8 @@ row's share in the penalized least squares problem.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -62,20 +64,42 @@ def values_at(point: LinearPoint, *, directions: bool = False) -> RowValues:
     return RowValues(found.random, found.fixed, found.prior, found.residual, found.direction)
 
 
-def rows_of(fitted: Fitted) -> RowValues:
-    """The values at the optimum."""
+@singledispatch
+def rows_of(fitted: Any) -> RowValues:
+    """The values at the optimum of a fit, of whichever kind."""
+    raise NotImplementedError(type(fitted))
+
+
+@rows_of.register
+def _(fitted: Fitted) -> RowValues:
     with fitted.criterion.at(fitted.solution.axes_theta) as point:
         return values_at(point)
 
 
-def fixed_part(fitted: Fitted) -> FloatArray:
+def fixed_part(fitted: Any) -> FloatArray:
     """(n,) X beta, without the offset."""
     design = fitted.model.design
     part: FloatArray = design.X @ np.nan_to_num(fitted.solution.beta)
     return part
 
 
-def cooks_by_row(values: RowValues, solution: Solution) -> FloatArray:
+class Scale(Protocol):
+    """What Cook's distances need of a solution."""
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+
+    @property
+    def p(self) -> int:
+        """Rank of X."""
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+
+
+def cooks_by_row(values: RowValues, solution: Scale) -> FloatArray:
     """(n,) residual^2 hat / (sigma^2 p (1 - hat)^2), as lme4's; NaN when p = 0."""
     if solution.p == 0:
         return np.full(solution.n, np.nan)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import FloatArray
+from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.by_row import all_labels, used_labels
 from mixedmodels.design.frame import as_table
 from mixedmodels.diagnostics.rows import RowValues, cooks_by_row, fixed_part
@@ -201,7 +201,7 @@ def model_columns(fitted: Fitted) -> pd.DataFrame:
     design = fitted.model.design
     names = [design.response_name, *(group.name for group in design.groups)]
     columns = [
-        design.y,
+        fitted.response,
         *(pd.Categorical.from_codes(group.codes, group.levels) for group in design.groups),
     ]
     told_apart = distinct(names, lambda i: f"group({names[i]})" if i else names[i])
@@ -235,13 +235,18 @@ def rows_used(fitted: Fitted, data: Any) -> pd.DataFrame:
         )
     used = frame if design.rows is None else frame.iloc[design.rows]
     name = design.response_name
-    if name in used.columns and not np.array_equal(used[name].to_numpy(), design.y):
+    if name in used.columns and _differ(used[name].to_numpy(), fitted.response):
         raise DataError(
             f"augment: '{name}' in data is not the response that the model was fitted to. "
             "Give the same table, its rows in the same order."
         )
     kept = used if design.all_rows is None else frame
     return kept.set_axis(all_labels(design), axis=0)
+
+
+def _differ(given: AnyArray, response: FloatArray) -> bool:
+    """Whether a column of numbers is another response; of categories nothing is known."""
+    return given.dtype.kind in "biuf" and not np.allclose(given, response, rtol=1e-9, atol=0.0)
 
 
 def labelled_columns(data: Any, labels: pd.Index | None) -> pd.DataFrame:

@@ -8,13 +8,15 @@ Sources: Nakagawa and Schielzeth (2013), Methods Ecol. Evol. 4, 133-142; Johnson
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels._core import Products
-from mixedmodels.arrays import FloatArray
+from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.design.absent import rows_needed
 from mixedmodels.design.names import term_names
 from mixedmodels.diagnostics.information import information_root, log_det
@@ -22,6 +24,8 @@ from mixedmodels.diagnostics.rows import fixed_part
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.naming import distinct
+
+Table = TypeVar("Table", "pd.Series[float]", pd.DataFrame)
 
 ALL = "all"
 """What all grouping factors together are called."""
@@ -34,12 +38,16 @@ class VarianceParts:
     Attributes:
         fixed: Sample variance (n - 1) of X beta.
         random: (groups,) the mean over rows of z_i' Sigma z_i.
-        residual: Mean of sigma^2 / w_i.
+        residual: Mean of sigma^2 / w_i; of a generalized model, the variance of its family.
+        source: What the residual's is, in one word, or "".
+        left_out: (groups,) those that count to the residual, or None.
     """
 
     fixed: float
     random: FloatArray
     residual: float
+    source: str = ""
+    left_out: BoolArray | None = None
 
     @property
     def all_random(self) -> float:
@@ -49,18 +57,25 @@ class VarianceParts:
 
 def variance_parts(fitted: Fitted) -> VarianceParts:
     """The parts at the estimates."""
-    design, solution, templates = fitted.model.design, fitted.solution, fitted.model.templates
+    design, solution = fitted.model.design, fitted.solution
     if not design.has_rows:
         return _parts_of_sums(fitted)
-    random = np.zeros(len(design.groups))
-    for term, lam in zip(design.terms, templates.lam(solution.theta), strict=True):
-        root = solution.sigma * (np.asarray(term.z) @ lam)
-        random[term.group] += float(np.einsum("ij,ij->", root, root)) / design.n
+    random = random_variances(fitted)
     weight = 1.0 if design.w is None else float(np.mean(1.0 / design.w))
     mean = fixed_part(fitted)
     # From the first row on: a constant varies by nothing, not by its rounding.
     fixed = float(np.var(mean - mean[0], ddof=1))
     return VarianceParts(fixed, random, solution.sigma**2 * weight)
+
+
+def random_variances(fitted: Any) -> FloatArray:
+    """(groups,) the mean over rows of z_i' Sigma z_i."""
+    design, solution, templates = fitted.model.design, fitted.solution, fitted.model.templates
+    random = np.zeros(len(design.groups))
+    for term, lam in zip(design.terms, templates.lam(solution.theta), strict=True):
+        root = solution.sigma * (np.asarray(term.z) @ lam)
+        random[term.group] += float(np.einsum("ij,ij->", root, root)) / design.n
+    return random
 
 
 def _parts_of_sums(fitted: Fitted) -> VarianceParts:
@@ -97,10 +112,8 @@ def _gram(products: Products, group: int) -> FloatArray:
     return found
 
 
-def icc(fitted: Fitted) -> pd.DataFrame:
+def icc(groups: Sequence[str], parts: VarianceParts) -> pd.DataFrame:
     """Intraclass correlations by grouping factor and of all; see `LinearMixedFit.icc`."""
-    parts = variance_parts(fitted)
-    groups = [group.name for group in fitted.model.design.groups]
     names = distinct(groups, lambda g: f"group({groups[g]})", taken=(ALL,))
     variance = pd.Series([*parts.random, parts.all_random], [*names, ALL], name="variance")
     unexplained = parts.all_random + parts.residual
@@ -111,17 +124,26 @@ def icc(fitted: Fitted) -> pd.DataFrame:
             "conditional": variance / (unexplained + parts.fixed),
         }
     )
-    return table.rename_axis("group")
+    if parts.left_out is not None:
+        table = table[np.append(~parts.left_out, True)]
+    return _sourced(table.rename_axis("group"), parts)
 
 
-def r_squared(fitted: Fitted) -> pd.Series[float]:
+def r_squared(parts: VarianceParts) -> pd.Series[float]:
     """Marginal and conditional R squared; see `LinearMixedFit.r2`."""
-    parts = variance_parts(fitted)
     total = parts.fixed + parts.all_random + parts.residual
-    return pd.Series(
+    found = pd.Series(
         {"marginal": parts.fixed / total, "conditional": (parts.fixed + parts.all_random) / total},
         name="r2",
     )
+    return _sourced(found, parts)
+
+
+def _sourced(found: Table, parts: VarianceParts) -> Table:
+    """With what the variance of the rows is, where that has a name."""
+    if parts.source:
+        found.attrs["variance"] = parts.source
+    return found
 
 
 def vif(fitted: Fitted) -> pd.DataFrame:

@@ -42,6 +42,7 @@ from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.distribution import Distribution
 from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.lazy import cached_property
+from mixedmodels.memory import threads_that_fit
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
 
@@ -201,6 +202,11 @@ class GeneralizedModel:
     def own_criterion(self, *, reml: bool = False) -> LaplaceCriterion:
         """The same in a workspace of its own."""
         return LaplaceCriterion(self._new_workspace())
+
+    def affordable_threads(self, threads: int | None = None) -> int:
+        """As many of the threads as have room when each takes a workspace of its own."""
+        size = self.analysis.workspace + self.products.nbytes + 100 * self.design.n
+        return threads_that_fit(threads or self.threads, size)
 
     def twin(self) -> GeneralizedModel:
         """The same model with a workspace of its own, for work beside that of a fit."""
@@ -552,6 +558,51 @@ class GeneralizedFitted:
         how = (was.nodes, was.expected, reml)
         model = GeneralizedModel(was.design, was.family, was.threads, *how)
         return model.solve(model.criterion(), Request(control=self.optsum.control))
+
+    @property
+    def scale_places(self) -> tuple[int, ...]:
+        """Places in psi of parameters of the family that are one number for all rows."""
+        return tuple(part.first for part in self.model.components if not part.shown)
+
+    @property
+    def scale_names(self) -> tuple[str, ...]:
+        """Name of the family's own parameter, where that is one number for all rows."""
+        return (self.model.family.parameter,) * len(self.scale_places)
+
+    @property
+    def scale_values(self) -> FloatArray:
+        """Its value."""
+        values: FloatArray = np.exp(self.solution.psi[list(self.scale_places)])
+        return values
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """(k,) names of all parameters beside theta and the coefficients."""
+        return tuple(
+            name
+            for part in self.model.components
+            for name in (part.parameters if part.shown else self.scale_names)
+        )
+
+    @property
+    def mean_response(self) -> FloatArray:
+        """(n,) responses on the scale of the means: shares where there are trials."""
+        model = self.model
+        return model.design.y / model.weights if model.family.of_trials else model.design.y
+
+    def shown(self, y: FloatArray) -> FloatArray:
+        """(n,) responses as the formula has them: successes of `cbind`, shares else."""
+        return self.shown_of(y, self.model.weights)
+
+    def shown_of(self, y: FloatArray, m: FloatArray) -> FloatArray:
+        """The same of other rows, with prior weights `m`."""
+        successes = self.model.design.response_name.startswith("cbind(")
+        return y / m if self.model.family.of_trials and not successes else y
+
+    @property
+    def response(self) -> FloatArray:
+        """(n,) the response as the formula has it."""
+        return self.shown(self.model.design.y)
 
     def searched_again(self, request: Request) -> GeneralizedFitted:
         """Another search for the optimum, in a workspace of its own."""

@@ -36,6 +36,9 @@ from mixedmodels.optimize.summary import OptSummary
 
 T = TypeVar("T")
 
+SIGMA = "sigma"
+"""Name of the residual standard deviation among the parameters."""
+
 _USUAL = Ways()
 # Difference of two values of the criterion that is rounding of the searches.
 _ROUNDING = 1e-6
@@ -282,6 +285,21 @@ class Fitted:
     def criterion(self) -> LinearCriterion:
         """The criterion that the fit minimises, in the workspace of its model."""
         return self.model.criterion(reml=self.solution.reml)
+
+    @property
+    def response(self) -> FloatArray:
+        """(n,) the response as the formula has it."""
+        return self.model.design.y
+
+    @property
+    def scale_names(self) -> tuple[str, ...]:
+        """Names of the parameters of the scale of rows."""
+        return (SIGMA,)
+
+    @property
+    def scale_values(self) -> FloatArray:
+        """Their values."""
+        return np.array([self.solution.sigma])
 
     def by(self, *, reml: bool) -> Fitted:
         """The fit by one criterion: itself, or a search from its theta and from moments."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,10 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.lookup import group_spellings
 from mixedmodels.design.names import Labels
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.model import SIGMA
 
-SIGMA = "sigma"
+AnyFitted: TypeAlias = Any
+"""A fit of whichever kind: the members that `estimates.model.Fitted` has."""
 
 # Names that start so are those of parameters of the random effects.
 _PREFIXES = ("sd(", "cor(", "beta(")
@@ -79,9 +81,14 @@ def to_sd_cor(templates: Templates, theta: FloatArray, sigma: npt.ArrayLike) -> 
     return out
 
 
-def all_names(fitted: Fitted) -> tuple[str, ...]:
-    """`parameter_names`, then the coefficients of the columns of X that are kept."""
-    random = parameter_names(fitted.model.templates)
+def random_names(fitted: AnyFitted) -> tuple[str, ...]:
+    """Standard deviations and correlations, and the parameters of the scale of a fit."""
+    return (*parameter_names(fitted.model.templates)[:-1], *fitted.scale_names)
+
+
+def all_names(fitted: AnyFitted) -> tuple[str, ...]:
+    """`random_names`, then the coefficients of the columns of X that are kept."""
+    random = random_names(fitted)
     coefficients = coefficient_names(fitted.model.design.x_names, random)
     return (*random, *(coefficients[j] for j in fitted.solution.kept))
 
@@ -97,8 +104,8 @@ def coefficient_names(x_names: Sequence[str], others: Collection[str]) -> tuple[
     )
 
 
-def all_values(fitted: Fitted) -> FloatArray:
+def all_values(fitted: AnyFitted) -> FloatArray:
     """The values that `all_names` names."""
     solution = fitted.solution
     random = to_sd_cor(fitted.model.templates, solution.theta, solution.sigma)
-    return np.concatenate([random, [solution.sigma], solution.beta[solution.kept]])
+    return np.concatenate([random, fitted.scale_values, solution.beta[solution.kept]])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from mixedmodels.errors import ConvergenceWarning, MixedModelsError, SingularFit
 from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.optimize import Request
 from mixedmodels.settings import Control
+
+if TYPE_CHECKING:
+    from mixedmodels.estimates.generalized import GeneralizedModel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,9 +105,11 @@ def attempt(fit: Callable[[FloatArray], Any], y: FloatArray) -> Any:
             return None
 
 
-def singular_rows(model: Model, theta: FloatArray, control: Control) -> BoolArray:
+def singular_rows(
+    model: Model | GeneralizedModel, theta: FloatArray, control: Control
+) -> BoolArray:
     """(count,) whether a fit is singular, as for a fit itself; theta (count, m) along the axes."""
     with np.errstate(invalid="ignore"):
-        small = theta / model.axes.unit < control.singular_tol
+        small = theta / model.axes.unit[: theta.shape[1]] < control.singular_tol
     singular: BoolArray = np.asarray((small & model.templates.diagonal).any(axis=1))
     return singular

@@ -22,7 +22,7 @@ from mixedmodels.diagnostics.rows import (
     rows_of,
 )
 from mixedmodels.diagnostics.singularity import Singularity, singularity
-from mixedmodels.diagnostics.variance import icc, r_squared, vif
+from mixedmodels.diagnostics.variance import icc, r_squared, variance_parts, vif
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
 from mixedmodels.lazy import late_module
@@ -389,7 +389,7 @@ class Diagnostics(Values):
             >>> fit.icc()["adjusted"].round(4).to_dict()
             {'Batch': 0.4185, 'all': 0.4185}
         """
-        return icc(self._fitted)
+        return icc(self._group_names, variance_parts(self._fitted))
 
     def r2(self) -> pd.Series[float]:
         """Marginal and conditional R squared.
@@ -408,7 +408,11 @@ class Diagnostics(Values):
             >>> fit.r2().round(3).to_dict()
             {'marginal': 0.279, 'conditional': 0.799}
         """
-        return r_squared(self._fitted)
+        return r_squared(variance_parts(self._fitted))
+
+    @property
+    def _group_names(self) -> list[str]:
+        return [group.name for group in self._design.groups]
 
     def vif(self) -> pd.DataFrame:
         """Generalised variance inflation of each fixed term.

@@ -6,16 +6,21 @@ What is about the residual variance of a linear model is refused with its reason
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
+import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import by_row
 from mixedmodels.design.by_row import on_all_rows, used_labels
-from mixedmodels.errors import ModelError
+from mixedmodels.diagnostics import generalized_deletion  # noqa: F401 (deletions know it)
+from mixedmodels.diagnostics.distributional import RowVariance, generalized_parts
+from mixedmodels.diagnostics.generalized import augmented_rows, pearson_residuals
+from mixedmodels.diagnostics.variance import icc, r_squared
+from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.components import Component
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.model import Fitted
@@ -23,9 +28,11 @@ from mixedmodels.estimates.tails import t_tail
 from mixedmodels.families.base import Family
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.prediction import RandomPart
-from mixedmodels.inference.coefficients import degrees
-from mixedmodels.inference.confint import wald_intervals
-from mixedmodels.lazy import cached_property
+from mixedmodels.inference import generalized_robust  # noqa: F401 (robust covariances know it)
+from mixedmodels.inference.generalized import full_covariance
+from mixedmodels.inference.robust import RobustCovariance
+from mixedmodels.inference.source import Covariance, method_of
+from mixedmodels.lazy import cached_property, late_module
 from mixedmodels.marginal.scale import Scale, link_scale
 from mixedmodels.prediction.generalized import (
     PREDICTIONS,
@@ -34,21 +41,38 @@ from mixedmodels.prediction.generalized import (
     ResidualType,
     as_categories,
     category_probabilities,
-    drawn_responses,
     fitted_means,
     most_likely,
     predicted_values,
     residuals_of_type,
-    shown_response,
 )
-from mixedmodels.prediction.intervals import prediction
-from mixedmodels.prediction.simulate import Seed, check_count, random_generator
+from mixedmodels.prediction.generalized_intervals import (
+    WantedScale,
+    averaged_means,
+    check_mean_of,
+    generalized_intervals,
+)
+from mixedmodels.prediction.intervals import Wanted, prediction
+from mixedmodels.prediction.simulate import Seed
 from mixedmodels.prediction.target import chosen_terms
+from mixedmodels.progress import Tally
 from mixedmodels.report.values import CoefficientValues, FitValues
-from mixedmodels.settings import CONFINT_METHODS, MODES, Ddf, Modes, check_option
+from mixedmodels.settings import (
+    Ddf,
+    IntervalKind,
+    RobustKind,
+    Uncertainty,
+    check_flag,
+    check_option,
+)
+
+if TYPE_CHECKING:
+    from mixedmodels.checking import generalized as checking
+    from mixedmodels.checking.result import Checks
+else:
+    checking = late_module("mixedmodels.checking.generalized")
 
 _NO_RESIDUAL = "it is about the residual variance, which a generalized model does not have"
-_NOT_YET = "it is not available for generalized models yet"
 
 
 def _refused(name: str, reason: str, instead: str = "") -> Callable[..., Any]:
@@ -60,6 +84,10 @@ def _refused(name: str, reason: str, instead: str = "") -> Callable[..., Any]:
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"Refused: {reason}."
     return method
+
+
+def _is_average(random: RandomPart) -> bool:
+    return isinstance(random, str) and random == "average"
 
 
 class GeneralizedFit(MixedFit):
@@ -157,6 +185,21 @@ class GeneralizedFit(MixedFit):
             return lines
         return (*lines, f"Dispersion: {family.parameter} {dispersion:.4g}")
 
+    @property
+    def _family_in_words(self) -> tuple[str, str] | None:
+        return self.family.title, self.family.link.name
+
+    @property
+    def _family_words(self) -> dict[str, Any] | None:
+        family = self.family
+        return {
+            "name": family.name,
+            "link": family.link.name,
+            "n_agq": self._generalized.model.nodes,
+            "parameter": family.parameter or None,
+            "dispersion": self.dispersion if isinstance(self.dispersion, float) else None,
+        }
+
     def __repr__(self) -> str:
         """One line."""
         return (
@@ -231,6 +274,24 @@ class GeneralizedFit(MixedFit):
             return None
         return link_scale(self.family.link.name, self._design.response_name)
 
+    def _augmented(self) -> pd.DataFrame:
+        deviance = residuals_of_type(self._generalized, "deviance")
+        return augmented_rows(self._generalized, self._means, deviance)
+
+    @property
+    def _residuals_drawn(self) -> tuple[str, FloatArray]:
+        return "Deviance residuals", residuals_of_type(self._generalized, "deviance")
+
+    @property
+    def _normal_if_right(self) -> tuple[str, FloatArray]:
+        uniform = residuals_of_type(self._generalized, "quantile", 1)
+        found: FloatArray = scipy.special.ndtri(uniform)
+        return "Normal quantile residuals", found
+
+    @property
+    def _standardized(self) -> FloatArray:
+        return pearson_residuals(self._generalized)
+
     # -- prediction ---------------------------------------------------------------------
 
     def predict(
@@ -252,7 +313,8 @@ class GeneralizedFit(MixedFit):
                 "prob" (and "response") gives the probabilities of the categories and "class" the
                 most likely one.
             random: Random effects that take part: "all", "none", or a list of grouping factors and
-                terms.
+                terms. "average" is the mean of the response over the random effects, by quadrature:
+                the mean of the population, where "none" is that of a level in its middle.
             allow_new_levels: Give rows with a level that was not there in training no random
                 effect.
 
@@ -274,8 +336,16 @@ class GeneralizedFit(MixedFit):
             [0.308, 0.048]
         """
         check_option("type", type, PREDICTIONS)
-        terms = chosen_terms(self._design, random)
-        found = prediction(self._fitted, self._target(data, terms, None, allow_new_levels))
+        average = _is_average(random)
+        terms = chosen_terms(self._design, "all" if average else random)
+        target = self._target(data, terms, None, allow_new_levels, not average)
+        if average:
+            check_mean_of(self._generalized, type)
+            means = averaged_means(self._generalized, target)
+            values = means if type == "response" else self.family.link.predictor(means)
+            found = pd.Series(values, target.index, name="prediction")
+            return on_all_rows(self._design, found) if data is None else found
+        found = prediction(self._fitted, target)
         if self.family.ordered and type in ("response", "prob", "class"):
             ordered = most_likely if type == "class" else category_probabilities
             made: Any = ordered(self._generalized, found)
@@ -285,33 +355,216 @@ class GeneralizedFit(MixedFit):
             found = pd.Series(values, found.index, name=found.name)
         return on_all_rows(self._design, found) if data is None else found
 
-    def simulate(self, nsim: int = 1, seed: Seed = None, modes: Modes = "new") -> pd.DataFrame:
-        """Draw responses from the fitted model.
+    def predict_interval(
+        self,
+        data: Any = None,
+        kind: IntervalKind = "confidence",
+        level: float = 0.95,
+        *,
+        type: PredictionType = "response",  # noqa: A002 (the name that R has)
+        ddf: Ddf = "none",
+        uncertainty: Uncertainty = "conditional",
+        columns: bool = False,
+        random: RandomPart = "all",
+        allow_new_levels: bool = False,
+        weights: Any = None,
+        vcov: Covariance = None,
+    ) -> pd.DataFrame:
+        """Predictions with standard errors and intervals.
+
+        Limits are those of the linear predictor by the normal distribution, transformed, so that
+        they stay inside of the possible means.
 
         Args:
-            nsim: Number of responses.
-            seed: A whole number, a SeedSequence or a `numpy.random.Generator`; None draws one.
-            modes: "new" draws random effects from their fitted distribution; "kept" leaves them at
-                their modes.
+            data: New rows, as for `predict`; the rows of `fitted` if None.
+            kind: "confidence" for the mean; "prediction" for an observation with its own variance,
+                by 4000 draws for each row, which are the same on every call. Observations are as
+                the formula has them: successes of `cbind`, shares of trials.
+            level: Coverage of the interval.
+            type: "response" or "link", as for `predict`.
+            ddf: Without effect: tests and limits are by the normal distribution.
+            uncertainty: "conditional" takes the variance parameters as known where random effects
+                take part; "full" adds what is left open about them, modes following, as glmmTMB.
+                With random="none" the errors are those of `vcov` either way.
+            columns: Put the columns of the data before the others.
+            random: Random effects that take part, as for `predict`; "average" is the mean over
+                them, whose errors have no part of theta unless `uncertainty="full"`.
+            allow_new_levels: Rows with a new level get the population value; the variance of its
+                random effects enters the errors.
+            weights: Trials, or prior weights, of observations at new rows; 1 if None.
+            vcov: Another covariance of the fixed effects, as in `coef_table`; with random="none" or
+                "average".
 
         Returns:
-            (n, nsim) by row label; columns are numbered from 0. Responses are as `refit` takes
-            them: shares where the response is a share, numbers of successes where it is
-            `cbind(successes, failures)`, categories of ordered responses.
+            (n, 4) with the index of the data: `prediction`, `std_error` (on the scale of `type`),
+            `lower`, `upper`; a row with a missing value is NaN.
 
         Raises:
-            MixedModelsError: Unknown `modes`, or an unusable number or seed.
+            FormulaError: A column is missing.
+            DataError: A level is new and new ones are not allowed, or a column is of another kind.
+            MixedModelsError: An unknown option or term, or options that do not go together.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)",
+            ...                mm.load_dataset("cbpp"))
+            >>> fit.predict_interval({"period": ["1"]}, random="none").round(3)
+               prediction  std_error  lower  upper
+            0       0.198      0.037  0.135   0.28
         """
-        check_option("modes", modes, MODES)
-        count = check_count("nsim", nsim)
-        rng, _ = random_generator(seed)
-        responses = [drawn_responses(self._generalized, rng, modes) for _ in range(count)]
-        design = self._design
+        check_flag("columns", columns)
+        average = _is_average(random)
+        wanted = WantedScale(Wanted(kind, level, uncertainty), type, average)
+        terms = chosen_terms(self._design, "all" if average else random)
+        if vcov is not None and ((terms and not average) or uncertainty == "full"):
+            raise MixedModelsError(
+                "vcov= is a covariance of the fixed effects alone; it goes with random='none' or "
+                "'average', and uncertainty='conditional'."
+            )
+        target = self._target(data, terms, weights, allow_new_levels, not average)
+        tests = method_of(self._fitted, ddf, vcov, announce=True)
+        table = generalized_intervals(
+            self._generalized, target, wanted, random=bool(terms), vcov=tests.vcov
+        )
+        return self._laid_out(table, data, columns=columns)
+
+    def _shown(self, drawn: FloatArray) -> pd.DataFrame:
         if self.family.ordered:
-            categories = {j: as_categories(design, y) for j, y in enumerate(responses)}
-            return on_all_rows(design, pd.DataFrame(categories, used_labels(design)))
-        drawn = [shown_response(self._generalized, y) for y in responses]
-        return on_all_rows(design, pd.DataFrame(np.array(drawn).T, used_labels(design)))
+            categories = {j: as_categories(self._design, y) for j, y in enumerate(drawn)}
+            return pd.DataFrame(categories, used_labels(self._design))
+        return super()._shown(self._generalized.shown(drawn))
+
+    def _refit_drawn(self, y: FloatArray) -> Any:
+        if self.family.ordered:
+            return self.refit(as_categories(self._design, y))
+        return self.refit(self._generalized.shown(y))
+
+    # -- shares of the variance ---------------------------------------------------------
+
+    def icc(self, *, variance: RowVariance | None = None) -> pd.DataFrame:
+        """Intraclass correlations on the scale of the linear predictor.
+
+        As for linear models, the place of the residual variance taken by that which the family has
+        on this scale. The variance of an effect with a level for each row counts to it.
+
+        Args:
+            variance: "theoretical", of the latent variable of a binomial model: pi^2 / 3 (logit), 1
+                (probit), pi^2 / 6 (cloglog), for one trial; "delta", Var(y) / mu'^2; of a log link
+                "lognormal", log(1 + Var(y) / mu^2), or "trigamma", trigamma(mu^2 / Var(y)). The
+                mean is that of the model without covariates, over its random effects. If None,
+                "theoretical" of binomial models, "lognormal" of a log link, "delta" of others.
+
+        Returns:
+            Rows: grouping factors and "all"; columns `variance`, `adjusted`, `conditional`;
+            `attrs["variance"]` says which variance the rows have.
+
+        Raises:
+            MixedModelsError: An unknown `variance`, or one that the model does not have.
+
+        References:
+            Nakagawa, Johnson and Schielzeth (2017), J. R. Soc. Interface 14, 20170213.
+        """
+        return icc(self._group_names, generalized_parts(self._generalized, variance))
+
+    def r2(self, *, variance: RowVariance | None = None) -> pd.Series[float]:
+        """Marginal and conditional R squared on the scale of the linear predictor.
+
+        Args:
+            variance: As for `icc`.
+
+        Returns:
+            `marginal` and `conditional`; `attrs["variance"]` says which variance the rows have.
+
+        Raises:
+            MixedModelsError: An unknown `variance`, or one that the model does not have.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)",
+            ...                mm.load_dataset("cbpp"))
+            >>> fit.r2().round(3).to_dict()
+            {'marginal': 0.085, 'conditional': 0.187}
+        """
+        return r_squared(generalized_parts(self._generalized, variance))
+
+    def check(
+        self,
+        *,
+        nsim: int | None = None,
+        seed: Seed = 1,
+        threads: int | None = None,
+        progress: bool | None = None,
+    ) -> Checks:
+        """Check the model's assumptions: one page in words, and a panel of pictures.
+
+        Dispersion (Pearson's chi-square) and zeros of counts are compared with those of data
+        simulated from the fit, each fitted again, and quantile residuals with uniform ones.
+        Influence, collinearity and singularity are judged by their numbers.
+
+        Args:
+            nsim: Simulated data sets; 199, or 99 for many rows, if None.
+            seed: A whole number, a SeedSequence or a `numpy.random.Generator`.
+            threads: Threads that fit; None for those of the fit.
+            progress: Show how far it is: on a terminal when it takes seconds (None), from the start
+                (True) or never (False).
+
+        Returns:
+            Prints as a page; `to_frame()` has a row for each check, `plot()` draws the panel.
+
+        Raises:
+            MixedModelsError: An unusable number or seed.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> ticks = mm.load_dataset("grouseticks")
+            >>> fit = mm.glmer("TICKS ~ YEAR + cHEIGHT + (1 | BROOD)", ticks, "poisson")
+            >>> fit.check(nsim=99).to_frame()["verdict"].to_dict()["Dispersion"]
+            'look'
+        """
+        with Tally("simulated data sets", shown=progress) as tally:
+            return checking.check_fit(self._fitted, nsim, seed, threads, tally)
+
+    # -- covariances --------------------------------------------------------------------
+
+    def vcov_full(self) -> pd.DataFrame:
+        """Covariance of beta (p), theta (m) and the family's own parameter, all estimated.
+
+        From the exact Hessian in all of them. NaN for entries of theta on their bound, and all else
+        is conditional on that.
+        """
+        names = self._parameter_names
+        return pd.DataFrame(full_covariance(self._generalized), index=names, columns=names)
+
+    @property
+    def _scale_names(self) -> tuple[str, ...]:
+        return self._generalized.own_names
+
+    def vcov_robust(self, cluster: Any = None, kind: RobustKind = "CR1") -> RobustCovariance:
+        """Covariance of the fixed effects that holds whatever goes on within clusters.
+
+        The sandwich of all parameters: scores of the clusters between inverses of the exact
+        Hessian. Tests by it are by the normal distribution; they need many clusters.
+
+        Args:
+            cluster: As for linear models: a grouping factor, a column or labels that hold whole
+                levels of every grouping factor; the coarsest grouping factor if None.
+            kind: "CR0", without correction, or "CR1", times J / (J - 1) with J clusters.
+
+        Returns:
+            A matrix (p, p) that is read like a DataFrame.
+
+        Raises:
+            MixedModelsError: Unknown `kind`, or groups that are not clusters.
+            ModelError: "CR2", which generalized models do not have, or no fixed effects.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)",
+            ...                mm.load_dataset("cbpp"))
+            >>> fit.vcov_robust("herd").stderror.round(3).tolist()
+            [0.296, 0.47, 0.531, 0.375]
+        """
+        return super().vcov_robust(cluster, kind)
 
     # -- tables -------------------------------------------------------------------------
 
@@ -328,56 +581,7 @@ class GeneralizedFit(MixedFit):
             }
         )
 
-    def confint(  # type: ignore[override]
-        self,
-        parameters: str | Sequence[str] | None = None,
-        level: float = 0.95,
-        *,
-        method: str = "wald",
-    ) -> pd.DataFrame:
-        """Wald intervals of the coefficients.
-
-        Args:
-            parameters: Names; all coefficients if None.
-            level: Coverage, between 0 and 1.
-            method: "wald"; others are not available for generalized models yet.
-
-        Returns:
-            One row per coefficient; columns `lower`, `upper`.
-
-        Raises:
-            MixedModelsError: Unknown names, another method, or an invalid `level`.
-        """
-        check_option("method", method, CONFINT_METHODS)
-        if method != "wald":
-            raise ModelError(f"confint(method={method!r}): {_NOT_YET}. method='wald' is.")
-        tests = degrees(self._fitted, "none")
-        chosen = "beta_" if parameters is None else parameters
-        return wald_intervals(self._fitted, chosen, level, tests)
-
     # -- what there is not ---------------------------------------------------------------
 
-    leverage = _refused("leverage", _NOT_YET)
-    cooks_distance = _refused("cooks_distance", _NOT_YET)
-    dfbetas = _refused("dfbetas", _NOT_YET)
-    influence = _refused("influence", _NOT_YET)
-    check = _refused("check", _NOT_YET, "std_residuals(kind='quantile') are uniform.")
-    all_fit = _refused("all_fit", _NOT_YET)
-    r2 = _refused("r2", _NOT_YET)
-    icc = _refused("icc", _NOT_YET)
-    profile = _refused("profile", _NOT_YET, "confint(method='wald') has Wald intervals.")
-    bootstrap = _refused("bootstrap", _NOT_YET, "simulate() and refit() make replicates.")
-    predict_interval = _refused("predict_interval", _NOT_YET)
-    vcov_robust = _refused("vcov_robust", _NOT_YET)
     vcov_adjusted = _refused("vcov_adjusted", f"{_NO_RESIDUAL} (Kenward and Roger's method)")
-    vcov_full = _refused("vcov_full", _NOT_YET)
-    stderror_full = _refused("stderror_full", _NOT_YET)
-    varcorr_table = _refused("varcorr_table", _NOT_YET)
-    augment = _refused("augment", _NOT_YET)
-    report = _refused("report", _NOT_YET)
-    vif = _refused("vif", _NOT_YET)
     plot_shrinkage = _refused("plot_shrinkage", _NO_RESIDUAL)
-    plot_influence = _refused("plot_influence", _NOT_YET)
-    plot_scale_location = _refused("plot_scale_location", _NO_RESIDUAL)
-    plot_residuals = _refused("plot_residuals", _NOT_YET)
-    plot_qq = _refused("plot_qq", _NOT_YET)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.errors import ArgumentError
-from mixedmodels.estimates.parameters import SIGMA, coefficient_names
+from mixedmodels.estimates.model import SIGMA
+from mixedmodels.estimates.parameters import coefficient_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table, degrees
 from mixedmodels.inference.components import component_table
@@ -242,16 +243,20 @@ class Inference(Values):
             >>> fit.stderror_full().round(3).to_dict()
             {'(Intercept)': 19.383, 'Batch.(Intercept)': 0.377, 'sigma': 7.146}
         """
-        errors = np.sqrt(np.diag(parameter_covariance(self._fitted)))
-        every = np.concatenate([self._std_error, errors])
-        return pd.Series(every, index=self._parameter_names, name="stderror")
+        errors = np.sqrt(np.diag(self.vcov_full()))
+        return pd.Series(errors, index=self._parameter_names, name="stderror")
 
     @property
     def _parameter_names(self) -> list[str]:
         """Names of beta (kept), theta and sigma, all distinct."""
-        others = (*self.theta_names, SIGMA)
+        others = (*self.theta_names, *self._scale_names)
         coefficients = coefficient_names(self._design.x_names, others)
         return [*(coefficients[j] for j in self._solution.kept), *others]
+
+    @property
+    def _scale_names(self) -> tuple[str, ...]:
+        """Names of the parameters beside theta and the coefficients."""
+        return (SIGMA,)
 
     def varcorr_table(self) -> pd.DataFrame:
         """Variance components with standard errors by the delta method.

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mixedmodels.errors import FileError, MixedModelsError
+from mixedmodels.errors import FileError, MixedModelsError, ModelError
 from mixedmodels.estimates.model import by_ml
-from mixedmodels.estimates.parameters import parameter_names
+from mixedmodels.estimates.parameters import random_names
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.fit.aliases import Aliases
 from mixedmodels.fit.diagnostics import Diagnostics
@@ -207,7 +207,13 @@ class MixedFit(
                 Chapter("Marginal means", list(self._factor_means(method))),
                 Chapter("Checks", list(self._checked(checks))),
             ),
+            family=self._family_in_words,
         )
+
+    @property
+    def _family_in_words(self) -> tuple[str, str] | None:
+        """Family and link of a generalized model."""
+        return None
 
     def _factor_means(self, method: Degrees) -> Iterator[Section]:
         """Means of the levels of each factor of the fixed part."""
@@ -237,20 +243,23 @@ class MixedFit(
 
     def _term_tests(self, method: Degrees) -> pd.DataFrame | None:
         """F tests, where there is a term beside the intercept."""
-        tests = anova_table(self._fitted.model, method, 3)
+        try:
+            tests = anova_table(self._fitted.model, method, 3)
+        except ModelError:  # contrasts that leave levels out of reach
+            return None
         columns = ["num_df", "den_df", "statistic", "p_value"]
         return None if tests.empty else tests[columns]
 
     def _components(self) -> pd.DataFrame:
         """The variance components, with limits by profile where these take seconds only."""
-        table, templates = self.varcorr.to_frame(), self._fitted.model.templates
+        table = self.varcorr.to_frame()
         limits = np.full((len(table), 2), np.nan)
         if _REFITS * self._optsum.seconds <= _PATIENCE and self.sigma > 0.0:
             with warnings.catch_warnings(), contextlib.suppress(MixedModelsError):
                 warnings.simplefilter("ignore")  # a limit that is missing is blank
                 found = profile_intervals(by_ml(self._fitted), "theta_", 0.95, None)
-                by_name = found.reindex(list(parameter_names(templates)))
-                limits = by_name.to_numpy()[table_order(templates)]
+                order = table_order(self._fitted.model.templates)[: len(table)]
+                limits = found.reindex(list(random_names(self._fitted))).to_numpy()[order]
         return table.assign(lower=limits[:, 0], upper=limits[:, 1])
 
     def _shares(self) -> Iterator[str]:

@@ -177,9 +177,7 @@ class Pictures(Values):
             MixedModelsError: `by` is not a grouping factor, a column of X or one value per row, or
                 matplotlib is not installed.
         """
-        weighted = self._design.w is not None
-        values = self._standardized if weighted else self._raw_residuals
-        kind = "Standardised residuals" if weighted else "Residuals"
+        kind, values = self._residuals_drawn
         if by is None:
             return plot_residuals(self._fitted_values, values, kind=kind, ax=ax, figsize=figsize)
         design = self._design
@@ -281,7 +279,8 @@ class Pictures(Values):
             ax: Axes to draw in; a new figure if None.
             figsize: Size of a new figure, in inches.
         """
-        return plot_qq(self._standardized, level=level, ax=ax, figsize=figsize)
+        kind, values = self._normal_if_right
+        return plot_qq(values, kind=kind, level=level, ax=ax, figsize=figsize)
 
     # -- parameters ---------------------------------------------------------------------
 
@@ -347,6 +346,18 @@ class Pictures(Values):
         chosen = self._groups(groups)
         tables, condvar = self.ranef(), self.ranef_cov()
         return {name: tables[name] for name in chosen}, {name: condvar[name] for name in chosen}
+
+    @property
+    def _residuals_drawn(self) -> tuple[str, FloatArray]:
+        """The residuals of `plot_residuals` and what they are called."""
+        if self._design.w is not None:
+            return "Standardised residuals", self._standardized
+        return "Residuals", self._raw_residuals
+
+    @property
+    def _normal_if_right(self) -> tuple[str, FloatArray]:
+        """What is normal if the model is right, for `plot_qq`."""
+        return "Standardised residuals", self._standardized
 
     @property
     def _standardized(self) -> FloatArray:

@@ -161,6 +161,10 @@ class Prediction(Values):
         else:
             tests = method_of(self._fitted, method, vcov, announce=True)
             table = fixed_intervals(self._fitted, target, wanted, tests)
+        return self._laid_out(table, data, columns=columns)
+
+    def _laid_out(self, table: pd.DataFrame, data: Any, *, columns: bool) -> pd.DataFrame:
+        """Predictions beside the columns of their rows, on all rows where these are the fit's."""
         if columns:
             if data is None:
                 given = model_columns(self._fitted)
@@ -175,7 +179,12 @@ class Prediction(Values):
         return self._fitted.once(variance_information).vcov
 
     def _target(
-        self, data: Any, terms: Sequence[int], weights: Any, allow_new_levels: bool
+        self,
+        data: Any,
+        terms: Sequence[int],
+        weights: Any,
+        allow_new_levels: bool,
+        levels: bool = True,
     ) -> Target:
         """The rows to predict."""
         design, templates = self._design, self._fitted.model.templates
@@ -186,7 +195,13 @@ class Prediction(Values):
                 )
             return training_target(design, templates, terms)
         return new_target(
-            design, templates, terms, data, weights=weights, allow_new_levels=allow_new_levels
+            design,
+            templates,
+            terms,
+            data,
+            weights=weights,
+            allow_new_levels=allow_new_levels,
+            levels=levels,
         )
 
     def simulate(self, nsim: int = 1, seed: Seed = None, modes: Modes = "new") -> pd.DataFrame:
@@ -215,7 +230,11 @@ class Prediction(Values):
         rng, _ = random_generator(seed)
         source = simulator(self._fitted, modes)
         drawn = responses(source, rng, count, self._design.n, self._fitted.model.templates.q)
-        return on_all_rows(self._design, pd.DataFrame(drawn.T, used_labels(self._design)))
+        return on_all_rows(self._design, self._shown(drawn))
+
+    def _shown(self, drawn: FloatArray) -> pd.DataFrame:
+        """(n, count) responses (count, n) that a simulator has drawn, as the formula has them."""
+        return pd.DataFrame(drawn.T, used_labels(self._design))
 
     def bootstrap(
         self,
@@ -272,4 +291,9 @@ class Prediction(Values):
             plan = Plan(nsim, seed, modes, kind, threads, tally)
             if statistic is None:
                 return bootstrap(self._fitted, plan)
-            return bootstrap_statistic(self._fitted, plan, self.refit, statistic, statistic(self))
+            refit = self._refit_drawn
+            return bootstrap_statistic(self._fitted, plan, refit, statistic, statistic(self))
+
+    def _refit_drawn(self, y: FloatArray) -> Any:
+        """The fit to a response that a simulator has drawn."""
+        return self.refit(y)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.parameters import SIGMA, parameter_names, to_sd_cor
+from mixedmodels.estimates.model import SIGMA
+from mixedmodels.estimates.parameters import parameter_names, to_sd_cor
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table, degrees
@@ -78,6 +79,11 @@ class Reports(Values):
         """What kind of fit it is."""
         method = "REML" if self.reml else "maximum likelihood"
         return (f"Linear mixed model fit by {method}",)
+
+    @property
+    def _family_words(self) -> dict[str, Any] | None:
+        """The family of a generalized model, for JSON."""
+        return None
 
     def _repr_html_(self) -> str:
         return render_html(fit_sections(self._values(full=False)))

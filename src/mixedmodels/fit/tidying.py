@@ -26,7 +26,7 @@ from mixedmodels.diagnostics.tidy import (
 )
 from mixedmodels.errors import MixedModelsError, warn
 from mixedmodels.estimates.model import by_ml
-from mixedmodels.estimates.parameters import parameter_names
+from mixedmodels.estimates.parameters import random_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
 from mixedmodels.inference.components import table_order
@@ -112,8 +112,9 @@ class Tidying(Values):
             elif effect == "ran_pars":
                 rows = parameter_rows(self.varcorr)
                 if profiled is not None:
-                    names = np.array(parameter_names(self._fitted.model.templates))
-                    rows = limited(rows, profiled, names[table_order(self._fitted.model.templates)])
+                    names = np.array(random_names(self._fitted))
+                    order = table_order(self._fitted.model.templates)[: len(rows)]
+                    rows = limited(rows, profiled, names[order])
                 elif conf_int and conf_method is None:
                     warn(NO_LIMITS)
                 parts.append(rows)
@@ -178,12 +179,15 @@ class Tidying(Values):
         if self._sums is not None:
             check_level(level)
             return self._streamed(data, level)
-        values = self._fitted.once(rows_of)
-        added = on_all_rows(self._design, augmented(self._fitted, values, self._fitted_values))
+        added = on_all_rows(self._design, self._augmented())
         if data is None:
             own = on_all_rows(self._design, model_columns(self._fitted))
             return WholeFrame(beside(own, added))
         return WholeFrame(beside(rows_used(self._fitted, data), added))
+
+    def _augmented(self) -> pd.DataFrame:
+        """The columns that `augment` adds, on the rows used."""
+        return augmented(self._fitted, self._fitted.once(rows_of), self._fitted_values)
 
     def _streamed(self, data: Any, level: float) -> Any:
         if self._sums is None or data is None:

@@ -45,8 +45,8 @@ def component_table(
     last one being 2 (variance / its standard error)^2. Parameters that are not identified have NaN.
     """
     table = varcorr.to_frame()
-    components = list(_components(templates, theta, information.sigma))
-    order = table_order(templates)
+    components = list(_components(templates, theta, information.sigma))[: len(table)]
+    order = table_order(templates)[: len(table)]
     vcov = _errors([c.vcov for c in components], information)
     sdcor = _errors([c.sdcor for c in components], information)
     if identified is not None:

@@ -8,13 +8,15 @@ limits (`search`) and curves (`paths`) are made of these points.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import singledispatch
 from math import asinh, cosh, inf, pi, sinh, sqrt
-from typing import Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from mixedmodels._core import ProfileCurve, ProfilePoint
+from mixedmodels._core import ProfileCurve
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
@@ -72,7 +74,8 @@ class Point:
         zeta: Signed root of the deviance above its minimum.
         slope: d zeta / d w.
         theta: (m,) at the constrained minimum.
-        sigma: Residual standard deviation there.
+        sigma: Residual standard deviation there; 1 where rows have none.
+        scale: The parameter of the scale of rows, where there is one.
         beta: (p,) coefficients there, of the columns kept.
     """
 
@@ -83,7 +86,74 @@ class Point:
     slope: float
     theta: FloatArray
     sigma: float
+    scale: float
     beta: FloatArray
+
+
+class CorePoint(Protocol):
+    """A constrained minimum."""
+
+    @property
+    def at(self) -> float:
+        """What is held."""
+
+    @property
+    def deviance(self) -> float:
+        """The criterion."""
+
+    @property
+    def slope(self) -> float:
+        """Its derivative by what is held."""
+
+    @property
+    def theta(self) -> FloatArray:
+        """(m,) there."""
+
+    @property
+    def sigma(self) -> float:
+        """The parameter of the scale of rows."""
+
+    @property
+    def beta(self) -> FloatArray:
+        """(p,) coefficients there."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether the minimum was found."""
+
+
+class Core(Protocol):
+    """What minimises a criterion with one parameter held."""
+
+    @property
+    def optimum(self) -> CorePoint:
+        """The optimum of the fit."""
+
+    @property
+    def curvature(self) -> float:
+        """Second derivative of the minimised criterion there."""
+
+    def solve(self, held: float, thorough: bool = False) -> CorePoint:
+        """The constrained minimum at a value."""
+
+
+@singledispatch
+def core_of(fitted: Any, threads: int) -> Callable[[Kind, tuple[int, ...]], Core]:
+    """What makes of a kind and a place of a parameter its core."""
+    raise NotImplementedError(type(fitted))
+
+
+@core_of.register
+def _(fitted: Fitted, threads: int) -> Callable[[Kind, tuple[int, ...]], Core]:
+    templates = fitted.model.templates
+    places = zip(templates.groups, templates.term_offsets, templates.sizes, strict=True)
+    terms = list(map(list, places))
+    theta = fitted.solution.axes_theta
+
+    def made(kind: Kind, place: tuple[int, ...]) -> Core:
+        return ProfileCurve(fitted.model.analysis, terms, kind, list(place), theta, threads)
+
+    return made
 
 
 class Curve:
@@ -106,33 +176,24 @@ class Curve:
     """
 
     def __init__(self, fitted: Fitted, parameter: Parameter, threads: int) -> None:
-        templates = fitted.model.templates
-        terms = list(
-            map(list, zip(templates.groups, templates.term_offsets, templates.sizes, strict=True))
-        )
-        theta = fitted.solution.axes_theta
-
-        def core(kind: Kind, place: list[int]) -> ProfileCurve:
-            return ProfileCurve(fitted.model.analysis, terms, kind, place, theta, threads)
-
+        core = core_of(fitted, threads)
         self.parameter = parameter
-        self._core = core(parameter.kind, list(parameter.place))
+        self._core = core(parameter.kind, parameter.place)
+        self._scaled = fitted.solution.residual_sd is not None
         best = self._core.optimum
         self.minimum = best.deviance
         curvature = max(self._core.curvature, 0.0)
         self.unit = self._unit(fitted, best.at, curvature)
         w = self.to_w(best.at)
         slope = sqrt(0.5 * curvature) * self._stretch(w)
-        self.optimum = Point(
-            w, best.at, best.deviance, 0.0, slope, best.theta, best.sigma, best.beta
-        )
+        self.optimum = self._of(best, w, best.at, 0.0, slope)
         self.small = fitted.model.analysis.flops < _SMALL
         self._as_many_effects_as_rows = _is_saturated(fitted)
         self.saturated = parameter.kind == "sigma" and self._as_many_effects_as_rows
-        self._without: ProfilePoint | None = None  # the lower of two models without one effect
+        self._without: CorePoint | None = None  # the lower of two models without one effect
         if parameter.kind == "cor":
             term, *effects = parameter.place
-            without = (core("sd", [term, effect, 0]).solve(0.0) for effect in effects)
+            without = (core("sd", (term, effect, 0)).solve(0.0) for effect in effects)
             self._without = min(without, key=lambda point: point.deviance)
         self.ceiling = inf if self._without is None else self._without.deviance
         rows, random = fitted.solution.n, _effects(fitted)
@@ -227,7 +288,12 @@ class Curve:
         side = 1.0 if w >= self.optimum.w else -1.0
         root = sqrt(max(above, 0.0))
         rise = 0.5 * side * slope / root * self._stretch(w) if root > 0.0 else self.optimum.slope
-        return Point(w, held, deviance, side * root, rise, theta, solved.sigma, solved.beta)
+        return self._of(solved, w, held, side * root, rise)
+
+    def _of(self, found: CorePoint, w: float, held: float, zeta: float, slope: float) -> Point:
+        sigma = found.sigma if self._scaled else 1.0
+        parts = (found.theta, sigma, found.sigma, found.beta)
+        return Point(w, held, found.deviance, zeta, slope, *parts)
 
     def near(self, w: float, inner: Point) -> Point:
         """The point at w, or the first one on the way back to `inner` that can be computed."""

@@ -15,6 +15,8 @@ its digits whatever the origin of a covariate; results are turned into theta's a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
 
 import numpy as np
 
@@ -115,16 +117,22 @@ def to_basis(L: FloatArray, R: FloatArray) -> FloatArray:
     return rows / np.where(length > 0.0, length, 1.0)
 
 
-def variance_information(fitted: Fitted) -> Information:
-    """The information at the optimum of a fit."""
+@singledispatch
+def variance_information(fitted: Any) -> Information:
+    """The information at the optimum of a fit, of whichever kind."""
+    raise NotImplementedError(type(fitted))
+
+
+@variance_information.register
+def _(fitted: Fitted) -> Information:
     solution, model = fitted.solution, fitted.model
     theta = solution.axes_theta
     with fitted.criterion.at(theta) as point:
         fixed, slope = point.fixed_derivatives()
         phi = point.fixed_covariance()
         hessian = point.hessian(_BUDGET)
-    held = _on_bound(model.templates, theta)
-    inverse, flat, problem = _inverse(hessian, ~held, fitted.identification.complete)
+    held = on_bound(model.templates, theta)
+    inverse, flat, problem = inverse_of(hessian, ~held, fitted.identification.complete)
     df = solution.n - solution.p if solution.reml else solution.n
     drift = 0.5 * slope
     m = len(theta)
@@ -140,7 +148,7 @@ def variance_information(fitted: Fitted) -> Information:
     return Information(held, flat, vcov, fixed, phi, R, sigma, model.axes, problem)
 
 
-def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
+def on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
     """Diagonal entries that are zero, and all of a column that is zero."""
     held: BoolArray = templates.diagonal & (theta == 0.0)
     columns = templates.entries[:, [0, 2]]
@@ -151,7 +159,7 @@ def _on_bound(templates: Templates, theta: FloatArray) -> BoolArray:
     return held
 
 
-def _inverse(
+def inverse_of(
     hessian: FloatArray, free: BoolArray, identified: bool
 ) -> tuple[FloatArray, FloatArray, str]:
     """Inverse over the free entries and the directions with curvature; (m, k) those without.

@@ -20,7 +20,7 @@ from mixedmodels.estimates.parameters import (
     all_names,
     all_values,
     coefficient_names,
-    parameter_names,
+    random_names,
     random_spellings,
 )
 from mixedmodels.naming import by_spelling, find, first_few
@@ -62,7 +62,7 @@ def parameters_of(fitted: Fitted) -> tuple[Parameter, ...]:
         ("sd", (term, row, 0)) if row == column else ("cor", (term, column, row))
         for term, row, column in entries
     ]
-    kinds.append(("sigma", (0, 0, 0)))
+    kinds += [("sigma", (0, 0, 0)) for _ in fitted.scale_names]
     kinds += [("beta", (0, j, 0)) for j in range(fitted.solution.p)]
     columns = [*([-1] * (len(kinds) - fitted.solution.p)), *fitted.solution.kept.tolist()]
     values = all_values(fitted).tolist()
@@ -76,7 +76,7 @@ def parameters_of(fitted: Fitted) -> tuple[Parameter, ...]:
 
 def with_aliased(fitted: Fitted) -> list[Parameter]:
     """All parameters, and the coefficients that the data do not determine, in column order."""
-    random = parameter_names(fitted.model.templates)
+    random = random_names(fitted)
     names = coefficient_names(fitted.model.design.x_names, random)
     known = parameters_of(fitted)
     by_column = {parameter.column: parameter for parameter in known if parameter.kind == "beta"}

@@ -276,7 +276,8 @@ def _profile(
         points, trouble = path(curve, reach)
         if trouble:
             add_note(notes, parameter, trouble)
-        return Trace.of(parameter, curve.unit, points, fitted.model.templates)
+        scales = len(fitted.scale_names)
+        return Trace.of(parameter, curve.unit, points, fitted.model.templates, scales)
 
     traces = in_parallel(trace, chosen, count)
     return Profile(

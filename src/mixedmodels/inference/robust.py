@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, singledispatch
 from typing import Any
 
 import numpy as np
@@ -232,7 +232,7 @@ class RobustCovariance(TableResult):
     kind: RobustKind
     cluster: str
     n_clusters: int
-    tests: Robust
+    tests: Degrees
 
     @property
     def stderror(self) -> pd.Series[float]:
@@ -261,7 +261,8 @@ _BY_KIND: dict[RobustKind, Callable[[Fitted], RobustCovariance]] = {
 }
 
 
-def robust(fitted: Fitted, cluster: Any, kind: RobustKind, data: Any = None) -> RobustCovariance:
+@singledispatch
+def robust(fitted: Any, cluster: Any, kind: RobustKind, data: Any = None) -> RobustCovariance:
     """The robust covariance of a fit; `data` is its table, of which clusters may be a column.
 
     Raises:
@@ -269,6 +270,11 @@ def robust(fitted: Fitted, cluster: Any, kind: RobustKind, data: Any = None) -> 
         ModelError: The model has no fixed effects.
         ResourceError: Too much memory would be needed.
     """
+    raise NotImplementedError(type(fitted))
+
+
+@robust.register
+def _(fitted: Fitted, cluster: Any, kind: RobustKind, data: Any = None) -> RobustCovariance:
     check_option("kind", kind, ROBUST_KINDS)
     model, solution = fitted.model, fitted.solution
     if not solution.p:

@@ -57,6 +57,8 @@ def method_of(fitted: Fitted, ddf: Ddf, vcov: Any = None, *, announce: bool = Fa
 def _given(fitted: Fitted, ddf: Ddf, vcov: Any) -> Degrees:
     """The method with another covariance than the model's."""
     method, solution = df_method(ddf), fitted.solution
+    if solution.residual_sd is None:
+        method = "none"
     beta, sigma = solution.beta[solution.kept], solution.sigma
     tests: Degrees | None = None
     if isinstance(vcov, str) and vcov in ROBUST_KINDS:

@@ -44,7 +44,12 @@ class Trace:
 
     @classmethod
     def of(
-        cls, parameter: Parameter, unit: float, points: Sequence[Point], templates: Templates
+        cls,
+        parameter: Parameter,
+        unit: float,
+        points: Sequence[Point],
+        templates: Templates,
+        scales: int = 1,
     ) -> Trace:
         """The points at which zeta does not fall."""
         rising = [points[0]]
@@ -57,7 +62,8 @@ class Trace:
         sigma = np.array([point.sigma for point in rising])
         random = to_sd_cor(templates, np.array([point.theta for point in rising]), sigma)
         beta = np.array([point.beta for point in rising])
-        values = np.hstack([random, sigma[:, None], beta])
+        scale = np.array([point.scale for point in rising])
+        values = np.hstack([random, *[scale[:, None]] * scales, beta])
         held = np.array([point.held for point in rising])
         values[:, parameter.position] = to_value(parameter.kind, held)
         return cls(parameter, unit, w, zeta, _monotone(w, zeta, slope), values)

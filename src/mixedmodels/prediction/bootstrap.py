@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import singledispatch
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,8 @@ import pandas as pd
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.estimates.parameters import all_names, all_values, to_sd_cor
-from mixedmodels.estimates.refits import Refits, Refitter, attempt, singular_rows
+from mixedmodels.estimates.parameters import AnyFitted, all_names, all_values, to_sd_cor
+from mixedmodels.estimates.refits import Refitter, attempt, singular_rows
 from mixedmodels.memory import require
 from mixedmodels.naming import distinct
 from mixedmodels.output import labelled
@@ -79,24 +80,48 @@ class _Drawn:
     entropy: Any
 
 
-def bootstrap(fitted: Fitted, plan: Plan) -> Bootstrap:
+class Replicates(NamedTuple):
+    """Of some responses: all parameters (count, names), theta (count, m) and criteria (count,)."""
+
+    table: FloatArray
+    theta: FloatArray
+    objective: FloatArray
+
+
+def bootstrap(fitted: AnyFitted, plan: Plan) -> Bootstrap:
     """Replicates of standard deviations, correlations, sigma and fixed effects.
 
     Raises:
         MixedModelsError: An unknown option, or an unusable seed.
     """
-    templates = fitted.model.templates
     _require_results(fitted, plan, len(all_names(fitted)))
     rng, entropy = random_generator(plan.seed)
-    refitter = refitter_of(fitted, plan)
-    found = Refits.joined([refitter(responses) for responses in _chunks(fitted, plan, rng)])
-    theta = fitted.model.axes.from_axes(found.theta)
-    random = to_sd_cor(templates, theta, found.sigma)
-    table = np.column_stack([random, found.sigma, found.beta])
+    replicate = replicates_of(fitted, plan)
+    found = [replicate(responses) for responses in _chunks(fitted, plan, rng)]
+    table, theta, objective = map(np.concatenate, zip(*found, strict=True))
     names = all_names(fitted)
     estimates = pd.Series(all_values(fitted), index=list(names), name="estimate")
-    drawn = _Drawn(table, theta, found.objective, entropy)
-    return _result(fitted, plan, estimates, drawn)
+    return _result(fitted, plan, estimates, _Drawn(table, theta, objective, entropy))
+
+
+@singledispatch
+def replicates_of(fitted: Any, plan: Plan) -> Callable[[FloatArray], Replicates]:
+    """What gives of responses (count, n) the replicates of a fit of whichever kind."""
+    raise NotImplementedError(type(fitted))
+
+
+@replicates_of.register
+def _(fitted: Fitted, plan: Plan) -> Callable[[FloatArray], Replicates]:
+    refitter, model = refitter_of(fitted, plan), fitted.model
+
+    def replicates(responses: FloatArray) -> Replicates:
+        found = refitter(responses)
+        theta = model.axes.from_axes(found.theta)
+        random = to_sd_cor(model.templates, theta, found.sigma)
+        table = np.column_stack([random, found.sigma, found.beta])
+        return Replicates(table, theta, found.objective)
+
+    return replicates
 
 
 def bootstrap_statistic(

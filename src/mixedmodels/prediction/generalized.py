@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -10,14 +11,24 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
 from mixedmodels.design.rebuild import new_rows, rebuild_part
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.components import Component, exponential, of_role, probability
 from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
+from mixedmodels.estimates.parameters import to_sd_cor
 from mixedmodels.estimates.tables import random_part
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION
 from mixedmodels.families.ordinal import OrderedDistribution
-from mixedmodels.prediction.simulate import Seed, fixed_mean, random_generator
-from mixedmodels.settings import Modes
+from mixedmodels.prediction.bootstrap import Plan, Replicates, replicates_of
+from mixedmodels.prediction.simulate import Seed, fixed_mean, random_generator, simulator
+from mixedmodels.settings import (
+    BOOTSTRAPS,
+    MODES,
+    BootstrapKind,
+    Modes,
+    check_option,
+    thread_count,
+)
 
 PredictionType: TypeAlias = Literal[
     "response", "link", "conditional", "zprob", "zlink", "disp", "zero", "prob", "class"
@@ -38,19 +49,6 @@ RESIDUALS = ("deviance", "pearson", "response", "working", "quantile")
 
 # Draws of which a quantile residual is a share.
 _DRAWS = 250
-
-
-def mean_response(fitted: GeneralizedFitted) -> FloatArray:
-    """(n,) responses on the scale of the means: shares where there are trials."""
-    model = fitted.model
-    return model.design.y / model.weights if model.family.of_trials else model.design.y
-
-
-def shown_response(fitted: GeneralizedFitted, y: FloatArray) -> FloatArray:
-    """(n,) as the formula has them: successes of `cbind`, shares else."""
-    model = fitted.model
-    successes = model.design.response_name.startswith("cbind(")
-    return y / model.weights if model.family.of_trials and not successes else y
 
 
 def predicted_values(
@@ -133,7 +131,7 @@ def residuals_of_type(
 ) -> FloatArray:
     """(n,) residuals given the modes."""
     m = fitted.model.weights
-    y, eta, of = mean_response(fitted), fitted.solution.eta, fitted.distribution
+    y, eta, of = fitted.mean_response, fitted.solution.eta, fitted.distribution
     if kind == "quantile":
         return _quantiles(fitted, seed)
     left: FloatArray = y - of.mean(eta)
@@ -163,20 +161,62 @@ def _quantiles(fitted: GeneralizedFitted, seed: Seed) -> FloatArray:
     return found
 
 
-def drawn_responses(
-    fitted: GeneralizedFitted, rng: np.random.Generator, modes: Modes
-) -> FloatArray:
-    """(n,) a response drawn: successes of trials."""
-    model, solution = fitted.model, fitted.solution
-    eta = solution.eta
-    if modes == "new":
-        templates, design = model.templates, model.design
-        b = np.empty(templates.q)
-        starts = templates.term_starts
-        for t, lam in enumerate(templates.lam(solution.theta)):
-            normal = rng.standard_normal((starts[t + 1] - starts[t]) // len(lam) * len(lam))
-            b[starts[t] : starts[t + 1]] = (normal.reshape(-1, len(lam)) @ lam.T).ravel()
-        eta = fixed_mean(design, solution.beta) + random_part(
-            templates, design.groups, design.terms, b, design.n
+class Draws:
+    """Draws responses of a generalized fit; of trials, successes.
+
+    Args:
+        fitted: The fit.
+        modes: Whether random effects are drawn anew or kept.
+    """
+
+    def __init__(self, fitted: GeneralizedFitted, modes: Modes) -> None:
+        model, solution = fitted.model, fitted.solution
+        self._model, self._distribution = model, fitted.distribution
+        self._eta, self._lam = solution.eta, None
+        if modes == "new":
+            self._eta = fixed_mean(model.design, solution.beta)
+            self._lam = model.templates.lam(solution.theta)
+
+    def draw(self, rng: np.random.Generator, count: int) -> FloatArray:
+        """(count, n) responses."""
+        return np.array([self._one(rng) for _ in range(count)])
+
+    def _one(self, rng: np.random.Generator) -> FloatArray:
+        model, eta = self._model, self._eta
+        if self._lam is not None:
+            design, templates = model.design, model.templates
+            normal, starts = rng.standard_normal(templates.q), templates.term_starts
+            for t, lam in enumerate(self._lam):
+                part = normal[starts[t] : starts[t + 1]]
+                normal[starts[t] : starts[t + 1]] = (part.reshape(-1, len(lam)) @ lam.T).ravel()
+            eta = eta + random_part(templates, design.groups, design.terms, normal, design.n)
+        return self._distribution.draw(rng, eta, model.weights)
+
+
+@simulator.register
+def _(fitted: GeneralizedFitted, modes: Modes, kind: BootstrapKind = "parametric") -> Draws:
+    check_option("modes", modes, MODES)
+    check_option("kind", kind, BOOTSTRAPS)
+    if kind == "residual":
+        raise ModelError(
+            "kind='residual' resamples residuals of rows, which a generalized model does not have; "
+            "kind='parametric' draws from the family."
         )
-    return fitted.distribution.draw(rng, eta, model.weights)
+    return Draws(fitted, modes)
+
+
+@replicates_of.register
+def _(fitted: GeneralizedFitted, plan: Plan) -> Callable[[FloatArray], Replicates]:
+    model, control = fitted.model, fitted.optsum.control
+    threads = model.affordable_threads(thread_count(plan.threads, model.threads))
+    refitter = GeneralizedRefitter(model, fitted.solution.par, control, threads)
+    m, p = model.templates.m, fitted.solution.p
+
+    def replicates(responses: FloatArray) -> Replicates:
+        user, objective = refitter(responses)
+        theta, beta = user[:, :m], user[:, m : m + p]
+        random = to_sd_cor(model.templates, theta, np.ones(len(user)))
+        scale = np.exp(user[:, m + p :][:, list(fitted.scale_places)])
+        return Replicates(np.column_stack([random, scale, beta]), theta, objective)
+
+    return replicates

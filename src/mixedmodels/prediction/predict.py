@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
@@ -22,7 +23,7 @@ _STEP = 1e-4
 _DEPENDENT = 1e-6
 
 
-def predicted(fitted: Fitted, target: Target) -> FloatArray:
+def predicted(fitted: Any, target: Target) -> FloatArray:
     """(n,) offset + x'beta + z'b, nothing for new levels; NaN in rows with a missing value."""
     design, templates, solution = fitted.model.design, fitted.model.templates, fitted.solution
     mean = np.zeros(target.n)
@@ -139,7 +140,7 @@ def residual_variance(sigma: float, target: Target) -> FloatArray | float:
     return sigma**2 if target.weights is None else sigma**2 / target.weights
 
 
-def _warn_unidentified(fitted: Fitted, target: Target) -> None:
+def _warn_unidentified(fitted: Any, target: Target) -> None:
     """Rows whose aliased columns do not depend on the others as they did in training."""
     design, kept = fitted.model.design, fitted.solution.kept
     if len(kept) == len(design.x_names) or target.X is design.X:

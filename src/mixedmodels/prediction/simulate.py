@@ -7,7 +7,8 @@ drawn for a response does not depend on how many are made at a time. Nothing is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from functools import singledispatch
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -158,7 +159,12 @@ class Residuals:
         return y
 
 
-Simulator: TypeAlias = Gaussian | Residuals
+class Simulator(Protocol):
+    """Draws responses of a model."""
+
+    def draw(self, rng: np.random.Generator, count: int) -> FloatArray:
+        """(count, n) responses."""
+
 
 # Numbers drawn at a time.
 MOST_NUMBERS = 4_000_000
@@ -189,12 +195,18 @@ def response_chunks(
         yield source.draw(rng, min(some, count - first))
 
 
-def simulator(fitted: Fitted, modes: Modes, kind: BootstrapKind = "parametric") -> Simulator:
-    """The simulator of a fit.
+@singledispatch
+def simulator(fitted: Any, modes: Modes, kind: BootstrapKind = "parametric") -> Simulator:
+    """The simulator of a fit, of whichever kind.
 
     Raises:
         MixedModelsError: Unknown `modes` or `kind`.
     """
+    raise NotImplementedError(type(fitted))
+
+
+@simulator.register
+def _(fitted: Fitted, modes: Modes, kind: BootstrapKind = "parametric") -> Simulator:
     check_option("modes", modes, MODES)
     check_option("kind", kind, BOOTSTRAPS)
     if kind == "residual":

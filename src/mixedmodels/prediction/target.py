@@ -95,21 +95,23 @@ def new_target(
     *,
     weights: Any = None,
     allow_new_levels: bool = False,
+    levels: bool = True,
 ) -> Target:
     """Rows of new data.
 
-    Only the columns that the fixed part and the chosen terms need have to be there.
+    Only the columns that the fixed part and the chosen terms need have to be there; without
+    `levels`, grouping factors need not, and every level is a new one.
 
     Raises:
         FormulaError: A column is missing.
         DataError: A column is of another kind, or a level is new and new ones are not allowed.
     """
     rows = new_rows(data)
-    check_columns(design, terms, rows)
+    check_columns(design, terms if levels else (), rows)
     z = _zeros(templates, rows.n_rows)
     codes = [np.full(rows.n_rows, -1, dtype=np.int32) for _ in design.groups]
     missing: BoolArray | None = None
-    for g in dict.fromkeys(design.terms[t].group for t in terms):
+    for g in dict.fromkeys(design.terms[t].group for t in terms if levels):
         group = design.groups[g]
         codes[g], absent = rebuild_group(group, rows)
         if absent is not None:

@@ -65,6 +65,7 @@ class PageValues:
         search: Rows on how the optimum was found.
         made: Date, and version of the package.
         others: Chapters that other parts of the library give, before the last.
+        family: Of a generalized model its family and its link; else None.
     """
 
     response: str
@@ -82,6 +83,7 @@ class PageValues:
     search: Table
     made: str
     others: tuple[Chapter, ...] = ()
+    family: tuple[str, str] | None = None
 
 
 def chapters(values: PageValues) -> list[Chapter]:
@@ -98,7 +100,14 @@ def chapters(values: PageValues) -> list[Chapter]:
 
 def _words(values: PageValues) -> Iterator[str]:
     method = "restricted maximum likelihood (REML)" if values.reml else "maximum likelihood"
-    yield f"Linear mixed model of {values.response}, fitted by {method}."
+    if values.family is None:
+        yield f"Linear mixed model of {values.response}, fitted by {method}."
+    else:
+        family, link = values.family
+        yield (
+            f"Generalized linear mixed model of {values.response}, {family} with {link} link, "
+            f"fitted by {method}."
+        )
     dropped = f" ({values.n_dropped:,} dropped for missing values)" if values.n_dropped else ""
     levels = {part.group: part.levels for part in values.random}
     groups = ", ".join(f"{count:,} levels of {group}" for group, count in levels.items())
@@ -135,7 +144,12 @@ def equation(values: PageValues) -> tuple[str, ...]:
         what = symbols[0] if len(symbols) == 1 else f"({', '.join(symbols)})"
         spread = _indexed("τ", term) + "²" if len(symbols) == 1 else _indexed("Σ", term)
         distributions.append(f"{what} ~ N(0, {spread}) for every level of {part.group}")
-    terms = [*fixed, *random, *(["offset"] if values.shifted else []), "ε"]
+    terms = [*fixed, *random, *(["offset"] if values.shifted else [])]
+    if values.family is not None:
+        family, link = values.family
+        mean = f"{link}(μ) = {' + '.join(terms)}"
+        return (mean, *distributions, f"{values.response} ~ {family} with mean μ")
+    terms.append("ε")
     residual = "ε ~ N(0, σ² / weight)" if values.weighted else "ε ~ N(0, σ²)"
     return (f"{values.response} = {' + '.join(terms)}", *distributions, residual)
 
@@ -152,7 +166,10 @@ def _fixed(values: PageValues) -> Iterator[Section]:
     if values.fixed.empty:
         yield Paragraph(("No fixed effects",))
         return
-    yield _headed(frame_table(values.fixed, "Coefficients, with 95 % limits"), _HEADERS)
+    fixed, headers = values.fixed, _HEADERS
+    if (fixed["df"] == float("inf")).all():  # tests by the normal distribution
+        fixed, headers = fixed.drop(columns="df"), {**_HEADERS, "statistic": "z"}
+    yield _headed(frame_table(fixed, "Coefficients, with 95 % limits"), headers)
     if values.tests is not None:
         yield _headed(frame_table(values.tests, "F tests of the terms, type III"), _TEST_HEADERS)
 

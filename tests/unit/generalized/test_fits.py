@@ -144,18 +144,6 @@ def test_pickles(fit: mm.GeneralizedLinearMixedFit) -> None:
     assert again.objective == pytest.approx(fit.objective, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("profile", "bootstrap", "leverage", "influence", "check", "r2", "icc"),
-        *("vcov_robust", "vcov_adjusted", "predict_interval", "all_fit", "report"),
-    ],
-)
-def test_what_there_is_not_says_why(fit: mm.GeneralizedLinearMixedFit, name: str) -> None:
-    with pytest.raises(mm.ModelError, match=name):
-        getattr(fit, name)(*(["x.mm"] if name == "report" else []))
-
-
 def poisson_data(seed: int, spread: float) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     data = pd.DataFrame({"g": np.repeat(np.arange(20), 10), "x": rng.normal(size=200)})
@@ -170,6 +158,16 @@ def test_offsets_in_both_places() -> None:
     assert inside.objective == pytest.approx(beside.objective, abs=1e-9)
     eta = inside.predict(data, type="link")
     np.testing.assert_allclose(eta, inside.predict(type="link"), rtol=1e-10)
+
+
+def test_exposures_in_the_place_of_their_logarithms() -> None:
+    data = poisson_data(1, 0.5).assign(e=np.arange(200.0) + 50.0)
+    for formula, options in (
+        ("y ~ x + (1 | g)", {"offset": "e"}),
+        ("y ~ x + offset(e) + (1 | g)", {}),
+    ):
+        with pytest.raises(mm.DataError, match=r"offset\(log\(exposure\)\)"):
+            mm.glmer(formula, data, "poisson", **options)
 
 
 def test_a_variance_of_zero_ends_at_zero() -> None:

@@ -1,0 +1,71 @@
+"""What rows of a generalized model weigh, by its working linear model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.design.by_row import used_labels
+from mixedmodels.diagnostics.information import information_root
+from mixedmodels.diagnostics.rows import RowValues, cooks_by_row, rows_of
+from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.working import working_fit
+
+
+@rows_of.register
+def _(fitted: GeneralizedFitted) -> RowValues:
+    """Those of the working model, with Pearson residuals at the modes of the fit itself."""
+    values = rows_of(fitted.once(working_fit))
+    return replace(values, residual=pearson_residuals(fitted))
+
+
+@information_root.register
+def _(fitted: GeneralizedFitted) -> FloatArray:
+    """From the Hessian: what it has on the coefficients when all else is estimated too."""
+    solution = fitted.solution
+    m, p = len(solution.theta), solution.p
+    information = 0.5 * solution.covariance_of.hessian
+    at_bound = (solution.axes_theta == 0.0) & fitted.model.templates.diagonal
+    others = np.append(np.flatnonzero(~at_bound), np.arange(m + p, len(information)))
+    own = np.arange(m, m + p)
+    across = information[np.ix_(others, own)]
+    of_others = information[np.ix_(others, others)]
+    left = information[np.ix_(own, own)] - across.T @ np.linalg.solve(of_others, across)
+    root: FloatArray = np.linalg.cholesky(0.5 * (left + left.T)).T @ fitted.model.products.R
+    return root
+
+
+def pearson_residuals(fitted: GeneralizedFitted) -> FloatArray:
+    """(n,) (y - mu) over the standard deviation of y."""
+    of, eta = fitted.distribution, fitted.solution.eta
+    variance = of.variance(eta, fitted.model.weights)
+    pearson: FloatArray = (fitted.mean_response - of.mean(eta)) / np.sqrt(variance)
+    return pearson
+
+
+def augmented_rows(
+    fitted: GeneralizedFitted, means: FloatArray, deviance: FloatArray
+) -> pd.DataFrame:
+    """The columns that `augment` adds, on the rows used."""
+    model, solution = fitted.model, fitted.solution
+    design = model.design
+    values = fitted.once(rows_of)
+    offset = np.zeros(design.n) if design.offset is None else design.offset
+    fixed = offset + design.X @ np.nan_to_num(solution.beta)
+    return pd.DataFrame(
+        {
+            ".fitted": means,
+            ".link": solution.eta,
+            ".resid": deviance,
+            ".std_resid": values.residual / np.sqrt(values.spare),
+            ".hat": values.hat,
+            ".cooksd": cooks_by_row(values, solution),
+            ".fixed": fixed,
+            ".offset": offset,
+            ".weights": model.weights,
+        },
+        used_labels(design),
+    )

@@ -1,0 +1,278 @@
+"""Predictions of generalized models with their errors, and means over the random effects.
+
+Errors are those of the linear predictor; limits on the scale of the response are limits there,
+transformed, and standard errors go by the slope of the link.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.working import working_fit
+from mixedmodels.memory import require
+from mixedmodels.prediction.generalized import PREDICTIONS, PredictionType
+from mixedmodels.prediction.intervals import Wanted
+from mixedmodels.prediction.predict import absent_rows, conditional_variance, predicted
+from mixedmodels.prediction.replicates import interval_tails
+from mixedmodels.prediction.target import Target
+from mixedmodels.settings import check_option
+
+# Nodes of the mean over random effects; it is exact for polynomials of twice the degree.
+_NODES = 40
+# Step of differences in the parameters, in standard errors.
+_STEP = 1e-3
+# Draws of an observation at each row, and numbers drawn at a time.
+_DRAWS, _MOST = 4000, 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class WantedScale:
+    """What interval is asked for, and on which scale.
+
+    Attributes:
+        interval: Kind, level and uncertainty.
+        type: "response" or "link".
+        average: Whether the prediction is the mean over the random effects.
+
+    Raises:
+        MixedModelsError: Options that do not go together.
+    """
+
+    interval: Wanted
+    type: PredictionType = "response"
+    average: bool = False
+
+    def __post_init__(self) -> None:
+        check_option("type", self.type, PREDICTIONS)
+        if self.interval.kind == "prediction" and self.type == "link":
+            raise MixedModelsError(
+                "kind='prediction' is about an observation, which is on the scale of the response; "
+                "leave out type='link', or take kind='confidence'."
+            )
+        if self.interval.kind == "prediction" and self.average:
+            raise MixedModelsError(
+                "kind='prediction' with random='average': an observation is drawn at given random "
+                "effects. Take random='none' or 'all', or kind='confidence'."
+            )
+
+
+def check_mean_of(fitted: GeneralizedFitted, type: str) -> None:  # noqa: A002
+    """Refuse means whose errors or averages are not those of the linear predictor alone.
+
+    Raises:
+        MixedModelsError: On the scale of the response, of ordered responses or of counts with zeros
+            of their own; or another scale than that and the link.
+    """
+    if type not in ("response", "link"):
+        raise MixedModelsError(
+            f"type is {type!r:.40}; here it must be 'response' or 'link'. predict() has others."
+        )
+    of = fitted.distribution
+    if type == "response" and (fitted.model.family.ordered or of.zero is not None):
+        what = "ordered responses" if of.zero is None else "counts with zeros of their own"
+        raise MixedModelsError(
+            f"type='response' of {what} depends on more than the linear predictor. Take "
+            "type='link', whose errors are known."
+        )
+
+
+def averaged_means(fitted: GeneralizedFitted, target: Target) -> FloatArray:
+    """(n,) means of the response over the random effects, by quadrature on a row's variance."""
+    return _averaged(fitted, target, fitted.solution.theta, fitted.solution.beta)
+
+
+def generalized_intervals(
+    fitted: GeneralizedFitted,
+    target: Target,
+    wanted: WantedScale,
+    *,
+    random: bool,
+    vcov: FloatArray,
+) -> pd.DataFrame:
+    """The table of predictions, standard errors and limits.
+
+    Args:
+        fitted: The fit.
+        target: The rows.
+        wanted: What is asked for.
+        random: Whether random effects take part.
+        vcov: (p, p) covariance of the kept coefficients, for rows without random effects.
+    """
+    check_mean_of(fitted, wanted.type)
+    link = fitted.model.family.link
+    if wanted.average:
+        mu = averaged_means(fitted, target)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            eta = link.predictor(mu)
+        variance = _averaged_variance(fitted, target, vcov, wanted)
+    else:
+        eta = predicted(fitted, target)
+        variance = _variance(fitted, target, vcov, wanted, random=random)
+    variance[absent_rows(target)] = np.nan
+    error, tails = np.sqrt(variance), interval_tails(wanted.interval.level)
+    if wanted.interval.kind == "prediction":
+        return _observations(fitted, target, eta, error, tails)
+    limits = eta[:, None] + scipy.special.ndtri(tails) * error[:, None]
+    if wanted.type == "response":
+        error = error * np.abs(link.slope(eta))
+        eta, limits = link.mean(eta), np.sort(link.mean(limits), axis=1)
+    return _table(target, eta, error, limits)
+
+
+def _table(target: Target, at: FloatArray, error: FloatArray, limits: FloatArray) -> pd.DataFrame:
+    columns = {"prediction": at, "std_error": error, "lower": limits[:, 0], "upper": limits[:, 1]}
+    return pd.DataFrame(columns, target.index)
+
+
+# -- errors of the predictor ----------------------------------------------------------------------
+
+
+def _variance(
+    fitted: GeneralizedFitted,
+    target: Target,
+    vcov: FloatArray,
+    wanted: WantedScale,
+    *,
+    random: bool,
+) -> FloatArray:
+    if not random:
+        X = target.X[:, fitted.solution.kept]
+        found: FloatArray = np.einsum("ij,ij->i", X @ vcov, X)
+        return found
+    variance = conditional_variance(fitted.once(working_fit), target)
+    if wanted.interval.uncertainty == "full":
+        variance += _owed_to_others(fitted, target)
+    return variance
+
+
+def _owed_to_others(fitted: GeneralizedFitted, target: Target) -> FloatArray:
+    """(n,) variance of the predictor that is due to theta and the family's own parameter.
+
+    By differences along the directions in which the coefficients move with each of them, the modes
+    following: the law of total variance, given these and over them.
+    """
+    model, solution = fitted.model, fitted.solution
+    m, p = len(solution.theta), solution.p
+    covariance = solution.covariance_of.user
+    others = np.append(np.arange(m), np.arange(m + p, len(covariance)))
+    others = others[np.diag(covariance)[others] > 0.0]
+    out = np.zeros(target.n)
+    if not np.isfinite(covariance).all() or not others.size:
+        return out + (0.0 if np.isfinite(covariance).all() else np.nan)
+    values, vectors = np.linalg.eigh(covariance[np.ix_(others, others)])
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    # Columns: how all parameters move with one standard deviation of a combination of the others.
+    along = covariance[:, others] @ np.linalg.pinv(covariance[np.ix_(others, others)]) @ root
+    criterion = model.own_criterion()
+    user = criterion.to_user(solution.par)
+    for direction in along.T:
+        sides = []
+        for sign in (1.0, -1.0):
+            at = criterion.from_user(user + sign * _STEP * direction)
+            moved = dataclasses.replace(fitted, solution=model.solution(criterion, at))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the same as of the prediction itself
+                sides.append(predicted(moved, target))
+        out += ((sides[0] - sides[1]) / (2.0 * _STEP)) ** 2
+    return out
+
+
+# -- means over the random effects ----------------------------------------------------------------
+
+
+def _averaged(
+    fitted: GeneralizedFitted, target: Target, theta: FloatArray, beta: FloatArray
+) -> FloatArray:
+    model = fitted.model
+    x, weight = np.polynomial.hermite_e.hermegauss(_NODES)
+    weight = weight / weight.sum()
+    require({f"{target.n} rows at {_NODES} nodes": 16.0 * target.n * _NODES}, "The prediction")
+    eta = target.X @ np.nan_to_num(beta)
+    if target.offset is not None:
+        eta = eta + target.offset
+    means: FloatArray = model.family.link.mean(
+        eta[:, None] + np.sqrt(_prior_variance(fitted, target, theta))[:, None] * x
+    )
+    found: FloatArray = means @ weight
+    found[absent_rows(target)] = np.nan
+    return found
+
+
+def _prior_variance(fitted: GeneralizedFitted, target: Target, theta: FloatArray) -> FloatArray:
+    """(n,) z' Lambda Lambda' z."""
+    templates = fitted.model.templates
+    variance = np.zeros(target.n)
+    for t, lam in enumerate(templates.lam(theta)):
+        group, first = templates.groups[t], templates.term_offsets[t]
+        root = target.z[group][:, first : first + templates.sizes[t]] @ lam
+        variance += np.einsum("ij,ij->i", root, root)
+    return variance
+
+
+def _averaged_variance(
+    fitted: GeneralizedFitted, target: Target, vcov: FloatArray, wanted: WantedScale
+) -> FloatArray:
+    """(n,) variance of the link of the mean, by the delta method."""
+    solution, link = fitted.solution, fitted.model.family.link
+    m, p, kept = len(solution.theta), solution.p, solution.kept
+    covariance = np.zeros((m + p, m + p))
+    covariance[m:, m:] = vcov
+    if wanted.interval.uncertainty == "full":
+        covariance = solution.covariance_of.user[: m + p, : m + p]
+    sd = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    slopes = np.zeros((target.n, m + p))
+    for j in np.flatnonzero(sd):
+        sides = []
+        for sign in (1.0, -1.0):
+            theta, beta = np.array(solution.theta), np.nan_to_num(solution.beta)
+            part, at = (theta, j) if j < m else (beta, kept[j - m])
+            part[at] += sign * _STEP * sd[j]
+            sides.append(link.predictor(_averaged(fitted, target, theta, beta)))
+        slopes[:, j] = (sides[0] - sides[1]) / (2.0 * _STEP * sd[j])
+    found: FloatArray = np.einsum("ij,ij->i", slopes @ covariance, slopes)
+    return found
+
+
+# -- observations ---------------------------------------------------------------------------------
+
+
+def _observations(
+    fitted: GeneralizedFitted,
+    target: Target,
+    eta: FloatArray,
+    error: FloatArray,
+    tails: FloatArray,
+) -> pd.DataFrame:
+    """Intervals of new observations: quantiles of draws over the errors of the predictor.
+
+    The draws are the same on every call.
+    """
+    family, dispersion = fitted.model.family, fitted.solution.dispersion
+    if isinstance(dispersion, np.ndarray):
+        raise MixedModelsError(
+            "kind='prediction': the family's parameter has predictors, by which observations vary; "
+            "take kind='confidence'."
+        )
+    m = np.ones(target.n) if target.weights is None else target.weights
+    rng = np.random.default_rng(1)
+    normal = scipy.special.ndtri((np.arange(_DRAWS) + 0.5) / _DRAWS)
+    spread, limits = np.full(target.n, np.nan), np.full((target.n, 2), np.nan)
+    rows = np.flatnonzero(np.isfinite(eta) & np.isfinite(error))
+    some = max(1, _MOST // _DRAWS)
+    for first in range(0, len(rows), some):
+        part = rows[first : first + some]
+        mu = family.link.mean(eta[part] + error[part] * rng.permutation(normal)[:, None])
+        drawn = fitted.shown_of(family.draw(rng, mu, m[part], dispersion), m[part])
+        spread[part] = drawn.std(axis=0)
+        limits[part] = np.quantile(drawn, tails, axis=0, method="inverted_cdf").T
+    at = family.link.mean(eta)
+    return _table(target, fitted.shown_of(at * m, m) if family.of_trials else at, spread, limits)
