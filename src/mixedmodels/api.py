@@ -167,12 +167,13 @@ def glmer(
     Args:
         formula: `response ~ fixed + (lhs | group) + ...`; of a binomial model the response is 0 or
             1, a column of two categories (the first is failure), a share with the number of trials
-            as weights, or `cbind(successes, failures)`.
+            as weights, or `cbind(successes, failures)`; of an ordinal one ordered categories or
+            whole numbers.
         data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
         family: "binomial", "poisson", "negative_binomial" (variance mu + mu^2 / k, k estimated),
-            "nb1" (variance mu (1 + alpha)), "truncated_poisson" (no zeros), "gamma",
-            "inverse_gaussian", "beta", "gaussian" (with a link), or an object of
-            `mixedmodels.families`.
+            "nb1" (variance mu (1 + alpha)), "truncated_poisson" and "truncated_negative_binomial"
+            (no zeros), "gamma", "inverse_gaussian", "beta", "gaussian" (with a link), "ordinal"
+            (ordered categories), or an object of `mixedmodels.families`.
         link: "logit", "probit", "cloglog", "cauchit", "log", "identity", "inverse", "sqrt" or
             "inverse_squared", as far as the family takes it; its usual one if None.
         n_agq: 1 for Laplace's approximation; more are nodes of adaptive Gauss-Hermite quadrature

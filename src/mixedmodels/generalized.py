@@ -67,10 +67,12 @@ class GeneralizedLinearMixedModel(Guided):
     Args:
         formula: `response ~ fixed + (lhs | group) + ...`; of a binomial model the response is 0 or
             1, a column of two categories (the first is failure), a share with the number of trials
-            as weights, or `cbind(successes, failures)`.
+            as weights, or `cbind(successes, failures)`; of an ordinal one ordered categories or
+            whole numbers.
         data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
-        family: "binomial", "poisson", "negative_binomial", "nb1", "truncated_poisson", "gamma",
-            "inverse_gaussian", "beta", "gaussian", or an object of `mixedmodels.families`.
+        family: "binomial", "poisson", "negative_binomial", "nb1", "truncated_poisson",
+            "truncated_negative_binomial", "gamma", "inverse_gaussian", "beta", "gaussian",
+            "ordinal", or an object of `mixedmodels.families`.
         link: Name of the link; the usual one of the family if None.
         n_agq: 1 for Laplace's approximation; more are nodes of adaptive Gauss-Hermite quadrature
             for each random effect, with one grouping factor of up to three effects; 0 leaves the
