@@ -97,13 +97,13 @@ lme4's (1.1-31, modes found to rounding) where the link is canonical. For other 
 families with a dispersion lme4 has a criterion of its own; the optimum is compared with that of a
 dense program of the same approximation.
 
-`given` is the largest relative difference of the criterion at the given parameters. `excess` is
-the criterion found less the lowest one known. `theta` is in units of its largest entry, `beta` in
-standard errors. `se` is the largest relative difference of a standard error of a coefficient from
-that of fourth-order differences of the exact gradient in the dense program; `lme4 se` and `refined
-se` are those of lme4's default standard errors, and of the reference's own by Richardson
-extrapolation. `calls` is the number of evaluations of the criterion, `lme4 calls` the fewest and
-the most of its optimisers.
+`given` is the largest relative difference of the criterion at the given parameters, with
+`information="expected"` for probit and cloglog. `excess` is the criterion found less the lowest one
+known. `theta` is in units of its largest entry, `beta` in standard errors. `se` is the largest
+relative difference of a standard error of a coefficient from that of fourth-order differences of
+the exact gradient in the dense program; `lme4 se` and `refined se` are those of lme4's default
+standard errors, and of the reference's own by Richardson extrapolation. `calls` is the number of
+evaluations of the criterion, `lme4 calls` the fewest and the most of its optimisers.
 """
 
 
@@ -119,9 +119,11 @@ def generalized_page() -> str:
         case, fit = generalized.CASES[name], generalized.fit_of(name)
         found = generalized.distance(case, fit)
         given = 0.0
-        if name in generalized.CANONICAL:
+        if name in generalized.CANONICAL or name in generalized.EXPECTED:
+            expected = "expected" if name in generalized.EXPECTED else "observed"
+            model = generalized.model_of(case, information=expected)
             values = [
-                (fit.model.objective(at["theta"], at["beta"]), at["neg2loglik"])
+                (model.objective(at["theta"], at["beta"]), at["neg2loglik"])
                 for at in case["devfun"]
             ]
             given = max(abs(ours / theirs - 1.0) for ours, theirs in values)

@@ -157,6 +157,9 @@ def _where(fitted: GeneralizedFitted, found: Separation) -> str:
     y, m = design.y[found.rows], fitted.model.weights[found.rows]
     if family.of_trials:
         same = "a failure" if (y == 0.0).all() else "a success" if (y == m).all() else ""
+    elif family.ordered:
+        lowest, highest = (y == design.y.min()).all(), (y == design.y.max()).all()
+        same = "the lowest category" if lowest else "the highest category" if highest else ""
     else:
         same = f"{y[0]:g}"
     kind = f"the response is always {same}" if same else "the response is told by the predictors"

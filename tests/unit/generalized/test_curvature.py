@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from unit.generalized.test_families import DISPERSION, EVERY, data_of, intercept
@@ -63,3 +64,25 @@ def test_hessian_of_crossed_factors_by_sums_or_by_differences(levels: int) -> No
     sums = model._criterion.workspace.evaluator.n_value
     model._criterion.hessian(model._criterion.from_user(given))
     assert (model._criterion.workspace.evaluator.n_value - sums <= 1) == (levels == 6)
+
+
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [
+        ("negative_binomial", {"dispersion": "~ x"}),
+        ("gamma", {"dispersion": "~ x"}),
+        ("poisson", {"zero_inflation": "~ x"}),
+        ("negative_binomial", {"zero_inflation": "~ 1", "dispersion": "~ x"}),
+        ("ordinal", {}),
+    ],
+)
+def test_hessian_with_parameters_of_the_family_by_row(family: str, options: dict[str, str]) -> None:
+    rng = np.random.default_rng(11)
+    data = pd.DataFrame({"x": rng.normal(size=300), "g": np.arange(300) % 20})
+    mean = np.exp(0.8 + 0.3 * data["x"] + 0.5 * rng.normal(size=20)[data["g"]])
+    y = rng.poisson(mean * rng.gamma(3, 1 / 3, 300)) * (rng.random(300) > 0.2)
+    data["y"] = y + 0.1 if family == "gamma" else np.minimum(y, 4) if family == "ordinal" else y
+    if family == "ordinal":
+        data["y"] = pd.Categorical(data["y"], ordered=True)
+    fit = GeneralizedLinearMixedModel("y ~ x + (1 | g)", data, family, **options).fit()
+    check(fit.model, fit._generalized.solution.par + 0.01)

@@ -103,6 +103,18 @@ def test_a_cell_of_the_least_count_is_named(family: str) -> None:
     assert f"always {least}" in message
 
 
+@pytest.mark.parametrize(("category", "says"), [("a", "lowest"), ("d", "highest")])
+def test_a_cell_of_an_outer_category_is_named(category: str, says: str) -> None:
+    data = cells()
+    drawn = np.random.default_rng(6).logistic(size=400) + data["level"]
+    data["o"] = pd.cut(drawn, [-99, -1, 0, 1, 99], labels=list("abcd"))
+    assert told("o ~ site + (1 | g)", data, "ordinal") == []
+    data.loc[data["site"] == "south", "o"] = category
+    (message,) = told("o ~ site + (1 | g)", data, "ordinal")
+    assert "Where site is south" in message
+    assert f"the {says} category" in message
+
+
 def test_shares_with_trials() -> None:
     data = cells().assign(size=4)
     data["y"] *= 2
