@@ -31,7 +31,7 @@ from mixedmodels.prediction.simulate import Seed
 from mixedmodels.report.side_by_side import Below, ModelTable
 from mixedmodels.settings import Control, Ddf, Method, NaAction, OptimizerName, thread_count
 from mixedmodels.storage.files import path_text
-from mixedmodels.storage.fits import load_fit
+from mixedmodels.storage.fits import fit_in, is_of_sums, open_fit
 from mixedmodels.streaming.kinds import is_source
 
 if TYPE_CHECKING:
@@ -232,9 +232,11 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearM
         True
     """
     count = thread_count(threads)
-    saved = load_fit(path)
+    file = open_fit(path)
     try:
-        return restored(saved, count)
+        if is_of_sums(file):
+            return large.fit_of_file(file, count)
+        return restored(fit_in(file), count)
     except ModelError as error:
         raise FileError(f"{path_text(path)} cannot be understood: {error}") from error
 

@@ -13,9 +13,11 @@ from mixedmodels.linear import LinearMixedFit
 from mixedmodels.memory import guarded, limited
 from mixedmodels.scaleout import CrossProducts
 from mixedmodels.settings import NaAction
+from mixedmodels.storage.container import Unpacked
 from mixedmodels.storage.files import path_text
 from mixedmodels.streaming.checkpoint import planned
 from mixedmodels.streaming.executor import Executor, Threads
+from mixedmodels.streaming.fit_files import fit_of_sums_in
 from mixedmodels.streaming.plan import Plan, make_plan, model_asked
 from mixedmodels.streaming.source import Source
 from mixedmodels.streaming.sources import as_source
@@ -188,6 +190,17 @@ def sum_rows(
         source, workers = as_source(data), executor_of(executor, threads)
         found = plan or planned(asked, source, workers, checkpoint, None)
         return _summed(found, source, workers, checkpoint, None)
+
+
+def fit_of_file(file: Unpacked, threads: int) -> LinearMixedFit:
+    """The fit of sums in a file that `fit.save` wrote.
+
+    Raises:
+        FileError: It is damaged.
+        ModelError: The sums do not determine such a solution.
+    """
+    plan, partial, solution, optsum = fit_of_sums_in(file)
+    return CrossProducts(plan, partial).restored(solution, optsum, threads)
 
 
 def _summed(

@@ -17,6 +17,7 @@ from mixedmodels.design.absent import is_set, refuse_absent, without
 from mixedmodels.design.groups import GroupingFactor
 from mixedmodels.design.matrix import PartPlan
 from mixedmodels.design.missing import OffsetSpec
+from mixedmodels.design.summary import RowSummary
 from mixedmodels.design.variables import Variable
 from mixedmodels.formula import FormulaSpec, RandomTerm
 
@@ -82,6 +83,7 @@ class Design:
         messages: What the user should know: rows and levels dropped.
         all_rows: Where rows are left out and results by row are to have them as missing values
             (`na_action="exclude"`): all rows of the table. Else None.
+        summary: What is known of the rows where they are not here, or None.
     """
 
     formula: FormulaSpec
@@ -102,6 +104,7 @@ class Design:
     variables: Mapping[str, Variable]
     messages: tuple[str, ...]
     all_rows: AllRows | None = None
+    summary: RowSummary | None = None
 
     if not TYPE_CHECKING:
         __getattr__ = refuse_absent

@@ -22,6 +22,7 @@ import numpy as np
 
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design import Design
+from mixedmodels.design.absent import rows_needed
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.model import Model
 from mixedmodels.formula import Term
@@ -172,10 +173,29 @@ def _triangle(model: Model) -> FloatArray:
     if not model.design.is_weighted:
         R: FloatArray = model.products.R
         return R
+    if not model.design.has_rows:
+        return _triangle_of_moments(model)
     triangle: FloatArray = np.asarray(
         np.linalg.qr(model.design.X[:, model.products.kept], mode="r"), dtype=np.float64
     )
     return triangle
+
+
+def _triangle_of_moments(model: Model) -> FloatArray:
+    """The same from moments without weights.
+
+    Raises:
+        MixedModelsError: There are none.
+    """
+    summary = model.design.summary
+    if summary is None or summary.moments is None:
+        raise rows_needed()
+    moments = summary.moments
+    gram = moments.square + moments.n * np.outer(moments.mean, moments.mean)
+    sizes, vectors = np.linalg.eigh(gram)
+    root = np.sqrt(np.maximum(sizes, 0.0))[:, None] * vectors.T
+    columns = root @ moments.frame[:, model.products.kept]
+    return np.asarray(np.linalg.qr(columns, mode="r"), dtype=np.float64)
 
 
 def _after(R: FloatArray, origin: AnyArray, before: list[int], own: AnyArray) -> FloatArray:

@@ -34,6 +34,7 @@ _metadata = late_module("importlib.metadata")
 FORMAT = "mixedmodels fit"
 VERSION = 1
 LINEAR = "linear mixed model"
+OF_SUMS = "linear mixed model of sums over rows"
 NOT_FITTED = "linear mixed model without a fit"
 _IN_MEMORY = "The pickled fit"
 
@@ -74,14 +75,35 @@ def save_fit(fitted: Fitted, path: Any) -> None:
     write_whole(path, fit_to_bytes(fitted))
 
 
-def load_fit(path: Any) -> Saved:
-    """Read what `save_fit` wrote.
+def open_fit(path: Any) -> Unpacked:
+    """The content of a file of a fit, of one of the two kinds; it is understood later.
 
     Raises:
         FileError: No such file, not one of ours, damaged, or of a version not known here.
     """
     with open_regular(path) as (name, file):
-        return _understand(unpack(name, file), LINEAR, Saved)
+        found = unpack(name, file)
+    _check_version(found.name, found.header, OF_SUMS if is_of_sums(found) else LINEAR)
+    return found
+
+
+def is_of_sums(file: Unpacked) -> bool:
+    """Whether the fit in a file has no rows."""
+    return bool(file.header.get("kind") == OF_SUMS)
+
+
+def fit_in(file: Unpacked) -> Saved:
+    """The fit with rows in a file that `save_fit` wrote.
+
+    Raises:
+        FileError: It is damaged.
+    """
+    return _understand(file, LINEAR, Saved)
+
+
+def load_fit(path: Any) -> Saved:
+    """Read what `save_fit` wrote; raises as `open_fit` and `fit_in`."""
+    return fit_in(open_fit(path))
 
 
 def fit_to_bytes(fitted: Fitted) -> bytes:
