@@ -62,6 +62,7 @@ def lmer(
     verbose: bool = False,
     executor: Any = None,
     checkpoint: Any = None,
+    levels: Mapping[str, Any] | None = None,
 ) -> LinearMixedFit:
     """Fit a linear mixed model.
 
@@ -89,6 +90,8 @@ def lmer(
         executor: Who reads a source: `Threads(n)`, `DaskExecutor(client)`.
         checkpoint: A folder in which the work on a source is kept, so that a fit that was stopped
             goes on where it was.
+        levels: Column to the levels of all rows, for a source that can be read once (a reader of
+            Arrow, a generator of batches).
 
     Returns:
         The fit. That of a source has no rows: what needs them says what to do instead.
@@ -110,7 +113,8 @@ def lmer(
         "contrasts": contrasts,
         "na_action": na_action,
     }
-    if executor is not None or checkpoint is not None or is_source(data):
+    large_only = (executor, checkpoint, levels)
+    if any(given is not None for given in large_only) or is_source(data):
         search = {"start": start, "optimizer": optimizer, "control": control, "verbose": verbose}
         return large.fit_source(
             formula,
@@ -121,6 +125,7 @@ def lmer(
             executor=executor,
             checkpoint=checkpoint,
             threads=threads,
+            levels=levels,
         )
     model = LinearMixedModel(
         formula, data, reml, threads=threads, method=method, memory=memory, **given

@@ -63,6 +63,9 @@ class GeneralizedModel:
         products: Pattern and basis; weights of the fit are put in by the core.
     """
 
+    # Of the way that was taken there is nothing to say: there is one.
+    note = ""
+
     def __init__(self, design: Design, family: Family, threads: int, nodes: int = 1) -> None:
         _check_quadrature(design, nodes)
         self.design = design

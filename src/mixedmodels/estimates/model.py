@@ -28,7 +28,7 @@ from mixedmodels.errors import ConvergenceWarning, ModelError, warn
 from mixedmodels.estimates.identified import Identification, identify
 from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.estimates.narrowed import narrowed
-from mixedmodels.estimates.routing import MOST_ERROR, Ways, is_iterative, too_inaccurate
+from mixedmodels.estimates.routing import MOST_ERROR, Route, Ways, route_of, too_inaccurate
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.lazy import cached_property
 from mixedmodels.memory import limited, threads_that_fit
@@ -75,13 +75,23 @@ class Model:
             self.products: Products = cross_products(design, threads)
 
     @cached_property
-    def iterative(self) -> bool:
-        """Whether the log-determinant is estimated.
+    def route(self) -> Route:
+        """Whether the log-determinant is estimated, and what is to be said of that.
 
         Raises:
             ResourceError: The model fits neither way.
         """
-        return is_iterative(self.products, self.templates, self.ways, self.threads)
+        return route_of(self.products, self.templates, self.ways, self.threads)
+
+    @property
+    def iterative(self) -> bool:
+        """Whether the log-determinant is estimated; raises as `route`."""
+        return self.route.iterative
+
+    @property
+    def note(self) -> str:
+        """What the user should know of the way that was taken, or ""; raises as `route`."""
+        return self.route.note
 
     @classmethod
     def of_sums(cls, design: Design, sums: Sums, threads: int, ways: Ways = _USUAL) -> Model:

@@ -106,6 +106,7 @@ class Values(Guided, ABC):
             self._solution,
             self.optsum,
             self._fitted.identification,
+            self._fitted.model.note,
         )
 
     # -- parameters ---------------------------------------------------------------------

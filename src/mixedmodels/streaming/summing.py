@@ -97,6 +97,7 @@ def sum_source(
         raise DataError(
             f"The source ({source.kind}) has no column '{absent[0]}', which the plan reads."
         )
+    source.check_usable(plan.columns)
     rows = [plan.rows.get(part.key, part.rows) for part in source.partitions]
     segments = cut(source.partitions, rows)
     journal = (
