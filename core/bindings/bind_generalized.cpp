@@ -1,4 +1,8 @@
 // Bindings of generalized/laplace.hpp.
+#include <nanobind/stl/pair.h>
+
+#include <cmath>
+
 #include "generalized.hpp"
 #include "kernels/blas.hpp"
 #include "results.hpp"
@@ -21,21 +25,73 @@ mm::GeneralizedModel GeneralizedEvaluator::make(const Analysis& analysis, const 
   return out;
 }
 
+// The columns of the designs in their frames, times the root of n: of mean square 1.
+const mm::GeneralizedModel& GeneralizedEvaluator::with(const ParameterDesigns& designs) {
+  const std::int64_t n = model.rows->n();
+  const int count = model.family->parameters();
+  const double root = std::sqrt(static_cast<double>(n));
+  frames.resize(count);
+  for (const auto& [k, design] : designs) {
+    if (k < 0 || k >= count || design->model.rows.n != n)
+      throw nb::value_error("a model matrix is not of a parameter of the family, or not of as many rows");
+    model.parameter_columns.resize(count);
+    mm::Frame& frame = frames[k] = design->model.basis;
+    const auto p = static_cast<std::size_t>(frame.p()), rows = static_cast<std::size_t>(n);
+    constexpr int kBlock = 512;
+    const CoreCall call;
+    mm::require_memory("Predictors of the family's parameters", {{"columns", mm::bytes_of_numbers(1.0 * p * n)}});
+    mm::BasisRows basis(design->model.rows, frame, kBlock);
+    std::vector<double>& columns = model.parameter_columns[k];
+    for (double& r : frame.R) r /= root;
+    std::vector<double> unsorted(rows);
+    for (std::size_t j = 0; j < p; ++j) {
+      for (std::int64_t first = 0; first < n; first += kBlock) {
+        const int in = static_cast<int>(std::min<std::int64_t>(kBlock, n - first));
+        const double* from = basis.block(first, in);
+        for (int i = 0; i < in; ++i) unsorted[first + i] = from[static_cast<std::size_t>(i) * (p + 1) + j];
+      }
+      const std::vector<double> sorted = model.rows->sorted(mm::Column{unsorted.data(), 1});
+      columns.insert(columns.end(), sorted.begin(), sorted.end());
+    }
+  }
+  return model;
+}
+
 void GeneralizedEvaluator::to_user(double* par) const {
   axes().from_axes(par);
   const std::vector<double> frame(par + m(), par + m() + core.p());
   model.model.basis.to_original(frame.data(), par + m());
+  double* psi = par + m() + core.p();
+  for (std::size_t j = 0; j < origin.size(); ++j) psi[0] += origin[j] * par[m() + j];
+  for (const mm::Frame& own : frames) {
+    if (own.p() > 0) own.solve_R(psi, 1);
+    psi += std::max(own.p(), 1);
+  }
 }
+
+namespace {
+
+// R b.
+void multiply_R(const mm::Frame& frame, double* b) {
+  const auto p = static_cast<std::size_t>(frame.p());
+  for (std::size_t i = 0; i < p; ++i) {
+    double sum = 0;
+    for (std::size_t j = i; j < p; ++j) sum += frame.R[i + j * p] * b[j];
+    b[i] = sum;
+  }
+}
+
+}  // namespace
 
 // R beta of the original coefficients; the frame has no origin.
 void GeneralizedEvaluator::from_user(double* par) const {
   axes().to_axes(par);
-  const auto p = static_cast<std::size_t>(core.p());
-  const std::vector<double> beta(par + m(), par + m() + p);
-  for (std::size_t i = 0; i < p; ++i) {
-    double sum = 0;
-    for (std::size_t j = i; j < p; ++j) sum += model.model.basis.R[i + j * p] * beta[j];
-    par[m() + i] = sum;
+  double* psi = par + m() + core.p();
+  for (std::size_t j = 0; j < origin.size(); ++j) psi[0] -= origin[j] * par[m() + j];
+  multiply_R(model.model.basis, par + m());
+  for (const mm::Frame& own : frames) {
+    multiply_R(own, psi);
+    psi += std::max(own.p(), 1);
   }
 }
 
@@ -64,6 +120,11 @@ Array<double> hessian(Evaluator_& s, Dense par) {
   const std::size_t size = at.size();
   std::vector<double> out = in_core([&] { return s.core.hessian(at); });
   return to_numpy(std::move(out), {size, size});
+}
+
+Array<double> next_term(Evaluator_& s, Dense par) {
+  const std::vector<double> at(s.checked(par), par.data() + par.size());
+  return to_numpy(in_core([&] { return s.core.next_term(at); }));
 }
 
 Array<double> conditional_covariance(Evaluator_& s, int factor) {
@@ -99,9 +160,10 @@ void bind_generalized(nb::module_& m) {
       "the axes of the terms, coefficients of the basis, and those of the family. Not for use from\n"
       "two threads at a time.")
       .def(nb::init<const Analysis&, Entries, const std::string&, const std::string&, Vector, Vector,
-                    std::optional<Vector>, int, int>(),
+                    std::optional<Vector>, const ParameterDesigns&, std::vector<double>, int, int>(),
            nb::arg("analysis"), nb::arg("entries"), nb::arg("family"), nb::arg("link"), nb::arg("y"), nb::arg("m"),
-           nb::arg("offset").none(), nb::arg("nodes") = 1, nb::arg("threads") = 1, nb::keep_alive<1, 2>())
+           nb::arg("offset").none(), nb::arg("designs"), nb::arg("origin"), nb::arg("nodes") = 1,
+           nb::arg("threads") = 1, nb::keep_alive<1, 2>())
       .def(
           "value",
           [](Evaluator_& s, Dense par) {
@@ -110,7 +172,9 @@ void bind_generalized(nb::module_& m) {
           },
           nb::arg("par"), "-2 log-likelihood; NaN where it cannot be computed.")
       .def("gradient", &gradient, "(m + p + k,) at the parameters of the last value().")
-      .def("hessian", &hessian, nb::arg("par"), "(m + p + k, m + p + k), from central differences of the gradient.")
+      .def("hessian", &hessian, nb::arg("par"), "(m + p + k, m + p + k) second derivatives.")
+      .def("next_term", &next_term, nb::arg("par"),
+           "What the next term of the expansion adds, by connected component of the levels; empty where it is not had.")
       .def(
           "start", [](Evaluator_& s) { return to_numpy(in_core([&] { return s.core.start(); })); },
           "Where a search begins.")

@@ -140,7 +140,7 @@ void bind_runs(nb::module_& m) {
 }
 
 const char* name_of(mm::SearchStatus status) {
-  static const char* names[] = {"converged", "stalled", "max_evaluations", "not_finite", "interrupted"};
+  static const char* names[] = {"converged", "stalled", "max_evaluations", "not_finite", "interrupted", "stalled"};
   return names[static_cast<int>(status)];
 }
 

@@ -1,24 +1,33 @@
 // The bound evaluator of generalized models. Its parameters along the axes are theta, coefficients of the basis, and
-// those of the family; the caller's are theta of the columns of Z, coefficients of the kept columns of X, and the same
-// last.
+// those of the family; the caller's are theta of the columns of Z, coefficients of the kept columns of X, and the
+// family's, of the kept columns where a parameter has a model matrix.
 #pragma once
 
 #include "generalized/laplace.hpp"
 #include "model.hpp"
 
+// Model matrices of parameters of the family, each with the number of its parameter.
+using ParameterDesigns = std::vector<std::pair<int, const Products*>>;
+
 struct GeneralizedEvaluator {
+  std::vector<double> origin;     // of the kept columns of X, which the first parameter of the family takes up
+  std::vector<mm::Frame> frames;  // of every parameter of the family; one without columns where it has no matrix
   mm::GeneralizedModel model;
   mm::Laplace core;
 
   GeneralizedEvaluator(const Analysis& analysis, Entries entries, const std::string& family, const std::string& link,
-                       Vector y, Vector m, std::optional<Vector> offset, int nodes, int threads)
-      : model(make(analysis, entries, family, link, y, m, offset)), core(model, nodes, threads) {}
+                       Vector y, Vector m, std::optional<Vector> offset, const ParameterDesigns& designs,
+                       std::vector<double> origin_, int nodes, int threads)
+      : origin(std::move(origin_)),
+        model(make(analysis, entries, family, link, y, m, offset)),
+        core(with(designs), nodes, threads) {}
   GeneralizedEvaluator(const GeneralizedEvaluator&) = delete;
   GeneralizedEvaluator& operator=(const GeneralizedEvaluator&) = delete;
 
   static mm::GeneralizedModel make(const Analysis& analysis, const Entries& entries, const std::string& family,
                                    const std::string& link, const Vector& y, const Vector& m,
                                    const std::optional<Vector>& offset);
+  const mm::GeneralizedModel& with(const ParameterDesigns& designs);
 
   const mm::CrossProducts& A() const { return *model.model.A; }
   mm::ThetaAxes axes() const { return {A(), core.entries()}; }

@@ -11,13 +11,35 @@ namespace {
 
 using structures::Point;
 
+// Columns of squares with the mean 1, orthogonal to each other.
+std::vector<double> orthogonal_columns(Random& random, int n, int width) {
+  std::vector<double> out;
+  for (int j = 0; j < width; ++j) {
+    std::vector<double> column(n, 1.0);
+    if (j > 0)
+      for (double& entry : column) entry = random.normal();
+    for (int c = 0; c < j; ++c) {
+      double along = 0;
+      for (int i = 0; i < n; ++i) along += column[i] * out[c * n + i] / n;
+      for (int i = 0; i < n; ++i) column[i] -= along * out[c * n + i];
+    }
+    double square = 0;
+    for (double entry : column) square += entry * entry / n;
+    for (double& entry : column) entry /= std::sqrt(square);
+    out.insert(out.end(), column.begin(), column.end());
+  }
+  return out;
+}
+
 // Counts, or successes of trials, on a random design.
 struct Made {
   Structure structure;
   std::unique_ptr<Stages> stages;
   mm::GeneralizedModel model;
 
-  Made(std::uint64_t seed, const std::string& family, const std::string& link) : structure(structures::random(seed)) {
+  // `width`: predictors of every parameter of the family; 0 for one value of each.
+  Made(std::uint64_t seed, const std::string& family, const std::string& link, int width = 0)
+      : structure(structures::random(seed)) {
     Random random(seed + 1);
     structure.w.clear();
     structure.offset.clear();
@@ -32,6 +54,8 @@ struct Made {
       model.y.push_back(family == "gamma" ? random.uniform(0.5, 3.0)
                                           : static_cast<double>(random.integer(0, binomial ? trials : 5)));
     }
+    for (int k = 0; width > 0 && k < model.family->parameters(); ++k)
+      model.parameter_columns.push_back(orthogonal_columns(random, structure.n, width));
   }
 };
 
@@ -61,7 +85,7 @@ std::vector<double> somewhere(const Made& made, Random& random, Point point) {
   std::vector<double> par = structures::theta(random, made.structure, point);
   for (double& entry : par) entry *= 0.5;
   for (int j = 0; j < made.model.model.A->p; ++j) par.push_back(0.3 * random.normal());
-  for (int k = 0; k < made.model.parameters(); ++k) par.push_back(0.2);
+  for (int k = 0; k < made.model.parameters(); ++k) par.push_back(k == 0 ? 0.2 : 0.1 * random.normal());
   return par;
 }
 
@@ -85,6 +109,35 @@ TEST(gradient_is_that_of_the_value) {
     }
 }
 
+TEST(gradient_by_predictors_of_parameters) {
+  for (std::uint64_t seed = 0; seed < 10; ++seed)
+    for (const char* family : {"negative_binomial", "gamma"}) {
+      const Made made(seed, family, "log", 3);
+      if (made.structure.q() == 0 || made.structure.n < 4) continue;
+      check::at(made.structure.kind + " " + family);
+      CHECK(made.model.parameters() == 3);
+      Random random(seed);
+      const std::vector<double> par = somewhere(made, random, Point::interior);
+      mm::Laplace f(made.model);
+      check_gradient(f, par, "gradient");
+      if (made.structure.factors.size() != 1 || made.structure.factors[0].width() > 2) continue;
+      mm::Laplace nodes(made.model, 4);
+      check_gradient(nodes, par, "gradient of quadrature");
+    }
+}
+
+// The first of the columns is constant: with it alone the model is that of one value for all rows.
+TEST(one_constant_column_is_one_value) {
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    const Made one(seed, "gamma", "log", 1), same(seed, "gamma", "log");
+    if (one.structure.q() == 0) continue;
+    Random random(seed);
+    const std::vector<double> par = somewhere(one, random, Point::interior);
+    mm::Laplace f(one.model), g(same.model);
+    CHECK_ERROR("value", std::abs(f.value(par.data()) - g.value(par.data())), 1e-9);
+  }
+}
+
 TEST(quadrature_of_one_factor) {
   int tried = 0;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
@@ -102,6 +155,68 @@ TEST(quadrature_of_one_factor) {
     const double exact = more.value(par.data());
     CHECK_ERROR("25 nodes", std::abs(many.value(par.data()) - exact), 1e-6);
     CHECK(std::abs(one.value(par.data()) - exact) < 5);
+  }
+  CHECK(tried > 0);
+}
+
+TEST(hessian_is_that_of_the_gradient) {
+  constexpr double kStep = 1e-3;
+  for (std::uint64_t seed = 0; seed < 24; ++seed)
+    for (const char* family : {"binomial", "poisson", "gamma"}) {
+      const char* link = family != std::string("binomial") ? "log" : seed % 2 == 0 ? "logit" : "cloglog";
+      const Made made(seed, family, link);
+      if (made.structure.q() == 0) continue;
+      check::at(made.structure.kind + " " + family);
+      mm::Laplace f(made.model);
+      Random random(seed);
+      for (Point point : {Point::interior, Point::zero_diagonal}) {
+        const std::vector<double> par = somewhere(made, random, point);
+        if (!std::isfinite(f.value(par.data()))) continue;
+        const std::size_t N = par.size();
+        const std::vector<double> H = f.hessian(par);
+        const auto gradient = [&](std::size_t j, double step) {
+          std::vector<double> at(par), out(N);
+          at[j] += step;
+          f.value(at.data());
+          f.gradient(out.data());
+          return out;
+        };
+        double size = 1;
+        for (std::size_t j = 0; j < N; ++j) size = std::max(size, std::abs(H[j * (N + 1)]));
+        for (std::size_t j = 0; j < N; ++j) {
+          const auto up = gradient(j, kStep), down = gradient(j, -kStep), top = gradient(j, 2 * kStep),
+                     bottom = gradient(j, -2 * kStep);
+          for (std::size_t i = 0; i < N; ++i) {
+            const double difference = (8 * (up[i] - down[i]) - (top[i] - bottom[i])) / (12 * kStep);
+            CHECK_ERROR("hessian", std::abs(H[i + j * N] - difference) / size, 1e-6);
+          }
+        }
+      }
+    }
+}
+
+// With a small variance the terms after the next one vanish against it.
+TEST(next_term_is_what_quadrature_adds_where_variances_are_small) {
+  int tried = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Made made(seed, "poisson", "log");
+    if (made.structure.factors.size() != 1 || made.structure.factors[0].width() > 2) continue;
+    check::at(made.structure.kind);
+    ++tried;
+    Random random(seed);
+    std::vector<double> par = somewhere(made, random, Point::interior);
+    double before = 0;
+    for (double scale : {0.3, 0.1}) {
+      std::vector<double> at(par);
+      for (std::size_t e = 0; e < made.model.model.entries.size(); ++e) at[e] *= scale;
+      mm::Laplace one(made.model), many(made.model, 25);
+      double term = 0;
+      for (double value : one.next_term(at)) term += value;
+      const double error = std::abs(many.value(at.data()) - one.value(at.data()) - term) / (1e-9 + std::abs(term));
+      CHECK(error < 0.5);
+      if (scale == 0.1) CHECK(error < 0.05 || error < before);
+      before = error;
+    }
   }
   CHECK(tried > 0);
 }

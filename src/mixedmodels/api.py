@@ -12,7 +12,7 @@ import pandas as pd
 from mixedmodels.calls import guided
 from mixedmodels.crossprod import templates_of
 from mixedmodels.design import build_design
-from mixedmodels.errors import FileError, MixedModelsError, ModelError
+from mixedmodels.errors import FileError, MixedModelsError
 from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.reports import InTables, models_side_by_side
@@ -30,8 +30,10 @@ from mixedmodels.prediction.denovo import (
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.report.side_by_side import Below, ModelTable
 from mixedmodels.settings import Control, Ddf, Method, NaAction, OptimizerName, thread_count
+from mixedmodels.storage.container import Unpacked
 from mixedmodels.storage.files import path_text
-from mixedmodels.storage.fits import fit_in, is_of_sums, open_fit
+from mixedmodels.storage.fits import Saved
+from mixedmodels.storage.loading import load_fit
 from mixedmodels.streaming.kinds import is_source
 
 if TYPE_CHECKING:
@@ -145,6 +147,8 @@ def glmer(
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     na_action: NaAction = "omit",
+    dispersion: str | None = None,
+    zero_inflation: str | None = None,
     start: npt.ArrayLike | None = None,
     optimizer: OptimizerName = "auto",
     control: Control | None = None,
@@ -174,6 +178,10 @@ def glmer(
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment" (the default), "sum", "helmert", "poly" or a matrix.
         na_action: As for `lmer`.
+        dispersion: A formula `"~ x"` of fixed effects for the logarithm of the family's own
+            parameter (phi, k, alpha, the precision); None for one value.
+        zero_inflation: A formula such as `"~ 1"` or `"~ x"` for the logit of the probability that
+            a count is zero by a process of its own; None for no such zeros.
         start: (m,) theta to start from, or all parameters; by moments if None.
         optimizer: As for `lmer`.
         control: Limits and tolerances.
@@ -205,13 +213,17 @@ def glmer(
         offset=offset,
         contrasts=contrasts,
         na_action=na_action,
+        dispersion=dispersion,
+        zero_inflation=zero_inflation,
         threads=threads,
     )
     return model.fit(start=start, optimizer=optimizer, control=control, verbose=verbose)
 
 
 @guided
-def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearMixedFit:
+def load(
+    path: str | os.PathLike[str], *, threads: int | None = None
+) -> LinearMixedFit | GeneralizedLinearMixedFit:
     """Read a fit that `fit.save` wrote.
 
     Every number is the one that was saved, bit for bit; nothing is fitted again. Whatever a fit
@@ -237,12 +249,16 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None) -> LinearM
         True
     """
     count = thread_count(threads)
-    file = open_fit(path)
+    saved = load_fit(path)
     try:
-        if is_of_sums(file):
-            return large.fit_of_file(file, count)
-        return restored(fit_in(file), count)
-    except ModelError as error:
+        if isinstance(saved, Unpacked):
+            return large.fit_of_file(saved, count)
+        if isinstance(saved, Saved):
+            return restored(saved, count)
+        return generalized.restored(saved, count)
+    except FileError:
+        raise
+    except MixedModelsError as error:
         raise FileError(f"{path_text(path)} cannot be understood: {error}") from error
 
 

@@ -64,19 +64,33 @@ def checked_products(design: Design, products: Products) -> Products:
     return products
 
 
-def row_products(design: Design, threads: int = 1) -> Products:
-    """The same without response and offset, for models that are not linear in these."""
-    return _products(design, threads, response=False)
+def row_products(design: Design, threads: int = 1, origin: FloatArray | None = None) -> Products:
+    """The same without response and offset, for models that are not linear in these.
+
+    Args:
+        design: As for `cross_products`.
+        threads: Likewise.
+        origin: (p_all,) what is taken from the columns of X where another parameter stands for the
+            intercept; a column that is constant then depends on the others.
+    """
+    if origin is None:
+        return _products(design, threads, response=False)
+    X = design.X - origin
+    rounding = 64.0 * np.finfo(np.float64).eps * np.abs(design.X).max(axis=0, initial=0.0)
+    X[:, np.abs(X).max(axis=0, initial=0.0) <= rounding] = 0.0
+    return _products(design, threads, response=False, X=np.asfortranarray(X))
 
 
-def _products(design: Design, threads: int, *, response: bool) -> Products:
+def _products(
+    design: Design, threads: int, *, response: bool, X: FloatArray | None = None
+) -> Products:
     if design.y.flags.writeable:
         design.freeze()
     return Products(
         codes=[group.codes for group in design.groups],
         levels=[group.n_levels for group in design.groups],
         z=[[term.z for term in design.terms if term.group == g] for g in range(len(design.groups))],
-        X=design.X,
+        X=design.X if X is None else X,
         y=design.y if response else None,
         weights=design.w,
         offset=design.offset if response else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
 from mixedmodels.criterion.generalized import LaplaceCriterion
 from mixedmodels.design import Design, build_design
@@ -17,21 +18,30 @@ from mixedmodels.design.alignment import row_numbers
 from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
-from mixedmodels.design.response import ResponseRule
-from mixedmodels.errors import ConvergenceWarning, DataError, MixedModelsError, warn
+from mixedmodels.design.response import ResponseRule, category_numbers
+from mixedmodels.diagnostics.identifiable import remarks, trouble
+from mixedmodels.diagnostics.laplace import LaplaceError, laplace_error
+from mixedmodels.errors import (
+    ConvergenceWarning,
+    DataError,
+    MixedModelsError,
+    ModelError,
+    warn,
+)
+from mixedmodels.estimates.component_checks import check_zeros, given_coefficients, parts_of
+from mixedmodels.estimates.components import dropped_messages, of_role
 from mixedmodels.estimates.generalized import (
     GeneralizedFitted,
     GeneralizedModel,
 )
 from mixedmodels.estimates.messages import announce
-from mixedmodels.families.base import Family
+from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.fit.generalized import GeneralizedFit
 from mixedmodels.formula import parse_formula
 from mixedmodels.formula.update import updated_formula
 from mixedmodels.memory import guarded
 from mixedmodels.optimize import Request
-from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.progress import Watcher
 from mixedmodels.settings import (
     AS_BEFORE,
@@ -40,10 +50,11 @@ from mixedmodels.settings import (
     OptimizerName,
     thread_count,
 )
+from mixedmodels.storage.fits import fit_to_bytes
+from mixedmodels.storage.generalized import SavedGeneralized, generalized_from_bytes, model_of
+from mixedmodels.storage.pickles import kept_threads, usable_threads
 
 _DEFAULT = Control()
-# Linear predictors of probabilities beyond which data may be separated.
-_FAR = 15.0
 _MOST_NODES = 100
 
 
@@ -64,6 +75,10 @@ class GeneralizedLinearMixedModel(Guided):
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
         na_action: As for `lmer`.
+        dispersion: A formula `"~ x"` of fixed effects for the logarithm of the family's own
+            parameter; None for one value.
+        zero_inflation: A formula such as `"~ 1"` for the logit of the probability that a count is
+            zero by a process of its own; None for no such zeros.
         threads: Threads that a fit may use; None leaves the choice to the library.
 
     Raises:
@@ -93,9 +108,12 @@ class GeneralizedLinearMixedModel(Guided):
         offset: Any = None,
         contrasts: Mapping[str, Any] | None = None,
         na_action: NaAction = "omit",
+        dispersion: str | None = None,
+        zero_inflation: str | None = None,
         threads: int | None = None,
     ) -> None:
         chosen, nodes = family_of(family, link), check_nodes(n_agq)
+        parts = parts_of(chosen, {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation})
         count = thread_count(threads)
         with guarded("The design"):
             design = build_design(
@@ -106,8 +124,10 @@ class GeneralizedLinearMixedModel(Guided):
                 contrasts=contrasts,
                 na_action=na_action,
                 residual=False,
-                response=ResponseRule(chosen, chosen.of_trials),
+                response=ResponseRule(chosen, chosen.of_trials, chosen.ordered),
+                parts=parts,
             )
+        check_zeros(design)
         self._model = GeneralizedModel(design, chosen, count, nodes)
         self._given: Given | None = Given(data, weights, offset, contrasts, na_action)
 
@@ -120,9 +140,16 @@ class GeneralizedLinearMixedModel(Guided):
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles hold the design and the family."""
-        model = self._model
-        return _model_of, (model.design, model.family, model.threads, model.nodes)
+        """Pickles and deep copies hold what is below, which holds the design."""
+        return self._of, (self._model,)
+
+    def __copy__(self) -> GeneralizedLinearMixedModel:
+        """A model that shares everything with this one: neither ever changes."""
+        return self._of(self._model, self._given)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GeneralizedLinearMixedModel:
+        """A model with everything its own but the table, which is the user's."""
+        return self._of(copy.deepcopy(self._model, memo), self._given)
 
     # -- the stages ---------------------------------------------------------------------
 
@@ -173,29 +200,55 @@ class GeneralizedLinearMixedModel(Guided):
         return self._model.criterion()
 
     def objective(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None = None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        dispersion: npt.ArrayLike | None = None,
+        zero_inflation: npt.ArrayLike | None = None,
+        thresholds: npt.ArrayLike | None = None,
     ) -> float:
         """-2 log-likelihood by Laplace's approximation.
 
         Args:
             theta: (m,) entries of the templates.
             beta: (p,) coefficients of the columns kept.
-            dispersion: The family's own parameter, where it has one.
+            dispersion: The family's own parameter, where it has one; coefficients of its logarithm
+                where it has predictors.
+            zero_inflation: Coefficients of the logit, where there are zeros of their own.
+            thresholds: Between ordered categories, increasing.
 
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        return self._criterion.value(self._parameters(theta, beta, dispersion))
+        own = {
+            DISPERSION: dispersion,
+            ZERO_INFLATION: zero_inflation,
+            THRESHOLDS: thresholds,
+        }
+        return self._criterion.value(self._parameters(theta, beta, own))
 
     def gradient(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None = None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        dispersion: npt.ArrayLike | None = None,
+        zero_inflation: npt.ArrayLike | None = None,
+        thresholds: npt.ArrayLike | None = None,
     ) -> FloatArray:
-        """Exact gradient of `objective` by theta, beta and the logarithm of the dispersion.
+        """Exact gradient of `objective` by its parameters.
+
+        The dispersion counts by its logarithm, thresholds by the first of them and the logarithms
+        of the gaps to the next ones.
 
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        at = self._parameters(theta, beta, dispersion)
+        own = {
+            DISPERSION: dispersion,
+            ZERO_INFLATION: zero_inflation,
+            THRESHOLDS: thresholds,
+        }
+        at = self._parameters(theta, beta, own)
         slope = self._criterion.gradient(at)
         # The map from the search's parameters is linear: J has its columns.
         J = self._criterion.to_user(np.eye(len(at)))
@@ -203,21 +256,21 @@ class GeneralizedLinearMixedModel(Guided):
         return found
 
     def _parameters(
-        self, theta: npt.ArrayLike, beta: npt.ArrayLike, dispersion: float | None
+        self,
+        theta: npt.ArrayLike,
+        beta: npt.ArrayLike,
+        own: Mapping[str, npt.ArrayLike | None],
     ) -> FloatArray:
         given = [np.atleast_1d(np.asarray(part, dtype=np.float64)) for part in (theta, beta)]
-        name = self.family.parameter
-        if name:
-            if dispersion is None or not dispersion > 0.0:
+        for role, values in own.items():
+            component = of_role(self._model.components, role)
+            if component is not None:
+                given.append(given_coefficients(component, values, self.family))
+            elif values is not None:
                 raise MixedModelsError(
-                    f"dispersion is {dispersion!r:.40}; the {self.family.title} family needs its "
-                    f"parameter, {name}, above zero."
+                    f"{role} is {values!r:.40}; this model of the {self.family.title} family has "
+                    "none."
                 )
-            given.append(np.array([np.log(dispersion)]))
-        elif dispersion is not None:
-            raise MixedModelsError(
-                f"dispersion is {dispersion!r:.40}; the {self.family.title} family has none."
-            )
         return self._criterion.from_user(self._criterion.checked(np.concatenate(given)))
 
     # -- the fit ------------------------------------------------------------------------
@@ -250,7 +303,7 @@ class GeneralizedLinearMixedModel(Guided):
         fit = GeneralizedLinearMixedFit(self, fitted)
         solution: Any = fitted.solution
         announce(solution, fitted.optsum, self._model.templates, fitted.identification)
-        for message in _own_messages(fitted):
+        for message in trouble(fitted):
             warn(message, ConvergenceWarning)
         return fit
 
@@ -262,40 +315,6 @@ class GeneralizedLinearMixedModel(Guided):
             f"<{type(self).__name__} {design.formula.text!r}, {family.title} "
             f"({family.link.name}): {design.n} observations, levels: {groups}>"
         )
-
-
-def _far_away(family: Family, eta: FloatArray) -> BoolArray:
-    """(n,) rows whose linear predictor is so far out that no data ask for it."""
-    far: BoolArray = np.zeros(len(eta), dtype=np.bool_)
-    if family.of_trials and family.link.name in ("logit", "probit", "cloglog"):
-        far = np.abs(eta) > _FAR
-    elif family.counts and family.link.name == "log":
-        far = eta < -_FAR
-    return far
-
-
-def _own_messages(fitted: GeneralizedFitted) -> tuple[str, ...]:
-    """What a fit of its family may be warned of."""
-    family, solution = fitted.model.family, fitted.solution
-    found = []
-    far = _far_away(family, solution.eta)
-    if far.any():
-        design = fitted.model.design
-        found.append(
-            f"Separation is suspected: the linear predictor is beyond {_FAR:g} in {int(far.sum())} "
-            f"of {design.n} rows, the first of them "
-            f"{used_rows(np.flatnonzero(far)[:1], design.rows, design.index)}, so that some "
-            "coefficients have no finite estimate and their standard errors mean nothing. Look for "
-            "a factor level or covariate value at which all responses are the same; merge it with "
-            "others or leave the term out."
-        )
-    dispersion = solution.dispersion
-    if family.name == "negative_binomial" and dispersion is not None and dispersion > 1e6:
-        found.append(
-            f"No overdispersion: k is {dispersion:.2g}, where the negative binomial family is the "
-            'Poisson family. Fit family="poisson".'
-        )
-    return tuple(found)
 
 
 class GeneralizedLinearMixedFit(GeneralizedFit):
@@ -320,7 +339,27 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
     @property
     def messages(self) -> tuple[str, ...]:
         """What the user should know: rows and columns dropped, singularity, separation."""
-        return (*super().messages, *_own_messages(self._generalized))
+        advice = self.laplace_error.advice
+        own = (*dropped_messages(self._generalized.model.components),)
+        own += (*trouble(self._generalized), *remarks(self._generalized))
+        return (*super().messages, *own, *([] if advice is None else [advice]))
+
+    @property
+    def laplace_error(self) -> LaplaceError:
+        """How good Laplace's approximation is at the estimates, by the next term of its expansion.
+
+        `total` is what the term adds to -2 log-likelihood, `by_level` its parts with one grouping
+        factor. It is close to the error while it is small; where it is large the likelihood needs
+        quadrature.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.glmer("use ~ age + urban + livch + (1 | district)",
+            ...                mm.load_dataset("contraception"))
+            >>> round(fit.laplace_error.total, 3)
+            -0.269
+        """
+        return self._generalized.once(laplace_error)
 
     def refit(self, y: npt.ArrayLike) -> GeneralizedLinearMixedFit:
         """Fit the same model to another response, starting at this fit's parameters.
@@ -328,7 +367,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         Args:
             y: (nobs,) response on the rows used, as `simulate` gives it, or a Series with the rows
                 of the data: shares where the response is a share, numbers of successes where it is
-                `cbind(successes, failures)`.
+                `cbind(successes, failures)`, categories of ordered responses.
 
         Returns:
             A new fit; this one is unchanged.
@@ -339,6 +378,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         design, model = self._design, self._generalized.model
         given = at_rows_used(y, design)
         which = "rows of the model"
+        if design.categories is not None:
+            given = category_numbers(design.categories, given)
         response = row_numbers("The new response", given, self.nobs, design.index, which)
         family, m = model.family, model.weights
         shares = family.of_trials and not design.response_name.startswith("cbind(")
@@ -382,6 +423,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         offset: Any = AS_BEFORE,
         contrasts: Any = AS_BEFORE,
         na_action: NaAction = AS_BEFORE,
+        dispersion: str | None = AS_BEFORE,
+        zero_inflation: str | None = AS_BEFORE,
         start: npt.ArrayLike | None = None,
         optimizer: OptimizerName | None = None,
         control: Control | None = None,
@@ -400,6 +443,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             offset: The `offset` argument; None for none.
             contrasts: Contrasts; None for the default ones.
             na_action: What becomes of rows with missing values.
+            dispersion: Predictors of the family's own parameter; None for one value.
+            zero_inflation: Predictors of zeros of their own; None for no such zeros.
             start: (m,) theta to start from, or all parameters; by moments if None.
             optimizer: Method of minimisation; as it was if None.
             control: Limits and tolerances; as they were if None.
@@ -423,6 +468,9 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         given = given_anew(self._design, self._given, data, changes)
         if family is None:
             family, link = (type(self.family), link or self.family.link.name)
+        parts: dict[str, Any] = {part.spec.role: part.spec.text for part in self._design.parts}
+        changed = {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation}
+        parts |= {role: text for role, text in changed.items() if text is not AS_BEFORE}
         model = GeneralizedLinearMixedModel(
             text,
             given.data,
@@ -433,6 +481,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             offset=given.offset,
             contrasts=given.contrasts,
             na_action=given.na_action,
+            **parts,
             threads=self._generalized.model.threads if threads is None else threads,
         )
         before = self.optsum
@@ -444,11 +493,20 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles hold design, family, parameters and how these were found."""
-        model = self._generalized.model
-        par = np.array(self._generalized.solution.par)
-        stages = (model.design, model.family, model.threads, model.nodes)
-        return _fit_of, (*stages, par, self.optsum)
+        """Pickles, and with them other processes, hold what a file holds."""
+        fitted = self._generalized
+        return _unpickled, (fit_to_bytes(fitted), kept_threads(fitted.model.threads))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GeneralizedLinearMixedFit:
+        """A fit with everything its own but the table, which is the user's."""
+        fitted = self._generalized
+        again = _unpickled(fit_to_bytes(fitted), fitted.model.threads)
+        again._model._given = again._given = self._given  # noqa: SLF001 (of this module)
+        return again
+
+    def __copy__(self) -> GeneralizedLinearMixedFit:
+        """A fit that shares everything with this one: neither ever changes."""
+        return type(self)(self._model, self._generalized)
 
 
 def check_nodes(n_agq: object) -> int:
@@ -467,23 +525,25 @@ def check_nodes(n_agq: object) -> int:
     return int(n_agq)  # type: ignore[call-overload,no-any-return]
 
 
-def _model_of(
-    design: Design, family: Family, threads: int, nodes: int
-) -> GeneralizedLinearMixedModel:
-    return GeneralizedLinearMixedModel._of(  # noqa: SLF001 (of this module)
-        GeneralizedModel(design, family, threads, nodes)
-    )
+def restored(saved: SavedGeneralized, threads: int | None = None) -> GeneralizedLinearMixedFit:
+    """The fit of a design whose solution is known already, as from a file.
+
+    Raises:
+        MixedModelsError: The design does not determine such a solution.
+    """
+    solution = saved.solution
+    check_nodes(saved.responses.nodes)
+    model = model_of(saved.design, saved.responses, thread_count(threads))
+    if not np.array_equal(model.products.kept, solution.kept):
+        raise ModelError("The solution is for other columns of X than the design determines.")
+    user = model.criterion().to_user(solution.par)
+    parts = (solution.theta, solution.beta[solution.kept], solution.psi)
+    known = np.concatenate(parts)
+    if np.abs(user - known).max(initial=0.0) > 1e-6 * np.abs(known).max(initial=1e-6):
+        raise ModelError("The solution has two sets of parameters that are not the same.")
+    made = GeneralizedLinearMixedModel._of(model)  # noqa: SLF001 (of this module)
+    return GeneralizedLinearMixedFit(made, GeneralizedFitted(model, solution, saved.optsum))
 
 
-def _fit_of(
-    design: Design,
-    family: Family,
-    threads: int,
-    nodes: int,
-    par: FloatArray,
-    optsum: OptSummary,
-) -> GeneralizedLinearMixedFit:
-    made = _model_of(design, family, threads, nodes)
-    model = made._model  # noqa: SLF001 (of this module)
-    solution = model.solution(model.criterion(), par)
-    return GeneralizedLinearMixedFit(made, GeneralizedFitted(model, solution, optsum))
+def _unpickled(content: bytes, threads: int | None) -> GeneralizedLinearMixedFit:
+    return restored(generalized_from_bytes(content), usable_threads(threads))

@@ -497,10 +497,10 @@ class LinearMixedFit(MixedFit):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles, and with them other processes, hold what a file holds."""
         if self._sums is not None:
-            count = kept_threads(self._fitted.model)
+            count = kept_threads(self._fitted.model.threads)
             return _restored_from_sums, (self._sums, self._solution, self._optsum, count)
         content = fit_to_bytes(self._fitted)
-        return _unpickled, (content, kept_threads(self._fitted.model))
+        return _unpickled, (content, kept_threads(self._fitted.model.threads))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LinearMixedFit:
         """A fit with everything its own but the table, which is the user's."""

@@ -157,7 +157,7 @@ def test_tables_with_missing_values_and_categories(make: Callable[[pd.DataFrame]
 
 def test_a_model_is_not_made_of_a_lazy_table() -> None:
     lazy = pl.from_pandas(sleepstudy()).lazy()
-    with pytest.raises(DataError, match=r"LazyFrame.*not an eager table; call \.collect\(\)"):
+    with pytest.raises(DataError, match=r"LazyFrame.*not a table in memory; call \.collect\(\)"):
         LinearMixedModel("Reaction ~ Days + (1 | Subject)", lazy)
 
 

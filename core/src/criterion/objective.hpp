@@ -69,6 +69,11 @@ class Objective {
   virtual bool foresees() const { return false; }
   virtual void foresee(const PlannedStep&) {}
   virtual double advance(double* par, double) { return value(par); }
+  // Of a second phase, which moves what is carried as well: the value at the announced step, all of it as it is given;
+  // second derivatives (size x size), empty where there are none, and whether they take no other evaluation.
+  virtual double follow(const double* par) { return value(par); }
+  virtual std::vector<double> hessian(const std::vector<double>&) { return {}; }
+  virtual bool hessian_is_exact() { return false; }
 
   // Derivatives by the covariance of effects of each block, where they cost less than so many gradients; else nothing.
   // The criterion stays where it is.

@@ -30,7 +30,7 @@ MIXEDMODELS_CLONES void logit_rows(const RowBlock& b, double* a, double* s, doub
 
 class Logit : public Family {
  public:
-  double rows(const RowBlock& b, const double*, double* s, double* w, double* t) const override {
+  double rows(const RowBlock& b, double* s, double* w, double* t) const override {
     constexpr int kMost = 512;
     double a[kMost], sum = 0;
     for (int first = 0; first < b.count; first += kMost) {

@@ -27,31 +27,27 @@ class ByRow : public Family {
   double constant(double y, double m) const override { return kernel_.constant(y, m); }
   double start(double y, double m) const override { return kernel_.start(y, m); }
 
-  double rows(const RowBlock& b, const double* psi, double* s, double* w, double* t) const override {
-    const auto at = kernel_.at(psi);
+  double rows(const RowBlock& b, double* s, double* w, double* t) const override {
     double sum = 0;
-    for (int i = 0; i < b.count; ++i) {
+    each(b, [&](int i, const auto& at) {
       const KernelRow row = kernel_.row(at, b.y[i], b.m[i], b.eta[i]);
       sum += row.l, s[i] = row.s, w[i] = row.w, t[i] = row.t;
-    }
+    });
     return sum;
   }
 
-  void expected(const RowBlock& b, const double* psi, double* w) const override {
-    const auto at = kernel_.at(psi);
-    for (int i = 0; i < b.count; ++i) w[i] = kernel_.expected(at, b.y[i], b.m[i], b.eta[i]);
+  void expected(const RowBlock& b, double* w) const override {
+    each(b, [&](int i, const auto& at) { w[i] = kernel_.expected(at, b.y[i], b.m[i], b.eta[i]); });
   }
 
-  double by_parameter(const RowBlock& b, const double* psi, int k, double* s, double* w) const override {
-    double sum = 0;
-    if constexpr (Kernel::kParameters > 0) {
-      const auto at = kernel_.at(psi);
-      for (int i = 0; i < b.count; ++i) {
+  void by_parameter(const RowBlock& b, int k, double* l, double* s, double* w) const override {
+    if constexpr (Kernel::kParameters > 0)
+      each(b, [&](int i, const auto& at) {
         const ByParameter row = kernel_.by_parameter(at, k, b.y[i], b.m[i], b.eta[i]);
-        sum += row.l, s[i] = row.s, w[i] = row.w;
-      }
-    }
-    return sum;
+        l[i] = row.l, s[i] = row.s, w[i] = row.w;
+      });
+    else
+      Family::by_parameter(b, k, l, s, w);
   }
 
   std::vector<double> start_parameters(std::int64_t n, const double* y, const double* m) const override {
@@ -62,6 +58,22 @@ class ByRow : public Family {
   }
 
  private:
+  // body(row, prepared parameters), which are prepared once where all rows have the same.
+  template <typename Body>
+  void each(const RowBlock& b, Body&& body) const {
+    if constexpr (Kernel::kParameters > 0)
+      if (b.step != 0) {
+        double own[Kernel::kParameters];
+        for (int i = 0; i < b.count; ++i) {
+          for (int k = 0; k < Kernel::kParameters; ++k) own[k] = b.psi[k * b.lead + i * b.step];
+          body(i, kernel_.at(own));
+        }
+        return;
+      }
+    const auto at = kernel_.at(b.psi);
+    for (int i = 0; i < b.count; ++i) body(i, at);
+  }
+
   Kernel kernel_;
 };
 
@@ -82,6 +94,7 @@ using MadeFamily = std::unique_ptr<const Family>;
 MadeFamily make_binomial(const std::string& link);
 MadeFamily make_counts(const std::string& family, const std::string& link);
 MadeFamily make_positive(const std::string& family, const std::string& link);
+MadeFamily make_ordinal(int thresholds, const std::string& link);
 // By the chain rule from the mean, for any family and link; null where there is none.
 MadeFamily make_linked(const std::string& family, const std::string& link);
 

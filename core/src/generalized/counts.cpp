@@ -3,6 +3,7 @@
 
 #include "generalized/by_row.hpp"
 #include "generalized/special.hpp"
+#include "generalized/zero_inflated.hpp"
 
 namespace mixedmodels {
 
@@ -65,7 +66,7 @@ struct NegativeBinomialKernel {
   double start(double y, double) const { return std::log(y + 0.1); }
   std::vector<double> start_parameters(std::int64_t n, const double* y, const double*) const {
     const Moments of(n, y);
-    return {std::log(std::max(of.mean * of.mean / std::max(of.variance - of.mean, 0.05 * of.mean), 0.1))};
+    return {std::log(std::max(of.mean * of.mean / std::max(of.variance - of.mean, 0.05 * of.mean + 1e-300), 0.1))};
   }
 };
 
@@ -108,6 +109,10 @@ MadeFamily make_counts(const std::string& family, const std::string& link) {
   if (family == "truncated_poisson") return std::make_unique<ByRow<TruncatedPoissonKernel>>();
   if (family == "negative_binomial") return std::make_unique<ByRow<NegativeBinomialKernel>>();
   if (family == "nb1") return std::make_unique<ByRow<Nb1Kernel>>();
+  if (family == "zero_inflated_poisson") return std::make_unique<ByRow<ZeroInflated<PoissonKernel>>>();
+  if (family == "zero_inflated_negative_binomial")
+    return std::make_unique<ByRow<ZeroInflated<NegativeBinomialKernel>>>();
+  if (family == "zero_inflated_nb1") return std::make_unique<ByRow<ZeroInflated<Nb1Kernel>>>();
   return nullptr;
 }
 

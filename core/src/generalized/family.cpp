@@ -2,21 +2,22 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 
 #include "generalized/by_row.hpp"
 
 namespace mixedmodels {
 
-void Family::expected(const RowBlock& block, const double* psi, double* w) const {
+void Family::expected(const RowBlock& block, double* w) const {
   std::vector<double> unused(2 * static_cast<std::size_t>(block.count));
-  rows(block, psi, unused.data(), w, unused.data() + block.count);
+  rows(block, unused.data(), w, unused.data() + block.count);
 }
 
-double Family::by_parameter(const RowBlock& block, const double*, int, double* s, double* w) const {
-  std::fill_n(s, block.count, 0.0);
-  std::fill_n(w, block.count, 0.0);
-  return 0;
+void Family::by_parameter(const RowBlock& block, int, double* l, double* s, double* w) const {
+  for (double* out : {l, s, w}) std::fill_n(out, block.count, 0.0);
 }
+
+bool Family::add_curvature(const RowBlock&, double*) const { return false; }
 
 std::vector<double> Family::start_parameters(std::int64_t, const double*, const double*) const { return {}; }
 
@@ -26,6 +27,8 @@ std::unique_ptr<const Family> make_family(const std::string& family, const std::
   if (!made) made = make_counts(family, link);
   if (!made) made = make_positive(family, link);
   if (!made) made = make_linked(family, link);
+  const std::string ordinal = "ordinal:";
+  if (!made && family.starts_with(ordinal)) made = make_ordinal(std::stoi(family.substr(ordinal.size())) - 1, link);
   if (!made) throw std::invalid_argument("There is no family " + family + " with link " + link + ".");
   return made;
 }

@@ -31,11 +31,12 @@ Laplace::Laplace(const GeneralizedModel& model, int nodes, int threads)
       model_(with_products(model.model, A_)),
       rows_(*model.rows),
       family_(*model.family),
+      parameters_(rows_.n(), family_.parameters(), source_.parameter_columns),
       equations_(model_, threads),
       n_(rows_.n()),
       m_(model_.m()),
       p_(A_->p),
-      K_(model.parameters()) {
+      K_(parameters_.size()) {
   for (const ThetaEntry& e : model_.entries) {
     const FactorBlock& f = A_->factors[e.factor];
     const std::int64_t s = f.width;
@@ -52,7 +53,7 @@ Laplace::Laplace(const GeneralizedModel& model, int nodes, int threads)
   for (auto* v : {&Zts_psi_, &change_psi_, &moved_psi_}) v->resize(static_cast<std::size_t>(K_) * A_->q);
   Xts_psi_.resize(static_cast<std::size_t>(K_) * p_);
   own_slopes_ = equations_.lam();
-  if (nodes > 1) quadrature_.emplace(nodes, *A_, rows_, K_);
+  if (nodes > 1) quadrature_.emplace(nodes, *A_, rows_, parameters_.count());
 }
 
 // -- templates and solves -----------------------------------------------------------------------------------------
@@ -111,13 +112,17 @@ std::vector<double> Laplace::modes() const {
 
 // -- the mode -----------------------------------------------------------------------------------------------------
 
+RowBlock Laplace::block(const std::vector<double>& eta, std::int64_t first, std::int64_t last) const {
+  RowBlock out{source_.y.data() + first, source_.m.data() + first, eta.data() + first, static_cast<int>(last - first)};
+  parameters_.give(first, out);
+  return out;
+}
+
 // The log densities at eta; their scores and weights are left in s_, w_ and t_.
 double Laplace::evaluate_rows(const std::vector<double>& eta) {
   double sum = 0;
   in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-    const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta.data() + first,
-                         static_cast<int>(last - first)};
-    sum += family_.rows(block, psi(), s_.data() + first, w_.data() + first, t_.data() + first);
+    sum += family_.rows(block(eta, first, last), s_.data() + first, w_.data() + first, t_.data() + first);
   });
   return sum;
 }
@@ -140,9 +145,7 @@ bool Laplace::factorize_here() {
   if (equations_.factorize(par_.data())) return true;
   std::vector<double> expected(n_);
   in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-    const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
-                         static_cast<int>(last - first)};
-    family_.expected(block, psi(), expected.data() + first);
+    family_.expected(block(eta_, first, last), expected.data() + first);
   });
   w_ = std::move(expected);
   rows_.renew_random(w_.data(), *A_);
@@ -230,6 +233,7 @@ bool Laplace::find_mode(bool carried, const std::vector<double>& pull, double to
   carried = carried && p_ > 0;
   anchor_.assign(beta(), beta() + p_);
   proximal_ = -1;
+  parameters_.set(psi());
   Templates lam;
   set_templates(theta(), lam);
   apply_templates(lam, u_.data(), work_.data());
@@ -254,13 +258,14 @@ bool Laplace::find_mode(bool carried, const std::vector<double>& pull, double to
       return !expected_ && decrement < 1e-8 * (1 + std::abs(l_));
     }
   }
-  return false;
+  // Coefficients that run away slowly: where they have got to, the modes alone.
+  return carried && find_mode(false, pull, tolerance);
 }
 
 // -- values -------------------------------------------------------------------------------------------------------
 
 ModePoint Laplace::mode_point() const {
-  return {*A_, equations_.lam()[0], u_, eta_, source_.y, source_.m, family_, par_.data() + m_ + p_};
+  return {*A_, equations_.lam()[0], u_, eta_, source_.y, source_.m, family_, parameters_};
 }
 
 double Laplace::settle(bool found) {
@@ -277,14 +282,30 @@ double Laplace::value(const double* par) {
     ++n_value_;
     if (!base_.u.empty()) u_ = base_.u;
   }
-  stands_ = gradient_ready_ = false;
   std::copy_n(par, size(), par_.begin());
+  return evaluate();
+}
+
+// At par_, from the modes in u_.
+double Laplace::evaluate() {
+  stands_ = gradient_ready_ = false;
   bool found = find_mode(false, pull_, kTight);
   if (!found) {  // from the middle of the prior
     std::fill(u_.begin(), u_.end(), 0.0);
     found = find_mode(false, pull_, kTight);
   }
   return settle(found);
+}
+
+double Laplace::follow(const double* par) {
+  if (base_.u.empty() || !base_.planned) return value(par);
+  ++n_value_;
+  std::copy_n(par, size(), par_.begin());
+  Templates lam;
+  set_templates(theta(), lam);
+  u_ = base_.u;
+  predict_modes(1, lam);
+  return evaluate();
 }
 
 double Laplace::rounding() const {

@@ -4,10 +4,10 @@
 // eta = offset + X beta + Z Lambda u, u standard normal. With l the log densities, s, w and t their derivatives
 // (family.hpp),
 //   g(u) = -sum l + u'u / 2,   M = Lambda'Z'WZ Lambda + I,   f = 2 g + log |M|   at the mode u of -g.
-// Parameters: theta along the axes, coefficients beta of the basis, psi of the family. A search carries beta: for a
-// step of theta and psi it is solved together with u, for 2 g + a'beta, a the pull of log |M| on beta as the model
-// foresees it. What that leaves of the gradient by beta is in the gradient, and so in the next step. f is without the
-// constant parts of the log densities, so that these cost no digits.
+// Parameters: theta along the axes, coefficients beta of the basis, psi, those of the family (parameters.hpp). A search
+// carries beta: for a step of theta and psi it is solved together with u, for 2 g + a'beta, a the pull of log |M| on
+// beta as the model foresees it. What that leaves of the gradient by beta is in the gradient, and so in the next step.
+// f is without the constant parts of the log densities, so that these cost no digits.
 #pragma once
 
 #include <limits>
@@ -16,8 +16,11 @@
 #include <vector>
 
 #include "criterion/objective.hpp"
+#include "generalized/components.hpp"
 #include "generalized/family.hpp"
+#include "generalized/parameters.hpp"
 #include "generalized/quadrature.hpp"
+#include "generalized/second_derivatives.hpp"
 #include "generalized/weighted_rows.hpp"
 
 namespace mixedmodels {
@@ -29,8 +32,10 @@ struct GeneralizedModel {
   std::shared_ptr<const Family> family;
   std::vector<double> y, m;  // in the order of `rows`
   double constant = 0;       // sum of the parts of the log density that depend on no parameter
+  // Of every parameter of the family its columns, see parameters.hpp; empty: all are the same for all rows.
+  std::vector<std::vector<double>> parameter_columns;
 
-  int parameters() const { return family->parameters(); }
+  int parameters() const { return ParameterRows(rows->n(), family->parameters(), parameter_columns).size(); }
 };
 
 class Laplace : public Objective {
@@ -60,12 +65,18 @@ class Laplace : public Objective {
   bool foresees() const override { return true; }
   void foresee(const PlannedStep& step) override;
   double advance(double* par, double part) override;
+  double follow(const double* par) override;
 
   // Where a search begins: the model without random effects, and variances by moments of its scores.
   std::vector<double> start();
 
-  // Second derivatives by theta, beta and psi, from central differences of the gradient. Leaves the point.
-  std::vector<double> hessian(const std::vector<double>& par);
+  // Second derivatives by theta, beta and psi: exact sums by theta and beta where these cost less than differences of
+  // the gradient, else central differences. Leaves the point.
+  std::vector<double> hessian(const std::vector<double>& par) override;
+  bool hessian_is_exact() override { return K_ == 0 && exact_is_cheaper(); }
+  // What the next term of the expansion would add to the value at these parameters, by connected component of the
+  // levels; nothing where its sums over pairs of rows are too many, and by quadrature.
+  std::vector<double> next_term(const std::vector<double>& par);
 
   // Covariance of the coefficients of the basis for known theta and psi: (X'V^-1X)^-1, p x p.
   std::vector<double> conditional_vcov();
@@ -99,12 +110,14 @@ class Laplace : public Objective {
   void apply_templates(const Templates& lam, const double* in, double* out) const;
   void apply_templates_transposed(const Templates& lam, const double* in, double* out) const;
   void solve(std::vector<double>& rhs);
+  RowBlock block(const std::vector<double>& eta, std::int64_t first, std::int64_t last) const;
   double evaluate_rows(const std::vector<double>& eta);
   bool factorize_here();
   bool find_mode(bool carried, const std::vector<double>& pull, double tolerance);
   double direction(bool carried, const std::vector<double>& pull);
   bool move_along(bool carried, const std::vector<double>& pull, double decrement);
   double merit(double l, const std::vector<double>& u, const double* beta, const std::vector<double>* pull) const;
+  double evaluate();
   double settle(bool found);
   ModePoint mode_point() const;
   void sum_templates();
@@ -112,9 +125,14 @@ class Laplace : public Objective {
   void predict_modes(double part, const Templates& lam);
   void find_leverages();
   void find_parameter_slopes();
-  double parameter_curvature(int i, int j);
+  std::vector<double> parameter_curvatures();
   void set_templates(const double* theta, Templates& lam) const;
   void fit_without_random_effects();
+  const Components& components();
+  CurvaturePoint curvature_point(std::vector<double>& fourth) const;
+  std::vector<double> fourth_derivatives() const;
+  std::vector<double> difference_steps_here();
+  bool exact_is_cheaper();
   double parameter_step(double* psi);
 
   const GeneralizedModel& source_;
@@ -122,6 +140,7 @@ class Laplace : public Objective {
   Model model_;
   const WeightedRows& rows_;
   const Family& family_;
+  ParameterRows parameters_;
   Equations equations_;
   std::int64_t n_;
   int m_, p_, K_;
@@ -133,6 +152,7 @@ class Laplace : public Objective {
       moved_psi_;                                // K x q, K x p; M^-1 Lambda'Z's_psi, and Z's as u follows
   std::vector<std::vector<double>> own_slopes_;  // by factor, s x s: traces less the scores times the modes
   std::optional<Quadrature> quadrature_;
+  std::optional<Components> components_;
   // While coefficients are carried, a weak pull to where they began: where data are separated the likelihood is flat.
   std::vector<double> anchor_;
   double proximal_ = 0;

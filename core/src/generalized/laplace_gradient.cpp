@@ -3,18 +3,16 @@
 // With row leverages h = z'Lambda M^-1 Lambda'z and r = t h, v = M^-1 Lambda'Z'r and rho = r - w (Z Lambda v):
 //   df/dbeta      = X'(rho - 2 s)
 //   df/dLambda_rc = 2 [M^-1 Lambda'Z'WZ]_cr + c_r (v_c - 2 u_c) + d_r u_c, over the levels, c = Z's, d = Z'rho
-//   df/dpsi       = sum of -2 dl/dpsi + h dw/dpsi, and v'Lambda'Z'(ds/dpsi)
+//   df/dpsi       = sum of -2 dl/dpsi + h dw/dpsi, and v'Lambda'Z'(ds/dpsi); rows times their columns of psi
 // References: Wood (2011), JRSS B 73; Wood, Pya and Saefken (2016), JASA 111.
 #include <algorithm>
 #include <cmath>
 
-#include "criterion/differences.hpp"
 #include "generalized/laplace.hpp"
 #include "kernels/blas.hpp"
 #include "kernels/eigen.hpp"
 #include "kernels/interrupt.hpp"
 #include "kernels/small_dense.hpp"
-#include "search/coordinates.hpp"
 
 namespace mixedmodels {
 
@@ -91,20 +89,21 @@ void Laplace::find_leverages() {
 
 // Of psi: the gradient, and Z's and X's by it.
 void Laplace::find_parameter_slopes() {
-  std::vector<double> s(n_), w(n_);
+  std::vector<double> l(n_), s(n_), w(n_), own(n_);
   for (int k = 0; k < K_; ++k) {
-    double l = 0, trace = 0;
-    in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-      const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
-                           static_cast<int>(last - first)};
-      l += family_.by_parameter(block, psi(), k, s.data() + first, w.data() + first);
-    });
-    for (std::int64_t i = 0; i < n_; ++i) trace += h_[i] * w[i];
+    const int parameter = parameters_.parameter(k);
+    if (k == 0 || parameter != parameters_.parameter(k - 1)) {
+      in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+        family_.by_parameter(block(eta_, first, last), parameter, l.data() + first, s.data() + first, w.data() + first);
+      });
+      if (quadrature_) l = quadrature_->parameter()[parameter];
+      for (std::int64_t i = 0; i < n_; ++i) l[i] = -2 * l[i] + h_[i] * w[i];
+    }
     double* sums = Zts_psi_.data() + static_cast<std::size_t>(k) * u_.size();
-    rows_.sum_random(s.data(), sums);
-    rows_.sum_fixed(s.data(), Xts_psi_.data() + static_cast<std::size_t>(k) * p_);
-    if (quadrature_) l = quadrature_->parameter()[k];
-    gradient_[m_ + p_ + k] = -2 * l + trace + small::dot(static_cast<int>(u_.size()), bv_.data(), sums);
+    parameters_.times(k, s.data(), own.data());
+    rows_.sum_random(own.data(), sums);
+    rows_.sum_fixed(own.data(), Xts_psi_.data() + static_cast<std::size_t>(k) * p_);
+    gradient_[m_ + p_ + k] = parameters_.sum(k, l.data()) + small::dot(static_cast<int>(u_.size()), bv_.data(), sums);
   }
 }
 
@@ -207,21 +206,37 @@ void Laplace::ensure_fixed() {
   fixed_ready_ = true;
 }
 
-// d2 l / dpsi_i dpsi_j, by differences.
-double Laplace::parameter_curvature(int i, int j) {
+// d2 l / dpsi dpsi' (K x K), by differences where the family does not have them.
+std::vector<double> Laplace::parameter_curvatures() {
   constexpr double kStep = 1e-5;
-  std::vector<double> at(psi(), psi() + K_), s(n_), w(n_);
-  double sums[2];
-  for (int side : {0, 1}) {
-    at[j] = psi()[j] + (side == 0 ? kStep : -kStep);
-    sums[side] = 0;
+  std::vector<double> out(static_cast<std::size_t>(K_) * K_), s(n_), w(n_), sides[2] = {s, s};
+  bool exact = K_ > 0 && !parameters_.by_row();
+  if (exact)
     in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-      const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
-                           static_cast<int>(last - first)};
-      sums[side] += family_.by_parameter(block, at.data(), i, s.data() + first, w.data() + first);
+      exact = exact && family_.add_curvature(block(eta_, first, last), out.data());
     });
-  }
-  return (sums[0] - sums[1]) / (2 * kStep);
+  if (exact) return out;
+  const ParameterRows here = parameters_;
+  for (int a = 0; a < here.count(); ++a)
+    for (int b = 0; b < here.count(); ++b) {
+      for (int side : {0, 1}) {
+        parameters_ = here;
+        parameters_.change(b, side == 0 ? kStep : -kStep);
+        in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+          family_.by_parameter(block(eta_, first, last), a, sides[side].data() + first, s.data() + first,
+                               w.data() + first);
+        });
+      }
+      for (std::int64_t i = 0; i < n_; ++i) w[i] = (sides[0][i] - sides[1][i]) / (2 * kStep);
+      for (int j = 0; j < K_; ++j) {
+        if (here.parameter(j) != b) continue;
+        here.times(j, w.data(), s.data());
+        for (int i = 0; i < K_; ++i)
+          if (here.parameter(i) == a) out[i + static_cast<std::size_t>(j) * K_] = here.sum(i, s.data());
+      }
+    }
+  parameters_ = here;
+  return out;
 }
 
 // Second derivatives of 2 g, the mode following: 2 X'V^-1X by beta, and likewise by psi.
@@ -239,7 +254,7 @@ void Laplace::model_of_others(double* out) {
         sum += RX[r + i * static_cast<std::size_t>(k)] * RX[c + i * static_cast<std::size_t>(k)];
       out[r + c * E] = out[c + r * E] = 2 * sum;
     }
-  std::vector<double> du(q), b(q), product(q), own(static_cast<std::size_t>(K_) * K_);
+  std::vector<double> du(q), b(q), product(q), own = parameter_curvatures();
   for (int a = 0; a < K_; ++a) {
     const double* sums = Zts_psi_.data() + a * q;
     apply_templates_transposed(equations_.lam(), sums, du.data());
@@ -256,8 +271,7 @@ void Laplace::model_of_others(double* out) {
       out[j + (p_ + a) * E] = out[p_ + a + j * E] = -2 * sum;
     }
     for (int c = 0; c < K_; ++c)
-      own[a + c * K_] =
-          -2 * (parameter_curvature(a, c) + small::dot(static_cast<int>(q), b.data(), Zts_psi_.data() + c * q));
+      own[a + c * K_] = -2 * (own[a + c * K_] + small::dot(static_cast<int>(q), b.data(), Zts_psi_.data() + c * q));
   }
   if (K_ == 0) return;
   std::vector<double> values, vectors, symmetric(own);
@@ -301,38 +315,6 @@ std::vector<double> Laplace::conditional_vcov() {
   blas::trsm('L', 'L', 'N', p, p, equations_.RX().data(), k, root.data(), p);
   blas::gemm('T', 'N', p, p, p, 1.0, root.data(), p, root.data(), p, 0.0, out.data(), p);
   return out;
-}
-
-// Steps are small parts of what is about a conditional standard error.
-std::vector<double> Laplace::hessian(const std::vector<double>& par) {
-  constexpr double kStep = 4e-4;
-  const int N = size();
-  value(par.data());
-  std::vector<double> at(gradient_.size()), steps;
-  gradient(at.data());
-  Coordinates coordinates(*A_, model_.entries);
-  const auto n = static_cast<std::size_t>(coordinates.size());
-  std::vector<double> x(n), scored(n * n), others(static_cast<std::size_t>(p_ + K_) * (p_ + K_));
-  coordinates.from_theta(par.data(), x.data());
-  coordinates.hessian(*this, x.data(), false, scored.data());
-  scored = coordinates.to_theta_hessian(scored);
-  model_of_others(others.data());
-  double largest = 0;
-  for (int e = 0; e < m_; ++e) largest = std::max(largest, scored[e * (static_cast<std::size_t>(m_) + 1)]);
-  for (int e = 0; e < m_; ++e)
-    steps.push_back(kStep /
-                    std::sqrt(std::max(scored[e * (static_cast<std::size_t>(m_) + 1)], 1e-4 * largest + 1e-12)));
-  for (int j = 0; j < p_ + K_; ++j)
-    steps.push_back(kStep / std::sqrt(std::max(others[j * (static_cast<std::size_t>(p_ + K_) + 1)], 1e-6)));
-  const std::vector<double> u = u_;
-  return difference_hessian(
-      [&](const std::vector<double>& there, std::vector<double>& out) {
-        base_.u = u;
-        value(there.data());
-        out.resize(N);
-        gradient(out.data());
-      },
-      par, steps, {});
 }
 
 }  // namespace mixedmodels

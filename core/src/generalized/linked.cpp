@@ -4,6 +4,7 @@
 
 #include "generalized/by_row.hpp"
 #include "generalized/special.hpp"
+#include "generalized/zero_inflated.hpp"
 
 namespace mixedmodels {
 
@@ -139,7 +140,7 @@ struct NegativeBinomialMean {
   static double near(double y, double) { return y + 0.1; }
   static double start_parameter(std::int64_t n, const double* y) {
     const Moments of(n, y);
-    return std::log(std::max(of.mean * of.mean / std::max(of.variance - of.mean, 0.05 * of.mean), 0.1));
+    return std::log(std::max(of.mean * of.mean / std::max(of.variance - of.mean, 0.05 * of.mean + 1e-300), 0.1));
   }
 };
 
@@ -271,6 +272,13 @@ MadeFamily with_link(const std::string& link) {
 }
 
 template <typename Distribution>
+MadeFamily inflated_with_link(const std::string& link) {
+  if (link == "identity") return std::make_unique<ByRow<ZeroInflated<Linked<Distribution, Identity>>>>();
+  if (link == "sqrt") return std::make_unique<ByRow<ZeroInflated<Linked<Distribution, Sqrt>>>>();
+  return nullptr;
+}
+
+template <typename Distribution>
 MadeFamily of_probability(const std::string& link) {
   if (link == "logit") return std::make_unique<ByRow<Linked<Distribution, Logit>>>();
   if (link == "probit") return std::make_unique<ByRow<Linked<Distribution, Probit>>>();
@@ -288,6 +296,8 @@ MadeFamily make_linked(const std::string& family, const std::string& link) {
   if (family == "beta") return of_probability<BetaMean>(link);
   if (family == "poisson") return with_link<PoissonMean>(link);
   if (family == "negative_binomial") return with_link<NegativeBinomialMean>(link);
+  if (family == "zero_inflated_poisson") return inflated_with_link<PoissonMean>(link);
+  if (family == "zero_inflated_negative_binomial") return inflated_with_link<NegativeBinomialMean>(link);
   if (family == "gamma") return with_link<GammaMean>(link);
   if (family == "inverse_gaussian") return with_link<InverseGaussianMean>(link);
   if (family == "gaussian") return with_link<GaussianMean>(link);

@@ -59,7 +59,7 @@ Quadrature::Quadrature(int nodes, const CrossProducts& A, const WeightedRows& ro
   for (auto* v : {&eta_, &s_, &w_, &t_, &score_, &leverage_}) v->resize(n);
   slope_.resize(static_cast<std::size_t>(levels_) * width_);
   templates_.resize(static_cast<std::size_t>(width_) * width_);
-  parameter_.resize(parameters);
+  parameter_.assign(parameters, std::vector<double>(n));
 }
 
 // The factor of M of every level.
@@ -76,6 +76,12 @@ void Quadrature::prepare(const ModePoint& at) {
         L[r + c * s] = (r == c) + small::dot(s - r, at.lam.data() + r * (s + 1), half.data() + r + c * s);
     small::eliminate(s, s, L);
   }
+}
+
+RowBlock Quadrature::block(const ModePoint& at, std::int64_t first, int count) const {
+  RowBlock out{at.y.data() + first, at.m.data() + first, eta_.data() + first, count};
+  at.parameters.give(first, out);
+  return out;
 }
 
 // u_k of a level, and Lambda (u_k - u).
@@ -100,9 +106,8 @@ double Quadrature::value(const ModePoint& at) {
     for (int j = 0; j < count_; ++j) {
       node_at(j, l, at, u, shift);
       for (int i = 0; i < count; ++i) eta_[first + i] = at.eta[first + i] + small::dot(s, rows_.z(0, first + i), shift);
-      const RowBlock block{at.y.data() + first, at.m.data() + first, eta_.data() + first, count};
       const double g = 0.5 * small::dot(s, u, u) -
-                       at.family.rows(block, at.psi, s_.data() + first, w_.data() + first, t_.data() + first);
+                       at.family.rows(block(at, first, count), s_.data() + first, w_.data() + first, t_.data() + first);
       const double* x = nodes_.data() + std::int64_t{j} * s;
       part[j] = log_weight_[j] - g + 0.5 * small::dot(s, x, x);
       if (std::isnan(part[j])) part[j] = -INFINITY;  // where the predictor is impossible
@@ -120,8 +125,10 @@ double Quadrature::value(const ModePoint& at) {
 void Quadrature::find_means(const ModePoint& at) {
   const int s = width_, size = s * s;
   const auto K = parameter_.size();
-  for (auto* v : {&score_, &slope_, &templates_, &parameter_}) std::fill(v->begin(), v->end(), 0.0);
-  std::vector<double> N(size), G(size), B(size), half(size), y(s), Zts(s), unused(2 * score_.size());
+  for (auto* v : {&score_, &slope_, &templates_}) std::fill(v->begin(), v->end(), 0.0);
+  for (std::vector<double>& v : parameter_) std::fill(v.begin(), v.end(), 0.0);
+  std::vector<double> N(size), G(size), B(size), half(size), y(s), Zts(s), unused(2 * score_.size()),
+      by_psi(score_.size());
   double u[kMostWidth], shift[kMostWidth];
   for (std::int32_t l = 0; l < levels_; ++l) {
     const std::int64_t first = start_[l];
@@ -135,16 +142,17 @@ void Quadrature::find_means(const ModePoint& at) {
       if (!(p > 0)) continue;
       node_at(j, l, at, u, shift);
       for (int i = 0; i < count; ++i) eta_[first + i] = at.eta[first + i] + small::dot(s, rows_.z(0, first + i), shift);
-      const RowBlock block{at.y.data() + first, at.m.data() + first, eta_.data() + first, count};
-      at.family.rows(block, at.psi, s_.data() + first, w_.data() + first, t_.data() + first);
+      const RowBlock rows = block(at, first, count);
+      at.family.rows(rows, s_.data() + first, w_.data() + first, t_.data() + first);
       std::fill(Zts.begin(), Zts.end(), 0.0);
       for (int i = 0; i < count; ++i) {
         score_[first + i] += p * s_[first + i];
         small::axpy(s, s_[first + i], rows_.z(0, first + i), Zts.data());
       }
-      for (std::size_t k = 0; k < K; ++k)
-        parameter_[k] += p * at.family.by_parameter(block, at.psi, static_cast<int>(k), unused.data(),
-                                                    unused.data() + score_.size());
+      for (std::size_t k = 0; k < K; ++k) {
+        at.family.by_parameter(rows, static_cast<int>(k), by_psi.data(), unused.data(), unused.data() + score_.size());
+        small::axpy(count, p, by_psi.data(), parameter_[k].data() + first);
+      }
       for (int c = 0; c < s; ++c) {  // dg/du
         y[c] = u[c] - small::dot(s - c, at.lam.data() + c * (s + 1), Zts.data() + c);
         e[c] += p * y[c];

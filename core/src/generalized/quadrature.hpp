@@ -11,6 +11,7 @@
 
 #include "criterion/equations.hpp"
 #include "generalized/family.hpp"
+#include "generalized/parameters.hpp"
 #include "generalized/weighted_rows.hpp"
 
 namespace mixedmodels {
@@ -21,7 +22,7 @@ struct ModePoint {
   const std::vector<double>& lam;  // of the factor
   const std::vector<double>&u, &eta, &y, &m;
   const Family& family;
-  const double* psi;
+  const ParameterRows& parameters;
 };
 
 class Quadrature {
@@ -37,10 +38,12 @@ class Quadrature {
   const std::vector<double>& slope() const { return slope_; }          // q, of dg/du
   const std::vector<double>& leverage() const { return leverage_; }    // n, in the place of row leverages
   const std::vector<double>& templates() const { return templates_; }  // s x s, in the place of traces less Z's u'
-  const std::vector<double>& parameter() const { return parameter_; }  // sums over rows of dl/dpsi
+  // Of every parameter of the family dl/dpsi (n).
+  const std::vector<std::vector<double>>& parameter() const { return parameter_; }
 
  private:
   void prepare(const ModePoint& at);
+  RowBlock block(const ModePoint& at, std::int64_t first, int count) const;
   void node_at(int node, std::int32_t level, const ModePoint& at, double* u, double* shift);
 
   const WeightedRows& rows_;
@@ -50,7 +53,8 @@ class Quadrature {
   std::vector<std::int64_t> start_;         // of the rows of every level
   std::vector<double> L_;                   // levels x width x width
   std::vector<double> log_part_, log_sum_, eta_, s_, w_, t_;
-  std::vector<double> score_, slope_, leverage_, templates_, parameter_;
+  std::vector<double> score_, slope_, leverage_, templates_;
+  std::vector<std::vector<double>> parameter_;
 };
 
 }  // namespace mixedmodels

@@ -20,18 +20,20 @@ constexpr double kLargestStart = 3;
 
 // A step of psi from the slopes of the log density at eta_; returns the largest slope.
 double Laplace::parameter_step(double* at) {
-  std::vector<double> s(n_), w(n_), slope(K_), curvature(static_cast<std::size_t>(K_) * K_), values, vectors;
+  std::vector<double> l(n_), s(n_), w(n_), slope(K_), values, vectors;
   double largest = 0;
   for (int k = 0; k < K_; ++k) {
     in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-      const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
-                           static_cast<int>(last - first)};
-      slope[k] += family_.by_parameter(block, at, k, s.data() + first, w.data() + first);
+      family_.by_parameter(block(eta_, first, last), parameters_.parameter(k), l.data() + first, s.data() + first,
+                           w.data() + first);
     });
+    slope[k] = parameters_.sum(k, l.data());
     largest = std::max(largest, std::abs(slope[k]));
   }
+  const std::vector<double> second = parameter_curvatures();
+  std::vector<double> curvature(second.size());
   for (int i = 0; i < K_; ++i)
-    for (int j = 0; j < K_; ++j) curvature[i + j * K_] = -0.5 * (parameter_curvature(i, j) + parameter_curvature(j, i));
+    for (int j = 0; j < K_; ++j) curvature[i + j * K_] = -0.5 * (second[i + j * K_] + second[j + i * K_]);
   symmetric_eigen(K_, curvature, values, vectors);
   double top = 1e-12;
   for (double value : values) top = std::max(top, 1e-3 * std::abs(value));
@@ -41,14 +43,16 @@ double Laplace::parameter_step(double* at) {
     along /= std::max(std::abs(values[i]), top);
     for (int k = 0; k < K_; ++k) at[k] += vectors[k + i * K_] * std::clamp(along, -1.0, 1.0);
   }
+  parameters_.set(at);
   return largest;
 }
 
 void Laplace::fit_without_random_effects() {
   const int k = A_->k();
   const std::vector<double> none(u_.size(), 0.0),
-      first_psi = family_.start_parameters(n_, source_.y.data(), source_.m.data());
+      first_psi = parameters_.constant(family_.start_parameters(n_, source_.y.data(), source_.m.data()));
   std::copy(first_psi.begin(), first_psi.end(), psi());
+  parameters_.set(psi());
   // X'mX is the identity
   std::vector<double> offset(n_), beta_none(p_, 0.0), start(n_);
   rows_.predict(none.data(), beta_none.data(), true, offset.data());
@@ -71,9 +75,7 @@ void Laplace::fit_without_random_effects() {
   for (int round = 0; round < kMostSteps; ++round) {
     if (!family_.concave())
       in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-        const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
-                             static_cast<int>(last - first)};
-        family_.expected(block, psi(), w_.data() + first);
+        family_.expected(block(eta_, first, last), w_.data() + first);
       });
     double largest = 0, moved = 0;
     for (double w : w_) largest = std::max(largest, w);
@@ -117,9 +119,7 @@ std::vector<double> Laplace::start() {
   fit_without_random_effects();
   if (!family_.concave())
     in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-      const RowBlock block{source_.y.data() + first, source_.m.data() + first, eta_.data() + first,
-                           static_cast<int>(last - first)};
-      family_.expected(block, psi(), w_.data() + first);
+      family_.expected(block(eta_, first, last), w_.data() + first);
     });
   for (double& w : w_) w = std::max(w, 1e-12);
   rows_.renew_random(w_.data(), *A_);

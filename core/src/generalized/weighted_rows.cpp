@@ -12,7 +12,7 @@ namespace mixedmodels {
 
 namespace {
 
-constexpr int kBlock = 256;
+constexpr int kBlock = WeightedRows::kRowsOfBlock;
 
 std::vector<std::int32_t> order_by_largest(const Rows& rows) {
   const auto largest = std::max_element(rows.factors.begin(), rows.factors.end(),

@@ -14,6 +14,8 @@ namespace mixedmodels {
 
 class WeightedRows {
  public:
+  static constexpr int kRowsOfBlock = 256;
+
   // Rows along the axes, X in the basis; `offset` may have no base.
   WeightedRows(const Model& model, const Column& offset);
 
@@ -21,6 +23,9 @@ class WeightedRows {
   // Of a factor: the level of every row, and a row of its columns.
   const std::int32_t* codes(int factor) const { return factors_[factor].codes.data(); }
   const double* z(int factor, std::int64_t row) const { return factors_[factor].row(row); }
+  double x(std::int64_t row, int column) const {
+    return x_[(row / kRowsOfBlock * p_ + column) * kRowsOfBlock + row % kRowsOfBlock];
+  }
   // A column in the order of these rows.
   std::vector<double> sorted(const Column& column) const;
   // Numbers in the order of these rows, in that of the caller.

@@ -19,6 +19,10 @@ constexpr double kFar = 3, kStiff = 1.5;
 // A full step counts as a Hessian-vector product if the predicted decrease was at most kNear before it and at most
 // kLeft of that remains.
 constexpr double kNear = 1e-2, kLeft = 0.1;
+// Of criteria that carry parameters: iterations and shortened steps after which the search is given up, and the
+// decrease that they may leave in what is carried.
+constexpr int kMostForeseen = 16, kMostShortened = 3;
+constexpr double kUnforeseen = 5;
 
 // The search moves x of `Coordinates` and, after these, the parameters beside theta; theta and its gradient are those
 // of the point it stands at.
@@ -64,10 +68,15 @@ class Search {
         break;
       }
       if (!settings_.without.step_limit) limit();
+      if (unforeseen(r.iterations)) {
+        r.status = SearchStatus::unforeseen;
+        break;
+      }
       if (!advance(r)) {
         const bool spent = f_.n_value() >= settings_.max_values;
         r.status = r.decrement <= noise(r) ? SearchStatus::converged
                    : spent                 ? SearchStatus::max_values
+                   : f_.foresees()         ? SearchStatus::unforeseen
                                            : SearchStatus::stalled;
         break;
       }
@@ -236,15 +245,36 @@ class Search {
   // Rounding error of a difference of two values of the criterion.
   double noise(const SearchResult& r) const { return 1e-13 * (1 + std::abs(r.value)) + f_.rounding(); }
 
+  // Whether the criterion has not foreseen how what it carries moves: too many iterations or shortened steps, or much
+  // left of the gradient by what is carried after a step.
+  bool unforeseen(int iterations) const {
+    if (!f_.foresees() || iterations == 0) return false;
+    if (iterations >= kMostForeseen || shortened_ > kMostShortened) return true;
+    double left = 0;
+    for (int i = scoring_.size(); i < n_; ++i) {
+      const double curvature = scored_[i * (static_cast<std::size_t>(n_) + 1)];
+      if (curvature > 0) left += 0.5 * gradient_[i] * gradient_[i] / curvature;
+    }
+    return iterations > 1 && left > kUnforeseen;
+  }
+
+  // Values that a line search may take.
+  int most_tries() const {
+    const int left = settings_.max_values - f_.n_value();
+    return f_.foresees() ? std::min(left, kMostShortened + 2 - shortened_) : left;
+  }
+
   // Moves along the step to a point of lower criterion, or says that there is none.
   bool advance(SearchResult& r) {
     const double slope_along = small::dot(n_, step_.data(), gradient_.data());
     const Line line{r.value, slope_along, noise(r)};
     announce(r.decrement);
-    const auto [t, value] = lower_along(line, settings_.max_values - f_.n_value(), [&](double part) {
+    const int before = f_.n_value();
+    const auto [t, value] = lower_along(line, most_tries(), [&](double part) {
       for (int i = 0; i < n_; ++i) trial_[i] = x_[i] + part * step_[i];
       return value_at(trial_, part);
     });
+    shortened_ += std::max(f_.n_value() - before - 1, 0);
     if (t == 0) return false;
     find_gradient(r);
     const double fallen = r.value - value;
@@ -317,6 +347,7 @@ class Search {
   bool fresh_ = false;    // the last of these still lacks this point's half
   bool full_ = false;     // the last step was not shortened
   double curvature_ = 0;  // along it, times its length squared
+  int shortened_ = 0;     // steps shortened so far
 };
 
 }  // namespace

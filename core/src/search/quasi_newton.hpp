@@ -40,7 +40,8 @@ struct SearchSettings {
   bool forget_stiff = true;  // whether steps from afar are forgotten where the criterion fell by more than predicted
 };
 
-enum class SearchStatus { converged, stalled, max_values, not_finite, interrupted };
+// unforeseen: the criterion carries parameters and has not foreseen how they move; see trust_region.hpp.
+enum class SearchStatus { converged, stalled, max_values, not_finite, interrupted, unforeseen };
 
 struct SearchResult {
   std::vector<double> theta, gradient, model;  // m, of all parameters; model: of the Hessian, m x m

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "search/trust_region.hpp"
+
 namespace mixedmodels {
 
 namespace {
@@ -34,13 +36,32 @@ class Driver {
     SearchSettings own = settings_.search;
     own.max_values += f_.n_value();
     const int done = counted_;
-    return without_idle(
-        quasi_newton(f_, std::move(start), own, [&](int iteration, double value, const std::vector<double>& theta) {
-          values_.push_back(value);
-          thetas_.insert(thetas_.end(), theta.begin(), theta.end());
-          ++counted_;
-          return !progress_ || progress_(done + iteration, value, theta);
-        }));
+    const Progress traced = [&](int iteration, double value, const std::vector<double>& theta) {
+      values_.push_back(value);
+      thetas_.insert(thetas_.end(), theta.begin(), theta.end());
+      ++counted_;
+      return !progress_ || progress_(done + iteration, value, theta);
+    };
+    SearchResult found = quasi_newton(f_, std::move(start), own, traced);
+    if (found.status == SearchStatus::unforeseen) found = second_phase(found, own, traced);
+    return without_idle(std::move(found));
+  }
+
+  // In all parameters at once, from where the first phase was given up.
+  SearchResult second_phase(const SearchResult& first, const SearchSettings& settings, const Progress& traced) {
+    const int done = first.iterations + 1;
+    SearchResult found =
+        trust_region(f_, first.theta, settings, [&](int iteration, double value, const std::vector<double>& theta) {
+          return traced(done + iteration, value, theta);
+        });
+    if (found.status == SearchStatus::not_finite || !settings_.search.model) return found;
+    SearchResult standing = stand_at(f_, found.theta, settings);  // small diagonal entries are tried at zero
+    const bool zeroed = std::count(standing.theta.begin(), standing.theta.end(), 0.0) >
+                        std::count(found.theta.begin(), found.theta.end(), 0.0);
+    if (!zeroed && found.model.size() == standing.model.size()) return found;
+    standing.status = found.status;
+    standing.decrement = found.decrement;
+    return standing;
   }
 
   SearchResult stand(const std::vector<double>& theta) { return without_idle(stand_at(f_, theta, settings_.search)); }

@@ -159,6 +159,12 @@ def kurtosis(values: FloatArray) -> float:
     return float(np.mean(centred**4) / np.mean(centred**2) ** 2 - 3.0)
 
 
+def skewness(values: FloatArray) -> float:
+    """Third standardised moment: above zero where the upper tail is the longer one."""
+    centred = values - values.mean()
+    return float(np.mean(centred**3) / np.mean(centred**2) ** 1.5)
+
+
 def ranks_among(draws: FloatArray) -> Iterator[LongArray]:
     """For each of the rows of (count, n) the rank of each entry in its column, 0 ... count - 1."""
     order = np.argsort(np.argsort(draws, axis=0, kind="stable"), axis=0)

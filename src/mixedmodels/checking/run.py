@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from mixedmodels.checking.numbers import (
     not_normal,
     not_uniform,
     ranks_among,
+    skewness,
     spread_between,
     spread_ratio,
 )
@@ -47,6 +49,7 @@ _NUMBERS = 5e6
 _MOST, _LEAST = 199, 99
 # Cook's distances, and variance inflations, from which on they are worth a look, and a problem.
 _COOKS = (0.5, 1.0)
+_SKEWED = 0.5
 _VIF = (5.0, 10.0)
 # Levels and rows above which deletions are not made for a check.
 _MOST_LEVELS = 2000
@@ -244,8 +247,8 @@ def _levels(group: str, found: _Measured, simulated: list[_Measured]) -> Check:
         text = f"too few levels of {group} with {FEW} rows."
     elif verdict == "look":
         text = (
-            f"residuals spread more at some levels of {group} than at others. Robust standard "
-            "errors (vcov_robust) do not rely on it."
+            f"residuals spread more at some levels of {group} than at others. Skewed residuals and "
+            "those with heavy tails do so too: look at their distribution first."
         )
     else:
         text = f"residuals spread alike at all levels of {group}."
@@ -260,15 +263,31 @@ def _normal(fitted: Fitted, view: View, found: _Measured, simulated: list[_Measu
     at = int(np.argmax(np.abs(view.scaled)))
     row = used_labels(fitted.model.design)[at]
     largest = f"the largest is {view.scaled[at]:.1f} sd in row {row}"
-    excess = kurtosis(view.scaled)
-    tails = "heavier" if excess > 0.0 else "lighter"
-    text = (
-        f"tails {tails} than normal (excess kurtosis {excess:.1f}); {largest}. Coefficients mind "
-        "little, intervals for observations much."
-        if verdict == "look"
-        else f"as normal as those of the model; {largest}."
-    )
+    if verdict == "look":
+        shape, advice = _shape(view.scaled)
+        text = f"{shape}; {largest}. {advice}"
+    else:
+        text = f"as normal as those of the model; {largest}."
     return Check(NORMAL, verdict, measure, value, p_value, text)
+
+
+def _shape(values: FloatArray) -> tuple[str, str]:
+    """How values differ from normal ones, and what that means."""
+    skew, excess = skewness(values), kurtosis(values)
+    # Of a normal sample the skewness is within about two such errors of zero.
+    error = math.sqrt(6.0 / len(values))
+    if skew > max(_SKEWED, 4.0 * error):
+        return (
+            f"skewed to the right (skewness {skew:.1f})",
+            "Where responses are positive, log(y) or sqrt(y) may suit better.",
+        )
+    if skew < -max(_SKEWED, 4.0 * error):
+        return f"skewed to the left (skewness {skew:.1f})", "Another scale of y may suit better."
+    tails = "heavier" if excess > 0.0 else "lighter"
+    return (
+        f"tails {tails} than normal (excess kurtosis {excess:.1f})",
+        "Coefficients mind little, intervals for observations much.",
+    )
 
 
 def _effects(view: View, found: _Measured, simulated: list[_Measured]) -> Check:

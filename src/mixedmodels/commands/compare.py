@@ -16,8 +16,8 @@ from mixedmodels.commands.output import (
     status_of,
     warnings_in_words,
 )
+from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.inference.compare import Comparison
-from mixedmodels.linear import LinearMixedFit
 from mixedmodels.report.side_by_side import ModelTable
 from mixedmodels.settings import df_method
 
@@ -57,7 +57,7 @@ def _names(files: Sequence[str]) -> list[str]:
     return stems if len(set(stems)) == len(stems) else list(files)
 
 
-def _fit(name: str, file: str, fit: LinearMixedFit) -> dict[str, Any]:
+def _fit(name: str, file: str, fit: MixedFit) -> dict[str, Any]:
     return {
         "name": name,
         "file": file,

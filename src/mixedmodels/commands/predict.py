@@ -22,8 +22,8 @@ from mixedmodels.commands.tables import given_table, text_options
 from mixedmodels.design.frame import FileTable
 from mixedmodels.diagnostics.tidy import beside, labelled_columns, model_columns
 from mixedmodels.errors import FileError, MixedModelsError
+from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.layout import TextOptions
-from mixedmodels.linear import LinearMixedFit
 from mixedmodels.settings import check_level, df_method
 from mixedmodels.storage.files import write_whole
 
@@ -97,7 +97,7 @@ def _separator(arguments: argparse.Namespace) -> str:
 
 
 def _predicted(
-    fit: LinearMixedFit,
+    fit: MixedFit,
     data: FileTable | None,
     arguments: argparse.Namespace,
     options: dict[str, Any],
@@ -135,7 +135,7 @@ def _random(arguments: argparse.Namespace) -> str | list[str]:
 
 
 def _as_json(
-    fit: LinearMixedFit,
+    fit: MixedFit,
     table: pd.DataFrame,
     arguments: argparse.Namespace,
     options: dict[str, Any],

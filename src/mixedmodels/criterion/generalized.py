@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixedmodels import _core
-from mixedmodels._core import Analysis, GeneralizedEvaluator
+from mixedmodels._core import Analysis, GeneralizedEvaluator, Products
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.criterion.base import SearchSettings
@@ -31,13 +31,17 @@ class Responses:
     """What a generalized model takes of its rows beside the cross-products.
 
     Attributes:
-        family: Name of the family.
+        family: Name of the core's family.
         link: Name of its link.
         y: (n,) responses; successes of trials.
         m: (n,) prior weights; trials.
         offset: (n,), or None.
         coefficients: (p,) names of the coefficients kept.
-        parameters: Names of the family's own parameters.
+        parameters: Names of the coefficients of the family's own parameters, which are the
+            parameters themselves where these have no predictors.
+        designs: Predictors of parameters, each with the number of its parameter.
+        origin: (p,) what was taken from the kept columns of X, where the first of the family's
+            parameters takes the place of an intercept.
         nodes: Nodes of quadrature for each random effect of a level; 1 for Laplace's approximation.
     """
 
@@ -48,6 +52,8 @@ class Responses:
     offset: FloatArray | None
     coefficients: tuple[str, ...]
     parameters: tuple[str, ...]
+    designs: tuple[tuple[int, Products], ...] = ()
+    origin: tuple[float, ...] = ()
     nodes: int = 1
 
 
@@ -70,6 +76,8 @@ class GeneralizedWorkspace(EvaluatorWorkspace[GeneralizedEvaluator]):
             of.y,
             of.m,
             of.offset,
+            list(of.designs),
+            list(of.origin),
             of.nodes,
             self.threads,
         )
@@ -101,9 +109,16 @@ class LaplacePoint:
         return self._standing().gradient()
 
     def hessian(self) -> FloatArray:
-        """(m + p + k, m + p + k) second derivatives, from differences of the gradient."""
+        """(m + p + k, m + p + k) second derivatives, exact or by differences of the gradient."""
         self._workspace.stands_at = None
         return self._evaluator.hessian(self.par)
+
+    def next_term(self) -> FloatArray:
+        """What the next term of the expansion adds, by connected component of the levels.
+
+        Empty by quadrature, and where there are too many pairs of rows.
+        """
+        return self._evaluator.next_term(self.par)
 
     @property
     def u(self) -> FloatArray:

@@ -6,13 +6,14 @@ terms are made on the rows that are left, and what cannot be identified is refus
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixedmodels.design.builder import Builder
-from mixedmodels.design.checks import check_identifiable, check_response
+from mixedmodels.design.checks import check_identifiable, check_response, warn_of_wide_terms
 from mixedmodels.design.coding import check_contrast_name
 from mixedmodels.design.design import AllRows, Design
+from mixedmodels.design.evaluate import columns_hint
 from mixedmodels.design.frame import Table, as_table
 from mixedmodels.design.missing import (
     MissingRows,
@@ -25,6 +26,7 @@ from mixedmodels.design.used import use_rows
 from mixedmodels.design.variables import variables_of
 from mixedmodels.errors import DataError, FormulaWarning, warn
 from mixedmodels.formula import FormulaSpec
+from mixedmodels.formula.parts import PartSpec
 from mixedmodels.formula.tokens import shorten
 from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
 
@@ -39,6 +41,7 @@ def build_design(
     na_action: NaAction = "omit",
     residual: bool = True,
     response: bool | ResponseRule = True,
+    parts: Sequence[PartSpec] = (),
 ) -> Design:
     """Make the design of a mixed model from a parsed formula and a table.
 
@@ -56,6 +59,7 @@ def build_design(
         response: Whether the response is read; it is zero otherwise, and need not be in the data.
             A rule says what responses there may be, and may turn them and the weights into others
             (shares and trials into successes and trials).
+        parts: Formulas of other parameters of the response's distribution.
 
     Returns:
         The design on the rows used.
@@ -88,14 +92,18 @@ def build_design(
     given_offset = read_argument("offset", offset, rows)
     given_weights = read_argument("weights", weights, rows)
     missing = MissingRows(rows, na_action)
-    used = use_rows(spec, missing, given_weights, given_offset, response=response)
+    used = use_rows(spec, missing, given_weights, given_offset, response=response, parts=parts)
     builder = Builder(spec, used.values, contrasts)
-    fixed_spec, X = builder.fixed()
+    fixed_spec, X = builder.fixed(intercept=used.categories is None)
     groups, terms = builder.random(fixed_spec, X)
+    others = tuple(builder.part(part) for part in parts)
     if response is True:
         check_response(spec.response, used.y)
     check_identifiable(terms, groups, rows.n_rows, residual=residual)
-    messages = (missing.message, weights_message(used.n_zero_weight), *builder.level_messages())
+    warn_of_wide_terms(terms, groups)
+    empty = None if used.categories is None else used.categories.message
+    dropped = (missing.message, weights_message(used.n_zero_weight), empty)
+    messages = (*dropped, *builder.level_messages())
     excluded = na_action == "exclude" and rows.kept is not None
     return Design(
         formula=spec,
@@ -116,6 +124,8 @@ def build_design(
         variables=variables_of(spec, rows, fixed_spec),
         messages=tuple(message for message in messages if message),
         all_rows=AllRows(rows.table.n_rows, rows.table.index) if excluded else None,
+        parts=others,
+        categories=None if used.categories is None else used.categories.levels,
     ).freeze()
 
 
@@ -129,6 +139,7 @@ def check_contrasts(contrasts: Mapping[str, Any], table: Table) -> None:
         raise DataError(f"contrasts must be a dict from column to contrast, not {contrasts!r:.80}.")
     for name in contrasts:
         if name not in table and "(" not in str(name):
-            raise DataError(f"contrasts names '{name}', which is not a column of the data.")
+            hint = columns_hint(str(name), table)
+            raise DataError(f"contrasts names '{name}', which is not a column of the data.{hint}")
         if isinstance(contrasts[name], str):
             check_contrast_name(contrasts[name], name)

@@ -8,14 +8,16 @@ from typing import Any
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.codes import drop_unused
 from mixedmodels.design.columns import CategoricalColumn
-from mixedmodels.design.design import TermDesign
+from mixedmodels.design.design import PartDesign, TermDesign
 from mixedmodels.design.evaluated import Evaluated
 from mixedmodels.design.factors import Block, Recipe, train_factor
 from mixedmodels.design.finite import check_finite_levels, sources
 from mixedmodels.design.groups import GroupingFactor, build_group, code_column, code_value
 from mixedmodels.design.matrices import matrix_of_part, matrix_of_term
 from mixedmodels.design.matrix import PartPlan, plan_part
+from mixedmodels.errors import FormulaError
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
+from mixedmodels.formula.parts import PartSpec
 
 
 class Builder:
@@ -29,6 +31,7 @@ class Builder:
 
     def __init__(self, spec: FormulaSpec, values: Evaluated, contrasts: Mapping[str, Any]) -> None:
         self.spec = spec
+        self.text = spec.text
         self.values = values
         self.rows = values.rows
         self.contrasts = contrasts
@@ -45,7 +48,7 @@ class Builder:
                 values.check_finite(factor)
                 block, recipe = train_factor(
                     factor,
-                    self.spec.text,
+                    self.text,
                     values.value(factor),
                     values.states(factor),
                     self.rows,
@@ -55,10 +58,36 @@ class Builder:
                 self.unused[factor.name] = block.n_unused
         return plan_part(terms, self.blocks, self.recipes)
 
-    def fixed(self) -> tuple[PartPlan, FloatArray]:
-        """The columns of the fixed part, and (n, p_all) X."""
+    def fixed(self, *, intercept: bool = True) -> tuple[PartPlan, FloatArray]:
+        """The columns of the fixed part, and (n, p_all) X.
+
+        Args:
+            intercept: Whether the intercept has a column. Where others stand for it, factors are
+                coded as beside one all the same.
+
+        Raises:
+            FormulaError: It is not in the formula, which has no meaning where others stand for it.
+        """
         plan = self.plan(self.spec.terms)
+        if not intercept:
+            if all(term.factors for term in self.spec.terms):
+                raise FormulaError(
+                    "The thresholds of an ordered response stand for the intercept; leave 0 and -1 "
+                    "out.",
+                    self.spec.text,
+                    0,
+                    len(self.spec.text),
+                )
+            plan = plan.without_intercept()
         return plan, matrix_of_part(plan, self.blocks, self.rows)
+
+    def part(self, spec: PartSpec) -> PartDesign:
+        """The columns of a formula of another parameter, of factors evaluated with the others."""
+        own = Builder(self.spec, self.values, self.contrasts)
+        own.text = spec.text
+        plan = own.plan(spec.terms)
+        self.unused.update(own.unused)
+        return PartDesign(spec, matrix_of_part(plan, own.blocks, self.rows), plan.names, plan)
 
     def random(
         self, fixed: PartPlan, X: FloatArray

@@ -8,8 +8,11 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design.columns import level_labels
 from mixedmodels.design.design import TermDesign
 from mixedmodels.design.groups import GroupingFactor
-from mixedmodels.errors import DataError, ModelError
+from mixedmodels.errors import DataError, FormulaWarning, ModelError, warn
 from mixedmodels.formula import RandomTerm
+
+# Columns of a term from which on its number of parameters is worth a word.
+_WIDE = 8
 
 
 def check_response(name: str, y: FloatArray) -> None:
@@ -18,6 +21,8 @@ def check_response(name: str, y: FloatArray) -> None:
     Raises:
         DataError: all values are the same.
     """
+    if y.size and y[0] != y[-1]:  # of most responses this is enough
+        return
     if (y == y[:1]).all():
         value = f"{y[0]:.15g} in all {y.size} rows" if y.size else "empty"
         raise DataError(f"The response '{name}' is constant ({value}); there is nothing to model.")
@@ -43,6 +48,26 @@ def check_identifiable(
     if len(terms) > len(groups):  # every group has a term
         for group in range(len(groups)):
             _check_repeated([term for term in terms if term.group == group])
+
+
+def warn_of_wide_terms(terms: Sequence[TermDesign], groups: Sequence[GroupingFactor]) -> None:
+    """Warn before the search of terms with far more columns than their group has levels."""
+    for term in terms:
+        width, group = len(term.columns), groups[term.group]
+        if width < _WIDE or width <= group.n_levels:
+            continue
+        source = term.source
+        turned = ""
+        if len(source.terms) <= 2 and len(source.grouping) == 1:
+            factors = [part.factors[0] for part in source.terms if len(part.factors) == 1]
+            if len(factors) == 1:
+                turned = f" Did you mean ({source.grouping[0].source} | {factors[0].source})?"
+        warn(
+            f"{source.name} has {width} columns, so {width * (width + 1) // 2} variances and "
+            f"covariances, and '{group.name}' has {group.n_levels} levels, from which they cannot "
+            f"be estimated; the search may take long.{turned}",
+            FormulaWarning,
+        )
 
 
 def _check_size(term: TermDesign, group: GroupingFactor, n: int, residual: bool) -> None:

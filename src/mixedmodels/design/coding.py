@@ -46,7 +46,9 @@ def full_coding(labels: Sequence[str]) -> Coding:
     return Coding(tuple(labels), None, tuple(range(len(labels))))
 
 
-def make_coding(contrast: Any, levels: pd.Index, factor: str) -> Coding:
+def make_coding(
+    contrast: Any, levels: pd.Index, factor: str, labels: list[str] | None = None
+) -> Coding:
     """The coding that a user asked for.
 
     Args:
@@ -54,13 +56,14 @@ def make_coding(contrast: Any, levels: pd.Index, factor: str) -> Coding:
             array or DataFrame; a Coding maker with `coding(levels)` such as ``Treatment("b")``.
         levels: The levels in use, in order.
         factor: Name for messages.
+        labels: `level_labels(levels)`, where they are at hand.
 
     Raises:
         DataError: an unknown name, or a matrix whose shape does not fit the levels.
     """
-    labels = level_labels(levels)
     if isinstance(contrast, Contrast):
         return contrast.coding(levels, factor)
+    labels = level_labels(levels) if labels is None else labels
     if contrast is None or (isinstance(contrast, str) and contrast == "treatment"):
         return _treatment(labels, 0)
     if isinstance(contrast, str):

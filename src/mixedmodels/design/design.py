@@ -20,6 +20,7 @@ from mixedmodels.design.missing import OffsetSpec
 from mixedmodels.design.summary import RowSummary
 from mixedmodels.design.variables import Variable
 from mixedmodels.formula import FormulaSpec, RandomTerm
+from mixedmodels.formula.parts import PartSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +43,23 @@ class TermDesign:
 
     if not TYPE_CHECKING:
         __getattr__ = refuse_absent
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartDesign:
+    """The predictors of another parameter of the response's distribution than its mean.
+
+    Attributes:
+        spec: The parsed formula.
+        X: (n, k_all) its columns, redundant ones included, in Fortran order.
+        names: Their names, R's.
+        plan: How to make `X` on new data.
+    """
+
+    spec: PartSpec
+    X: FloatArray
+    names: tuple[str, ...]
+    plan: PartPlan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +102,8 @@ class Design:
         all_rows: Where rows are left out and results by row are to have them as missing values
             (`na_action="exclude"`): all rows of the table. Else None.
         summary: What is known of the rows where they are not here, or None.
+        parts: Predictors of other parameters of the response's distribution.
+        categories: Of an ordered response, in their order; `y` has their numbers from 0.
     """
 
     formula: FormulaSpec
@@ -105,6 +125,8 @@ class Design:
     messages: tuple[str, ...]
     all_rows: AllRows | None = None
     summary: RowSummary | None = None
+    parts: tuple[PartDesign, ...] = ()
+    categories: pd.Index | None = None
 
     if not TYPE_CHECKING:
         __getattr__ = refuse_absent
@@ -148,6 +170,7 @@ class Design:
         """Make every array read-only; anew after unpickling, which makes writable ones."""
         arrays: list[Any] = [self.y, self.X, self.w, self.offset, self.rows]
         arrays += [term.z for term in self.terms]
+        arrays += [part.X for part in self.parts]
         arrays += [variable.values for variable in self.variables.values()]
         for group in self.groups:
             arrays += [group.codes, *group.spec.parts]

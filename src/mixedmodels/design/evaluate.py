@@ -6,6 +6,7 @@ in `binding`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,7 +22,12 @@ from mixedmodels.formula import Factor
 from mixedmodels.formula.expression import parse_expression
 from mixedmodels.formula.tokens import shorten
 
-__all__ = ["Bound", "bind", "bind_factor", "columns_of", "evaluate"]
+__all__ = ["Bound", "bind", "bind_factor", "columns_hint", "columns_of", "evaluate"]
+
+# Columns that a message lists.
+_LISTED = 10
+# What a file that was read with another separator has in the name of its one column.
+_SEPARATORS = (";", "\t", "|", ",")
 
 
 def bind(text: str, table: Table) -> Bound:
@@ -41,7 +47,7 @@ def bind(text: str, table: Table) -> Bound:
         return bind_text(text, present)
     except UnknownName as unknown:
         name = unknown.node.name
-        hint = did_you_mean(name, table.names())
+        hint = columns_hint(name, table)
         if name == ".":
             hint = " The dot does not stand for other columns here; write the columns you want."
         raise FormulaError(
@@ -75,13 +81,29 @@ def bind_factor(factor: Factor, formula: str, table: Table) -> Bound | None:
             raise error.within(formula, factor.start) from None
     if factor.name in table:
         return None
-    hint = did_you_mean(factor.name, table.names())
+    hint = columns_hint(factor.name, table)
     raise FormulaError(
         f"'{shorten(factor.name)}' is not a column of the data.{hint}",
         formula,
         factor.start,
         factor.end,
     )
+
+
+def columns_hint(name: str, table: Table) -> str:
+    """The nearest names of columns; all of them where none is near and they are few."""
+    hint = did_you_mean(name, table.names())
+    names = list(itertools.islice(table.names(), _LISTED + 1))
+    if hint or not names or len(names) > _LISTED:
+        return hint
+    if len(names) == 1:
+        sign = next((sign for sign in _SEPARATORS if sign in names[0]), None)
+        if sign is not None:
+            return (
+                f" The data has one column, '{shorten(names[0])}': read the file with sep={sign!r}."
+            )
+    listed = ", ".join(f"'{shorten(column)}'" for column in names)
+    return f" The data has {'the column' if len(names) == 1 else 'the columns'} {listed}."
 
 
 def columns_of(factor: Factor, formula: str, table: Table) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ class Evaluated:
         formula: The formula that the factors stand in, for messages.
         rows: The rows in use.
         states: By key of a factor: what stateful functions in it have learnt elsewhere.
+        others: By key of a factor that stands in another formula: that formula.
 
     Attributes:
         formula: As given.
@@ -38,10 +39,15 @@ class Evaluated:
     """
 
     def __init__(
-        self, formula: str, rows: Rows, states: Mapping[str, dict[str, Any]] | None = None
+        self,
+        formula: str,
+        rows: Rows,
+        states: Mapping[str, dict[str, Any]] | None = None,
+        others: Mapping[str, str] | None = None,
     ) -> None:
         self.formula = formula
         self.rows = rows
+        self._others = others or {}
         self._values: dict[str, FactorValue] = {}
         self._states: dict[str, dict[str, Any]] = {} if states is None else dict(states)
         self._finite: set[str] = set()
@@ -55,9 +61,12 @@ class Evaluated:
         found = self._values.get(factor.key)
         if found is None:
             states = self.states(factor)
-            found = factor_values(factor, self.formula, self.rows, states)
+            found = factor_values(factor, self._text_of(factor), self.rows, states)
             self._values[factor.key] = found
         return found
+
+    def _text_of(self, factor: Factor) -> str:
+        return self._others.get(factor.key, self.formula)
 
     def states(self, factor: Factor) -> dict[str, Any]:
         """What the stateful functions of a factor have learnt."""
@@ -83,7 +92,7 @@ class Evaluated:
         for factor in factors:
             if factor.name in told and isinstance(self.value(factor), NumericBlock):
                 told.discard(factor.name)
-                needed = sources(factor, self.formula, self.rows)
+                needed = sources(factor, self._text_of(factor), self.rows)
                 warn_of_lost_rows(factor.name, masks[factor.name], self.rows, needed, LEFT_OUT)
 
     def restrict(self, keep: BoolArray) -> None:
@@ -102,7 +111,7 @@ class Evaluated:
             return
         value = self.value(factor)
         if isinstance(value, NumericBlock):
-            needed = sources(factor, self.formula, self.rows)
+            needed = sources(factor, self._text_of(factor), self.rows)
             for name, numbers in zip(value.names, value.values, strict=True):
                 check_finite(name, numbers, self.rows, needed)
 

@@ -162,8 +162,9 @@ def train_factor(
             f"'{factor.name}' is categorical with only one level in use ({listed}), so it has no "
             "effect to estimate; leave it out of the formula."
         )
-    contrast = make_coding(asked, column.levels, factor.name)
-    full = full_coding(level_labels(column.levels))
+    labels = level_labels(column.levels)
+    contrast = make_coding(asked, column.levels, factor.name, labels)
+    full = full_coding(labels)
     recipe = Recipe(factor, formula, states, column.levels, contrast)
     n_unused = len(value.levels) - len(column.levels)
     return CategoricalBlock(factor.name, column.codes, contrast, full, n_unused), recipe

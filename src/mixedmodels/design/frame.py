@@ -94,9 +94,11 @@ def as_table(data: Any) -> Table:
     except TypeError:
         lazy = hasattr(data, "collect")
         remedy = "call .collect() on it first" if lazy else "pass a data frame or a dict of columns"
+        if isinstance(data, (list, tuple)):
+            remedy += "; pandas.DataFrame(data) makes one of a list of rows"
         raise DataError(
-            f"data is {type(data).__module__}.{type(data).__name__}, which is not an eager table; "
-            f"{remedy}."
+            f"data is {type(data).__module__}.{type(data).__name__}, which is not a table in "
+            f"memory; {remedy}."
         ) from None
     return _NarwhalsTable(frame)
 

@@ -116,7 +116,8 @@ def recipes_of(design: Design) -> dict[str, Recipe]:
             found[factor.key] = Recipe(factor, design.formula.text, states)
     for recipe in design.offset_spec.recipes:
         found[recipe.factor.key] = recipe
-    for plan in (design.fixed_spec, *(term.spec for term in design.terms)):
+    others = (part.plan for part in design.parts)
+    for plan in (*others, design.fixed_spec, *(term.spec for term in design.terms)):
         found.update(plan.recipes)
     return found
 
@@ -125,6 +126,9 @@ def _names(design: Design, table: Table, given: Given) -> Iterator[str]:
     spec = design.formula
     for factor in (spec.response_factor, *spec.predictors):
         yield from columns_of(factor, spec.text, table)
+    for part in design.parts:
+        for factor in part.spec.predictors:
+            yield from columns_of(factor, part.spec.text, table)
     for role, argument in (("weights", given.weights), ("offset", given.offset)):
         if isinstance(argument, str):
             read = read_argument(role, argument, Rows(table))

@@ -61,6 +61,8 @@ def level_positions(wanted: pd.Index, levels: pd.Index) -> AnyArray:
 
 def kind_of_times(levels: pd.Index) -> str | None:
     """``"dates or times"`` or ``"durations"`` where levels are that, whatever their type."""
+    if isinstance(levels.dtype, pd.StringDtype):
+        return None
     kind = levels.dtype.kind
     if kind == "m":
         return "durations"

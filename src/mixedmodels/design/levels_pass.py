@@ -16,7 +16,7 @@ import numpy as np
 from mixedmodels.arrays import IntArray, LongArray
 from mixedmodels.design.asked import Asked, Counts, counts_of
 from mixedmodels.design.builder import Builder
-from mixedmodels.design.checks import check_identifiable, check_response
+from mixedmodels.design.checks import check_identifiable, check_response, warn_of_wide_terms
 from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.design import Design
 from mixedmodels.design.frame import as_table
@@ -173,6 +173,7 @@ class LevelsPass:
         groups, terms = builder.random(fixed, X)
         check_response(asked.spec.response, used.y)
         check_identifiable(terms, groups, counts.n, residual=True)
+        warn_of_wide_terms(terms, groups)
         order = columns_needed(asked.spec, rows.table, used.offset_spec.argument)
         return Design(
             formula=asked.spec,

@@ -57,6 +57,16 @@ class PartPlan:
     recipes: Mapping[str, Recipe]
     terms: tuple[int, ...]
 
+    def without_intercept(self) -> PartPlan:
+        """The same columns but the one of ones."""
+        kept = [j for j, column in enumerate(self.columns) if column]
+        return PartPlan(
+            tuple(self.names[j] for j in kept),
+            tuple(self.columns[j] for j in kept),
+            self.recipes,
+            tuple(self.terms[j] for j in kept),
+        )
+
     def products(self) -> Iterator[int]:
         """Numbers of the columns that are products of numbers, so that they may overflow."""
         for j, column in enumerate(self.columns):

@@ -15,7 +15,7 @@ import numpy as np
 
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from mixedmodels.design.columns import all_finite
-from mixedmodels.design.design import Design, TermDesign
+from mixedmodels.design.design import Design, PartDesign, TermDesign
 from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.factors import CategoricalBlock, factor_values, replay_factor
 from mixedmodels.design.finite import (
@@ -87,6 +87,11 @@ def rebuild_fixed(design: Design, rows: Rows) -> FloatArray:
 def rebuild_term(term: TermDesign, rows: Rows) -> FloatArray:
     """(n_new, s) z of one random-effects term; raises as `rebuild_fixed`."""
     return _rebuild(term.spec, rows)
+
+
+def rebuild_part(part: PartDesign, rows: Rows) -> FloatArray:
+    """(n_new, k_all) predictors of another parameter; raises as `rebuild_fixed`."""
+    return _rebuild(part.plan, rows)
 
 
 def rebuild_group(group: GroupingFactor, rows: Rows) -> tuple[IntArray, BoolArray | None]:

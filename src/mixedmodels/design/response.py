@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.design.codes import TRUTH_LEVELS
-from mixedmodels.design.columns import CategoricalColumn, level_labels
+from mixedmodels.design.columns import CategoricalColumn, level_label, level_labels
 from mixedmodels.design.evaluated import Evaluated
 from mixedmodels.design.factors import NumericBlock
 from mixedmodels.design.functions import CodedColumn
@@ -20,6 +21,7 @@ from mixedmodels.formula import FormulaSpec
 from mixedmodels.naming import first_few
 
 _SHOWN = 5
+_MOST_CATEGORIES = 100
 
 
 class Fault(Protocol):
@@ -57,10 +59,38 @@ class ResponseRule:
         family: What knows which there may be.
         of_trials: Whether responses are successes of trials: 0 or 1, truth values, two categories,
             shares with trials as weights, or `cbind(successes, failures)`.
+        ordered: Whether responses are ordered categories, which have numbers from 0.
     """
 
     family: Responses
     of_trials: bool
+    ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Categories:
+    """The categories of an ordered response, in their order.
+
+    Attributes:
+        levels: Those that occur.
+        unused: Labels of others.
+    """
+
+    levels: pd.Index
+    unused: tuple[str, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """As they are printed."""
+        return tuple(level_labels(self.levels))
+
+    @property
+    def message(self) -> str | None:
+        """What the user should know, or None."""
+        if not self.unused:
+            return None
+        which = first_few(list(self.unused), _SHOWN)
+        return f"{len(self.unused)} categories of the response without a row dropped: {which}."
 
 
 def linear_response(spec: FormulaSpec, values: Evaluated) -> FloatArray:
@@ -139,6 +169,59 @@ def ruled_response(
     return (np.round(counts) if rule.of_trials else counts), w
 
 
+def ordered_response(spec: FormulaSpec, values: Evaluated) -> tuple[FloatArray, Categories]:
+    """(n,) numbers of the categories that occur, from 0, and these.
+
+    Raises:
+        DataError: The response does not have ordered categories, or only one.
+    """
+    value, name = values.value(spec.response_factor), spec.response
+    if isinstance(value, CodedColumn):
+        value = value.column
+    if isinstance(value, NumericBlock):
+        value = _whole_numbers(name, spec, values, value)
+    elif not value.ordered:
+        shown = first_few(level_labels(value.levels), _SHOWN)
+        raise DataError(
+            f"The response '{name}' has categories without an order ({shown}). Give the order, as "
+            "in pandas.Categorical(values, categories=[...], ordered=True), or write "
+            f"ordered({name}, levels=c(...)) in the formula."
+        )
+    used, y = np.unique(value.codes, return_inverse=True)
+    if used.size < 2:
+        only = first_few(level_labels(value.levels.take(used)), 1)
+        raise DataError(
+            f"The response '{name}' has one category only ({only}); there is nothing to model."
+        )
+    if used.size > _MOST_CATEGORIES:
+        raise DataError(
+            f"The response '{name}' has {used.size} categories, each of which would have a "
+            f"threshold of its own; at most {_MOST_CATEGORIES} are allowed. Join some of them with "
+            "cut(), or take a family of numbers."
+        )
+    empty = value.levels.delete(used)
+    return y.astype(np.float64), Categories(value.levels.take(used), tuple(level_labels(empty)))
+
+
+def _whole_numbers(
+    name: str, spec: FormulaSpec, values: Evaluated, value: NumericBlock
+) -> CategoricalColumn:
+    """Whole numbers as categories, in their order."""
+    if len(value.values) != 1:
+        raise DataError(f"The response '{name}' has {len(value.values)} columns; it must have one.")
+    values.check_finite(spec.response_factor)
+    numbers = np.asarray(value.values[0], dtype=np.float64)
+    broken = numbers != np.round(numbers)
+    if broken.any():
+        raise DataError(
+            f"The response '{name}' has numbers that are not whole, in "
+            f"{values.rows.describe(broken, numbers)}; an ordered response has categories, or "
+            "whole numbers that stand for them."
+        )
+    levels, codes = np.unique(numbers.astype(np.int64), return_inverse=True)
+    return CategoricalColumn(codes, pd.Index(levels), ordered=True)
+
+
 def _successes_and_failures(
     spec: FormulaSpec, values: Evaluated, value: object, w: FloatArray | None
 ) -> tuple[FloatArray, FloatArray]:
@@ -183,3 +266,26 @@ def _second_category(name: str, value: CategoricalColumn) -> FloatArray:
         )
     found: FloatArray = (value.codes != used.min()).astype(np.float64)
     return found
+
+
+def category_numbers(categories: pd.Index, given: Any) -> pd.Series[float]:
+    """Numbers of categories from 0, with the labels of the rows; of others than known: NaN.
+
+    Args:
+        categories: In their order.
+        given: (n,) categories, or what they are printed as.
+
+    Raises:
+        DataError: One is not among the known ones.
+    """
+    index = given.index if isinstance(given, pd.Series) else None
+    values = pd.Series(given.array if isinstance(given, pd.Series) else np.asarray(given))
+    known = {label: float(j) for j, label in enumerate(level_labels(categories))}
+    found = values.map(lambda value: known.get(level_label(value), np.nan)).astype(np.float64)
+    if found.isna().any():
+        stray = values[found.isna().to_numpy()].iloc[0]
+        raise DataError(
+            f"The new response has {stray!r:.40}, which is not one of its categories "
+            f"({first_few(list(known), _SHOWN)})."
+        )
+    return found if index is None else found.set_axis(index)

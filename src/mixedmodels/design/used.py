@@ -6,7 +6,7 @@ that are left. The same steps are taken for a whole table and for one batch of a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,15 @@ from mixedmodels.design.missing import (
     offset_values,
     read_weights,
 )
-from mixedmodels.design.response import ResponseRule, linear_response, ruled_response
+from mixedmodels.design.response import (
+    Categories,
+    ResponseRule,
+    linear_response,
+    ordered_response,
+    ruled_response,
+)
 from mixedmodels.formula import Factor, FormulaSpec
+from mixedmodels.formula.parts import PartSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +48,7 @@ class UsedRows:
         n_zero_weight: Rows dropped because their weight is zero.
         offset: (n,) offset, or None.
         offset_spec: How to make it on new data.
+        categories: Of an ordered response; its numbers are those of these.
     """
 
     values: Evaluated
@@ -50,6 +58,7 @@ class UsedRows:
     n_zero_weight: int
     offset: FloatArray | None
     offset_spec: OffsetSpec
+    categories: Categories | None = None
 
 
 def use_rows(
@@ -60,6 +69,7 @@ def use_rows(
     *,
     response: bool | ResponseRule = True,
     states: Mapping[str, dict[str, Any]] | None = None,
+    parts: Sequence[PartSpec] = (),
 ) -> UsedRows:
     """Drop the rows that a model cannot use and compute its formula on the others.
 
@@ -70,6 +80,7 @@ def use_rows(
         offset: The argument `offset`.
         response: Whether the response is read, or which responses there may be.
         states: By key of a factor: what stateful functions in it have learnt elsewhere.
+        parts: Formulas of other parameters of the response's distribution.
 
     Raises:
         FormulaError: The formula names what the data does not have, or cannot be computed.
@@ -77,17 +88,30 @@ def use_rows(
     """
     rows = missing.rows
     factors = (spec.response_factor, *spec.predictors) if response else spec.predictors
-    missing.of_columns(columns_needed(spec, rows.table, offset, response=bool(response)), offset)
+    needed = columns_needed(spec, rows.table, offset, response=bool(response))
+    known = {factor.key for factor in factors}
+    others: dict[str, str] = {}
+    for part in parts:
+        for factor in part.predictors:
+            needed.update(dict.fromkeys(columns_of(factor, part.text, rows.table)))
+            if factor.key not in known:
+                others.setdefault(factor.key, part.text)
+                factors = (*factors, factor)
+    missing.of_columns(needed, offset)
     w, n_zero_weight = read_weights(weights, rows, missing)
-    values, given, keep = _evaluate(spec, factors, offset, missing, states)
+    values = Evaluated(spec.text, rows, states, others)
+    given, keep = _evaluate(values, factors, offset, missing, announced=states is None)
     if w is not None and keep is not None:
         w = w[keep]
-    if isinstance(response, ResponseRule):
+    categories = None
+    if isinstance(response, ResponseRule) and response.ordered:
+        y, categories = ordered_response(spec, values)
+    elif isinstance(response, ResponseRule):
         y, w = ruled_response(response, spec, values, w)
     else:
         y = linear_response(spec, values) if response else np.zeros(rows.n_rows)
     total, offset_spec = _offset(spec, offset, given, values)
-    return UsedRows(values, missing, y, w, n_zero_weight, total, offset_spec)
+    return UsedRows(values, missing, y, w, n_zero_weight, total, offset_spec, categories)
 
 
 def columns_needed(
@@ -109,14 +133,14 @@ def columns_needed(
 
 
 def _evaluate(
-    spec: FormulaSpec,
+    values: Evaluated,
     factors: Iterable[Factor],
     offset: Argument | None,
     missing: MissingRows,
-    states: Mapping[str, dict[str, Any]] | None,
-) -> tuple[Evaluated, FloatArray | None, BoolArray | None]:
+    *,
+    announced: bool,
+) -> tuple[FloatArray | None, BoolArray | None]:
     """Factors and the offset argument; rows where a missing value has arisen are dropped."""
-    values = Evaluated(spec.text, missing.rows, states)
     given = None if offset is None else offset.on(missing.rows)
     masks = values.missing(factors)
     lost = dict(masks)
@@ -124,13 +148,13 @@ def _evaluate(
         masks[offset.name] = np.isnan(given)
     keep = missing.kept(masks)
     if keep is not None:
-        if states is None:  # of a batch, the counts of the whole source tell
+        if announced:  # of a batch, the counts of the whole source tell
             values.announce(factors, lost)
             if offset is not None and offset.name in masks:
                 offset.announce(masks[offset.name], missing.rows)
         values.restrict(keep)
         given = None if given is None else given[keep]
-    return values, given, keep
+    return given, keep
 
 
 def _offset(

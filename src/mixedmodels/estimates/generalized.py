@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,18 @@ from mixedmodels.criterion.generalized import (
 from mixedmodels.crossprod import row_products, templates_of
 from mixedmodels.design import Design
 from mixedmodels.errors import ModelError
+from mixedmodels.estimates.components import (
+    Component,
+    components_of,
+    exponential,
+    of_role,
+    probability,
+    thresholds_of,
+)
 from mixedmodels.estimates.identified import Identification
-from mixedmodels.families.base import Family
+from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
+from mixedmodels.families.distribution import Distribution
+from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.lazy import cached_property
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
@@ -59,6 +69,9 @@ class GeneralizedModel:
         family: The family.
         threads: Threads that a fit may use.
         nodes: Nodes of quadrature.
+        components: Parameters of the distribution beside its mean.
+        origin: (p_all,) what the core's columns of X are relative to, where thresholds stand for
+            the intercept; else None.
         templates: Names, bounds and meaning of theta.
         products: Pattern and basis; weights of the fit are put in by the core.
     """
@@ -72,14 +85,22 @@ class GeneralizedModel:
         self.family = family
         self.threads = threads
         self.nodes = nodes
+        self.components: tuple[Component, ...] = components_of(design, family, threads)
         self.templates: Templates = templates_of(design)
-        self.products: Products = row_products(design, threads)
+        self.origin: FloatArray | None = design.X.mean(axis=0) if family.ordered else None
+        self.products: Products = row_products(design, threads, self.origin)
 
     @cached_property
     def weights(self) -> FloatArray:
         """(n,) prior weights."""
         w = self.design.w
         return np.ones(self.design.n) if w is None else w
+
+    @property
+    def quadrature_possible(self) -> bool:
+        """Whether there is one grouping factor with few enough effects per level."""
+        width = sum(len(term.columns) for term in self.design.terms)
+        return len(self.design.groups) == 1 and width <= MOST_EFFECTS
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -94,16 +115,45 @@ class GeneralizedModel:
     def _new_workspace(self) -> GeneralizedWorkspace:
         design, family = self.design, self.family
         responses = Responses(
-            family=family.name,
+            family=self._core_family,
             link=family.link.name,
             y=design.y,
             m=self.weights,
             offset=design.offset,
             coefficients=tuple(design.x_names[j] for j in self.products.kept),
-            parameters=(f"log({family.parameter})",) if family.parameter else (),
+            parameters=tuple(name for part in self.components for name in part.parameters),
+            designs=tuple(
+                (k, part.products)
+                for k, part in enumerate(self.components)
+                if part.products is not None
+            ),
+            origin=() if self.origin is None else tuple(self.origin[self.products.kept]),
             nodes=self.nodes,
         )
         return GeneralizedWorkspace(self.analysis, self.templates, responses, self.threads)
+
+    @property
+    def _core_family(self) -> str:
+        if self.design.categories is not None:
+            return f"{self.family.name}:{len(self.design.categories)}"
+        inflated = of_role(self.components, ZERO_INFLATION) is not None
+        return f"zero_inflated_{self.family.name}" if inflated else self.family.name
+
+    def distribution(self, psi: FloatArray) -> Distribution:
+        """That of the responses on the rows of the model.
+
+        Args:
+            psi: (k,) coefficients of the components.
+        """
+        if self.design.categories is not None:
+            return OrderedDistribution(self.family, None, None, thresholds_of(psi))
+        own = of_role(self.components, DISPERSION)
+        zeros = of_role(self.components, ZERO_INFLATION)
+        return Distribution(
+            self.family,
+            None if own is None else exponential(own.predictor(psi)),
+            None if zeros is None else probability(zeros.predictor(psi)),
+        )
 
     @property
     def axes(self) -> ThetaAxes:
@@ -161,14 +211,14 @@ class GeneralizedModel:
         user, axes = criterion.to_user(point.par), criterion.workspace.axes
         beta = np.full(self.design.X.shape[1], np.nan)
         beta[kept] = user[m : m + len(kept)]
-        psi = point.par[m + len(kept) :]
+        psi = user[m + len(kept) :]
         return GeneralizedSolution(
             theta=user[:m],
             axes_theta=point.par[:m],
             relative_theta=point.par[:m] / axes.unit[:m],
             par=point.par,
             psi=psi,
-            dispersion=self.family.dispersion(psi),
+            dispersion=self.distribution(psi).dispersion,
             objective=point.value,
             deviance=point.value,
             logdet_L2=point.logdet_L2,
@@ -177,7 +227,7 @@ class GeneralizedModel:
             kept=kept,
             u=self._public(point.u),
             b=self._public(point.b),
-            eta=point.eta,
+            eta=point.eta if self.origin is None else point.eta + self.origin[kept] @ beta[kept],
             n=self.design.n,
             p=self.products.p,
             covariance_of=_Covariances(self, point.par),
@@ -219,6 +269,38 @@ class _AllIdentified(Identification):
     def messages(self) -> tuple[str, ...]:
         """Nothing."""
         return ()
+
+
+@runtime_checkable
+class Covariances(Protocol):
+    """Covariances of the parameters of a fit."""
+
+    @property
+    def hessian(self) -> FloatArray:
+        """(m + p + k, m + p + k) of the criterion, by parameters of the search."""
+
+    @property
+    def user(self) -> FloatArray:
+        """(m + p + k, m + p + k) covariance of theta, the coefficients and the family's own."""
+
+    @property
+    def conditional(self) -> FloatArray:
+        """(p, p) of the kept coefficients for known theta and dispersion."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownCovariances:
+    """Covariances that have been made.
+
+    Attributes:
+        hessian: (m + p + k, m + p + k) of the criterion, by parameters of the search.
+        user: (m + p + k, m + p + k) covariance of theta, the coefficients and the family's own.
+        conditional: (p, p) of the kept coefficients for known theta and dispersion.
+    """
+
+    hessian: FloatArray
+    user: FloatArray
+    conditional: FloatArray
 
 
 class _Covariances:
@@ -263,10 +345,18 @@ class _Covariances:
         return found
 
 
-def _inverse(information: FloatArray) -> FloatArray:
-    """Of a symmetric matrix; directions without positive curvature have no variance: NaN."""
+def scaled_eigen(information: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Scales that make its diagonal 1, eigenvalues and vectors of the scaled matrix."""
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(information)), np.finfo(np.float64).tiny))
     values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
+    return scale, values, vectors
+
+
+def _inverse(information: FloatArray) -> FloatArray:
+    """Of a symmetric matrix; directions without positive curvature have no variance: NaN."""
+    if not np.isfinite(information).all():
+        return np.full(information.shape, np.nan)
+    scale, values, vectors = scaled_eigen(information)
     if values.size and values[0] <= 1e-12:
         return np.full(information.shape, np.nan)
     root = vectors / np.sqrt(values)
@@ -283,8 +373,8 @@ class GeneralizedSolution:
         axes_theta: (m,) theta along the axes of the terms.
         relative_theta: (m,) that in its natural units.
         par: (m + p + k,) parameters of the search.
-        psi: (k,) the family's own parameters, on unbounded scales.
-        dispersion: The family's own parameter, or None.
+        psi: (k,) coefficients of the parameters of the distribution beside its mean.
+        dispersion: The family's own parameter, for all rows or by row; None where it has none.
         objective: -2 log-likelihood.
         deviance: The same.
         logdet_L2: log|L|^2.
@@ -304,7 +394,7 @@ class GeneralizedSolution:
     relative_theta: FloatArray
     par: FloatArray
     psi: FloatArray
-    dispersion: float | None
+    dispersion: float | FloatArray | None
     objective: float
     deviance: float
     logdet_L2: float
@@ -316,11 +406,19 @@ class GeneralizedSolution:
     eta: FloatArray
     n: int
     p: int
-    covariance_of: _Covariances
+    covariance_of: Covariances
 
     def __post_init__(self) -> None:
         for array in (self.theta, self.par, self.beta, self.kept, self.u, self.b, self.eta):
             array.flags.writeable = False
+        if isinstance(self.dispersion, np.ndarray):
+            self.dispersion.flags.writeable = False
+
+    def settled(self) -> GeneralizedSolution:
+        """The same as plain values, its covariances made."""
+        of = self.covariance_of
+        known = KnownCovariances(of.hessian, of.user, of.conditional)
+        return dataclasses.replace(self, covariance_of=known)
 
     @property
     def accuracy(self) -> Accuracy | None:
@@ -382,6 +480,11 @@ class GeneralizedFitted:
         return found
 
     @property
+    def distribution(self) -> Distribution:
+        """That of the responses on the rows of the model, given their means."""
+        return self.once(_distribution)
+
+    @property
     def criterion(self) -> LaplaceCriterion:
         """The criterion that the fit minimises, in the workspace of its model."""
         return self.model.criterion()
@@ -395,3 +498,7 @@ class GeneralizedFitted:
     def identification(self) -> Identification:
         """Nothing is looked for."""
         return self.model.identification()
+
+
+def _distribution(fitted: GeneralizedFitted) -> Distribution:
+    return fitted.model.distribution(fitted.solution.psi)

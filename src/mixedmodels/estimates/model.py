@@ -168,6 +168,11 @@ class Model:
             )
         return found
 
+    def identification_by(self, *, reml: bool) -> Identification:
+        """The same for the REML criterion or the deviance."""
+        found = self._identified.get(reml)
+        return self.identification(self.criterion(reml=reml)) if found is None else found
+
     def affordable_threads(self, threads: int | None = None) -> int:
         """As many of the threads as have room when each takes a workspace of its own."""
         if self.iterative:
@@ -219,8 +224,11 @@ class Model:
         with criterion.at(at) as point:
             found = point.estimates()
         axes, kept = criterion.workspace.axes, self.products.kept
-        beta = np.full(len(self.design.x_names), np.nan)
-        beta[kept] = found.pop("beta")
+        beta = found.pop("beta")
+        if len(beta) < len(self.design.x_names):
+            every = np.full(len(self.design.x_names), np.nan)
+            every[kept] = beta
+            beta = every
         return Solution(
             theta=axes.from_axes(at),
             axes_theta=at,
@@ -307,7 +315,7 @@ class Fitted:
     @property
     def identification(self) -> Identification:
         """Which parameters the criterion of the fit cannot tell apart."""
-        return self.model.identification(self.criterion)
+        return self.model.identification_by(reml=self.solution.reml)
 
 
 def by_ml(fitted: Fitted) -> Fitted:

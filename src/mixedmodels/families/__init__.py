@@ -12,6 +12,7 @@ from mixedmodels.families.counts import (
     Poisson,
     TruncatedPoisson,
 )
+from mixedmodels.families.ordinal import Ordinal
 from mixedmodels.families.positive import Gamma, Gaussian, InverseGaussian
 from mixedmodels.families.shares import Beta, Binomial
 
@@ -24,6 +25,7 @@ __all__ = [
     "InverseGaussian",
     "Nb1",
     "NegativeBinomial",
+    "Ordinal",
     "Poisson",
     "TruncatedPoisson",
 ]

@@ -7,7 +7,7 @@ prior weights: trials of a binomial family, and what divides the dispersion of g
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,12 @@ from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.calls import Guided
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.families.links import LINKS, Link
+
+DISPERSION, ZERO_INFLATION, THRESHOLDS = "dispersion", "zero_inflation", "thresholds"
+"""Parameters of a distribution beside its mean, as arguments and results call them."""
+
+Dispersion: TypeAlias = float | FloatArray | None
+"""The family's own parameter: one for all rows, by row, or none."""
 
 
 class Fault(NamedTuple):
@@ -37,6 +43,8 @@ class Family(Guided, ABC):
         parameter: What its own parameter is called, or "".
         of_trials: Whether responses are successes of trials.
         counts: Whether responses are counts.
+        ordered: Whether responses are ordered categories.
+        with_zeros: Whether these may have zeros of their own (`zero_inflation`).
 
     Raises:
         MixedModelsError: A link that the family does not take.
@@ -49,6 +57,8 @@ class Family(Guided, ABC):
     parameter: ClassVar[str] = ""
     of_trials: ClassVar[bool] = False
     counts: ClassVar[bool] = False
+    with_zeros: ClassVar[bool] = False
+    ordered: ClassVar[bool] = False
 
     def __init__(self, link: str | None = None) -> None:
         chosen = self.links[0] if link is None else link
@@ -81,30 +91,26 @@ class Family(Guided, ABC):
         """The name in words."""
         return self.name.replace("_", " ")
 
-    def dispersion(self, psi: FloatArray) -> float | None:
-        """The family's own parameter from the core's, or None where it has none."""
-        return float(np.exp(psi[0])) if self.parameter else None
-
     @abstractmethod
     def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
         """What responses cannot be, or None where all are possible."""
 
     @abstractmethod
-    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Variance of a response with this mean."""
 
     @abstractmethod
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Twice the log-likelihood that a perfect mean has more, for m = 1 and dispersion 1."""
 
     @abstractmethod
     def draw(
-        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Responses with these means."""
 
 
-def required(dispersion: float | None) -> float:
+def required(dispersion: Dispersion) -> float | FloatArray:
     """The dispersion of a family that has one."""
     assert dispersion is not None
     return dispersion

@@ -18,6 +18,7 @@ FAMILIES: dict[str, type[Family]] = {
         families.InverseGaussian,
         families.Beta,
         families.Gaussian,
+        families.Ordinal,
     )
 }
 """The classes by the names that `family=` takes."""
@@ -31,6 +32,9 @@ _OTHER_NAMES = {
     "inverse.gaussian": "inverse_gaussian",
     "inversegaussian": "inverse_gaussian",
     "normal": "gaussian",
+    "cumulative": "ordinal",
+    "clm": "ordinal",
+    "clmm": "ordinal",
 }
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.families.base import Family, Fault, required, times_log_ratio
+from mixedmodels.families.base import Dispersion, Family, Fault, required, times_log_ratio
 
 _WHOLE = 1e-6
 
@@ -17,6 +17,7 @@ class _Counts(Family):
 
     links: ClassVar[tuple[str, ...]] = ("log", "sqrt", "identity")
     counts = True
+    with_zeros = True
     _least = 0.0
 
     def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
@@ -42,16 +43,16 @@ class Poisson(_Counts):
 
     name = "poisson"
 
-    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """The mean."""
         return mu / m
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """2 (y log(y / mu) - (y - mu))."""
         return 2.0 * (times_log_ratio(y, mu) - (y - mu))
 
     def draw(
-        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Counts."""
         return rng.poisson(mu).astype(np.float64)
@@ -62,20 +63,21 @@ class TruncatedPoisson(_Counts):
 
     name = "truncated_poisson"
     links = ("log",)
+    with_zeros = False
     _least = 1.0
 
-    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Of the count that is seen."""
         seen = mu / -np.expm1(-mu)
         return seen * (1.0 + mu - seen) / m
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Of squared Pearson residuals."""
         seen = mu / -np.expm1(-mu)
         return (y - seen) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
 
     def draw(
-        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """One count, and the Poisson count after the first event of the interval."""
         first = -np.log1p(rng.random(mu.shape) * np.expm1(-mu))
@@ -89,17 +91,17 @@ class NegativeBinomial(_Counts):
     name = "negative_binomial"
     parameter = "k"
 
-    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """The mean and its square over k."""
         return (mu + mu**2 / required(dispersion)) / m
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """For known k."""
         k = required(dispersion)
         return 2.0 * (times_log_ratio(y, mu) - (y + k) * np.log((y + k) / (mu + k)))
 
     def draw(
-        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Poisson counts with gamma means."""
         k = required(dispersion)
@@ -113,16 +115,16 @@ class Nb1(_Counts):
     links = ("log",)
     parameter = "alpha"
 
-    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """In proportion to the mean."""
         return mu * (1.0 + required(dispersion)) / m
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Of squared Pearson residuals."""
         return (y - mu) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
 
     def draw(
-        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Poisson counts with gamma means."""
         alpha = required(dispersion)

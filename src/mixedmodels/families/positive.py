@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.families.base import Family, Fault, required
+from mixedmodels.families.base import Dispersion, Family, Fault, required
 
 
 class _Positive(Family):
@@ -34,17 +34,17 @@ class Gamma(_Positive):
 
     name = "gamma"
 
-    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Phi mu^2 over the weight."""
         return required(dispersion) * mu**2 / m
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """2 ((y - mu) / mu - log(y / mu))."""
         found: FloatArray = 2.0 * ((y - mu) / mu - np.log(y / mu))
         return found
 
     def draw(
-        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """With shape m / phi."""
         shape = m / required(dispersion)
@@ -58,17 +58,17 @@ class InverseGaussian(_Positive):
     name = "inverse_gaussian"
     links = ("inverse_squared", "log", "inverse", "identity")
 
-    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Phi mu^3 over the weight."""
         return required(dispersion) * mu**3 / m
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """(y - mu)^2 / (mu^2 y)."""
         found: FloatArray = (y - mu) ** 2 / (mu**2 * y)
         return found
 
     def draw(
-        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Wald's distribution."""
         return rng.wald(mu, m / required(dispersion))
@@ -85,16 +85,16 @@ class Gaussian(Family):
         """Every number is possible."""
         return None
 
-    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Phi over the weight."""
         return required(dispersion) / m
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """(y - mu)^2."""
         return (y - mu) ** 2
 
     def draw(
-        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Normal numbers."""
         return rng.normal(mu, np.sqrt(required(dispersion) / m))

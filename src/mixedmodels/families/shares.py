@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.families.base import Family, Fault, required, times_log_ratio
+from mixedmodels.families.base import Dispersion, Family, Fault, required, times_log_ratio
 
 _PROBABILITIES = ("logit", "probit", "cloglog", "cauchit", "log", "identity")
 # Successes may differ so much from a whole number, which is rounding of share times trials.
@@ -38,16 +38,16 @@ class Binomial(Family):
             )
         return None
 
-    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Of a share."""
         return mu * (1.0 - mu) / m
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Of a share."""
         return 2.0 * (times_log_ratio(y, mu) + times_log_ratio(1.0 - y, 1.0 - mu))
 
     def draw(
-        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Successes."""
         trials = np.round(m).astype(np.int64)
@@ -73,16 +73,16 @@ class Beta(Family):
             "zeros and ones inside",
         )
 
-    def variance(self, mu: FloatArray, m: FloatArray, dispersion: float | None) -> FloatArray:
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Weights repeat a row; they leave its variance alone."""
         return mu * (1.0 - mu) / (1.0 + required(dispersion))
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: float | None) -> FloatArray:
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Of squared Pearson residuals: a beta density has no perfect mean."""
         return (y - mu) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
 
     def draw(
-        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: float | None
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Kept off 0 and 1."""
         phi = required(dispersion)

@@ -5,7 +5,7 @@ What is about the residual variance of a linear model is refused with its reason
 
 from __future__ import annotations
 
-import os
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -16,8 +16,10 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design import by_row
 from mixedmodels.design.by_row import on_all_rows, used_labels
 from mixedmodels.errors import ModelError
+from mixedmodels.estimates.components import Component
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.tails import t_tail
 from mixedmodels.families.base import Family
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.prediction import RandomPart
@@ -30,14 +32,20 @@ from mixedmodels.prediction.generalized import (
     RESIDUALS,
     PredictionType,
     ResidualType,
+    as_categories,
+    category_probabilities,
     drawn_responses,
+    fitted_means,
+    most_likely,
+    predicted_values,
     residuals_of_type,
     shown_response,
 )
 from mixedmodels.prediction.intervals import prediction
 from mixedmodels.prediction.simulate import Seed, check_count, random_generator
 from mixedmodels.prediction.target import chosen_terms
-from mixedmodels.settings import CONFINT_METHODS, MODES, Modes, check_option
+from mixedmodels.report.values import CoefficientValues, FitValues
+from mixedmodels.settings import CONFINT_METHODS, MODES, Ddf, Modes, check_option
 
 _NO_RESIDUAL = "it is about the residual variance, which a generalized model does not have"
 _NOT_YET = "it is not available for generalized models yet"
@@ -70,14 +78,61 @@ class GeneralizedFit(MixedFit):
         return self._generalized.model.family
 
     @property
-    def dispersion(self) -> float | None:
-        """The family's own parameter; None where it has none.
+    def dispersion(self) -> float | pd.Series[float] | None:
+        """The family's own parameter; None where it has none, by row where it has predictors.
 
         phi for gamma, inverse Gaussian and Gaussian responses, with variance phi V(mu); k for
         negative binomial ones, with variance mu + mu^2 / k; alpha for `nb1`, with variance
         mu (1 + alpha); the precision of beta responses.
         """
-        return self._generalized.solution.dispersion
+        found = self._generalized.solution.dispersion
+        if found is None or isinstance(found, float):
+            return found
+        return by_row.series(self._design, found, "dispersion")
+
+    def component_table(self) -> pd.DataFrame:
+        """Coefficients of the parameters of the distribution beside its mean.
+
+        Returns:
+            One row per coefficient, by component ("dispersion", "zero_inflation") and term;
+            columns `estimate`, `std_error`, `statistic` (z), `p_value`. A dispersion without
+            predictors has one row, its logarithm.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.glmer("TICKS ~ YEAR + (1 | BROOD)", mm.load_dataset("grouseticks"),
+            ...                "negative_binomial", dispersion="~ YEAR")
+            >>> fit.component_table().loc["dispersion", "estimate"].index.tolist()
+            ['(Intercept)', 'YEAR96', 'YEAR97']
+        """
+        tables = {part.role: self._table_of(part) for part in self._generalized.model.components}
+        if not tables:
+            empty = pd.MultiIndex.from_arrays([[], []], names=["component", "term"])
+            columns = ["estimate", "std_error", "statistic", "p_value"]
+            return pd.DataFrame(index=empty, columns=columns, dtype=np.float64)
+        return pd.concat(tables, names=["component", "term"])
+
+    def _table_of(self, part: Component) -> pd.DataFrame:
+        solution = self._generalized.solution
+        first = len(solution.theta) + solution.p + part.first
+        place = slice(first, first + len(part.names))
+        estimate, slopes = part.estimates(solution.psi)
+        covariance = slopes @ solution.covariance_of.user[place, place] @ slopes.T
+        std_error = np.sqrt(np.diag(covariance))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistic = estimate / std_error
+        p_value = t_tail(np.full(len(estimate), np.inf), statistic)
+        table = {"estimate": estimate, "std_error": std_error, "statistic": statistic}
+        return pd.DataFrame({**table, "p_value": p_value}, index=list(part.names))
+
+    def _values(self, ddf: Ddf = "satterthwaite", *, full: bool) -> FitValues:
+        shown = [part for part in self._generalized.model.components if part.shown]
+        others = []
+        for part in shown:
+            table = self._table_of(part)
+            numbers = {name: table[name].to_numpy() for name in table}
+            others.append((part.title, CoefficientValues(names=part.names, **numbers)))
+        return dataclasses.replace(super()._values(ddf, full=full), others=tuple(others))
 
     @property
     def sigma(self) -> float:
@@ -93,14 +148,14 @@ class GeneralizedFit(MixedFit):
 
     @property
     def _title(self) -> tuple[str, ...]:
-        family, dispersion = self.family, self.dispersion
+        family, dispersion = self.family, self._generalized.solution.dispersion
         nodes = self._generalized.model.nodes
         how = "Laplace approximation" if nodes == 1 else f"quadrature, {nodes} nodes"
         lines = (
             f"Generalized linear mixed model fit by maximum likelihood ({how})",
             f"Family: {family.title} ({family.link.name})",
         )
-        if dispersion is None:
+        if not isinstance(dispersion, float):
             return lines
         return (*lines, f"Dispersion: {family.parameter} {dispersion:.4g}")
 
@@ -118,7 +173,8 @@ class GeneralizedFit(MixedFit):
     def fitted(self) -> pd.Series[float]:
         """(n,) means given the random effects, on the scale of the response, by row label.
 
-        Of binomial responses they are probabilities. The linear predictor is
+        Of binomial responses they are probabilities, of ordered ones the probability of the
+        category observed. The linear predictor is
         `predict(type="link")`.
         """
         return by_row.series(self._design, self._means, "fitted")
@@ -136,7 +192,7 @@ class GeneralizedFit(MixedFit):
 
     @cached_property
     def _means(self) -> FloatArray:
-        return self.family.link.mean(self._fitted_values)
+        return fitted_means(self._generalized)
 
     @cached_property
     def _raw_residuals(self) -> FloatArray:
@@ -173,6 +229,8 @@ class GeneralizedFit(MixedFit):
 
     @property
     def _scale(self) -> Scale | None:
+        if self.family.ordered:  # means are on the latent scale
+            return None
         return link_scale(self.family.link.name, self._design.response_name)
 
     # -- prediction ---------------------------------------------------------------------
@@ -184,20 +242,25 @@ class GeneralizedFit(MixedFit):
         type: PredictionType = "response",  # noqa: A002 (the name that R has)
         random: RandomPart = "all",
         allow_new_levels: bool = False,
-    ) -> pd.Series[float]:
+    ) -> Any:
         """Predict means or linear predictors of the rows used or of new ones.
 
         Args:
             data: New rows, any table that `glmer` takes; the rows of `fitted` if None.
             type: "response" for the mean (a probability of binomial responses), "link" for the
-                linear predictor offset + x'beta + z'b.
+                linear predictor offset + x'beta + z'b. With zeros of their own "conditional" is the
+                mean without these, "zprob" (or "zero") their probability and "zlink" its logit;
+                "disp" is the family's own parameter. Names are glmmTMB's. Of ordered responses
+                "prob" (and "response") gives the probabilities of the categories and "class" the
+                most likely one.
             random: Random effects that take part: "all", "none", or a list of grouping factors and
                 terms.
             allow_new_levels: Give rows with a level that was not there in training no random
                 effect.
 
         Returns:
-            (n,) with the index of the data; a row with a missing value is NaN.
+            (n,) with the index of the data; a row with a missing value is NaN. Probabilities of
+            categories are a DataFrame (n, categories).
 
         Raises:
             FormulaError: A column is missing.
@@ -215,8 +278,12 @@ class GeneralizedFit(MixedFit):
         check_option("type", type, PREDICTIONS)
         terms = chosen_terms(self._design, random)
         found = prediction(self._fitted, self._target(data, terms, None, allow_new_levels))
-        if type == "response":
-            values = self.family.link.mean(found.to_numpy())
+        if self.family.ordered and type in ("response", "prob", "class"):
+            ordered = most_likely if type == "class" else category_probabilities
+            made: Any = ordered(self._generalized, found)
+            return on_all_rows(self._design, made) if data is None else made
+        if type != "link":
+            values = predicted_values(self._generalized, type, found.to_numpy(), data)
             found = pd.Series(values, found.index, name=found.name)
         return on_all_rows(self._design, found) if data is None else found
 
@@ -232,7 +299,7 @@ class GeneralizedFit(MixedFit):
         Returns:
             (n, nsim) by row label; columns are numbered from 0. Responses are as `refit` takes
             them: shares where the response is a share, numbers of successes where it is
-            `cbind(successes, failures)`.
+            `cbind(successes, failures)`, categories of ordered responses.
 
         Raises:
             MixedModelsError: Unknown `modes`, or an unusable number or seed.
@@ -240,11 +307,13 @@ class GeneralizedFit(MixedFit):
         check_option("modes", modes, MODES)
         count = check_count("nsim", nsim)
         rng, _ = random_generator(seed)
-        drawn = [
-            shown_response(self._generalized, drawn_responses(self._generalized, rng, modes))
-            for _ in range(count)
-        ]
-        return on_all_rows(self._design, pd.DataFrame(np.array(drawn).T, used_labels(self._design)))
+        responses = [drawn_responses(self._generalized, rng, modes) for _ in range(count)]
+        design = self._design
+        if self.family.ordered:
+            categories = {j: as_categories(design, y) for j, y in enumerate(responses)}
+            return on_all_rows(design, pd.DataFrame(categories, used_labels(design)))
+        drawn = [shown_response(self._generalized, y) for y in responses]
+        return on_all_rows(design, pd.DataFrame(np.array(drawn).T, used_labels(design)))
 
     # -- tables -------------------------------------------------------------------------
 
@@ -296,7 +365,6 @@ class GeneralizedFit(MixedFit):
     influence = _refused("influence", _NOT_YET)
     check = _refused("check", _NOT_YET, "std_residuals(kind='quantile') are uniform.")
     all_fit = _refused("all_fit", _NOT_YET)
-    singularity = _refused("singularity", _NOT_YET)
     r2 = _refused("r2", _NOT_YET)
     icc = _refused("icc", _NOT_YET)
     profile = _refused("profile", _NOT_YET, "confint(method='wald') has Wald intervals.")
@@ -315,11 +383,3 @@ class GeneralizedFit(MixedFit):
     plot_scale_location = _refused("plot_scale_location", _NO_RESIDUAL)
     plot_residuals = _refused("plot_residuals", _NOT_YET)
     plot_qq = _refused("plot_qq", _NOT_YET)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Refused: files of generalized models are not available yet.
-
-        Raises:
-            ModelError: Always.
-        """
-        raise ModelError(f"save: {_NOT_YET}. pickle.dump(fit, file) keeps it.")

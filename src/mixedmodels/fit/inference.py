@@ -19,6 +19,7 @@ from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.inference.tables import Anova, CoefTable
 from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
 from mixedmodels.lazy import late_module
+from mixedmodels.report.whole import WholeFrame
 from mixedmodels.settings import AnovaTypeName, Ddf, RobustKind
 
 if TYPE_CHECKING:
@@ -261,10 +262,11 @@ class Inference(Values):
             component is on its bound (a standard deviation of 0, a correlation of 1) or not
             identified.
         """
-        return component_table(
+        found = component_table(
             self.varcorr,
             self._fitted.model.templates,
             self.theta,
             self._fitted.once(announced_information),
             self._fitted.identification,
         )
+        return WholeFrame(found)

@@ -33,6 +33,7 @@ from mixedmodels.inference.components import table_order
 from mixedmodels.inference.confint import profile_intervals
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_module
+from mixedmodels.report.whole import WholeFrame
 from mixedmodels.settings import (
     TIDY_LIMITS,
     Ddf,
@@ -120,7 +121,7 @@ class Tidying(Values):
                 parts.append(mode_rows(self.ranef(), self.ranef_cov(), level))
             else:
                 parts.append(coefficient_rows(self.coef()))
-        return bind(parts, limits=conf_int)
+        return WholeFrame(bind(parts, limits=conf_int))
 
     def _profiled(self, effects: Sequence[TidyEffect], level: float) -> pd.DataFrame:
         """Limits by profile of what is asked for, by name."""
@@ -141,7 +142,7 @@ class Tidying(Values):
             `deviance` of an ML fit (never both: they are not comparable), and `df_residual`.
         """
         criterion = "REMLcrit" if self.reml else "deviance"
-        return pd.DataFrame(
+        return WholeFrame(
             {
                 "nobs": [self.nobs],
                 "sigma": [self.sigma],
@@ -180,8 +181,9 @@ class Tidying(Values):
         values = self._fitted.once(rows_of)
         added = on_all_rows(self._design, augmented(self._fitted, values, self._fitted_values))
         if data is None:
-            return beside(on_all_rows(self._design, model_columns(self._fitted)), added)
-        return beside(rows_used(self._fitted, data), added)
+            own = on_all_rows(self._design, model_columns(self._fitted))
+            return WholeFrame(beside(own, added))
+        return WholeFrame(beside(rows_used(self._fitted, data), added))
 
     def _streamed(self, data: Any, level: float) -> Any:
         if self._sums is None or data is None:

@@ -167,6 +167,8 @@ class EquationReader:
         rest = self._rest()
         word = _WORD.match(rest)
         hint = did_you_mean(word[0].strip("`"), self._names) if word else ""
+        if not why and rest.startswith(("<", ">", "!=")):
+            why = f"'{rest}' is not an equation; tests are two-sided, so write = for the sign"
         if not why and word and word[0][0] not in _PUNCTUATION:
             found = f"names '{word[0]}', which is not a coefficient"
         else:

@@ -196,7 +196,7 @@ class Profile(Result):
         between four points that the traces give exactly (Bates and Watts 1988, appendix A6).
 
         Args:
-            parameters: Two to eight names; all if None.
+            parameters: Names of two to eight parameters, or "theta_" or "beta_"; all if None.
             levels: Coverage of the regions.
             figsize: Size in inches; from the number of parameters if None.
 

@@ -126,8 +126,9 @@ def marginal_means(
     adjust = None if wanted.adjust == "tukey" else wanted.adjust
     shown = design.response_name
     if view.scale is not None:
-        shown = view.scale.of or f"{shown}, transformed back"
-    origin = Origin(functions, source, view, adjust, "Marginal means", notes, f"mean {shown}")
+        shown = view.scale.of or shown
+    kind = "back-transformed mean" if view.scale is not None and not view.spread else "mean"
+    origin = Origin(functions, source, view, adjust, "Marginal means", notes, f"{kind} {shown}")
     means = means_of(origin)
     if not method:
         return means

@@ -63,6 +63,11 @@ def marginal_trends(
     functions = mean_functions(grid, source, names, groups, wanted.weights)
     view = dataclasses.replace(wanted, type="link").view(None, source.tests.sigma)
     notes = [*average_notes(grid, names, wanted.weights), *involved_note(grid, names)]
+    if len(functions.L) > 1 and not np.ptp(functions.L, axis=0).any():
+        notes.append(
+            f"The model has no interaction of {name} with {' or '.join(names)}: the slopes are one "
+            "number, and do not differ."
+        )
     if scale is not None:
         notes.append(f"Slopes are on the scale of {scale.name}.")
     notes.append(degrees_note(source))

@@ -6,6 +6,7 @@ Hessian, and goes on from a saddle; only that decides whether the search has con
 
 from __future__ import annotations
 
+import operator
 import time
 from dataclasses import dataclass, field, replace
 
@@ -169,5 +170,6 @@ def _message(found: Found, control: Control) -> str:
 
 def _status(found: Found, lower_bounds: FloatArray, control: Control) -> Status:
     if found.decrement <= control.gtol and not found.saddle:
-        return "boundary" if (found.par <= lower_bounds).any() else "converged"
+        at_bound = any(map(operator.le, found.par.tolist(), lower_bounds.tolist()))
+        return "boundary" if at_bound else "converged"
     return "max_evaluations" if found.ended == "max_evaluations" else "stalled"

@@ -240,7 +240,10 @@ class _Drawing:
             curve = int(strands.curve[s])
             color = self._look.grey if alone else self._colors[curve]
             at = self._at(self._effect.curves[curve].at, curve)
-            self._plot(at, strands.y[s], color=color, alpha=alpha, linewidth=0.8, zorder=1.5)
+            # A level with one point has no line.
+            marker = "o" if np.isfinite(strands.y[s]).sum() == 1 else ""
+            look = {"marker": marker, "markersize": 3.0, "linewidth": 0.8, "zorder": 1.5}
+            self._plot(at, strands.y[s], color=color, alpha=alpha, **look)
 
     def marks(self) -> None:
         """Points, the fainter the more there are; beside each other at levels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -147,7 +148,7 @@ def _draw(axes: Axes, table: pd.DataFrame, groups: Sequence[str], zero: float | 
     axes.set_ylim(-0.7, count - 0.3)
     for place, *numbers in zip(places, estimate, lower, upper, strict=True):
         if np.isfinite(numbers[0]):
-            shown, low, high = (f"{number:.3g}" for number in numbers)
+            shown, low, high = interval_texts(numbers)
             text = f"{shown}  [{low}, {high}]".replace("-", "−")
         else:
             text = "not estimable"
@@ -159,6 +160,23 @@ def _draw(axes: Axes, table: pd.DataFrame, groups: Sequence[str], zero: float | 
             fontsize=8,
             color=look.ink,
         )
+
+
+def interval_texts(values: Sequence[float]) -> list[str]:
+    """An estimate and its limits with common decimals.
+
+    The largest shows three significant digits at least, and so much that the limits differ in two.
+    """
+    finite = [float(v) for v in values if np.isfinite(v)]
+    largest = max(map(abs, finite), default=0.0)
+    if not 1e-4 <= largest < 1e6:
+        return [f"{v:.3g}" for v in values]
+    width = max(finite) - min(finite)
+    places = [2 - math.floor(math.log10(largest))]
+    if width > 0.0:
+        places.append(1 - math.floor(math.log10(width)))
+    decimals = min(max(0, *places), 9)
+    return [f"{v + 0.0:.{decimals}f}" if np.isfinite(v) else str(v) for v in values]
 
 
 def _places(

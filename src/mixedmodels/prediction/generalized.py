@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.design import Design
+from mixedmodels.design.rebuild import new_rows, rebuild_part
+from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.components import Component, exponential, of_role, probability
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.tables import random_part
+from mixedmodels.families.base import DISPERSION, ZERO_INFLATION
+from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.prediction.simulate import Seed, fixed_mean, random_generator
 from mixedmodels.settings import Modes
 
-PredictionType: TypeAlias = Literal["response", "link"]
+PredictionType: TypeAlias = Literal[
+    "response", "link", "conditional", "zprob", "zlink", "disp", "zero", "prob", "class"
+]
 ResidualType: TypeAlias = Literal["deviance", "pearson", "response", "working", "quantile"]
-PREDICTIONS = ("response", "link")
+PREDICTIONS = (
+    "response",
+    "link",
+    "conditional",
+    "zprob",
+    "zlink",
+    "disp",
+    "zero",
+    "prob",
+    "class",
+)
 RESIDUALS = ("deviance", "pearson", "response", "working", "quantile")
 
 # Draws of which a quantile residual is a share.
@@ -34,40 +53,113 @@ def shown_response(fitted: GeneralizedFitted, y: FloatArray) -> FloatArray:
     return y / model.weights if model.family.of_trials and not successes else y
 
 
+def predicted_values(
+    fitted: GeneralizedFitted, kind: PredictionType, eta: FloatArray, data: Any
+) -> FloatArray:
+    """(n,) predictions of a kind.
+
+    Args:
+        fitted: The fit.
+        kind: Another kind than "link".
+        eta: (n,) linear predictor of the mean.
+        data: The rows as given, or None for those of the fit.
+
+    Raises:
+        MixedModelsError: The model has no such parameter.
+    """
+    if kind in ("prob", "class"):
+        raise MixedModelsError(f"type is {kind!r}, which is for ordered responses.")
+    mu = fitted.model.family.link.mean(eta)
+    if kind == "conditional":
+        return mu
+    zeros = of_role(fitted.model.components, ZERO_INFLATION)
+    if kind == "response":
+        if zeros is None:
+            return mu
+        mean: FloatArray = (1.0 - probability(_predictor(fitted, zeros, data))) * mu
+        return mean
+    role = DISPERSION if kind == "disp" else ZERO_INFLATION
+    component = of_role(fitted.model.components, role)
+    if component is None:
+        raise MixedModelsError(f"type is {kind!r}; the model has no {role}.")
+    predictor = _predictor(fitted, component, data)
+    values = predictor
+    if kind != "zlink":
+        values = exponential(predictor) if kind == "disp" else probability(predictor)
+    found: FloatArray = np.where(np.isnan(eta), np.nan, values)
+    return found
+
+
+def _predictor(fitted: GeneralizedFitted, component: Component, data: Any) -> float | FloatArray:
+    psi = fitted.solution.psi
+    if data is None or component.part is None:
+        return component.predictor(psi)
+    return component.predictor(psi, rebuild_part(component.part, new_rows(data)))
+
+
+def category_probabilities(fitted: GeneralizedFitted, eta: pd.Series[float]) -> pd.DataFrame:
+    """(n, J) probabilities of the categories, in columns called as these; by row label."""
+    of = fitted.distribution
+    assert isinstance(of, OrderedDistribution)
+    columns = pd.Index(fitted.model.design.categories, name=fitted.model.design.response_name)
+    return pd.DataFrame(of.probabilities(eta.to_numpy()), eta.index, columns)
+
+
+def as_categories(design: Design, y: FloatArray) -> pd.Categorical:
+    """Categories by their numbers; missing where these are NaN."""
+    codes = np.where(np.isnan(y), -1, y).astype(np.int64)
+    return pd.Categorical.from_codes(codes, design.categories, ordered=True)
+
+
+def most_likely(fitted: GeneralizedFitted, eta: pd.Series[float]) -> pd.Series[Any]:
+    """The category with the largest probability, by row label."""
+    p = category_probabilities(fitted, eta).to_numpy()
+    found = np.where(np.isnan(p).any(axis=1), np.nan, np.nan_to_num(p).argmax(axis=1))
+    return pd.Series(as_categories(fitted.model.design, found), eta.index, name="prediction")
+
+
+def fitted_means(fitted: GeneralizedFitted) -> FloatArray:
+    """(n,) means; of ordered responses the probability of the category observed."""
+    eta, of = fitted.solution.eta, fitted.distribution
+    if isinstance(of, OrderedDistribution):
+        y = fitted.model.design.y.astype(np.int64)
+        found: FloatArray = of.probabilities(eta)[np.arange(len(y)), y]
+        return found
+    return of.mean(eta)
+
+
 def residuals_of_type(
     fitted: GeneralizedFitted, kind: ResidualType, seed: Seed = None
 ) -> FloatArray:
     """(n,) residuals given the modes."""
-    model, solution = fitted.model, fitted.solution
-    family, m = model.family, model.weights
-    y, eta = mean_response(fitted), solution.eta
-    mu = family.link.mean(eta)
+    m = fitted.model.weights
+    y, eta, of = mean_response(fitted), fitted.solution.eta, fitted.distribution
     if kind == "quantile":
-        return _quantiles(fitted, mu, seed)
-    left: FloatArray = y - mu
+        return _quantiles(fitted, seed)
+    left: FloatArray = y - of.mean(eta)
     if kind == "response":
         return left
     if kind == "working":
-        working: FloatArray = left / family.link.slope(eta)
+        working: FloatArray = left / of.slope(eta)
         return working
     if kind == "deviance":
-        unit = np.maximum(family.unit_deviance(y, mu, solution.dispersion), 0.0)
+        unit = np.maximum(of.unit_deviance(y, eta), 0.0)
         deviance: FloatArray = np.sign(left) * np.sqrt(m * unit)
         return deviance
-    pearson: FloatArray = left / np.sqrt(family.variance(mu, m, solution.dispersion))
+    pearson: FloatArray = left / np.sqrt(of.variance(eta, m))
     return pearson
 
 
-def _quantiles(fitted: GeneralizedFitted, mu: FloatArray, seed: Seed) -> FloatArray:
-    model = fitted.model
+def _quantiles(fitted: GeneralizedFitted, seed: Seed) -> FloatArray:
+    model, eta = fitted.model, fitted.solution.eta
     rng, _ = random_generator(seed)
-    below = np.zeros(len(mu))
-    same = np.zeros(len(mu))
+    below = np.zeros(len(eta))
+    same = np.zeros(len(eta))
     for _ in range(_DRAWS):
-        drawn = model.family.draw(rng, mu, model.weights, fitted.solution.dispersion)
+        drawn = fitted.distribution.draw(rng, eta, model.weights)
         below += drawn < model.design.y
         same += drawn == model.design.y
-    found: FloatArray = (below + rng.random(len(mu)) * (same + 1.0)) / (_DRAWS + 1.0)
+    found: FloatArray = (below + rng.random(len(eta)) * (same + 1.0)) / (_DRAWS + 1.0)
     return found
 
 
@@ -87,5 +179,4 @@ def drawn_responses(
         eta = fixed_mean(design, solution.beta) + random_part(
             templates, design.groups, design.terms, b, design.n
         )
-    mu = model.family.link.mean(eta)
-    return model.family.draw(rng, mu, model.weights, solution.dispersion)
+    return fitted.distribution.draw(rng, eta, model.weights)

@@ -41,7 +41,7 @@ def format_column(
     sizes = (
         numbers if errors is None else [_size(*pair) for pair in zip(numbers, errors, strict=True)]
     )
-    needed = [_decimals(v, digits) for v in sizes if np.isfinite(v) and v != 0.0]
+    needed = [_own_decimals(v, digits) for v in sizes if np.isfinite(v) and v != 0.0]
     if slack and needed and max(needed) - min(needed) > _SPREAD:
         own = _own_formats(numbers, sizes, digits, slack)
         if max(map(len, own)) <= _WIDEST:
@@ -67,6 +67,21 @@ def _decimals(value: float, digits: int) -> int:
     return max(0, used - 1 - exponent)
 
 
+def _own_significant(value: float, digits: int) -> tuple[int, int]:
+    """The same where no other number tells that zeros at the end are digits that were seen.
+
+    Only a number that is as short as it seems, such as 12 or 0.05, loses them; 0.180003 does not.
+    """
+    used, exponent = _significant(value, digits)
+    short = float(f"{value:.{used - 1}e}")
+    return (used if short == value else digits), exponent
+
+
+def _own_decimals(value: float, digits: int) -> int:
+    used, exponent = _own_significant(value, digits)
+    return max(0, used - 1 - exponent)
+
+
 def _own_formats(
     numbers: Sequence[float], sizes: Sequence[float], digits: int, slack: int
 ) -> list[str]:
@@ -76,9 +91,8 @@ def _own_formats(
         if not np.isfinite(value):
             out.append(str(value))
             continue
-        mantissa = _significant(value, digits)[0] - 1
-        fixed = f"{value + 0.0:.{_decimals(size, digits)}f}"
-        scientific = f"{value:.{mantissa}e}"
+        fixed = f"{value + 0.0:.{_own_decimals(size, digits)}f}"
+        scientific = f"{value:.{_own_significant(value, digits)[0] - 1}e}"
         out.append(fixed if len(fixed) <= len(scientific) + slack else scientific)
     after = [len(text) - text.find(".") if "." in text and "e" not in text else 0 for text in out]
     return [text + " " * (max(after) - own) for text, own in zip(out, after, strict=True)]
@@ -90,6 +104,13 @@ def _significant(value: float, digits: int) -> tuple[int, int]:
         return 1, 0
     mantissa, exponent = f"{abs(value):.{digits - 1}e}".split("e")
     return max(1, len(mantissa.rstrip("0").replace(".", ""))), int(exponent)
+
+
+def format_number(value: float, digits: int, slack: int = 0) -> str:
+    """A number by itself, with `digits` significant digits."""
+    if not np.isfinite(value):
+        return str(value)
+    return _own_formats([float(value)], [float(value)], digits, slack)[0]
 
 
 def format_p(value: float) -> str:

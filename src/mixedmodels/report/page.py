@@ -63,9 +63,11 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; }
     background: linear-gradient(to left, rgba(0, 0, 0, .2), transparent); } }
 @media print {
   body { max-width: none; margin: 0; font-size: 10pt; }
-  h2, caption { break-after: avoid; }
-  table, figure { break-inside: avoid; }
+  h2, h2 + p, h2 + p + p, caption { break-after: avoid; }
+  table, figure, .picture { break-inside: avoid; }
+  figure svg { max-height: 22cm; }
   td { white-space: normal; }
+  td:first-child { position: static; background: none; }
   div > table, .picture { overflow: visible; background: none; } }
 """
 

@@ -51,6 +51,7 @@ def fit_sections(values: FitValues) -> list[Section]:
             )
     else:
         sections.append(Paragraph(("No fixed effects",)))
+    sections += [coefficient_table(part, caption) for caption, part in values.others]
     if values.messages:
         sections.append(Paragraph(values.messages))
     return sections

@@ -14,7 +14,7 @@ import numpy as np
 
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.lazy import late_module
-from mixedmodels.report.numbers import SLACK, format_column, format_p
+from mixedmodels.report.numbers import SLACK, format_number, format_p
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section, Table
 
@@ -283,7 +283,7 @@ def _number(value: float | None) -> str:
     """With four significant digits; nothing for None."""
     if value is None:
         return ""
-    return format_column([value], DIGITS, SLACK)[0].replace("nan", "NaN")
+    return format_number(value, DIGITS, SLACK).replace("nan", "NaN")
 
 
 def _criterion(value: float) -> str:

@@ -41,7 +41,7 @@ class FitValues:
 
     `title` are its first lines; `quantiles` are the minimum, quartiles and maximum of the scaled
     residuals, or None to leave that part out; `groups` pairs each grouping factor with its number
-    of levels.
+    of levels; `others` are coefficients of other parameters than the mean, with their captions.
     """
 
     title: tuple[str, ...]
@@ -59,3 +59,4 @@ class FitValues:
     coefficients: CoefficientValues
     quantiles: FloatArray | None
     messages: tuple[str, ...]
+    others: tuple[tuple[str, CoefficientValues], ...] = ()

@@ -13,11 +13,13 @@ import numpy as np
 from mixedmodels.arrays import AnyArray
 from mixedmodels.design import Design, GroupingFactor, PartPlan, TermDesign
 from mixedmodels.design.coding import Coding
+from mixedmodels.design.design import PartDesign
 from mixedmodels.design.factors import Recipe
 from mixedmodels.design.variables import Variable, place_in_x
 from mixedmodels.errors import FileError
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.formula import Factor, parse_formula
+from mixedmodels.formula.parts import parse_part
 from mixedmodels.optimize.summary import OptSummary
 
 
@@ -41,6 +43,8 @@ def check_design(design: Design) -> None:
         _check_recipe(recipe)
     for name, variable in design.variables.items():
         _check_variable(name, variable, design)
+    for part in design.parts:
+        _check_part(part, design.n)
     for group in design.groups:
         _check_group(group, design.n)
     for term in design.terms:
@@ -106,6 +110,16 @@ def check_search(optsum: OptSummary, m: int) -> None:
 def _require(holds: bool, otherwise: str) -> None:
     if not holds:
         raise FileError(otherwise)
+
+
+def _check_part(part: PartDesign, n: int) -> None:
+    spec = part.spec
+    _require(parse_part(spec.role, spec.text) == spec, "a formula of a part is not its text")
+    _require(
+        part.X.shape == (n, len(part.names)) and _finite(part.X),
+        "a part has not one number for each row and column",
+    )
+    _check_plan(part.plan, part.names)
 
 
 def _keys(factors: tuple[Factor, ...]) -> tuple[str, ...]:

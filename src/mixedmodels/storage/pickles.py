@@ -19,9 +19,9 @@ from mixedmodels.storage.fits import (
 )
 
 
-def kept_threads(model: Model) -> int | None:
+def kept_threads(threads: int) -> int | None:
     """The number of threads that was asked for; None for the library's choice."""
-    return None if model.threads == thread_count(None) else model.threads
+    return None if threads == thread_count(None) else threads
 
 
 def usable_threads(threads: int | None) -> int | None:
@@ -30,7 +30,7 @@ def usable_threads(threads: int | None) -> int | None:
 
 
 def _keep_model(model: Model) -> tuple[Any, ...]:
-    return _make_model, (design_to_bytes(model.design), kept_threads(model))
+    return _make_model, (design_to_bytes(model.design), kept_threads(model.threads))
 
 
 def _make_model(content: bytes, threads: int | None) -> Model:
@@ -38,7 +38,7 @@ def _make_model(content: bytes, threads: int | None) -> Model:
 
 
 def _keep_fitted(fitted: Fitted) -> tuple[Any, ...]:
-    return _make_fitted, (fit_to_bytes(fitted), kept_threads(fitted.model))
+    return _make_fitted, (fit_to_bytes(fitted), kept_threads(fitted.model.threads))
 
 
 def _make_fitted(content: bytes, threads: int | None) -> Fitted:

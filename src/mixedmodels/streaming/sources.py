@@ -46,11 +46,11 @@ def as_source(data: Any) -> Source:
     """
     if isinstance(data, Source):
         return data
-    pa = pyarrow()
     if is_path(data):
         return from_path(data)
     if isinstance(data, (list, tuple)):
         return _of_list(data)
+    pa = pyarrow()
     if isinstance(data, (pd.DataFrame, Mapping)):
         return _of_pandas(pd.DataFrame(data))
     if isinstance(data, pa.Table):
@@ -70,6 +70,7 @@ def as_source(data: Any) -> Source:
 def _of_list(data: Sequence[Any]) -> Source:
     if data and all(map(is_path, data)):
         return from_files("The list", list(map(os.fsdecode, data)))
+    pyarrow()
     return from_callables(data)
 
 

@@ -160,7 +160,7 @@ def test_ordered_flag_is_kept(table: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ([1, 2], "list, which is not an eager table; pass a data frame"),
+        ([1, 2], "list, which is not a table in memory; pass a data frame"),
         (pl.LazyFrame({"y": [1.0]}), "call .collect"),
         ({"y": [1.0, 2.0], "x": [1.0]}, "different lengths: 'y' 2, 'x' 1"),
         ({"y": "abc"}, "a column is a sequence"),

@@ -142,7 +142,7 @@ def test_refused(fit: LinearMixedFit) -> None:
         fit.augment(data.head(10))
     with pytest.raises(DataError, match="'Reaction' in data is not the response"):
         fit.augment(data.iloc[::-1])
-    with pytest.raises(DataError, match="not an eager table"):
+    with pytest.raises(DataError, match="not a table in memory"):
         fit.augment(7)
     with pytest.raises(MixedModelsError, match="effects is 'random'"):
         fit.tidy("random")  # type: ignore[arg-type]

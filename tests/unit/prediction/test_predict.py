@@ -214,7 +214,7 @@ def test_no_rows() -> None:
         ({"random": ["(1 | Subject)"]}, MixedModelsError, "not a random-effects term"),
         ({"random": ["(1 | Sub"]}, MixedModelsError, "random: "),
         ({"random": 3}, MixedModelsError, "random is 3"),
-        ({"data": [1, 2]}, DataError, "not an eager table"),
+        ({"data": [1, 2]}, DataError, "not a table in memory"),
     ],
 )
 def test_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:

@@ -149,6 +149,9 @@ def every_result(fit: mm.LinearMixedFit) -> dict[str, Any]:
         "plan": mm.plan("Reaction ~ scale(Days) + (1 | Subject)", SLEEP),
         "sums": mm.cross_products(mm.plan("Reaction ~ Days + (1 | Subject)", SLEEP), SLEEP),
         "average": mm.average([fit, fit.update(". ~ . - poly(Days, 2)")]),
+        "error of the approximation": mm.glmer(
+            "cbind(incidence, size - incidence) ~ 1 + (1 | herd)", mm.load_dataset("cbpp")
+        ).laplace_error,
         "regressions": mm.lm_list("Reaction ~ Days | Subject", SLEEP),
         "power": mm.power(
             "y ~ Days + (1 | Subject)",

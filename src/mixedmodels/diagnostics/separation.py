@@ -1,0 +1,194 @@
+"""Separation: coefficients of generalized models without a finite estimate, proved and named.
+
+Where some direction of the coefficients moves predictors only of rows with the smallest response
+down, or of rows with the largest one up, the likelihood rises along it for ever. Random effects
+cannot cause this, as they have a prior. Reference: Konis (2007), Computational algorithms for
+detecting separation in binary logistic regression.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import scipy
+
+from mixedmodels.arrays import BoolArray, FloatArray, LongArray
+from mixedmodels.design import Design
+from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.families.base import Family
+
+# Means so near to the bounds, by the fixed part alone, that coefficients may have run away.
+_NEAR = 1e-4
+# Numbers of X up to which a linear programme is solved.
+_MOST = 5_000_000
+# Entries of directions, relative to the largest, and changes of predictors that count as zero.
+_ZERO = 1e-7
+_SIGMOID = ("logit", "probit", "cloglog", "cauchit")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Separation:
+    """What separates the responses.
+
+    Attributes:
+        names: Coefficients without a finite estimate.
+        direction: (p,) along which the likelihood rises for ever, for the columns kept.
+        rows: Positions, among the rows used, of rows whose predictor goes to infinity along it.
+    """
+
+    names: tuple[str, ...]
+    direction: FloatArray
+    rows: LongArray
+
+
+def extremes(family: Family, y: FloatArray, m: FloatArray) -> tuple[BoolArray, BoolArray]:
+    """(n,) rows whose predictor may fall, and rows whose predictor may rise, without loss."""
+    none: BoolArray = np.zeros(len(y), dtype=np.bool_)
+    link = family.link.name
+    if family.of_trials:
+        lower = y == 0.0 if link in (*_SIGMOID, "log") else none
+        return lower, (y == m if link in _SIGMOID else none)
+    if family.counts and link == "log":
+        return y == (1.0 if family.name.startswith("truncated") else 0.0), none
+    return none, none
+
+
+def suspected(fitted: GeneralizedFitted) -> bool:
+    """Whether coefficients seem to have run away."""
+    design, family, solution = fitted.model.design, fitted.model.family, fitted.solution
+    lower, upper = extremes(family, design.y, fitted.model.weights)
+    if not (lower.any() or upper.any()):
+        return False
+    if not fitted.optsum.converged:
+        return True
+    kept = solution.kept
+    eta = design.X[:, kept] @ solution.beta[kept]
+    eta = eta if design.offset is None else eta + design.offset
+    with np.errstate(over="ignore"):
+        mean = family.link.mean(eta)
+    return bool((lower & (mean < _NEAR)).any() or (upper & (mean > 1.0 - _NEAR)).any())
+
+
+def separation(fitted: GeneralizedFitted) -> Separation | None:
+    """What separates the responses of a fit that is suspected of it; None where nothing does."""
+    if not suspected(fitted):
+        return None
+    design, kept = fitted.model.design, fitted.solution.kept
+    if design.n * len(kept) > _MOST:
+        return None
+    lower, upper = extremes(fitted.model.family, design.y, fitted.model.weights)
+    X = design.X[:, kept]
+    direction = recession(X, lower, upper)
+    if direction is None:
+        return None
+    reach = np.abs(direction) * np.abs(X).max(axis=0)
+    moved = np.abs(X @ direction)
+    infinite = np.flatnonzero(reach > _ZERO * reach.max())
+    names = tuple(design.x_names[kept[j]] for j in infinite)
+    return Separation(names, direction, np.flatnonzero(moved > _ZERO * moved.max()))
+
+
+def recession(X: FloatArray, lower: BoolArray, upper: BoolArray) -> FloatArray | None:
+    """A direction d with X d <= 0 in lower rows, >= 0 in upper ones, and zero in the others.
+
+    Args:
+        X: (n, p) of full column rank.
+        lower: (n,) rows whose predictor may fall.
+        upper: (n,) rows whose predictor may rise.
+
+    Returns:
+        (p,) a direction that moves as many rows as possible, or None where there is none.
+    """
+    Q, R = np.linalg.qr(X)
+    basis = _null_space(Q[~(lower | upper)], Q.shape[1])
+    sign = np.where(upper, 1.0, -1.0)[lower | upper]
+    A = sign[:, None] * (Q[lower | upper] @ basis)
+    A = np.unique(A / max(np.abs(A).max(initial=0.0), 1e-300), axis=0)
+    total = np.zeros(basis.shape[1])
+    while len(A) and A.shape[1]:
+        found = scipy.optimize.linprog(
+            -A.sum(axis=0), A_ub=-A, b_ub=np.zeros(len(A)), bounds=(-1.0, 1.0), method="highs"
+        )
+        gain = A @ found.x if found.status == 0 else np.zeros(len(A))
+        moved = gain > _ZERO
+        if not moved.any():
+            break
+        # Later directions may be against rows that the earlier ones have moved, which go further.
+        total = total / 1e-3 + found.x if total.any() else found.x
+        A = A[~moved]
+    if not total.any():
+        return None
+    direction: FloatArray = np.linalg.solve(R, basis @ total)
+    direction /= np.abs(direction).max()
+    return direction
+
+
+def _null_space(A: FloatArray, p: int) -> FloatArray:
+    """(p, k) orthonormal directions that A does not see."""
+    if len(A) == 0:
+        return np.eye(p)
+    values, vectors = np.linalg.eigh(A.T @ A)
+    kernel: FloatArray = vectors[:, values < 1e-12]
+    return kernel
+
+
+def separation_message(fitted: GeneralizedFitted, found: Separation) -> str:
+    """Which coefficients have no finite estimate, where, and what to do."""
+    listed = ", ".join(f"'{name}'" for name in found.names)
+    which = (
+        f"the coefficient {listed} has no finite estimate"
+        if len(found.names) == 1
+        else f"the coefficients {listed} have no finite estimates (a combination of them)"
+    )
+    return (
+        f"Separation: {which}. {_where(fitted, found)} Estimates and standard errors of these "
+        "coefficients mean nothing; the others can be used. Merge the level with others, leave "
+        "the term out, or make it a random effect."
+    )
+
+
+def _where(fitted: GeneralizedFitted, found: Separation) -> str:
+    """The rows that are separated, as a cell of the design if they are one."""
+    design, family = fitted.model.design, fitted.model.family
+    y, m = design.y[found.rows], fitted.model.weights[found.rows]
+    if family.of_trials:
+        same = "a failure" if (y == 0.0).all() else "a success" if (y == m).all() else ""
+    else:
+        same = f"{y[0]:g}"
+    kind = f"the response is always {same}" if same else "the response is told by the predictors"
+    cells = _cells(design, found.rows)
+    if cells:
+        return f"Where {', and where '.join(cells)}, {kind}."
+    count = "all" if len(found.rows) == design.n else str(len(found.rows))
+    return f"In {count} rows {kind}."
+
+
+def _cells(design: Design, rows: LongArray) -> list[str]:
+    """Levels of one factor, or of two, that together are just these rows; few of them."""
+    inside: BoolArray = np.zeros(design.n, dtype=np.bool_)
+    inside[rows] = True
+    if inside.all():
+        return []
+    factors = {
+        name: (np.asarray(variable.values), variable.levels)
+        for name, variable in design.variables.items()
+        if variable.levels is not None and variable.values is not None
+    }
+    for size in (1, 2):
+        for names in combinations(factors, size):
+            codes = np.column_stack([factors[name][0] for name in names])
+            cells = np.unique(codes[inside], axis=0)
+            members = [(codes == cell).all(axis=1) for cell in cells[:6]]
+            covered = np.any(members, axis=0)
+            if len(cells) > 5 or (covered & ~inside).any():
+                continue
+            return [
+                " and ".join(
+                    f"{name} is {factors[name][1][int(code)]!s}"
+                    for name, code in zip(names, cell, strict=True)
+                )
+                for cell in cells
+            ]
+    return []

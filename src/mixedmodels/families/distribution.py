@@ -1,0 +1,59 @@
+"""The distribution of responses of a fit: a family with its parameters, and zeros of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.families.base import Dispersion, Family
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distribution:
+    """Responses given linear predictors.
+
+    Attributes:
+        family: The family.
+        dispersion: Its own parameter, for all rows or by row; None where it has none.
+        zero: The probability that a response is zero by a process of its own, for all rows or by
+            row; None where there is none.
+    """
+
+    family: Family
+    dispersion: Dispersion
+    zero: float | FloatArray | None = None
+
+    def mean(self, eta: FloatArray) -> FloatArray:
+        """The mean of the response at linear predictors."""
+        mu = self.family.link.mean(eta)
+        return mu if self.zero is None else (1.0 - self.zero) * mu
+
+    def slope(self, eta: FloatArray) -> FloatArray:
+        """Derivative of the mean by the linear predictor."""
+        slope = self.family.link.slope(eta)
+        return slope if self.zero is None else (1.0 - self.zero) * slope
+
+    def variance(self, eta: FloatArray, m: FloatArray) -> FloatArray:
+        """The variance of the response."""
+        mu = self.family.link.mean(eta)
+        own = self.family.variance(mu, m, self.dispersion)
+        if self.zero is None:
+            return own
+        found: FloatArray = (1.0 - self.zero) * (own + self.zero * mu**2 / m)
+        return found
+
+    def unit_deviance(self, y: FloatArray, eta: FloatArray) -> FloatArray:
+        """That of the family; squared Pearson residuals with zeros of their own."""
+        if self.zero is None:
+            return self.family.unit_deviance(y, self.family.link.mean(eta), self.dispersion)
+        return (y - self.mean(eta)) ** 2 / self.variance(eta, np.ones_like(eta))
+
+    def draw(self, rng: np.random.Generator, eta: FloatArray, m: FloatArray) -> FloatArray:
+        """Responses."""
+        drawn = self.family.draw(rng, self.family.link.mean(eta), m, self.dispersion)
+        if self.zero is None:
+            return drawn
+        found: FloatArray = np.where(rng.random(len(eta)) < self.zero, 0.0, drawn)
+        return found

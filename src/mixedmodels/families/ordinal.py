@@ -1,0 +1,98 @@
+"""Ordered categories: cumulative models, in which thresholds cut a latent scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.families.base import Dispersion, Family, Fault
+from mixedmodels.families.distribution import Distribution
+
+
+class Ordinal(Family):
+    """Ordered categories: P(y <= j) is the link's mean at threshold j less the linear predictor.
+
+    Responses are numbers of categories, from 0. The linear predictor is on a latent scale, without
+    an intercept, for which the thresholds stand.
+    """
+
+    name = "ordinal"
+    links = ("logit", "probit", "cloglog")
+    ordered = True
+
+    def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
+        """Numbers of categories are always possible."""
+        return None
+
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
+        """It depends on the thresholds."""
+        raise NotImplementedError
+
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
+        """It depends on the thresholds."""
+        raise NotImplementedError
+
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
+    ) -> FloatArray:
+        """They depend on the thresholds."""
+        raise NotImplementedError
+
+    def probabilities(self, eta: FloatArray, thresholds: FloatArray) -> FloatArray:
+        """(n, J) of the categories at linear predictors."""
+        at = thresholds[None, :] - eta[:, None]
+        ends = np.zeros((len(eta), 1))
+        lower = np.hstack([ends, self.link.mean(at), ends + 1.0])
+        found: FloatArray = np.diff(lower, axis=1)
+        if self.link.name in ("logit", "probit"):  # the small tail, without its complement
+            upper = np.hstack([ends + 1.0, self.link.mean(-at), ends])
+            found = np.where(lower[:, :-1] > 0.5, -np.diff(upper, axis=1), found)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderedDistribution(Distribution):
+    """Responses given linear predictors.
+
+    Attributes:
+        thresholds: (J - 1,) between the categories.
+    """
+
+    thresholds: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+    def probabilities(self, eta: FloatArray) -> FloatArray:
+        """(n, J) of the categories."""
+        assert isinstance(self.family, Ordinal)
+        return self.family.probabilities(eta, self.thresholds)
+
+    def mean(self, eta: FloatArray) -> FloatArray:
+        """Expected number of the category, from 0."""
+        p = self.probabilities(eta)
+        found: FloatArray = p @ np.arange(p.shape[1])
+        return found
+
+    def slope(self, eta: FloatArray) -> FloatArray:
+        """Derivative of the expected number by the linear predictor."""
+        found: FloatArray = self.family.link.slope(self.thresholds[None, :] - eta[:, None]).sum(1)
+        return found
+
+    def variance(self, eta: FloatArray, m: FloatArray) -> FloatArray:
+        """Of the number of the category."""
+        p = self.probabilities(eta)
+        numbers = np.arange(p.shape[1])
+        found: FloatArray = (p @ numbers**2 - (p @ numbers) ** 2) / m
+        return found
+
+    def unit_deviance(self, y: FloatArray, eta: FloatArray) -> FloatArray:
+        """-2 logarithms of the probabilities of what was observed."""
+        p = self.probabilities(eta)[np.arange(len(y)), y.astype(np.int64)]
+        found: FloatArray = -2.0 * np.log(np.maximum(p, np.finfo(np.float64).tiny))
+        return found
+
+    def draw(self, rng: np.random.Generator, eta: FloatArray, m: FloatArray) -> FloatArray:
+        """Numbers of categories."""
+        upper = np.cumsum(self.probabilities(eta), axis=1)[:, :-1]
+        found: FloatArray = (rng.random(len(eta))[:, None] > upper).sum(axis=1).astype(np.float64)
+        return found

@@ -1,0 +1,77 @@
+"""Searches where the coefficients' pull is not foreseen: very large variances of binary data."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from unit.generalized.hard_data import births, visits
+
+import mixedmodels as mm
+
+BIRTHS = "y ~ x0 + x1 + x2 + x3 + x4 + x5 + (1 | community) + (1 | mother)"
+VISITS = "y ~ drug * t + (1 | g)"
+
+
+def fitted(formula: str, data: pd.DataFrame, **more: Any) -> mm.GeneralizedLinearMixedFit:
+    """Without warnings: separation is suspected and communities may have no variance."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return mm.glmer(formula, data, **more)
+
+
+def check(fit: mm.GeneralizedLinearMixedFit, start: Any, most: int) -> None:
+    """A judged minimum, the same from beyond it, in few evaluations."""
+    assert fit.converged
+    assert fit.optsum.decrement < 1e-8
+    assert fit.optsum.n_objective <= most
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        other = fit.model.fit(start=start)
+    assert other.objective == pytest.approx(fit.objective, abs=1e-7)
+    np.testing.assert_allclose(other.theta, fit.theta, rtol=1e-4, atol=1e-3)
+    assert np.isfinite(fit.stderror).all()
+
+
+@pytest.mark.parametrize(("seed", "largest"), [(0, 8.23), (1, 4.61), (2, 8.43), (3, 4.87)])
+def test_one_factor(seed: int, largest: float) -> None:
+    fit = fitted(VISITS, visits(seed))
+    assert fit.theta[0] == pytest.approx(largest, abs=0.01)
+    check(fit, [1.3 * fit.theta[0]], 25)
+
+
+@pytest.mark.parametrize(
+    ("seed", "largest"), [(0, 5.38), (3, 7.55), (4, 10.76), (5, 6.03), (6, 7.15), (7, 23.09)]
+)
+def test_nested_factors(seed: int, largest: float) -> None:
+    fit = fitted(BIRTHS, births(seed))
+    assert fit.theta[0] == pytest.approx(largest, abs=0.01)
+    check(fit, np.append(1.2 * fit.theta[0], 2.0), 35)
+
+
+def test_with_slopes_and_quadrature() -> None:
+    data = visits(2)
+    slopes = fitted("y ~ drug * t + (t | g)", data)
+    assert slopes.converged
+    gradient = slopes.model.gradient(slopes.theta, slopes.beta)
+    assert np.abs(gradient).max() < 1e-2
+    many = fitted(VISITS, data, n_agq=15)
+    assert many.converged
+    assert many.optsum.n_objective <= 60
+
+
+@pytest.mark.parametrize("levels", [30, 400])
+def test_crossed_factors_by_differences_and_updates(levels: int) -> None:
+    rng = np.random.default_rng(levels)
+    n = 6 * levels
+    data = pd.DataFrame({"a": np.repeat(np.arange(2 * levels), 3), "x": rng.normal(size=n)})
+    data["b"] = rng.integers(0, levels // 3, n)
+    eta = data["x"] + 9 * rng.normal(size=2 * levels)[data["a"]]
+    eta += 2 * rng.normal(size=levels)[data["b"]]
+    data["y"] = (rng.random(n) < 1 / (1 + np.exp(-eta))).astype(int)
+    fit = fitted("y ~ x + (1 | a) + (1 | b)", data)
+    assert fit.converged
+    assert np.abs(fit.model.gradient(fit.theta, fit.beta)).max() < 1e-3

@@ -1,0 +1,211 @@
+"""Separation: proved where it is, not claimed where it is not, and named."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from unit.generalized.hard_data import births, visits
+
+import mixedmodels as mm
+from mixedmodels.diagnostics.separation import recession
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_level_is_separated_where_all_its_responses_are_the_same(seed: int) -> None:
+    """Of one factor it can be seen: indicators of its levels, beside a covariate or not."""
+    rng = np.random.default_rng(seed)
+    levels = rng.integers(2, 6)
+    code = rng.integers(0, levels, 40)
+    y = rng.random(40) < rng.choice([0.05, 0.3, 0.9])
+    X = np.eye(levels)[code]
+    X = X[:, X.any(axis=0)]
+    same = [one for one in np.unique(code) if len(set(y[code == one].tolist())) == 1]
+    turned = X @ rng.normal(size=(X.shape[1], X.shape[1]))
+    found = recession(turned, ~y, y)
+    assert (found is not None) == bool(same)
+    if found is not None:
+        moved = turned @ found
+        assert set(code[np.abs(moved) > 1e-6 * np.abs(moved).max()]) == set(same)
+        assert (moved[y] > -1e-9 * np.abs(moved).max()).all()
+        assert (moved[~y] < 1e-9 * np.abs(moved).max()).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_covariate_separates_where_ranges_do_not_overlap(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=30)
+    y = x > 0.2 if seed % 2 else (x + rng.normal(size=30)) > 0.2
+    apart = x[y].min(initial=np.inf) >= x[~y].max(initial=-np.inf)
+    apart |= x[y].max(initial=-np.inf) <= x[~y].min(initial=np.inf)
+    assert (recession(np.column_stack([np.ones(30), x]), ~y, y) is not None) == apart
+
+
+def test_rows_that_must_not_move_hold_their_coefficients() -> None:
+    """Positive counts cannot go anywhere: only cells of zeros are separated."""
+    cell = np.repeat(np.arange(4), 5)
+    X = np.eye(4)[cell]
+    y = np.where(cell == 2, 0, 1 + np.arange(20) % 3)
+    found = recession(X, y == 0, np.zeros(20, bool))
+    assert found is not None
+    np.testing.assert_allclose(found, [0, 0, -1, 0], atol=1e-9)
+    assert recession(X, np.zeros(20, bool), np.zeros(20, bool)) is None
+
+
+def cells(seed: int = 5) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame(
+        {
+            "x": rng.normal(size=400),
+            "site": np.where(np.arange(400) % 10 == 0, "north", "south"),
+            "kind": np.array(list("abc"))[rng.integers(0, 3, 400)],
+            "g": np.repeat(np.arange(40), 10),
+        }
+    )
+    level = rng.normal(size=40)[data["g"]]
+    return data.assign(y=(rng.random(400) < 1 / (1 + np.exp(-level))).astype(int), level=level)
+
+
+def told(formula: str, data: pd.DataFrame, family: str = "binomial", **more: Any) -> list[str]:
+    """The messages on separation that a fit warns of and has."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = mm.glmer(formula, data, family, **more)
+    assert np.isfinite(fit.objective)
+    found = [message for message in fit.messages if message.startswith("Separation")]
+    assert found == [str(w.message) for w in caught if str(w.message).startswith("Separation")]
+    return found
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog", "cauchit"])
+@pytest.mark.parametrize("response", [0, 1])
+def test_a_cell_of_equal_responses_is_named(link: str, response: int) -> None:
+    data = cells()
+    data.loc[data["site"] == "north", "y"] = response
+    (message,) = told("y ~ x + site + (1 | g)", data, link=link)
+    assert "'sitesouth'" in message
+    assert "'x'" not in message
+    assert "Where site is north" in message
+    assert ("failure", "success")[response] in message
+
+
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial", "nb1", "truncated_poisson"])
+def test_a_cell_of_the_least_count_is_named(family: str) -> None:
+    data = cells()
+    least = int(family == "truncated_poisson")
+    counts = np.random.default_rng(1).poisson(np.exp(1 + 0.5 * data["level"]))
+    data["y"] = np.where(data["site"] == "north", least, np.maximum(counts, least))
+    (message,) = told("y ~ x + site + (1 | g)", data, family)
+    assert "Where site is north" in message
+    assert f"always {least}" in message
+
+
+def test_shares_with_trials() -> None:
+    data = cells().assign(size=4)
+    data["y"] *= 2
+    data.loc[data["kind"] == "c", "y"] = 4
+    (message,) = told("cbind(y, size - y) ~ x + kind + (1 | g)", data)
+    assert "'kindc'" in message
+    assert "Where kind is c" in message
+
+
+def test_a_cell_of_two_factors_is_named() -> None:
+    data = cells()
+    data.loc[(data["site"] == "north") & (data["kind"] == "b"), "y"] = 0
+    (message,) = told("y ~ site * kind + (1 | g)", data)
+    assert "site is north and kind is b" in message
+    assert told("y ~ site + kind + (1 | g)", data) == []
+
+
+def test_complete_separation_by_a_covariate() -> None:
+    data = cells()
+    data["y"] = (data["x"] > 0.3).astype(int)
+    (message,) = told("y ~ x + kind + (1 | g)", data)
+    assert "'x'" in message
+    assert "In all rows" in message
+
+
+def test_separated_levels_of_random_effects_do_not_matter() -> None:
+    data = cells()
+    data.loc[data["g"] < 8, "y"] = 1
+    data.loc[data["g"] > 34, "y"] = 0
+    assert told("y ~ x + kind + (1 | g)", data) == []
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_huge_variances_are_not_separation(seed: int) -> None:
+    assert told("y ~ drug * t + (1 | g)", visits(seed)) == []
+    data = births(seed)
+    assert told("y ~ x0 + x3 + (1 | community) + (1 | mother)", data) == []
+
+
+@pytest.mark.parametrize(
+    ("family", "link"), [("gamma", "log"), ("beta", "logit"), ("gaussian", "log")]
+)
+def test_families_that_cannot_be_separated(family: str, link: str) -> None:
+    data = cells()
+    draws = np.random.default_rng(2).beta(2, 3, 400)
+    data["y"] = np.where(data["site"] == "north", 1e-4 * draws, draws)
+    assert told("y ~ x + site + (1 | g)", data, family, link=link) == []
+
+
+def test_all_counts_zero() -> None:
+    data = cells().assign(y=0)
+    (message,) = told("y ~ 1 + (1 | g)", data, "poisson")
+    assert "'(Intercept)'" in message
+    assert "In all rows" in message
+
+
+def test_a_level_for_every_row_of_binary_data() -> None:
+    data = cells().assign(row=np.arange(400))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.glmer("y ~ x + (1 | g) + (1 | row)", data)
+        counts = mm.glmer("y ~ x + (1 | g) + (1 | row)", data, "poisson")
+        gamma = mm.glmer("z ~ x + (1 | row)", data.assign(z=np.exp(data["level"])), "gamma")
+    assert any("'row' has one row per level" in message for message in fit.messages)
+    assert not any("one row per level" in message for message in counts.messages)
+    assert any("'row' has one row per level" in message for message in gamma.messages)
+
+
+@pytest.mark.parametrize(("family", "says"), [("negative_binomial", "k is"), ("nb1", "alpha is")])
+def test_counts_without_overdispersion_point_to_poisson(family: str, says: str) -> None:
+    rng = np.random.default_rng(3)
+    data = cells()
+    data["y"] = rng.binomial(12, 0.4 / (1 + np.exp(-data["level"])))
+    with pytest.warns(mm.ConvergenceWarning, match=f"No overdispersion: {says}"):
+        fit = mm.glmer("y ~ x + (1 | g)", data, family)
+    assert any('family="poisson"' in message for message in fit.messages)
+
+
+def test_flat_directions_are_named() -> None:
+    """An effect for each row beside the spread of the family."""
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"g": np.repeat(np.arange(20), 5), "row": np.arange(100)})
+    data["y"] = 3 + rng.normal(size=20)[data["g"]] + rng.normal(size=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.glmer("y ~ 1 + (1 | g) + (1 | row)", data, "gaussian")
+    flat = [message for message in fit.messages if "likelihood is flat" in message]
+    assert flat == [] or "row" in flat[0]
+    assert any("'row' has one row per level" in message for message in fit.messages)
+
+
+def test_advice_on_singular_fits_is_that_of_linear_ones() -> None:
+    rng = np.random.default_rng(8)
+    data = cells().assign(h=rng.integers(0, 12, 400))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fits = [
+            mm.glmer(f"y ~ 1 + {random}", data)
+            for random in ("(1 | g)", "(1 | g) + (1 | h)", "(x | g)", "(x | g) + (x | h)")
+        ]
+        advice = [fit.singularity() for fit in fits]
+    assert not advice[0].is_singular
+    singular = [one for one, fit in zip(advice, fits, strict=True) if fit.is_singular]
+    assert singular
+    assert all(one.is_singular and one.formula is not None for one in singular)
+    assert all(len(one.directions) > 0 for one in singular)
