@@ -38,6 +38,7 @@ from mixedmodels.settings import (
     OptimizerName,
     thread_count,
 )
+from mixedmodels.storage.container import Unpacked
 from mixedmodels.storage.files import path_text
 from mixedmodels.storage.fits import Saved
 from mixedmodels.storage.loading import load_fit
@@ -71,6 +72,7 @@ def lmer(
     verbose: bool = False,
     executor: Any = None,
     checkpoint: Any = None,
+    levels: Mapping[str, Any] | None = None,
 ) -> LinearMixedFit:
     """Fit a linear mixed model.
 
@@ -98,6 +100,8 @@ def lmer(
         executor: Who reads a source: `Threads(n)`, `DaskExecutor(client)`.
         checkpoint: A folder in which the work on a source is kept, so that a fit that was stopped
             goes on where it was.
+        levels: Column to the levels of all rows, for a source that can be read once (a reader of
+            Arrow, a generator of batches).
 
     Returns:
         The fit. That of a source has no rows: what needs them says what to do instead.
@@ -119,7 +123,8 @@ def lmer(
         "contrasts": contrasts,
         "na_action": na_action,
     }
-    if executor is not None or checkpoint is not None or is_source(data):
+    large_only = (executor, checkpoint, levels)
+    if any(given is not None for given in large_only) or is_source(data):
         search = {"start": start, "optimizer": optimizer, "control": control, "verbose": verbose}
         return large.fit_source(
             formula,
@@ -130,6 +135,7 @@ def lmer(
             executor=executor,
             checkpoint=checkpoint,
             threads=threads,
+            levels=levels,
         )
     model = LinearMixedModel(
         formula, data, reml, threads=threads, method=method, memory=memory, **given
@@ -262,6 +268,8 @@ def load(
     count = thread_count(threads)
     saved = load_fit(path)
     try:
+        if isinstance(saved, Unpacked):
+            return large.fit_of_file(saved, count)
         if isinstance(saved, Saved):
             return restored(saved, count)
         return generalized.restored(saved, count)

@@ -74,6 +74,9 @@ class OfSums(Protocol):
     def restored(self, solution: Solution, optsum: OptSummary, threads: int) -> LinearMixedFit:
         """The fit of a solution."""
 
+    def save_fit(self, solution: Solution, optsum: OptSummary, path: Any) -> None:
+        """Write the fit of a solution to a file."""
+
 
 class LinearMixedModel(Guided):
     """A linear mixed model that is not fitted yet.

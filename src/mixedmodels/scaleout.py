@@ -12,10 +12,10 @@ from typing import Any
 import numpy.typing as npt
 import pandas as pd
 
-from mixedmodels._core import Products
 from mixedmodels.design import Design
 from mixedmodels.errors import DataError, ModelError
 from mixedmodels.estimates.model import Fitted, Model
+from mixedmodels.estimates.narrowed import accurate
 from mixedmodels.estimates.routing import Ways, ways_of
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.linear import LinearMixedFit, model_of_sums
@@ -24,13 +24,10 @@ from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.settings import Control, Method, OptimizerName, check_reml, thread_count
+from mixedmodels.streaming.fit_files import save_fit_of_sums
 from mixedmodels.streaming.partial import Partial
 from mixedmodels.streaming.plan import Plan
 from mixedmodels.streaming.sums_files import load_sums, save_sums
-
-# The frame of the pilot keeps enough digits: sums lose about the square of its condition.
-_MOST_CONDITION = 100.0
-_MOST_RESPONSE = 1e4
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -86,8 +83,7 @@ class CrossProducts(Result):
     @property
     def accurate(self) -> bool:
         """Whether the plan's sample of rows was like all rows; if not, see `better_plan`."""
-        frame, response = self.condition
-        return frame <= _MOST_CONDITION and response <= _MOST_RESPONSE
+        return accurate(self.partial.sums)
 
     def better_plan(self) -> Plan:
         """The plan with coordinates made from all rows, by which they are to be summed again."""
@@ -175,6 +171,14 @@ class CrossProducts(Result):
         made = model_of_sums(self, model, reml=solution.reml)
         return LinearMixedFit(made, Fitted(model, solution, optsum))
 
+    def save_fit(self, solution: Solution, optsum: OptSummary, path: Any) -> None:
+        """Write the fit of a solution to a file, with the sums.
+
+        Raises:
+            FileError: It cannot be written.
+        """
+        save_fit_of_sums(self.plan, self.partial, solution, optsum, path)
+
     def to_frame(self) -> pd.DataFrame:
         """A row for each column that is read: rows in which it is missing."""
         missing = self.partial.counts.n_missing
@@ -193,10 +197,9 @@ class CrossProducts(Result):
                 f"response {response:.3g}) that the sums have lost digits. Sum the rows again by "
                 "the plan better_plan() of these sums."
             )
-        products: Products = self.partial.sums.finish()
-        return Model.of_products(self._design(products), products, threads, ways)
+        return Model.of_sums(self._design(), self.partial.sums, threads, ways)
 
-    def _design(self, products: Products) -> Design:
+    def _design(self) -> Design:
         counts, whole = self.partial.counts, self.plan.design
         unused = {
             group.name: int((self.partial.sums.level_counts(g) == 0).sum())
@@ -208,7 +211,10 @@ class CrossProducts(Result):
             if count
         ]
         return whole.without_rows(
-            n=int(products.n), n_dropped=counts.n_dropped, messages=(*whole.messages, *messages)
+            n=self.n,
+            n_dropped=counts.n_dropped,
+            messages=(*whole.messages, *messages),
+            summary=self.partial.summary,
         )
 
     def _sections(self) -> Sequence[Section]:

@@ -162,9 +162,10 @@ void turn_axes(int factor, const std::vector<double>& T1, CrossProducts& A) {
 FrameQr::FrameQr(int k, bool response, const double* G, const std::vector<double>& F, RowCount count)
     : k_(k), R_(static_cast<std::size_t>(k) * k, 0.0), F_(F) {
   const int columns = k - response;
+  PartSizes sizes(F_.data(), k);
   for (int j = 0; j < k; ++j) {
-    const double square = G[at(j, j, k)], noise = dependence_tolerance(count.rows) *
-                                                  norm(F.data() + at(0, j, k), j + 1) / std::abs(F[at(j, j, k)]);
+    const double parts = sizes.next(j, [](int) { return true; });
+    const double square = G[at(j, j, k)], noise = dependence_tolerance(count.rows) * parts / std::abs(F[at(j, j, k)]);
     if (j < columns && !(square > noise * noise * count.weights)) continue;
     double rest = square;
     for (int i = 0; i < j; ++i) {

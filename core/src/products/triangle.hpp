@@ -155,6 +155,37 @@ class DependenceScan {
   std::vector<std::vector<double>> columns_;
 };
 
+// What rounding of the columns of a triangle is relative to: of each its size, and the sizes of the earlier columns
+// times their coefficients in it, as for DependenceScan.
+class PartSizes {
+ public:
+  // The first columns of U (k rows, upper), which may change up to the column that is asked for.
+  PartSizes(const double* U, int k) : U_(U), k_(k), coefficient_(k), norms_(k) {}
+
+  // Of column j; those before it have been asked for. `counts`: whether it may be a part of later ones.
+  template <typename Counts>
+  double next(int j, Counts counts) {
+    const double* column = U_ + static_cast<std::size_t>(j) * k_;
+    norms_[j] = norm(column, j + 1);
+    double out = norms_[j];
+    check_interrupt(0.5 * j * j);
+    for (int b = j - 1; b >= 0; --b) {
+      coefficient_[b] = 0;
+      if (!counts(b)) continue;
+      double sum = column[b];
+      for (int l = b + 1; l < j; ++l) sum -= U_[b + static_cast<std::size_t>(l) * k_] * coefficient_[l];
+      coefficient_[b] = sum / U_[b + static_cast<std::size_t>(b) * k_];
+      out += std::abs(coefficient_[b]) * norms_[b];
+    }
+    return out;
+  }
+
+ private:
+  const double* U_;
+  int k_;
+  std::vector<double> coefficient_, norms_;
+};
+
 // Makes the triangle of a pilot's rows a change of coordinates for many rows: the first `count` of its k columns get a
 // positive diagonal, of their own size where the pilot's rows do not tell a column from those before it; everything is
 // divided by the root of the weights' sum. The rest of a column of LAPACK's triangle may hold anything.
@@ -163,10 +194,14 @@ inline void scale_to_pilot(std::vector<double>& triangle, int k, int count, std:
   auto at = [&](int i, int j) -> double& { return triangle[i + static_cast<std::size_t>(j) * k]; };
   for (int j = 0; j < k; ++j)
     for (int i = 0; i < k; ++i) at(i, j) = i <= j ? at(i, j) / root : 0.0;
+  PartSizes sizes(triangle.data(), k);
+  std::vector<char> told(count, 1);
   for (int j = 0; j < count; ++j) {
-    const double size = norm(triangle.data() + static_cast<std::size_t>(j) * k, j + 1);
-    if (!(std::abs(at(j, j)) > dependence_tolerance(n) * size)) {
+    const double parts = sizes.next(j, [&](int b) { return told[b] != 0; });
+    if (!(std::abs(at(j, j)) > dependence_tolerance(n) * parts)) {
+      const double size = norm(triangle.data() + static_cast<std::size_t>(j) * k, j + 1);
       at(j, j) = size > 0 ? size : 1;
+      told[j] = 0;
       continue;
     }
     if (at(j, j) > 0) continue;

@@ -51,6 +51,13 @@ def without(made: D, names: set[str], **changes: Any) -> D:
     return out
 
 
+def changed(made: D, **changes: Any) -> D:
+    """A copy with some fields changed; fields that are not set stay so."""
+    fields = dataclasses.fields(made)  # type: ignore[arg-type]
+    names = {f.name for f in fields if f.name not in changes and not is_set(made, f.name)}
+    return without(made, names, **changes)
+
+
 def is_set(made: Any, name: str) -> bool:
     """Whether a field has a value."""
     try:

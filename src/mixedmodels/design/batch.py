@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from mixedmodels.arrays import FloatArray, IntArray, LongArray
+from mixedmodels.arrays import AnyArray, FloatArray, IntArray, LongArray
 from mixedmodels.design.asked import Asked, Counts, counts_of
 from mixedmodels.design.columns import CategoricalColumn, first_levels
 from mixedmodels.design.design import Design
@@ -23,6 +24,7 @@ from mixedmodels.design.learning_pass import States
 from mixedmodels.design.matrices import matrix_of_part, matrix_of_term
 from mixedmodels.design.rows import Rows
 from mixedmodels.design.used import UsedRows, use_rows
+from mixedmodels.design.variables import variable_column, variables_of
 from mixedmodels.errors import DataError
 from mixedmodels.formula import Factor
 
@@ -43,6 +45,7 @@ class BatchArrays:
         offset: (n,) offset, or None.
         kept: (n,) positions of the rows in the batch, or None when all are used.
         counts: Rows read and dropped.
+        variables: By name: the columns behind the fixed part, numbers or codes with their levels.
     """
 
     codes: list[IntArray]
@@ -53,6 +56,7 @@ class BatchArrays:
     offset: FloatArray | None
     kept: LongArray | None
     counts: Counts
+    variables: Mapping[str, tuple[AnyArray, pd.Index | None]]
 
 
 def batch_arrays(asked: Asked, design: Design, states: States, data: Any) -> BatchArrays:
@@ -82,7 +86,12 @@ def batch_arrays(asked: Asked, design: Design, states: States, data: Any) -> Bat
         z[term.group].append(matrix_of_term(term.spec, design.fixed_spec, X, blocks, rows))
     codes = [_codes(group, used) for group in design.groups]
     counts = counts_of(n_read, missing, used.n_zero_weight)
-    return BatchArrays(codes, z, X, used.y, used.w, used.offset, rows.kept, counts)
+    found = variables_of(asked.spec, rows, design.fixed_spec)
+    variables = {
+        name: (variable_column(name, found, design.fixed_spec, X), variable.levels)
+        for name, variable in found.items()
+    }
+    return BatchArrays(codes, z, X, used.y, used.w, used.offset, rows.kept, counts, variables)
 
 
 def _no_rows(design: Design, rows: Rows, counts: Counts) -> BatchArrays:
@@ -91,7 +100,8 @@ def _no_rows(design: Design, rows: Rows, counts: Counts) -> BatchArrays:
     for term in design.terms:
         z[term.group].append(term.z)
     codes = [group.codes for group in design.groups]
-    return BatchArrays(codes, z, design.X, design.y, design.w, design.offset, rows.kept, counts)
+    arrays = (design.X, design.y, design.w, design.offset)
+    return BatchArrays(codes, z, *arrays, rows.kept, counts, {})
 
 
 def _blocks(design: Design, used: UsedRows) -> Mapping[str, Block]:

@@ -17,6 +17,7 @@ from mixedmodels.design.absent import is_set, refuse_absent, without
 from mixedmodels.design.groups import GroupingFactor
 from mixedmodels.design.matrix import PartPlan
 from mixedmodels.design.missing import OffsetSpec
+from mixedmodels.design.summary import RowSummary
 from mixedmodels.design.variables import Variable
 from mixedmodels.formula import FormulaSpec, RandomTerm
 from mixedmodels.formula.parts import PartSpec
@@ -100,6 +101,7 @@ class Design:
         messages: What the user should know: rows and levels dropped.
         all_rows: Where rows are left out and results by row are to have them as missing values
             (`na_action="exclude"`): all rows of the table. Else None.
+        summary: What is known of the rows where they are not here, or None.
         parts: Predictors of other parameters of the response's distribution.
         categories: Of an ordered response, in their order; `y` has their numbers from 0.
     """
@@ -122,6 +124,7 @@ class Design:
     variables: Mapping[str, Variable]
     messages: tuple[str, ...]
     all_rows: AllRows | None = None
+    summary: RowSummary | None = None
     parts: tuple[PartDesign, ...] = ()
     categories: pd.Index | None = None
 

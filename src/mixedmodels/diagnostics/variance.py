@@ -18,7 +18,7 @@ import pandas as pd
 from mixedmodels._core import Products
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.design.absent import rows_needed
-from mixedmodels.design.names import term_names
+from mixedmodels.design.names import INTERCEPT, term_names
 from mixedmodels.diagnostics.information import information_root, log_det
 from mixedmodels.diagnostics.rows import fixed_part
 from mixedmodels.errors import MixedModelsError
@@ -79,15 +79,15 @@ def random_variances(fitted: Any) -> FloatArray:
 
 
 def _parts_of_sums(fitted: Fitted) -> VarianceParts:
-    """The same from sums over rows; with prior weights these are sums of other things.
+    """The same from sums over rows, and with prior weights from moments without these.
 
     Raises:
-        MixedModelsError: With prior weights, an offset, or without an intercept among the columns.
+        MixedModelsError: There are no such moments.
     """
     model, solution, templates = fitted.model, fitted.solution, fitted.model.templates
     products, n = model.products, solution.n
-    if model.design.is_weighted or "(Intercept)" not in model.design.x_names[:1]:
-        raise rows_needed()
+    if model.design.is_weighted or INTERCEPT not in model.design.x_names[:1]:
+        return _parts_of_moments(fitted)
     random = np.zeros(len(model.design.groups))
     grams = [_gram(products, g) for g in range(len(random))]
     for t, lam in enumerate(templates.lam(solution.theta)):
@@ -99,6 +99,25 @@ def _parts_of_sums(fitted: Fitted) -> VarianceParts:
     centred = products.R[1:] @ solution.beta[products.kept]
     fixed = float(centred @ centred) / (n - 1)
     return VarianceParts(fixed, random, solution.sigma**2)
+
+
+def _parts_of_moments(fitted: Fitted) -> VarianceParts:
+    model, solution, templates = fitted.model, fitted.solution, fitted.model.templates
+    summary = model.design.summary
+    if summary is None or summary.moments is None:
+        raise rows_needed()
+    moments, n = summary.moments, solution.n
+    coefficients = moments.frame @ np.nan_to_num(solution.beta)
+    fixed = float(coefficients @ moments.square @ coefficients) / (n - 1)
+    random = np.zeros(len(model.design.groups))
+    lam, at = templates.lam(solution.theta), 0
+    for t in sorted(range(len(lam)), key=lambda t: templates.groups[t]):
+        size = templates.sizes[t]
+        gram = moments.grams[at : at + size * size].reshape((size, size))
+        at += size * size
+        root = solution.sigma * lam[t]
+        random[templates.groups[t]] += float(np.trace(root.T @ gram @ root)) / n
+    return VarianceParts(fixed, random, solution.sigma**2 * moments.inverse_weight / n)
 
 
 def _gram(products: Products, group: int) -> FloatArray:

@@ -85,6 +85,9 @@ class GeneralizedModel:
         products: Pattern and basis; weights of the fit are put in by the core.
     """
 
+    # Of the way that was taken there is nothing to say: there is one.
+    note = ""
+
     def __init__(
         self,
         design: Design,

@@ -23,6 +23,11 @@ from mixedmodels.lazy import cached_property
 _FEW_ROWS = 3
 # A message lists at most this many parameters.
 _MOST_NAMES = 6
+_SUSPECTED = (
+    "The sums over rows suggest that some variances or covariances of the random effects cannot be "
+    "told apart, in which case the estimates shown are one of many that fit equally well. Which "
+    "ones they are is decided from rows: see the messages of lmer(formula, table) for a sample."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +72,14 @@ class Identification:
         templates: What theta means.
         reml: The criterion.
         findings: What the rows say, or None where nothing is confounded.
+        suspected: Whether the products raise suspicion and there are no rows to decide.
     """
 
     design: Design
     templates: Templates
     reml: bool
     findings: Findings | None
+    suspected: bool = False
 
     @property
     def complete(self) -> bool:
@@ -134,7 +141,7 @@ class Identification:
         """Those of `messages` that say of parameters that they are not identified."""
         found = self.findings
         if found is None:
-            return ()
+            return (_SUSPECTED,) if self.suspected else ()
         out = [*self._without_influence(found.empty, found.idle)]
         if found.too_few:
             return (*out, _too_few(self.design))
@@ -269,10 +276,13 @@ class Identification:
 def identify(design: Design, criterion: LinearCriterion, products: Products) -> Identification:
     """What a criterion leaves open; the rows are read only where the products raise suspicion."""
     pivot, share = criterion.identifiability()
-    found = None
-    if not (pivot > SUSPICIOUS and share > SUSPICIOUS):
-        found = examine_rows(design, products.R, products.kept, reml=criterion.reml)
-    return Identification(design, criterion.workspace.templates, criterion.reml, found)
+    templates = criterion.workspace.templates
+    if pivot > SUSPICIOUS and share > SUSPICIOUS:
+        return Identification(design, templates, criterion.reml, None)
+    if not design.has_rows:
+        return Identification(design, templates, criterion.reml, None, suspected=True)
+    found = examine_rows(design, products.R, products.kept, reml=criterion.reml)
+    return Identification(design, templates, criterion.reml, found)
 
 
 def _by_terms(

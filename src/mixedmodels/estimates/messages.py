@@ -41,6 +41,7 @@ def fit_messages(
     solution: Solution,
     optsum: OptSummary,
     identified: Identification,
+    route: str = "",
 ) -> tuple[str, ...]:
     """All messages of a fit: the design's first, then rank, identification and the search's."""
     singular = singular_terms(templates, solution.relative_theta, optsum.control.singular_tol)
@@ -52,6 +53,7 @@ def fit_messages(
         *([singular_message(templates, singular)] if singular else []),
         *([] if optsum.converged else [convergence_message(optsum)]),
         *([] if solution.accuracy is None else [solution.accuracy.words]),
+        *([route] if route else []),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mixedmodels._core import Analysis, Products
+from mixedmodels._core import Analysis, Products, Sums
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.criterion.axes import ThetaAxes
@@ -27,7 +27,8 @@ from mixedmodels.design import Design
 from mixedmodels.errors import ConvergenceWarning, ModelError, warn
 from mixedmodels.estimates.identified import Identification, identify
 from mixedmodels.estimates.messages import convergence_message
-from mixedmodels.estimates.routing import MOST_ERROR, Ways, is_iterative, too_inaccurate
+from mixedmodels.estimates.narrowed import narrowed
+from mixedmodels.estimates.routing import MOST_ERROR, Route, Ways, route_of, too_inaccurate
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.lazy import cached_property
 from mixedmodels.memory import limited, threads_that_fit
@@ -65,6 +66,9 @@ class Model:
         products: Cross-products.
     """
 
+    # What the products were made from where there are no rows.
+    sums: Sums | None = None
+
     def __init__(self, design: Design, threads: int, ways: Ways = _USUAL) -> None:
         self.design = design
         self.threads = threads
@@ -74,27 +78,36 @@ class Model:
             self.products: Products = cross_products(design, threads)
 
     @cached_property
-    def iterative(self) -> bool:
-        """Whether the log-determinant is estimated.
+    def route(self) -> Route:
+        """Whether the log-determinant is estimated, and what is to be said of that.
 
         Raises:
             ResourceError: The model fits neither way.
         """
-        return is_iterative(self.products, self.templates, self.ways, self.threads)
+        return route_of(self.products, self.templates, self.ways, self.threads)
+
+    @property
+    def iterative(self) -> bool:
+        """Whether the log-determinant is estimated; raises as `route`."""
+        return self.route.iterative
+
+    @property
+    def note(self) -> str:
+        """What the user should know of the way that was taken, or ""; raises as `route`."""
+        return self.route.note
 
     @classmethod
-    def of_products(
-        cls, design: Design, products: Products, threads: int, ways: Ways = _USUAL
-    ) -> Model:
-        """A model whose products were made from sums over rows, its design without rows.
+    def of_sums(cls, design: Design, sums: Sums, threads: int, ways: Ways = _USUAL) -> Model:
+        """A model whose products are made from sums over rows, its design without rows.
 
         Raises:
             ModelError: As for a new model.
         """
         made = cls.__new__(cls)
         made.design, made.threads, made.templates = design, threads, templates_of(design)
-        made.ways = ways
-        made.products = checked_products(design, products)
+        made.ways, made.sums = ways, sums
+        with limited(ways.memory):
+            made.products = checked_products(design, sums.finish())
         return made
 
     @cached_property
@@ -186,6 +199,9 @@ class Model:
         ways = self.ways
         if len(design.groups) < 2:  # its factor is small
             ways = dataclasses.replace(ways, method="auto")
+        if self.sums is not None:
+            part = narrowed(self.sums, self.design, design)
+            return Model.of_sums(design, part, self.threads, ways)
         return Model(design, self.threads, ways)
 
     def solve(

@@ -19,6 +19,10 @@ from mixedmodels.settings import METHODS, Method, check_option
 PATIENCE = 60.0
 # Random effects of all factors but the largest up to which a factor is small.
 _SMALL = 1500
+# Seconds of an exact evaluation from which a fit says what the other way takes if that is so many
+# times faster.
+_LONG = 5.0
+_FASTER = 5.0
 # Operations per second of one thread in dense kernels.
 _SPEED = 3e10
 # Standard error of -2 log L above which an estimate is not used unasked.
@@ -50,7 +54,20 @@ def ways_of(method: Method, memory: str | float | None) -> Ways:
     return Ways(method, memory_size(memory))
 
 
-def is_iterative(products: Products, templates: Templates, ways: Ways, threads: int) -> bool:
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way that a model takes.
+
+    Attributes:
+        iterative: Whether the log-determinant is estimated.
+        note: What the user should know of the other way, or "".
+    """
+
+    iterative: bool
+    note: str = ""
+
+
+def route_of(products: Products, templates: Templates, ways: Ways, threads: int) -> Route:
     """Whether the log-determinant is estimated.
 
     Raises:
@@ -58,7 +75,7 @@ def is_iterative(products: Products, templates: Templates, ways: Ways, threads: 
         MixedModelsError: `method="iterative"` for a model with one grouping factor.
     """
     if ways.method == "exact":
-        return False
+        return Route(False)
     rest = products.q - _largest(templates)
     if ways.method == "iterative":
         if rest == 0:
@@ -66,17 +83,32 @@ def is_iterative(products: Products, templates: Templates, ways: Ways, threads: 
                 "method='iterative' is for crossed grouping factors; this model has one, whose "
                 "factor is as small as the data. Leave method out."
             )
-        return True
+        return Route(True)
     if rest <= _SMALL and ways.memory is None:
-        return False
+        return Route(False)
     room = budget(ways.memory)
     most_flops = PATIENCE * _SPEED * threads
     found = predict_costs(products, most_flops, room.size)
     if found.exact_flops <= most_flops and found.exact_bytes <= room.size:
-        return False
+        return Route(False, _slow(found, threads))
     if found.iterative_bytes > room.size:
         raise ResourceError(f"{costs(found, threads)}; {room.words}. {_REMEDY}")
-    return found.iterative_flops < found.exact_flops or found.exact_bytes > room.size
+    if found.exact_bytes <= room.size and found.iterative_flops >= found.exact_flops:
+        return Route(False)
+    return Route(True)
+
+
+def _slow(found: Outlook, threads: int) -> str:
+    """What the other way would take, where an exact evaluation takes long and that is faster."""
+    exact = found.exact_flops / (_SPEED * threads)
+    if exact < _LONG or found.iterative_flops * _FASTER > found.exact_flops:
+        return ""
+    about = "" if found.counted else "up to "
+    return (
+        f"An exact evaluation of the criterion was predicted to take {about}{duration(exact)}, one "
+        f"by method='iterative' {duration(found.iterative_flops / (_SPEED * threads))}; that "
+        "estimates the log-determinant and states the error."
+    )
 
 
 _REMEDY = "Use fewer levels or terms, or a machine with more memory."

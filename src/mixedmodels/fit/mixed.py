@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mixedmodels.errors import FileError, MixedModelsError, ModelError
+from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.model import by_ml
 from mixedmodels.estimates.parameters import random_names
 from mixedmodels.estimates.tails import wald_limits
@@ -101,13 +101,14 @@ class MixedFit(
 
         The file is a zip archive of a JSON header and .npy arrays, without pickled objects. It
         holds the model matrices, so it is about as large as the columns of the data that the
-        formula uses, and everything that predictions, profiles and refits need.
+        formula uses, and everything that predictions, profiles and refits need. That of a fit of
+        sums over rows holds the sums.
 
         Args:
             path: Where to write; by custom it ends in .mm.
 
         Raises:
-            FileError: The file cannot be written there, or the fit has no rows.
+            FileError: The file cannot be written there.
 
         Examples:
             >>> import tempfile, pathlib
@@ -118,13 +119,10 @@ class MixedFit(
             >>> bool((mm.load(path).residuals == fit.residuals).all())
             True
         """
-        if not self._design.has_rows:
-            raise FileError(
-                "A file of a fit holds the rows of the model, and this fit was made from sums over "
-                "rows. Save these, which fit again at once: sums.save(path), and "
-                "CrossProducts.load(path).fit(). A pickle of the fit holds the sums too."
-            )
-        save_fit(self._fitted, path)
+        if self._sums is not None:
+            self._sums.save_fit(self._solution, self._optsum, path)
+        else:
+            save_fit(self._fitted, path)
 
     def report(
         self,

@@ -7,7 +7,7 @@ are in `estimates`; what costs further evaluations of the criterion belongs to t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,9 @@ class OfPlan(Protocol):
     @property
     def plan(self) -> Plan:
         """What is known of the rows."""
+
+    def save_fit(self, solution: Solution, optsum: OptSummary, path: Any) -> None:
+        """Write the fit of a solution to a file."""
 
 
 class Values(Guided, ABC):
@@ -103,6 +106,7 @@ class Values(Guided, ABC):
             self._solution,
             self.optsum,
             self._fitted.identification,
+            self._fitted.model.note,
         )
 
     # -- parameters ---------------------------------------------------------------------

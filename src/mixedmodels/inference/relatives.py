@@ -6,21 +6,22 @@ absence would change the coding of the others, what they lack is added or, faili
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design, TermDesign
+from mixedmodels.design.absent import changed, is_set
 from mixedmodels.design.matrix import PartPlan, ones
 from mixedmodels.design.names import INTERCEPT, term_names
 from mixedmodels.design.rank import scope_terms
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.model import Fitted, judged
+from mixedmodels.estimates.narrowed import adding_to_one
 from mixedmodels.formula import RandomTerm, Term
 from mixedmodels.formula.spec import write_terms
 from mixedmodels.optimize import Request
@@ -68,8 +69,10 @@ def without_fixed_term(design: Design, k: int) -> Design:
     what = f"The fixed effect '{terms[k].name}'"
     keep, intercept = _columns_without(design.fixed_spec, terms, k, what)
     plan = _narrow(design.fixed_spec, keep, intercept)
-    X = np.asfortranarray(_take(design.X, keep, intercept))
-    return dataclasses.replace(design, X=X, x_names=plan.names, fixed_spec=plan)
+    changes: dict[str, Any] = {"x_names": plan.names, "fixed_spec": plan}
+    if design.has_rows:
+        changes["X"] = np.asfortranarray(_take(design.X, keep, intercept))
+    return changed(design, **changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def _of_correlated(design: Design, t: int, *, reduce: bool) -> list[Deletion]:
         return whole
     parts = droppable(lhs)
     if len(lhs) == 1:
-        if not _spans_constant(term.z):
+        if not _spans_constant(term):
             return whole
         reduced = _with_terms(design, {t: _constant(term)})
         return [Deletion(f"{lhs[0].name} in {name}", reduced, width - 1, False)]
@@ -125,10 +128,10 @@ def _of_correlated(design: Design, t: int, *, reduce: bool) -> list[Deletion]:
         label = f"{names[k]} in {name}"
         keep, intercept = _columns_without(term.spec, lhs, k, f"'{label}'")
         plan = _narrow(term.spec, keep, intercept)
-        z = _take(term.z, keep, intercept)
-        reduced = _with_terms(
-            design, {t: dataclasses.replace(term, columns=plan.names, z=z, spec=plan)}
-        )
+        changes: dict[str, Any] = {"columns": plan.names, "spec": plan}
+        if is_set(term, "z"):
+            changes["z"] = _take(term.z, keep, intercept)
+        reduced = _with_terms(design, {t: changed(term, **changes)})
         gone = width - len(plan.columns)
         found.append(Deletion(label, reduced, gone, gone == 1 and not intercept))
     return found
@@ -154,28 +157,33 @@ def _written(source: RandomTerm, lhs: str) -> str:
     return f"({lhs.removeprefix('1 + ')} | {group})"
 
 
-def _with_terms(design: Design, changed: dict[int, TermDesign | None]) -> Design | None:
+def _with_terms(design: Design, others: dict[int, TermDesign | None]) -> Design | None:
     """The design with terms replaced, or left out where None; groups without a term go too."""
-    terms = [changed.get(t, term) for t, term in enumerate(design.terms)]
+    terms = [others.get(t, term) for t, term in enumerate(design.terms)]
     left = [term for term in terms if term is not None]
     if not left:
         return None
     used = sorted({term.group for term in left})
-    return dataclasses.replace(
+    return changed(
         design,
         groups=tuple(design.groups[g] for g in used),
-        terms=tuple(dataclasses.replace(term, group=used.index(term.group)) for term in left),
+        terms=tuple(changed(term, group=used.index(term.group)) for term in left),
     )
 
 
 def _constant(term: TermDesign) -> TermDesign:
     """A random intercept in the place of a term."""
     plan = PartPlan((INTERCEPT,), ((),), {}, (0,))
-    z = ones(len(term.z))
-    return dataclasses.replace(term, columns=plan.names, z=z, spec=plan)
+    changes: dict[str, Any] = {"columns": plan.names, "spec": plan}
+    if is_set(term, "z"):
+        changes["z"] = ones(len(term.z))
+    return changed(term, **changes)
 
 
-def _spans_constant(z: FloatArray) -> bool:
+def _spans_constant(term: TermDesign) -> bool:
+    if not is_set(term, "z"):
+        return adding_to_one(term.spec) is not None
+    z = term.z
     one = np.ones(len(z))
     fitted = z @ np.linalg.lstsq(z, one, rcond=None)[0]
     return bool(np.max(np.abs(one - fitted)) < _IN_SPAN)

@@ -22,17 +22,18 @@ import numpy as np
 
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design import Design
+from mixedmodels.design.absent import rows_needed
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.model import Model
 from mixedmodels.formula import Term
-from mixedmodels.inference.estimable import column_sizes, dependence, sizes_of_sums
+from mixedmodels.inference.estimable import balanced, dependence
 from mixedmodels.inference.overparameterized import Overparameterized
 from mixedmodels.inference.relatives import loses_columns
 from mixedmodels.settings import AnovaType
 
 # Singular values below this, relative to the largest, are zero.
 _RANK = 1e-9
-# The same for what a dropped column has of kept ones, all of unit length.
+# The same for what a dropped column has of kept ones, rows and columns scaled.
 _SHARE = 1e-7
 # Number of the term of columns that no term of the formula has.
 _ADDED = -1
@@ -97,8 +98,14 @@ def _without(design: Design, D: FloatArray, t: int) -> FloatArray:
     except ModelError:
         return np.empty((len(D), 0))
     others = np.array(model.owner) != t
-    found, parts = D @ weights[:, others], np.abs(D) @ np.abs(weights[:, others])
-    # An empty cell is zero but for rounding.
+    return _without_rounding(D, weights[:, others])
+
+
+def _without_rounding(D: FloatArray, weights: FloatArray) -> FloatArray:
+    """D times weights; what is zero but for rounding, as that of an empty cell is, is zero."""
+    most = np.abs(weights).max(axis=0, initial=0.0)
+    weights = np.where(np.abs(weights) <= _RANK * most, 0.0, weights)
+    found, parts = D @ weights, np.abs(D) @ np.abs(weights)
     return np.where(np.abs(found) <= _RANK * parts, 0.0, found)
 
 
@@ -110,35 +117,26 @@ class _Columns:
         R: (p, p) triangle of the kept columns.
         D: (p, p_all) with X = X_kept D.
         origin: (p_all,) numbers of terms.
-        shares: D for columns of unit length.
-        size: (p_all,) norms of the columns.
         kept: (p,) columns kept.
     """
 
     R: FloatArray
     D: FloatArray
     origin: AnyArray
-    shares: FloatArray
-    size: FloatArray
     kept: AnyArray
 
     @classmethod
     def of(cls, model: Model) -> _Columns:
         design, kept = model.design, model.products.kept
-        D = dependence(model)
-        size = column_sizes(design.X) if design.has_rows else sizes_of_sums(model)
         origin = np.array(design.fixed_spec.terms, dtype=np.int32)
-        return cls(_triangle(model), D, origin, size[kept, None] * D / size, size, kept)
+        return cls(_triangle(model), dependence(model), origin, kept)
 
     def and_others(self, others: FloatArray) -> _Columns:
         """With further combinations (p, k) of the kept columns."""
-        shares = self.size[self.kept, None] * others
-        most = np.abs(shares).max(axis=0, initial=0.0)
         return dataclasses.replace(
             self,
             D=np.column_stack([self.D, others]),
             origin=np.append(self.origin, np.full(others.shape[1], _ADDED)),
-            shares=np.column_stack([self.shares, shares / np.where(most > 0.0, most, 1.0)]),
         )
 
     def rows_of(self, t: int, before: list[int], *, alone: bool) -> FloatArray:
@@ -156,7 +154,8 @@ class _Columns:
         chosen = self.kept
         if (dropped & (rank == 0)).any():
             order = np.lexsort((dropped, rank))
-            chosen = np.sort(_first_independent(self.shares, order, _SHARE))
+            shares, _ = balanced(self.D, range(len(order)))
+            chosen = np.sort(_first_independent(shares, order, _SHARE))
         origin = self.origin[chosen]
         own = np.flatnonzero(origin == t)
         if np.array_equal(chosen, self.kept):
@@ -172,10 +171,29 @@ def _triangle(model: Model) -> FloatArray:
     if not model.design.is_weighted:
         R: FloatArray = model.products.R
         return R
+    if not model.design.has_rows:
+        return _triangle_of_moments(model)
     triangle: FloatArray = np.asarray(
         np.linalg.qr(model.design.X[:, model.products.kept], mode="r"), dtype=np.float64
     )
     return triangle
+
+
+def _triangle_of_moments(model: Model) -> FloatArray:
+    """The same from moments without weights.
+
+    Raises:
+        MixedModelsError: There are none.
+    """
+    summary = model.design.summary
+    if summary is None or summary.moments is None:
+        raise rows_needed()
+    moments = summary.moments
+    gram = moments.square + moments.n * np.outer(moments.mean, moments.mean)
+    sizes, vectors = np.linalg.eigh(gram)
+    root = np.sqrt(np.maximum(sizes, 0.0))[:, None] * vectors.T
+    columns = root @ moments.frame[:, model.products.kept]
+    return np.asarray(np.linalg.qr(columns, mode="r"), dtype=np.float64)
 
 
 def _after(R: FloatArray, origin: AnyArray, before: list[int], own: AnyArray) -> FloatArray:
@@ -199,6 +217,10 @@ def _categorical(design: Design) -> set[str]:
     return {key for key, recipe in recipes.items() if recipe.levels is not None}
 
 
+def _covariates(term: Term, categorical: set[str]) -> set[str]:
+    return {factor.key for factor in term.factors} - categorical
+
+
 def _contains(outer: Term, inner: Term, categorical: set[str]) -> bool:
     """The same covariates, and more factors, those of the inner term among them."""
     one, other = ({factor.key for factor in term.factors} for term in (inner, outer))
@@ -212,11 +234,16 @@ def _type_three(design: Design, D: FloatArray) -> dict[int, FloatArray]:
     terms = design.formula.terms
     categorical = _categorical(design)
     model = Overparameterized(design)
-    B = D @ model.coefficients()  # beta = B times the coefficients of the larger model
+    # beta = B times the coefficients of the larger model. Which rows of L are orthogonal does not
+    # change when all columns with the same covariates are scaled by one factor.
+    plain = _without_rounding(D, model.coefficients())
     owner = np.array(model.owner)
+    covariates = [_covariates(term, categorical) for term in terms]
+    numbers = [covariates.index(covariates[t]) for t in model.owner]
+    B, unit = balanced(plain, numbers)
     # Treatment contrasts keep, term by term, the columns without a first level.
     chosen = _first_independent(B, np.lexsort((np.array(model.first_levels), owner)))
-    treatment = B[:, chosen]
+    treatment = plain[:, chosen]
     found = {}
     for t, term in enumerate(terms):
         if not term.factors:
@@ -225,7 +252,7 @@ def _type_three(design: Design, D: FloatArray) -> dict[int, FloatArray]:
         above = np.isin(owner, containing)
         inside = _null_space(B[:, ~(above | (owner == t))].T)
         beyond = _null_space(B[:, ~above].T)
-        L = (inside @ _null_space(beyond.T @ B @ B.T @ inside)).T
+        L = (inside @ _null_space(beyond.T @ B @ B.T @ inside)).T * unit
         # L = R'Q with Q orthonormal over the coefficients of `treatment`.
         _, R = np.linalg.qr((L @ treatment).T)
         found[t] = np.linalg.solve(R.T, L) if len(L) else L

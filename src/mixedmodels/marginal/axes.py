@@ -15,18 +15,12 @@ import pandas as pd
 
 from mixedmodels.arrays import AnyArray, LongArray
 from mixedmodels.design import Design
+from mixedmodels.design.absent import rows_needed
 from mixedmodels.design.columns import level_label, level_labels
+from mixedmodels.design.summary import made_factors
 from mixedmodels.design.variables import variable_column
-from mixedmodels.errors import MixedModelsError, did_you_mean
-from mixedmodels.formula import Factor
-from mixedmodels.formula.expression import parse_expression
-from mixedmodels.formula.tree import Call, Name
+from mixedmodels.errors import MixedModelsError, ResourceError, did_you_mean
 from mixedmodels.naming import first_few
-
-# Numbers with at most so many values are kept as they are, as levels of a factor.
-_KEPT = 2
-# Functions that make a factor of the values of a column.
-_TO_FACTOR = frozenset({"factor", "as.factor", "ordered", "C", "relevel"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +34,7 @@ class Axis:
         codes: (n,) which of the values each row has, -1 for none; None where rows are not counted.
         levels: All levels of a categorical column, or None of numbers.
         span: Largest less smallest number; 0 of a categorical column.
+        rows: (n,) how many rows each of the codes stands for; None for one.
     """
 
     name: str
@@ -48,6 +43,7 @@ class Axis:
     codes: LongArray | None
     levels: pd.Index | None = None
     span: float = 0.0
+    rows: LongArray | None = None
 
     @property
     def is_factor(self) -> bool:
@@ -72,8 +68,40 @@ class Axis:
 
 def axes_of(design: Design) -> dict[str, Axis]:
     """The variables of the fixed part at their values of the reference grid, by name."""
-    as_factors = _used_as_factors(design)
+    if not design.has_rows:
+        return _axes_of_summary(design)
+    as_factors = made_factors(design.formula)
     return {name: _axis(design, name, name in as_factors) for name in design.variables}
+
+
+def _axes_of_summary(design: Design) -> dict[str, Axis]:
+    """The same of rows that are elsewhere: the combinations of values stand for them.
+
+    Raises:
+        MixedModelsError: There is no summary of the rows, or they have too many combinations.
+    """
+    summary = design.summary
+    if summary is None:
+        raise rows_needed()
+    if summary.cells is None:
+        raise ResourceError(
+            "The factors of the fixed part have so many combinations of levels in the rows that "
+            "these were not counted. Fit a sample of the rows by lmer(formula, table)."
+        )
+    found = {}
+    for place, (name, variable) in enumerate(design.variables.items()):
+        own = summary.cells[:, place]
+        if variable.levels is not None:
+            axis = _of_levels(name, own.astype(np.int64), variable.levels)
+        elif np.isnan(own).any():
+            mean = float(summary.totals[place] / summary.n)
+            span = float(summary.high[place] - summary.low[place])
+            found[name] = _of_numbers(name, pd.Index([mean]), span)
+            continue
+        else:
+            axis = _of_values(name, own.astype(np.bool_) if summary.kinds[place] == "b" else own)
+        found[name] = dataclasses.replace(axis, rows=summary.counts)
+    return found
 
 
 def with_values(axes: Mapping[str, Axis], at: Any) -> dict[str, Axis]:
@@ -115,27 +143,6 @@ def find_axis(asked: str, axes: Mapping[str, Axis], argument: str) -> str:
     )
 
 
-def _used_as_factors(design: Design) -> set[str]:
-    """Columns that a factor of the formula turns into levels, as in `factor(x)`."""
-    found = set()
-    for term in design.formula.terms:
-        for factor in term.factors:
-            name = _made_of(factor)
-            if name is not None:
-                found.add(name)
-    return found
-
-
-def _made_of(factor: Factor) -> str | None:
-    if factor.is_column:
-        return None
-    tree = parse_expression(factor.source).tree
-    if isinstance(tree, Call) and tree.name in _TO_FACTOR and tree.arguments:
-        inner = tree.arguments[0]
-        return inner.name if isinstance(inner, Name) else None
-    return None
-
-
 def _axis(design: Design, name: str, as_factor: bool) -> Axis:
     column = variable_column(name, design.variables, design.fixed_spec, design.X)
     levels = design.variables[name].levels
@@ -147,6 +154,11 @@ def _axis(design: Design, name: str, as_factor: bool) -> Axis:
         if between.any():
             span = float(high) - float(low)
             return _of_numbers(name, pd.Index([float(column.mean())]), span)
+    return _of_values(name, column)
+
+
+def _of_values(name: str, column: AnyArray) -> Axis:
+    """Of numbers or truth values that count as levels."""
     values, codes = np.unique(column, return_inverse=True)
     axis = _of_numbers(name, pd.Index(values), float(values[-1]) - float(values[0]))
     return dataclasses.replace(axis, codes=codes.astype(np.int64))

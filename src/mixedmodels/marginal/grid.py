@@ -16,6 +16,7 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design import Design
+from mixedmodels.design.absent import rows_needed
 from mixedmodels.design.rebuild import new_rows, rebuild_fixed
 from mixedmodels.design.variables import variable_column
 from mixedmodels.errors import MixedModelsError
@@ -56,16 +57,20 @@ class Grid:
     def counts(self) -> FloatArray:
         """(cells,) rows of the data with the levels of a cell; covariates do not matter."""
         total = np.zeros(math.prod(self.shape))
-        place = np.zeros(self.design.n, dtype=np.int64)
-        known = np.ones(self.design.n, dtype=np.bool_)
         counted = {name: axis for name, axis in self.axes.items() if axis.codes is not None}
+        if not counted:
+            return np.full(len(total), float(self.design.n))
+        first = next(iter(counted.values()))
+        place = np.zeros_like(np.asarray(first.codes))
+        known = np.ones(len(place), dtype=np.bool_)
         step = 1
         for axis in counted.values():
             codes = np.zeros(0, dtype=np.int64) if axis.codes is None else axis.codes
             known &= codes >= 0
             place += step * np.maximum(codes, 0)
             step *= len(axis)
-        found = np.bincount(place[known], minlength=step).astype(np.float64)
+        rows = None if first.rows is None else first.rows[known]
+        found = np.bincount(place[known], rows, minlength=step).astype(np.float64)
         cell, step = np.zeros(len(total), dtype=np.int64), 1
         codes_of = self.codes()
         for name, axis in counted.items():
@@ -96,8 +101,17 @@ def grid_over(
     table = grid_table(axes)
     X = rebuild_fixed(design, new_rows(table))
     _check(X, axes)
-    offset = 0.0 if design.offset is None else float(design.offset.mean())
-    return Grid(design, axes, nests, X, offset)
+    return Grid(design, axes, nests, X, _mean_offset(design))
+
+
+def _mean_offset(design: Design) -> float:
+    if not design.is_shifted:
+        return 0.0
+    if design.has_rows:
+        return 0.0 if design.offset is None else float(design.offset.mean())
+    if design.summary is None:
+        raise rows_needed()
+    return design.summary.offset / design.n
 
 
 def cell_codes(axes: Mapping[str, Axis]) -> dict[str, LongArray]:

@@ -258,7 +258,7 @@ def average_notes(grid: Grid, names: Sequence[str], weights: Weights) -> list[st
     ]
     if held:
         found.append(f"At {', '.join(held)}.")
-    if grid.design.offset is not None:
+    if grid.design.is_shifted:
         found.append(f"The offset is at its mean, {grid.offset:.5g}.")
     for inner, outer in grid.nests.items():
         found.append(f"{inner} is nested in {', '.join(outer)}.")

@@ -90,7 +90,8 @@ def _as_covariate(axes: dict[str, Axis], name: str) -> dict[str, Axis]:
         )
     if axis.codes is None:
         return axes
-    mean = float(axis.values.to_numpy(dtype=np.float64)[axis.codes].mean())
+    numbers = axis.values.to_numpy(dtype=np.float64)[axis.codes]
+    mean = float(np.average(numbers, weights=axis.rows))
     moved = dataclasses.replace(axis, values=pd.Index([mean]), labels=(f"{mean:.6g}",), codes=None)
     return {**axes, name: moved}
 

@@ -38,6 +38,7 @@ _metadata = late_module("importlib.metadata")
 FORMAT = "mixedmodels fit"
 VERSION = 1
 LINEAR = "linear mixed model"
+OF_SUMS = "linear mixed model of sums over rows"
 NOTFITTED = "linear mixed model without a fit"
 GENERALIZED = "generalized linear mixed model"
 _IN_MEMORY = "The pickled fit"
@@ -160,7 +161,7 @@ def from_bytes(content: bytes, form: Form) -> Any:
 def understand(file: Unpacked, form: Form) -> Any:
     """The parts of a file of one kind; raises as `loading.load_fit`."""
     header = file.header
-    _check_version(file.name, header, form.kind)
+    check_version(file.name, header, form.kind)
     try:
         return _read(file, form)
     except Exception as error:
@@ -189,7 +190,12 @@ def _writer(header: dict[str, Any]) -> str:
     return f"{header.get('written_by')!s:.80}"
 
 
-def _check_version(path: str, header: dict[str, Any], kind: str) -> None:
+def check_version(path: str, header: dict[str, Any], kind: str) -> None:
+    """Refuse a file that is not of this kind and version.
+
+    Raises:
+        FileError: It is another.
+    """
     if header.get("format") != FORMAT or type(header.get("version")) is not int:
         raise FileError(f"{path} is not a fit saved by mixedmodels.")
     if header["version"] != VERSION:

@@ -42,6 +42,7 @@ def augment_source(fitted: Fitted, plan: Plan, source: Source, level: float) -> 
         raise MixedModelsError(
             f"The source ({source.kind}) has no column '{absent[0]}', which the model needs."
         )
+    source.check_usable(plan.columns)
     pa = pyarrow()
     own = [source.schema.field(name) for name in plan.columns]
     names = distinct(ADDED, taken=plan.columns)

@@ -23,7 +23,12 @@ _REMEDY = "Give a new folder, or remove this one to begin anew."
 
 
 def planned(
-    asked: Asked, source: Source, executor: Executor, checkpoint: Any, progress: bool | None
+    asked: Asked,
+    source: Source,
+    executor: Executor,
+    checkpoint: Any,
+    progress: bool | None,
+    levels: Any = None,
 ) -> Plan:
     """The plan of a source, from the folder of checkpoints where it is there.
 
@@ -31,7 +36,7 @@ def planned(
         FileError: The folder has the plan of another formula or source, or cannot be used.
     """
     if checkpoint is None:
-        return make_plan(asked, source, executor, progress)
+        return make_plan(asked, source, executor, progress, levels)
     folder = Path(path_text(checkpoint))
     file = folder / _FILE
     if not file.exists():
@@ -41,7 +46,7 @@ def planned(
             raise FileError(
                 f"{folder} cannot be a folder of checkpoints: {error.strerror}"
             ) from None
-        plan = make_plan(asked, source, executor, progress)
+        plan = make_plan(asked, source, executor, progress, levels)
         write_whole(folder / _CONTRASTS, _contrasts_text(asked.contrasts).encode())
         plan.save(file)
         return plan

@@ -118,6 +118,11 @@ class Threads:
     def __init__(self, count: int | None = None) -> None:
         self._count = thread_count(count)
 
+    @property
+    def count(self) -> int:
+        """How many."""
+        return self._count
+
     def __repr__(self) -> str:
         """As it is made."""
         return f"Threads({self._count})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,7 +15,7 @@ def is_source(data: Any) -> bool:
     """Whether data are read in parts; a table in memory is not."""
     if isinstance(data, (pd.DataFrame, Mapping)):
         return False
-    if is_path(data) or isinstance(data, Source):
+    if is_path(data) or isinstance(data, (Source, Iterator)):
         return True
     if isinstance(data, (list, tuple)):
         return bool(data) and (all(map(callable, data)) or all(map(is_path, data)))

@@ -21,6 +21,8 @@ from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
+from mixedmodels.streaming.adapters.streams import from_table
+from mixedmodels.streaming.declared import check_levels, declared_rows
 from mixedmodels.streaming.executor import Executor, cut
 from mixedmodels.streaming.saving import (
     Saved,
@@ -32,6 +34,12 @@ from mixedmodels.streaming.saving import (
 )
 from mixedmodels.streaming.scan import FindLevels, Found, Learn, table_of
 from mixedmodels.streaming.source import Source
+
+ONCE = (
+    "Declare them by levels={'column': [...]}, or give rows that can be read again: the query or "
+    "the files behind the stream, or a list of functions that each return a new reader, "
+    "[make_reader]."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -214,7 +222,15 @@ def model_asked(
     return Asked(parse_formula(formula), weights, offset, contrasts or {}, na_action)
 
 
-def make_plan(asked: Asked, source: Source, executor: Executor, progress: bool | None) -> Plan:
+def make_plan(
+    asked: Asked,
+    source: Source,
+    executor: Executor,
+    progress: bool | None,
+    levels: Any = None,
+    *,
+    part: bool = False,
+) -> Plan:
     """Read a source as often as the formula needs and note what must be known.
 
     Args:
@@ -222,6 +238,9 @@ def make_plan(asked: Asked, source: Source, executor: Executor, progress: bool |
         source: The rows.
         executor: Who reads.
         progress: Show it (True), never (False), or when it takes long (None).
+        levels: By column: levels that there may be beside those of the rows.
+        part: Whether the rows are the first of a stream that is read once, so that what all rows
+            must tell has to be declared.
 
     Raises:
         FormulaError: The formula names what the source does not have, or cannot be computed.
@@ -230,6 +249,8 @@ def make_plan(asked: Asked, source: Source, executor: Executor, progress: bool |
     """
     empty = source.empty()
     columns = tuple(asked.columns(empty))
+    source.check_usable(columns)
+    declared = check_levels(levels, columns)
     states = initial_states(asked, empty)
     segments = cut(source.partitions, [part.rows for part in source.partitions])
 
@@ -237,22 +258,72 @@ def make_plan(asked: Asked, source: Source, executor: Executor, progress: bool |
         with Rows(title, len(source.partitions), shown=progress) as report:
             return executor.map_reduce(segments, work.accumulate, work.merge, report)
 
+    if part and any(map(is_learning, states.values())):
+        raise DataError(
+            "The formula has functions that learn from all rows, such as scale() or poly(), and "
+            f"the rows can be read once only. {ONCE}"
+        )
     while any(map(is_learning, states.values())):
         learnt = run(Learn(asked, states, columns, source.schema), "learning")
         kept = None if learnt.kept is None else table_of(learnt.kept)
         before, states = states, learnt.seen.finish(kept)
         if _unlearnt(states) == _unlearnt(before):  # no row is complete
             break
-    found: Found = run(FindLevels(asked, states, columns, source.schema), "scanning")
+    work = FindLevels(asked, states, columns, source.schema)
+    found: Found = run(work, "scanning")
+    if part:
+        check_declared(found, asked, declared)
+    counts, rows = found.seen.counts, found.rows
+    if declared:
+        found = with_declared(work, found, declared)
     design = found.seen.design(None if found.kept is None else table_of(found.kept))
     # Contrasts have become codings.
     asked = dataclasses.replace(asked, contrasts={})
     pilot = batch_arrays(asked, design, states, table_of(found.pilot))
     frame = Frame.pilot(pilot.z, pilot.X, pilot.y, pilot.w, pilot.offset)
-    parts = Saved(
-        asked, design, states, frame.state(), found.seen.counts, found.rows, columns, source.kind
-    )
+    parts = Saved(asked, design, states, frame.state(), counts, rows, columns, source.kind)
     return of_parts(parts)
+
+
+def check_declared(found: Found, asked: Asked, levels: Mapping[str, Any]) -> None:
+    """Refuse factors whose levels the first rows of a stream may not have shown.
+
+    Raises:
+        DataError: One is not declared, or is made of several columns.
+    """
+    for factor in asked.spec.predictors:
+        if factor.key in found.seen.seen and not (factor.is_column and factor.name in levels):
+            raise DataError(
+                f"'{factor.name}' has levels, and the rows can be read once only: the levels of "
+                f"all rows must be known. {ONCE}"
+            )
+    several = [term for term in asked.spec.random if len(term.keys) > 1]
+    if several:
+        raise DataError(
+            f"{several[0].name} groups by several columns, whose combinations are not known before "
+            f"all rows are read. {ONCE}"
+        )
+
+
+def with_declared(work: FindLevels, found: Found, levels: dict[str, list[Any]]) -> Found:
+    """What was found, and levels that were declared.
+
+    Raises:
+        DataError: A level does not fit its column.
+    """
+    if found.pilot is None:
+        return found
+    sample = found.pilot.select(list(work.columns))
+    table = declared_rows(work.asked, work.states, work.columns, sample, levels)
+    if table is None:
+        return found
+    source = from_table(table, "the declared levels")
+    segments = cut(source.partitions, [part.rows for part in source.partitions])
+    for segment in segments:
+        own = work.accumulate(segment, lambda _rows, _partitions: None)
+        pilot = found.pilot
+        found = dataclasses.replace(work.merge(found, own), pilot=pilot)
+    return found
 
 
 def _unlearnt(states: States) -> int:

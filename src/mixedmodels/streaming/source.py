@@ -8,8 +8,8 @@ time of the last change. All knowledge of a library that has the data is in `ada
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mixedmodels.errors import DataError
@@ -55,11 +55,25 @@ class Source:
         kind: What it is, for messages: ``"12 files of Parquet"``.
         schema: Names and types of Arrow.
         partitions: By key, ascending.
+        unusable: By name of a column that Arrow has no type for: why.
     """
 
     kind: str
     schema: Any
     partitions: tuple[Partition, ...]
+    unusable: Mapping[str, str] = field(default_factory=dict)
+
+    def check_usable(self, columns: Iterable[str]) -> None:
+        """Refuse columns whose values are lost.
+
+        Raises:
+            DataError: Naming the first.
+        """
+        for name in columns:
+            if name in self.unusable:
+                raise DataError(
+                    f"The column '{name}' cannot be made one of Arrow: {self.unusable[name]}"
+                )
 
     def empty(self) -> Any:
         """A table of its schema without rows."""

@@ -11,6 +11,7 @@ from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.progress import Rows
 from mixedmodels.streaming.executor import Executor, Report, Segment, cut
 from mixedmodels.streaming.journal import Journal
+from mixedmodels.streaming.noting import Noted
 from mixedmodels.streaming.partial import Partial
 from mixedmodels.streaming.plan import Plan
 from mixedmodels.streaming.reading import naming_partition, tables_of, tried_again
@@ -51,13 +52,16 @@ class SumRows:
         plan = self.plan
         sums = Sums([group.n_levels for group in plan.design.groups], plan.frame)
         counts = Counts()
+        noted = Noted(plan)
         for partition in segment.partitions:
             with naming_partition(partition):
                 for table, _ in tables_of(partition, plan.columns, self.schema, report):
                     batch = plan.batch(table)
                     sums.add(batch.codes, batch.z, batch.X, batch.y, batch.w, batch.offset)
                     counts = counts.merge(batch.counts)
-        return Partial(plan.id, sums, tuple(part.key for part in segment.partitions), counts)
+                    noted.add(batch)
+        keys = tuple(part.key for part in segment.partitions)
+        return Partial(plan.id, sums, keys, counts, noted.summary)
 
     def merge(self, first: Partial, second: Partial) -> Partial:
         """The sums of both."""
@@ -93,6 +97,7 @@ def sum_source(
         raise DataError(
             f"The source ({source.kind}) has no column '{absent[0]}', which the plan reads."
         )
+    source.check_usable(plan.columns)
     rows = [plan.rows.get(part.key, part.rows) for part in source.partitions]
     segments = cut(source.partitions, rows)
     journal = (

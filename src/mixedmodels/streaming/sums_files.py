@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from mixedmodels._core import Sums
+from mixedmodels.arrays import AnyArray
 from mixedmodels.design.asked import Counts
 from mixedmodels.errors import FileError
 from mixedmodels.lazy import late_module
-from mixedmodels.storage.container import Unpacked, pack, unpack
+from mixedmodels.storage.container import pack, unpack
 from mixedmodels.storage.files import check_target, open_regular, write_whole
-from mixedmodels.streaming.partial import Partial
+from mixedmodels.streaming.partial import Partial, summary_arrays, summary_in
 from mixedmodels.streaming.plan import Plan, plan_from_bytes
 
 _metadata = late_module("importlib.metadata")
@@ -30,18 +32,27 @@ def save_sums(plan: Plan, partial: Partial, path: Any) -> None:
         FileError: The file cannot be written.
     """
     check_target(path)
-    counts = partial.counts
+    fields, arrays = parts_of_sums(plan, partial)
     header = {
         "format": FORMAT,
         "version": VERSION,
         "written_by": f"mixedmodels {_metadata.version('mixedmodels')}",
+        **fields,
+    }
+    write_whole(path, pack(header, arrays))
+
+
+def parts_of_sums(plan: Plan, partial: Partial) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+    """Plan and sums as fields of a header and arrays."""
+    counts = partial.counts
+    fields = {
         "formula": plan.formula,
         "keys": list(partial.keys),
         "counts": [counts.n_read, counts.n_missing, counts.n_dropped, counts.n_zero_weight],
     }
-    arrays = dict(partial.sums.state())
+    arrays = {**partial.sums.state(), **summary_arrays(partial)}
     arrays[_PLAN] = np.frombuffer(plan.to_bytes(), dtype=np.uint8)
-    write_whole(path, pack(header, arrays))
+    return fields, arrays
 
 
 def load_sums(path: Any) -> tuple[Plan, Partial]:
@@ -58,17 +69,24 @@ def load_sums(path: Any) -> tuple[Plan, Partial]:
         version = found.header.get("version")
         raise FileError(f"{name} is of version {version!r:.20}, which is not known.")
     try:
-        return _understood(found)
+        return sums_in(found.name, found.header, dict(found.arrays))
     except FileError:
         raise
     except Exception as error:
         raise FileError(f"{name} is damaged: {error!s:.300}.") from error
 
 
-def _understood(found: Unpacked) -> tuple[Plan, Partial]:
-    arrays, header = dict(found.arrays), found.header
+def sums_in(
+    name: str, header: Mapping[str, Any], arrays: dict[str, AnyArray]
+) -> tuple[Plan, Partial]:
+    """What `parts_of_sums` gave.
+
+    Raises:
+        Exception: Of many kinds, where the content is damaged.
+    """
     content = np.ascontiguousarray(arrays.pop(_PLAN), dtype=np.uint8).tobytes()
-    plan = plan_from_bytes(f"the plan in {found.name}", io.BytesIO(content))
+    plan = plan_from_bytes(f"the plan in {name}", io.BytesIO(content))
+    summary = summary_in(arrays)
     sums = Sums.from_state(arrays)
     levels = [group.n_levels for group in plan.design.groups]
     if sums.levels != levels or sums.frame != plan.frame:
@@ -80,4 +98,6 @@ def _understood(found: Unpacked) -> tuple[Plan, Partial]:
     counts = Counts(
         int(read), {str(k): int(v) for k, v in missing.items()}, int(dropped), int(zero)
     )
-    return plan, Partial(plan.id, sums, tuple(keys), counts)
+    if summary is not None and len(summary.kinds) != len(plan.design.variables):
+        raise ValueError("the summary of its rows is not by its plan")
+    return plan, Partial(plan.id, sums, tuple(keys), counts, summary)

@@ -60,8 +60,28 @@ def test_stated_errors_are_honest_over_twenty_seeds(name: str, reml: bool) -> No
         slopes.append((found.gradient(reml) - slope) / errors)
     for off in (np.array(values), np.array(slopes)):
         assert (np.abs(off) > 2.0).mean() <= 0.2
-        assert np.abs(off).max() <= 6.0  # eight probes have heavy tails
         assert np.sqrt((off**2).mean()) <= 1.7
+
+
+def test_ratings_by_both_ways_and_over_twenty_seeds() -> None:
+    """The estimate of ratings is good to 0.01, and of 20 seeds 4 at most are beyond two errors."""
+    table = ratings(5, 250_000, 3000, 1500)
+    exact, found = mm.lmer(TWO, table, method="exact"), mm.lmer(TWO, table, method="iterative")
+    accuracy = found.optsum.accuracy
+    assert accuracy is not None
+    assert accuracy.objective <= 0.05
+    assert abs(found.objective - exact.objective) <= 0.01
+    assert (np.abs(found.theta - exact.theta) <= 0.01 * statistical_errors(exact)).all()
+    np.testing.assert_allclose(found.beta, exact.beta, rtol=1e-6)
+    axes = np.array(exact._fitted.solution.axes_theta)
+    beyond = 0
+    for seed in range(20):
+        estimate = estimator(exact.model, seed)
+        assert estimate.prepare(axes)
+        error = estimate.value(axes, True) - exact.objective
+        assert abs(error) <= 0.01
+        beyond += abs(error) > 2.0 * estimate.standard_error
+    assert beyond <= 4
 
 
 @pytest.mark.parametrize("name", DESIGNS)

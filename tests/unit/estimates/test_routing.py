@@ -169,3 +169,17 @@ def test_sizes_of_memory(given: Any, size: float | None) -> None:
 def test_what_is_not_a_size_of_memory(given: Any) -> None:
     with pytest.raises(mm.MixedModelsError, match="memory is"):
         routing.ways_of("auto", given)
+
+
+def test_a_slow_exact_fit_says_what_the_other_way_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "_LONG", 0.0)
+    monkeypatch.setattr(routing, "_FASTER", 0.0)
+    table = ratings(3, 20_000, 1700, 1600)
+    fit = mm.lmer(TWO, table)
+    assert fit.optsum.accuracy is None
+    said = [message for message in fit.messages if "method='iterative'" in message]
+    assert len(said) == 1
+    assert "An exact evaluation of the criterion was predicted to take" in said[0]
+    monkeypatch.setattr(routing, "_LONG", 1e6)
+    assert not any("method='iterative'" in message for message in mm.lmer(TWO, table).messages)
+    assert not any("iterative" in m for m in mm.lmer(TWO, table, method="exact").messages)

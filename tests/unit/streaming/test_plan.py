@@ -323,7 +323,7 @@ FAULTS = [
     ("y ~ poly(x, 3) + (1 | g)", ("x", 1.0), mm.DataError, "more than 3 distinct values"),
     ("y ~ x + (1 | g)", ("x", np.nan), mm.DataError, "No row is left: .*x 1500"),
     ("y ~ scale(x) + (1 | g)", ("x", np.nan), mm.DataError, "No row is left"),
-    ("y ~ x + (1 | g)", ("x", np.inf), mm.DataError, "function 0 of the list: 'x' is not finite"),
+    ("y ~ x + (1 | g)", ("x", np.inf), mm.DataError, "function \\d of the list: 'x' is not finite"),
     ("few ~ x + (1 | g)", None, mm.DataError, "is not numeric"),
     ("y ~ day + (1 | g)", None, mm.DataError, "has dates or times"),
     ("y ~ x + (1 | row)", None, mm.ModelError, "as many levels as there are rows"),

@@ -69,8 +69,9 @@ def from_stream(given: Any) -> Source:
     if isinstance(given, pa.RecordBatchReader):
         raise DataError(
             "A RecordBatchReader can be read once, and a model reads its rows twice: once for "
-            "levels and functions that learn, once to sum. Give the query or the files behind it, "
-            "or a list of functions that each return a new reader, [make_reader]."
+            "levels and functions that learn, once to sum. Declare the levels of all factors by "
+            "levels={'column': [...]}, or give the query or the files behind it, or a list of "
+            "functions that each return a new reader, [make_reader]."
         )
     schema = pa.RecordBatchReader.from_stream(_project(given, None)).schema
     query = getattr(given, "sql_query", None)
