@@ -67,6 +67,7 @@ class Objective {
   virtual double part_allowed(const double*) const { return 1; }
   // Announces a step. From now on `advance` goes to a part of it; it sets what is carried in `par`.
   virtual bool foresees() const { return false; }
+  virtual int carried() const { return more(); }  // of the others, the first ones
   virtual void foresee(const PlannedStep&) {}
   virtual double advance(double* par, double) { return value(par); }
   // Of a second phase, which moves what is carried as well: the value at the announced step, all of it as it is given;

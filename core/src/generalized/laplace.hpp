@@ -78,6 +78,7 @@ class Laplace : public Objective {
   void cross_block(int other, const EffectsBlock& block, double* out) const override;
   double part_allowed(const double* others) const override;
   bool foresees() const override { return true; }
+  int carried() const override { return more() - K_; }
   void foresee(const PlannedStep& step) override;
   double advance(double* par, double part) override;
   double follow(const double* par) override;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <stdexcept>
 
 #include "generalized/by_row.hpp"
 #include "generalized/special.hpp"
@@ -61,7 +62,11 @@ class Ordinal : public Family {
   explicit Ordinal(int thresholds) : count_(thresholds) {}
 
   int parameters() const override { return count_; }
-  double constant(double, double) const override { return 0; }
+  double constant(double y, double) const override {
+    if (!(y >= 0 && y <= count_ && y == std::floor(y)))
+      throw std::invalid_argument("A response is not the number of a category.");
+    return 0;
+  }
   double start(double, double) const override { return 0; }
 
   double rows(const RowBlock& block, double* s, double* w, double* t) const override {

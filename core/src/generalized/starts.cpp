@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kMostSteps = 60;
 constexpr double kLargestStart = 3;
+constexpr double kSettled = 0.1;  // change of the log-likelihood in a round
 
 }  // namespace
 
@@ -73,6 +74,7 @@ void Laplace::fit_without_random_effects() {
   }
   std::vector<double> step(p_), to(p_);
   for (int round = 0; round < kMostSteps; ++round) {
+    const double before = l_;
     if (!family_.concave())
       in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
         family_.expected(block(eta_, first, last), w_.data() + first);
@@ -106,6 +108,8 @@ void Laplace::fit_without_random_effects() {
       slope = parameter_step(psi());
       l_ = evaluate_rows(eta_);
     }
+    // Several parameters and the coefficients, in turns, are slow to settle, and a start need not be exact.
+    if (K_ > 1 && round > 2 && std::abs(l_ - before) < kSettled) break;
     if (moved < 1e-6 && slope < 1e-3 * std::sqrt(static_cast<double>(n_))) break;
   }
   evaluate_rows(eta_);

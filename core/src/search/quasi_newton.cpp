@@ -249,19 +249,22 @@ class Search {
   // left of the gradient by what is carried after a step.
   bool unforeseen(int iterations) const {
     if (!f_.foresees() || iterations == 0) return false;
-    if (iterations >= kMostForeseen || shortened_ > kMostShortened) return true;
+    if (iterations >= kMostForeseen || shortened_ > most_shortened()) return true;
     double left = 0;
-    for (int i = scoring_.size(); i < n_; ++i) {
+    for (int i = scoring_.size(); i < scoring_.size() + f_.carried(); ++i) {
       const double curvature = scored_[i * (static_cast<std::size_t>(n_) + 1)];
       if (curvature > 0) left += 0.5 * gradient_[i] * gradient_[i] / curvature;
     }
     return iterations > 1 && left > kUnforeseen;
   }
 
+  // Of parameters that are neither of a covariance nor carried the model is less good, and says nothing of what is.
+  int most_shortened() const { return kMostShortened * (1 + more_ - f_.carried()); }
+
   // Values that a line search may take.
   int most_tries() const {
     const int left = settings_.max_values - f_.n_value();
-    return f_.foresees() ? std::min(left, kMostShortened + 2 - shortened_) : left;
+    return f_.foresees() ? std::min(left, most_shortened() + 2 - shortened_) : left;
   }
 
   // Moves along the step to a point of lower criterion, or says that there is none.

@@ -284,7 +284,8 @@ def _of_polars_text(series: Any) -> CategoricalColumn:
     """Text and Categorical by Polars' own sort order, Enum in its declared order."""
     polars = nw.dependencies.get_polars()
     declared = series.dtype != polars.String
-    if isinstance(series.dtype, polars.Enum):
+    ordered = isinstance(series.dtype, polars.Enum)
+    if ordered:
         levels = series.dtype.categories
     else:
         levels = series.unique().drop_nulls().sort().cast(polars.String)
@@ -293,7 +294,7 @@ def _of_polars_text(series: Any) -> CategoricalColumn:
         series = series.cast(polars.Enum(levels))
     physical = series.to_physical().cast(polars.Int32).fill_null(-1)
     codes = np.array(physical.to_numpy(), dtype=np.int32)
-    return CategoricalColumn(codes, pd.Index(levels.to_list(), dtype=object), False, declared)
+    return CategoricalColumn(codes, pd.Index(levels.to_list(), dtype=object), ordered, declared)
 
 
 def _of_arrow(name: str, native: Any) -> Column:

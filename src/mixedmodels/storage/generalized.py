@@ -18,7 +18,7 @@ from mixedmodels.estimates.generalized import (
     GeneralizedSolution,
     KnownCovariances,
 )
-from mixedmodels.families.base import DISPERSION, Family
+from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import thread_count
@@ -92,6 +92,26 @@ def _check_model(saved: SavedModel | SavedGeneralized) -> None:
     family = family_of(responses.family, responses.link)
     m = np.ones(design.n) if design.w is None else design.w
     _require(family.fault(design.y, m) is None, "its responses are not those of its family")
+    _check_roles(design, family)
+
+
+def _check_roles(design: Design, family: Family) -> None:
+    """Refuse categories and parts that the family cannot have."""
+    categories, roles = design.categories, [part.spec.role for part in design.parts]
+    _require((categories is not None) == family.ordered, "it has categories, or lacks them")
+    if categories is not None:
+        found = np.unique(design.y)
+        _require(
+            len(categories) > 1 and bool(np.isin(found, np.arange(len(categories))).all()),
+            "its responses are not numbers of its categories",
+        )
+    _require(
+        len(set(roles)) == len(roles)
+        and set(roles) <= {DISPERSION, ZERO_INFLATION}
+        and (DISPERSION not in roles or bool(family.parameter))
+        and (ZERO_INFLATION not in roles or family.with_zeros),
+        "it has formulas of parameters that its family does not have",
+    )
 
 
 def _check_fit(saved: SavedGeneralized) -> None:

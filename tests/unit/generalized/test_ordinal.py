@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
 import mixedmodels as mm
 from mixedmodels import DataError, FormulaError, GeneralizedLinearMixedModel, MixedModelsError
+from mixedmodels.estimates.generalized import GeneralizedModel
 from mixedmodels.families import Ordinal
 from mixedmodels.families.ordinal import OrderedDistribution
 
@@ -228,6 +233,37 @@ def test_forms_of_ordered_responses() -> None:
         assert fit.objective == pytest.approx(expected, abs=1e-8), response
     for family in (mm.families.Ordinal, mm.families.Ordinal("logit"), "clmm", "cumulative"):
         assert mm.glmer("y ~ x + (1 | g)", data, family).objective == pytest.approx(expected)
+
+
+def test_ordered_columns_of_other_tables() -> None:
+    data = rows()
+    expected = mm.glmer("y ~ x + (1 | g)", data, "ordinal").objective
+    columns = {"x": data["x"].to_numpy(), "g": data["g"].to_numpy()}
+    text, codes = data["y"].astype(str).tolist(), data["y"].cat.codes.to_numpy()
+    tables = [
+        pl.DataFrame({**columns, "y": pl.Series(text, dtype=pl.Enum(NAMES))}),
+        pa.table({**columns, "y": pa.DictionaryArray.from_arrays(codes, NAMES, ordered=True)}),
+        {**columns, "y": data["y"]},
+        {**columns, "y": codes.tolist()},
+    ]
+    for table in tables:
+        fit = mm.glmer("y ~ x + (1 | g)", table, "ordinal")
+        assert fit.objective == pytest.approx(expected, abs=1e-8)
+    with pytest.raises(DataError, match="without an order"):
+        mm.glmer("y ~ x + (1 | g)", {**columns, "y": text}, "ordinal")
+
+
+def test_files_of_ordered_responses_are_checked(tmp_path: Path) -> None:
+    fit = mm.glmer("y ~ x + (1 | g)", rows(), "ordinal")
+    fit.save(tmp_path / "fit.mm")
+    again = mm.load(tmp_path / "fit.mm")
+    assert again.predict(type="class").equals(fit.predict(type="class"))
+    design = fit._generalized.model.design
+    model = GeneralizedModel(
+        dataclasses.replace(design, y=design.y + 1.0), fit.family, fit._generalized.model.threads
+    )
+    with pytest.raises(ValueError, match="not the number of a category"):
+        model.criterion().starts()
 
 
 def test_categories_without_rows_are_dropped_and_named() -> None:
