@@ -158,7 +158,7 @@ GeneralizedRefits refit(const Evaluator_& s, Table responses, Dense start, const
   const std::vector<double> from(s.checked(start), start.data() + start.size());
   const std::size_t count = responses.shape(0), size = from.size();
   mm::GeneralizedRefits found = in_core(
-      [&] { return mm::refit(s.model, s.nodes, responses.data(), static_cast<int>(count), from, settings, threads); });
+      [&] { return mm::refit(s.model, s.approximation, responses.data(), static_cast<int>(count), from, settings, threads); });
   std::vector<std::int32_t> status(count);
   for (std::size_t i = 0; i < count; ++i) status[i] = found.status[i] == mm::SearchStatus::converged ? 0 : 1;
   return {to_numpy(std::move(found.par), {count, size}), to_numpy(std::move(found.objective)),
@@ -184,10 +184,12 @@ void bind_generalized(nb::module_& m) {
       "the axes of the terms, coefficients of the basis, and those of the family. Not for use from\n"
       "two threads at a time.")
       .def(nb::init<const Analysis&, Entries, const std::string&, const std::string&, Vector, Vector,
-                    std::optional<Vector>, const ParameterDesigns&, std::vector<double>, int, int>(),
+                    std::optional<Vector>, const ParameterDesigns&, std::vector<double>, int, const std::string&, bool,
+                    int>(),
            nb::arg("analysis"), nb::arg("entries"), nb::arg("family"), nb::arg("link"), nb::arg("y"), nb::arg("m"),
            nb::arg("offset").none(), nb::arg("designs"), nb::arg("origin"), nb::arg("nodes") = 1,
-           nb::arg("threads") = 1, nb::keep_alive<1, 2>())
+           nb::arg("coefficients") = "searched", nb::arg("expected") = false, nb::arg("threads") = 1,
+           nb::keep_alive<1, 2>())
       .def(
           "value",
           [](Evaluator_& s, Dense par) {

@@ -3,6 +3,10 @@
 // family's, of the kept columns where a parameter has a model matrix.
 #pragma once
 
+#include <cmath>
+#include <numbers>
+#include <string>
+
 #include "generalized/laplace.hpp"
 #include "model.hpp"
 
@@ -13,16 +17,17 @@ struct GeneralizedEvaluator {
   std::vector<double> origin;     // of the kept columns of X, which the first parameter of the family takes up
   std::vector<mm::Frame> frames;  // of every parameter of the family; one without columns where it has no matrix
   mm::GeneralizedModel model;
+  mm::Approximation approximation;
   mm::Laplace core;
-  int nodes;
 
   GeneralizedEvaluator(const Analysis& analysis, Entries entries, const std::string& family, const std::string& link,
                        Vector y, Vector m, std::optional<Vector> offset, const ParameterDesigns& designs,
-                       std::vector<double> origin_, int nodes, int threads)
+                       std::vector<double> origin_, int nodes, const std::string& coefficients, bool expected,
+                       int threads)
       : origin(std::move(origin_)),
         model(make(analysis, entries, family, link, y, m, offset)),
-        core(with(designs), nodes, threads),
-        nodes(nodes) {}
+        approximation(nodes, treatment(coefficients), expected),
+        core(with(designs), approximation, threads) {}
   GeneralizedEvaluator(const GeneralizedEvaluator&) = delete;
   GeneralizedEvaluator& operator=(const GeneralizedEvaluator&) = delete;
 
@@ -34,7 +39,16 @@ struct GeneralizedEvaluator {
   const mm::CrossProducts& A() const { return *model.model.A; }
   mm::ThetaAxes axes() const { return {A(), core.entries()}; }
   std::size_t m() const { return core.entries().size(); }
-  double constant() const { return -2 * model.constant; }
+  double constant() const {
+    const bool integrated = approximation.coefficients == mm::Coefficients::integrated;
+    return -2 * model.constant + (integrated ? -A().p * std::log(2 * std::numbers::pi) : 0.0);
+  }
+  static mm::Coefficients treatment(const std::string& name) {
+    if (name == "searched") return mm::Coefficients::searched;
+    if (name == "in_mode") return mm::Coefficients::in_mode;
+    if (name == "integrated") return mm::Coefficients::integrated;
+    throw nb::value_error("coefficients are searched, in_mode or integrated");
+  }
 
   const double* checked(const Dense& par) const {
     if (static_cast<int>(par.size()) != core.size()) throw nb::value_error("the parameters have the wrong number");

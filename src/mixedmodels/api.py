@@ -29,7 +29,15 @@ from mixedmodels.prediction.denovo import (
 )
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.report.side_by_side import Below, ModelTable
-from mixedmodels.settings import Control, Ddf, Method, NaAction, OptimizerName, thread_count
+from mixedmodels.settings import (
+    Control,
+    Ddf,
+    Information,
+    Method,
+    NaAction,
+    OptimizerName,
+    thread_count,
+)
 from mixedmodels.storage.files import path_text
 from mixedmodels.storage.fits import Saved
 from mixedmodels.storage.loading import load_fit
@@ -137,6 +145,8 @@ def glmer(
     *,
     link: str | None = None,
     n_agq: int = 1,
+    information: Information = "observed",
+    reml: bool = False,
     weights: Any = None,
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
@@ -157,16 +167,21 @@ def glmer(
     Args:
         formula: `response ~ fixed + (lhs | group) + ...`; of a binomial model the response is 0 or
             1, a column of two categories (the first is failure), a share with the number of trials
-            as weights, or `cbind(successes, failures)`.
+            as weights, or `cbind(successes, failures)`; of an ordinal one ordered categories or
+            whole numbers.
         data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
         family: "binomial", "poisson", "negative_binomial" (variance mu + mu^2 / k, k estimated),
-            "nb1" (variance mu (1 + alpha)), "truncated_poisson" (no zeros), "gamma",
-            "inverse_gaussian", "beta", "gaussian" (with a link), or an object of
-            `mixedmodels.families`.
+            "nb1" (variance mu (1 + alpha)), "truncated_poisson" and "truncated_negative_binomial"
+            (no zeros), "gamma", "inverse_gaussian", "beta", "gaussian" (with a link), "ordinal"
+            (ordered categories), or an object of `mixedmodels.families`.
         link: "logit", "probit", "cloglog", "cauchit", "log", "identity", "inverse", "sqrt" or
             "inverse_squared", as far as the family takes it; its usual one if None.
         n_agq: 1 for Laplace's approximation; more are nodes of adaptive Gauss-Hermite quadrature
-            for each random effect, with one grouping factor of up to three effects per level.
+            for each random effect, with one grouping factor of up to three effects per level; 0
+            leaves the coefficients to the modes, which is faster and not quite the maximum.
+        information: Weights in the determinant of Laplace's approximation: "observed", or
+            "expected", which lme4 takes for links that are not canonical.
+        reml: Integrate over the coefficients, too, as REML does for linear models.
         weights: Prior weights: trials of shares, and what divides the dispersion of positive
             responses; a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
@@ -203,6 +218,8 @@ def glmer(
         family,
         link=link,
         n_agq=n_agq,
+        information=information,
+        reml=reml,
         weights=weights,
         offset=offset,
         contrasts=contrasts,

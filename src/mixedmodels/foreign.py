@@ -355,6 +355,10 @@ _GENERALIZED = (
     "are not here."
 )
 
+_NEGATIVE_BINOMIAL = (
+    'Counts with overdispersion are mixedmodels.glmer(formula, data, family="negative_binomial").'
+)
+
 FIT: Answers = {
     "fixed_effects": "fit.fixef",
     "fe_params": "fit.fixef",
@@ -532,7 +536,7 @@ MODEL: Answers = {
 """Answers for attributes of a model that is not fitted."""
 
 PACKAGE: Answers = {
-    "glmer_nb": _GENERALIZED,
+    "glmer_nb": _NEGATIVE_BINOMIAL,
     "glmmtmb": _GENERALIZED,
     "nlmer": _GENERALIZED,
     "nlme": _GENERALIZED,

@@ -45,9 +45,12 @@ from mixedmodels.optimize import Request
 from mixedmodels.progress import Watcher
 from mixedmodels.settings import (
     AS_BEFORE,
+    INFORMATION,
     Control,
+    Information,
     NaAction,
     OptimizerName,
+    check_option,
     thread_count,
 )
 from mixedmodels.storage.fits import fit_to_bytes
@@ -66,13 +69,18 @@ class GeneralizedLinearMixedModel(Guided):
     Args:
         formula: `response ~ fixed + (lhs | group) + ...`; of a binomial model the response is 0 or
             1, a column of two categories (the first is failure), a share with the number of trials
-            as weights, or `cbind(successes, failures)`.
+            as weights, or `cbind(successes, failures)`; of an ordinal one ordered categories or
+            whole numbers.
         data: A pandas, Polars, PyArrow or other eager table, or a dict of columns; not modified.
-        family: "binomial", "poisson", "negative_binomial", "nb1", "truncated_poisson", "gamma",
-            "inverse_gaussian", "beta", "gaussian", or an object of `mixedmodels.families`.
+        family: "binomial", "poisson", "negative_binomial", "nb1", "truncated_poisson",
+            "truncated_negative_binomial", "gamma", "inverse_gaussian", "beta", "gaussian",
+            "ordinal", or an object of `mixedmodels.families`.
         link: Name of the link; the usual one of the family if None.
         n_agq: 1 for Laplace's approximation; more are nodes of adaptive Gauss-Hermite quadrature
-            for each random effect, with one grouping factor of up to three effects.
+            for each random effect, with one grouping factor of up to three effects; 0 leaves the
+            coefficients to the modes, which is faster and not quite the maximum.
+        information: Weights in the determinant: "observed", or "expected" as lme4's.
+        reml: Integrate over the coefficients, too, as REML does for linear models.
         weights: Prior weights: a column, an expression of columns, or one value per row.
         offset: A known addition to the linear predictor, given in the same ways.
         contrasts: Column to "treatment", "sum", "helmert", "poly" or a matrix.
@@ -106,6 +114,8 @@ class GeneralizedLinearMixedModel(Guided):
         *,
         link: str | None = None,
         n_agq: int = 1,
+        information: Information = "observed",
+        reml: bool = False,
         weights: Any = None,
         offset: Any = None,
         contrasts: Mapping[str, Any] | None = None,
@@ -115,6 +125,9 @@ class GeneralizedLinearMixedModel(Guided):
         threads: int | None = None,
     ) -> None:
         chosen, nodes = family_of(family, link), check_nodes(n_agq)
+        check_option("information", information, INFORMATION)
+        if not isinstance(reml, (bool, np.bool_)):
+            raise MixedModelsError(f"reml is {reml!r:.40}; it must be True or False.")
         parts = parts_of(chosen, {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation})
         count = thread_count(threads)
         with guarded("The design"):
@@ -131,7 +144,9 @@ class GeneralizedLinearMixedModel(Guided):
             )
         check_zeros(design)
         _check_offset(design, chosen)
-        self._model = GeneralizedModel(design, chosen, count, nodes)
+        self._model = GeneralizedModel(
+            design, chosen, count, nodes, information == "expected", bool(reml)
+        )
         self._given: Given | None = Given(data, weights, offset, contrasts, na_action)
 
     @classmethod
@@ -426,6 +441,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         family: str | Family | type[Family] | None = None,
         link: str | None = None,
         n_agq: int | None = None,
+        information: Information | None = None,
+        reml: bool | None = None,
         weights: Any = AS_BEFORE,
         offset: Any = AS_BEFORE,
         contrasts: Any = AS_BEFORE,
@@ -446,6 +463,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             family: Another family; as it was if None.
             link: Another link.
             n_agq: Nodes of quadrature; as it was if None.
+            information: Weights in the determinant; as they were if None.
+            reml: Whether to integrate over the coefficients; as it was if None.
             weights: Prior weights; None for none.
             offset: The `offset` argument; None for none.
             contrasts: Contrasts; None for the default ones.
@@ -478,12 +497,17 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         parts: dict[str, Any] = {part.spec.role: part.spec.text for part in self._design.parts}
         changed = {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation}
         parts |= {role: text for role, text in changed.items() if text is not AS_BEFORE}
+        was = self._generalized.model
         model = GeneralizedLinearMixedModel(
             text,
             given.data,
             family,
             link=link,
-            n_agq=self._generalized.model.nodes if n_agq is None else n_agq,
+            n_agq=was.nodes if n_agq is None else n_agq,
+            information=("expected" if was.expected else "observed")
+            if information is None
+            else information,
+            reml=was.reml if reml is None else reml,
             weights=given.weights,
             offset=given.offset,
             contrasts=given.contrasts,
@@ -539,14 +563,13 @@ def check_nodes(n_agq: object) -> int:
     """`n_agq` as a number of nodes.
 
     Raises:
-        MixedModelsError: Not a whole number from 1 to 100.
+        MixedModelsError: Not a whole number from 0 to 100.
     """
     whole = isinstance(n_agq, (int, np.integer)) and not isinstance(n_agq, bool)
-    if not whole or not 1 <= n_agq <= _MOST_NODES:  # type: ignore[operator]
-        hint = " n_agq=0, which leaves the coefficients to the modes, is not here." * (n_agq == 0)
+    if not whole or not 0 <= n_agq <= _MOST_NODES:  # type: ignore[operator]
         raise MixedModelsError(
-            f"n_agq is {n_agq!r:.40}; it must be a whole number from 1 (Laplace's approximation) "
-            f"to {_MOST_NODES}.{hint}"
+            f"n_agq is {n_agq!r:.40}; it must be a whole number from 0 (coefficients in the mode) "
+            f"or 1 (Laplace's approximation) to {_MOST_NODES}."
         )
     return int(n_agq)  # type: ignore[call-overload,no-any-return]
 

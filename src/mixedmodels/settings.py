@@ -34,6 +34,7 @@ AnovaType: TypeAlias = Literal[1, 2, 3]
 # As `type` is given: in any case.
 AnovaTypeName: TypeAlias = Literal[1, 2, 3, "I", "II", "III"]
 ContrastName: TypeAlias = Literal["treatment", "sum", "helmert", "poly"]
+Information: TypeAlias = Literal["observed", "expected"]
 Modes: TypeAlias = Literal["new", "kept"]
 BootstrapKind: TypeAlias = Literal["parametric", "residual"]
 BootstrapInterval: TypeAlias = Literal["percentile", "basic", "normal", "bias-corrected"]
@@ -68,6 +69,7 @@ OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 DF_METHODS: tuple[DfMethod, ...] = get_args(DfMethod)
 ANOVA_TYPES: tuple[AnovaType, ...] = get_args(AnovaType)
 CONTRASTS: tuple[ContrastName, ...] = get_args(ContrastName)
+INFORMATION: tuple[Information, ...] = get_args(Information)
 MODES: tuple[Modes, ...] = get_args(Modes)
 BOOTSTRAPS: tuple[BootstrapKind, ...] = get_args(BootstrapKind)
 BOOTSTRAP_INTERVALS: tuple[BootstrapInterval, ...] = get_args(BootstrapInterval)

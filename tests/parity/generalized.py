@@ -46,7 +46,15 @@ CANONICAL = [
 ]
 
 
-def model_of(case: Case) -> GeneralizedLinearMixedModel:
+# Its criterion with expected weights is that of other links without a dispersion.
+EXPECTED = [
+    id_
+    for id_ in LAPLACE
+    if FAMILIES.get(CASES[id_]["family"]) in (("binomial", "probit"), ("binomial", "cloglog"))
+]
+
+
+def model_of(case: Case, **options: Any) -> GeneralizedLinearMixedModel:
     """The model of a case, not fitted."""
     family, link = FAMILIES.get(case["family"], ("negative_binomial", "log"))
     return GeneralizedLinearMixedModel(
@@ -57,6 +65,7 @@ def model_of(case: Case) -> GeneralizedLinearMixedModel:
         weights=case["weights"],
         offset=case["offset"],
         contrasts=_contrasts(case),
+        **options,
     )
 
 

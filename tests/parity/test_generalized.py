@@ -8,6 +8,7 @@ from parity.generalized import (
     CANONICAL,
     CASES,
     EXACT,
+    EXPECTED,
     LAPLACE,
     beta_of,
     distance,
@@ -67,3 +68,30 @@ def test_dispersion(case_id: str) -> None:
 
 def test_every_case_has_an_oracle() -> None:
     assert set(LAPLACE) - set(EXACT) <= {"guimmun_logit"}
+
+
+@pytest.mark.parametrize("case_id", CANONICAL)
+def test_coefficients_in_the_mode(case_id: str) -> None:
+    case = CASES[case_id]
+    fast, model = case["nAGQ0"], model_of(case, n_agq=0)
+    for at in fast.get("devfun", []):
+        found = model.objective(at["theta"], np.zeros(len(case["beta"])))
+        assert found == pytest.approx(at["neg2loglik"], rel=1e-9)
+    fit = model.fit()
+    assert fit.objective <= fast["neg2loglik"] + 1e-6
+    assert fit.optsum.n_objective <= 20
+    errors = np.abs(fit.beta - np.array(beta_of(case, fast["beta"], model)))
+    assert (errors / fit.stderror.to_numpy()).max() < 1e-3
+
+
+@pytest.mark.parametrize("case_id", EXPECTED)
+def test_expected_information_is_that_of_lme4(case_id: str) -> None:
+    case = CASES[case_id]
+    model = model_of(case, information="expected")
+    for at in case["devfun"]:
+        assert model.objective(at["theta"], at["beta"]) == pytest.approx(
+            at["neg2loglik"], rel=1e-10
+        )
+    fit = model.fit()
+    assert fit.objective <= case["neg2loglik"] + 1e-7
+    np.testing.assert_allclose(fit.theta, case["theta"], rtol=1e-4)

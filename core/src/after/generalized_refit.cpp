@@ -19,9 +19,8 @@ constexpr double kRowVectors = 12;
 // seen in the last digits of the next.
 struct GeneralizedBench {
   GeneralizedModel model;
-  int nodes;
 
-  GeneralizedBench(const GeneralizedModel& shared, int nodes_each) : model(shared), nodes(nodes_each) {}
+  explicit GeneralizedBench(const GeneralizedModel& shared) : model(shared) {}
   GeneralizedBench(const GeneralizedBench&) = delete;
   GeneralizedBench& operator=(const GeneralizedBench&) = delete;
 
@@ -34,7 +33,7 @@ struct GeneralizedBench {
 
 }  // namespace
 
-GeneralizedRefits refit(const GeneralizedModel& model, int nodes, const double* responses, int replicates,
+GeneralizedRefits refit(const GeneralizedModel& model, const Approximation& how, const double* responses, int replicates,
                         const std::vector<double>& start, const SearchSettings& settings, int threads) {
   const std::size_t size = start.size(), n = static_cast<std::size_t>(model.rows->n());
   Workers workers(std::min(threads, replicates));
@@ -44,10 +43,10 @@ GeneralizedRefits refit(const GeneralizedModel& model, int nodes, const double* 
                   bytes_of_numbers(kRowVectors * static_cast<double>(n)));
   GeneralizedRefits out{std::vector<double>(fits * size, kNaN), std::vector<double>(fits, kNaN),
                         std::vector<SearchStatus>(fits, SearchStatus::not_finite)};
-  const auto make = [&] { return std::make_unique<GeneralizedBench>(model, nodes); };
+  const auto make = [&] { return std::make_unique<GeneralizedBench>(model); };
   on_benches(workers, replicates, make, [&](GeneralizedBench& bench, int i) {
     bench.take(responses + n * static_cast<std::size_t>(i));
-    Laplace criterion(bench.model, bench.nodes);
+    Laplace criterion(bench.model, how);
     const SearchResult found = refit_from(criterion, start, [&] { return criterion.start(); }, settings);
     out.status[i] = found.status;
     if (found.status == SearchStatus::not_finite) return;

@@ -43,8 +43,9 @@ class Equations {
   const Factor& factor() const { return factor_; }
   Factor& factor() { return factor_; }
   void ensure_inverse();
-  // The traces, from the inverse.
+  // The traces, from the inverse; then, on request, less what eliminating the fixed effects takes of them (REML).
   void sum_trace_blocks();
+  void subtract_fixed_traces();
 
   // -- in this order --
   // The factor at theta. False when M is not positive definite in floating point.
@@ -67,7 +68,6 @@ class Equations {
   void add_own_traces(std::size_t factor);
   void add_pair_traces(std::size_t pair);
   void fixed_products();
-  void subtract_fixed_traces();
 
   const Model& model_;
   const CrossProducts& A_;

@@ -70,6 +70,49 @@ struct NegativeBinomialKernel {
   }
 };
 
+// The same without zeros, of which the probability is e^-v: A = log(1 - e^-v) is taken from the log density.
+struct TruncatedNegativeBinomialKernel {
+  static constexpr int kParameters = 1;
+  static constexpr bool kConcave = false;
+
+  using At = NegativeBinomialKernel::At;
+  NegativeBinomialKernel base;
+
+  // v and its derivatives by eta, A's by v.
+  struct Zero {
+    double v, v1, v2, v3, log, a1, a2, a3, p, q;
+    Zero(const At& at, double x) {
+      const double d = x - at.psi;
+      p = special::expit(d), q = special::expit(-d);
+      v = at.k * special::softplus(d), v1 = at.k * p, v2 = v1 * q, v3 = v2 * (q - p);
+      const double r = 1 / std::expm1(v);
+      log = v < 0.5 ? std::log(-std::expm1(-v)) : std::log1p(-std::exp(-v));
+      a1 = r, a2 = -r * (1 + r), a3 = r * (1 + r) * (1 + 2 * r);
+    }
+  };
+
+  At at(const double* psi) const { return base.at(psi); }
+  KernelRow row(const At& at, double y, double m, double x) const {
+    const KernelRow b = base.row(at, y, 1, x);
+    const Zero z(at, x);
+    return {m * (b.l - z.log), m * (b.s - z.a1 * z.v1), m * (b.w + z.a2 * z.v1 * z.v1 + z.a1 * z.v2),
+            m * (b.t + z.a3 * z.v1 * z.v1 * z.v1 + 3 * z.a2 * z.v1 * z.v2 + z.a1 * z.v3)};
+  }
+  double expected(const At& at, double y, double m, double x) const { return base.expected(at, y, m, x); }
+  ByParameter by_parameter(const At& at, int k, double y, double m, double x) const {
+    const ByParameter b = base.by_parameter(at, k, y, 1, x);
+    const Zero z(at, x);
+    const double by = z.v - z.v1, by1 = z.v1 * z.p, by2 = 2 * z.v2 * z.p;  // of v, v1 and v2
+    return {m * (b.l - z.a1 * by), m * (b.s - z.a2 * by * z.v1 - z.a1 * by1),
+            m * (b.w + z.a3 * by * z.v1 * z.v1 + 2 * z.a2 * z.v1 * by1 + z.a2 * by * z.v2 + z.a1 * by2)};
+  }
+  double constant(double y, double m) const { return base.constant(y, m); }
+  double start(double y, double m) const { return base.start(y, m); }
+  std::vector<double> start_parameters(std::int64_t n, const double* y, const double* m) const {
+    return base.start_parameters(n, y, m);
+  }
+};
+
 // Variance mu (1 + alpha); psi = log alpha. R = mu / alpha.
 struct Nb1Kernel {
   static constexpr int kParameters = 1;
@@ -109,6 +152,7 @@ MadeFamily make_counts(const std::string& family, const std::string& link) {
   if (family == "truncated_poisson") return std::make_unique<ByRow<TruncatedPoissonKernel>>();
   if (family == "negative_binomial") return std::make_unique<ByRow<NegativeBinomialKernel>>();
   if (family == "nb1") return std::make_unique<ByRow<Nb1Kernel>>();
+  if (family == "truncated_negative_binomial") return std::make_unique<ByRow<TruncatedNegativeBinomialKernel>>();
   if (family == "zero_inflated_poisson") return std::make_unique<ByRow<ZeroInflated<PoissonKernel>>>();
   if (family == "zero_inflated_negative_binomial")
     return std::make_unique<ByRow<ZeroInflated<NegativeBinomialKernel>>>();

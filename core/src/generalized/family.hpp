@@ -47,9 +47,10 @@ class Family {
   virtual std::vector<double> start_parameters(std::int64_t n, const double* y, const double* m) const;
 };
 
-// Families: binomial, poisson, negative_binomial, nb1, gamma, inverse_gaussian, beta, gaussian, truncated_poisson; of
-// the counts with zeros also zero_inflated_poisson and so on, whose last parameter is the logit of the probability of a
-// zero; ordinal:4, of four ordered categories. Throws std::invalid_argument for names that there are not.
+// Families: binomial, poisson, negative_binomial, nb1, gamma, inverse_gaussian, beta, gaussian, truncated_poisson,
+// truncated_negative_binomial; of the counts with zeros also zero_inflated_poisson and so on, whose last parameter is
+// the logit of the probability of a zero; ordinal:4, of four ordered categories. Throws std::invalid_argument for names
+// that there are not.
 std::unique_ptr<const Family> make_family(const std::string& family, const std::string& link);
 
 }  // namespace mixedmodels

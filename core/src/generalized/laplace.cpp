@@ -25,8 +25,9 @@ constexpr double kFarAway = 3;  // predicted decrease beyond which updates say n
 
 }  // namespace
 
-Laplace::Laplace(const GeneralizedModel& model, int nodes, int threads)
+Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximation, int threads)
     : source_(model),
+      approximation_(approximation),
       A_(std::make_shared<CrossProducts>(*model.model.A)),
       model_(with_products(model.model, A_)),
       rows_(*model.rows),
@@ -53,7 +54,9 @@ Laplace::Laplace(const GeneralizedModel& model, int nodes, int threads)
   for (auto* v : {&Zts_psi_, &change_psi_, &moved_psi_}) v->resize(static_cast<std::size_t>(K_) * A_->q);
   Xts_psi_.resize(static_cast<std::size_t>(K_) * p_);
   own_slopes_ = equations_.lam();
-  if (nodes > 1) quadrature_.emplace(nodes, *A_, rows_, parameters_.count());
+  v_beta_.resize(p_);
+  none_.assign(p_, 0.0);
+  if (approximation.nodes > 1) quadrature_.emplace(approximation.nodes, *A_, rows_, parameters_.count());
 }
 
 // -- templates and solves -----------------------------------------------------------------------------------------
@@ -144,9 +147,7 @@ bool Laplace::factorize_here() {
   expected_ = false;
   if (equations_.factorize(par_.data())) return true;
   std::vector<double> expected(n_);
-  in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-    family_.expected(block(eta_, first, last), expected.data() + first);
-  });
+  expect(eta_, expected.data());
   w_ = std::move(expected);
   rows_.renew_random(w_.data(), *A_);
   ++n_factor_;
@@ -272,7 +273,31 @@ double Laplace::settle(bool found) {
   stands_ = found;
   if (!found) return f_ = std::numeric_limits<double>::quiet_NaN();
   g_ = merit(l_, u_, beta(), nullptr);
-  return f_ = quadrature_ ? quadrature_->value(mode_point()) : 2 * g_ + equations_.logdet_L2();
+  if (quadrature_) return f_ = quadrature_->value(mode_point());
+  f_ = 2 * g_;
+  if (approximation_.expected) {
+    std::vector<double> w(n_);
+    expect(eta_, w.data());
+    renew_factor(w);
+    f_ += equations_.logdet_L2();
+    renew_factor(w_);
+  } else {
+    f_ += equations_.logdet_L2();
+  }
+  if (integrated()) {
+    rows_.renew_fixed_squares(w_.data(), *A_);  // without what the search has added
+    fixed_ready_ = false;
+    ensure_fixed();
+    f_ += equations_.logdet_RX2();
+  }
+  return f_;
+}
+
+// The factor for these weights, at the parameters of par_.
+void Laplace::renew_factor(const std::vector<double>& w) {
+  rows_.renew_random(w.data(), *A_);
+  ++n_factor_;
+  equations_.factorize(par_.data());
 }
 
 double Laplace::value(const double* par) {
@@ -289,10 +314,10 @@ double Laplace::value(const double* par) {
 // At par_, from the modes in u_.
 double Laplace::evaluate() {
   stands_ = gradient_ready_ = false;
-  bool found = find_mode(false, pull_, kTight);
+  bool found = find_mode(joint(), none_, kTight);
   if (!found) {  // from the middle of the prior
     std::fill(u_.begin(), u_.end(), 0.0);
-    found = find_mode(false, pull_, kTight);
+    found = find_mode(joint(), none_, kTight);
   }
   return settle(found);
 }
@@ -349,7 +374,7 @@ void Laplace::foresee(const PlannedStep& step) {
   base_.lam = equations_.lam();
   base_.change_lam = step.templates;
   base_.missed.assign(p_, 0.0);
-  if (step.decrement < kFarAway) std::copy_n(step.missed, p_, base_.missed.begin());
+  if (step.decrement < kFarAway && !joint()) std::copy_n(step.missed, p_, base_.missed.begin());
   base_.tolerance = std::max(kSearch, std::min(kFirst, 1e-2 * step.decrement));
   base_.planned = true;
   // du = M^-1 [dLambda'c - Lambda'Z'W(Z dLambda u + X dbeta) + Lambda'Z's_psi dpsi], at the point of the last gradient

@@ -38,10 +38,25 @@ struct GeneralizedModel {
   int parameters() const { return ParameterRows(rows->n(), family->parameters(), parameter_columns).size(); }
 };
 
+// Where the coefficients are: among the parameters of the criterion; in the mode, found with u for every theta and psi;
+// or integrated over, with a flat prior, as by REML. In the latter two the criterion does not depend on what is given
+// for them: gradients by them are zero, and second derivatives are those of which (theta, psi) have the criterion's
+// when they are eliminated.
+enum class Coefficients { searched, in_mode, integrated };
+
+struct Approximation {
+  int nodes = 1;  // of quadrature for each dimension; 1 for Laplace's approximation
+  Coefficients coefficients = Coefficients::searched;
+  bool expected = false;  // the determinant has the expected weights at the mode
+
+  Approximation(int count = 1) : nodes(count) {}
+  Approximation(int count, Coefficients where, bool with_expected)
+      : nodes(count), coefficients(where), expected(with_expected) {}
+};
+
 class Laplace : public Objective {
  public:
-  // `nodes` of quadrature for each dimension; 1 for Laplace's approximation.
-  explicit Laplace(const GeneralizedModel& model, int nodes = 1, int threads = 1);
+  explicit Laplace(const GeneralizedModel& model, const Approximation& approximation = {}, int threads = 1);
   Laplace(const Laplace&) = delete;
   Laplace& operator=(const Laplace&) = delete;
 
@@ -118,6 +133,15 @@ class Laplace : public Objective {
   bool move_along(bool carried, const std::vector<double>& pull, double decrement);
   double merit(double l, const std::vector<double>& u, const double* beta, const std::vector<double>* pull) const;
   double evaluate();
+  bool joint() const { return approximation_.coefficients != Coefficients::searched && p_ > 0; }
+  bool integrated() const { return approximation_.coefficients == Coefficients::integrated && p_ > 0; }
+  void renew_factor(const std::vector<double>& w);
+  void expect(const std::vector<double>& eta, double* w) const;
+  void expected_slopes(std::vector<double>& out) const;
+  void expected_by_parameter(int parameter, double* w);
+  void add_fixed_leverages();
+  void solve_jointly();
+  std::vector<double> joint_hessian(const std::vector<double>& par);
   double settle(bool found);
   ModePoint mode_point() const;
   void sum_templates();
@@ -136,6 +160,7 @@ class Laplace : public Objective {
   double parameter_step(double* psi);
 
   const GeneralizedModel& source_;
+  const Approximation approximation_;
   std::shared_ptr<CrossProducts> A_;
   Model model_;
   const WeightedRows& rows_;
@@ -153,6 +178,7 @@ class Laplace : public Objective {
   std::vector<std::vector<double>> own_slopes_;  // by factor, s x s: traces less the scores times the modes
   std::optional<Quadrature> quadrature_;
   std::optional<Components> components_;
+  std::vector<double> v_beta_, none_;  // the part of v of the coefficients where these are in the mode; p zeros
   // While coefficients are carried, a weak pull to where they began: where data are separated the likelihood is flat.
   std::vector<double> anchor_;
   double proximal_ = 0;

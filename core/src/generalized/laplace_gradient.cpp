@@ -97,13 +97,15 @@ void Laplace::find_parameter_slopes() {
         family_.by_parameter(block(eta_, first, last), parameter, l.data() + first, s.data() + first, w.data() + first);
       });
       if (quadrature_) l = quadrature_->parameter()[parameter];
+      if (approximation_.expected) expected_by_parameter(parameter, w.data());
       for (std::int64_t i = 0; i < n_; ++i) l[i] = -2 * l[i] + h_[i] * w[i];
     }
     double* sums = Zts_psi_.data() + static_cast<std::size_t>(k) * u_.size();
     parameters_.times(k, s.data(), own.data());
     rows_.sum_random(own.data(), sums);
     rows_.sum_fixed(own.data(), Xts_psi_.data() + static_cast<std::size_t>(k) * p_);
-    gradient_[m_ + p_ + k] = parameters_.sum(k, l.data()) + small::dot(static_cast<int>(u_.size()), bv_.data(), sums);
+    gradient_[m_ + p_ + k] = parameters_.sum(k, l.data()) + small::dot(static_cast<int>(u_.size()), bv_.data(), sums) +
+                             small::dot(p_, v_beta_.data(), Xts_psi_.data() + static_cast<std::size_t>(k) * p_);
   }
 }
 
@@ -119,13 +121,29 @@ void Laplace::gradient(double* out) {
       rows_.renew_fixed(w_.data(), *A_);
       rows_.sum_fixed(s_.data(), Xts_.data());
     }
-    equations_.ensure_inverse();
-    equations_.sum_trace_blocks();
-    sum_templates();
     const int k = A_->k();
     const std::size_t q = u_.size();
     std::vector<double>& r = work_rows_;
-    for (std::int64_t i = 0; i < n_; ++i) r[i] = t_[i] * h_[i];
+    if (approximation_.expected) {
+      expect(eta_, r.data());
+      renew_factor(r);
+    }
+    equations_.ensure_inverse();
+    equations_.sum_trace_blocks();
+    if (integrated()) {
+      ensure_fixed();
+      equations_.subtract_fixed_traces();
+    }
+    sum_templates();
+    if (integrated()) add_fixed_leverages();
+    if (approximation_.expected) {
+      expected_slopes(r);
+      renew_factor(w_);
+      fixed_ready_ = false;
+      for (std::int64_t i = 0; i < n_; ++i) r[i] *= h_[i];
+    } else {
+      for (std::int64_t i = 0; i < n_; ++i) r[i] = t_[i] * h_[i];
+    }
     rows_.sum_random(r.data(), d_.data());
     rows_.sum_fixed(r.data(), pull_.data());
     apply_templates_transposed(equations_.lam(), d_.data(), v_.data());
@@ -138,6 +156,7 @@ void Laplace::gradient(double* out) {
       d_[i] -= work_[i];
       small::axpy(p_, -bv_[i], A_->ZtX.data() + i * k, pull_.data());
     }
+    if (joint()) solve_jointly();
     if (quadrature_) {  // the mean score in the place of that at the mode
       std::vector<double> mean(p_);
       rows_.sum_fixed(quadrature_->score().data(), mean.data());
@@ -151,10 +170,10 @@ void Laplace::gradient(double* out) {
         sum += Zts_[at + entry.row] * v_[at + entry.column] + d_[at + entry.row] * u_[at + entry.column];
       gradient_[e] = 2 * own_slopes_[entry.factor][entry.row + entry.column * f.width] + sum;
     }
-    for (int j = 0; j < p_; ++j) gradient_[m_ + j] = pull_[j] - 2 * Xts_[j];
+    for (int j = 0; j < p_; ++j) gradient_[m_ + j] = joint() ? 0.0 : pull_[j] - 2 * Xts_[j];
     find_parameter_slopes();
     base_.u = u_;
-    base_.pull = pull_;
+    base_.pull = joint() ? none_ : pull_;
     base_.planned = false;
     gradient_ready_ = true;
   }

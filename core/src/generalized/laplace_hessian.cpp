@@ -54,7 +54,7 @@ CurvaturePoint Laplace::curvature_point(std::vector<double>& fourth) const {
 
 // Against two gradients for every parameter, a gradient being about three factorizations and passes over the rows.
 bool Laplace::exact_is_cheaper() {
-  if (quadrature_ || components().largest() > kLargest) return false;
+  if (quadrature_ || joint() || approximation_.expected || components().largest() > kLargest) return false;
   const double rows = static_cast<double>(n_) * (kFamily + p_ * (p_ / 2.0 + 4)),
                evaluation = 3 * (rows + model_.symbolic->elimination.fill.flops);
   return exact_work(components(), m_, p_, n_) <= 2 * (m_ + p_) * evaluation;
@@ -88,6 +88,7 @@ std::vector<double> Laplace::hessian(const std::vector<double>& par) {
   std::vector<double> at(N), exact;
   gradient(at.data());
   if (!stands_) return std::vector<double>(N * N, std::numeric_limits<double>::quiet_NaN());
+  if (joint()) return joint_hessian(par_);
   if (exact_is_cheaper()) {
     std::vector<double> fourth = fourth_derivatives();
     exact = exact_hessian(curvature_point(fourth), rows_, components());
@@ -121,7 +122,8 @@ std::vector<double> Laplace::hessian(const std::vector<double>& par) {
 }
 
 std::vector<double> Laplace::next_term(const std::vector<double>& par) {
-  if (quadrature_ || components().largest() > kLargest || next_term_work(components()) > kMostTerm) return {};
+  if (quadrature_ || integrated() || approximation_.expected) return {};
+  if (components().largest() > kLargest || next_term_work(components()) > kMostTerm) return {};
   value(par.data());
   std::vector<double> at(size());
   gradient(at.data());

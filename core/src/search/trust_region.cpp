@@ -19,6 +19,10 @@ constexpr double kGood = 0.7, kPoor = 0.3, kRefused = 0.1;
 constexpr double kMissed = 0.5;
 // Predicted decreases below this, and changes of the value below that relative to it, are rounding.
 constexpr double kTiny = 1e-9, kRounding = 1e-11;
+// The end of a search along which the criterion hardly falls any more: after so many steps that were tiny in a row,
+// with a predicted decrease of that.
+constexpr int kMostTiny = 2;
+constexpr double kEnough = 1e-8;
 constexpr double kFlat = 1e-8, kConcave = 1e-6;  // eigenvalues of the scaled Hessian that are zero, or negative
 
 class TrustRegion {
@@ -39,7 +43,8 @@ class TrustRegion {
     for (; r.iterations < kMostIterations; ++r.iterations) {
       if (H_.empty() && !renew()) break;
       r.decrement = decompose();
-      if (r.decrement <= std::max(settings_.decrement, f_.attainable()) && values_[0] > -kConcave) {
+      const double enough = tiny_ >= kMostTiny ? kEnough : settings_.decrement;
+      if (r.decrement <= std::max(enough, f_.attainable()) && values_[0] > -kConcave) {
         r.status = SearchStatus::converged;
         break;
       }
@@ -159,6 +164,7 @@ class TrustRegion {
         if (ratio > kGood) radius_ = std::max(radius_, 2.5 * length);
         if (ratio < kPoor) radius_ = 0.5 * length;
         accept(sign);
+        tiny_ = r.value - value < kTiny ? tiny_ + 1 : 0;
         r.value = value;
         return true;
       }
@@ -211,6 +217,7 @@ class TrustRegion {
   std::vector<double> H_, scale_, values_, vectors_, along_;  // the last three: of the scaled Hessian
   double radius_ = kFirstRadius;
   bool fresh_ = false;  // no update since the Hessian was made
+  int tiny_ = 0;        // steps in a row along which the criterion has hardly fallen
 };
 
 }  // namespace

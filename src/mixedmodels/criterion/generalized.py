@@ -45,7 +45,10 @@ class Responses:
         designs: Predictors of parameters, each with the number of its parameter.
         origin: (p,) what was taken from the kept columns of X, where the first of the family's
             parameters takes the place of an intercept.
-        nodes: Nodes of quadrature for each random effect of a level; 1 for Laplace's approximation.
+        nodes: Nodes of quadrature for each random effect of a level; 1 for Laplace's approximation,
+            0 for that with the coefficients in the mode.
+        expected: Whether the determinant has the expected information.
+        reml: Whether the coefficients are integrated over.
     """
 
     family: str
@@ -58,6 +61,13 @@ class Responses:
     designs: tuple[tuple[int, Products], ...] = ()
     origin: tuple[float, ...] = ()
     nodes: int = 1
+    expected: bool = False
+    reml: bool = False
+
+    @property
+    def treatment(self) -> str:
+        """Where the coefficients are: searched, in_mode or integrated."""
+        return "integrated" if self.reml else "searched" if self.nodes else "in_mode"
 
 
 class GeneralizedWorkspace(EvaluatorWorkspace[GeneralizedEvaluator]):
@@ -81,7 +91,9 @@ class GeneralizedWorkspace(EvaluatorWorkspace[GeneralizedEvaluator]):
             of.offset,
             list(of.designs),
             list(of.origin),
-            of.nodes,
+            max(of.nodes, 1),
+            of.treatment,
+            of.expected,
             self.threads,
         )
 
@@ -93,8 +105,9 @@ class LaplacePoint:
 
     def __init__(self, workspace: GeneralizedWorkspace, par: FloatArray) -> None:
         self._workspace = workspace
-        self.par = par
         self.value = self._evaluator.value(par)
+        searched = workspace.responses.treatment == "searched"
+        self.par = par if searched else self._evaluator.par
         workspace.stands_at = self
 
     @property
@@ -167,7 +180,7 @@ class LaplaceCriterion(CoreSearch):
 
     Attributes:
         workspace: The workspace of the model.
-        reml: False.
+        reml: Whether the coefficients are integrated over.
     """
 
     __slots__ = ("reml", "workspace")
@@ -176,7 +189,7 @@ class LaplaceCriterion(CoreSearch):
 
     def __init__(self, workspace: GeneralizedWorkspace) -> None:
         self.workspace = workspace
-        self.reml = False
+        self.reml = workspace.responses.reml
 
     @property
     def m(self) -> int:

@@ -93,8 +93,20 @@ class Categories:
         return f"{len(self.unused)} categories of the response without a row dropped: {which}."
 
 
-def linear_response(spec: FormulaSpec, values: Evaluated) -> FloatArray:
+_OF_LINEAR = (
+    "a linear model needs numbers. Two categories call for a generalized model, "
+    'mixedmodels.glmer(..., family="binomial"), ordered ones for family="ordinal"; two coded as 0 '
+    "and 1 can be fitted as shares."
+)
+
+
+def linear_response(spec: FormulaSpec, values: Evaluated, needed: str = _OF_LINEAR) -> FloatArray:
     """(n,) numbers.
+
+    Args:
+        spec: The formula.
+        values: Its factors.
+        needed: What a message says of other responses.
 
     Raises:
         DataError: The response is not a column of numbers.
@@ -104,7 +116,7 @@ def linear_response(spec: FormulaSpec, values: Evaluated) -> FloatArray:
     if isinstance(value, CategoricalColumn) and value.levels is TRUTH_LEVELS:
         value = NumericBlock((name,), (value.codes,))
     if not isinstance(value, NumericBlock):
-        raise _not_numeric(spec, values, value)
+        raise _not_numeric(spec, values, value, needed)
     if len(value.values) != 1:
         if name.startswith("cbind("):
             factor = spec.response_factor
@@ -122,7 +134,7 @@ def linear_response(spec: FormulaSpec, values: Evaluated) -> FloatArray:
 
 
 def _not_numeric(
-    spec: FormulaSpec, values: Evaluated, value: CategoricalColumn | CodedColumn
+    spec: FormulaSpec, values: Evaluated, value: CategoricalColumn | CodedColumn, needed: str
 ) -> DataError:
     name = spec.response
     times = kind_of_times(value.levels) if isinstance(value, CategoricalColumn) else None
@@ -133,11 +145,7 @@ def _not_numeric(
     found = strays(name, value, values.rows.names_at)
     if found:
         return DataError(f"The response is not numeric: {found}")
-    return DataError(
-        f"The response '{name}' is not numeric; a linear model needs numbers. Two categories "
-        'call for a generalized model, mixedmodels.glmer(..., family="binomial"); coded as 0 and 1 '
-        "they can be fitted as shares."
-    )
+    return DataError(f"The response '{name}' is not numeric; {needed}")
 
 
 def ruled_response(
@@ -156,7 +164,7 @@ def ruled_response(
     if rule.of_trials and isinstance(value, CategoricalColumn):
         y = _second_category(spec.response, value)
     else:
-        y = linear_response(spec, values)
+        y = linear_response(spec, values, _of_family(rule))
     m = np.ones(len(y)) if w is None else w
     counts = y * m if rule.of_trials else y
     found = rule.family.fault(counts, m)
@@ -167,6 +175,13 @@ def ruled_response(
             f"{found.remedy}."
         )
     return (np.round(counts) if rule.of_trials else counts), w
+
+
+def _of_family(rule: ResponseRule) -> str:
+    return (
+        f"responses of the {rule.family.title} family are numbers. Two categories are for "
+        'family="binomial", ordered ones for family="ordinal".'
+    )
 
 
 def ordered_response(spec: FormulaSpec, values: Evaluated) -> tuple[FloatArray, Categories]:

@@ -66,6 +66,10 @@ def laplace_error(fitted: GeneralizedFitted) -> LaplaceError:
     if model.nodes > 1:
         reason = "the likelihood is by quadrature; more nodes (n_agq) show what it is worth"
         return LaplaceError(None, None, None, reason)
+    if model.expected or model.reml:
+        option = "reml=True" if model.reml else 'information="expected"'
+        reason = f"the expansion is that of the likelihood with the defaults, without {option}"
+        return LaplaceError(None, None, None, reason)
     with model.criterion().at(fitted.solution.par) as point:
         parts = point.next_term()
     if len(parts) == 0:

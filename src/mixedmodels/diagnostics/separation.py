@@ -50,6 +50,8 @@ def extremes(family: Family, y: FloatArray, m: FloatArray) -> tuple[BoolArray, B
     if family.of_trials:
         lower = y == 0.0 if link in (*_SIGMOID, "log") else none
         return lower, (y == m if link in _SIGMOID else none)
+    if family.ordered:  # the thresholds of the categories between hold the others
+        return y == y.min(), y == y.max()
     if family.counts and link == "log":
         return y == (1.0 if family.name.startswith("truncated") else 0.0), none
     return none, none

@@ -21,7 +21,10 @@ from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Fa
 from mixedmodels.families.distribution import Distribution
 
 # Where one family is another for all that data tell.
-_LARGE_IS_POISSON = {"negative_binomial": "poisson"}
+_LARGE_IS_POISSON = {
+    "negative_binomial": "poisson",
+    "truncated_negative_binomial": "truncated_poisson",
+}
 _MANY, _NEVER = 1e6, 1e-4
 
 

@@ -50,6 +50,8 @@ T = TypeVar("T")
 
 # Of quadrature: random effects per level, and nodes of all of them.
 MOST_EFFECTS, MOST_NODES = 3, 4000
+# Families whose expected information has no closed form.
+_WITHOUT_EXPECTED = ("nb1",)
 
 
 class GeneralizedModel:
@@ -60,16 +62,22 @@ class GeneralizedModel:
             trials.
         family: The family of the response.
         threads: Threads that a fit may use.
-        nodes: Nodes of quadrature for each random effect; 1 for Laplace's approximation.
+        nodes: Nodes of quadrature for each random effect; 1 for Laplace's approximation, 0 for that
+            with the coefficients in the mode.
+        expected: Whether the determinant has the expected information.
+        reml: Whether the coefficients are integrated over.
 
     Raises:
-        ModelError: Quadrature of a model with several grouping factors or too many effects.
+        ModelError: Quadrature of a model with several grouping factors or too many effects, or
+            with one of the other options.
 
     Attributes:
         design: The design.
         family: The family.
         threads: Threads that a fit may use.
         nodes: Nodes of quadrature.
+        expected: Whether the determinant has the expected information.
+        reml: Whether the coefficients are integrated over.
         components: Parameters of the distribution beside its mean.
         origin: (p_all,) what the core's columns of X are relative to, where thresholds stand for
             the intercept; else None.
@@ -77,13 +85,26 @@ class GeneralizedModel:
         products: Pattern and basis; weights of the fit are put in by the core.
     """
 
-    def __init__(self, design: Design, family: Family, threads: int, nodes: int = 1) -> None:
+    def __init__(
+        self,
+        design: Design,
+        family: Family,
+        threads: int,
+        nodes: int = 1,
+        expected: bool = False,
+        reml: bool = False,
+    ) -> None:
+        _check_options(nodes, expected=expected, reml=reml)
         _check_quadrature(design, nodes)
         self.design = design
         self.family = family
         self.threads = threads
         self.nodes = nodes
+        self.expected = expected
+        self.reml = reml
         self.components: tuple[Component, ...] = components_of(design, family, threads)
+        if expected:
+            _check_expected(family, self.components)
         self.templates: Templates = templates_of(design)
         self.origin: FloatArray | None = design.X.mean(axis=0) if family.ordered else None
         self.products: Products = row_products(design, threads, self.origin)
@@ -93,6 +114,20 @@ class GeneralizedModel:
         """(n,) prior weights."""
         w = self.design.w
         return np.ones(self.design.n) if w is None else w
+
+    @property
+    def approximation(self) -> tuple[int, bool, bool]:
+        """Nodes, whether the information is the expected one, and whether it is REML-like."""
+        return self.nodes, self.expected, self.reml
+
+    @property
+    def method(self) -> str:
+        """How the likelihood is made, for the head of a summary."""
+        if self.nodes > 1:
+            return f"maximum likelihood (quadrature, {self.nodes} nodes)"
+        more = ", coefficients in the mode" * (self.nodes == 0)
+        more += ", expected information" * self.expected
+        return f"{'REML' if self.reml else 'maximum likelihood'} (Laplace approximation{more})"
 
     @property
     def quadrature_possible(self) -> bool:
@@ -127,6 +162,8 @@ class GeneralizedModel:
             ),
             origin=() if self.origin is None else tuple(self.origin[self.products.kept]),
             nodes=self.nodes,
+            expected=self.expected,
+            reml=self.reml,
         )
         return GeneralizedWorkspace(self.analysis, self.templates, responses, self.threads)
 
@@ -160,12 +197,10 @@ class GeneralizedModel:
 
     def criterion(self, *, reml: bool = False) -> LaplaceCriterion:
         """-2 log-likelihood, in the shared workspace."""
-        assert not reml
         return LaplaceCriterion(self.workspace)
 
     def own_criterion(self, *, reml: bool = False) -> LaplaceCriterion:
         """The same in a workspace of its own."""
-        assert not reml
         return LaplaceCriterion(self._new_workspace())
 
     def affordable_threads(self, threads: int | None = None) -> int:
@@ -183,11 +218,11 @@ class GeneralizedModel:
     def with_response(self, y: FloatArray) -> GeneralizedModel:
         """The same model for another response (n,)."""
         design = dataclasses.replace(self.design, y=y)
-        return GeneralizedModel(design, self.family, self.threads, self.nodes)
+        return GeneralizedModel(design, self.family, self.threads, *self.approximation)
 
     def with_design(self, design: Design) -> GeneralizedModel:
         """A model of the same family."""
-        return GeneralizedModel(design, self.family, self.threads, self.nodes)
+        return GeneralizedModel(design, self.family, self.threads, *self.approximation)
 
     def identification(self, criterion: LaplaceCriterion | None = None) -> Identification:
         """Nothing is looked for that the data cannot tell apart."""
@@ -234,6 +269,7 @@ class GeneralizedModel:
             n=self.design.n,
             p=self.products.p,
             covariance_of=_Covariances(self, point.par),
+            reml=self.reml,
         )
 
     def _public(self, effects: FloatArray) -> FloatArray:
@@ -242,9 +278,34 @@ class GeneralizedModel:
         return effects if templates.one_order else effects[templates.public_to_core]
 
 
+def _check_options(nodes: int, *, expected: bool, reml: bool) -> None:
+    """Refuse options that do not go together."""
+    given = [
+        *([f"n_agq={nodes}"] if nodes != 1 else []),
+        *(['information="expected"'] if expected else []),
+        *(["reml=True"] if reml else []),
+    ]
+    if len(given) > 1 and not (nodes == 0 and expected and not reml):
+        raise ModelError(
+            f"{' and '.join(given)} do not go together: leave one of them as it is by default "
+            '(n_agq=1, information="observed", reml=False).'
+        )
+
+
+def _check_expected(family: Family, components: tuple[Component, ...]) -> None:
+    """Refuse expected information where there is no closed form."""
+    mixed = any(part.role == ZERO_INFLATION for part in components)
+    if family.name in _WITHOUT_EXPECTED or family.ordered or mixed:
+        what = "zero inflation" if mixed else f"the {family.title} family"
+        raise ModelError(
+            f'information="expected": it has no closed form for {what}. Leave '
+            'information="observed".'
+        )
+
+
 def _check_quadrature(design: Design, nodes: int) -> None:
     """Refuse quadrature where its sums would be over too many nodes."""
-    if nodes == 1:
+    if nodes <= 1:
         return
     names = [group.name for group in design.groups]
     if len(names) > 1:
@@ -390,6 +451,7 @@ class GeneralizedSolution:
         n: Rows used.
         p: Rank of X.
         covariance_of: Covariances of parameters, made when they are asked for.
+        reml: Whether the coefficients are integrated over.
     """
 
     theta: FloatArray
@@ -410,6 +472,7 @@ class GeneralizedSolution:
     n: int
     p: int
     covariance_of: Covariances
+    reml: bool = False
 
     def __post_init__(self) -> None:
         for array in (self.theta, self.par, self.beta, self.kept, self.u, self.b, self.eta):
@@ -427,11 +490,6 @@ class GeneralizedSolution:
     def accuracy(self) -> Accuracy | None:
         """None: no part of the likelihood is estimated by probes."""
         return None
-
-    @property
-    def reml(self) -> bool:
-        """False."""
-        return False
 
     @property
     def sigma(self) -> float:
@@ -536,6 +594,15 @@ class GeneralizedFitted:
     def response(self) -> FloatArray:
         """(n,) the response as the formula has it."""
         return self.shown(self.model.design.y)
+
+    def by(self, *, reml: bool) -> GeneralizedFitted:
+        """The same model with the coefficients integrated over, or not."""
+        if self.model.reml == reml:
+            return self
+        was = self.model
+        how = (was.nodes, was.expected, reml)
+        model = GeneralizedModel(was.design, was.family, was.threads, *how)
+        return model.solve(model.criterion(), Request(control=self.optsum.control))
 
     def searched_again(self, request: Request) -> GeneralizedFitted:
         """Another search for the optimum, in a workspace of its own."""

@@ -10,6 +10,7 @@ from mixedmodels.families.counts import (
     Nb1,
     NegativeBinomial,
     Poisson,
+    TruncatedNegativeBinomial,
     TruncatedPoisson,
 )
 from mixedmodels.families.ordinal import Ordinal
@@ -27,5 +28,6 @@ __all__ = [
     "NegativeBinomial",
     "Ordinal",
     "Poisson",
+    "TruncatedNegativeBinomial",
     "TruncatedPoisson",
 ]

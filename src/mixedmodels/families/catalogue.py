@@ -14,6 +14,7 @@ FAMILIES: dict[str, type[Family]] = {
         families.NegativeBinomial,
         families.Nb1,
         families.TruncatedPoisson,
+        families.TruncatedNegativeBinomial,
         families.Gamma,
         families.InverseGaussian,
         families.Beta,
@@ -29,6 +30,7 @@ _OTHER_NAMES = {
     "nbinom2": "negative_binomial",
     "negativebinomial": "negative_binomial",
     "nbinom1": "nb1",
+    "truncatednbinom2": "truncated_negative_binomial",
     "inverse.gaussian": "inverse_gaussian",
     "inversegaussian": "inverse_gaussian",
     "normal": "gaussian",
@@ -60,6 +62,12 @@ def family_of(family: object, link: str | None = None) -> Family:
     name = _OTHER_NAMES.get(name.replace("_", ""), _OTHER_NAMES.get(name, name))
     if name not in FAMILIES:
         known = ", ".join(repr(known) for known in FAMILIES)
+        if name.startswith("quasi"):
+            raise MixedModelsError(
+                f"family is {family!r:.60}; a quasi-likelihood has no random effects to integrate "
+                'over. Overdispersed counts are family="negative_binomial" or "nb1"; overdispersed '
+                "successes of trials get a random effect for every row, as in (1 | row)."
+            )
         raise MixedModelsError(
             f"family is {family!r:.60}; it must be one of {known}, or an object of "
             f"mixedmodels.families.{did_you_mean(str(family), FAMILIES)}"

@@ -108,6 +108,53 @@ class NegativeBinomial(_Counts):
         return rng.poisson(rng.gamma(k, mu / k)).astype(np.float64)
 
 
+class TruncatedNegativeBinomial(_Counts):
+    """Negative binomial counts of which zeros are not seen; mean and k are those before that."""
+
+    name = "truncated_negative_binomial"
+    links = ("log",)
+    parameter = "k"
+    with_zeros = False
+    _least = 1.0
+
+    def _seen(self, mu: FloatArray, dispersion: Dispersion) -> tuple[FloatArray, FloatArray]:
+        """The probability of a count above zero, and the mean of these."""
+        k = required(dispersion)
+        positive: FloatArray = -np.expm1(-k * np.log1p(mu / k))
+        return positive, mu / positive
+
+    def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
+        """Of the count that is seen."""
+        positive, seen = self._seen(mu, dispersion)
+        square = mu + mu**2 / required(dispersion) + mu**2
+        found: FloatArray = (square / positive - seen**2) / m
+        return found
+
+    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
+        """Of squared Pearson residuals."""
+        _, seen = self._seen(mu, dispersion)
+        return (y - seen) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
+
+    def draw(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
+    ) -> FloatArray:
+        """Truncated Poisson counts, their means gamma numbers of those that give one.
+
+        Means have the gamma density times 1 - exp(-mean): small ones are drawn from the density
+        times the mean, large ones from the density itself, and kept with the rest of the factor.
+        """
+        k = np.broadcast_to(np.asarray(required(dispersion)), mu.shape)
+        rate, waiting = np.empty(len(mu)), np.arange(len(mu))
+        while waiting.size:
+            own, center = k[waiting], mu[waiting]
+            small = center < 1.0
+            drawn = np.maximum(rng.gamma(own + small, center / own), np.finfo(np.float64).tiny)
+            kept = rng.random(waiting.size) * np.where(small, drawn, 1.0) < -np.expm1(-drawn)
+            rate[waiting[kept]] = drawn[kept]
+            waiting = waiting[~kept]
+        return TruncatedPoisson().draw(rng, rate, m, None)
+
+
 class Nb1(_Counts):
     """Counts with variance mu (1 + alpha); alpha is estimated."""
 

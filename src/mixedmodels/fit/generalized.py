@@ -177,10 +177,8 @@ class GeneralizedFit(MixedFit):
     @property
     def _title(self) -> tuple[str, ...]:
         family, dispersion = self.family, self._generalized.solution.dispersion
-        nodes = self._generalized.model.nodes
-        how = "Laplace approximation" if nodes == 1 else f"quadrature, {nodes} nodes"
         lines = (
-            f"Generalized linear mixed model fit by maximum likelihood ({how})",
+            f"Generalized linear mixed model fit by {self._generalized.model.method}",
             f"Family: {family.title} ({family.link.name})",
         )
         if not isinstance(dispersion, float):

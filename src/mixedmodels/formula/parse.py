@@ -77,7 +77,7 @@ def _parse(text: str) -> FormulaSpec:
     if not random:
         raise FormulaError(
             "There is no random-effects term; add one such as (1 | group). "
-            "Without one this is an ordinary linear model.",
+            "Without one this is an ordinary regression, which statsmodels fits.",
             text,
             tree.start,
             tree.end,

@@ -19,6 +19,8 @@ def dependence(model: Model) -> FloatArray:
     if not model.design.has_rows:
         return _dependence_of_sums(model)
     X = model.design.X
+    if model.design.categories is not None:  # thresholds stand for a constant
+        X = X - X.mean(axis=0)
     D = np.zeros((len(kept), X.shape[1]))
     D[np.arange(len(kept)), kept] = 1.0
     aliased = np.setdiff1d(np.arange(X.shape[1]), kept)

@@ -42,6 +42,8 @@ class Overparameterized:
     def __init__(self, design: Design) -> None:
         self._plan = design.fixed_spec
         self._terms = design.formula.terms
+        # Thresholds of ordered categories stand for a constant, which has no column.
+        self._up_to_constants = design.categories is not None
         self._levels = {
             key: matrix
             for key, recipe in self._plan.recipes.items()
@@ -61,6 +63,10 @@ class Overparameterized:
         large = [column for t in range(len(self._terms)) for column in self._term(t, self._used(t))]
         shape = len(self._numbers)
         X, full = _dense(small, shape), _dense(large, shape)
+        if self._up_to_constants:
+            constant = self._numbers.get(frozenset())
+            rest = [number for number in range(shape) if number != constant]
+            X, full = X[rest], full[rest]
         found, *_ = np.linalg.lstsq(X, full, rcond=None)
         if np.abs(X @ found - full).max(initial=0.0) > _TINY:
             raise ModelError(

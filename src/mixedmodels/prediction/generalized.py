@@ -99,7 +99,7 @@ def category_probabilities(fitted: GeneralizedFitted, eta: pd.Series[float]) -> 
     """(n, J) probabilities of the categories, in columns called as these; by row label."""
     of = fitted.distribution
     assert isinstance(of, OrderedDistribution)
-    columns = pd.Index(fitted.model.design.categories, name=fitted.model.design.response_name)
+    columns = fitted.model.design.categories
     return pd.DataFrame(of.probabilities(eta.to_numpy()), eta.index, columns)
 
 

@@ -34,12 +34,17 @@ class Responses:
     Attributes:
         family: Name of the family.
         link: Name of its link.
-        nodes: Nodes of quadrature for each random effect; 1 for Laplace's approximation.
+        nodes: Nodes of quadrature for each random effect; 1 for Laplace's approximation, 0 for that
+            with the coefficients in the mode.
+        expected: Whether the determinant has the expected information.
+        reml: Whether the coefficients are integrated over.
     """
 
     family: str
     link: str
     nodes: int
+    expected: bool = False
+    reml: bool = False
 
 
 class SavedGeneralized(NamedTuple):
@@ -64,9 +69,8 @@ def model_of(design: Design, responses: Responses, threads: int) -> GeneralizedM
     Raises:
         MixedModelsError: There is no such family, link or quadrature.
     """
-    return GeneralizedModel(
-        design, family_of(responses.family, responses.link), threads, responses.nodes
-    )
+    how = (responses.nodes, responses.expected, responses.reml)
+    return GeneralizedModel(design, family_of(responses.family, responses.link), threads, *how)
 
 
 def generalized_from_bytes(content: bytes) -> SavedGeneralized:
@@ -76,7 +80,7 @@ def generalized_from_bytes(content: bytes) -> SavedGeneralized:
 
 
 def _responses_of(model: GeneralizedModel) -> Responses:
-    return Responses(model.family.name, model.family.link.name, model.nodes)
+    return Responses(model.family.name, model.family.link.name, *model.approximation)
 
 
 def _check_model(saved: SavedModel | SavedGeneralized) -> None:
@@ -84,7 +88,7 @@ def _check_model(saved: SavedModel | SavedGeneralized) -> None:
     design, responses = saved.design, saved.responses
     if not isinstance(responses, Responses):
         raise FileError("it has no family")
-    _require(responses.nodes >= 1, "its nodes of quadrature are not a number of nodes")
+    _require(responses.nodes >= 0, "its nodes of quadrature are not a number of nodes")
     family = family_of(responses.family, responses.link)
     m = np.ones(design.n) if design.w is None else design.w
     _require(family.fault(design.y, m) is None, "its responses are not those of its family")

@@ -75,3 +75,18 @@ def test_crossed_factors_by_differences_and_updates(levels: int) -> None:
     fit = fitted("y ~ x + (1 | a) + (1 | b)", data)
     assert fit.converged
     assert np.abs(fit.model.gradient(fit.theta, fit.beta)).max() < 1e-3
+
+
+def test_a_parameter_of_the_family_that_runs_away_ends_soon() -> None:
+    """Counts without overdispersion beside a slope without variance: the criterion hardly falls."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"g": np.repeat(np.arange(20), 6), "x": rng.normal(size=120)})
+    level = 0.6 * rng.normal(size=20)[data["g"]]
+    data["y"] = rng.poisson(np.exp(0.5 + 0.4 * data["x"] + level))
+    for options in ({}, {"n_agq": 0}, {"reml": True}, {"information": "expected"}):
+        fit = fitted("y ~ x + (x | g)", data, family="negative_binomial", **options)
+        assert fit.converged
+        assert fit.optsum.n_objective <= 300
+        if not options:
+            poisson = fitted("y ~ x + (x | g)", data, family="poisson")
+            assert fit.objective == pytest.approx(poisson.objective, abs=1e-5)

@@ -1,0 +1,336 @@
+"""Ordered categories: responses, thresholds, predictions, and extreme data."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+import mixedmodels as mm
+from mixedmodels import DataError, FormulaError, GeneralizedLinearMixedModel, MixedModelsError
+from mixedmodels.families import Ordinal
+from mixedmodels.families.ordinal import OrderedDistribution
+
+Floats = NDArray[np.float64]
+LINKS = ["logit", "probit", "cloglog"]
+NAMES = ["low", "mid", "high", "top"]
+
+
+def rows(n: int = 300, seed: int = 5) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame({"g": rng.integers(0, 15, n), "h": rng.integers(0, 6, n)})
+    data["x"] = rng.normal(size=n)
+    data["f"] = rng.choice(list("abc"), n)
+    latent = 0.7 * data["x"] + 0.8 * rng.normal(size=15)[data["g"]] + rng.logistic(size=n)
+    codes = (latent.to_numpy()[:, None] > np.array([-1.0, 0.5, 2.0])).sum(axis=1)
+    data["number"] = codes + 1
+    data["y"] = pd.Categorical.from_codes(codes, NAMES, ordered=True)
+    return data
+
+
+def distribution(link: str) -> Any:
+    return {"logit": stats.logistic, "probit": stats.norm, "cloglog": stats.gumbel_l}[link]
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_without_random_effects_the_criterion_is_the_likelihood(link: str) -> None:
+    data = rows()
+    model = GeneralizedLinearMixedModel("y ~ x + (1 | g)", data, "ordinal", link=link)
+    thresholds = np.array([-1.1, 0.2, 1.4])
+    at = np.concatenate([[-np.inf], thresholds, [np.inf]])
+    eta = 0.4 * data["x"].to_numpy()
+    codes = data["y"].cat.codes.to_numpy()
+    F = distribution(link).cdf
+    p = F(at[codes + 1] - eta) - F(at[codes] - eta)
+    found = model.objective([0.0], [0.4], thresholds=thresholds)
+    assert found == pytest.approx(-2 * np.log(p).sum(), rel=1e-10)
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize(("random", "nodes"), [("(x | g) + (1 | h)", 1), ("(x | g)", 5)])
+def test_gradient_is_that_of_the_criterion(link: str, random: str, nodes: int) -> None:
+    model = GeneralizedLinearMixedModel(
+        f"y ~ x + f + {random}", rows(), "ordinal", link=link, n_agq=nodes
+    )
+    criterion = model._model.criterion()
+    theta = [0.5, 0.1, 0.3, 0.4][: len(model.theta_names)]
+    user = np.array([*theta, 0.4, 0.1, -0.2, -1.0, 0.1, 0.4])
+    at = criterion.from_user(user)
+    np.testing.assert_allclose(criterion.to_user(at), user, rtol=1e-12)
+    h = 1e-4
+
+    def value(step: Floats) -> float:
+        return criterion.value(at + step)
+
+    expected = [
+        (8 * (value(h * e) - value(-h * e)) - (value(2 * h * e) - value(-2 * h * e))) / (12 * h)
+        for e in np.eye(len(at))
+    ]
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(criterion.gradient(at), expected, atol=1e-7 * scale)
+
+
+def test_two_categories_are_a_binomial_model() -> None:
+    data = rows()
+    data["two"] = pd.Categorical(np.where(data["number"] > 2, "b", "a"), ordered=True)
+    ordered = mm.glmer("two ~ x + f + (1 | g)", data, "ordinal")
+    binomial = mm.glmer("two ~ x + f + (1 | g)", data, "binomial")
+    assert ordered.objective == pytest.approx(binomial.objective, abs=1e-7)
+    np.testing.assert_allclose(ordered.fixef, binomial.fixef.iloc[1:], atol=1e-4)
+    threshold = ordered.component_table()
+    assert threshold["estimate"].iloc[0] == pytest.approx(-binomial.fixef.iloc[0], abs=1e-4)
+    assert threshold["std_error"].iloc[0] == pytest.approx(binomial.stderror.iloc[0], rel=1e-4)
+
+
+def test_an_origin_of_a_covariate_changes_thresholds_alone() -> None:
+    data = rows().assign(far=lambda d: 1e5 + d["x"])
+    near = mm.glmer("y ~ x + f + (1 | g)", data, "ordinal")
+    far = mm.glmer("y ~ far + f + (1 | g)", data, "ordinal")
+    assert far.objective == pytest.approx(near.objective, abs=1e-6)
+    np.testing.assert_allclose(far.fixef, near.fixef, atol=1e-5)
+    gaps = [fit.component_table()["estimate"].diff().iloc[1:] for fit in (near, far)]
+    np.testing.assert_allclose(gaps[0], gaps[1], atol=1e-5)
+    np.testing.assert_allclose(near.predict(data), far.predict(data), atol=1e-5)
+
+
+def test_reversed_categories_turn_the_signs() -> None:
+    data = rows()
+    data["back"] = data["y"].cat.reorder_categories(NAMES[::-1], ordered=True)
+    there, back = (mm.glmer(f"{y} ~ x + (1 | g)", data, "ordinal") for y in ("y", "back"))
+    assert back.objective == pytest.approx(there.objective, abs=1e-7)
+    np.testing.assert_allclose(back.fixef, -there.fixef, atol=1e-5)
+    own = there.component_table()["estimate"].to_numpy()
+    np.testing.assert_allclose(back.component_table()["estimate"], -own[::-1], atol=1e-5)
+
+
+def test_thresholds_have_names_and_standard_errors() -> None:
+    fit = mm.glmer("y ~ x + (1 | g)", rows(), "ordinal")
+    table = fit.component_table().loc["thresholds"]
+    assert table.index.tolist() == ["low|mid", "mid|high", "high|top"]
+    assert (table["std_error"] > 0).all()
+    assert fit.model.parameter_names[-3:] == [
+        "low|mid",
+        "log(mid|high - low|mid)",
+        "log(high|top - mid|high)",
+    ]
+    text = str(fit.summary())
+    assert "Thresholds:" in text
+    assert "Family: ordinal (logit)" in text
+    assert "(Intercept)" not in fit.fixef
+    assert fit.npar == 5
+    assert fit.dispersion is None
+
+
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
+def test_predictions_of_categories() -> None:
+    data = rows()
+    fit = mm.glmer("y ~ x + (1 | g)", data, "ordinal")
+    p = fit.predict(data, type="prob")
+    assert p.columns.tolist() == NAMES
+    np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(fit.predict(data), p)
+    chosen = fit.predict(data, type="class")
+    assert chosen.cat.ordered
+    assert (chosen.cat.codes.to_numpy() == p.to_numpy().argmax(axis=1)).all()
+    codes = data["y"].cat.codes.to_numpy()
+    np.testing.assert_allclose(fit.fitted, p.to_numpy()[np.arange(len(data)), codes])
+    lost = fit.predict(data.head(2).assign(x=[np.nan, 0.0]), type="prob")
+    assert lost.isna().all(axis=1).tolist() == [True, False]
+    assert fit.predict(data.head(2).assign(x=[np.nan, 0.0]), type="class").isna().iloc[0]
+    none = fit.predict(data.assign(g=99), type="prob", random="none")
+    assert none.shape == (len(data), 4)
+    with pytest.raises(MixedModelsError, match="zero_inflation"):
+        fit.predict(type="zprob")
+    other = mm.glmer("number ~ x + (1 | g)", data, "poisson")
+    with pytest.raises(MixedModelsError, match="ordered responses"):
+        other.predict(type="class")
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_small_probabilities_keep_their_digits(link: str) -> None:
+    of = OrderedDistribution(Ordinal(link), None, None, np.array([0.0, 1.0]))
+    far = np.array([-40.0, -12.0, 0.3, 12.0, 40.0])
+    p = of.probabilities(far)
+    assert (p >= 0.0).all()
+    np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-12)
+    if link == "logit":
+        assert p[0, 2] == pytest.approx(np.exp(-41.0), rel=1e-6)
+        assert p[4, 0] == pytest.approx(np.exp(-40.0), rel=1e-6)
+
+
+def test_simulated_categories_are_refitted() -> None:
+    data = rows(600)
+    fit = mm.glmer("y ~ x + (1 | g)", data, "ordinal")
+    drawn = fit.simulate(3, seed=1)
+    assert drawn.shape == (600, 3)
+    assert drawn[0].cat.categories.tolist() == NAMES
+    again = fit.refit(drawn[0])
+    np.testing.assert_allclose(
+        again.component_table()["estimate"], fit.component_table()["estimate"], atol=0.8
+    )
+    same = fit.refit(data["y"])
+    assert same.objective == pytest.approx(fit.objective, abs=1e-7)
+    assert fit.refit(data["y"].astype(str)).objective == pytest.approx(fit.objective, abs=1e-7)
+    with pytest.raises(DataError, match="not one of its categories"):
+        fit.refit(data["y"].astype(str).replace("low", "none"))
+
+
+def test_residuals_of_categories() -> None:
+    fit = mm.glmer("y ~ x + (1 | g)", rows(600), "ordinal")
+    uniform = fit.std_residuals("quantile", seed=1)
+    assert abs(uniform.mean() - 0.5) < 0.04
+    assert uniform.std() == pytest.approx(12**-0.5, rel=0.08)
+    assert fit.std_residuals("pearson").var() == pytest.approx(1.0, rel=0.2)
+    assert (fit.residuals**2).sum() == pytest.approx(-2 * np.log(fit.fitted).sum())
+    assert np.isfinite(fit.std_residuals("working")).all()
+
+
+def test_means_are_on_the_latent_scale() -> None:
+    fit = mm.glmer("y ~ x + f + (1 | g)", rows(), "ordinal")
+    pairs = fit.emmeans("f").pairs().to_frame()
+    np.testing.assert_allclose(pairs["estimate"].iloc[0], -fit.fixef["fb"])
+    np.testing.assert_allclose(pairs["std_error"].iloc[0], fit.stderror["fb"])
+    assert mm.anova(fit.update(". ~ . - f"), fit)["df"].iloc[1] == 2
+    assert len(fit.drop1()) == 3
+    tests = fit.anova().to_frame()
+    assert tests.index.tolist() == ["x", "f"]
+    beta, vcov = fit.fixef.to_numpy()[1:], fit.vcov.to_numpy()[1:, 1:]
+    expected = beta @ np.linalg.solve(vcov, beta) / 2
+    assert tests.loc["f", "statistic"] == pytest.approx(expected, rel=1e-8)
+
+
+def test_tests_of_terms_do_not_depend_on_the_coding() -> None:
+    data = rows(500).assign(k=lambda d: np.where(d["h"] > 2, "u", "v"))
+    tables = [
+        mm.glmer("y ~ f * k + (1 | g)", data, "ordinal", contrasts=coding).anova().to_frame()
+        for coding in (None, {"f": "sum", "k": "sum"}, {"f": "helmert", "k": "poly"})
+    ]
+    for table in tables[1:]:
+        np.testing.assert_allclose(table["statistic"], tables[0]["statistic"], rtol=1e-5)
+
+
+def test_forms_of_ordered_responses() -> None:
+    data = rows()
+    expected = mm.glmer("y ~ x + (1 | g)", data, "ordinal").objective
+    data["text"] = data["y"].astype(str)
+    for response in (
+        "number",
+        "ordered(number)",
+        'ordered(text, levels=c("low", "mid", "high", "top"))',
+        "cut(number, c(0, 1, 2, 3, 4), ordered_result=TRUE)",
+    ):
+        fit = mm.glmer(f"{response} ~ x + (1 | g)", data, "ordinal")
+        assert fit.objective == pytest.approx(expected, abs=1e-8), response
+    for family in (mm.families.Ordinal, mm.families.Ordinal("logit"), "clmm", "cumulative"):
+        assert mm.glmer("y ~ x + (1 | g)", data, family).objective == pytest.approx(expected)
+
+
+def test_categories_without_rows_are_dropped_and_named() -> None:
+    data = rows()
+    more = data["y"].cat.add_categories(["never", "nobody"])
+    fit = mm.glmer("y ~ x + (1 | g)", data.assign(y=more), "ordinal")
+    text = "2 categories of the response without a row dropped: never, nobody."
+    assert text in fit.messages
+    assert len(fit.component_table()) == 3
+    part = data[data["y"] != "mid"]
+    assert len(mm.glmer("y ~ x + (1 | g)", part, "ordinal").component_table()) == 2
+
+
+REFUSED = [
+    ("text ~ x + (1 | g)", DataError, "without an order"),
+    ("factor(y, ordered=FALSE) ~ x + (1 | g)", DataError, "without an order"),
+    ("x ~ f + (1 | g)", DataError, "not whole"),
+    ("one ~ x + (1 | g)", DataError, "one category only"),
+    ("many ~ x + (1 | g)", DataError, "at most 100"),
+    ("cbind(number, g) ~ x + (1 | g)", DataError, "2 columns"),
+    ("y ~ 0 + f + (1 | g)", FormulaError, "stand for the intercept"),
+    ("y ~ x - 1 + (1 | g)", FormulaError, "stand for the intercept"),
+]
+
+
+@pytest.mark.parametrize(("formula", "error", "says"), REFUSED)
+def test_refused_responses(formula: str, error: type[Exception], says: str) -> None:
+    data = rows().assign(one=1, many=lambda d: np.arange(len(d)))
+    data["text"] = data["y"].astype(str)
+    with pytest.raises(error, match=says):
+        mm.glmer(formula, data, "ordinal")
+
+
+def test_thresholds_that_do_not_increase_are_refused() -> None:
+    model = GeneralizedLinearMixedModel("y ~ x + (1 | g)", rows(), "ordinal")
+    with pytest.raises(MixedModelsError, match="must increase"):
+        model.objective([0.1], [0.1], thresholds=[0.0, 1.0, 0.5])
+    with pytest.raises(MixedModelsError, match="must be 3 coefficients"):
+        model.objective([0.1], [0.1], thresholds=[0.0, 1.0])
+
+
+def test_without_fixed_effects() -> None:
+    fit = mm.glmer("y ~ 1 + (1 | g)", rows(), "ordinal")
+    assert len(fit.fixef) == 0
+    assert len(fit.component_table()) == 3
+    assert "No fixed effects" in str(fit)
+
+
+def test_columns_that_thresholds_explain_are_dropped() -> None:
+    data = rows().assign(c=3.7, w=lambda d: 2 * d["x"] + 5)
+    fit = mm.glmer("y ~ x + c + w + (1 | g)", data, "ordinal")
+    plain = mm.glmer("y ~ x + (1 | g)", data, "ordinal")
+    assert fit.objective == pytest.approx(plain.objective, abs=1e-8)
+    assert fit.fixef.isna().tolist() == [False, True, True]
+    assert fit.anova().to_frame().loc["x", "num_df"] == 0  # w is as good
+    assert fit.anova(type=1).to_frame().loc["x", "num_df"] == 1
+
+
+def test_weights_repeat_rows_and_offsets_shift() -> None:
+    data = rows(120)
+    twice = pd.concat([data, data.head(40)], ignore_index=True)
+    data["w"] = np.where(np.arange(120) < 40, 2.0, 1.0)
+    data["o"] = 0.3 * data["x"]
+    weighted = mm.glmer("y ~ x + (1 | g)", data, "ordinal", weights="w")
+    repeated = mm.glmer("y ~ x + (1 | g)", twice, "ordinal")
+    assert weighted.objective == pytest.approx(repeated.objective, abs=1e-7)
+    shifted = mm.glmer("y ~ x + (1 | g)", data, "ordinal", weights="w", offset="o")
+    np.testing.assert_allclose(shifted.fixef["x"], weighted.fixef["x"] - 0.3, atol=1e-4)
+
+
+def test_pickles_and_excluded_rows() -> None:
+    data = rows()
+    data.loc[4, "y"] = None
+    data.loc[6, "x"] = np.nan
+    fit = mm.glmer("y ~ x + (1 | g)", data, "ordinal", na_action="exclude")
+    assert fit.nobs == len(data) - 2
+    p = fit.predict(type="prob")
+    assert p.isna().all(axis=1).sum() == 2
+    assert fit.predict(type="class").isna().sum() == 2
+    assert fit.simulate(1, seed=1)[0].isna().sum() == 2
+    again = pickle.loads(pickle.dumps(fit))
+    np.testing.assert_allclose(again.predict(type="prob"), p)
+    assert again.simulate(1, seed=3).equals(fit.simulate(1, seed=3))
+
+
+def extremes() -> dict[str, pd.DataFrame]:
+    rng = np.random.default_rng(9)
+    n = 200
+    data = pd.DataFrame({"g": np.arange(n) % 20, "x": rng.normal(size=n)})
+    huge = 30.0 * rng.normal(size=20)[data["g"]] + rng.logistic(size=n)
+    return {
+        "separated": data.assign(y=(data["x"] > 0).astype(int) + (data["x"] > 1)),
+        "nearly all in one": data.assign(y=np.r_[np.zeros(n - 2), [1, 2]].astype(int)),
+        "huge variance": data.assign(y=np.digitize(huge, [-20.0, 0.0, 20.0])),
+        "by group": data.assign(y=data["g"] % 3),
+        "many": data.assign(y=np.arange(n) % 40),
+    }
+
+
+@pytest.mark.parametrize("which", extremes())
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.filterwarnings("ignore")
+def test_extreme_categories_end(which: str, link: str) -> None:
+    fit = mm.glmer("y ~ x + (1 | g)", extremes()[which], "ordinal", link=link)
+    assert np.isfinite(fit.objective)
+    assert np.isfinite(fit.predict(type="prob").to_numpy()).all()
