@@ -33,8 +33,8 @@ struct GeneralizedBench {
 
 }  // namespace
 
-GeneralizedRefits refit(const GeneralizedModel& model, const Approximation& how, const double* responses, int replicates,
-                        const std::vector<double>& start, const SearchSettings& settings, int threads) {
+GeneralizedRefits refit(const GeneralizedModel& model, const Approximation& how, const double* responses,
+                        int replicates, const std::vector<double>& start, const SearchSettings& settings, int threads) {
   const std::size_t size = start.size(), n = static_cast<std::size_t>(model.rows->n());
   Workers workers(std::min(threads, replicates));
   const auto fits = static_cast<std::size_t>(replicates);

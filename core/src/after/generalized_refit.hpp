@@ -18,7 +18,7 @@ struct GeneralizedRefits {
 
 // `responses` holds n numbers for every replicate, in the order of the caller's rows. Searches start at `start`; where
 // a diagonal entry of it is zero, which symmetry would hold there, at the replicate's own moments.
-GeneralizedRefits refit(const GeneralizedModel& model, const Approximation& how, const double* responses, int replicates,
-                        const std::vector<double>& start, const SearchSettings& settings, int threads);
+GeneralizedRefits refit(const GeneralizedModel& model, const Approximation& how, const double* responses,
+                        int replicates, const std::vector<double>& start, const SearchSettings& settings, int threads);
 
 }  // namespace mixedmodels
