@@ -56,6 +56,8 @@ def _one_step(
     try:
         part = part_of_rows(fitted, left)
     except MixedModelsError:
+        if fitted.model.reml or fitted.model.nodes == 0:
+            raise
         return
     step = -0.5 * solution.covariance_of.user @ part.gradient
     theta = fitted.model.templates.rectify(solution.theta + step[:m])

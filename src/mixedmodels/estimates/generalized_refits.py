@@ -34,6 +34,8 @@ class GeneralizedRefitter:
         criterion = self.model.criterion()
         found = criterion.refit(responses, self.start, self.control, self.threads)
         par, objective = np.array(found.par), np.array(found.objective)
+        if self.model.reml:  # the constant of the integral over the coefficients
+            objective -= self.model.products.p * np.log(2.0 * np.pi)
         for i in np.flatnonzero(found.status).tolist():
             par[i], objective[i] = self._fit_again(responses[i])
         return criterion.to_user(par), objective

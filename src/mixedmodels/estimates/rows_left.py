@@ -8,6 +8,7 @@ import numpy as np
 
 from mixedmodels.arrays import AnyArray, FloatArray, LongArray
 from mixedmodels.design.parts import design_of_rows
+from mixedmodels.errors import ModelError
 from mixedmodels.estimates.components import Component
 from mixedmodels.estimates.generalized import GeneralizedFitted, GeneralizedModel
 from mixedmodels.estimates.refits import attempt
@@ -42,6 +43,11 @@ def part_of_rows(fitted: GeneralizedFitted, rows: LongArray) -> Part:
     Raises:
         MixedModelsError: The rows make no model.
     """
+    if fitted.model.reml or fitted.model.nodes == 0:
+        raise ModelError(
+            "Scores of parts of the rows are of fits by maximum likelihood, whose coefficients are "
+            "searched: fit without reml=True, and with n_agq of 1 or more."
+        )
     solution, model = fitted.solution, model_of_rows(fitted.model, rows)
     m, p = len(solution.theta), solution.p
     X, beta = model.design.X, solution.beta[solution.kept]

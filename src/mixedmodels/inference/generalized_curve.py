@@ -16,6 +16,7 @@ import scipy
 
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.criterion.generalized import LaplaceCriterion
+from mixedmodels.errors import ModelError
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.inference.curves import Core, core_of
 from mixedmodels.inference.parameters import Kind
@@ -264,6 +265,11 @@ class GeneralizedCurve:
 
 @core_of.register
 def _(fitted: GeneralizedFitted, threads: int) -> Callable[[Kind, tuple[int, ...]], Core]:
+    if fitted.model.nodes == 0:
+        raise ModelError(
+            "A profile needs the likelihood of the coefficients, which n_agq=0 leaves to the "
+            "modes. Fit with n_agq of 1 or more."
+        )
     del threads  # small models: parameters are done at a time
 
     def made(kind: Kind, place: tuple[int, ...]) -> Core:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from generalized_fits import MORE, fit_case
+from generalized_fits import HERDS, MORE, fit_case
 
 import mixedmodels as mm
 from mixedmodels.estimates.rows_left import part_of_rows
@@ -93,3 +93,13 @@ def test_means_that_depend_on_more_are_refused() -> None:
             fit_case(name).predict_interval()
     with pytest.raises(mm.MixedModelsError, match="predictors"):
         fit_case("dispersion with a predictor").predict_interval(kind="prediction")
+
+
+@pytest.mark.parametrize("options", [{"reml": True}, {"n_agq": 0}])
+def test_coefficients_that_are_not_searched(options: Any) -> None:
+    fit = mm.glmer(HERDS, mm.load_dataset("cbpp"), **options)
+    for call in (fit.vcov_robust, lambda: fit.influence("herd", "one-step")):
+        with pytest.raises(mm.ModelError, match="maximum likelihood"):
+            call()
+    sample, drawn = fit.bootstrap(3, seed=1), fit.simulate(3, seed=1)
+    assert sample.objective[0] == pytest.approx(fit.refit(drawn[0]).objective, abs=1e-5)
