@@ -1,9 +1,10 @@
 """Times of generalized models beside another package, process by process in one run.
 
-`python -m benchmarks.generalized [--peers PYTHON] [--repeats 5] [CASE ...]`. Every case is fitted by fresh processes that
-alternate between the packages; each process fits once to warm up and then several times, and gives its lowest and median time.
-The table shows the lowest of the medians in milliseconds, -2 log L and the ratio. `--peers` is the interpreter of an
-environment with the package glmm. `million` is 1,000,000 binary rows with 50,000 x 500 crossed levels.
+`python -m benchmarks.generalized [--peers PYTHON] [--repeats 5] [CASE ...]`. Every case is fitted
+by fresh processes that alternate between the packages; each process fits once to warm up and then
+several times, and gives its lowest and median time. The table shows the lowest of the medians in
+milliseconds, -2 log L and the ratio. `--peers` is the interpreter of an environment with the
+package glmm. `million` is 1,000,000 binary rows with 50,000 x 500 crossed levels.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ CASES = {
     ),
     "guimmun": Case(
         "guimmun",
-        "immun ~ kid2p + mom25p + ord + ethn + momEd + husEd + momWork + rural + pcInd81 + (1 | mom) + (1 | comm)",
+        "immun ~ kid2p + mom25p + ord + ethn + momEd + husEd + momWork + rural + pcInd81"
+        " + (1 | mom) + (1 | comm)",
         "binomial",
     ),
     "million": Case("million", "y ~ x + (1 | a) + (1 | b)", "binomial", calls=2),
@@ -126,7 +128,8 @@ def measure(python: str, package: str, path: Path, case: Case) -> dict[str, floa
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:]
         raise RuntimeError(f"{package}, {formula}: {' '.join(last)}")
-    return json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def main() -> None:

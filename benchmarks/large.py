@@ -1,9 +1,10 @@
 """Data larger than memory: a folder of Parquet files, and crossed factors without a dense root.
 
-`python -m benchmarks.large rows FOLDER`: 20 million rows with grouping factors of 100,000 and 10,000 levels and three
-covariates, one of them 1e6 plus noise, written into FOLDER unless it is there; plan, sums and fit, each with wall time,
-processor time and peak memory. `python -m benchmarks.large ratings FOLDER 8`: 8 million ratings of 60,000 users x 20,000
-items; `32`: 32 million of 200,000 x 84,000. Memory is the peak of the process.
+`python -m benchmarks.large rows FOLDER`: 20 million rows with grouping factors of 100,000 and
+10,000 levels and three covariates, one of them 1e6 plus noise, written into FOLDER unless it is
+there; plan, sums and fit, each with wall time, processor time and peak memory. `python -m
+benchmarks.large ratings FOLDER 8`: 8 million ratings of 60,000 users x 20,000 items; `32`: 32
+million of 200,000 x 84,000. Memory is the peak of the process.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def clock(name: str) -> Iterator[None]:
     yield
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(
-        f"{name}: {time.perf_counter() - wall:.1f} s, {time.process_time() - spent:.1f} s of processor time, "
-        f"peak {peak:.2f} GB",
+        f"{name}: {time.perf_counter() - wall:.1f} s, "
+        f"{time.process_time() - spent:.1f} s of processor time, peak {peak:.2f} GB",
         flush=True,
     )
 
@@ -89,7 +90,7 @@ def write_ratings(folder: Path, millions: int) -> None:
 
 
 def rows(folder: Path) -> None:
-    """Plan, sums and fit of the 20 million rows, and the core's share of the sums on one file's rows."""
+    """Plan, sums and fit of the 20 million rows, and the share of the core in the sums."""
     if not folder.exists():
         write_rows(folder)
     formula = "y ~ x1 + x2 + x3 + (1 | u) + (1 | i)"

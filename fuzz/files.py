@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -28,6 +28,7 @@ _ODD: list[Any] = [
     *({"object": 0}, {"object": 3}, {"object": 10**6}, {"object": -1}, {"number": ["<f8", ""]}),
     *({"tuple": []}, {"list": []}, {"dict": []}, {"tuple": [1, "a"]}, [], {}, [[[[]]]], {"a": 1}),
 ]
+Fit: TypeAlias = mm.LinearMixedFit | mm.GeneralizedLinearMixedFit
 
 
 @functools.cache
@@ -48,6 +49,11 @@ def originals() -> tuple[bytes, ...]:
                 threads=1,
             ),
             mm.lmer("strength ~ 1 + (1 | batch/cask)", mm.load_dataset("pastes"), threads=1),
+            mm.glmer(
+                "cbind(incidence, size - incidence) ~ period + (1 | herd)",
+                mm.load_dataset("cbpp"),
+                threads=1,
+            ),
         ]
     found = []
     with tempfile.TemporaryDirectory() as folder:
@@ -63,7 +69,7 @@ def draw(random: Random) -> bytes:
     return random.choice(_DAMAGE)(random.choice(originals()), random)
 
 
-def run(content: bytes) -> mm.LinearMixedFit:
+def run(content: bytes) -> Fit:
     """Load it and, if that works, use the fit."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fit.mm"
@@ -78,7 +84,7 @@ def show(content: bytes) -> str:
     return f"{len(content)} bytes"
 
 
-def use(fit: mm.LinearMixedFit, again: Path) -> None:
+def use(fit: Fit, again: Path) -> None:
     """Call what reads each part of a fit; our own errors are an answer."""
     data = _SLEEP[:5].assign(f="a", w=1.0, Batch="A", batch="A", cask="a")
     calls: list[Callable[[], Any]] = [
@@ -92,7 +98,7 @@ def use(fit: mm.LinearMixedFit, again: Path) -> None:
         fit.leverage,
         fit.coef,
         fit.augment,
-        lambda: fit.model.objective(fit.theta),
+        lambda: _objective(fit),
         fit.singularity,
         lambda: fit.save(again),
     ]
@@ -278,3 +284,9 @@ _DAMAGE: tuple[Callable[[bytes, Random], bytes], ...] = (
     *(_flip, _cut, _extend, _splice, _sealed_flip, _sealed_splice, _sealed_directory, _mix),
     *(2 * (_edit, _edit, _edit, _swap, _edit_array, _edit_array)),
 )
+
+
+def _objective(fit: Fit) -> float:
+    if isinstance(fit, mm.LinearMixedFit):
+        return fit.model.objective(fit.theta)
+    return fit.model.objective(fit.theta, fit.beta)
