@@ -110,6 +110,9 @@ def results() -> dict[str, Any]:
         "HessianCost": evaluator.hessian_cost,
         "Identifiability": lambda: evaluator.identifiability(True),
         "Refits": lambda: evaluator.refit(y, theta, True, settings, 1),
+        "GeneralizedRefits": lambda: generalized.refit(
+            np.tile(counts.design.y, (2, 1)), generalized.start(), settings, 1
+        ),
         "FactorColumns": evaluator.factor_columns,
         "Derivatives": lambda: _core.derivatives(evaluator),
         "KenwardRogerSums": lambda: _core.kenward_roger_sums(evaluator),

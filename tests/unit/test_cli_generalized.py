@@ -83,7 +83,7 @@ def test_comparisons_and_means(saved: Path, capsys: Any) -> None:
         (["fit", HERDS, "cbpp", "--family", "binomail"], "Did you mean 'binomial'"),
         (["fit", HERDS, "cbpp", "--family", "binomial", "--ml"], "--ml is of linear models"),
         (["fit", HERDS, "cbpp", "--family", "binomial", "--memory", "1GB"], "--memory is of"),
-        (["fit", HERDS, "cbpp", "--family", "binomial", "--n-agq", "0"], "--n-agq is 0"),
+        (["fit", HERDS, "cbpp", "--family", "binomial", "--n-agq", "-1"], "--n-agq is -1"),
         (["fit", HERDS, "cbpp", "--family", "binomial", "--link", "log2"], "--link is 'log2'"),
         (["fit", "incidence ~ 1 + (1 | herd)", "cbpp", "--family", "binomial"], "as --weights"),
         (["predict", "linear.mm", "--type", "link"], "--type is of use with fits of --family"),

@@ -102,6 +102,8 @@ class FakeModel:
     _given = None
     _sums = None
 
+    note = ""
+
     @property
     def _model(self) -> Any:
         return self
@@ -124,6 +126,10 @@ class FakeModel:
     def identification(self, criterion: FakeCriterion) -> Identification:
         terms = SimpleNamespace(terms=())
         return Identification(terms, self.templates, reml=criterion.reml, findings=None)
+
+    def identification_by(self, *, reml: bool) -> Identification:
+        terms = SimpleNamespace(terms=())
+        return Identification(terms, self.templates, reml=reml, findings=None)
 
     @property
     def products(self) -> SimpleNamespace:

@@ -101,7 +101,9 @@ def test_model_without_fixed_effects() -> None:
         design=design,
         templates=TEMPLATES,
         criterion=lambda **_: None,
+        note="",
         identification=lambda _: identified,
+        identification_by=lambda **_: identified,
     )
     fit = LinearMixedFit(model, Fitted(model, solution(solved, theta, reml=True), optsum))
     assert fit.objective == fit.deviance

@@ -12,7 +12,7 @@ from scipy.optimize import approx_fprime
 from mixedmodels.covariance import Templates
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.inference.components import component_table
-from mixedmodels.inference.information import Information, _inverse, _on_bound, unknown_message
+from mixedmodels.inference.information import Information, inverse_of, on_bound, unknown_message
 
 TEMPLATES = Templates.from_terms(
     [3, 1], [0, 1], ["g", "h"], [("i", "x", "z"), ("i",)], n_levels=[9, 5]
@@ -65,7 +65,7 @@ def test_delta_method_against_differences(column: str) -> None:
 def test_what_lies_on_a_bound_has_no_standard_error() -> None:
     theta = THETA.copy()
     theta[[3, 4, 5, 6]] = 0.0  # correlations of the first term are +-1, the second is gone
-    table = table_at(theta, SIGMA, information(held=_on_bound(TEMPLATES, theta)))
+    table = table_at(theta, SIGMA, information(held=on_bound(TEMPLATES, theta)))
     bounded = (table["var2"].notna() | (table["grp"] == "h")).to_numpy()
     np.testing.assert_array_equal(table["sdcor_std_error"].isna(), bounded)
     np.testing.assert_array_equal(table["vcov_std_error"].isna(), table["grp"] == "h")
@@ -73,7 +73,7 @@ def test_what_lies_on_a_bound_has_no_standard_error() -> None:
 
 def test_entries_on_the_bound() -> None:
     theta = np.array([0.0, 0.5, 0.0, 0.0, 0.0, 0.8, 0.0])
-    held = _on_bound(TEMPLATES, theta)
+    held = on_bound(TEMPLATES, theta)
     # The first column has only its diagonal at zero, the second is zero throughout.
     assert np.flatnonzero(held).tolist() == [0, 3, 4, 6]
 
@@ -82,7 +82,7 @@ def test_directions_without_curvature() -> None:
     """Turning two columns into each other changes nothing: neither entry has an error."""
     angle = np.array([0.0, 0.6, 0.0, -0.8, 0.0, 0.0, 0.0])
     hessian = np.diag([4.0, 1.0, 3.0, 1.0, 2.0, 5.0, 6.0]) - np.outer(angle, angle)
-    inverse, flat, problem = _inverse(hessian, np.ones(7, dtype=np.bool_), True)
+    inverse, flat, problem = inverse_of(hessian, np.ones(7, dtype=np.bool_), True)
     assert problem == ""
     assert flat.shape == (7, 1)
     np.testing.assert_allclose(hessian @ flat, 0.0, atol=1e-12)
@@ -96,7 +96,7 @@ def test_directions_without_curvature() -> None:
 
 
 def test_inverse_without_free_entries() -> None:
-    inverse, flat, problem = _inverse(np.eye(2), np.zeros(2, dtype=np.bool_), True)
+    inverse, flat, problem = inverse_of(np.eye(2), np.zeros(2, dtype=np.bool_), True)
     assert not inverse.any()
     assert problem == ""
     assert flat.shape == (2, 0)
@@ -111,7 +111,7 @@ def test_inverse_without_free_entries() -> None:
     ],
 )
 def test_a_hessian_without_information_says_why(hessian: Any, words: str) -> None:
-    *_, problem = _inverse(hessian, np.ones(2, dtype=np.bool_), True)
+    *_, problem = inverse_of(hessian, np.ones(2, dtype=np.bool_), True)
     assert words in problem
     about = information(problem=problem, vcov=np.full((8, 8), np.nan))
     assert unknown_message(TEMPLATES, about) == f"No standard errors of theta and sigma: {problem}."

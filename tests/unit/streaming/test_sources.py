@@ -264,10 +264,11 @@ def test_a_text_in_a_column_of_numbers_of_csv(tmp_path: Path) -> None:
         mm.plan("y ~ x + (1 | g)", file)
 
 
-def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.csv").write_text("g,y\na,1\nb,2\n")
     monkeypatch.setattr(packages, "find_spec", lambda _name: None)
     with pytest.raises(mm.MixedModelsError, match=r"pip install 'mixedmodels\[arrow\]'"):
-        mm.plan(FORMULA, "folder")
+        mm.plan(FORMULA, tmp_path)
     assert "pyarrow" in sys.modules
 
 
