@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.diagnostics.separation import separation, separation_message
+from mixedmodels.diagnostics.separation import separation, separation_message, suspicion
 from mixedmodels.estimates.components import component_messages
 from mixedmodels.estimates.generalized import GeneralizedFitted, scaled_eigen
 
 
 def trouble(fitted: GeneralizedFitted) -> tuple[str, ...]:
     """What makes numbers of a fit other than they seem; a fit warns of it."""
-    found = fitted.once(separation)
+    found, suspected = fitted.once(separation), fitted.once(suspicion)
     return (
         *([] if found is None else [separation_message(fitted, found)]),
+        *([] if suspected is None else [suspected]),
         *component_messages(fitted.distribution),
     )
 

@@ -21,6 +21,8 @@ from mixedmodels.families.base import Family
 
 # Means so near to the bounds, by the fixed part alone, that coefficients may have run away.
 _NEAR = 1e-4
+# The same where nothing can be proved: rare events of large data have means like 1e-5.
+_UNPROVED = 1e-7
 # Numbers of X up to which a linear programme is solved.
 _MOST = 5_000_000
 # Entries of directions, relative to the largest, and changes of predictors that count as zero.
@@ -57,8 +59,8 @@ def extremes(family: Family, y: FloatArray, m: FloatArray) -> tuple[BoolArray, B
     return none, none
 
 
-def suspected(fitted: GeneralizedFitted) -> bool:
-    """Whether coefficients seem to have run away."""
+def suspected(fitted: GeneralizedFitted, near: float = _NEAR) -> bool:
+    """Whether coefficients seem to have run away: means nearer than `near` to a bound."""
     design, family, solution = fitted.model.design, fitted.model.family, fitted.solution
     lower, upper = extremes(family, design.y, fitted.model.weights)
     if not (lower.any() or upper.any()):
@@ -70,16 +72,14 @@ def suspected(fitted: GeneralizedFitted) -> bool:
     eta = eta if design.offset is None else eta + design.offset
     with np.errstate(over="ignore"):
         mean = family.link.mean(eta)
-    return bool((lower & (mean < _NEAR)).any() or (upper & (mean > 1.0 - _NEAR)).any())
+    return bool((lower & (mean < near)).any() or (upper & (mean > 1.0 - near)).any())
 
 
 def separation(fitted: GeneralizedFitted) -> Separation | None:
     """What separates the responses of a fit that is suspected of it; None where nothing does."""
-    if not suspected(fitted):
+    if not suspected(fitted) or too_large(fitted):
         return None
     design, kept = fitted.model.design, fitted.solution.kept
-    if design.n * len(kept) > _MOST:
-        return None
     lower, upper = extremes(fitted.model.family, design.y, fitted.model.weights)
     X = design.X[:, kept]
     direction = recession(X, lower, upper)
@@ -90,6 +90,23 @@ def separation(fitted: GeneralizedFitted) -> Separation | None:
     infinite = np.flatnonzero(reach > _ZERO * reach.max())
     names = tuple(design.x_names[kept[j]] for j in infinite)
     return Separation(names, direction, np.flatnonzero(moved > _ZERO * moved.max()))
+
+
+def too_large(fitted: GeneralizedFitted) -> bool:
+    """Whether a linear programme over the rows would take too long."""
+    return fitted.model.design.n * len(fitted.solution.kept) > _MOST
+
+
+def suspicion(fitted: GeneralizedFitted) -> str | None:
+    """What is said where separation is suspected and the data are too large for a proof."""
+    if not too_large(fitted) or not fitted.optsum.converged or not suspected(fitted, _UNPROVED):
+        return None
+    return (
+        "Separation is suspected: fitted probabilities or means of some rows are at a bound, and "
+        "the data are too large to find out which coefficients have no finite estimate. Look for "
+        "coefficients with very large standard errors, and for levels at which all responses are "
+        "the same."
+    )
 
 
 def recession(X: FloatArray, lower: BoolArray, upper: BoolArray) -> FloatArray | None:
@@ -162,7 +179,7 @@ def _where(fitted: GeneralizedFitted, found: Separation) -> str:
         same = "the lowest category" if lowest else "the highest category" if highest else ""
     else:
         same = f"{y[0]:g}"
-    kind = f"the response is always {same}" if same else "the response is told by the predictors"
+    kind = f"the response is always {same}" if same else "the predictors determine the response"
     cells = _cells(design, found.rows)
     if cells:
         return f"Where {', and where '.join(cells)}, {kind}."

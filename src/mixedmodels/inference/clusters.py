@@ -16,6 +16,7 @@ import scipy
 from mixedmodels.arrays import FloatArray, IntArray, LongArray
 from mixedmodels.crossprod import triangle_inverse
 from mixedmodels.design import Design
+from mixedmodels.design.columns import level_labels
 from mixedmodels.design.partition import Partition, partition
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.forward import forward_root
@@ -56,10 +57,11 @@ def _check_nested(design: Design, clusters: Partition) -> None:
             continue
         level = int(group.codes[split[0]])
         several = np.unique(clusters.codes[group.codes == level])
-        shown = ", ".join(repr(clusters.levels[code]) for code in several[:3].tolist())
+        shown = ", ".join(f"'{label}'" for label in level_labels(clusters.levels[several[:3]]))
+        own_level = level_labels(group.levels[[level]])[0]
         raise MixedModelsError(
             f"vcov_robust: '{group.name}' is not nested in the clusters by {clusters.name}: its "
-            f"level {group.levels[level]!r} has rows in {len(several)} of them ({shown}"
+            f"level '{own_level}' has rows in {len(several)} of them ({shown}"
             f"{', ...' if len(several) > 3 else ''}), whose errors are therefore correlated. "
             "Robust covariances need clusters that hold whole levels of every grouping factor; "
             "with crossed random effects there may be none."

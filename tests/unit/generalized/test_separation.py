@@ -221,3 +221,22 @@ def test_advice_on_singular_fits_is_that_of_linear_ones() -> None:
     assert singular
     assert all(one.is_singular and one.formula is not None for one in singular)
     assert all(len(one.directions) > 0 for one in singular)
+
+
+def test_data_too_large_for_a_proof_are_suspected(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.tile(np.arange(20), 30), "f": np.repeat(list("abc"), 200)})
+    data["y"] = np.where(data["f"] == "c", 1, rng.integers(0, 2, 600))
+    monkeypatch.setattr("mixedmodels.diagnostics.separation._MOST", 100)
+    with pytest.warns(mm.errors.ConvergenceWarning, match="Separation is suspected"):
+        mm.glmer("y ~ f + (1 | g)", data, family="binomial")
+
+
+@pytest.mark.filterwarnings("error")
+def test_rare_events_are_not_suspected(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"g": np.tile(np.arange(30), 400), "x": rng.normal(size=12_000)})
+    effect = 0.5 * rng.normal(size=30)
+    data["y"] = rng.poisson(np.exp(-4.0 + 1.5 * data["x"] + effect[data["g"]]))
+    monkeypatch.setattr("mixedmodels.diagnostics.separation._MOST", 100)
+    mm.glmer("y ~ x + (1 | g)", data, family="poisson")
