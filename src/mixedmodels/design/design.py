@@ -75,7 +75,7 @@ class AllRows:
     index: pd.Index | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Design:
     """Model matrices, response, weights and offset on the rows used.
 
@@ -130,6 +130,14 @@ class Design:
 
     if not TYPE_CHECKING:
         __getattr__ = refuse_absent
+
+    def __repr__(self) -> str:
+        """One line."""
+        groups = ", ".join(f"{group.name} {group.n_levels}" for group in self.groups)
+        return (
+            f"<{type(self).__name__} {self.formula.text!r}: X {self.n} x {len(self.x_names)}, "
+            f"levels: {groups}>"
+        )
 
     @property
     def has_rows(self) -> bool:

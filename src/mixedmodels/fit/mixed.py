@@ -48,6 +48,7 @@ from mixedmodels.report.chapters import (
 )
 from mixedmodels.report.page import Picture, render_page
 from mixedmodels.report.sections import Paragraph, Section, Table
+from mixedmodels.settings import Ddf
 from mixedmodels.storage.files import check_target, write_whole
 from mixedmodels.storage.fits import save_fit
 
@@ -130,6 +131,7 @@ class MixedFit(
         *,
         pictures: bool = True,
         checks: bool | None = None,
+        ddf: Ddf = "satterthwaite",
     ) -> None:
         """Write the fit as one HTML file that needs no other, for any screen and for print.
 
@@ -142,9 +144,11 @@ class MixedFit(
             pictures: Whether to draw; without matplotlib nothing is drawn and the page says so.
             checks: Whether to check the model's assumptions, for which it is fitted to simulated
                 data; if None, where that takes seconds only.
+            ddf: Method of the denominator degrees of freedom, as in `coef_table`.
 
         Raises:
             FileError: The file cannot be written there.
+            MixedModelsError: Unknown `ddf`.
 
         Examples:
             >>> import tempfile, pathlib
@@ -156,6 +160,7 @@ class MixedFit(
             True
         """
         check_target(path)
+        method = degrees(self._fitted, ddf)
         values = self._values(full=True)
         unknown = unknown_message(
             self._fitted.model.templates, self._fitted.once(variance_information)
@@ -166,14 +171,14 @@ class MixedFit(
         page = render_page(
             values.formula,
             notes,
-            chapters(self._page_values(checks)),
+            chapters(self._page_values(checks, method)),
             list(self._drawn()) if pictures and can_draw() else [],
             f"mixedmodels {_metadata.version('mixedmodels')}",
         )
         write_whole(path, page.encode("utf-8", "backslashreplace"))
 
-    def _page_values(self, checks: bool | None) -> PageValues:
-        design, method = self._design, degrees(self._fitted, "satterthwaite")
+    def _page_values(self, checks: bool | None, method: Degrees) -> PageValues:
+        design = self._design
         fixed = coef_table(self._kept_names, method)
         estimate, error, df = (fixed[k].to_numpy() for k in ("estimate", "std_error", "df"))
         fixed["lower"], fixed["upper"] = wald_limits(estimate, error, df, 0.95)
@@ -214,22 +219,41 @@ class MixedFit(
         return None
 
     def _factor_means(self, method: Degrees) -> Iterator[Section]:
-        """Means of the levels of each factor of the fixed part."""
-        source, wanted = _source.source_of(self._fitted, method), _means.Wanted()
-        factors = [
-            name
+        """Means of the levels of each factor of the fixed part, and of cells that interact.
+
+        On the scale of the response where that was transformed.
+        """
+        scale = self._scale
+        wanted = _means.Wanted(type="link" if scale is None else "response")
+        source = _source.source_of(self._fitted, method)
+        for names in (*self._factors()[:_MOST_FACTORS], *self._cells()[:_MOST_FACTORS]):
+            try:
+                found = _means.marginal_means(
+                    self._design, source, scale, list(names), None, None, wanted
+                )
+            except MixedModelsError as error:
+                yield Paragraph((f"Means of {' and '.join(names)}: {error}",))
+                continue
+            yield from found._sections()  # noqa: SLF001
+
+    def _factors(self) -> list[tuple[str, ...]]:
+        return [
+            (name,)
             for name, variable in self._design.variables.items()
             if variable.levels is not None and len(variable.levels) <= _MOST_LEVELS
         ]
-        for name in factors[:_MOST_FACTORS]:
-            try:
-                found = _means.marginal_means(
-                    self._design, source, self._scale, name, None, None, wanted
-                )
-            except MixedModelsError as error:
-                yield Paragraph((f"Means of {name}: {error}",))
-                continue
-            yield from found._sections()  # noqa: SLF001
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        """Pairs of factors that interact, with few cells."""
+        variables = self._design.variables
+        found: list[tuple[str, ...]] = []
+        for term in self._design.formula.terms:
+            names = tuple(factor.name for factor in term.factors)
+            known = [variables[name].levels for name in names if name in variables]
+            sizes = [0 if levels is None else len(levels) for levels in known]
+            if len(names) == len(sizes) == 2 and 0 < sizes[0] * sizes[1] <= _MOST_LEVELS:
+                found.append(names)
+        return found
 
     def _checked(self, asked: bool | None) -> Iterator[Section]:
         """The page of checks, where it is asked for or takes seconds only."""
