@@ -270,10 +270,10 @@ def _mix(content: bytes, random: Random) -> bytes:
     header, arrays = unpacked(content)
     header2, arrays2 = unpacked(random.choice(originals()))
     if random.random() < 0.5:
-        key = random.choice(list(header))
+        key = random.choice([key for key in header if key in header2])
         header[key] = header2[key]
     else:
-        name = random.choice(list(header["content"]))
+        name = random.choice([name for name in header["content"] if name in header2["content"]])
         header["content"][name] = header2["content"][name]
     if random.random() < 0.5:
         arrays = arrays2
