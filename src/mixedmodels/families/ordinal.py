@@ -7,8 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.errors import ModelError
 from mixedmodels.families.base import Dispersion, Family, Fault
 from mixedmodels.families.distribution import Distribution
+
+
+def _needs_thresholds() -> ModelError:
+    return ModelError(
+        "Ordered responses have no variance, deviance or draws by a mean alone: they depend on the "
+        "thresholds. Ask the fit: fit.predict(type='prob'), fit.std_residuals(), fit.simulate()."
+    )
 
 
 class Ordinal(Family):
@@ -27,18 +35,30 @@ class Ordinal(Family):
         return None
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """It depends on the thresholds."""
-        raise NotImplementedError
+        """It depends on the thresholds.
+
+        Raises:
+            ModelError: Always.
+        """
+        raise _needs_thresholds()
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """It depends on the thresholds."""
-        raise NotImplementedError
+        """It depends on the thresholds.
+
+        Raises:
+            ModelError: Always.
+        """
+        raise _needs_thresholds()
 
     def draw(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
-        """They depend on the thresholds."""
-        raise NotImplementedError
+        """They depend on the thresholds.
+
+        Raises:
+            ModelError: Always.
+        """
+        raise _needs_thresholds()
 
     def probabilities(self, eta: FloatArray, thresholds: FloatArray) -> FloatArray:
         """(n, J) of the categories at linear predictors."""

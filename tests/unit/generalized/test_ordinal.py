@@ -370,3 +370,11 @@ def test_extreme_categories_end(which: str, link: str) -> None:
     fit = mm.glmer("y ~ x + (1 | g)", extremes()[which], "ordinal", link=link)
     assert np.isfinite(fit.objective)
     assert np.isfinite(fit.predict(type="prob").to_numpy()).all()
+
+
+@pytest.mark.parametrize("name", ["variance", "unit_deviance", "draw"])
+def test_a_family_without_thresholds_says_what_to_ask(name: str) -> None:
+    generator = [np.random.default_rng(1)] if name == "draw" else []
+    ask = getattr(mm.families.Ordinal(), name)
+    with pytest.raises(mm.errors.ModelError, match="depend on the thresholds"):
+        ask(*generator, np.ones(2), np.ones(2), None)
