@@ -157,6 +157,9 @@ class Laplace : public Objective {
   CurvaturePoint curvature_point(std::vector<double>& fourth) const;
   std::vector<double> fourth_derivatives() const;
   std::vector<double> difference_steps_here();
+  void difference_columns(const std::vector<double>& par, const std::vector<double>& steps,
+                          const std::vector<std::size_t>& rows, const std::vector<std::size_t>& columns,
+                          std::vector<double>& out);
   bool exact_is_cheaper();
   double parameter_step(double* psi);
 

@@ -82,22 +82,15 @@ std::vector<double> Laplace::difference_steps_here() {
   return steps;
 }
 
-std::vector<double> Laplace::hessian(const std::vector<double>& par) {
-  const auto N = static_cast<std::size_t>(size());
-  value(par.data());
-  std::vector<double> at(N), exact;
-  gradient(at.data());
-  if (!stands_) return std::vector<double>(N * N, std::numeric_limits<double>::quiet_NaN());
-  if (joint()) return joint_hessian(par_);
-  if (exact_is_cheaper()) {
-    std::vector<double> fourth = fourth_derivatives();
-    exact = exact_hessian(curvature_point(fourth), rows_, components());
-    if (!exact.empty() && K_ == 0) return exact;
-  }
-  const std::vector<double> steps = difference_steps_here(), u = u_;
-  const std::size_t first = exact.empty() ? 0 : m_ + p_;
-  std::vector<double> out(N * N), there(par), sides[2] = {at, at};
-  for (std::size_t j = first; j < N; ++j) {
+// Columns of second derivatives, of the rows asked for, by central differences of the gradient at modes that start
+// where the point's are.
+void Laplace::difference_columns(const std::vector<double>& par, const std::vector<double>& steps,
+                                 const std::vector<std::size_t>& rows, const std::vector<std::size_t>& columns,
+                                 std::vector<double>& out) {
+  const std::size_t N = par.size();
+  const std::vector<double> u = u_;
+  std::vector<double> there(par), sides[2] = {par, par};
+  for (std::size_t j : columns) {
     for (int side : {0, 1}) {
       there[j] = par[j] + (side == 0 ? steps[j] : -steps[j]);
       base_.u = u;
@@ -105,8 +98,30 @@ std::vector<double> Laplace::hessian(const std::vector<double>& par) {
       gradient(sides[side].data());
     }
     there[j] = par[j];
-    for (std::size_t i = 0; i < N; ++i) out[i + j * N] = (sides[0][i] - sides[1][i]) / (2 * steps[j]);
+    for (std::size_t i : rows) out[i + j * N] = (sides[0][i] - sides[1][i]) / (2 * steps[j]);
   }
+  base_.u = u;
+}
+
+std::vector<double> Laplace::hessian(const std::vector<double>& par) {
+  const auto N = static_cast<std::size_t>(size());
+  value(par.data());
+  std::vector<double> at(N), exact;
+  gradient(at.data());
+  if (!stands_) return std::vector<double>(N * N, std::numeric_limits<double>::quiet_NaN());
+  if (joint()) return joint_hessian(std::vector<double>(par_));  // a copy: values move par_
+  if (exact_is_cheaper()) {
+    std::vector<double> fourth = fourth_derivatives();
+    exact = exact_hessian(curvature_point(fourth), rows_, components());
+    if (!exact.empty() && K_ == 0) return exact;
+  }
+  const std::vector<double> steps = difference_steps_here();
+  const std::size_t first = exact.empty() ? 0 : m_ + p_;
+  std::vector<double> out(N * N);
+  std::vector<std::size_t> rows(N), columns;
+  for (std::size_t i = 0; i < N; ++i) rows[i] = i;
+  for (std::size_t j = first; j < N; ++j) columns.push_back(j);
+  difference_columns(par, steps, rows, columns, out);
   for (std::size_t j = 0; j < N; ++j)
     for (std::size_t i = 0; i < j; ++i) {
       double& value = out[i + j * N];
@@ -117,7 +132,6 @@ std::vector<double> Laplace::hessian(const std::vector<double>& par) {
       out[j + i * N] = value;
     }
   for (std::size_t j = 0; j < first; ++j) out[j * (N + 1)] = exact[j * (first + 1)];
-  base_.u = u;
   return out;
 }
 

@@ -99,7 +99,7 @@ std::vector<double> Laplace::joint_hessian(const std::vector<double>& par) {
   const auto N = static_cast<std::size_t>(size());
   const int E = p_ + K_;
   std::vector<double> others(static_cast<std::size_t>(E) * E), out(N * N, 0.0);
-  const std::vector<double> steps = difference_steps_here(), u = u_;
+  const std::vector<double> steps = difference_steps_here();
   model_of_others(others.data());
   const auto at = [N](std::size_t row, std::size_t column) { return row + column * N; };
   for (int e = 0; e < m_; ++e) {
@@ -119,18 +119,7 @@ std::vector<double> Laplace::joint_hessian(const std::vector<double>& par) {
   std::vector<std::size_t> free;
   for (int e = 0; e < m_; ++e) free.push_back(e);
   for (int a = 0; a < K_; ++a) free.push_back(m_ + p_ + a);
-  std::vector<double> there(par), sides[2] = {par, par};
-  for (std::size_t j : free) {
-    for (int side : {0, 1}) {
-      there[j] = par[j] + (side == 0 ? steps[j] : -steps[j]);
-      base_.u = u;
-      value(there.data());
-      gradient(sides[side].data());
-    }
-    there[j] = par[j];
-    for (std::size_t i : free) out[at(i, j)] = (sides[0][i] - sides[1][i]) / (2 * steps[j]);
-  }
-  base_.u = u;
+  difference_columns(par, steps, free, free, out);
   std::vector<double> root(static_cast<std::size_t>(p_) * p_), half(static_cast<std::size_t>(p_) * free.size());
   for (int j = 0; j < p_; ++j)
     for (int i = 0; i < p_; ++i) root[i + static_cast<std::size_t>(j) * p_] = out[at(m_ + i, m_ + j)];

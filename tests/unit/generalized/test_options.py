@@ -179,3 +179,16 @@ def test_expected_is_observed_for_canonical_links() -> None:
     one = mm.glmer(HERDS, mm.load_dataset("cbpp"))
     other = mm.glmer(HERDS, mm.load_dataset("cbpp"), information="expected")
     assert other.objective == pytest.approx(one.objective, abs=1e-8)
+
+
+@pytest.mark.parametrize("option", [{"reml": True}, {"n_agq": 0}])
+def test_the_error_of_theta_is_that_of_the_criterion(option: dict[str, Any]) -> None:
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    fit = mm.glmer(formula, mm.load_dataset("cbpp"), **option)
+    criterion, par, step = fit._generalized.criterion, fit._generalized.solution.par, 1e-3
+    values = [
+        criterion.value(par + step * side * (np.arange(len(par)) == 0)) for side in (-1, 0, 1)
+    ]
+    curvature = (values[0] - 2 * values[1] + values[2]) / step**2
+    error = np.sqrt(2 / curvature) * fit.theta[0] / par[0]
+    np.testing.assert_allclose(fit.stderror_full().iloc[-1], error, rtol=1e-4)
