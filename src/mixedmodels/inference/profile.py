@@ -196,7 +196,7 @@ class Profile(Result):
         between four points that the traces give exactly (Bates and Watts 1988, appendix A6).
 
         Args:
-            parameters: Names of two to eight parameters, or "theta_" or "beta_"; all if None.
+            parameters: Names of two to eight parameters, or `"theta_"` or `"beta_"`; all if None.
             levels: Coverage of the regions.
             figsize: Size in inches; from the number of parameters if None.
 
@@ -241,7 +241,7 @@ def profile(
 
     Args:
         fitted: The fit by maximum likelihood; not changed.
-        names: Parameters, or "theta_" or "beta_".
+        names: Parameters, or `"theta_"` or `"beta_"`.
         level: Confidence level for two parameters at a time up to which the curves go.
         threads: Curves computed at a time; None leaves the choice to the library.
 
