@@ -36,6 +36,7 @@ NO_LIMITS = (
 
 COLUMNS = (
     "effect",
+    "component",
     "group",
     "level",
     "term",
@@ -79,6 +80,19 @@ def fixed_rows(table: pd.DataFrame, level: float) -> pd.DataFrame:
             "conf_high": high,
         }
     )
+
+
+def component_rows(table: pd.DataFrame, components: Sequence[str], level: float) -> pd.DataFrame:
+    """Coefficients of other parameters of a distribution than its mean, as fixed effects.
+
+    Args:
+        table: Their coefficient table.
+        components: (k,) names of what they belong to.
+        level: Coverage of the limits.
+    """
+    rows = fixed_rows(table.assign(df=np.inf), level)
+    rows["component"] = np.array(components, dtype=object)
+    return rows
 
 
 def parameter_rows(varcorr: VarCorr) -> pd.DataFrame:
@@ -170,7 +184,7 @@ def bind(parts: Sequence[pd.DataFrame], *, limits: bool) -> pd.DataFrame:
 
 
 def _kind(name: str) -> type:
-    return object if name in COLUMNS[:4] else np.float64
+    return object if name in COLUMNS[:5] else np.float64
 
 
 def augmented(fitted: Fitted, values: RowValues, fit_values: FloatArray) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
 from mixedmodels.inference.components import table_order
 from mixedmodels.inference.confint import profile_intervals
+from mixedmodels.inference.parameters import parameters_of
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_module
 from mixedmodels.report.whole import WholeFrame
@@ -84,6 +85,8 @@ class Tidying(Values):
         Returns:
             Columns `effect`, `group`, `term`, `estimate`, and as far as an effect asked for has
             them `level`, `std_error`, `df`, `statistic`, `p_value`, `conf_low`, `conf_high`.
+            Generalized fits have `component`: "cond" for the mean; coefficients of the dispersion
+            ("disp", a logarithm), of zero inflation ("zi") and "thresholds" are fixed effects too.
 
         Raises:
             MixedModelsError: Unknown effects or `ddf`, or a level not in (0, 1).
@@ -108,13 +111,15 @@ class Tidying(Values):
             if effect == "fixed":
                 method = method_of(self._fitted, ddf, vcov, announce=True)
                 rows = fixed_rows(coef_table(self._kept_names, method), level)
-                parts.append(rows if profiled is None else limited(rows, profiled, rows["term"]))
+                names = self._names_of_limits
+                parts.append(rows if profiled is None else limited(rows, profiled, names))
+                parts += self._further_rows(profiled, level)
             elif effect == "ran_pars":
                 rows = parameter_rows(self.varcorr)
                 if profiled is not None:
-                    names = np.array(random_names(self._fitted))
+                    every = np.array(random_names(self._fitted))
                     order = table_order(self._fitted.model.templates)[: len(rows)]
-                    rows = limited(rows, profiled, names[order])
+                    rows = limited(rows, profiled, every[order])
                 elif conf_int and conf_method is None:
                     warn(NO_LIMITS)
                 parts.append(rows)
@@ -122,18 +127,38 @@ class Tidying(Values):
                 parts.append(mode_rows(self.ranef(), self.ranef_cov(), level))
             else:
                 parts.append(coefficient_rows(self.coef()))
-        return WholeFrame(bind(parts, limits=conf_int))
+        return WholeFrame(bind(self._in_components(parts), limits=conf_int))
+
+    @property
+    def _names_of_limits(self) -> list[str]:
+        """Names of the coefficients kept among all parameters."""
+        return [p.name for p in parameters_of(self._fitted) if p.kind == "beta"]
+
+    def _further_rows(self, profiled: pd.DataFrame | None, level: float) -> list[pd.DataFrame]:
+        """Coefficients of other parameters than the mean; a linear model has none."""
+        del profiled, level
+        return []
+
+    def _in_components(self, parts: list[pd.DataFrame]) -> list[pd.DataFrame]:
+        """Parts of the table with the parameter of the distribution that each is of."""
+        return parts
 
     def _profiled(self, effects: Sequence[TidyEffect], level: float) -> pd.DataFrame:
         """Limits by profile of what is asked for, by name."""
-        kinds = {"fixed": "beta_", "ran_pars": "theta_"}
+        kinds = {"fixed": self._profiled_as_fixed, "ran_pars": ["theta_"]}
         fitted = by_ml(self._fitted)
         found = [
             profile_intervals(fitted, kinds[effect], level, None)
             for effect in effects
             if effect in kinds
         ]
-        return pd.concat(found) if found else pd.DataFrame(columns=["lower", "upper"])
+        table = pd.concat(found) if found else pd.DataFrame(columns=["lower", "upper"])
+        return table[~table.index.duplicated()]
+
+    @property
+    def _profiled_as_fixed(self) -> list[str]:
+        """What stands for all rows of fixed effects."""
+        return ["beta_"]
 
     def glance(self) -> pd.DataFrame:
         """The fit in one row.

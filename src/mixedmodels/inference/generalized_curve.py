@@ -16,6 +16,8 @@ from mixedmodels._core import ProfileCurve, ProfilePoint
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.own import own_coefficients
+from mixedmodels.families.base import THRESHOLDS
 from mixedmodels.inference.curves import Core, core_of
 from mixedmodels.inference.parameters import Kind
 
@@ -34,7 +36,9 @@ class HeldPoint:
         theta: (m,) there.
         sigma: The family's own parameter, or 1.
         beta: (p,) coefficients there.
+        others: (k,) coefficients of other parameters than the mean there.
         converged: Whether the minimum was found.
+        start: (m + p + k,) all parameters there.
     """
 
     at: float
@@ -43,7 +47,9 @@ class HeldPoint:
     theta: FloatArray
     sigma: float
     beta: FloatArray
+    others: FloatArray
     converged: bool
+    start: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +83,7 @@ class GeneralizedCurve:
         criterion = model.criterion()
         self._to_user = criterion.to_user
         self._m, self._p = templates.m, solution.p
+        self._others = own_coefficients(fitted).of
         held = self._held(kind, place, len(solution.par))
         places = zip(templates.groups, templates.term_offsets, templates.sizes, strict=True)
         core_kind = {"sigma": "own"}.get(kind, kind)
@@ -105,18 +112,42 @@ class GeneralizedCurve:
         m, p = self._m, self._p
         if kind in ("sd", "cor"):
             return HeldNumber(np.zeros(size - m), 0.0, [])
-        at = m + place[1] if kind == "beta" else m + p + self._fitted.scale_places[0]
+        at, gaps = m + place[1], list[int]()
+        if kind == "sigma":
+            at = m + p + self._fitted.scale_places[0]
+        elif kind == "own":
+            first, gaps = self._own_places()[place[1]]
+            at, gaps = m + p + first, [p + gap for gap in gaps]
         zero = self._to_user(np.zeros(size))
         J = self._to_user(np.eye(size)) - zero  # row by row of the criterion's parameters
-        return HeldNumber(np.ascontiguousarray(J[m:, at]), float(zero[at]), [])
+        return HeldNumber(np.ascontiguousarray(J[m:, at]), float(zero[at]), gaps)
+
+    def _own_places(self) -> list[tuple[int, list[int]]]:
+        """Of every further coefficient its place in psi; of a threshold the first, and the gaps."""
+        found: list[tuple[int, list[int]]] = []
+        for part in self._fitted.model.components:
+            if part.role == THRESHOLDS:
+                found += [(0, list(range(1, j + 1))) for j in range(len(part.names))]
+            elif part.shown:
+                found += [(part.first + j, []) for j in range(len(part.names))]
+        return found
 
     def _point(self, found: ProfilePoint, deviance: float, slope: float) -> HeldPoint:
         m, p = self._m, self._p
         user = self._to_user(np.concatenate([np.zeros(m), found.others]))
         places = self._fitted.scale_places
         own = float(np.exp(user[m + p + places[0]])) if places else 1.0
-        beta = user[m : m + p]
-        return HeldPoint(found.at, deviance, slope, found.theta, own, beta, found.converged)
+        return HeldPoint(
+            at=found.at,
+            deviance=deviance,
+            slope=slope,
+            theta=found.theta,
+            sigma=own,
+            beta=user[m : m + p],
+            others=self._others(user[m + p :]),
+            converged=found.converged,
+            start=np.concatenate([found.theta, user[m:]]),
+        )
 
 
 @core_of.register

@@ -15,6 +15,7 @@ from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.components import Component, exponential, of_role, probability
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
+from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.parameters import to_sd_cor
 from mixedmodels.estimates.tables import random_part
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION
@@ -211,12 +212,14 @@ def _(fitted: GeneralizedFitted, plan: Plan) -> Callable[[FloatArray], Replicate
     threads = model.affordable_threads(thread_count(plan.threads, model.threads))
     refitter = GeneralizedRefitter(model, fitted.solution.par, control, threads)
     m, p = model.templates.m, fitted.solution.p
+    others_of = own_coefficients(fitted).of
 
     def replicates(responses: FloatArray) -> Replicates:
         user, objective = refitter(responses)
         theta, beta = user[:, :m], user[:, m : m + p]
         random = to_sd_cor(model.templates, theta, np.ones(len(user)))
         scale = np.exp(user[:, m + p :][:, list(fitted.scale_places)])
-        return Replicates(np.column_stack([random, scale, beta]), theta, objective)
+        others = others_of(user[:, m + p :])
+        return Replicates(np.column_stack([random, scale, beta, others]), theta, objective)
 
     return replicates

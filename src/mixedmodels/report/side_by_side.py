@@ -60,6 +60,8 @@ class ModelColumn:
         response: Digest of the response, equal where rows and response are.
         criteria: `logLik`, `AIC`, `BIC`.
         notes: Messages of the fit.
+        others: Coefficients of other parameters than the mean, with the columns of `fixed`; None
+            where there are none.
     """
 
     name: str
@@ -72,6 +74,13 @@ class ModelColumn:
     response: bytes
     criteria: Mapping[str, float]
     notes: tuple[str, ...]
+    others: pd.DataFrame | None = None
+
+    def coefficients(self, part: str) -> pd.DataFrame:
+        """Those of the mean ("fixed") or of other parameters ("distribution")."""
+        if part == "fixed":
+            return self.fixed
+        return self.fixed.iloc[:0] if self.others is None else self.others
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -94,7 +103,8 @@ class ModelTable(Result):
         """All numbers, one row per term.
 
         Returns:
-            Rows by (`part`, `term`), where part is "fixed", "random", "groups" or "model"; columns
+            Rows by (`part`, `term`), where part is "fixed", "distribution",
+            "random", "groups" or "model"; columns
             by (model, value), where value is `estimate`, `std_error`, `df`, `statistic`, `p_value`,
             `lower` or `upper`. NaN where a model does not have the term, or the term not the value.
         """
@@ -105,42 +115,43 @@ class ModelTable(Result):
 
     def _row_keys(self) -> list[tuple[str, str]]:
         keys: list[tuple[str, str]] = []
-        for part in ("fixed", "random"):
+        for part in (*_COEFFICIENTS, "random"):
             keys += [(part, term) for term in self._terms(part)]
         keys += [("groups", group) for group in _union(column.groups for column in self.columns)]
         return [*keys, ("model", "nobs"), *(("model", name) for name in _CRITERIA)]
 
     def _terms(self, part: str) -> list[str]:
-        if part == "fixed":
-            return _union(column.fixed.index for column in self.columns)
+        if part in _COEFFICIENTS:
+            return _union(column.coefficients(part).index for column in self.columns)
         return sorted(_union(column.random for column in self.columns), key=_kind)
 
     def _sections(self) -> Sequence[Section]:
         header = ("", *(column.name for column in self.columns))
         sides = "<" + ">" * len(self.columns)
         tables = [
-            Table("Fixed effects:", header, tuple(self._fixed_rows()), sides),
+            Table("Fixed effects:", header, tuple(self._fixed_rows("fixed")), sides),
+            Table(_OTHERS, header, tuple(self._fixed_rows("distribution")), sides),
             Table("Random effects (SD and correlations):", header, self._random_rows(), sides),
             Table("", header, tuple(self._model_rows()), sides),
         ]
         formulas = tuple(f"{column.name}: {column.formula}" for column in self.columns)
         return [Paragraph(formulas), *(t for t in tables if t.rows), Paragraph(self._notes())]
 
-    def _fixed_rows(self) -> Iterator[tuple[str, ...]]:
-        terms = self._terms("fixed")
-        cells = [self._fixed_cells(column) for column in self.columns]
+    def _fixed_rows(self, part: str) -> Iterator[tuple[str, ...]]:
+        terms = self._terms(part)
+        cells = [self._fixed_cells(column.coefficients(part)) for column in self.columns]
         for term in terms:
             found = [column.get(term, ("", "")) for column in cells]
             yield (term, *(upper for upper, _ in found))
             if self.below != "none":
                 yield ("", *(lower for _, lower in found))
 
-    def _fixed_cells(self, column: ModelColumn) -> dict[str, tuple[str, str]]:
+    def _fixed_cells(self, table: pd.DataFrame) -> dict[str, tuple[str, str]]:
         """Of each coefficient the text of its estimate and of what stands below it."""
         space = "   " if self.stars else ""
         pattern = _BRACKETS.get(self.below, "({})") + space
         cells = {}
-        for term, row in column.fixed.iterrows():
+        for term, row in table.iterrows():
             decimals = _decimals(row["std_error"])
             estimate = _fixed_point(row["estimate"], decimals)
             mark = f"{_mark(row['p_value']):3}" if self.stars else ""
@@ -191,6 +202,8 @@ class ModelTable(Result):
 
 
 _CRITERIA = ("logLik", "AIC", "BIC")
+_COEFFICIENTS = ("fixed", "distribution")
+_OTHERS = "Other parameters of the distribution:"
 _VALUES = ("estimate", "std_error", "df", "statistic", "p_value", "lower", "upper")
 
 
@@ -242,11 +255,13 @@ def check_names(names: Sequence[str] | None, count: int) -> list[str]:
 
 def _long(column: ModelColumn) -> pd.DataFrame:
     """The numbers of one model by (part, term)."""
-    fixed = column.fixed[list(_VALUES)]
     model = {"nobs": float(column.n), **column.criteria}
     others = {"random": column.random, "groups": column.groups, "model": model}
-    keys = [("fixed", term) for term in fixed.index]
-    values = [fixed.to_numpy(dtype=np.float64)]
+    keys, values = [], []
+    for part in _COEFFICIENTS:
+        table = column.coefficients(part)[list(_VALUES)]
+        keys += [(part, str(term)) for term in table.index]
+        values.append(table.to_numpy(dtype=np.float64))
     for part, numbers in others.items():
         keys += [(part, term) for term in numbers]
         block = np.full((len(numbers), len(_VALUES)), np.nan)
