@@ -41,15 +41,16 @@ from mixedmodels.estimates.generalized_options import (
     check_options,
     check_quadrature,
 )
+from mixedmodels.estimates.generalized_search import searched
 from mixedmodels.estimates.generalized_solution import GeneralizedSolution
 from mixedmodels.estimates.identified import Identification
-from mixedmodels.estimates.own import OwnCoefficients, own_coefficients
+from mixedmodels.estimates.own import OwnCoefficients, coefficients_of, own_coefficients
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.distribution import Distribution
 from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.lazy import cached_property
 from mixedmodels.memory import threads_that_fit
-from mixedmodels.optimize import Request, minimize
+from mixedmodels.optimize import Request
 from mixedmodels.optimize.summary import OptSummary
 
 T = TypeVar("T")
@@ -240,7 +241,7 @@ class GeneralizedModel:
         Raises:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
-        at, optsum = minimize(criterion, request, watch)
+        at, optsum = searched(criterion, self.templates, request, watch)
         return GeneralizedFitted(self, self.solution(criterion, at), optsum)
 
     def solution(self, criterion: LaplaceCriterion, at: FloatArray) -> GeneralizedSolution:
@@ -394,35 +395,4 @@ def _distribution(fitted: GeneralizedFitted) -> Distribution:
 
 @own_coefficients.register
 def _(fitted: GeneralizedFitted) -> OwnCoefficients:
-    solution = fitted.solution
-    shown = [part for part in fitted.model.components if part.shown]
-    first = len(solution.theta) + solution.p
-
-    def values_of(psi: FloatArray) -> FloatArray:
-        parts = [part.estimates_of(psi) for part in shown]
-        return np.concatenate([np.empty((*psi.shape[:-1], 0)), *parts], axis=-1)
-
-    def vcov() -> FloatArray:
-        J = np.zeros((0, len(solution.psi)))
-        for part in shown:
-            rows = np.zeros((len(part.names), len(solution.psi)))
-            rows[:, part.place] = part.estimates(solution.psi)[1]
-            J = np.vstack([J, rows])
-        covariance: FloatArray = J @ solution.covariance_of.user[first:, first:] @ J.T
-        return covariance
-
-    def scale_error() -> float:
-        if not fitted.scale_places:
-            return float("nan")
-        at = first + fitted.scale_places[0]
-        return float(np.sqrt(solution.covariance_of.user[at, at]))
-
-    return OwnCoefficients(
-        tuple(name for part in shown for name in part.coefficient_names),
-        tuple(part.short for part in shown for _ in part.names),
-        tuple(name for part in shown for name in part.names),
-        values_of(solution.psi),
-        values_of,
-        vcov,
-        scale_error,
-    )
+    return coefficients_of(fitted.model.components, fitted.solution, fitted.scale_places)
