@@ -41,10 +41,11 @@ from mixedmodels.estimates.generalized_options import (
     check_options,
     check_quadrature,
 )
+from mixedmodels.estimates.generalized_own import coefficients_of
 from mixedmodels.estimates.generalized_search import searched
 from mixedmodels.estimates.generalized_solution import GeneralizedSolution
 from mixedmodels.estimates.identified import Identification
-from mixedmodels.estimates.own import OwnCoefficients, coefficients_of, own_coefficients
+from mixedmodels.estimates.own import OwnCoefficients, own_coefficients
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.distribution import Distribution
 from mixedmodels.families.ordinal import OrderedDistribution

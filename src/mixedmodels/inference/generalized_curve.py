@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedmodels._core import ProfileCurve, ProfilePoint
+from mixedmodels._core import ProfilePoint
 from mixedmodels.arrays import FloatArray
+from mixedmodels.criterion.generalized import HeldNumber
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.own import own_coefficients
@@ -52,21 +53,6 @@ class HeldPoint:
     start: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class HeldNumber:
-    """What is held of the parameters that are not theta, by those of the criterion.
-
-    Attributes:
-        h: (p + k,) its derivatives where it is linear.
-        offset: What it is where all are zero.
-        gaps: Places in `h` of parameters whose exponentials are added.
-    """
-
-    h: FloatArray
-    offset: float
-    gaps: list[int]
-
-
 class GeneralizedCurve:
     """The profile of one parameter of a fit, in a workspace of its own.
 
@@ -78,23 +64,16 @@ class GeneralizedCurve:
 
     def __init__(self, fitted: GeneralizedFitted, kind: Kind, place: tuple[int, ...]) -> None:
         model, solution = fitted.model, fitted.solution
-        templates = model.templates
         self._fitted = fitted
         criterion = model.criterion()
         self._to_user = criterion.to_user
-        self._m, self._p = templates.m, solution.p
+        self._m, self._p = model.templates.m, solution.p
         self._others = own_coefficients(fitted).of
         held = self._held(kind, place, len(solution.par))
-        places = zip(templates.groups, templates.term_offsets, templates.sizes, strict=True)
-        core_kind = {"sigma": "own"}.get(kind, kind)
-        self._core = ProfileCurve(
-            criterion.workspace.evaluator,
-            list(map(list, places)),
-            core_kind,
-            list(place),
-            held.h,
-            held.offset,
-            held.gaps,
+        self._core = criterion.profile_curve(
+            {"sigma": "own"}.get(kind, kind),
+            place,
+            held,
             solution.par,
             solution.covariance_of.hessian,
         )
