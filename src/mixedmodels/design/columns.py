@@ -16,6 +16,7 @@ import pandas as pd
 
 from mixedmodels.arrays import AnyArray, BoolArray, LongArray
 from mixedmodels.naming import first_few
+from mixedmodels.values import quick
 
 DIGITS = 15
 """Significant digits of a level that is not a whole number, as in R."""
@@ -29,6 +30,7 @@ _WHOLE = 2.0**64
 _FEW = 4096
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class NumericColumn:
     """Numbers or truth values.
@@ -60,6 +62,7 @@ class NumericColumn:
         return NumericColumn(self.values[rows], absent, identity)
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class CategoricalColumn:
     """Codes into levels.
