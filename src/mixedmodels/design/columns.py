@@ -101,7 +101,7 @@ def all_finite(values: AnyArray) -> bool:
     Not a product: threads of a BLAS library that another thread of the program forks never return.
     """
     if values.size <= _FEW:
-        return bool(np.isfinite(values).all())
+        return bool(np.logical_and.reduce(np.isfinite(values)))
     with np.errstate(invalid="ignore", over="ignore"):
         total = np.add.reduce(values)
     return math.isfinite(total) or bool(np.isfinite(values).all())
