@@ -107,7 +107,8 @@ class Model:
         """
         made = cls.__new__(cls)
         made.design, made.threads, made.templates = design, threads, templates_of(design)
-        made.ways, made.sums, made._identified = ways, sums, {}
+        made.ways, made.sums = ways, sums
+        made._identified = {}  # noqa: SLF001 (of this class)
         with limited(ways.memory):
             made.products = checked_products(design, sums.finish())
         return made
