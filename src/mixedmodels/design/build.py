@@ -102,7 +102,7 @@ def build_design(
     check_identifiable(terms, groups, rows.n_rows, residual=residual)
     warn_of_wide_terms(terms, groups)
     empty = None if used.categories is None else used.categories.message
-    dropped = (missing.message, weights_message(used.n_zero_weight), empty)
+    dropped = (missing.message, weights_message(used.n_zero_weight, trials=weights is None), empty)
     messages = (*dropped, *builder.level_messages())
     excluded = na_action == "exclude" and rows.kept is not None
     return Design(

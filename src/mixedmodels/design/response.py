@@ -122,8 +122,8 @@ def linear_response(spec: FormulaSpec, values: Evaluated, needed: str = _OF_LINE
             factor = spec.response_factor
             raise FormulaError(
                 "'cbind' makes several columns; this response is one column. cbind(successes, "
-                "failures), two columns, is a response of mixedmodels.glmer with the binomial "
-                "family; it is not a function of linear models.",
+                "failures), two columns, is a response of the binomial family of "
+                "mixedmodels.glmer.",
                 spec.text,
                 factor.start,
                 factor.start + len("cbind"),
@@ -151,7 +151,7 @@ def _not_numeric(
 def ruled_response(
     rule: ResponseRule, spec: FormulaSpec, values: Evaluated, w: FloatArray | None
 ) -> tuple[FloatArray, FloatArray | None]:
-    """Response and prior weights (n,), of trials: successes and trials.
+    """Response and prior weights (n,), of trials: successes and trials, which may be zero.
 
     Raises:
         DataError: A response that there cannot be, with the rows.
@@ -255,12 +255,8 @@ def _successes_and_failures(
                 f"{values.rows.describe(wrong, column)}. Both columns are counts of trials."
             )
     trials = successes + failures
-    empty = trials == 0.0
-    if empty.any():
-        raise DataError(
-            f"The response '{spec.response}' has rows without a trial, in "
-            f"{values.rows.describe(empty)}. Drop these rows."
-        )
+    if not trials.any():
+        raise DataError(f"The response '{spec.response}' has no trial in any row.")
     return successes, trials
 
 
