@@ -7,7 +7,8 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.diagnostics.separation import separation, separation_message, suspicion
 from mixedmodels.estimates.components import component_messages
-from mixedmodels.estimates.generalized import GeneralizedFitted, scaled_eigen
+from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.generalized_covariances import scaled_eigen
 
 
 def trouble(fitted: GeneralizedFitted) -> tuple[str, ...]:
