@@ -156,7 +156,7 @@ def ruled_response(
     Raises:
         DataError: A response that there cannot be, with the rows.
     """
-    value, rows = values.value(spec.response_factor), values.rows
+    value, rows = _plain(values.value(spec.response_factor)), values.rows
     two = isinstance(value, NumericBlock) and len(value.values) == 2
     if rule.of_trials and two:
         values.check_finite(spec.response_factor)
@@ -177,6 +177,13 @@ def ruled_response(
     return (np.round(counts) if rule.of_trials else counts), w
 
 
+def _plain(
+    value: NumericBlock | CategoricalColumn | CodedColumn,
+) -> NumericBlock | CategoricalColumn:
+    """A column of categories without the coding that `relevel()` and the like give it."""
+    return value.column if isinstance(value, CodedColumn) else value
+
+
 def _of_family(rule: ResponseRule) -> str:
     return (
         f"responses of the {rule.family.title} family are numbers. Two categories are for "
@@ -190,9 +197,7 @@ def ordered_response(spec: FormulaSpec, values: Evaluated) -> tuple[FloatArray, 
     Raises:
         DataError: The response does not have ordered categories, or only one.
     """
-    value, name = values.value(spec.response_factor), spec.response
-    if isinstance(value, CodedColumn):
-        value = value.column
+    value, name = _plain(values.value(spec.response_factor)), spec.response
     if isinstance(value, NumericBlock):
         value = _whole_numbers(name, spec, values, value)
     elif not value.ordered:
@@ -277,6 +282,18 @@ def _second_category(name: str, value: CategoricalColumn) -> FloatArray:
         )
     found: FloatArray = (value.codes != used.min()).astype(np.float64)
     return found
+
+
+def outcome_message(rule: ResponseRule, spec: FormulaSpec, values: Evaluated) -> str | None:
+    """Which of two categories is success, or None where the response does not have categories."""
+    value = _plain(values.value(spec.response_factor))
+    if not rule.of_trials or not isinstance(value, CategoricalColumn):
+        return None
+    if value.levels is TRUTH_LEVELS or not value.codes.size:
+        return None
+    labels = level_labels(value.levels)
+    failure, success = labels[int(value.codes.min())], labels[int(value.codes.max())]
+    return f"Success is {spec.response} = '{success}', failure is '{failure}'."
 
 
 def category_numbers(categories: pd.Index, given: Any) -> pd.Series[float]:
