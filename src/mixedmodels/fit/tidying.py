@@ -17,6 +17,7 @@ from mixedmodels.diagnostics.tidy import (
     bind,
     check_effects,
     coefficient_rows,
+    component_rows,
     fixed_rows,
     limited,
     mode_rows,
@@ -84,13 +85,15 @@ class Tidying(Values):
             conf_method: "wald", the limits of `confint(method="wald")`, which standard deviations
                 and correlations do not have; "profile", those of `confint()`, which takes some fits
                 by maximum likelihood. None is "wald" and warns of the limits that are missing.
-            exponentiate: Fixed effects and their limits as ratios: odds ratios of a logit link,
-                ratios of means of a log link or a response log(y). Standard errors are by the delta
-                method, tests those of the coefficients.
+            exponentiate: Fixed effects of the mean and their limits as ratios: odds ratios of a
+                logit link, ratios of means of a log link or a response log(y). Standard errors are
+                by the delta method, tests those of the coefficients.
 
         Returns:
             Columns `effect`, `group`, `term`, `estimate`, and as far as an effect asked for has
-            them `level`, `std_error`, `df`, `statistic`, `p_value`, `conf_low`, `conf_high`.
+            them `level`, `std_error`, `df`, `statistic`, `p_value`, `conf_low`, `conf_high`. Fixed
+            effects of a generalized model with other parameters than the mean have a `component`:
+            "mean", "dispersion", "zero_inflation" or "thresholds".
 
         Raises:
             MixedModelsError: Unknown effects or `ddf`, or a level not in (0, 1).
@@ -117,7 +120,10 @@ class Tidying(Values):
                 method = method_of(self._fitted, ddf, vcov, announce=True)
                 rows = fixed_rows(coef_table(self._kept_names, method), level)
                 rows = rows if profiled is None else limited(rows, profiled, rows["term"])
-                parts.append(_ratios.as_ratios(rows, self._ratios()) if exponentiate else rows)
+                rows = _ratios.as_ratios(rows, self._ratios()) if exponentiate else rows
+                others = self._component_tables()
+                parts.append(rows.assign(component="mean") if others else rows)
+                parts += [component_rows(table, role, level) for role, table in others.items()]
             elif effect == "ran_pars":
                 rows = parameter_rows(self.varcorr)
                 if profiled is not None:

@@ -77,6 +77,10 @@ class Values(Guided, ABC):
         """Name, link, nodes and own parameter of the family of a generalized model."""
         return None
 
+    def _component_tables(self) -> dict[str, pd.DataFrame]:
+        """Coefficients of other parameters than the mean, by parameter; of generalized models."""
+        return {}
+
     def _ratios(self) -> Scale:
         """The scale on which coefficients are logarithms of ratios; raises where they are not."""
         return _ratios.coefficient_ratios(self._design.formula.response_factor, self._family_words)
