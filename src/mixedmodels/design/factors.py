@@ -288,7 +288,8 @@ def _normalise(
 def _check_length(array: AnyArray, n_rows: int) -> None:
     if array.ndim == 0 or array.shape[0] != n_rows:
         found = "a single value" if array.ndim == 0 else f"{array.shape[0]} values"
-        raise FormulaError(f"This gives {found}, not one for each of the {n_rows} rows.")
+        columns = " Two columns are cbind(a, b)." if found.startswith("2 ") else ""
+        raise FormulaError(f"This gives {found}, not one for each of the {n_rows} rows.{columns}")
 
 
 def _asked_contrast(factor: Factor, value: Any, contrasts: Mapping[str, Any]) -> Any:

@@ -183,9 +183,16 @@ def missing_message(n_dropped: int, counts: Mapping[str, int]) -> str | None:
     return f"{count_rows(n_dropped)} with missing values dropped ({_listed(counts)})."
 
 
-def weights_message(n_zero: int) -> str | None:
-    """What the user should know of rows with a weight of zero that were dropped, or None."""
-    return f"{count_rows(n_zero)} with weight zero dropped." if n_zero else None
+def weights_message(n_zero: int, *, trials: bool = False) -> str | None:
+    """What the user should know of rows with a weight of zero that were dropped, or None.
+
+    Args:
+        n_zero: How many.
+        trials: Whether the weights are trials that the response has counted.
+    """
+    if not n_zero:
+        return None
+    return f"{count_rows(n_zero)} {'without a trial' if trials else 'with weight zero'} dropped."
 
 
 def no_row_left(counts: Mapping[str, int]) -> str:

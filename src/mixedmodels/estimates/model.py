@@ -94,6 +94,11 @@ class Model:
         return self.route.iterative
 
     @property
+    def distribution_in_words(self) -> str:
+        """Nothing: responses are normal."""
+        return ""
+
+    @property
     def note(self) -> str:
         """What the user should know of the way that was taken, or ""; raises as `route`."""
         return self.route.note

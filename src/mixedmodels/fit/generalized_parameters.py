@@ -87,6 +87,10 @@ class GeneralizedParameters(MixedFit):
         table = {"estimate": estimate, "std_error": std_error, "statistic": statistic}
         return pd.DataFrame({**table, "p_value": p_value}, index=list(part.names))
 
+    def _component_tables(self) -> dict[str, pd.DataFrame]:
+        shown = (part for part in self._generalized.model.components if part.shown)
+        return {part.role: self._table_of(part) for part in shown}
+
     def _values(self, ddf: Ddf = "satterthwaite", *, full: bool) -> FitValues:
         shown = [part for part in self._generalized.model.components if part.shown]
         others = []

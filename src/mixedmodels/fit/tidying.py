@@ -17,6 +17,7 @@ from mixedmodels.diagnostics.tidy import (
     bind,
     check_effects,
     coefficient_rows,
+    component_rows,
     fixed_rows,
     limited,
     mode_rows,
@@ -39,14 +40,17 @@ from mixedmodels.settings import (
     Ddf,
     TidyEffect,
     TidyLimits,
+    check_flag,
     check_level,
     check_option,
 )
 
 if TYPE_CHECKING:
+    from mixedmodels.marginal import ratios as _ratios
     from mixedmodels.streaming import augmenting as _augmenting
     from mixedmodels.streaming import sources as _sources
 else:
+    _ratios = late_module("mixedmodels.marginal.ratios")
     _augmenting = late_module("mixedmodels.streaming.augmenting")
     _sources = late_module("mixedmodels.streaming.sources")
 
@@ -63,6 +67,7 @@ class Tidying(Values):
         ddf: Ddf = "satterthwaite",
         vcov: Covariance = None,
         conf_method: TidyLimits | None = None,
+        exponentiate: bool = False,
     ) -> pd.DataFrame:
         """Estimates in long form, one per row.
 
@@ -80,10 +85,15 @@ class Tidying(Values):
             conf_method: "wald", the limits of `confint(method="wald")`, which standard deviations
                 and correlations do not have; "profile", those of `confint()`, which takes some fits
                 by maximum likelihood. None is "wald" and warns of the limits that are missing.
+            exponentiate: Fixed effects of the mean and their limits as ratios: odds ratios of a
+                logit link, ratios of means of a log link or a response log(y). Standard errors are
+                by the delta method, tests those of the coefficients.
 
         Returns:
             Columns `effect`, `group`, `term`, `estimate`, and as far as an effect asked for has
-            them `level`, `std_error`, `df`, `statistic`, `p_value`, `conf_low`, `conf_high`.
+            them `level`, `std_error`, `df`, `statistic`, `p_value`, `conf_low`, `conf_high`. Fixed
+            effects of a generalized model with other parameters than the mean have a `component`:
+            "mean", "dispersion", "zero_inflation" or "thresholds".
 
         Raises:
             MixedModelsError: Unknown effects or `ddf`, or a level not in (0, 1).
@@ -97,6 +107,7 @@ class Tidying(Values):
         check_level(level)
         if conf_method is not None:
             check_option("conf_method", conf_method, TIDY_LIMITS)
+        check_flag("exponentiate", exponentiate)
         wanted = check_effects(effects)
         if conf_int and conf_method == "profile" and vcov is not None:
             raise MixedModelsError(
@@ -108,7 +119,11 @@ class Tidying(Values):
             if effect == "fixed":
                 method = method_of(self._fitted, ddf, vcov, announce=True)
                 rows = fixed_rows(coef_table(self._kept_names, method), level)
-                parts.append(rows if profiled is None else limited(rows, profiled, rows["term"]))
+                rows = rows if profiled is None else limited(rows, profiled, rows["term"])
+                rows = _ratios.as_ratios(rows, self._ratios()) if exponentiate else rows
+                others = self._component_tables()
+                parts.append(rows.assign(component="mean") if others else rows)
+                parts += [component_rows(table, role, level) for role, table in others.items()]
             elif effect == "ran_pars":
                 rows = parameter_rows(self.varcorr)
                 if profiled is not None:
