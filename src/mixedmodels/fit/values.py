@@ -30,11 +30,15 @@ from mixedmodels.estimates.tables import (
     ranef_tables,
 )
 from mixedmodels.estimates.varcorr import VarCorr
-from mixedmodels.lazy import cached_property
+from mixedmodels.lazy import cached_property, late_module
 from mixedmodels.optimize.summary import OptSummary
 
 if TYPE_CHECKING:
+    from mixedmodels.marginal import scale
+    from mixedmodels.marginal.scale import Scale
     from mixedmodels.streaming.plan import Plan
+else:
+    scale = late_module("mixedmodels.marginal.scale")
 
 
 class OfPlan(Protocol):
@@ -67,6 +71,11 @@ class Values(Guided, ABC):
     @abstractmethod
     def _by_formula(self, formula: str) -> Values | None:
         """The fit by another formula, without a word; None where it cannot be made."""
+
+    @property
+    def _scale(self) -> Scale | None:
+        """The way from the linear predictor back to the response that the formula transforms."""
+        return scale.response_scale(self._design.formula.response_factor)
 
     # -- the search ---------------------------------------------------------------------
 
