@@ -195,8 +195,15 @@ class Model:
         return twin
 
     def with_response(self, y: FloatArray) -> Model:
-        """The same model for another response (n,)."""
-        return Model(dataclasses.replace(self.design, y=y), self.threads, self.ways)
+        """The same model for another response (n,); of a model without rows its sums."""
+        if self.design.has_rows:
+            return Model(dataclasses.replace(self.design, y=y), self.threads, self.ways)
+        made = self.twin()
+        made.sums = None  # those are of the response that was read
+        made.__dict__.pop("_identified", None)
+        made.products = checked_products(self.design, self.products.with_response(y))
+        made.__dict__.pop("analysis", None)
+        return made
 
     def with_design(self, design: Design) -> Model:
         """A model of the same kind."""
