@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 else:
     nw = late_module("narwhals")
 
-NO_LIMITS = (
-    "tidy: limits of standard deviations and correlations are NaN: an estimate plus and minus "
-    'standard errors is not an interval for them. conf_method="profile" gives limits of these too, '
-    'conf_method="wald" leaves them out without a warning.'
-)
-
 COLUMNS = (
     "effect",
     "component",
@@ -82,17 +76,19 @@ def fixed_rows(table: pd.DataFrame, level: float) -> pd.DataFrame:
     )
 
 
-def component_rows(table: pd.DataFrame, components: Sequence[str], level: float) -> pd.DataFrame:
-    """Coefficients of other parameters of a distribution than its mean, as fixed effects.
-
-    Args:
-        table: Their coefficient table.
-        components: (k,) names of what they belong to.
-        level: Coverage of the limits.
-    """
+def component_rows(table: pd.DataFrame, component: str, level: float) -> pd.DataFrame:
+    """Coefficients of another parameter than the mean, with limits by the normal."""
     rows = fixed_rows(table.assign(df=np.inf), level)
-    rows["component"] = np.array(components, dtype=object)
-    return rows
+    return rows.assign(component=component)
+
+
+def profiled_component(rows: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:
+    """The rows of such coefficients with limits from a table of all parameters."""
+    own = [f"{role}.{term}" for role, term in zip(rows["component"], rows["term"], strict=True)]
+    names = [
+        name if name in limits.index else term for name, term in zip(own, rows["term"], strict=True)
+    ]
+    return limited(rows, limits, names)
 
 
 def parameter_rows(varcorr: VarCorr) -> pd.DataFrame:

@@ -53,8 +53,12 @@ from mixedmodels.lazy import cached_property
 from mixedmodels.memory import threads_that_fit
 from mixedmodels.optimize import Request
 from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.values import quick
 
 T = TypeVar("T")
+
+# Links whose predictor has the unit of the response, or of a power of it.
+_WITH_UNIT = ("identity", "inverse", "inverse_squared", "sqrt")
 
 
 class GeneralizedModel:
@@ -180,6 +184,12 @@ class GeneralizedModel:
         inflated = of_role(self.components, ZERO_INFLATION) is not None
         return f"zero_inflated_{self.family.name}" if inflated else self.family.name
 
+    @property
+    def distribution_in_words(self) -> str:
+        """Family and link, and the formulas of other parameters than the mean."""
+        parts = (f"{part.spec.role} {part.spec.text.strip()}" for part in self.design.parts)
+        return ", ".join((f"{self.family.title} ({self.family.link.name})", *parts))
+
     def distribution(self, psi: FloatArray) -> Distribution:
         """That of the responses on the rows of the model.
 
@@ -256,10 +266,11 @@ class GeneralizedModel:
         beta = np.full(self.design.X.shape[1], np.nan)
         beta[kept] = user[m : m + len(kept)]
         psi = user[m + len(kept) :]
+        eta = point.eta if self.origin is None else point.eta + self.origin[kept] @ beta[kept]
         return GeneralizedSolution(
             theta=user[:m],
             axes_theta=point.par[:m],
-            relative_theta=point.par[:m] / axes.unit[:m],
+            relative_theta=self._resolution(eta, psi) * point.par[:m] / axes.unit[:m],
             par=point.par,
             psi=psi,
             dispersion=self.distribution(psi).dispersion,
@@ -271,12 +282,24 @@ class GeneralizedModel:
             kept=kept,
             u=self._public(point.u),
             b=self._public(point.b),
-            eta=point.eta if self.origin is None else point.eta + self.origin[kept] @ beta[kept],
+            eta=eta,
             n=self.design.n,
             p=self.products.p,
             covariance_of=ModelCovariances(self, point.par),
             reml=self.reml,
         )
+
+    def _resolution(self, eta: FloatArray, psi: FloatArray) -> float:
+        """Standard deviations of a response in a unit of the predictor, by root mean square.
+
+        1 for links whose predictor does not depend on the unit of the response.
+        """
+        if self.family.link.name not in _WITH_UNIT:
+            return 1.0
+        of = self.distribution(psi)
+        information = of.slope(eta) ** 2 / of.variance(eta, np.ones_like(eta))
+        found = float(np.sqrt(information.mean()))
+        return found if np.isfinite(found) else 1.0
 
     def _public(self, effects: FloatArray) -> FloatArray:
         """(q,) from the core's order."""
@@ -293,6 +316,7 @@ class _AllIdentified(Identification):
         return ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class GeneralizedFitted:
     """A generalized model at its optimum; as `estimates.model.Fitted` for linear ones.

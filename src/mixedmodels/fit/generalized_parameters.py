@@ -9,26 +9,20 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.design import by_row
-from mixedmodels.diagnostics.tidy import component_rows, limited
 from mixedmodels.estimates.components import Component
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.tails import t_tail
-from mixedmodels.families.base import DISPERSION, Family
+from mixedmodels.families.base import Family
 from mixedmodels.fit.mixed import MixedFit
-from mixedmodels.inference.confint import normal_limits
 from mixedmodels.inference.generalized import full_covariance
 from mixedmodels.inference.robust import RobustCovariance
-from mixedmodels.report.side_by_side import ModelColumn
 from mixedmodels.report.values import CoefficientValues, FitValues
 from mixedmodels.settings import (
     Ddf,
     RobustKind,
 )
-
-# What tidy tables call the parameter that is the mean.
-COMPONENT_OF_MEAN = "cond"
 
 
 class GeneralizedParameters(MixedFit):
@@ -94,6 +88,10 @@ class GeneralizedParameters(MixedFit):
         table = {"estimate": estimate, "std_error": std_error, "statistic": statistic}
         return pd.DataFrame({**table, "p_value": p_value}, index=list(part.names))
 
+    def _component_tables(self) -> dict[str, pd.DataFrame]:
+        shown = (part for part in self._generalized.model.components if part.shown)
+        return {part.role: self._table_of(part) for part in shown}
+
     def _values(self, ddf: Ddf = "satterthwaite", *, full: bool) -> FitValues:
         shown = [part for part in self._generalized.model.components if part.shown]
         others = []
@@ -102,29 +100,6 @@ class GeneralizedParameters(MixedFit):
             numbers = {name: table[name].to_numpy() for name in table}
             others.append((part.title, CoefficientValues(names=part.names, **numbers)))
         return dataclasses.replace(super()._values(ddf, full=full), others=tuple(others))
-
-    def _further_rows(self, profiled: pd.DataFrame | None, level: float) -> list[pd.DataFrame]:
-        """Coefficients of the parameters beside the mean; the logarithm of one that is a number."""
-        found = []
-        for part in self._generalized.model.components:
-            table = self._table_of(part)
-            rows = component_rows(table, [part.short] * len(table), level)
-            if profiled is not None and part.shown:
-                rows = limited(rows, profiled, part.coefficient_names)
-            elif profiled is not None:
-                rows = limited(rows, np.log(profiled), self._generalized.scale_names)
-            found.append(rows)
-        return found
-
-    def _in_components(self, parts: list[pd.DataFrame]) -> list[pd.DataFrame]:
-        return [
-            part if "component" in part else part.assign(component=COMPONENT_OF_MEAN)
-            for part in parts
-        ]
-
-    @property
-    def _profiled_as_fixed(self) -> list[str]:
-        return ["beta_", *self._generalized.scale_names]
 
     @property
     def sigma(self) -> float:
@@ -150,26 +125,6 @@ class GeneralizedParameters(MixedFit):
         error = own_coefficients(self._generalized).scale_error()
         spread = f" (SE of log: {error:.3g})" if np.isfinite(error) else ""
         return (*lines, f"Dispersion: {family.parameter} {dispersion:.4g}{spread}")
-
-    def _model_column(self, name: str, ddf: Ddf, level: float) -> ModelColumn:
-        tables = [
-            self._table_of(part).set_axis(list(part.coefficient_names), axis=0)
-            for part in self._generalized.model.components
-        ]
-        column = super()._model_column(name, ddf, level)
-        if not tables:
-            return column
-        table = pd.concat(tables).assign(df=np.inf)
-        estimate, error = (table[k].to_numpy() for k in ("estimate", "std_error"))
-        limits = normal_limits(estimate, error, level)
-        table = table.assign(lower=limits[:, 0], upper=limits[:, 1])
-        names = {f"{DISPERSION}.(Intercept)": part.label for part in self._single_numbers}
-        return dataclasses.replace(column, others=table.rename(index=names))
-
-    @property
-    def _single_numbers(self) -> list[Component]:
-        """Components that are one number for all rows."""
-        return [part for part in self._generalized.model.components if not part.shown]
 
     @property
     def _family_in_words(self) -> tuple[str, str] | None:

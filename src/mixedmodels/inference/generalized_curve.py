@@ -115,7 +115,8 @@ class GeneralizedCurve:
         m, p = self._m, self._p
         user = self._to_user(np.concatenate([np.zeros(m), found.others]))
         places = self._fitted.scale_places
-        own = float(np.exp(user[m + p + places[0]])) if places else 1.0
+        with np.errstate(over="ignore"):  # a parameter that may go to infinity, as k does
+            own = float(np.exp(user[m + p + places[0]])) if places else 1.0
         return HeldPoint(
             at=found.at,
             deviance=deviance,
