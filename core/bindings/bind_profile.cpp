@@ -77,6 +77,9 @@ void bind_profile(nb::module_& m) {
           "theta", [](const mm::ProfilePoint& s) { return to_numpy(std::vector<double>(s.theta)); },
           "(m,) of the caller's columns of Z.", nb::rv_policy::automatic)
       .def_prop_ro(
+          "start", [](const mm::ProfilePoint& s) { return to_numpy(std::vector<double>(s.theta)); },
+          "Where a search without anything held would begin.", nb::rv_policy::automatic)
+      .def_prop_ro(
           "beta", [](const mm::ProfilePoint& s) { return to_numpy(std::vector<double>(s.beta)); },
           "(p,) of the kept columns.", nb::rv_policy::automatic)
       .def_prop_ro(

@@ -6,7 +6,7 @@ family's own. Users know theta of the columns of Z, the coefficients, and the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixedmodels import _core
-from mixedmodels._core import Analysis, GeneralizedEvaluator, Products
+from mixedmodels._core import Analysis, GeneralizedEvaluator, Products, ProfileCurve
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.criterion.base import SearchSettings
@@ -174,6 +174,21 @@ class LaplacePoint:
         return self._standing().conditional_vcov()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldNumber:
+    """What a profile holds of the parameters that are not theta, by those of the criterion.
+
+    Attributes:
+        h: (p + k,) its derivatives where it is linear.
+        offset: What it is where all are zero.
+        gaps: Places in `h` of parameters whose exponentials are added.
+    """
+
+    h: FloatArray
+    offset: float
+    gaps: list[int]
+
+
 class LaplaceCriterion(CoreSearch):
     """The criterion of one generalized model.
 
@@ -298,6 +313,37 @@ class LaplaceCriterion(CoreSearch):
         """Second derivatives."""
         with self.at(par) as point:
             return point.hessian()
+
+    def profile_curve(
+        self,
+        kind: str,
+        place: Sequence[int],
+        number: HeldNumber,
+        par: FloatArray,
+        hessian: FloatArray,
+    ) -> ProfileCurve:
+        """The search with one parameter held, in a workspace of its own.
+
+        Args:
+            kind: "sd", "cor", "beta" or "own".
+            place: Term, effect and other effect of the first two.
+            number: What is held of the last two.
+            par: (m + p + k,) where the criterion is least.
+            hessian: Second derivatives there.
+        """
+        templates = self.workspace.templates
+        places = zip(templates.groups, templates.term_offsets, templates.sizes, strict=True)
+        return ProfileCurve(
+            self.workspace.evaluator,
+            list(map(list, places)),
+            kind,
+            list(place),
+            number.h,
+            number.offset,
+            number.gaps,
+            par,
+            hessian,
+        )
 
     def refit(
         self, responses: FloatArray, start: FloatArray, control: Control, threads: int

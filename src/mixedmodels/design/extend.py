@@ -20,7 +20,7 @@ from mixedmodels.design.partition import partition
 from mixedmodels.memory import require
 
 
-def extended(design: Design, factor: str, count: int) -> Design:
+def extended(design: Design, factor: str, count: int, *, residual: bool = True) -> Design:
     """The design with `count` levels of a factor.
 
     Level i repeats the rows of level i modulo the number of those that there are. Grouping factors
@@ -31,6 +31,7 @@ def extended(design: Design, factor: str, count: int) -> Design:
         design: The design; its response is not read.
         factor: A grouping factor, or one that a grouping factor is made of.
         count: How many levels.
+        residual: Whether rows have a residual of their own.
 
     Raises:
         MixedModelsError: Not such a factor.
@@ -63,7 +64,7 @@ def extended(design: Design, factor: str, count: int) -> Design:
         rows=None,
         index=None,
     )
-    check_identifiable(out.terms, out.groups, out.n, residual=True)
+    check_identifiable(out.terms, out.groups, out.n, residual=residual)
     return out.freeze()
 
 

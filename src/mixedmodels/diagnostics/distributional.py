@@ -88,7 +88,8 @@ def _row_variance(fitted: GeneralizedFitted, kind: RowVariance) -> float:
     if kind == "theoretical":
         return float(_LATENT[family.link.name])
     null = fitted.once(_null_fit)
-    of, eta = null.distribution, np.full(fitted.solution.n, _population(null))
+    # The mean is that of the model without covariates, the family's own parameter that of the fit.
+    of, eta = fitted.distribution, np.full(fitted.solution.n, _population(null))
     # Over the rows, where parameters of the family have predictors.
     relative = float(np.mean(of.variance(eta, np.ones_like(eta)) / of.slope(eta) ** 2))
     if kind == "lognormal":

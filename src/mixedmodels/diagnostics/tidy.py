@@ -82,6 +82,15 @@ def component_rows(table: pd.DataFrame, component: str, level: float) -> pd.Data
     return rows.assign(component=component)
 
 
+def profiled_component(rows: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:
+    """The rows of such coefficients with limits from a table of all parameters."""
+    own = [f"{role}.{term}" for role, term in zip(rows["component"], rows["term"], strict=True)]
+    names = [
+        name if name in limits.index else term for name, term in zip(own, rows["term"], strict=True)
+    ]
+    return limited(rows, limits, names)
+
+
 def parameter_rows(varcorr: VarCorr) -> pd.DataFrame:
     """Standard deviations and correlations: terms `sd__Days`, `cor__(Intercept).Days`."""
     frame = varcorr.to_frame()

@@ -63,6 +63,18 @@ class Component:
             return (self.names[0], *(f"log({high} - {low})" for low, high in gaps))
         return tuple(f"{self.role}.{name}" for name in self.names)
 
+    @property
+    def coefficient_names(self) -> tuple[str, ...]:
+        """Names of the coefficients, or thresholds, among the parameters that users read."""
+        if self.role == THRESHOLDS:
+            return self.names
+        return tuple(f"{self.role}.{name}" for name in self.names)
+
+    @property
+    def short(self) -> str:
+        """The name that tidy tables have for it."""
+        return {DISPERSION: "disp", ZERO_INFLATION: "zi"}.get(self.role, self.role)
+
     def predictor(self, psi: FloatArray, X: FloatArray | None = None) -> float | FloatArray:
         """The parameter on its scale without bounds: by row, or one value for all.
 
@@ -96,6 +108,11 @@ class Component:
             return own, np.eye(len(own))
         steps = np.concatenate([[1.0], np.exp(own[1:])])
         return thresholds_of(own), np.tril(np.broadcast_to(steps, (len(own), len(own))))
+
+    def estimates_of(self, psi: FloatArray) -> FloatArray:
+        """(..., k) coefficients or thresholds of many psi."""
+        own = psi[..., self.place]
+        return thresholds_of(own) if self.role == THRESHOLDS else own
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -136,8 +153,9 @@ def _thresholds(categories: pd.Index) -> Component:
 
 
 def thresholds_of(psi: FloatArray) -> FloatArray:
-    """(k,) thresholds from the first of them and the logarithms of the gaps."""
-    found: FloatArray = np.cumsum(np.concatenate([psi[:1], np.exp(psi[1:])]))
+    """(..., k) thresholds from the first of them and the logarithms of the gaps."""
+    steps = np.concatenate([psi[..., :1], np.exp(psi[..., 1:])], axis=-1)
+    found: FloatArray = np.cumsum(steps, axis=-1)
     return found
 
 

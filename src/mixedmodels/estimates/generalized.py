@@ -41,14 +41,17 @@ from mixedmodels.estimates.generalized_options import (
     check_options,
     check_quadrature,
 )
+from mixedmodels.estimates.generalized_own import coefficients_of
+from mixedmodels.estimates.generalized_search import searched
 from mixedmodels.estimates.generalized_solution import GeneralizedSolution
 from mixedmodels.estimates.identified import Identification
+from mixedmodels.estimates.own import OwnCoefficients, own_coefficients
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.distribution import Distribution
 from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.lazy import cached_property
 from mixedmodels.memory import threads_that_fit
-from mixedmodels.optimize import Request, minimize
+from mixedmodels.optimize import Request
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.values import quick
 
@@ -249,7 +252,7 @@ class GeneralizedModel:
         Raises:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
-        at, optsum = minimize(criterion, request, watch)
+        at, optsum = searched(criterion, self.templates, request, watch)
         return GeneralizedFitted(self, self.solution(criterion, at), optsum)
 
     def solution(self, criterion: LaplaceCriterion, at: FloatArray) -> GeneralizedSolution:
@@ -413,3 +416,8 @@ class GeneralizedFitted:
 
 def _distribution(fitted: GeneralizedFitted) -> Distribution:
     return fitted.model.distribution(fitted.solution.psi)
+
+
+@own_coefficients.register
+def _(fitted: GeneralizedFitted) -> OwnCoefficients:
+    return coefficients_of(fitted.model.components, fitted.solution, fitted.scale_places)

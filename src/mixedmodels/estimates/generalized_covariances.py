@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.lazy import cached_property
 
-if TYPE_CHECKING:
-    from mixedmodels.estimates.generalized import GeneralizedModel
+AnyModel: TypeAlias = Any
+"""A generalized model: the members that `estimates.generalized.GeneralizedModel` has."""
 
 
 @runtime_checkable
@@ -49,14 +49,15 @@ class KnownCovariances:
 class ModelCovariances:
     """The covariance of all parameters, made when it is first read."""
 
-    def __init__(self, model: GeneralizedModel, par: FloatArray) -> None:
+    def __init__(self, model: AnyModel, par: FloatArray) -> None:
         self._model = model
         self._par = par
 
     @cached_property
     def hessian(self) -> FloatArray:
         """(m + p + k, m + p + k) of the criterion, by parameters of the search."""
-        return self._model.criterion().hessian(self._par)
+        found: FloatArray = self._model.criterion().hessian(self._par)
+        return found
 
     @cached_property
     def user(self) -> FloatArray:

@@ -18,6 +18,7 @@ from mixedmodels.design import Design
 from mixedmodels.design.lookup import group_spellings
 from mixedmodels.design.names import Labels
 from mixedmodels.estimates.model import SIGMA
+from mixedmodels.estimates.own import own_coefficients
 
 AnyFitted: TypeAlias = Any
 """A fit of whichever kind: the members that `estimates.model.Fitted` has."""
@@ -87,10 +88,10 @@ def random_names(fitted: AnyFitted) -> tuple[str, ...]:
 
 
 def all_names(fitted: AnyFitted) -> tuple[str, ...]:
-    """`random_names`, then the coefficients of the columns of X that are kept."""
-    random = random_names(fitted)
-    coefficients = coefficient_names(fitted.model.design.x_names, random)
-    return (*random, *(coefficients[j] for j in fitted.solution.kept))
+    """`random_names`, the coefficients of the columns of X that are kept, then all others."""
+    random, own = random_names(fitted), own_coefficients(fitted).names
+    coefficients = coefficient_names(fitted.model.design.x_names, (*random, *own))
+    return (*random, *(coefficients[j] for j in fitted.solution.kept), *own)
 
 
 def coefficient_names(x_names: Sequence[str], others: Collection[str]) -> tuple[str, ...]:
@@ -108,4 +109,5 @@ def all_values(fitted: AnyFitted) -> FloatArray:
     """The values that `all_names` names."""
     solution = fitted.solution
     random = to_sd_cor(fitted.model.templates, solution.theta, solution.sigma)
-    return np.concatenate([random, fitted.scale_values, solution.beta[solution.kept]])
+    own = own_coefficients(fitted).values
+    return np.concatenate([random, fitted.scale_values, solution.beta[solution.kept], own])

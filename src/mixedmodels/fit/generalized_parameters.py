@@ -12,6 +12,7 @@ from mixedmodels.design import by_row
 from mixedmodels.estimates.components import Component
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.tails import t_tail
 from mixedmodels.families.base import Family
 from mixedmodels.fit.mixed import MixedFit
@@ -121,7 +122,9 @@ class GeneralizedParameters(MixedFit):
         )
         if not isinstance(dispersion, float):
             return lines
-        return (*lines, f"Dispersion: {family.parameter} {dispersion:.4g}")
+        error = own_coefficients(self._generalized).scale_error()
+        spread = f" (SE of log: {error:.3g})" if np.isfinite(error) else ""
+        return (*lines, f"Dispersion: {family.parameter} {dispersion:.4g}{spread}")
 
     @property
     def _family_in_words(self) -> tuple[str, str] | None:

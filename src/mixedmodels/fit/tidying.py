@@ -22,6 +22,7 @@ from mixedmodels.diagnostics.tidy import (
     mode_rows,
     model_columns,
     parameter_rows,
+    profiled_component,
     rows_used,
 )
 from mixedmodels.errors import MixedModelsError
@@ -123,7 +124,9 @@ class Tidying(Values):
                 rows = _ratios.as_ratios(rows, self._ratios()) if exponentiate else rows
                 others = self._component_tables()
                 parts.append(rows.assign(component="mean") if others else rows)
-                parts += [component_rows(table, role, level) for role, table in others.items()]
+                for role, table in others.items():
+                    added = component_rows(table, role, level)
+                    parts.append(added if profiled is None else profiled_component(added, profiled))
             elif effect == "ran_pars":
                 rows = parameter_rows(self.varcorr)
                 if profiled is not None:

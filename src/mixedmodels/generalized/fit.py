@@ -33,10 +33,9 @@ from mixedmodels.storage.fits import fit_to_bytes
 from mixedmodels.storage.pickles import kept_threads
 
 if TYPE_CHECKING:
-    from mixedmodels.generalized import restoring as _restoring
-    from mixedmodels.generalized.model import GeneralizedLinearMixedModel
-else:
-    _restoring = late_module("mixedmodels.generalized.restoring")
+    import mixedmodels
+
+_restoring = late_module("mixedmodels.generalized.restoring")
 
 
 class GeneralizedLinearMixedFit(GeneralizedFit):
@@ -48,13 +47,15 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
     from the exact Hessian in all parameters.
     """
 
-    def __init__(self, model: GeneralizedLinearMixedModel, fitted: GeneralizedFitted) -> None:
+    def __init__(
+        self, model: mixedmodels.GeneralizedLinearMixedModel, fitted: GeneralizedFitted
+    ) -> None:
         super().__init__(fitted)
         self._model = model
         self._given = model._given  # noqa: SLF001 (of this pair)
 
     @property
-    def model(self) -> GeneralizedLinearMixedModel:
+    def model(self) -> mixedmodels.GeneralizedLinearMixedModel:
         """The `GeneralizedLinearMixedModel` that was fitted."""
         return self._model
 
@@ -233,7 +234,9 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
     def __deepcopy__(self, memo: dict[int, Any]) -> GeneralizedLinearMixedFit:
         """A fit with everything its own but the table, which is the user's."""
         fitted = self._generalized
-        again = _restoring.unpickled(fit_to_bytes(fitted), fitted.model.threads)
+        again: GeneralizedLinearMixedFit = _restoring.unpickled(
+            fit_to_bytes(fitted), fitted.model.threads
+        )
         again._model._given = again._given = self._given  # noqa: SLF001 (of this pair)
         return again
 

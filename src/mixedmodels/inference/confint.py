@@ -9,6 +9,7 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.limits import from_optimum, limits
@@ -52,18 +53,35 @@ def profile_intervals(
 def wald_intervals(
     fitted: Fitted, names: str | Sequence[str] | None, level: float, degrees: Degrees
 ) -> pd.DataFrame:
-    """Wald intervals of coefficients by a method of tests, NaN for the random effects and sigma."""
+    """Wald intervals of coefficients by a method of tests, NaN for the random effects and sigma.
+
+    Those of other parameters of a distribution are by the normal; of one number for all rows on the
+    scale of its logarithm.
+    """
     chosen = chosen_parameters(fitted, names)
     std_error = np.sqrt(np.diag(degrees.vcov))
     df = degrees.of_rows(np.eye(len(std_error)))
     by_coefficient = wald_limits(degrees.beta, std_error, df, level).T
-    unknown = np.full(2, np.nan)
+    rows = {"beta": by_coefficient, "own": np.empty((0, 2)), "sigma": np.empty((0, 2))}
+    kinds = {parameter.kind for parameter in chosen}
+    own = own_coefficients(fitted)
+    if "own" in kinds:
+        rows["own"] = normal_limits(own.values, np.sqrt(np.diag(own.vcov())), level)
+    if "sigma" in kinds:
+        error = np.full(len(fitted.scale_names), own.scale_error())
+        rows["sigma"] = np.exp(normal_limits(np.log(fitted.scale_values), error, level))
     limits = [
-        by_coefficient[parameter.place[1]] if parameter.kind == "beta" else unknown
+        rows[parameter.kind][parameter.place[1]] if parameter.kind in rows else np.full(2, np.nan)
         for parameter in chosen
         if not parameter.aliased
     ]
     return _table(chosen, np.array(limits))
+
+
+def normal_limits(estimate: FloatArray, error: FloatArray, level: float) -> FloatArray:
+    """(k, 2) limits by the normal distribution."""
+    limits: FloatArray = wald_limits(estimate, error, np.full(len(estimate), np.inf), level).T
+    return limits
 
 
 def bootstrap_intervals(

@@ -28,8 +28,9 @@ Side: TypeAlias = Literal[-1, 1]
 _LOWER = 1e-4
 # Attempts to compute a point, each half as far out, before a limit is given up.
 _MOST_FAILURES = 12
-# Largest w of a standard deviation: beyond it sinh overflows.
-FARTHEST = 700.0
+# Largest w of a standard deviation: beyond it sinh overflows. And how far a parameter goes of which
+# the distribution has a limit: a dispersion, a probability of zeros.
+FARTHEST, _LIMIT = 700.0, 40.0
 # First step outwards of a logarithmic coordinate where the curvature at the optimum sets no limit.
 FIRST_STEP = 3.0
 # Flops of a factorization below which a search from other starts is affordable: with few data the
@@ -51,12 +52,12 @@ class LowerDevianceError(MixedModelsError):
     """A profile has found a deviance below that of the fit.
 
     Attributes:
-        theta: (m,) where the deviance is lower.
+        start: Where the deviance is lower: theta, or all parameters of a generalized model.
     """
 
-    def __init__(self, message: str, theta: FloatArray) -> None:
+    def __init__(self, message: str, start: FloatArray) -> None:
         super().__init__(message)
-        self.theta = theta
+        self.start = start
 
 
 class NoLimitError(MixedModelsError):
@@ -77,6 +78,7 @@ class Point:
         sigma: Residual standard deviation there; 1 where rows have none.
         scale: The parameter of the scale of rows, where there is one.
         beta: (p,) coefficients there, of the columns kept.
+        others: (k,) coefficients of other parameters than the mean there.
     """
 
     w: float
@@ -88,6 +90,7 @@ class Point:
     sigma: float
     scale: float
     beta: FloatArray
+    others: FloatArray
 
 
 class CorePoint(Protocol):
@@ -110,12 +113,20 @@ class CorePoint(Protocol):
         """(m,) there."""
 
     @property
+    def start(self) -> FloatArray:
+        """Where a search without anything held would begin."""
+
+    @property
     def sigma(self) -> float:
         """The parameter of the scale of rows."""
 
     @property
     def beta(self) -> FloatArray:
         """(p,) coefficients there."""
+
+    @property
+    def others(self) -> FloatArray:
+        """(k,) coefficients of other parameters than the mean there."""
 
     @property
     def converged(self) -> bool:
@@ -210,7 +221,7 @@ class Curve:
         unless the curvature there is rounding.
         """
         step = sqrt(2.0 / curvature) if curvature > 0.0 else None
-        if self.parameter.kind == "beta":
+        if self.parameter.kind in ("beta", "own"):
             return 1.0 if step is None else step
         if self.parameter.kind != "sd":
             return 1.0
@@ -246,6 +257,15 @@ class Curve:
             return side * 0.5 * pi
         return 0.0 if self.parameter.kind == "sd" and side < 0 else side * inf
 
+    def is_far(self, point: Point) -> bool:
+        """Whether no limit is looked for beyond."""
+        if self.parameter.kind == "sd":
+            return point.w >= FARTHEST
+        tends = self.parameter.kind == "own" or (
+            self.parameter.kind == "sigma" and not self._scaled
+        )
+        return tends and abs(point.w - self.optimum.w) > _LIMIT
+
     # -- points -------------------------------------------------------------------------
 
     def point(self, w: float) -> Point:
@@ -275,15 +295,15 @@ class Curve:
             solved = self._without
         if not solved.converged:
             return None
-        deviance, slope, theta = solved.deviance, solved.slope, solved.theta
+        deviance, slope, start = solved.deviance, solved.slope, solved.start
         above = deviance - self.minimum
         if above < -_LOWER:
-            listed = ", ".join(f"{value:.6g}" for value in theta)
+            listed = ", ".join(f"{value:.6g}" for value in start)
             raise LowerDevianceError(
                 f"The profile of {self.parameter.name} found a deviance {-above:.3g} below that of "
                 f"the fit ({self.minimum:.6f}), so the fit has not reached the optimum. Fit again "
                 f"from there: start=[{listed}].",
-                theta,
+                start,
             )
         side = 1.0 if w >= self.optimum.w else -1.0
         root = sqrt(max(above, 0.0))
@@ -292,7 +312,7 @@ class Curve:
 
     def _of(self, found: CorePoint, w: float, held: float, zeta: float, slope: float) -> Point:
         sigma = found.sigma if self._scaled else 1.0
-        parts = (found.theta, sigma, found.sigma, found.beta)
+        parts = (found.theta, sigma, found.sigma, found.beta, found.others)
         return Point(w, held, found.deviance, zeta, slope, *parts)
 
     def near(self, w: float, inner: Point) -> Point:

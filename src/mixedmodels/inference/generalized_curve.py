@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedmodels._core import ProfileCurve, ProfilePoint
+from mixedmodels._core import ProfilePoint
 from mixedmodels.arrays import FloatArray
+from mixedmodels.criterion.generalized import HeldNumber
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.own import own_coefficients
+from mixedmodels.families.base import THRESHOLDS
 from mixedmodels.inference.curves import Core, core_of
 from mixedmodels.inference.parameters import Kind
 
@@ -34,7 +37,9 @@ class HeldPoint:
         theta: (m,) there.
         sigma: The family's own parameter, or 1.
         beta: (p,) coefficients there.
+        others: (k,) coefficients of other parameters than the mean there.
         converged: Whether the minimum was found.
+        start: (m + p + k,) all parameters there.
     """
 
     at: float
@@ -43,22 +48,9 @@ class HeldPoint:
     theta: FloatArray
     sigma: float
     beta: FloatArray
+    others: FloatArray
     converged: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HeldNumber:
-    """What is held of the parameters that are not theta, by those of the criterion.
-
-    Attributes:
-        h: (p + k,) its derivatives where it is linear.
-        offset: What it is where all are zero.
-        gaps: Places in `h` of parameters whose exponentials are added.
-    """
-
-    h: FloatArray
-    offset: float
-    gaps: list[int]
+    start: FloatArray
 
 
 class GeneralizedCurve:
@@ -72,22 +64,16 @@ class GeneralizedCurve:
 
     def __init__(self, fitted: GeneralizedFitted, kind: Kind, place: tuple[int, ...]) -> None:
         model, solution = fitted.model, fitted.solution
-        templates = model.templates
         self._fitted = fitted
         criterion = model.criterion()
         self._to_user = criterion.to_user
-        self._m, self._p = templates.m, solution.p
+        self._m, self._p = model.templates.m, solution.p
+        self._others = own_coefficients(fitted).of
         held = self._held(kind, place, len(solution.par))
-        places = zip(templates.groups, templates.term_offsets, templates.sizes, strict=True)
-        core_kind = {"sigma": "own"}.get(kind, kind)
-        self._core = ProfileCurve(
-            criterion.workspace.evaluator,
-            list(map(list, places)),
-            core_kind,
-            list(place),
-            held.h,
-            held.offset,
-            held.gaps,
+        self._core = criterion.profile_curve(
+            {"sigma": "own"}.get(kind, kind),
+            place,
+            held,
             solution.par,
             solution.covariance_of.hessian,
         )
@@ -105,10 +91,25 @@ class GeneralizedCurve:
         m, p = self._m, self._p
         if kind in ("sd", "cor"):
             return HeldNumber(np.zeros(size - m), 0.0, [])
-        at = m + place[1] if kind == "beta" else m + p + self._fitted.scale_places[0]
+        at, gaps = m + place[1], list[int]()
+        if kind == "sigma":
+            at = m + p + self._fitted.scale_places[0]
+        elif kind == "own":
+            first, gaps = self._own_places()[place[1]]
+            at, gaps = m + p + first, [p + gap for gap in gaps]
         zero = self._to_user(np.zeros(size))
         J = self._to_user(np.eye(size)) - zero  # row by row of the criterion's parameters
-        return HeldNumber(np.ascontiguousarray(J[m:, at]), float(zero[at]), [])
+        return HeldNumber(np.ascontiguousarray(J[m:, at]), float(zero[at]), gaps)
+
+    def _own_places(self) -> list[tuple[int, list[int]]]:
+        """Of every further coefficient its place in psi; of a threshold the first, and the gaps."""
+        found: list[tuple[int, list[int]]] = []
+        for part in self._fitted.model.components:
+            if part.role == THRESHOLDS:
+                found += [(0, list(range(1, j + 1))) for j in range(len(part.names))]
+            elif part.shown:
+                found += [(part.first + j, []) for j in range(len(part.names))]
+        return found
 
     def _point(self, found: ProfilePoint, deviance: float, slope: float) -> HeldPoint:
         m, p = self._m, self._p
@@ -116,8 +117,17 @@ class GeneralizedCurve:
         places = self._fitted.scale_places
         with np.errstate(over="ignore"):  # a parameter that may go to infinity, as k does
             own = float(np.exp(user[m + p + places[0]])) if places else 1.0
-        beta = user[m : m + p]
-        return HeldPoint(found.at, deviance, slope, found.theta, own, beta, found.converged)
+        return HeldPoint(
+            at=found.at,
+            deviance=deviance,
+            slope=slope,
+            theta=found.theta,
+            sigma=own,
+            beta=user[m : m + p],
+            others=self._others(user[m + p :]),
+            converged=found.converged,
+            start=np.concatenate([found.theta, user[m:]]),
+        )
 
 
 @core_of.register

@@ -116,7 +116,7 @@ def from_optimum(fitted: Fitted, work: Callable[[Fitted], T]) -> T:
         except LowerDevianceError as error:
             if not fitted.optsum.converged:
                 raise
-            request = Request(start=error.theta, control=fitted.optsum.control)
+            request = Request(start=error.start, control=fitted.optsum.control)
             better = fitted.searched_again(request)
             if not better.solution.objective < fitted.solution.objective:
                 raise

@@ -16,6 +16,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design.names import Labels
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.parameters import (
     all_names,
     all_values,
@@ -25,10 +26,14 @@ from mixedmodels.estimates.parameters import (
 )
 from mixedmodels.naming import by_spelling, find, first_few
 
-Kind: TypeAlias = Literal["sd", "cor", "sigma", "beta"]
+Kind: TypeAlias = Literal["sd", "cor", "sigma", "beta", "own"]
 
 GROUPS = ("theta_", "beta_")
 """Names that stand for all random-effects parameters with sigma, and for all coefficients."""
+
+# Kinds that "beta_" stands for, and the names that tidy tables have for components.
+_COEFFICIENTS = ("beta", "own")
+_SHORT = {"zero_inflation.": "zi.", "dispersion.": "disp."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,8 @@ class Parameter:
 
     Attributes:
         name: `sd(group.effect)`, `cor(group.effect1.effect2)`, `sigma`, or a coefficient's.
-        kind: Which of these.
-        place: Term, effect and other effect; or 0, position among the kept coefficients, 0.
+        kind: Which of these; "own" for coefficients of other parameters than the mean.
+        place: Term, effect and other effect; or 0, position among the coefficients of its kind, 0.
         position: Among all parameters with an estimate of their own.
         estimate: At the ML optimum; NaN for a correlation with an effect of no variance, and for
             an aliased coefficient.
@@ -56,7 +61,7 @@ class Parameter:
 
 
 def parameters_of(fitted: Fitted) -> tuple[Parameter, ...]:
-    """All parameters: random effects in the order of theta, sigma, coefficients kept."""
+    """All parameters: random effects in the order of theta, sigma, coefficients kept, others."""
     entries = fitted.model.templates.entries.tolist()
     kinds: list[tuple[Kind, tuple[int, int, int]]] = [
         ("sd", (term, row, 0)) if row == column else ("cor", (term, column, row))
@@ -65,6 +70,9 @@ def parameters_of(fitted: Fitted) -> tuple[Parameter, ...]:
     kinds += [("sigma", (0, 0, 0)) for _ in fitted.scale_names]
     kinds += [("beta", (0, j, 0)) for j in range(fitted.solution.p)]
     columns = [*([-1] * (len(kinds) - fitted.solution.p)), *fitted.solution.kept.tolist()]
+    own = len(own_coefficients(fitted).names)
+    kinds += [("own", (0, j, 0)) for j in range(own)]
+    columns += [-1] * own
     values = all_values(fitted).tolist()
     return tuple(
         Parameter(name, kind, place, position, value, column)
@@ -76,17 +84,18 @@ def parameters_of(fitted: Fitted) -> tuple[Parameter, ...]:
 
 def with_aliased(fitted: Fitted) -> list[Parameter]:
     """All parameters, and the coefficients that the data do not determine, in column order."""
-    random = random_names(fitted)
-    names = coefficient_names(fitted.model.design.x_names, random)
+    others = (*random_names(fitted), *own_coefficients(fitted).names)
+    names = coefficient_names(fitted.model.design.x_names, others)
     known = parameters_of(fitted)
     by_column = {parameter.column: parameter for parameter in known if parameter.kind == "beta"}
     return [
-        *(parameter for parameter in known if parameter.kind != "beta"),
+        *(parameter for parameter in known if parameter.kind not in _COEFFICIENTS),
         *(
             by_column.get(j)
             or Parameter(name, "beta", (0, -1, 0), -1, float("nan"), j, aliased=True)
             for j, name in enumerate(names)
         ),
+        *(parameter for parameter in known if parameter.kind == "own"),
     ]
 
 
@@ -105,7 +114,7 @@ def select(
     return [
         parameter
         for place, parameter in enumerate(parameters)
-        if place in chosen or GROUPS[parameter.kind == "beta"] in asked
+        if place in chosen or GROUPS[parameter.kind in _COEFFICIENTS] in asked
     ]
 
 
@@ -141,6 +150,15 @@ def _spellings(fitted: Fitted, parameters: Sequence[Parameter]) -> list[set[str]
             own = labels.spellings(design.fixed_spec.columns[parameter.column])
             own.add(design.x_names[parameter.column])
             out.append(own | {f"beta({name})" for name in own})
+        elif parameter.kind == "own":
+            name = parameter.name
+            out.append(
+                {
+                    short + name[len(long) :]
+                    for long, short in _SHORT.items()
+                    if name.startswith(long)
+                }
+            )
         elif parameter.kind == "sigma":
             out.append(set())
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import inf, isfinite
 
-from mixedmodels.inference.curves import FAR, FARTHEST, FIRST_STEP, Curve, NoLimitError, Point, Side
+from mixedmodels.inference.curves import FAR, FIRST_STEP, Curve, NoLimitError, Point, Side
 from mixedmodels.inference.parameters import to_value
 
 # Absolute difference from the wanted deviance at which a limit is met, and a relative one, its
@@ -84,7 +84,7 @@ def _search(curve: Curve, zeta: float, tolerance: float, guess: float | None) ->
             # The outer end was in a worse minimum; from here the better one goes on.
             minima, outer, widths = minima - 1, None, [inf, inf]
         if outer is None:
-            if curve.parameter.kind == "sd" and found.w >= FARTHEST:
+            if curve.is_far(found):
                 break
             w = _extend(curve, inner, zeta)
             continue

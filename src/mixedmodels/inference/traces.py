@@ -32,7 +32,7 @@ class Trace:
         zeta: (k,) signed root of the deviance above its minimum, ascending; flat where a
             correlation has lost one of its effects.
         slope: (k,) d zeta / d w, bounded so that the cubic through the points is monotone.
-        values: (k, m + 1 + p) all parameters at each point.
+        values: (k, m + 1 + p + others) all parameters at each point.
     """
 
     parameter: Parameter
@@ -63,7 +63,8 @@ class Trace:
         random = to_sd_cor(templates, np.array([point.theta for point in rising]), sigma)
         beta = np.array([point.beta for point in rising])
         scale = np.array([point.scale for point in rising])
-        values = np.hstack([random, *[scale[:, None]] * scales, beta])
+        others = np.array([point.others for point in rising])
+        values = np.hstack([random, *[scale[:, None]] * scales, beta, others])
         held = np.array([point.held for point in rising])
         values[:, parameter.position] = to_value(parameter.kind, held)
         return cls(parameter, unit, w, zeta, _monotone(w, zeta, slope), values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from mixedmodels.design import Design
 from mixedmodels.design.lookup import GroupNames, find_terms
 from mixedmodels.design.names import term_names
 from mixedmodels.errors import MixedModelsError, did_you_mean
-from mixedmodels.estimates.model import Fitted, Model
-from mixedmodels.estimates.refits import Refits, Refitter
+from mixedmodels.estimates.refits import Refits
 from mixedmodels.estimates.tails import t_tail
 from mixedmodels.inference.coefficients import degrees
 from mixedmodels.inference.degrees import Degrees
@@ -33,10 +32,11 @@ from mixedmodels.inference.relatives import (
 )
 from mixedmodels.inference.terms import term_hypotheses
 from mixedmodels.naming import first_few
-from mixedmodels.optimize.summary import OptSummary
-from mixedmodels.settings import Control, DfMethod, DropTest
+from mixedmodels.planning.kinds import AnyModel, Kind, Refit
+from mixedmodels.settings import DfMethod, DropTest
 
 PValues: TypeAlias = "Callable[[FloatArray, Refits], FloatArray]"
+Refitting: TypeAlias = "Callable[..., Refit]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +70,16 @@ class Test:
 
 
 def test_of(
-    question: Question, model: Model, reml: bool, refitter: Callable[..., Refitter]
+    question: Question, kind: Kind, model: AnyModel, reml: bool, refitter: Refitting
 ) -> Test:
     """The test that a user means, for the design of a model.
 
     Args:
         question: What is asked.
+        kind: What is fitted.
         model: The model of the design.
         reml: The criterion of the study's fits.
-        refitter: Makes of a model, a criterion and starts what fits it.
+        refitter: Makes of a model and a criterion what fits it.
 
     Raises:
         MixedModelsError: Nothing of the model is called so, or it cannot be tested so.
@@ -91,15 +92,16 @@ def test_of(
             return _of_deletion(deletion, model, reml, refitter)
         k = _term(design, asked)
         if question.kind == "Chisq":
-            return _ratio_of_term(design, asked, k, refitter)
+            return _ratio_of_term(model, asked, k, refitter)
         if k is not None and not _is_coefficient(design, asked):
             L = term_hypotheses(model, 3)[k]
             if not len(L):
                 raise MixedModelsError(f"test: nothing of '{asked}' is estimable in this design.")
-            return _of_rows(L, np.zeros(len(L)), f"{asked} (F)", model, reml, question.ddf)
+            rhs = np.zeros(len(L))
+            return _of_rows(Rows(L, rhs, f"{asked} (F)"), kind, model, reml, question.ddf)
     elif question.kind == "Chisq":
         raise MixedModelsError(f"test is {asked!r:.80}; kind='Chisq' takes the name of a term.")
-    return _of_spec(asked, model, reml, question.ddf)
+    return _of_spec(asked, kind, model, reml, question.ddf)
 
 
 def _is_coefficient(design: Design, name: str) -> bool:
@@ -109,35 +111,34 @@ def _is_coefficient(design: Design, name: str) -> bool:
 # -- fixed effects --------------------------------------------------------------------------
 
 
-def _of_spec(spec: Spec, model: Model, reml: bool, ddf: DfMethod) -> Test:
+def _of_spec(spec: Spec, kind: Kind, model: AnyModel, reml: bool, ddf: DfMethod) -> Test:
     try:
         what = hypothesis(spec, None, coefficients_of(model))
     except MixedModelsError as error:
         if not isinstance(spec, str):
             raise
         raise MixedModelsError(f"test: {error} {_choices(model.design)}") from None
-    letter = "t" if len(what.L) == 1 else "F"
+    letter = kind.one if len(what.L) == 1 else "F"
     label = f"{'; '.join(what.labels)} ({letter})"
-    return _of_rows(what.L, what.rhs, label, model, reml, ddf)
+    return _of_rows(Rows(what.L, what.rhs, label), kind, model, reml, ddf)
 
 
-def _of_rows(
-    L: FloatArray,
-    rhs: FloatArray,
-    label: str,
-    model: Model,
-    reml: bool,
-    ddf: DfMethod,
-) -> Test:
-    """Tests that L beta = rhs in the fit to each response, over the threads of the model."""
-    optsum = _settled(model)
+class Rows(NamedTuple):
+    """Linear hypotheses L beta = rhs, and what they are called."""
+
+    L: FloatArray
+    rhs: FloatArray
+    label: str
+
+
+def _of_rows(rows: Rows, kind: Kind, model: AnyModel, reml: bool, ddf: DfMethod) -> Test:
+    """Tests of them in the fit to each response, over the threads of the model."""
 
     def one(y: FloatArray, theta: FloatArray) -> float:
         if not np.isfinite(theta).all():
             return float("nan")
-        own = model.with_response(y)
-        fitted = Fitted(own, own.solution(own.criterion(reml=reml), theta), optsum)
-        return _p_value(degrees(fitted, ddf), L, rhs)
+        fitted = kind.fitted(model, y, theta, reml=reml)
+        return _p_value(degrees(fitted, ddf), rows.L, rows.rhs)
 
     def p_values(responses: FloatArray, fits: Refits) -> FloatArray:
         threads = model.affordable_threads()
@@ -146,7 +147,8 @@ def _of_rows(
         with ThreadPoolExecutor(threads) as pool:
             return np.array([*pool.map(one, responses, fits.theta)])
 
-    return Test(f"{label}, ddf: {ddf}", reml, p_values)
+    label = f"{rows.label}, ddf: {ddf}" if kind.residual else rows.label
+    return Test(label, reml, p_values)
 
 
 def _p_value(tests: Degrees, L: FloatArray, rhs: FloatArray) -> float:
@@ -157,14 +159,6 @@ def _p_value(tests: Degrees, L: FloatArray, rhs: FloatArray) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = difference / np.sqrt(tests.variances(L))
     return float(t_tail(tests.of_rows(L), statistic)[0])
-
-
-def _settled(model: Model) -> OptSummary:
-    """The search of a fit that was made in compiled code."""
-    start = np.zeros(model.templates.m)
-    return OptSummary(
-        "auto", Control(), 0, 0, "refitted", "converged", (), start, 0.0, 0.0, True, 0.0
-    )
 
 
 def _term(design: Design, name: str) -> int | None:
@@ -182,10 +176,9 @@ def _parts(name: str) -> list[str]:
     return sorted("".join(name.split()).split(":"))
 
 
-def _ratio_of_term(
-    design: Design, name: str, k: int | None, refitter: Callable[..., Refitter]
-) -> Test:
+def _ratio_of_term(model: AnyModel, name: str, k: int | None, refitter: Refitting) -> Test:
     """The likelihood-ratio test of a fixed term, by ML."""
+    design = model.design
     if k is None or k not in droppable(design.formula.terms):
         names = term_names(design.formula.terms)
         left = [names[i] for i in droppable(design.formula.terms)]
@@ -193,10 +186,9 @@ def _ratio_of_term(
             f"test is {name!r}; kind='Chisq' takes a term that can be left out: "
             f"{first_few(left, 12) or 'there is none'}.{did_you_mean(name, left)}"
         )
-    reduced = Model(without_fixed_term(design, k), 1)
+    reduced = model.with_design(without_fixed_term(design, k))
     small = refitter(reduced, reml=False)
-    kept = Model(design, 1).products.p
-    df = kept - reduced.products.p
+    df = model.products.p - reduced.products.p
 
     def p_values(responses: FloatArray, fits: Refits) -> FloatArray:
         ratios = small(responses).objective - fits.objective
@@ -261,14 +253,12 @@ def _counts(design: Design) -> dict[str, int]:
     return counts
 
 
-def _of_deletion(
-    deletion: Deletion, model: Model, reml: bool, refitter: Callable[..., Refitter]
-) -> Test:
+def _of_deletion(deletion: Deletion, model: AnyModel, reml: bool, refitter: Refitting) -> Test:
     """The likelihood-ratio test of a random-effects part, as `ranova` makes it."""
     small = None
     m_left = 0
     if deletion.design is not None:
-        reduced = Model(deletion.design, 1)
+        reduced = model.with_design(deletion.design)
         m_left = reduced.templates.m
         small = refitter(reduced, reml=reml)
     df = model.templates.m - m_left
@@ -286,10 +276,10 @@ def _of_deletion(
     return Test(f"{deletion.label} (likelihood ratio, df {df}{how})", reml, p_values)
 
 
-def _regression(model: Model, reml: bool, y: FloatArray) -> float:
-    """The criterion of the linear regression."""
+def _regression(model: AnyModel, reml: bool, y: FloatArray) -> float:
+    """The criterion of the model without random effects."""
     criterion = model.with_response(y).own_criterion(reml=reml)
-    return criterion.value(np.zeros(model.templates.m))
+    return float(criterion.without_random_effects())
 
 
 def _choices(design: Design) -> str:

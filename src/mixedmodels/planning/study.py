@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,15 +24,17 @@ from mixedmodels.design import Design, build_design
 from mixedmodels.design.extend import extended
 from mixedmodels.design.names import term_names
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.model import Model
-from mixedmodels.estimates.refits import Refits, Refitter, singular_rows
+from mixedmodels.estimates.refits import Refits, singular_rows
+from mixedmodels.families.base import Family
 from mixedmodels.formula import parse_formula
+from mixedmodels.generalized import GeneralizedLinearMixedFit
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
 from mixedmodels.planning.curve import Power, power_row
-from mixedmodels.planning.from_fit import Supplied, check_given, supplied
+from mixedmodels.planning.from_fit import Distributed, Supplied, check_given, kind_of, supplied
 from mixedmodels.planning.hypotheses import Question, Test, test_of
+from mixedmodels.planning.kinds import AnyModel, Kind, Refit, Source
 from mixedmodels.prediction.denovo import (
     Parameters,
     check_sigma,
@@ -41,10 +43,8 @@ from mixedmodels.prediction.denovo import (
 )
 from mixedmodels.prediction.simulate import (
     MOST_NUMBERS,
-    Gaussian,
     Seed,
     check_count,
-    fixed_mean,
     random_generator,
 )
 from mixedmodels.progress import Tally
@@ -66,7 +66,7 @@ _SECONDS = 0.5
 
 @guided
 def power(
-    formula: str | LinearMixedFit,
+    formula: str | LinearMixedFit | GeneralizedLinearMixedFit,
     design: Any = None,
     *,
     beta: Any = None,
@@ -86,6 +86,10 @@ def power(
     weights: Any = None,
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
+    family: str | Family | type[Family] | None = None,
+    link: str | None = None,
+    dispersion: float | None = None,
+    n_agq: int | None = None,
     control: Control | None = None,
     threads: int | None = None,
     progress: bool | None = None,
@@ -97,16 +101,17 @@ def power(
 
     Args:
         formula: As for `lmer`; the left-hand side may be left out, and is not read. Or a fit, which
-            supplies formula, design, parameters, contrasts, weights and offset where they are not
-            given; effects in a dict `beta` replace those of the fit.
+            supplies formula, design, parameters, contrasts, weights, offset and family where they
+            are not given; effects in a dict `beta` replace those of the fit.
         design: A row for each observation, any table that `lmer` takes, without missing values.
         beta: Fixed effects: a dict or Series by name, or in column order.
-        sigma: Residual standard deviation.
-        test: A coefficient's name or an equation of coefficients (t), a list of these (F), the name
-            of a term (F of type III), or what `ranova` leaves out of the random effects,
+        sigma: Residual standard deviation; generalized models have none.
+        test: A coefficient's name or an equation of coefficients (t, or z), a list of these (F),
+            the name of a term (F of type III), or what `ranova` leaves out of the random effects,
             `"(1 | Item)"` or `"Days in (Days | Subject)"`, or the term `"(Days | Subject)"` as a
             whole (likelihood ratios). If None, the only fixed term.
-        sd: Standard deviations of the random effects, as for `simulate`; or give `theta`.
+        sd: Standard deviations of the random effects, as for `simulate`; or give `theta`. Those of
+            generalized models are on the scale of the linear predictor.
         theta: Relative covariance parameters.
         cor: Correlations of the random effects, with `sd`; 0 if not given.
         nsim: Replicates for each size.
@@ -121,9 +126,14 @@ def power(
         level: Coverage of the limits of power.
         seed: A whole number, a SeedSequence or a `numpy.random.Generator`; None draws one, which
             the result names. The same seed gives the same result for any number of threads.
-        weights: Prior weights, as for `lmer`.
+        weights: Prior weights, as for `lmer`; trials of a binomial family.
         offset: A known addition to the linear predictor.
         contrasts: As for `lmer`.
+        family: Of a generalized model, as for `glmer`; its tests are z tests, by the exact Hessian
+            of each fit, or likelihood ratios.
+        link: Name of the link; the usual one of the family if None.
+        dispersion: The family's own parameter, where it has one.
+        n_agq: As for `glmer`; 1 if None.
         control: Limits and tolerances of the fits.
         threads: Threads; None leaves the choice to the library.
         progress: Show how far it is: on a terminal when it takes seconds (None), from the start
@@ -150,18 +160,23 @@ def power(
         >>> study.to_frame()[["subject", "power"]].values.tolist()
         [[10.0, 0.475], [20.0, 0.845]]
     """
-    question = Question(test, _kind(kind), df_method(ddf))
-    by_reml, count = check_reml(reml), check_count("nsim", nsim)
+    what = kind_of(formula, Distributed(family, link, dispersion, n_agq))
+    question = Question(test, _kind(kind), df_method(ddf if what.residual else "none"))
+    by_reml, count = check_reml(reml) and what.residual, check_count("nsim", nsim)
     if question.ddf == "kenward-roger" and not by_reml:
         raise MixedModelsError("ddf='kenward-roger' needs fits by REML; leave reml=True.")
     _check_alpha(alpha)
     _check_control(control)
     check_level(level)
     asked = Supplied("", design, beta, sigma, theta, sd, cor, contrasts, weights, offset)
-    if isinstance(formula, LinearMixedFit):
+    if isinstance(formula, (LinearMixedFit, GeneralizedLinearMixedFit)):
         asked = supplied(formula, asked)
     else:
-        asked = check_given(asked._replace(formula=formula))
+        asked = check_given(asked._replace(formula=formula), what)
+    if sigma is not None and not what.residual:
+        raise MixedModelsError(
+            "power: sigma= is for linear models. Give dispersion= where the family has a parameter."
+        )
     base = build_design(
         parse_formula(with_left_side(asked.formula)),
         asked.design,
@@ -170,20 +185,22 @@ def power(
         contrasts=asked.contrasts,
         na_action="raise",
         response=False,
+        residual=what.residual,
     )
     given = given_parameters(
         "power",
         base,
         templates_of(base),
         asked.beta,
-        check_sigma(asked.sigma),
+        check_sigma(asked.sigma) if what.residual else 1.0,
         theta=asked.theta,
         sd=asked.sd,
         cor=asked.cor,
     )
     if test is None:
         question = Question(_only_term(base), question.kind, question.ddf)
-    study = _Study(question, given, by_reml, count, control or Control(), thread_count(threads))
+    search = control or Control()
+    study = _Study(what, question, given, by_reml, count, search, thread_count(threads))
     sizes = list(_sizes(extend))
     rng, entropy = random_generator(seed)
     rows, p_values, label = [], [], ""
@@ -191,7 +208,7 @@ def power(
         for number, size in enumerate(sizes):
             grown = base
             for factor, levels in size.items():
-                grown = extended(grown, factor, levels)
+                grown = extended(grown, factor, levels, residual=what.residual)
             own = np.random.default_rng(rng.integers(2**63, size=4))
             done = partial(_report, tally, number * count, len(sizes) * count)
             label, found, singular = study.run(grown, own, done)
@@ -219,6 +236,7 @@ def _report(tally: Tally, before: int, total: int, done: int) -> None:
 class _Study:
     """What is drawn, fitted and tested, whatever the size of the design."""
 
+    kind: Kind
     question: Question
     given: Parameters
     reml: bool
@@ -232,27 +250,24 @@ class _Study:
         """The test in words, the p-values (nsim,), and how many fits are singular."""
         templates = templates_of(design)
         require({f"{self.nsim} fits": 8.0 * self.nsim * (templates.m + 8)}, "power")
-        mean = fixed_mean(design, self.given.beta)
-        source = Gaussian(design, templates, mean, self.given.theta, self.given.sigma)
-        # The model needs a response that is not fitted exactly; no test reads it.
-        model = Model(_with_response(design, source), self.threads)
-        test = test_of(self.question, model, self.reml, self._refitter)
-        refitter = self._refitter(model, reml=test.reml, start=self.given.theta)
+        source = self.kind.source(design, self.given)
+        model = self.kind.model(design, source, self.threads)
+        test = test_of(self.question, self.kind, model, self.reml, self._refitter)
+        refitter = self.kind.refitter(model, self.given, self.control, reml=test.reml)
         p_values, singular = [], 0
         for responses in self._chunks(source, rng, design.n + templates.q):
             fits: Refits = refitter(responses)
             p_values.append(_tested(test, responses, fits))
-            singular += int(singular_rows(model, fits.theta, self.control).sum())
+            theta = fits.theta[:, : templates.m]
+            singular += int(singular_rows(model, theta, self.control).sum())
             report(sum(map(len, p_values)))
         return test.label, np.concatenate(p_values), singular
 
-    def _refitter(self, model: Model, *, reml: bool, start: FloatArray | None = None) -> Refitter:
-        at = model.templates.initial if start is None else start
-        threads = model.affordable_threads(self.threads)
-        return Refitter(model, reml, model.axes.to_axes(at), self.control, threads)
+    def _refitter(self, model: AnyModel, *, reml: bool) -> Refit:
+        return self.kind.refitter(model, None, self.control, reml=reml)
 
     def _chunks(
-        self, source: Gaussian, rng: np.random.Generator, numbers: int
+        self, source: Source, rng: np.random.Generator, numbers: int
     ) -> Iterator[FloatArray]:
         """Responses (count, n), chunk by chunk."""
         most = max(1, MOST_NUMBERS // numbers)
@@ -269,10 +284,6 @@ class _Study:
 def _tested(test: Test, responses: FloatArray, fits: Refits) -> FloatArray:
     found = test.p_values(responses, fits)
     return np.where(np.isfinite(fits.objective), found, np.nan)
-
-
-def _with_response(design: Design, source: Gaussian) -> Design:
-    return replace(design, y=source.draw(np.random.default_rng(0), 1)[0])
 
 
 def _kind(kind: object) -> DropTest:

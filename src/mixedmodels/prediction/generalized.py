@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.rebuild import new_rows, rebuild_part
 from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.components import Component, exponential, of_role, probability
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
+from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.parameters import to_sd_cor
 from mixedmodels.estimates.tables import random_part
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION
+from mixedmodels.families.distribution import Distribution
 from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.prediction.bootstrap import Plan, Replicates, replicates_of
 from mixedmodels.prediction.simulate import Seed, fixed_mean, random_generator, simulator
@@ -177,35 +180,44 @@ def _quantiles(fitted: GeneralizedFitted, seed: Seed) -> FloatArray:
 
 
 class Draws:
-    """Draws responses of a generalized fit; of trials, successes.
+    """Draws responses of a generalized model; of trials, successes.
 
     Args:
-        fitted: The fit.
-        modes: Whether random effects are drawn anew or kept.
+        design: The design.
+        templates: What theta means.
+        distribution: That of the responses.
+        m: (n,) prior weights; trials.
+        eta: (n,) linear predictor, or its part without random effects.
+        lam: Templates of random effects that are drawn; None for none.
     """
 
-    def __init__(self, fitted: GeneralizedFitted, modes: Modes) -> None:
-        model, solution = fitted.model, fitted.solution
-        self._model, self._distribution = model, fitted.distribution
-        self._eta, self._lam = solution.eta, None
-        if modes == "new":
-            self._eta = fixed_mean(model.design, solution.beta)
-            self._lam = model.templates.lam(solution.theta)
+    def __init__(
+        self,
+        design: Design,
+        templates: Templates,
+        distribution: Distribution,
+        m: FloatArray,
+        eta: FloatArray,
+        lam: Sequence[FloatArray] | None,
+    ) -> None:
+        self._design, self._templates = design, templates
+        self._distribution, self._m = distribution, m
+        self._eta, self._lam = eta, lam
 
     def draw(self, rng: np.random.Generator, count: int) -> FloatArray:
         """(count, n) responses."""
         return np.array([self._one(rng) for _ in range(count)])
 
     def _one(self, rng: np.random.Generator) -> FloatArray:
-        model, eta = self._model, self._eta
+        eta = self._eta
         if self._lam is not None:
-            design, templates = model.design, model.templates
+            design, templates = self._design, self._templates
             normal, starts = rng.standard_normal(templates.q), templates.term_starts
             for t, lam in enumerate(self._lam):
                 part = normal[starts[t] : starts[t + 1]]
                 normal[starts[t] : starts[t + 1]] = (part.reshape(-1, len(lam)) @ lam.T).ravel()
             eta = eta + random_part(templates, design.groups, design.terms, normal, design.n)
-        return self._distribution.draw(rng, eta, model.weights)
+        return self._distribution.draw(rng, eta, self._m)
 
 
 @simulator.register
@@ -217,7 +229,12 @@ def _(fitted: GeneralizedFitted, modes: Modes, kind: BootstrapKind = "parametric
             "kind='residual' resamples residuals of rows, which a generalized model does not have; "
             "kind='parametric' draws from the family."
         )
-    return Draws(fitted, modes)
+    model, solution = fitted.model, fitted.solution
+    eta, lam = solution.eta, None
+    if modes == "new":
+        eta = fixed_mean(model.design, solution.beta)
+        lam = model.templates.lam(solution.theta)
+    return Draws(model.design, model.templates, fitted.distribution, model.weights, eta, lam)
 
 
 @replicates_of.register
@@ -226,12 +243,14 @@ def _(fitted: GeneralizedFitted, plan: Plan) -> Callable[[FloatArray], Replicate
     threads = model.affordable_threads(thread_count(plan.threads, model.threads))
     refitter = GeneralizedRefitter(model, fitted.solution.par, control, threads)
     m, p = model.templates.m, fitted.solution.p
+    others_of = own_coefficients(fitted).of
 
     def replicates(responses: FloatArray) -> Replicates:
         user, objective = refitter(responses)
         theta, beta = user[:, :m], user[:, m : m + p]
         random = to_sd_cor(model.templates, theta, np.ones(len(user)))
         scale = np.exp(user[:, m + p :][:, list(fitted.scale_places)])
-        return Replicates(np.column_stack([random, scale, beta]), theta, objective)
+        others = others_of(user[:, m + p :])
+        return Replicates(np.column_stack([random, scale, beta, others]), theta, objective)
 
     return replicates

@@ -132,7 +132,7 @@ def test_shares_with_a_log_link(name: str) -> None:
     fit = fit_case(name)
     null = fit.update(f"y ~ 1 + {fit.formula.split('x + ')[1]}")
     mu = float(np.exp(null.beta[0] + (null.varcorr.sd**2).sum() / 2))
-    own = null.dispersion
+    own = fit.dispersion
     relative = {
         "crossed": 1 / mu,
         "negative binomial": 1 / mu + 1 / (own or 1),

@@ -52,6 +52,20 @@ def test_nested_factors(seed: int, largest: float) -> None:
     check(fit, np.append(1.2 * fit.theta[0], 2.0), 35)
 
 
+def test_a_second_search_leaves_a_local_optimum() -> None:
+    """Where an effect of few rows has lost its variance the first search may end too low."""
+    data = births(0, 4.0)
+    formula = BIRTHS.replace("(1 | mother)", "(x4 | mother)")
+    fit = fitted(formula, data)
+    assert fit.converged
+    largest = np.where(fit.model.lower_bounds == 0.0, 8.0, 0.0)
+    for start in (largest, largest / 8.0):
+        assert fit.objective < fitted(formula, data, start=start).objective + 1e-6
+    first = fitted(formula, data, start=largest / 8.0)
+    assert first.converged
+    assert fit.objective < first.objective - 4.0
+
+
 def test_with_slopes_and_quadrature() -> None:
     data = visits(2)
     slopes = fitted("y ~ drug * t + (t | g)", data)

@@ -1,0 +1,167 @@
+"""What differs between power studies of linear and of generalized models: draws and fits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.crossprod import templates_of
+from mixedmodels.design import Design
+from mixedmodels.estimates.generalized import GeneralizedFitted, GeneralizedModel
+from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
+from mixedmodels.estimates.model import Fitted, Model
+from mixedmodels.estimates.refits import Refits, Refitter
+from mixedmodels.families.base import Family
+from mixedmodels.families.distribution import Distribution
+from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.prediction.denovo import Parameters
+from mixedmodels.prediction.generalized import Draws
+from mixedmodels.prediction.simulate import Gaussian, fixed_mean
+from mixedmodels.settings import Control
+
+AnyModel: TypeAlias = Any
+"""A model of either kind: the members that `estimates.model.Model` has."""
+
+Refit: TypeAlias = "Callable[[FloatArray], Refits]"
+
+
+class Source(Protocol):
+    """What draws responses."""
+
+    def draw(self, rng: np.random.Generator, count: int) -> FloatArray:
+        """(count, n) responses."""
+
+
+class Kind(Protocol):
+    """What a study draws from and fits."""
+
+    @property
+    def one(self) -> str:
+        """Letter of the test of one number."""
+
+    @property
+    def residual(self) -> bool:
+        """Whether rows have a residual of their own."""
+
+    def source(self, design: Design, given: Parameters) -> Source:
+        """What draws responses of a design."""
+
+    def model(self, design: Design, source: Source, threads: int) -> AnyModel:
+        """The model of a design, with a response drawn that no test reads."""
+
+    def refitter(
+        self, model: AnyModel, given: Parameters | None, control: Control, *, reml: bool
+    ) -> Refit:
+        """Fits a model to responses, from given parameters or from its own start."""
+
+    def fitted(self, model: AnyModel, y: FloatArray, at: FloatArray, *, reml: bool) -> Any:
+        """The fit to a response at the parameters found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """Linear mixed models."""
+
+    one: str = "t"
+    residual: bool = True
+
+    def source(self, design: Design, given: Parameters) -> Gaussian:
+        """Draws y = mean + Z b + e."""
+        mean = fixed_mean(design, given.beta)
+        return Gaussian(design, templates_of(design), mean, given.theta, given.sigma)
+
+    def model(self, design: Design, source: Source, threads: int) -> Model:
+        """The model needs a response that is not fitted exactly."""
+        return Model(_with_response(design, source), threads)
+
+    def refitter(
+        self, model: AnyModel, given: Parameters | None, control: Control, *, reml: bool
+    ) -> Refitter:
+        """From given theta."""
+        start = model.templates.initial if given is None else given.theta
+        threads = model.affordable_threads(model.threads)
+        return Refitter(model, reml, model.axes.to_axes(start), control, threads)
+
+    def fitted(self, model: AnyModel, y: FloatArray, at: FloatArray, *, reml: bool) -> Fitted:
+        """At theta along the axes."""
+        own = model.with_response(y)
+        return Fitted(own, own.solution(own.criterion(reml=reml), at), _settled(len(at)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Generalized:
+    """Generalized linear mixed models.
+
+    Attributes:
+        family: The family.
+        dispersion: Its own parameter, or None.
+        nodes: Nodes of quadrature.
+    """
+
+    family: Family
+    dispersion: float | None
+    nodes: int
+    one: str = "z"
+    residual: bool = False
+
+    def source(self, design: Design, given: Parameters) -> Draws:
+        """Draws from the family."""
+        templates = templates_of(design)
+        m = np.ones(design.n) if design.w is None else design.w
+        distribution = Distribution(self.family, self.dispersion)
+        eta = fixed_mean(design, given.beta)
+        return Draws(design, templates, distribution, m, eta, templates.lam(given.theta))
+
+    def model(self, design: Design, source: Source, threads: int) -> GeneralizedModel:
+        """With the response drawn, from which its own starts are."""
+        with_y = _with_response(design, source)
+        return GeneralizedModel(with_y, self.family, threads, self.nodes)
+
+    def refitter(
+        self, model: AnyModel, given: Parameters | None, control: Control, *, reml: bool
+    ) -> Refit:
+        """From given parameters; theta of the fits is all parameters of the search."""
+        del reml
+        criterion = model.criterion()
+        if given is None:
+            start = criterion.starts()[0]
+        else:
+            own = [] if self.dispersion is None else [np.log(self.dispersion)]
+            kept = given.beta[model.products.kept]
+            start = criterion.from_user(np.concatenate([given.theta, kept, own]))
+        threads = model.affordable_threads(model.threads)
+        refits = GeneralizedRefitter(model, start, control, threads)
+        m, p = model.templates.m, model.products.p
+
+        def refit(responses: FloatArray) -> Refits:
+            user, objective = refits(responses)
+            at = np.full_like(user, np.nan)
+            ok = np.isfinite(user).all(axis=1)
+            at[ok] = criterion.from_user(user[ok])
+            return Refits(at, user[:, m : m + p], np.ones(len(user)), objective)
+
+        return refit
+
+    def fitted(
+        self, model: AnyModel, y: FloatArray, at: FloatArray, *, reml: bool
+    ) -> GeneralizedFitted:
+        """At all parameters of the search."""
+        del reml
+        own = model.with_response(y)
+        return GeneralizedFitted(own, own.solution(own.criterion(), at), _settled(len(at)))
+
+
+def _with_response(design: Design, source: Source) -> Design:
+    return dataclasses.replace(design, y=source.draw(np.random.default_rng(0), 1)[0])
+
+
+def _settled(size: int) -> OptSummary:
+    """The search of a fit that was made in compiled code."""
+    return OptSummary(
+        "auto", Control(), 0, 0, "refitted", "converged", (), np.zeros(size), 0.0, 0.0, True, 0.0
+    )
