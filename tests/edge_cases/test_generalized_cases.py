@@ -70,8 +70,6 @@ REFUSED: dict[str, tuple[str, dict[str, Any], dict[str, Any], type, str]] = {
                            "a success in all 120 rows"),
     "one category": (FORMULA, {"y": "a"}, {"family": "binomial"}, DataError, "one category only"),
     "one ordered category": (FORMULA, {"y": 2}, {"family": "ordinal"}, DataError, "one category"),
-    "exact measurements": (FORMULA, {"y": np.exp(X)}, {"family": "gaussian", "link": "log"},
-                           mm.MixedModelsError, "fit the response exactly"),
 }  # fmt: skip
 
 
