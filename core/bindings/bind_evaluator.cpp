@@ -127,7 +127,8 @@ struct FactorColumns {
 Refits refit(const Evaluator& evaluator, Table responses, Dense start, bool reml, const mm::SearchSettings& settings,
              int threads) {
   const mm::Model& model = evaluator.model;
-  if (static_cast<std::int64_t>(responses.shape(1)) != model.rows.n)
+  const std::int64_t expected = model.rows.present() ? model.rows.n : mm::response_sums(*model.A);
+  if (static_cast<std::int64_t>(responses.shape(1)) != expected)
     throw nb::value_error("responses and rows differ in number");
   const std::vector<double> from(evaluator.checked(start), start.data() + start.size());
   const auto count = responses.shape(0), m = from.size(), p = static_cast<std::size_t>(model.A->p);
@@ -209,7 +210,8 @@ void bind_evaluator(nb::module_& m) {
           "(m,) natural unit of theta: one over the root mean square of the column of Z that its row multiplies.",
           nb::rv_policy::automatic)
       .def("refit", &refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("settings"),
-           nb::arg("threads"), "Fits to responses (replicates, n).")
+           nb::arg("threads"),
+           "Fits to responses (replicates, n); without rows to their sums (replicates, q + p + 1), see ErrorSums.")
       .def("conditional_covariance", &Evaluator::conditional_covariance, nb::arg("factor"),
            "lam [M^-1]_ll lam' (levels, s, s) at the theta of the last value().")
       .def("factor_columns", &factor_columns, "L at the theta of the last value().")

@@ -1,5 +1,7 @@
-// Bindings of prediction.hpp.
+// Bindings of prediction.hpp and error_sums.hpp.
+#include "after/error_sums.hpp"
 #include "after/prediction.hpp"
+#include "kernels/memory.hpp"
 #include "model.hpp"
 #include "results.hpp"
 
@@ -32,9 +34,45 @@ RowPredictions predict_rows(Evaluator& evaluator, const std::vector<nb::object>&
   return {in_unit(A, std::move(random)), to_numpy(std::move(variance))};
 }
 
+struct ErrorSums {
+  mm::Model model;
+  mm::ErrorSums core;
+
+  ErrorSums(const Analysis& analysis, Entries entries, int threads)
+      : model(with_entries(analysis.model, entries)), core(in_core([&] {
+          mm::require_memory("Responses without rows",
+                             {{"the factor", mm::WorkspaceBytes(*model.A, *model.symbolic, 1).factor}});
+          return mm::ErrorSums(model, threads);
+        })) {}
+};
+
+Array<double> draw(const ErrorSums& s, Dense theta, Table u, Table x, Dense rest) {
+  const auto q = static_cast<std::size_t>(s.model.A->q), p = static_cast<std::size_t>(s.model.A->p);
+  const std::size_t count = x.shape(0), length = q + p + 1;
+  if (theta.size() != s.model.entries.size() || u.shape(0) != count || u.shape(1) != q || x.shape(1) != q + p ||
+      rest.size() != count)
+    throw nb::value_error("the numbers to draw from have another shape");
+  const std::vector<double> at(theta.data(), theta.data() + theta.size());
+  std::vector<double> out(count * length);
+  in_core([&] {
+    for (std::size_t i = 0; i < count; ++i)
+      s.core.draw(at, u.data() + i * q, x.data() + i * (q + p), rest.data()[i], out.data() + i * length);
+  });
+  return to_numpy(std::move(out), {count, length});
+}
+
 }  // namespace
 
 void bind_prediction(nb::module_& m) {
+  nb::class_<ErrorSums>(m, "ErrorSums",
+                        "Sums over rows of responses Z b + e, drawn without rows: e of unit variance over the weights.")
+      .def(nb::init<const Analysis&, Entries, int>(), nb::arg("analysis"), nb::arg("entries"), nb::arg("threads") = 1)
+      .def_prop_ro(
+          "rank", [](const ErrorSums& s) { return s.core.rank(); }, "Of [Z X].")
+      .def("draw", &draw, nb::arg("theta"), nb::arg("u"), nb::arg("x"), nb::arg("rest"),
+           "Of every response Z'W r, the coefficients of the basis and r'W r of what X leaves, r: (count, q + p + 1).\n"
+           "theta: along the axes; u (count, q), core order, for b = Lambda u; x (count, q + p) standard normal; rest\n"
+           "(count,) chi-squared with n - rank degrees of freedom.");
   Result<RowPredictions>(m, "RowPredictions", "Predictions and their variances at rows.")
       .array("random", &RowPredictions::random, "(n,) z'b, nothing for unknown levels.")
       .array("variance", &RowPredictions::variance, "(n,) of the error of x'beta + z'b, over sigma^2.");

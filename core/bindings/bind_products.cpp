@@ -135,6 +135,16 @@ void bind_products(nb::module_& m) {
           },
           nb::arg("factor"), "Z'WZ of one factor: (levels, s, s).")
       .def("pairs", &pairs, "Of every two factors.")
+      .def(
+          "with_response",
+          [](const Products& s, Dense sums) {
+            if (s.model.rows.present()) throw nb::value_error("products of rows take their response from rows");
+            if (static_cast<std::int64_t>(sums.size()) != mm::response_sums(s.A()))
+              throw nb::value_error("the sums of a response have another length");
+            return new Products(in_core([&] { return s.with_response(sums.data()); }));
+          },
+          nb::arg("sums"), nb::rv_policy::take_ownership,
+          "Products without rows, with another response of which the sums (q + p + 1) are known; see ErrorSums.")
       .def("fill", &fill, nb::arg("order"), "For an order of the factors or 'minimum degree'.");
 }
 

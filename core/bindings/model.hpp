@@ -125,6 +125,22 @@ struct Products {
     model.A = std::move(finished.A);
   }
 
+  // The same products with another response, known by its sums.
+  Products with_response(const double* sums) const {
+    Products out;
+    out.model = model;
+    auto A = std::make_shared<mm::CrossProducts>(*model.A);
+    mm::OrthogonalBasis& basis = out.model.basis;
+    mm::renew_response(sums, basis, *A);
+    double fitted = 0;
+    for (double c : basis.c) fitted += c * c;
+    basis.residual_norm = std::sqrt(A->XtX.back());
+    basis.response_norm = std::sqrt(fitted + A->XtX.back());
+    basis.fits_exactly = !(basis.residual_norm > 0);
+    out.model.A = std::move(A);
+    return out;
+  }
+
   const mm::CrossProducts& A() const { return *model.A; }
 
   // Made when it is first needed: a model without a factor does without.
@@ -133,6 +149,9 @@ struct Products {
     return *model.graph;
   }
   std::shared_ptr<mm::Elimination> cheapest;  // once it is known
+
+ private:
+  Products() = default;
 };
 
 // The nodes in the order of the factors, each of which must be named once.

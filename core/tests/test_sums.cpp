@@ -555,7 +555,6 @@ TEST(a_model_without_rows) {
   CHECK_ERROR("theta", worst(found.theta, expected.theta), 1e-6);
   CHECK_ERROR("optimum", check::relative(one.value(found.theta.data()), other.value(expected.theta.data())), 1e-12);
   CHECK(check::refuses([&] { mm::row_values(one.pls(), false); }));
-  CHECK(check::refuses([&] { mm::refit(model, s.y.data(), 1, start, mm::Likelihood::reml, settings, 1); }));
   const mm::RowSets sets{{0, 1}, {0}};
   CHECK(check::refuses([&] { mm::fit_without(model, sets, start, mm::Likelihood::reml, settings, nullptr, 1); }));
   // Far from the data, where with rows a better reference would be found.

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mixedmodels.streaming.dask import DaskExecutor
     from mixedmodels.streaming.executor import Threads
     from mixedmodels.streaming.plan import Plan
+    from mixedmodels.streaming.spark import SparkExecutor
 
 _HOMES = {
     "ArgumentError": "errors",
@@ -52,6 +53,7 @@ _HOMES = {
     "ConvergenceWarning": "errors",
     "CrossProducts": "scaleout",
     "DaskExecutor": "streaming.dask",
+    "SparkExecutor": "streaming.spark",
     "DataError": "errors",
     "FileError": "errors",
     "FormulaError": "errors",
@@ -116,6 +118,7 @@ __all__ = [
     "RefitWarning",
     "ResourceError",
     "SingularFitWarning",
+    "SparkExecutor",
     "Threads",
     "UnknownNameError",
     "__version__",

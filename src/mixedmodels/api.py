@@ -97,7 +97,8 @@ def lmer(
         memory: The most memory a calculation may take, such as "8GB" or a number of bytes; 80 % of
             what is free if None.
         verbose: Print a line per iteration.
-        executor: Who reads a source: `Threads(n)`, `DaskExecutor(client)`.
+        executor: Who reads a source: `Threads(n)`, `DaskExecutor(client)`,
+            `SparkExecutor(session)`.
         checkpoint: A folder in which the work on a source is kept, so that a fit that was stopped
             goes on where it was.
         levels: Column to the levels of all rows, for a source that can be read once (a reader of

@@ -57,7 +57,8 @@ def plan(
         contrasts: Column to "treatment" (the default), "sum", "helmert", "poly" or a matrix.
         na_action: "omit" drops rows with a missing value in any variable used, "raise" refuses.
         memory: Most memory to take, such as "8GB"; a share of what is free if None.
-        executor: Who reads: `Threads(n)`, `DaskExecutor(client)`; all processors here if None.
+        executor: Who reads: `Threads(n)`, `DaskExecutor(client)`, `SparkExecutor(session)`; all
+            processors here if None.
         progress: Show it (True), never (False), or when it takes long (None).
         levels: Column to levels that rows may have beside those of the source: of rows that are
             added later, or of a stream that can be read once (a reader of Arrow, a generator), of
@@ -128,7 +129,8 @@ def cross_products(
         plan: What `plan` gives.
         source: The rows that the plan was made of, or others without new levels.
         memory: Most memory to take, such as "8GB"; a share of what is free if None.
-        executor: Who reads: `Threads(n)`, `DaskExecutor(client)`; all processors here if None.
+        executor: Who reads: `Threads(n)`, `DaskExecutor(client)`, `SparkExecutor(session)`; all
+            processors here if None.
         checkpoint: A folder where sums of parts are kept: work that was stopped, even killed, goes
             on where it was. All workers must see it.
         progress: Show it (True), never (False), or when it takes long (None).

@@ -393,6 +393,18 @@ class LinearMixedFit(MixedFit):
             control=self.optsum.control,
         )
 
+    def _refit_drawn(self, y: FloatArray) -> LinearMixedFit:
+        """The fit to a response that was drawn, or to its sums where there are no rows."""
+        if self._design.has_rows:
+            return self.refit(y)
+        model = self._fitted.model.with_response(y)
+        made = LinearMixedModel._of(model, self.reml)  # noqa: SLF001 (of this module)
+        return made.fit(
+            start=np.array(self.theta),
+            optimizer=self.optsum.optimizer,
+            control=self.optsum.control,
+        )
+
     def _by_formula(self, formula: str) -> LinearMixedFit | None:
         """The fit by another formula, without a word; None where it cannot be made."""
         try:

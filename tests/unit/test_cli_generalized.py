@@ -108,7 +108,7 @@ def test_comparisons_and_means(saved: Path, capsys: Any) -> None:
         (["fit", HERDS, "cbpp", "--family", "binomial", "--n-agq", "-1"], "--n-agq is -1"),
         (["fit", HERDS, "cbpp", "--family", "binomial", "--link", "log2"], "--link is 'log2'"),
         (["fit", "incidence ~ 1 + (1 | herd)", "cbpp", "--family", "binomial"], "as --weights"),
-        (["predict", "linear.mm", "--type", "link"], "--type is of use with fits of --family"),
+        (["predict", "linear.mm", "--type", "mean"], "--type"),
         (["predict", "herds.mm", "--type", "mean"], "--type"),
         (["predict", "herds.mm", "--type", "link", "--interval", "prediction"],
          "take --interval confidence"),

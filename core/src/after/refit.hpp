@@ -15,7 +15,8 @@ struct Refits : Fits {
   Refits(const Model& model, int count) : Fits(model, count), status(count, SearchStatus::not_finite) {}
 };
 
-// `responses` holds n numbers for every replicate, one replicate after the other. Searches start at `start`; where a
+// `responses` holds n numbers for every replicate, one replicate after the other; of a model without rows the sums of
+// each that `renew_response` takes. Searches start at `start`; where a
 // diagonal entry of it is zero, which symmetry would hold there, at the replicate's own moments.
 Refits refit(const Model& model, const double* responses, int replicates, const std::vector<double>& start,
              Likelihood likelihood, const SearchSettings& settings, int threads);

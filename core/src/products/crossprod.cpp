@@ -162,6 +162,15 @@ CrossProducts on_pattern(const CrossProducts& A, std::shared_ptr<const Pattern> 
   return out;
 }
 
+void renew_response(const double* sums, Frame& frame, CrossProducts& A) {
+  const int p = A.p, k = A.k();
+  for (std::int64_t i = 0; i < A.q; ++i) A.ZtX[i * k + p] = sums[i];
+  frame.c.assign(sums + A.q, sums + A.q + p);
+  for (int j = 0; j < p; ++j)
+    A.XtX[j + static_cast<std::size_t>(p) * k] = A.XtX[p + static_cast<std::size_t>(j) * k] = 0;
+  A.XtX.back() = sums[A.q + p];
+}
+
 namespace {
 
 // L with L L' = X'WX and c = L^-1 X'Wy, the products taken on to the new frame; false where there is no L.

@@ -104,6 +104,11 @@ CrossProducts on_pattern(const CrossProducts& A, std::shared_ptr<const Pattern> 
 // Replaces the response of frame and products by that of `rows`, which are otherwise those they were made from.
 void renew_response(const Rows& rows, Frame& frame, CrossProducts& A);
 
+// The same from sums over rows, for products in an orthogonal basis: Z'W y (q) and y'W y of what the fixed part leaves
+// of the response, with the coefficients of the basis (p) between them. In the unit of the products.
+inline std::int64_t response_sums(const CrossProducts& A) { return A.q + A.p + 1; }
+void renew_response(const double* sums, Frame& frame, CrossProducts& A);
+
 // Goes on to the frame in which X'WX is the identity and X'Wy zero, from the products alone. False, and nothing has
 // changed, where X'WX is not positive definite in floating point.
 bool orthonormalize(Frame& frame, CrossProducts& A);

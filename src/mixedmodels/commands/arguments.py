@@ -216,7 +216,9 @@ def _add_predict(commands: Commands) -> None:
         "may be repeated; average of generalized models",
     )
     predict.add_argument(
-        "--type", metavar="SCALE", help="of generalized models: response (default) or link"
+        "--type",
+        metavar="SCALE",
+        help="response (the default of generalized models) or link (that of linear ones)",
     )
     predict.add_argument(
         "--allow-new-levels",

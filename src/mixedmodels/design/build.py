@@ -26,6 +26,7 @@ from mixedmodels.design.missing import (
     weights_message,
 )
 from mixedmodels.design.response import ResponseRule, outcome_message
+from mixedmodels.design.roles import check_roles
 from mixedmodels.design.rows import Rows
 from mixedmodels.design.used import use_rows
 from mixedmodels.design.variables import variables_of
@@ -92,6 +93,7 @@ def build_design(
     rows = Rows(as_table(data))
     if rows.n_rows == 0:
         raise DataError("The data has no rows.")
+    check_roles(spec, rows.table)
     contrasts = {} if contrasts is None else contrasts
     check_contrasts(contrasts, rows.table)
     given_offset = read_argument("offset", offset, rows)

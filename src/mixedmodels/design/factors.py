@@ -31,8 +31,10 @@ from mixedmodels.design.rows import Rows
 from mixedmodels.design.stray import check_meant_as_factor, strays
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula import Factor
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class NumericBlock:
     """Columns of numbers.
@@ -59,6 +61,7 @@ class NumericBlock:
         out[...] = self.values[column + reduced]
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class CategoricalBlock:
     """Columns that code a categorical factor.
@@ -98,6 +101,7 @@ class CategoricalBlock:
 Block: TypeAlias = NumericBlock | CategoricalBlock
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Recipe:
     """How to make a factor's block again on new data, as it was made in training.

@@ -22,6 +22,7 @@ from mixedmodels.design.stray import strays, strays_in_rows
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula.tokens import quote_name
 from mixedmodels.settings import NaAction
+from mixedmodels.values import quick
 
 ALL_WEIGHTS_ZERO = "All weights are zero, so no row is left."
 """What to say where that is so."""
@@ -68,6 +69,7 @@ class Argument:
         return values.copy() if rows.kept is None else values[rows.kept]
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class OffsetSpec:
     """How to make the offset on new data.

@@ -19,6 +19,7 @@ from mixedmodels.design.stray import strays
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula import FormulaSpec
 from mixedmodels.naming import first_few
+from mixedmodels.values import quick
 
 _SHOWN = 5
 _MOST_CATEGORIES = 100
@@ -51,6 +52,7 @@ class Responses(Protocol):
         """What is wrong with responses of these weights, or None."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ResponseRule:
     """Which responses a model takes.

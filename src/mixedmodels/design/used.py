@@ -34,8 +34,10 @@ from mixedmodels.design.response import (
 )
 from mixedmodels.formula import Factor, FormulaSpec
 from mixedmodels.formula.parts import PartSpec
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class UsedRows:
     """The rows in use, and the values that are no part of X or Z.

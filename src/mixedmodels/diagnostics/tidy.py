@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 else:
     nw = late_module("narwhals")
 
-NO_LIMITS = (
-    "tidy: limits of standard deviations and correlations are NaN: an estimate plus and minus "
-    'standard errors is not an interval for them. conf_method="profile" gives limits of these too, '
-    'conf_method="wald" leaves them out without a warning.'
-)
-
 COLUMNS = (
     "effect",
     "component",

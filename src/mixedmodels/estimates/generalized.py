@@ -50,6 +50,7 @@ from mixedmodels.lazy import cached_property
 from mixedmodels.memory import threads_that_fit
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.values import quick
 
 T = TypeVar("T")
 
@@ -312,6 +313,7 @@ class _AllIdentified(Identification):
         return ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class GeneralizedFitted:
     """A generalized model at its optimum; as `estimates.model.Fitted` for linear ones.

@@ -12,8 +12,10 @@ import numpy.typing as npt
 from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.accuracy import Accuracy
 from mixedmodels.estimates.generalized_covariances import Covariances, KnownCovariances
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class GeneralizedSolution:
     """A generalized model at its optimum; arrays become read-only.

@@ -34,6 +34,7 @@ from mixedmodels.lazy import cached_property
 from mixedmodels.memory import limited, threads_that_fit
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.values import quick
 
 T = TypeVar("T")
 
@@ -74,6 +75,7 @@ class Model:
         self.threads = threads
         self.ways = ways
         self.templates: Templates = templates_of(design)
+        self._identified: dict[bool, Identification] = {}
         with limited(ways.memory):
             self.products: Products = cross_products(design, threads)
 
@@ -111,6 +113,7 @@ class Model:
         made = cls.__new__(cls)
         made.design, made.threads, made.templates = design, threads, templates_of(design)
         made.ways, made.sums = ways, sums
+        made._identified = {}  # noqa: SLF001 (of this class)
         with limited(ways.memory):
             made.products = checked_products(design, sums.finish())
         return made
@@ -163,10 +166,6 @@ class Model:
             refusal=lambda: too_inaccurate(self.products, self.ways, self.threads),
         )
 
-    @cached_property
-    def _identified(self) -> dict[bool, Identification]:
-        return {}
-
     def identification(self, criterion: LinearCriterion) -> Identification:
         """Which parameters a criterion of the model cannot tell apart."""
         found = self._identified.get(criterion.reml)
@@ -196,8 +195,15 @@ class Model:
         return twin
 
     def with_response(self, y: FloatArray) -> Model:
-        """The same model for another response (n,)."""
-        return Model(dataclasses.replace(self.design, y=y), self.threads, self.ways)
+        """The same model for another response (n,); of a model without rows its sums."""
+        if self.design.has_rows:
+            return Model(dataclasses.replace(self.design, y=y), self.threads, self.ways)
+        made = self.twin()
+        made.sums = None  # those are of the response that was read
+        made.__dict__.pop("_identified", None)
+        made.products = checked_products(self.design, self.products.with_response(y))
+        made.__dict__.pop("analysis", None)
+        return made
 
     def with_design(self, design: Design) -> Model:
         """A model of the same kind."""
@@ -275,6 +281,7 @@ def _check_digits(criterion: LinearCriterion, at: FloatArray, n: int) -> None:
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
     """A model at its optimum: what tables, inference, prediction and diagnostics start from.

@@ -14,26 +14,23 @@ from mixedmodels.plots.effect_panels import plot_panels
 from mixedmodels.plots.effects import plot_effect
 from mixedmodels.plots.labels import Renaming
 from mixedmodels.plots.ranef import MOST_NAMED
-from mixedmodels.settings import Ddf
+from mixedmodels.settings import Ddf, MeansType
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from mixedmodels.marginal import effects, joint, means, scale, source, trends
+    from mixedmodels.marginal import effects, joint, means, source, trends
     from mixedmodels.marginal.adjust import Adjust
     from mixedmodels.marginal.effects import Show
     from mixedmodels.marginal.joint import JointTests
-    from mixedmodels.marginal.means import MeansType
     from mixedmodels.marginal.results import MarginalMeans
-    from mixedmodels.marginal.scale import Scale
     from mixedmodels.marginal.source import Source
     from mixedmodels.marginal.weights import Weights
 else:
     effects = late_module("mixedmodels.marginal.effects")
     joint = late_module("mixedmodels.marginal.joint")
     means = late_module("mixedmodels.marginal.means")
-    scale = late_module("mixedmodels.marginal.scale")
     source = late_module("mixedmodels.marginal.source")
     trends = late_module("mixedmodels.marginal.trends")
 
@@ -276,8 +273,3 @@ class Marginal(Values):
         """Coefficients, their covariance and degrees of freedom."""
         tests = method_of(self._fitted, ddf, vcov, announce=True)
         return source.source_of(self._fitted, tests)
-
-    @property
-    def _scale(self) -> Scale | None:
-        """The way from the linear predictor back to the response that the formula transforms."""
-        return scale.response_scale(self._design.formula.response_factor)

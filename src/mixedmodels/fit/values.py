@@ -35,10 +35,12 @@ from mixedmodels.optimize.summary import OptSummary
 
 if TYPE_CHECKING:
     from mixedmodels.marginal import ratios as _ratios
+    from mixedmodels.marginal import scale as _scales
     from mixedmodels.marginal.scale import Scale
     from mixedmodels.streaming.plan import Plan
 else:
     _ratios = late_module("mixedmodels.marginal.ratios")
+    _scales = late_module("mixedmodels.marginal.scale")
 
 
 class OfPlan(Protocol):
@@ -84,6 +86,11 @@ class Values(Guided, ABC):
     def _ratios(self) -> Scale:
         """The scale on which coefficients are logarithms of ratios; raises where they are not."""
         return _ratios.coefficient_ratios(self._design.formula.response_factor, self._family_words)
+
+    @property
+    def _scale(self) -> Scale | None:
+        """The way from the linear predictor back to the response that the formula transforms."""
+        return _scales.response_scale(self._design.formula.response_factor)
 
     # -- the search ---------------------------------------------------------------------
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray, LongArray
-from mixedmodels.calls import value_hint
 from mixedmodels.design import Design
 from mixedmodels.design.rebuild import new_rows, rebuild_fixed
 from mixedmodels.errors import MixedModelsError
@@ -29,10 +28,8 @@ from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import Specs, read_specs, split_name
 from mixedmodels.marginal.weights import Weights, cell_weights, check_weights, target_codes
-from mixedmodels.settings import check_flag, check_level
+from mixedmodels.settings import MEANS_TYPES, MeansType, check_flag, check_level, check_option
 
-MeansType: TypeAlias = Literal["link", "response"]
-MEANS_TYPES: tuple[MeansType, ...] = get_args(MeansType)
 _METHODS = {
     "satterthwaite": "Satterthwaite",
     "kenward-roger": "Kenward-Roger",
@@ -68,10 +65,7 @@ class Wanted:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adjust", adjust_name(self.adjust))
-        if not isinstance(self.type, str) or self.type not in MEANS_TYPES:
-            listed = ", ".join(map(repr, MEANS_TYPES))
-            hint = value_hint("type", self.type, MEANS_TYPES)
-            raise MixedModelsError(f"type is {self.type!r:.80}; it must be one of {listed}.{hint}")
+        check_option("type", self.type, MEANS_TYPES)
         check_weights(self.weights)
         check_level(self.level)
         check_flag("bias_adjust", self.bias_adjust)

@@ -25,6 +25,7 @@ from mixedmodels.estimates.refits import Refitter, attempt, singular_rows
 from mixedmodels.memory import require
 from mixedmodels.naming import distinct
 from mixedmodels.output import labelled
+from mixedmodels.prediction.drawn_sums import DrawnSums
 from mixedmodels.prediction.replicates import Bootstrap
 from mixedmodels.prediction.simulate import (
     MOST_NUMBERS,
@@ -216,10 +217,13 @@ def _result(fitted: Fitted, plan: Plan, estimates: pd.Series[float], drawn: _Dra
 
 
 def _chunks(fitted: Fitted, plan: Plan, rng: np.random.Generator) -> Iterator[FloatArray]:
-    """Responses (count, n), chunk by chunk."""
-    draw = simulator(fitted, plan.modes, plan.kind).draw
-    q, n = fitted.model.templates.q, fitted.model.design.n
-    most = max(1, MOST_NUMBERS // (n + q))
+    """Responses (count, n), chunk by chunk; of a model without rows their sums."""
+    design, q = fitted.model.design, fitted.model.templates.q
+    if design.has_rows or plan.kind == "residual":
+        draw, length = simulator(fitted, plan.modes, plan.kind).draw, design.n
+    else:
+        draw, length = DrawnSums(fitted, plan.modes).draw, 2 * q + len(design.x_names) + 1
+    most = max(1, MOST_NUMBERS // (length + q))
     size = min(most, 4 * thread_count(plan.threads, fitted.model.threads))
     done = 0
     while done < plan.nsim:

@@ -30,7 +30,7 @@ from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.report.side_by_side import ModelColumn
-from mixedmodels.settings import Ddf, DfMethod, check_level, df_method
+from mixedmodels.settings import Ddf, DfMethod, MeansType, check_level, df_method
 from mixedmodels.several.fits import checked_fits, first_difference, fitted_of
 from mixedmodels.several.rubin import Rubin
 
@@ -97,7 +97,7 @@ class Pooled(Result):
         at: Mapping[str, Any] | None = None,
         *,
         adjust: Adjust = "tukey",
-        type: means.MeansType = "link",  # noqa: A002
+        type: MeansType = "link",  # noqa: A002
         weights: Weights = "equal",
         level: float = 0.95,
     ) -> MarginalMeans:

@@ -174,6 +174,14 @@ def _worked(
     return last
 
 
+def merged_in_order(values: Sequence[T], merge: Callable[[T, T], T]) -> T:
+    """The value of all segments from those of each, in their order, by the tree."""
+    tree = _Tree(len(values), merge)
+    found = [tree.put(Segment(number, ()), value) for number, value in enumerate(values)]
+    last: T = found[-1]
+    return last
+
+
 class _Tree:
     """Values that wait for their neighbours.
 

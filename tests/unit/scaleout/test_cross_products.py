@@ -117,7 +117,7 @@ ROWS_NEEDED = {
     "influence": lambda fit: fit.influence(),
     "std_residuals": lambda fit: fit.std_residuals(),
     "simulate": lambda fit: fit.simulate(seed=1),
-    "bootstrap": lambda fit: fit.bootstrap(5, seed=1),
+    "bootstrap": lambda fit: fit.bootstrap(5, seed=1, kind="residual"),
     "refit": lambda fit: fit.refit(np.arange(180.0)),
     "X": lambda fit: fit.model.X,
     "y": lambda fit: fit.model.y,

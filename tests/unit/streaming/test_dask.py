@@ -25,6 +25,8 @@ from mixedmodels.streaming.kinds import is_source
 from mixedmodels.streaming.sources import as_source
 from mixedmodels.streaming.summing import sum_source
 
+# Seconds that processes may take to start where other work keeps the machine busy.
+PATIENCE = 240
 FORMULA = "y ~ x + scale(x) + (1 | u) + (1 | i)"
 
 
@@ -42,7 +44,10 @@ def table(n: int = 8000) -> pa.Table:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     distributed = pytest.importorskip("dask.distributed")
-    with warnings.catch_warnings():
+    dask = pytest.importorskip("dask")
+    waits = ("connect", "tcp")
+    patient = {f"distributed.comm.timeouts.{name}": f"{PATIENCE}s" for name in waits}
+    with warnings.catch_warnings(), dask.config.set(patient):
         # Starting and ending processes makes warnings of libraries, which are not ours.
         warnings.simplefilter("ignore")
         cluster = distributed.LocalCluster(
@@ -52,14 +57,15 @@ def client() -> Iterator[Any]:
             silence_logs=logging.CRITICAL,
             worker_dashboard_address=None,
         )
-        client = distributed.Client(cluster)
+        client = distributed.Client(cluster, timeout=PATIENCE)
+        client.wait_for_workers(2, timeout=PATIENCE)
         # What the tests define is sent to the workers, which do not have it.
         cloudpickle = pytest.importorskip("cloudpickle")
         cloudpickle.register_pickle_by_value(__import__(Rows.__module__))
         cloudpickle.register_pickle_by_value(__import__("sys").modules[__name__])
         yield client
         client.close()
-        cluster.close(timeout=20)
+        cluster.close(timeout=PATIENCE)
 
 
 def test_workers_give_the_bits_of_threads(client: Any) -> None:
@@ -113,7 +119,7 @@ def test_a_worker_that_is_killed(client: Any) -> None:
     killer.join()
     assert bits(found.sums) == bits(expected.sums)
     assert found.keys == expected.keys
-    client.wait_for_workers(2, timeout=30)
+    client.wait_for_workers(2, timeout=PATIENCE)
 
 
 class Fails(Rows):
@@ -169,7 +175,7 @@ def test_checkpoints_of_workers(client: Any, tmp_path: Path) -> None:
 
 
 def test_an_interrupt_cancels_what_workers_do(client: Any) -> None:
-    parts = in_parts(table(), 40)
+    parts = in_parts(table(), 60)
     plan = mm.plan(FORMULA, parts)
     slow = [Slow(part.table, part.key) for part in parts]
     sent = []
@@ -182,4 +188,4 @@ def test_an_interrupt_cancels_what_workers_do(client: Any) -> None:
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         sum_source(plan, as_source(slow), mm.DaskExecutor(client))
-    assert time.perf_counter() - sent[0] < 1.0
+    assert time.perf_counter() - sent[0] < 3.0  # all of it takes 4.5 seconds on an idle machine
