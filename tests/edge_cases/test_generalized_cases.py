@@ -70,8 +70,6 @@ REFUSED: dict[str, tuple[str, dict[str, Any], dict[str, Any], type, str]] = {
                            "a success in all 120 rows"),
     "one category": (FORMULA, {"y": "a"}, {"family": "binomial"}, DataError, "one category only"),
     "one ordered category": (FORMULA, {"y": 2}, {"family": "ordinal"}, DataError, "one category"),
-    "exact measurements": (FORMULA, {"y": np.exp(X)}, {"family": "gaussian", "link": "log"},
-                           mm.MixedModelsError, "fit the response exactly"),
 }  # fmt: skip
 
 
@@ -431,3 +429,49 @@ def test_counts_of_a_million() -> None:
 def test_twenty_five_nodes() -> None:
     found = [fit_of("b ~ x + (1 | g)", family="binomial", n_agq=n).loglik for n in (15, 25)]
     assert found[0] == pytest.approx(found[1], abs=1e-6)
+
+
+# -- links whose predictors must keep a sign ------------------------------------------------
+
+
+def measurements(seed: int, family: str) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    g = np.repeat(np.arange(15), 12)
+    x = rng.normal(size=180)
+    mu = np.exp(0.5 + 0.4 * x + rng.normal(0.0, 0.5, 15)[g])
+    y = rng.wald(mu, 3.0) if family == "wald" else rng.gamma(3, mu / 3)
+    return pd.DataFrame({"y": y, "x": x, "g": g})
+
+
+@pytest.mark.parametrize(("seed", "family"), [(0, "wald"), (2, "wald"), (2, "gamma"), (3, "gamma")])
+def test_inverse_squares_end_at_the_lowest_of_several_minima(seed: int, family: str) -> None:
+    data = measurements(seed, family)
+    fit = fit_of(data=data, family="inverse_gaussian")
+    for share in (0.1, 0.3, 1.0):
+        start = [share * abs(fit.fixef["(Intercept)"])]
+        other = fit_of(data=data, family="inverse_gaussian", start=start)
+        assert fit.deviance <= other.deviance + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("family", "link", "power"),
+    [
+        ("inverse_gaussian", "inverse_squared", -2),
+        ("gamma", "inverse", -1),
+        ("gamma", "identity", 1),
+        ("gaussian", "identity", 1),
+        ("gaussian", "sqrt", 0.5),
+    ],
+)
+@pytest.mark.parametrize("factor", [1e-2, 1e2])
+def test_units_do_not_make_a_fit_singular(
+    family: str, link: str, power: float, factor: float
+) -> None:
+    rng = np.random.default_rng(6)
+    g = np.repeat(np.arange(12), 10)
+    mu = 5.0 + np.repeat(rng.normal(0.0, 0.6, 12), 10)
+    data = pd.DataFrame({"g": g, "y": rng.gamma(60.0, mu / 60.0)})
+    plain = fit_of("y ~ 1 + (1 | g)", data, family, link=link)
+    scaled = fit_of("y ~ 1 + (1 | g)", data.assign(y=factor * data["y"]), family, link=link)
+    assert (plain.is_singular, scaled.is_singular) == (False, False)
+    assert scaled.theta[0] == pytest.approx(plain.theta[0] * factor**power, rel=1e-3)

@@ -339,3 +339,21 @@ def test_a_table_tells_families_and_their_parts_apart(poisson: Any) -> None:
     )
     assert frame.loc[("model", "k"), ("(2)", "estimate")] == both.dispersion
     assert np.isnan(frame.loc[("model", "k"), ("(1)", "estimate")])
+
+
+def test_comparisons_and_tidy_tables_name_the_parts(poisson: Any) -> None:
+    both = poisson.update(zero_inflation="~ wood")
+    told = str(mm.anova(poisson, both))
+    assert "(1 | site); poisson (log)\n" in told
+    assert "(1 | site); poisson (log), zero_inflation ~ wood\n" in told
+    table = both.tidy(conf_int=True, conf_method="wald")
+    zeros = table[table["component"] == "zero_inflation"]
+    expected = both.component_table().loc["zero_inflation"]
+    np.testing.assert_allclose(zeros["estimate"], expected["estimate"])
+    assert zeros["term"].tolist() == ["(Intercept)", "wood"]
+    assert (zeros["conf_low"] < zeros["estimate"]).all()
+    assert "component" not in poisson.tidy()
+    ratios = both.tidy("fixed", exponentiate=True)
+    mean = ratios["component"] == "mean"
+    np.testing.assert_allclose(ratios["estimate"][mean], np.exp(both.fixef))
+    np.testing.assert_allclose(ratios["estimate"][~mean], expected["estimate"])

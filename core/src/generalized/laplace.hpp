@@ -163,7 +163,7 @@ class Laplace : public Objective {
                           const std::vector<std::size_t>& rows, const std::vector<std::size_t>& columns,
                           std::vector<double>& out);
   bool exact_is_cheaper();
-  double parameter_step(double* psi);
+  double parameter_step(double* psi, std::vector<double>& second);
 
   const GeneralizedModel& source_;
   const Approximation approximation_;

@@ -16,12 +16,15 @@ namespace {
 constexpr int kMostSteps = 60;
 constexpr double kLargestStart = 3;
 constexpr double kShare = 0.3;    // of the predictors, their standard deviation between levels at a larger start
-constexpr double kSettled = 0.1;  // change of the log-likelihood in a round
+constexpr double kSettled = 0.1;  // change of the log-likelihood in a round, with up to kManyRows rows
+constexpr double kManyRows = 1e4;
+constexpr int kFresh = 3, kKept = 4;  // rounds with curvatures of their own; rounds after which they are renewed
 
 }  // namespace
 
-// A step of psi from the slopes of the log density at eta_; returns the largest slope.
-double Laplace::parameter_step(double* at) {
+// A step of psi from the slopes of the log density at eta_; returns the largest slope. `second` has the curvatures,
+// which are computed where it is empty.
+double Laplace::parameter_step(double* at, std::vector<double>& second) {
   std::vector<double> l(n_), s(n_), w(n_), slope(K_), values, vectors;
   double largest = 0;
   for (int k = 0; k < K_; ++k) {
@@ -32,7 +35,7 @@ double Laplace::parameter_step(double* at) {
     slope[k] = parameters_.sum(k, l.data());
     largest = std::max(largest, std::abs(slope[k]));
   }
-  const std::vector<double> second = parameter_curvatures();
+  if (second.empty()) second = parameter_curvatures();
   std::vector<double> curvature(second.size());
   for (int i = 0; i < K_; ++i)
     for (int j = 0; j < K_; ++j) curvature[i + j * K_] = -0.5 * (second[i + j * K_] + second[j + i * K_]);
@@ -73,7 +76,8 @@ void Laplace::fit_without_random_effects() {
     rows_.predict(none.data(), beta(), true, eta_.data());
     l_ = evaluate_rows(eta_);
   }
-  std::vector<double> step(p_), to(p_);
+  const double settled = kSettled * std::max(1.0, static_cast<double>(n_) / kManyRows);
+  std::vector<double> step(p_), to(p_), second;
   for (int round = 0; round < kMostSteps; ++round) {
     const double before = l_;
     if (!family_.concave())
@@ -106,11 +110,13 @@ void Laplace::fit_without_random_effects() {
     }
     double slope = 0;
     if (K_ > 0) {
-      slope = parameter_step(psi());
+      // Curvatures cost several times what slopes do; those of a few rounds before will do.
+      if (K_ == 1 || round < kFresh || round % kKept == 0) second.clear();
+      slope = parameter_step(psi(), second);
       l_ = evaluate_rows(eta_);
     }
     // Several parameters and the coefficients, in turns, are slow to settle, and a start need not be exact.
-    if (K_ > 1 && round > 2 && std::abs(l_ - before) < kSettled) break;
+    if (K_ > 1 && round > 2 && std::abs(l_ - before) < settled) break;
     if (moved < 1e-6 && slope < 1e-3 * std::sqrt(static_cast<double>(n_))) break;
   }
   evaluate_rows(eta_);
@@ -153,7 +159,7 @@ std::vector<double> Laplace::start() {
 }
 
 // Where predictors must keep a sign (means above zero by the link 1/mu^2 or the identity), the criterion may have a
-// second minimum at larger variances: then a second search begins there.
+// second minimum at larger variances: then a search begins there, and a second one at the start by moments.
 std::vector<std::vector<double>> Laplace::starts() {
   std::vector<std::vector<double>> out{start()};
   if (family_.concave() || !keeps_sign()) return out;
@@ -171,7 +177,7 @@ std::vector<std::vector<double>> Laplace::starts() {
     for (std::int64_t l = 0; l < block.levels; ++l) square += block.diagonal[l * s * s + row * (s + 1)];
     larger[e] = kShare * size / std::sqrt(terms * std::max(square / weight, 1e-300));
   }
-  out.push_back(std::move(larger));
+  out.insert(out.begin(), std::move(larger));
   return out;
 }
 

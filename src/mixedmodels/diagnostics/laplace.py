@@ -76,6 +76,9 @@ def laplace_error(fitted: GeneralizedFitted) -> LaplaceError:
         reason = "its sums over pairs of rows are too many for factors that are crossed so"
         return LaplaceError(None, None, None, reason)
     total = float(parts.sum())
+    if not np.isfinite(total):
+        reason = "its terms cannot be computed in floating point; change the unit of the response"
+        return LaplaceError(None, None, None, reason)
     groups = model.design.groups
     levels = max(group.n_levels for group in groups)
     per_level = abs(total) / levels

@@ -343,7 +343,7 @@ def test_a_probability_of_zero_is_said() -> None:
 EXTREME = {
     "large": np.r_[np.zeros(30), np.full(70, 1_000_000.0)] + np.arange(100) % 7 * 0.0,
     "sparse": np.r_[np.zeros(97), [1.0, 2.0, 40.0]],
-    "all zero": np.zeros(100),
+    "one count": np.r_[np.zeros(99), 1.0],
 }
 
 
