@@ -60,7 +60,8 @@ class SparkExecutor:
         if failed:
             raise failed[0]
         report(0, sum(len(segment.partitions) for segment in segments))
-        return merged_in_order(found, merge)
+        whole: T = merged_in_order(found, merge)
+        return whole
 
 
 def _leaf(accumulate: Callable[[Segment, Report], T], segment: Segment) -> T | MixedModelsError:
