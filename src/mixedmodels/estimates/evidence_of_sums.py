@@ -166,8 +166,7 @@ class SumEvidence:
         terms = [t for t, own in enumerate(self.templates.groups) if own == group]
         names = [name for t in terms for name in self.templates.columns[t]]
         if "(Intercept)" in names:
-            inverse: FloatArray = np.linalg.inv(T)[:, names.index("(Intercept)")]
-            return inverse
+            return np.asarray(np.linalg.inv(T)[:, names.index("(Intercept)")], dtype=np.float64)
         if "(Intercept)" not in self.design.x_names or not self.products.p:
             return None
         h = np.array(self.products.all_columns)[:, self.design.x_names.index("(Intercept)")]
