@@ -130,6 +130,7 @@ def design_of(case: Case) -> Any:
         index=data.index,
         response_name=case.response,
         messages=(),
+        fixed_spec=SimpleNamespace(recipes={}),
         all_rows=None,
     )
 
@@ -160,5 +161,8 @@ def _group(data: pd.DataFrame, factors: Sequence[str]) -> Any:
         codes=codes,
         levels=pd.Index(labels),
         n_levels=len(labels),
-        spec=SimpleNamespace(factors=tuple(Factor(name, name, True, 0) for name in factors)),
+        spec=SimpleNamespace(
+            factors=tuple(Factor(name, name, True, 0) for name in factors),
+            levels=tuple(pd.Index(part.categories) for part in parts),
+        ),
     )

@@ -47,8 +47,8 @@ Target target(Evaluator& evaluator, bool reml) {
 }
 
 Target target(GeneralizedEvaluator& evaluator, bool) {
-  return {evaluator.core, [&] { return std::vector<std::vector<double>>{evaluator.core.start()}; },
-          [&](double* par) { evaluator.to_user(par); }, evaluator.constant()};
+  return {evaluator.core, [&] { return evaluator.core.starts(); }, [&](double* par) { evaluator.to_user(par); },
+          evaluator.constant()};
 }
 
 class Run {

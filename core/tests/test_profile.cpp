@@ -1,4 +1,5 @@
 // Points of a profile against models that have what is held built in, and against differences.
+#include "after/held.hpp"
 #include "after/profile.hpp"
 #include "check.hpp"
 #include "reference_pls.hpp"
@@ -32,7 +33,7 @@ struct Subject {
     fit = mm::quasi_newton(f.use(kMl), f.start(), {}, {});
   }
   mm::ProfileCurve curve(mm::ProfileParameter parameter) const {
-    return {stages.model, terms_of(s), parameter, fit.theta};
+    return mm::ProfileCurve(std::make_unique<mm::HeldDeviance>(stages.model, terms_of(s), parameter, fit.theta));
   }
   std::vector<mm::ProfileParameter> parameters() const {
     std::vector<mm::ProfileParameter> out{{mm::Held::sigma, 0, 0, 0}};

@@ -402,6 +402,7 @@ def table(
     stars: bool = False,
     ddf: Ddf = "satterthwaite",
     level: float = 0.95,
+    exponentiate: bool = False,
 ) -> ModelTable:
     """Set fits side by side: coefficients, standard deviations and criteria, a column each.
 
@@ -414,6 +415,8 @@ def table(
         stars: Mark p-values below 0.05, 0.01 and 0.001.
         ddf: Method for degrees of freedom, as in `LinearMixedFit.coef_table`.
         level: Coverage of the intervals.
+        exponentiate: Show fixed effects as ratios: odds ratios of a logit link, ratios of means of
+            a log link or a response log(y); standard errors by the delta method.
 
     Returns:
         Prints as text of 80 columns and shows as HTML in a notebook; `to_markdown()`, `to_latex()`,
@@ -441,4 +444,6 @@ def table(
             )
     if not every:
         raise MixedModelsError("table was given no fit.")
-    return models_side_by_side(every, names, below, ddf, level, stars=stars)
+    return models_side_by_side(
+        every, names, below, ddf, level, stars=stars, exponentiate=exponentiate
+    )

@@ -9,18 +9,31 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
+import traceback
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 # What the file name of every module of the package begins with.
 PACKAGE_FOLDER = str(Path(__file__).parent) + os.sep
+# What the file name of every module of the interactive shell holds.
+_SHELL = f"{os.sep}IPython{os.sep}core{os.sep}"
 _LONGEST_NAME = 200
 _LONGEST_PICTURE = 400
 
 
 class MixedModelsError(ValueError):
     """Root of every error that mixedmodels raises on purpose."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter show: the user's own lines, without those of this package."""
+        frames = [
+            frame
+            for frame in traceback.extract_tb(self.__traceback__)
+            if not frame.filename.startswith(PACKAGE_FOLDER) and _SHELL not in frame.filename
+        ]
+        shown = "".join(traceback.format_list(frames)).splitlines()
+        return ["Traceback (most recent call last):", *shown, f"{type(self).__name__}: {self}"]
 
 
 class FormulaError(MixedModelsError):

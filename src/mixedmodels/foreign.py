@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from mixedmodels import foreign_generalized as _generalized
+
 Answers: TypeAlias = Mapping[str, str]
 
 _IN_THE_FORMULA = "Random effects are terms of the formula: y ~ x + (1 + x | g)."
@@ -27,6 +29,10 @@ _ONE_LEVEL = 'The result is a dict of tables by grouping factor: fit.ranef()["g"
 _CHOSEN_BEFORE = "The criterion is chosen before: LinearMixedModel(formula, data, reml=False)."
 _MODES_COVARIANCES = "Modes are fit.ranef(), their covariances fit.ranef_cov()."
 _INTERVALS = "Standard errors and intervals are fit.predict_interval(data)."
+_OFFSET = (
+    "The offset is computed from the new data: give them its columns, such as area=1 for rates per "
+    "unit of an exposure."
+)
 _CONTROL = "Write control=mixedmodels.Control(max_evaluations=...)."
 
 CRITERION = "The criterion is chosen by reml=, the method of search by optimizer=."
@@ -88,8 +94,14 @@ _MODEL: Answers = {
     "devfunonly": "It is mixedmodels.LinearMixedModel(formula, data).objective.",
     "summarize": "Print the fit, or call fit.summary().",
     "conf_int": "Intervals are fit.confint().",
+    "exposure": "Rates of counts are models of mixedmodels.glmer(family='poisson', offset=...).",
     "permute": "Intervals without normal distributions are fit.bootstrap(1000, kind='residual').",
 }  # fmt: skip
+
+_GENERALIZED_MODEL: Answers = {
+    **{name: answer for name, answer in _MODEL.items() if answer != _NO_FAMILY},
+    **_generalized.ARGUMENTS,
+}
 
 _TABLE: Answers = {
     "df": "ddf",
@@ -159,6 +171,8 @@ _AT_THETA: Answers = {"par": "theta", "pars": "theta", "x": "theta", "reml": _CH
 KEYWORDS: Mapping[str, Answers] = {
     "lmer": _MODEL,
     "LinearMixedModel": _MODEL,
+    "glmer": _GENERALIZED_MODEL,
+    "GeneralizedLinearMixedModel": _GENERALIZED_MODEL,
     ".fit": {**_MODEL, "reml": _CHOSEN_BEFORE, "method": CRITERION},
     "Control": {
         "maxfun": "max_evaluations",
@@ -231,7 +245,8 @@ KEYWORDS: Mapping[str, Answers] = {
                  "var": "Slopes of a covariate are fit.emtrends(specs, var).",
                  "trend": "Slopes of a covariate are fit.emtrends(specs, var).",
                  "transform": "type", "tran": "type", "regrid": "type", "scale": "type",
-                 "back_transform": 'Write type="response".', "bias_adj": "bias_adjust"},
+                 "back_transform": 'Write type="response".', "bias_adj": "bias_adjust",
+                 "component": "Means are those of the mean model, without zero inflation."},
     ".emtrends": {**_TABLE, **_AVERAGES, "variable": "var", "x": "var", "slope": "var"},
     ".joint_tests": {**_TABLE, "lmer_df": "ddf", "mode": "ddf", "group": "by", "within": "by",
                      "cov_reduce": "at"},
@@ -288,6 +303,8 @@ KEYWORDS: Mapping[str, Answers] = {
         "use_rfx": _RANDOM_PART,
         "include_random": _RANDOM_PART,
         "newparams": "Predictions are at the estimates; fit.refit(y) makes another fit.",
+        "offset": _OFFSET,
+        "exposure": _OFFSET,
         "exog": "data",
         "x": "data",
         "se_fit": _INTERVALS,
@@ -475,15 +492,15 @@ FIT: Answers = {
     "to_dict": "Tables are fit.tidy(), fit.glance() and fit.coef_table().",
     "fit": "This is a fit already; fit.refit(y) fits another response.",
     "score": "Shares of explained variance are fit.r2().",
-    "check_model": "fit.check",
-    "performance": "fit.check",
-    "dharma": 'fit.std_residuals("quantile", marginal=True)',
-    "simulateresiduals": 'fit.std_residuals("quantile", marginal=True)',
-    "cov_robust": "fit.vcov_robust",
-    "vcovcr": "fit.vcov_robust",
-    "vcovhc": "fit.vcov_robust",
-    "vcovcl": "fit.vcov_robust",
-    "sandwich": "fit.vcov_robust",
+    "check_model": "fit.check()",
+    "performance": "fit.check()",
+    "dharma": 'fit.std_residuals("quantile",marginal=True)',
+    "simulateresiduals": 'fit.std_residuals("quantile",marginal=True)',
+    "cov_robust": "fit.vcov_robust(cluster)",
+    "vcovcr": "fit.vcov_robust(cluster)",
+    "vcovhc": "fit.vcov_robust(cluster)",
+    "vcovcl": "fit.vcov_robust(cluster)",
+    "sandwich": "fit.vcov_robust(cluster)",
 }  # fmt: skip
 """Answers for attributes of a fit."""
 
@@ -536,6 +553,7 @@ MODEL: Answers = {
 """Answers for attributes of a model that is not fitted."""
 
 PACKAGE: Answers = {
+    **_generalized.PACKAGE,
     "glmer_nb": _NEGATIVE_BINOMIAL,
     "glmmtmb": _GENERALIZED,
     "nlmer": _GENERALIZED,
@@ -580,7 +598,11 @@ PACKAGE: Answers = {
 }
 """Answers for attributes of the package, beside those of a fit and the data sets."""
 
-ATTRIBUTES: Mapping[str, Answers] = {"Values": FIT, "LinearMixedModel": MODEL}
+ATTRIBUTES: Mapping[str, Answers] = {
+    "GeneralizedFit": _generalized.FIT,
+    "Values": FIT,
+    "LinearMixedModel": MODEL,
+}
 """Answers by class, valid for all that derive from it."""
 
 VALUES: Mapping[str, Answers] = {
@@ -623,7 +645,11 @@ VALUES: Mapping[str, Answers] = {
                "lsd": "none", "fisher": "none", "gh": "tukey", "games_howell": "tukey"},
     "type": {"lp": "link", "linear": "link", "linear_predictor": "link", "mu": "response",
              "unlink": "response", "data": "response", "original": "response",
-             "predictor": "link"},
+             "predictor": "link", "probability": "response", "probabilities": "response",
+             "prob": "response", "odds": "response", "rate": "response", "mean": "response",
+             "expected": "response", "log": "link", "logit": "link", "eta": "link",
+             "count": "conditional", "zero_inflated": "response",
+             "zi": "zprob", "p0": "zprob", "raw": "class", "category": "class"},
     "weights": {"prop": "proportional", "observed": "proportional", "fq": "cells",
                 "counterfactuals": "counterfactual", "average": "counterfactual",
                 "balanced": "equal", "none": "equal"},

@@ -47,6 +47,7 @@ InfluenceMethod: TypeAlias = Literal["exact", "one-step", "held"]
 RobustKind: TypeAlias = Literal["CR0", "CR1", "CR2"]
 PcaScale: TypeAlias = Literal["covariance", "correlation", "orthogonal"]
 TidyEffect: TypeAlias = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
+MeansType: TypeAlias = Literal["link", "response"]
 TidyLimits: TypeAlias = Literal["wald", "profile"]
 ConfintMethod: TypeAlias = Literal["profile", "wald", "bootstrap"]
 Method: TypeAlias = Literal["auto", "exact", "iterative"]
@@ -80,6 +81,7 @@ INFLUENCE_METHODS: tuple[InfluenceMethod, ...] = get_args(InfluenceMethod)
 ROBUST_KINDS: tuple[RobustKind, ...] = get_args(RobustKind)
 PCA_SCALES: tuple[PcaScale, ...] = get_args(PcaScale)
 TIDY_EFFECTS: tuple[TidyEffect, ...] = get_args(TidyEffect)
+MEANS_TYPES: tuple[MeansType, ...] = get_args(MeansType)
 TIDY_LIMITS: tuple[TidyLimits, ...] = get_args(TidyLimits)
 CONFINT_METHODS: tuple[ConfintMethod, ...] = get_args(ConfintMethod)
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -103,7 +105,8 @@ def check_option(kind: str, value: object, options: tuple[str | int, ...]) -> No
     Raises:
         MixedModelsError: `value` is not in `options`.
     """
-    if value in options and not isinstance(value, bool):
+    scalar = getattr(value, "ndim", 0) == 0  # comparing an array has no single answer
+    if scalar and value in options and not isinstance(value, bool):
         return
     raise _not_among(kind, value, options)
 

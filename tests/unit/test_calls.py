@@ -9,13 +9,13 @@ import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
 import mixedmodels as mm
-from mixedmodels import foreign
+from mixedmodels import foreign, foreign_generalized
 from mixedmodels.calls import Guided, guided, public_names
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
@@ -27,6 +27,12 @@ def fit() -> mm.LinearMixedFit:
 
 
 @functools.cache
+def generalized() -> mm.GeneralizedLinearMixedFit:
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    return mm.glmer(formula, mm.load_dataset("cbpp"))
+
+
+@functools.cache
 def model() -> mm.LinearMixedModel:
     return mm.LinearMixedModel(FORMULA, mm.load_dataset("sleepstudy"))
 
@@ -35,6 +41,7 @@ def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
     """Every function and method that users call, by the key of the table."""
     for name in (
         "lmer",
+        "glmer",
         "load",
         "simulate",
         "anova",
@@ -46,6 +53,7 @@ def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
     ):
         yield name, getattr(mm, name)
     yield "LinearMixedModel", mm.LinearMixedModel
+    yield "GeneralizedLinearMixedModel", mm.GeneralizedLinearMixedModel
     yield "Control", mm.Control
     for held in (fit(), model(), fit().emmeans("~ 1")):
         for name in public_names(type(held)):
@@ -130,6 +138,7 @@ def test_answers_about_arguments_are_arguments() -> None:
     assert set(foreign.KEYWORDS) <= set(by_key)
     for key in ("LinearMixedModel", ".fit"):  # they share the answers of what does both
         by_key[key] |= by_key["lmer"]
+    by_key["GeneralizedLinearMixedModel"] |= by_key["glmer"]
     for key, answers in foreign.KEYWORDS.items():
         for answer in answers.values():
             assert " " in answer or answer in by_key[key], (key, answer)
@@ -186,23 +195,34 @@ def test_a_name_that_the_package_does_not_have(name: str, words: str) -> None:
         getattr(mm, name)
 
 
-def test_what_answers_name_exists() -> None:
-    """`fit.a.b`, `model.a` and `mixedmodels.a` in every sentence and expression."""
-    tables = [*foreign.KEYWORDS.values(), foreign.EVERYWHERE, foreign.FIT, foreign.MODEL]
-    texts = [text for table in [*tables, foreign.PACKAGE] for text in table.values()]
-    owners = {"fit": fit(), "model": model(), "mixedmodels": mm}
+def names_in(tables: Iterable[foreign.Answers], owners: dict[str, Any]) -> int:
+    """How many different names the answers have, of what is there."""
     found = set()
-    for text in texts:
+    for text in (text for table in tables for text in table.values()):
         for owner, path in re.findall(r"\b(fit|model|mixedmodels)((?:\.[A-Za-z_]\w*)+)", text):
             if (owner, path) != ("fit", ".plot_"):
                 found.add((owner, path))
                 functools.reduce(getattr, path[1:].split("."), owners[owner])
-    assert len(found) > 50
+    return len(found)
+
+
+def test_what_answers_name_exists() -> None:
+    """`fit.a.b`, `model.a` and `mixedmodels.a` in every sentence and expression."""
+    tables = [*foreign.KEYWORDS.values(), foreign.EVERYWHERE, foreign.FIT, foreign.MODEL]
+    owners = {"fit": fit(), "model": model(), "mixedmodels": mm}
+    assert names_in([*tables, foreign.PACKAGE], owners) > 50
+    own = [foreign_generalized.FIT, foreign_generalized.ARGUMENTS]
+    assert names_in(own, {"fit": generalized(), "mixedmodels": mm}) > 8
 
 
 def test_no_answer_is_about_a_name_that_exists() -> None:
     """An entry whose name has been added to the interface is to be deleted."""
-    for answers, held in ((foreign.FIT, fit()), (foreign.MODEL, model()), (foreign.PACKAGE, mm)):
+    for answers, held in (
+        (foreign.FIT, fit()),
+        (foreign_generalized.FIT, generalized()),
+        (foreign.MODEL, model()),
+        (foreign.PACKAGE, mm),
+    ):
         assert not set(answers) & set(dir(held))
     for key, function in functions():
         assert not set(foreign.KEYWORDS.get(key, {})) & set(parameters(function)), key

@@ -35,6 +35,11 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
          "size", "--confint"]),
         ("TICKS ~ YEAR + (1 | BROOD)", "grouseticks", ["--family", "nb2"]),
         ("Reaction ~ Days + (1 | Subject)", "sleepstudy", ["--family", "gamma", "--threads", "1"]),
+        ("TICKS ~ YEAR + (1 | LOCATION)", "grouseticks", ["--family", "nb2", "--dispersion",
+         "~ YEAR", "--zero-inflation", "~ 1"]),
+        ("TICKS ~ YEAR + (1 | LOCATION)", "grouseticks", ["--family", "poisson", "--reml",
+         "--offset", "log(1 + HEIGHT)"]),
+        (HERDS, "cbpp", ["--family", "binomial", "--link", "cloglog", "--information", "expected"]),
     ],
 )  # fmt: skip
 def test_fits(formula: str, data: str, options: list[str], capsys: Any, tmp_path: Path) -> None:
@@ -46,8 +51,13 @@ def test_fits(formula: str, data: str, options: list[str], capsys: Any, tmp_path
     assert isinstance(fit, mm.GeneralizedLinearMixedFit)
     assert found["objective"] == fit.objective
     assert found["family"]["name"] == fit.family.name
-    assert found["family"]["dispersion"] == fit.dispersion
+    own = fit.dispersion if isinstance(fit.dispersion, float) else None
+    assert found["family"]["dispersion"] == own
     assert found["sigma"] is None
+    assert found["reml"] is ("--reml" in options)
+    table = fit.component_table()
+    assert [(c["component"], c["name"]) for c in found["components"]] == list(table.index)
+    np.testing.assert_allclose([c["estimate"] for c in found["components"]], table["estimate"])
     assert main(["fit", formula, data, *options]) == 0
     assert f"Family: {fit.family.title} ({fit.family.link.name})" in capsys.readouterr().out
 
@@ -82,11 +92,23 @@ def test_comparisons_and_means(saved: Path, capsys: Any) -> None:
         (["fit", "y ~ 1 + (1 | g)", "cbpp", "--n-agq", "3"], "--n-agq is of use with --family"),
         (["fit", HERDS, "cbpp", "--family", "binomail"], "Did you mean 'binomial'"),
         (["fit", HERDS, "cbpp", "--family", "binomial", "--ml"], "--ml is of linear models"),
+        (["fit", "y ~ 1 + (1 | g)", "cbpp", "--reml"], "fitted by REML unless --ml is given"),
+        *((["fit", "y ~ 1 + (1 | g)", "cbpp", f"--{name}", value], f"--{name} is of use with")
+          for name, value in (("dispersion", "~ x"), ("zero-inflation", "~ 1"),
+                              ("information", "expected"))),
+        (["fit", HERDS, "cbpp", "--family", "binomial", "--zero-inflation", "period"],
+         "Write --zero-inflation '~ period'."),
+        (["fit", HERDS, "cbpp", "--family", "binomial", "--zero-inflation", "~ 1"],
+         "the binomial family does not have it"),
+        (["fit", HERDS, "cbpp", "--family", "probit"], "Write --family binomial, --link probit."),
+        (["fit", HERDS, "cbpp", "--family", "zip"], "with --zero-inflation '~ 1'"),
+        (["fit", HERDS, "cbpp", "--family", "binomial", "--reml", "--n-agq", "5"], "no --reml"),
+        (["emmeans", "herds.mm", "period", "--offset", "0"], "the model has no offset"),
         (["fit", HERDS, "cbpp", "--family", "binomial", "--memory", "1GB"], "--memory is of"),
         (["fit", HERDS, "cbpp", "--family", "binomial", "--n-agq", "-1"], "--n-agq is -1"),
         (["fit", HERDS, "cbpp", "--family", "binomial", "--link", "log2"], "--link is 'log2'"),
         (["fit", "incidence ~ 1 + (1 | herd)", "cbpp", "--family", "binomial"], "as --weights"),
-        (["predict", "linear.mm", "--type", "link"], "--type is of use with fits of --family"),
+        (["predict", "linear.mm", "--type", "mean"], "--type"),
         (["predict", "herds.mm", "--type", "mean"], "--type"),
         (["predict", "herds.mm", "--type", "link", "--interval", "prediction"],
          "take --interval confidence"),

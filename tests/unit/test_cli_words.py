@@ -24,7 +24,7 @@ from mixedmodels.errors import FormulaError
 ROOT = Path(mixedmodels.__file__).parent
 COMMANDS = [name for name in commands_of(make_parser()) if name not in ("datasets", "completion")]
 # Modules whose messages no command prints, or that have none: names of other packages, styles.
-ELSEWHERE = ("report/page.py", "foreign.py", "commands/", "several/", "planning/", "adapters/")
+ELSEWHERE = ("report/page.py", "foreign", "commands/", "several/", "planning/", "adapters/")
 FORMULA = "y ~ x + (1 | g)"
 
 

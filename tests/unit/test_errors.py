@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import pickle
 
 import pytest
@@ -66,3 +68,17 @@ def test_survives_pickling() -> None:
 )
 def test_did_you_mean(name: str, options: list[str], hint: str) -> None:
     assert did_you_mean(name, options) == hint
+
+
+def test_ipython_shows_the_lines_of_the_user() -> None:
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell()
+    shell.run_cell("import mixedmodels as mm\ndata = mm.load_dataset('dyestuff')")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        shell.run_cell(
+            "def fitted():\n    return mm.lmer('Yeld ~ 1 + (1 | Batch)', data)\nfitted()"
+        )
+    shown = printed.getvalue()
+    assert "FormulaError: 'Yeld' is not a column of the data" in shown
+    assert "return mm.lmer" in shown
+    assert "build_design" not in shown
+    assert len(shown.splitlines()) < 14

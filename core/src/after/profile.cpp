@@ -17,9 +17,9 @@ constexpr double kSmall = 0.05, kNearZero = 1e-4;
 constexpr std::size_t kMostVaried = 4;
 constexpr double kLower = 1e-7;
 
-// The deviance of the free variables with `at` held.
+// The criterion of the free variables with `at` held.
 struct AtOne {
-  HeldDeviance& f;
+  HeldFunction& f;
   double at;
 
   double value(const std::vector<double>& x) { return f.value(x, at); }
@@ -28,9 +28,9 @@ struct AtOne {
   bool is_accurate() const { return f.is_accurate(); }
 };
 
-// The deviance of the free variables and, last, of `at` in units of its own.
+// The criterion of the free variables and, last, of `at` in units of its own.
 struct Together {
-  HeldDeviance& f;
+  HeldFunction& f;
   double unit;
   std::vector<double> free = {};
 
@@ -64,19 +64,17 @@ struct Together {
 
 }  // namespace
 
-ProfileCurve::ProfileCurve(const Model& model, std::vector<ProfileTerm> terms, ProfileParameter parameter,
-                           const std::vector<double>& theta, int threads)
-    : f_(model, std::move(terms), parameter, theta, threads), model_(f_.size()) {
-  if (f_.is_dense()) find_optimum();
-  direction_.resize(f_.start().size());
-  solved_.push_back({f_.start_at(), f_.start(), {}});
+ProfileCurve::ProfileCurve(std::unique_ptr<HeldFunction> f) : f_(std::move(f)), model_(f_->size()) {
+  if (f_->is_dense()) find_optimum();
+  direction_.resize(f_->start().size());
+  solved_.push_back({f_->start_at(), f_->start(), {}});
   learn_curvature();
 }
 
 // The fit's search, in units of sigma, may have come to an end where sigma is small: from there with nothing held.
 void ProfileCurve::find_optimum() {
-  f_.value(f_.start(), f_.start_at());
-  Together all{f_, f_.unit_for_differences()};
+  f_->value(f_->start(), f_->start_at());
+  Together all{*f_, f_->unit_for_differences()};
   std::vector<double> x = all.start(), slope(x.size());
   all.value(x);
   all.gradient(slope);
@@ -85,19 +83,20 @@ void ProfileCurve::find_optimum() {
   std::copy(hessian.begin(), hessian.end(), model.data());
   double value = 0;
   descend(all, model, x, value);
-  f_.start_from(x, all.unit);
+  f_->start_from(x, all.unit);
 }
 
-// The Hessian of all variables and `at`, by differences of the gradient.
+// The Hessian of all variables and `at`, by differences of the gradient where it is not known.
 void ProfileCurve::learn_curvature() {
   const std::size_t k = direction_.size(), all = k + 1;
-  f_.value(f_.start(), f_.start_at());
-  Together f{f_, f_.unit_for_differences(), f_.start()};
+  f_->value(f_->start(), f_->start_at());
+  Together f{*f_, f_->unit_for_differences(), f_->start()};
   const std::vector<double> x = f.start();
   std::vector<double> slope(all), cross(k);
   f.gradient(slope);
-  optimum_ = f_.point(true);
-  const std::vector<double> hessian = f.hessian(x, slope);
+  optimum_ = f_->point(true);
+  std::vector<double> hessian = f_->hessian_at_start(f.unit);
+  if (hessian.empty()) hessian = f.hessian(x, slope);
   for (std::size_t j = 0; j < k; ++j) {
     std::copy_n(hessian.begin() + j * all, k, model_.data() + j * k);
     cross[j] = hessian[j + k * all] / f.unit;
@@ -105,37 +104,38 @@ void ProfileCurve::learn_curvature() {
   model_.step(cross, direction_);
   const double own = hessian.back() / (f.unit * f.unit);
   curvature_ = own + small::dot(static_cast<int>(k), cross.data(), direction_.data());
-  curvature_ /= f_.unit_at() * f_.unit_at();
+  curvature_ /= f_->unit_at() * f_->unit_at();
   solved_[0].hessian = model_.hessian();
 }
 
 // From `free` to where the deviance is least; the evaluator and slope_ are left there.
 bool ProfileCurve::lowest(std::vector<double>& free, double at) {
-  AtOne held{f_, at};
+  AtOne held{*f_, at};
   return descend(held, model_, free, value_);
 }
 
 ProfilePoint ProfileCurve::solve(double outer, bool thorough) {
-  const double at = f_.inner(outer);
+  const double at = f_->inner(outer);
   std::vector<double> free = predict(at);
-  f_.leave_zeros(free);
+  f_->leave_zeros(free);
   const Solved& close = nearest(at);
   std::copy(close.hessian.begin(), close.hessian.end(), model_.data());
   bool converged = lowest(free, at);
   if (!converged) {
     // The prediction may have led astray: from the nearest point, with what is known of the optimum.
     free = nearest(at).free;
-    f_.leave_zeros(free);
+    f_->leave_zeros(free);
     std::copy(solved_[0].hessian.begin(), solved_[0].hessian.end(), model_.data());
     converged = lowest(free, at);
   }
   if (thorough || !converged) return best_of_many(at, converged, std::move(free));
-  ProfilePoint out = f_.point(converged);
+  ProfilePoint out = f_->point(converged);
   solved_.push_back({at, std::move(free), model_.hessian()});
   return out;
 }
 
-// The optimum, the nearest points, and templates of several sizes; with few rows all large and small ones.
+// The optimum, the nearest points, and templates of several sizes where these matter; with few rows all large and small
+// ones.
 std::vector<std::vector<double>> ProfileCurve::other_starts(double at) const {
   std::vector<std::vector<double>> starts{solved_[0].free, solved_[0].free};
   for (std::size_t i = 0; i < direction_.size(); ++i) starts.back()[i] += (at - solved_[0].at) * direction_[i];
@@ -147,16 +147,17 @@ std::vector<std::vector<double>> ProfileCurve::other_starts(double at) const {
     if (close) starts.push_back(close->free);
   }
   for (double size : kSizes) {
+    if (!f_->has_sizes()) break;
     starts.push_back(solved_[0].free);
-    f_.set_templates(starts.back(), std::vector<double>(f_.terms(), size));
+    f_->set_templates(starts.back(), std::vector<double>(f_->terms(), size));
   }
-  if (f_.is_scarce()) add_subsets(kSmall, starts);
-  for (std::vector<double>& free : starts) f_.leave_zeros(free);
+  if (f_->is_scarce()) add_subsets(kSmall, starts);
+  for (std::vector<double>& free : starts) f_->leave_zeros(free);
   // A minimum next to a sigma of zero may be so narrow that leaving zero leads out of it.
-  if (f_.is_dense()) {
+  if (f_->is_dense()) {
     const std::size_t before = starts.size();
     add_subsets(kNearZero, starts);
-    for (std::size_t i = before; i < starts.size(); ++i) f_.set_sigma(starts[i], kNearZero);
+    for (std::size_t i = before; i < starts.size(); ++i) f_->set_sigma(starts[i], kNearZero);
     starts.push_back(predict(at));
     starts.push_back(nearest(at).free);
   }
@@ -165,25 +166,25 @@ std::vector<std::vector<double>> ProfileCurve::other_starts(double at) const {
 
 // Large templates of every set of terms, the others of size `least`.
 void ProfileCurve::add_subsets(double least, std::vector<std::vector<double>>& starts) const {
-  const std::size_t terms = f_.terms(), varied = std::min(terms, kMostVaried);
+  const std::size_t terms = f_->terms(), varied = std::min(terms, kMostVaried);
   for (unsigned which = 1; which < 1U << varied; ++which) {
     std::vector<double> sizes(terms, 1.0);
     for (std::size_t t = 0; t < varied; ++t) sizes[t] = which >> t & 1U ? 1.0 : least;
     starts.push_back(solved_[0].free);
-    f_.set_templates(starts.back(), sizes);
+    f_->set_templates(starts.back(), sizes);
   }
 }
 
 // The lowest of what was found and of descents from other starts: in small samples the deviance of the other parameters
 // may have more than one minimum.
 ProfilePoint ProfileCurve::best_of_many(double at, bool converged, std::vector<double> found) {
-  ProfilePoint out = f_.point(converged);
+  ProfilePoint out = f_->point(converged);
   std::vector<double> hessian = model_.hessian();
   std::vector<std::vector<double>> starts = other_starts(at);
   for (std::vector<double>& free : starts) {
     std::copy(solved_[0].hessian.begin(), solved_[0].hessian.end(), model_.data());
     if (!lowest(free, at) || (out.converged && !(value_ < out.deviance - kLower))) continue;
-    out = f_.point(true);
+    out = f_->point(true);
     found = std::move(free);
     hessian = model_.hessian();
   }

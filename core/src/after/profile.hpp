@@ -1,26 +1,26 @@
-// Purpose: the profile likelihood of one parameter: the ML deviance minimised over all others while it is held.
+// Purpose: the profile likelihood of one parameter: the criterion minimised over all others while it is held.
 //
-// What is held, and the deviance as a function of the other variables: held.hpp. Here: the search for the minimum, from
-// what the points solved before predict, by a quasi-Newton method that keeps what each point taught of the curvature.
+// What is held, and the criterion as a function of the other variables: held.hpp for linear models, held_laplace.hpp
+// for generalized ones. Here: the search for the minimum, from what the points solved before predict, by a quasi-Newton
+// method that keeps what each point taught of the curvature.
 #pragma once
 
+#include <memory>
 #include <vector>
 
-#include "after/held.hpp"
+#include "after/held_function.hpp"
 #include "search/quadratic_model.hpp"
 
 namespace mixedmodels {
 
 class ProfileCurve {
  public:
-  // `theta`, along the axes, is where the ML deviance is least.
-  ProfileCurve(const Model& model, std::vector<ProfileTerm> terms, ProfileParameter parameter,
-               const std::vector<double>& theta, int threads = 1);
+  explicit ProfileCurve(std::unique_ptr<HeldFunction> f);
 
   const ProfilePoint& optimum() const { return optimum_; }
   // Second derivative of the minimised deviance by `at` at the optimum.
   double curvature() const { return curvature_; }
-  int n_value() const { return f_.n_value(); }
+  int n_value() const { return f_->n_value(); }
 
   // Starts from what the points solved before say of this one; `thorough`, or where that fails, from other places too.
   ProfilePoint solve(double outer, bool thorough = false);
@@ -40,7 +40,7 @@ class ProfileCurve {
   std::vector<double> predict(double at) const;
   const Solved& nearest(double at) const;
 
-  HeldDeviance f_;
+  std::unique_ptr<HeldFunction> f_;
   QuadraticModel model_;
   double value_ = 0;
   std::vector<double> direction_;  // of the variables by `at`, at the optimum

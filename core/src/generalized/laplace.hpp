@@ -85,6 +85,7 @@ class Laplace : public Objective {
 
   // Where a search begins: the model without random effects, and variances by moments of its scores.
   std::vector<double> start();
+  std::vector<std::vector<double>> starts();
 
   // Second derivatives by theta, beta and psi: exact sums by theta and beta where these cost less than differences of
   // the gradient, else central differences. Leaves the point.
@@ -153,6 +154,7 @@ class Laplace : public Objective {
   std::vector<double> parameter_curvatures();
   void set_templates(const double* theta, Templates& lam) const;
   void fit_without_random_effects();
+  bool keeps_sign();
   const Components& components();
   CurvaturePoint curvature_point(std::vector<double>& fourth) const;
   std::vector<double> fourth_derivatives() const;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kMostSteps = 60;
 constexpr double kLargestStart = 3;
+constexpr double kShare = 0.3;    // of the predictors, their standard deviation between levels at a larger start
 constexpr double kSettled = 0.1;  // change of the log-likelihood in a round
 
 }  // namespace
@@ -149,6 +150,41 @@ std::vector<double> Laplace::start() {
   }
   std::fill(par_.begin(), par_.end(), std::numeric_limits<double>::quiet_NaN());
   return out;
+}
+
+// Where predictors must keep a sign (means above zero by the link 1/mu^2 or the identity), the criterion may have a
+// second minimum at larger variances: then a second search begins there.
+std::vector<std::vector<double>> Laplace::starts() {
+  std::vector<std::vector<double>> out{start()};
+  if (family_.concave() || !keeps_sign()) return out;
+  double size = 0, weight = 0;
+  for (std::int64_t i = 0; i < n_; ++i) size += std::abs(eta_[i]) / static_cast<double>(n_), weight += w_[i];
+  std::vector<double> larger(out[0]);
+  double terms = 0;
+  for (const auto& [factor, row, column] : model_.entries) terms += row == column;
+  for (int e = 0; e < m_; ++e) {
+    const auto [factor, row, column] = model_.entries[e];
+    if (row != column) continue;
+    const FactorBlock& block = A_->factors[factor];
+    const std::int64_t s = block.width;
+    double square = 0;
+    for (std::int64_t l = 0; l < block.levels; ++l) square += block.diagonal[l * s * s + row * (s + 1)];
+    larger[e] = kShare * size / std::sqrt(terms * std::max(square / weight, 1e-300));
+  }
+  out.push_back(std::move(larger));
+  return out;
+}
+
+// Whether no predictor may have the other sign.
+bool Laplace::keeps_sign() {
+  for (std::int64_t i = 0; i < n_; ++i) trial_eta_[i] = -eta_[i];
+  const bool kept = !std::isfinite(evaluate_rows(trial_eta_));
+  evaluate_rows(eta_);
+  if (!family_.concave())
+    in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+      family_.expected(block(eta_, first, last), w_.data() + first);
+    });
+  return kept;
 }
 
 }  // namespace mixedmodels

@@ -12,6 +12,9 @@ namespace mixedmodels {
 namespace {
 
 constexpr int kMostRestarts = 4;
+// How often theta is made smaller, and by which factor, where no start has a criterion.
+constexpr int kMostShrinks = 4;
+constexpr double kShrink = 0.1;
 // By how much a point must be lower to be a way down from a saddle.
 constexpr double kLower = 1e-8;
 
@@ -176,6 +179,13 @@ Fit fit(Objective& f, std::vector<std::vector<double>> starts, const FitSettings
     } else {
       driver.put_first(before);
     }
+  }
+  // Criteria of more parameters than theta may be defined for small random effects only, with those as they start.
+  const bool more = f.size() > static_cast<int>(f.entries().size());
+  for (int round = 0; more && round < kMostShrinks && found.status == SearchStatus::not_finite; ++round) {
+    for (std::size_t e = 0; e < f.entries().size(); ++e) starts[lowest][e] *= kShrink;
+    found = driver.search(starts[lowest]);
+    counted = driver.counted();
   }
   driver.count_from(counted);
   return driver.finish(std::move(found), std::move(starts[lowest]));

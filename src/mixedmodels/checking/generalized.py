@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.checking.missing_codes import missing_codes_check
 from mixedmodels.checking.numbers import effect_names
 from mixedmodels.checking.result import Check, Checks, Shown, rare
 from mixedmodels.checking.run import (
@@ -69,6 +70,7 @@ def _(
         influence_check(cooks, of),
         collinearity_check(inflation),
         singular_check(fitted),
+        *missing_codes_check(design),
     )
     eta, pearson = fitted.solution.eta, pearson_residuals(fitted)
     shown = Shown(eta, pearson, _modes(fitted), quantile, cooks, of, inflation)

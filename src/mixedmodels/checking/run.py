@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.checking.missing_codes import missing_codes_check
 from mixedmodels.checking.numbers import (
     FEW,
     Squares,
@@ -147,6 +148,7 @@ def _(
         influence_check(cooks, of),
         collinearity_check(inflation),
         singular_check(fitted),
+        *missing_codes_check(design),
     )
     shown = Shown(view.fitted, view.scaled, view.modes, quantile, cooks, of, inflation)
     return Checks(checks, design.formula.text, count, entropy, shown)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import mixedmodels
 from mixedmodels.commands.options import (
+    add_family_options,
     add_interval_options,
     add_json_option,
     add_large_options,
@@ -141,7 +142,7 @@ def _add_fit(commands: Commands, positional: str | None) -> None:
     fit.add_argument("formula", metavar="FORMULA", nargs=positional, help=_FORMULA)
     fit.add_argument("data", metavar="DATA", nargs=positional, help=f"{_DATA}; or {_FOLDER}")
     fit.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
-    _add_family(fit)
+    add_family_options(fit)
     add_model_options(fit)
     add_search_options(fit)
     fit.add_argument("--ddf", metavar="METHOD", help=f"{_DDF}; prints the whole summary")
@@ -158,22 +159,6 @@ def _add_fit(commands: Commands, positional: str | None) -> None:
     results.add_argument("--report", metavar="FILE", help="also write a page of HTML with pictures")
     results.add_argument("--save", metavar="FILE", help="also write the fit, for other commands")
     add_json_option(results)
-
-
-def _add_family(fit: argparse.ArgumentParser) -> None:
-    family = fit.add_argument_group("generalized models")
-    family.add_argument(
-        "--family",
-        metavar="F",
-        help="of the response: binomial, poisson, negative_binomial, gamma, beta and others",
-    )
-    family.add_argument("--link", metavar="L", help="such as logit or log; the family's usual one")
-    family.add_argument(
-        "--n-agq",
-        type=int,
-        metavar="N",
-        help="nodes of quadrature (default: 1, Laplace's approximation)",
-    )
 
 
 def _add_sums(commands: Commands) -> None:
@@ -231,7 +216,9 @@ def _add_predict(commands: Commands) -> None:
         "may be repeated; average of generalized models",
     )
     predict.add_argument(
-        "--type", metavar="SCALE", help="of generalized models: response (default) or link"
+        "--type",
+        metavar="SCALE",
+        help="response (the default of generalized models) or link (that of linear ones)",
     )
     predict.add_argument(
         "--allow-new-levels",
@@ -302,6 +289,12 @@ def _add_emmeans(commands: Commands) -> None:
         help="for several tests: tukey, holm, hochberg, sidak, bonferroni, scheffe, mvt, fdr, none",
     )
     emmeans.add_argument("--type", metavar="SCALE", help="link (default), or response")
+    emmeans.add_argument(
+        "--offset",
+        type=float,
+        metavar="X",
+        help="offset of every mean, such as 0 (default: its mean)",
+    )
     emmeans.add_argument(
         "--weights",
         metavar="HOW",

@@ -19,7 +19,7 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.marginal.results import Estimates
 from mixedmodels.settings import check_level, df_method
 
-_OPTIONS = ("by", "ddf", "adjust", "type", "weights", "level")
+_OPTIONS = ("by", "ddf", "adjust", "type", "weights", "level", "offset")
 # A number, and not a label such as 007.
 _NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 

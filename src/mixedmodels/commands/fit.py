@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mixedmodels.linear import LinearMixedFit
 
 _LEVEL = 0.95
+_FAMILY_OPTIONS = ("link", "n_agq", "information", "dispersion", "zero_inflation")
 # What a file of sums has settled.
 _OF_ROWS = (
     "weights",
@@ -94,9 +95,8 @@ def _of_rows(
         "na_action": arguments.na_action or "omit",
     }
     if arguments.family is not None:
-        nodes = 1 if arguments.n_agq is None else arguments.n_agq
         return lambda: glmer(
-            arguments.formula, data, arguments.family, link=arguments.link, n_agq=nodes, **asked
+            arguments.formula, data, arguments.family, **asked, **_of_family(arguments)
         )
     return lambda: lmer(
         arguments.formula,
@@ -109,6 +109,18 @@ def _of_rows(
     )
 
 
+def _of_family(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `glmer` is given beside what linear models have."""
+    return {
+        "link": arguments.link,
+        "n_agq": 1 if arguments.n_agq is None else arguments.n_agq,
+        "information": arguments.information or "observed",
+        "reml": arguments.reml,
+        "dispersion": arguments.dispersion,
+        "zero_inflation": arguments.zero_inflation,
+    }
+
+
 def _check_family(arguments: argparse.Namespace) -> None:
     """Refuse options of the other kind of model.
 
@@ -116,11 +128,17 @@ def _check_family(arguments: argparse.Namespace) -> None:
         MixedModelsError: One of them was given.
     """
     if arguments.family is None:
-        refuse_without(arguments, ["link", "n_agq"], "--family")
+        if arguments.reml:
+            raise MixedModelsError(
+                "--reml is of use with --family only: a linear model is fitted by REML unless --ml "
+                "is given."
+            )
+        refuse_without(arguments, _FAMILY_OPTIONS, "--family")
         return
     if arguments.ml:
         raise MixedModelsError(
-            "--ml is of linear models; with --family a fit is by maximum likelihood anyway."
+            "--ml is of linear models; with --family a fit is by maximum likelihood unless --reml "
+            "is given."
         )
     for name in ("memory", "checkpoint", "sums"):
         if getattr(arguments, name) is not None:
@@ -245,6 +263,7 @@ def as_json(
         "confint": None if intervals is None else _confint(intervals, arguments),
         "sigma": None if found.solution.residual_sd is None else number(found.sigma),
         "family": found._family_words,  # noqa: SLF001
+        "components": _components(found),
         "groups": [{"name": group.name, "levels": group.n_levels} for group in design.groups],
         "random": [
             {
@@ -266,6 +285,18 @@ def _tests(found: MixedFit, ddf: DfMethod) -> list[dict[str, Any]]:
     """The tests of the coefficients kept; infinitely many degrees of freedom become null."""
     names = ["estimate", "std_error", "df", "statistic", "p_value"]
     return json_records(found.coef_table(ddf)[names], "name")
+
+
+def _components(found: MixedFit) -> list[dict[str, Any]]:
+    """Coefficients of dispersion, zero inflation and thresholds; none of a linear model."""
+    if found._family_words is None:  # noqa: SLF001
+        return []
+    whole = cast("GeneralizedLinearMixedFit", found).component_table()
+    return [
+        {"component": str(part), **record}
+        for part, table in whole.groupby(level="component", sort=False)
+        for record in json_records(table.droplevel("component"), "name")
+    ]
 
 
 def _confint(intervals: pd.DataFrame, arguments: argparse.Namespace) -> dict[str, Any]:

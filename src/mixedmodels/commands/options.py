@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from mixedmodels.settings import CONFINT_METHODS, METHODS, NA_ACTIONS, OPTIMIZERS
+from mixedmodels.settings import (
+    CONFINT_METHODS,
+    INFORMATION,
+    METHODS,
+    NA_ACTIONS,
+    OPTIMIZERS,
+)
 
 
 def add_model_options(parser: argparse._ActionsContainer) -> None:
@@ -21,6 +27,41 @@ def add_model_options(parser: argparse._ActionsContainer) -> None:
         "--na-action",
         choices=NA_ACTIONS,
         help="rows with missing values: left out (omit, the default) or refused (raise)",
+    )
+
+
+def add_family_options(fit: argparse.ArgumentParser) -> None:
+    """What a generalized model is made of beside what linear ones have."""
+    family = fit.add_argument_group("generalized models")
+    family.add_argument(
+        "--family",
+        metavar="F",
+        help="of the response: binomial, poisson, negative_binomial, gamma, beta and others",
+    )
+    family.add_argument("--link", metavar="L", help="such as logit or log; the family's usual one")
+    family.add_argument(
+        "--n-agq",
+        type=int,
+        metavar="N",
+        help="nodes of quadrature (default: 1, Laplace's approximation)",
+    )
+    family.add_argument(
+        "--information",
+        choices=INFORMATION,
+        help="weights in the determinant: observed (default), or expected as lme4's",
+    )
+    family.add_argument(
+        "--reml", action="store_true", help="integrate over the coefficients, as REML does"
+    )
+    family.add_argument(
+        "--dispersion",
+        metavar="FORMULA",
+        help='of the logarithm of the family\'s own parameter, such as "~ x"',
+    )
+    family.add_argument(
+        "--zero-inflation",
+        metavar="FORMULA",
+        help='of the logit of the probability of zeros of their own, such as "~ 1"',
     )
 
 

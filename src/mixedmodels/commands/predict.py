@@ -105,11 +105,6 @@ def _predicted(
     """The columns of the data, or what the fit keeps of its own, and beside these predictions."""
     which = {"random": _random(arguments), "allow_new_levels": arguments.allow_new_levels}
     if arguments.type is not None:
-        if fit.solution.residual_sd is not None:
-            raise MixedModelsError(
-                "--type is of use with fits of --family only: the scale of a linear model is that "
-                "of its response."
-            )
         which["type"] = arguments.type
     if arguments.interval is None:
         made = fit.predict(data, **which).to_frame("prediction")

@@ -35,6 +35,8 @@ _OTHERWISE = (
     (r", or an object of mixedmodels\.families", ""),
     (r"\bkind=['\"](\w+)['\"]", r"--interval \1"),
 )
+# The same of generalized models, for which maximum likelihood is the default.
+_WITH_FAMILY = ((r"\breml=True\b", "--reml"), (r"\breml=False\b", "no --reml"))
 # A keyword argument, perhaps with a value. One inside a call belongs to what is called.
 _KEYWORD = (
     r"(?<![\w'\"`.-])(?<!\w\()(?P<name>{names})=(?!=)"
@@ -46,7 +48,7 @@ _SUBJECT = r"^(?P<name>{names})(?= (?:is|must|names?) )"
 # Options that are not arguments of a function: how files are read, what is printed.
 _OF_THE_SHELL = frozenset(
     {"confint", "decimal", "encoding", "help", "interval", "json", "ml", "output", "pairs",
-     "report", "save", "sep"}
+     "reml", "report", "save", "sep"}
 )  # fmt: skip
 
 
@@ -66,7 +68,8 @@ def in_shell_words(message: str, arguments: argparse.Namespace) -> str:
             return match[0]
         return _with_value(options[match["name"]], match["value"])
 
-    for pattern, words in _OTHERWISE:
+    of_family = _WITH_FAMILY if getattr(arguments, "family", None) else ()
+    for pattern, words in (*of_family, *_OTHERWISE):
         message = re.sub(pattern, words, message)
     message = re.sub(_KEYWORD.format(names=names), as_option, message)
     return re.sub(_SUBJECT.format(names=names), lambda match: _name(options[match[1]]), message)

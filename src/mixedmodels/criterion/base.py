@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.settings import Control
+from mixedmodels.values import quick
 
 
 class Watch(Protocol):
@@ -39,6 +40,7 @@ class Idle(Protocol):
         """Parameters with the same criterion and with zero there."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
     """How to search for the minimum of a criterion.

@@ -22,6 +22,7 @@ from mixedmodels.criterion.core_search import CoreSearch
 from mixedmodels.criterion.workspace import EvaluatorWorkspace
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.settings import Control
+from mixedmodels.values import quick
 
 # Decrease that the model of the search predicts where it ends; steps kept for its updates.
 _DECREMENT, _REMEMBERED = 1e-11, 8
@@ -29,6 +30,7 @@ _DECREMENT, _REMEMBERED = 1e-11, 8
 _REFIT_DECREMENT = 1e-8
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Responses:
     """What a generalized model takes of its rows beside the cross-products.

@@ -15,6 +15,7 @@ from mixedmodels.design.missing import (
     read_argument,
     weights_message,
 )
+from mixedmodels.design.roles import check_roles
 from mixedmodels.design.rows import Rows
 from mixedmodels.design.used import columns_needed
 from mixedmodels.formula import FormulaSpec
@@ -61,6 +62,7 @@ class Asked:
         """The columns that formula, weights and offset need; raises FormulaError."""
         rows = Rows(as_table(table))
         check_contrasts(self.contrasts, rows.table)
+        check_roles(self.spec, rows.table)
         needed = columns_needed(self.spec, rows.table, self.argument("offset", rows))
         weights = self.argument("weights", rows)
         return needed | dict.fromkeys(weights.columns if weights else ())

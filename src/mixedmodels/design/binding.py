@@ -32,11 +32,13 @@ from mixedmodels.errors import FormulaError
 from mixedmodels.formula.expression import Expression, inner_nodes, parse_expression
 from mixedmodels.formula.tokens import shorten
 from mixedmodels.formula.tree import Bracket, Call, Chain, Constant, Items, Name, Node, Prefix
+from mixedmodels.values import quick
 
 _CONSTANTS = {"T": True, "F": False, "True": True, "False": False, "None": None}
 _COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Values:
     """What an expression is computed from: the kept rows and what stateful functions know."""

@@ -10,7 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixedmodels.design.builder import Builder
-from mixedmodels.design.checks import check_identifiable, check_response, warn_of_wide_terms
+from mixedmodels.design.checks import (
+    check_identifiable,
+    check_response,
+    check_ruled_response,
+    warn_of_wide_terms,
+)
 from mixedmodels.design.coding import check_contrast_name
 from mixedmodels.design.design import AllRows, Design
 from mixedmodels.design.evaluate import columns_hint
@@ -20,7 +25,8 @@ from mixedmodels.design.missing import (
     read_argument,
     weights_message,
 )
-from mixedmodels.design.response import ResponseRule
+from mixedmodels.design.response import ResponseRule, outcome_message
+from mixedmodels.design.roles import check_roles
 from mixedmodels.design.rows import Rows
 from mixedmodels.design.used import use_rows
 from mixedmodels.design.variables import variables_of
@@ -87,6 +93,7 @@ def build_design(
     rows = Rows(as_table(data))
     if rows.n_rows == 0:
         raise DataError("The data has no rows.")
+    check_roles(spec, rows.table)
     contrasts = {} if contrasts is None else contrasts
     check_contrasts(contrasts, rows.table)
     given_offset = read_argument("offset", offset, rows)
@@ -99,10 +106,16 @@ def build_design(
     others = tuple(builder.part(part) for part in parts)
     if response is True:
         check_response(spec.response, used.y)
+    elif isinstance(response, ResponseRule) and not response.ordered:
+        check_ruled_response(spec.response, used.y, used.w, of_trials=response.of_trials)
     check_identifiable(terms, groups, rows.n_rows, residual=residual)
     warn_of_wide_terms(terms, groups)
     empty = None if used.categories is None else used.categories.message
-    dropped = (missing.message, weights_message(used.n_zero_weight), empty)
+    outcome = None
+    if isinstance(response, ResponseRule):
+        outcome = outcome_message(response, spec, used.values)
+    zero = weights_message(used.n_zero_weight, trials=weights is None)
+    dropped = (missing.message, zero, empty, outcome)
     messages = (*dropped, *builder.level_messages())
     excluded = na_action == "exclude" and rows.kept is not None
     return Design(

@@ -119,7 +119,8 @@ class Builder:
             self.codes[factor.key] = used = drop_unused(column)
             needed = sources(factor, self.spec.text, self.rows)
             check_finite_levels(factor.name, used, self.rows, needed)
-            self.unused[factor.name] = len(column.levels) - len(used.levels)
+            same = used.levels is column.levels
+            self.unused[factor.name] = 0 if same else len(column.levels) - len(used.levels)
         return self.codes[factor.key]
 
     def level_messages(self) -> Iterator[str]:

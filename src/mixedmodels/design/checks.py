@@ -28,6 +28,32 @@ def check_response(name: str, y: FloatArray) -> None:
         raise DataError(f"The response '{name}' is constant ({value}); there is nothing to model.")
 
 
+def check_ruled_response(
+    name: str, y: FloatArray, w: FloatArray | None, *, of_trials: bool
+) -> None:
+    """Refuse a response of a generalized model that never varies.
+
+    Args:
+        name: The response.
+        y: (n,) the response; of trials, successes.
+        w: (n,) prior weights, which may be trials; None where all are 1.
+        of_trials: Whether they are.
+
+    Raises:
+        DataError: All values are the same; of trials, all are failures or all are successes.
+    """
+    if not of_trials:
+        check_response(name, y)
+        return
+    all_succeed = bool((y == (1.0 if w is None else w)).all())
+    outcome = "failure" if not y.any() else "success" if all_succeed else ""
+    if outcome:
+        raise DataError(
+            f"The response '{name}' is constant (a {outcome} in all {y.size} rows); there is "
+            "nothing to model."
+        )
+
+
 def check_identifiable(
     terms: Sequence[TermDesign], groups: Sequence[GroupingFactor], n: int, *, residual: bool
 ) -> None:

@@ -52,9 +52,10 @@ def categorize(column: Column) -> CategoricalColumn:
 def drop_unused(column: CategoricalColumn) -> CategoricalColumn:
     """The column with int32 codes and only the levels that occur."""
     codes = np.ascontiguousarray(column.codes, dtype=np.int32)
-    found = compact(codes, len(column.levels))
+    count = len(column.levels)
+    found = compact(codes, count)
     kept = found.kept
-    levels = column.levels if len(kept) == len(column.levels) else column.levels.take(kept)
+    levels = column.levels if len(kept) == count else column.levels.take(kept)
     return CategoricalColumn(found.codes, levels, column.ordered)
 
 

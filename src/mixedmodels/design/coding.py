@@ -20,12 +20,14 @@ from mixedmodels.errors import DataError, did_you_mean
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
 from mixedmodels.settings import CONTRASTS
+from mixedmodels.values import quick
 
 # Levels that a message lists.
 _SHOWN = 10
 _POLY_NAMES = (".L", ".Q", ".C")
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Coding:
     """Columns for the levels of one factor.

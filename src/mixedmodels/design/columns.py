@@ -16,6 +16,7 @@ import pandas as pd
 
 from mixedmodels.arrays import AnyArray, BoolArray, LongArray
 from mixedmodels.naming import first_few
+from mixedmodels.values import quick
 
 DIGITS = 15
 """Significant digits of a level that is not a whole number, as in R."""
@@ -29,6 +30,7 @@ _WHOLE = 2.0**64
 _FEW = 4096
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class NumericColumn:
     """Numbers or truth values.
@@ -60,6 +62,7 @@ class NumericColumn:
         return NumericColumn(self.values[rows], absent, identity)
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class CategoricalColumn:
     """Codes into levels.
@@ -98,7 +101,7 @@ def all_finite(values: AnyArray) -> bool:
     Not a product: threads of a BLAS library that another thread of the program forks never return.
     """
     if values.size <= _FEW:
-        return bool(np.isfinite(values).all())
+        return bool(np.logical_and.reduce(np.isfinite(values)))
     with np.errstate(invalid="ignore", over="ignore"):
         total = np.add.reduce(values)
     return math.isfinite(total) or bool(np.isfinite(values).all())

@@ -21,8 +21,10 @@ from mixedmodels.design.summary import RowSummary
 from mixedmodels.design.variables import Variable
 from mixedmodels.formula import FormulaSpec, RandomTerm
 from mixedmodels.formula.parts import PartSpec
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class TermDesign:
     """One random-effects term as it is fitted; ``(x || g)`` gives one for each column.
@@ -75,6 +77,7 @@ class AllRows:
     index: pd.Index | None
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Design:
     """Model matrices, response, weights and offset on the rows used.

@@ -31,8 +31,10 @@ from mixedmodels.design.rows import Rows
 from mixedmodels.design.stray import check_meant_as_factor, strays
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula import Factor
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class NumericBlock:
     """Columns of numbers.
@@ -59,6 +61,7 @@ class NumericBlock:
         out[...] = self.values[column + reduced]
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class CategoricalBlock:
     """Columns that code a categorical factor.
@@ -98,6 +101,7 @@ class CategoricalBlock:
 Block: TypeAlias = NumericBlock | CategoricalBlock
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Recipe:
     """How to make a factor's block again on new data, as it was made in training.
@@ -284,7 +288,8 @@ def _normalise(
 def _check_length(array: AnyArray, n_rows: int) -> None:
     if array.ndim == 0 or array.shape[0] != n_rows:
         found = "a single value" if array.ndim == 0 else f"{array.shape[0]} values"
-        raise FormulaError(f"This gives {found}, not one for each of the {n_rows} rows.")
+        columns = " Two columns are cbind(a, b)." if found.startswith("2 ") else ""
+        raise FormulaError(f"This gives {found}, not one for each of the {n_rows} rows.{columns}")
 
 
 def _asked_contrast(factor: Factor, value: Any, contrasts: Mapping[str, Any]) -> Any:

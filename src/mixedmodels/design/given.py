@@ -19,8 +19,10 @@ from mixedmodels.design.missing import read_argument
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import ArgumentError
 from mixedmodels.settings import NaAction
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Given:
     """Table and arguments of a model, never copied.

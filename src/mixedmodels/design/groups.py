@@ -20,11 +20,13 @@ from mixedmodels.design.names import interaction_labels
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import FormulaError
 from mixedmodels.formula import Factor
+from mixedmodels.values import quick
 
 # Largest number that combinations of levels are counted to.
 _LARGEST = 2**62
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupSpec:
     """How to find the level of a group on new data.
@@ -44,6 +46,7 @@ class GroupSpec:
     states: tuple[dict[str, Any], ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupingFactor:
     """One grouping factor.

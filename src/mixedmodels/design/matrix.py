@@ -26,12 +26,15 @@ from mixedmodels.errors import ModelError
 from mixedmodels.formula import Term
 from mixedmodels.formula.tokens import shorten
 from mixedmodels.memory import require
+from mixedmodels.values import quick
 
 ColumnPlan: TypeAlias = tuple[Choice, ...]
 
 
 # Bytes that the name and the plan of a column take, about.
 _PLANNED = 400.0
+# Columns of all factors of a part up to which its names are kept for the next fit.
+_KEPT = 100
 _REMEDY = (
     "A factor with so many levels belongs into a random-effects term, (1 | factor); "
     "or use fewer columns."
@@ -41,6 +44,7 @@ _ONE = np.ones(1)
 _ONE.flags.writeable = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class PartPlan:
     """The columns of the fixed part or of one random-effects term.
@@ -96,9 +100,10 @@ def plan_part(
     keys = tuple([tuple([factor.key for factor in term.factors]) for term in terms])
     used = tuple(dict.fromkeys([key for term in keys for key in term]))
     spans = tuple([blocks[key].spans for key in used])
-    # Of a factor with many levels the names are not worth keeping.
-    plan = _planned if not any(spans) else _planned.__wrapped__
     labels = tuple([(blocks[key].columns(False), blocks[key].columns(True)) for key in used])
+    # Of a factor with many levels the names are not worth keeping.
+    few = not any(spans) or sum([len(full) for full, _ in labels]) <= _KEPT
+    plan = _planned if few else _planned.__wrapped__
     try:
         names, columns, origins = plan(keys, used, spans, labels)
     except TooManyParts as error:

@@ -22,6 +22,7 @@ from mixedmodels.design.stray import strays, strays_in_rows
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula.tokens import quote_name
 from mixedmodels.settings import NaAction
+from mixedmodels.values import quick
 
 ALL_WEIGHTS_ZERO = "All weights are zero, so no row is left."
 """What to say where that is so."""
@@ -68,6 +69,7 @@ class Argument:
         return values.copy() if rows.kept is None else values[rows.kept]
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class OffsetSpec:
     """How to make the offset on new data.
@@ -181,9 +183,16 @@ def missing_message(n_dropped: int, counts: Mapping[str, int]) -> str | None:
     return f"{count_rows(n_dropped)} with missing values dropped ({_listed(counts)})."
 
 
-def weights_message(n_zero: int) -> str | None:
-    """What the user should know of rows with a weight of zero that were dropped, or None."""
-    return f"{count_rows(n_zero)} with weight zero dropped." if n_zero else None
+def weights_message(n_zero: int, *, trials: bool = False) -> str | None:
+    """What the user should know of rows with a weight of zero that were dropped, or None.
+
+    Args:
+        n_zero: How many.
+        trials: Whether the weights are trials that the response has counted.
+    """
+    if not n_zero:
+        return None
+    return f"{count_rows(n_zero)} {'without a trial' if trials else 'with weight zero'} dropped."
 
 
 def no_row_left(counts: Mapping[str, int]) -> str:

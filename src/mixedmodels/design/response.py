@@ -19,6 +19,7 @@ from mixedmodels.design.stray import strays
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula import FormulaSpec
 from mixedmodels.naming import first_few
+from mixedmodels.values import quick
 
 _SHOWN = 5
 _MOST_CATEGORIES = 100
@@ -51,6 +52,7 @@ class Responses(Protocol):
         """What is wrong with responses of these weights, or None."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ResponseRule:
     """Which responses a model takes.
@@ -122,8 +124,8 @@ def linear_response(spec: FormulaSpec, values: Evaluated, needed: str = _OF_LINE
             factor = spec.response_factor
             raise FormulaError(
                 "'cbind' makes several columns; this response is one column. cbind(successes, "
-                "failures), two columns, is a response of mixedmodels.glmer with the binomial "
-                "family; it is not a function of linear models.",
+                "failures), two columns, is a response of the binomial family of "
+                "mixedmodels.glmer.",
                 spec.text,
                 factor.start,
                 factor.start + len("cbind"),
@@ -151,12 +153,12 @@ def _not_numeric(
 def ruled_response(
     rule: ResponseRule, spec: FormulaSpec, values: Evaluated, w: FloatArray | None
 ) -> tuple[FloatArray, FloatArray | None]:
-    """Response and prior weights (n,), of trials: successes and trials.
+    """Response and prior weights (n,), of trials: successes and trials, which may be zero.
 
     Raises:
         DataError: A response that there cannot be, with the rows.
     """
-    value, rows = values.value(spec.response_factor), values.rows
+    value, rows = _plain(values.value(spec.response_factor)), values.rows
     two = isinstance(value, NumericBlock) and len(value.values) == 2
     if rule.of_trials and two:
         values.check_finite(spec.response_factor)
@@ -177,6 +179,13 @@ def ruled_response(
     return (np.round(counts) if rule.of_trials else counts), w
 
 
+def _plain(
+    value: NumericBlock | CategoricalColumn | CodedColumn,
+) -> NumericBlock | CategoricalColumn:
+    """A column of categories without the coding that `relevel()` and the like give it."""
+    return value.column if isinstance(value, CodedColumn) else value
+
+
 def _of_family(rule: ResponseRule) -> str:
     return (
         f"responses of the {rule.family.title} family are numbers. Two categories are for "
@@ -190,9 +199,7 @@ def ordered_response(spec: FormulaSpec, values: Evaluated) -> tuple[FloatArray, 
     Raises:
         DataError: The response does not have ordered categories, or only one.
     """
-    value, name = values.value(spec.response_factor), spec.response
-    if isinstance(value, CodedColumn):
-        value = value.column
+    value, name = _plain(values.value(spec.response_factor)), spec.response
     if isinstance(value, NumericBlock):
         value = _whole_numbers(name, spec, values, value)
     elif not value.ordered:
@@ -255,12 +262,8 @@ def _successes_and_failures(
                 f"{values.rows.describe(wrong, column)}. Both columns are counts of trials."
             )
     trials = successes + failures
-    empty = trials == 0.0
-    if empty.any():
-        raise DataError(
-            f"The response '{spec.response}' has rows without a trial, in "
-            f"{values.rows.describe(empty)}. Drop these rows."
-        )
+    if not trials.any():
+        raise DataError(f"The response '{spec.response}' has no trial in any row.")
     return successes, trials
 
 
@@ -281,6 +284,18 @@ def _second_category(name: str, value: CategoricalColumn) -> FloatArray:
         )
     found: FloatArray = (value.codes != used.min()).astype(np.float64)
     return found
+
+
+def outcome_message(rule: ResponseRule, spec: FormulaSpec, values: Evaluated) -> str | None:
+    """Which of two categories is success, or None where the response does not have categories."""
+    value = _plain(values.value(spec.response_factor))
+    if not rule.of_trials or not isinstance(value, CategoricalColumn):
+        return None
+    if value.levels is TRUTH_LEVELS or not value.codes.size:
+        return None
+    labels = level_labels(value.levels)
+    failure, success = labels[int(value.codes.min())], labels[int(value.codes.max())]
+    return f"Success is {spec.response} = '{success}', failure is '{failure}'."
 
 
 def category_numbers(categories: pd.Index, given: Any) -> pd.Series[float]:

@@ -34,8 +34,10 @@ from mixedmodels.design.response import (
 )
 from mixedmodels.formula import Factor, FormulaSpec
 from mixedmodels.formula.parts import PartSpec
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class UsedRows:
     """The rows in use, and the values that are no part of X or Z.
@@ -108,6 +110,11 @@ def use_rows(
         y, categories = ordered_response(spec, values)
     elif isinstance(response, ResponseRule):
         y, w = ruled_response(response, spec, values, w)
+        if w is not None and not w.all():  # rows without a trial are as if absent
+            some = w > 0.0
+            values.restrict(some)
+            given = None if given is None else given[some]
+            y, w, n_zero_weight = y[some], w[some], n_zero_weight + int((~some).sum())
     else:
         y = linear_response(spec, values) if response else np.zeros(rows.n_rows)
     total, offset_spec = _offset(spec, offset, given, values)

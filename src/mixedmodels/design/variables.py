@@ -20,8 +20,10 @@ from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.matrix import PartPlan
 from mixedmodels.design.rows import Rows
 from mixedmodels.formula import Factor, FormulaSpec
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Variable:
     """A column of the data at the rows in use.

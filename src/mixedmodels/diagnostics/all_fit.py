@@ -13,6 +13,7 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.optimize import Request
 from mixedmodels.optimize.nlopt_extra import has_nlopt
+from mixedmodels.report.whole import WholeFrame
 from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option
 
 
@@ -40,7 +41,7 @@ def all_fit(
     settings = control or fitted.optsum.control
     table = pd.DataFrame([_row(fitted, name, settings) for name in names])
     table.insert(1, "difference", table["objective"] - table["objective"].min())
-    return table.set_index(pd.Index(names, name="optimizer"))
+    return WholeFrame(table.set_index(pd.Index(names, name="optimizer")))
 
 
 def available() -> list[OptimizerName]:

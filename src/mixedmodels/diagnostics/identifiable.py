@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.diagnostics.misread import misread
 from mixedmodels.diagnostics.separation import separation, separation_message, suspicion
 from mixedmodels.estimates.components import component_messages
-from mixedmodels.estimates.generalized import GeneralizedFitted, scaled_eigen
+from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.generalized_covariances import scaled_eigen
 
 
 def trouble(fitted: GeneralizedFitted) -> tuple[str, ...]:
@@ -22,7 +24,7 @@ def trouble(fitted: GeneralizedFitted) -> tuple[str, ...]:
 
 def remarks(fitted: GeneralizedFitted) -> tuple[str, ...]:
     """What a reader of a fit should know beside that."""
-    return (*_rows_as_levels(fitted), *_flat(fitted))
+    return (*_rows_as_levels(fitted), *_flat(fitted), *fitted.once(misread))
 
 
 def _rows_as_levels(fitted: GeneralizedFitted) -> list[str]:

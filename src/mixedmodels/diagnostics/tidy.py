@@ -28,14 +28,9 @@ if TYPE_CHECKING:
 else:
     nw = late_module("narwhals")
 
-NO_LIMITS = (
-    "tidy: limits of standard deviations and correlations are NaN: an estimate plus and minus "
-    'standard errors is not an interval for them. conf_method="profile" gives limits of these too, '
-    'conf_method="wald" leaves them out without a warning.'
-)
-
 COLUMNS = (
     "effect",
+    "component",
     "group",
     "level",
     "term",
@@ -79,6 +74,12 @@ def fixed_rows(table: pd.DataFrame, level: float) -> pd.DataFrame:
             "conf_high": high,
         }
     )
+
+
+def component_rows(table: pd.DataFrame, component: str, level: float) -> pd.DataFrame:
+    """Coefficients of another parameter than the mean, with limits by the normal."""
+    rows = fixed_rows(table.assign(df=np.inf), level)
+    return rows.assign(component=component)
 
 
 def parameter_rows(varcorr: VarCorr) -> pd.DataFrame:
@@ -170,7 +171,7 @@ def bind(parts: Sequence[pd.DataFrame], *, limits: bool) -> pd.DataFrame:
 
 
 def _kind(name: str) -> type:
-    return object if name in COLUMNS[:4] else np.float64
+    return object if name in COLUMNS[:5] else np.float64
 
 
 def augmented(fitted: Fitted, values: RowValues, fit_values: FloatArray) -> pd.DataFrame:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from mixedmodels._core import Analysis, Products
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
-from mixedmodels.criterion.accuracy import Accuracy
 from mixedmodels.criterion.axes import ThetaAxes
 from mixedmodels.criterion.base import Watch
 from mixedmodels.criterion.generalized import (
@@ -28,7 +26,6 @@ from mixedmodels.criterion.generalized import (
 )
 from mixedmodels.crossprod import row_products, templates_of
 from mixedmodels.design import Design
-from mixedmodels.errors import ModelError
 from mixedmodels.estimates.components import (
     Component,
     components_of,
@@ -37,6 +34,14 @@ from mixedmodels.estimates.components import (
     probability,
     thresholds_of,
 )
+from mixedmodels.estimates.generalized_covariances import ModelCovariances
+from mixedmodels.estimates.generalized_options import (
+    MOST_EFFECTS,
+    check_expected,
+    check_options,
+    check_quadrature,
+)
+from mixedmodels.estimates.generalized_solution import GeneralizedSolution
 from mixedmodels.estimates.identified import Identification
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.distribution import Distribution
@@ -45,13 +50,12 @@ from mixedmodels.lazy import cached_property
 from mixedmodels.memory import threads_that_fit
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.values import quick
 
 T = TypeVar("T")
 
-# Of quadrature: random effects per level, and nodes of all of them.
-MOST_EFFECTS, MOST_NODES = 3, 4000
-# Families whose expected information has no closed form.
-_WITHOUT_EXPECTED = ("nb1",)
+# Links whose predictor has the unit of the response, or of a power of it.
+_WITH_UNIT = ("identity", "inverse", "inverse_squared", "sqrt")
 
 
 class GeneralizedModel:
@@ -97,8 +101,8 @@ class GeneralizedModel:
         expected: bool = False,
         reml: bool = False,
     ) -> None:
-        _check_options(nodes, expected=expected, reml=reml)
-        _check_quadrature(design, nodes)
+        check_options(nodes, expected=expected, reml=reml)
+        check_quadrature(design, nodes)
         self.design = design
         self.family = family
         self.threads = threads
@@ -107,7 +111,7 @@ class GeneralizedModel:
         self.reml = reml
         self.components: tuple[Component, ...] = components_of(design, family, threads)
         if expected:
-            _check_expected(family, self.components)
+            check_expected(family, self.components)
         self.templates: Templates = templates_of(design)
         self.origin: FloatArray | None = design.X.mean(axis=0) if family.ordered else None
         self.products: Products = row_products(design, threads, self.origin)
@@ -176,6 +180,12 @@ class GeneralizedModel:
             return f"{self.family.name}:{len(self.design.categories)}"
         inflated = of_role(self.components, ZERO_INFLATION) is not None
         return f"zero_inflated_{self.family.name}" if inflated else self.family.name
+
+    @property
+    def distribution_in_words(self) -> str:
+        """Family and link, and the formulas of other parameters than the mean."""
+        parts = (f"{part.spec.role} {part.spec.text.strip()}" for part in self.design.parts)
+        return ", ".join((f"{self.family.title} ({self.family.link.name})", *parts))
 
     def distribution(self, psi: FloatArray) -> Distribution:
         """That of the responses on the rows of the model.
@@ -253,10 +263,11 @@ class GeneralizedModel:
         beta = np.full(self.design.X.shape[1], np.nan)
         beta[kept] = user[m : m + len(kept)]
         psi = user[m + len(kept) :]
+        eta = point.eta if self.origin is None else point.eta + self.origin[kept] @ beta[kept]
         return GeneralizedSolution(
             theta=user[:m],
             axes_theta=point.par[:m],
-            relative_theta=point.par[:m] / axes.unit[:m],
+            relative_theta=self._resolution(eta, psi) * point.par[:m] / axes.unit[:m],
             par=point.par,
             psi=psi,
             dispersion=self.distribution(psi).dispersion,
@@ -268,65 +279,29 @@ class GeneralizedModel:
             kept=kept,
             u=self._public(point.u),
             b=self._public(point.b),
-            eta=point.eta if self.origin is None else point.eta + self.origin[kept] @ beta[kept],
+            eta=eta,
             n=self.design.n,
             p=self.products.p,
-            covariance_of=_Covariances(self, point.par),
+            covariance_of=ModelCovariances(self, point.par),
             reml=self.reml,
         )
+
+    def _resolution(self, eta: FloatArray, psi: FloatArray) -> float:
+        """Standard deviations of a response in a unit of the predictor, by root mean square.
+
+        1 for links whose predictor does not depend on the unit of the response.
+        """
+        if self.family.link.name not in _WITH_UNIT:
+            return 1.0
+        of = self.distribution(psi)
+        information = of.slope(eta) ** 2 / of.variance(eta, np.ones_like(eta))
+        found = float(np.sqrt(information.mean()))
+        return found if np.isfinite(found) else 1.0
 
     def _public(self, effects: FloatArray) -> FloatArray:
         """(q,) from the core's order."""
         templates = self.templates
         return effects if templates.one_order else effects[templates.public_to_core]
-
-
-def _check_options(nodes: int, *, expected: bool, reml: bool) -> None:
-    """Refuse options that do not go together."""
-    given = [
-        *([f"n_agq={nodes}"] if nodes != 1 else []),
-        *(['information="expected"'] if expected else []),
-        *(["reml=True"] if reml else []),
-    ]
-    if len(given) > 1 and not (nodes == 0 and expected and not reml):
-        raise ModelError(
-            f"{' and '.join(given)} do not go together: leave one of them as it is by default "
-            '(n_agq=1, information="observed", reml=False).'
-        )
-
-
-def _check_expected(family: Family, components: tuple[Component, ...]) -> None:
-    """Refuse expected information where there is no closed form."""
-    mixed = any(part.role == ZERO_INFLATION for part in components)
-    if family.name in _WITHOUT_EXPECTED or family.ordered or mixed:
-        what = "zero inflation" if mixed else f"the {family.title} family"
-        raise ModelError(
-            f'information="expected": it has no closed form for {what}. Leave '
-            'information="observed".'
-        )
-
-
-def _check_quadrature(design: Design, nodes: int) -> None:
-    """Refuse quadrature where its sums would be over too many nodes."""
-    if nodes <= 1:
-        return
-    names = [group.name for group in design.groups]
-    if len(names) > 1:
-        raise ModelError(
-            f"n_agq is {nodes}: quadrature is for models with one grouping factor, and this one "
-            f"has {len(names)} ({', '.join(names)}). Leave n_agq=1, Laplace's approximation."
-        )
-    width = sum(len(term.columns) for term in design.terms)
-    if width > MOST_EFFECTS:
-        raise ModelError(
-            f"n_agq is {nodes}: quadrature is for at most {MOST_EFFECTS} random effects per level, "
-            f"and this model has {width}. Leave n_agq=1, Laplace's approximation."
-        )
-    if nodes**width > MOST_NODES:
-        raise ModelError(
-            f"n_agq is {nodes}: with {width} random effects per level that is {nodes**width} "
-            f"nodes, more than {MOST_NODES}. Take fewer; 9 are exact to many digits."
-        )
 
 
 class _AllIdentified(Identification):
@@ -338,189 +313,7 @@ class _AllIdentified(Identification):
         return ()
 
 
-@runtime_checkable
-class Covariances(Protocol):
-    """Covariances of the parameters of a fit."""
-
-    @property
-    def hessian(self) -> FloatArray:
-        """(m + p + k, m + p + k) of the criterion, by parameters of the search."""
-
-    @property
-    def user(self) -> FloatArray:
-        """(m + p + k, m + p + k) covariance of theta, the coefficients and the family's own."""
-
-    @property
-    def conditional(self) -> FloatArray:
-        """(p, p) of the kept coefficients for known theta and dispersion."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class KnownCovariances:
-    """Covariances that have been made.
-
-    Attributes:
-        hessian: (m + p + k, m + p + k) of the criterion, by parameters of the search.
-        user: (m + p + k, m + p + k) covariance of theta, the coefficients and the family's own.
-        conditional: (p, p) of the kept coefficients for known theta and dispersion.
-    """
-
-    hessian: FloatArray
-    user: FloatArray
-    conditional: FloatArray
-
-
-class _Covariances:
-    """The covariance of all parameters, made when it is first read."""
-
-    def __init__(self, model: GeneralizedModel, par: FloatArray) -> None:
-        self._model = model
-        self._par = par
-
-    @cached_property
-    def hessian(self) -> FloatArray:
-        """(m + p + k, m + p + k) of the criterion, by parameters of the search."""
-        return self._model.criterion().hessian(self._par)
-
-    @cached_property
-    def user(self) -> FloatArray:
-        """(m + p + k, m + p + k) covariance of theta, the coefficients and the family's own.
-
-        Entries of theta on the boundary are taken as known: their rows and columns are zero.
-        """
-        model, par = self._model, self._par
-        m, size = model.templates.m, len(par)
-        criterion = model.criterion()
-        fixed = (par <= criterion.lower_bounds) & (np.arange(size) < m)
-        free = np.flatnonzero(~fixed)
-        information = 0.5 * self.hessian[np.ix_(free, free)]
-        found = np.zeros((size, size))
-        found[np.ix_(free, free)] = _inverse(information)
-        J = criterion.to_user(np.eye(size))  # row by row: linear, without an origin
-        covariance: FloatArray = J.T @ found @ J
-        symmetric: FloatArray = 0.5 * (covariance + covariance.T)
-        return symmetric
-
-    @cached_property
-    def conditional(self) -> FloatArray:
-        """(p, p) of the kept coefficients for known theta and dispersion."""
-        model = self._model
-        with model.criterion().at(self._par) as point:
-            basis = point.fixed_covariance()
-        root = np.linalg.solve(model.products.R, np.linalg.cholesky(basis)) if len(basis) else basis
-        found: FloatArray = root @ root.T
-        return found
-
-
-def scaled_eigen(information: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scales that make its diagonal 1, eigenvalues and vectors of the scaled matrix."""
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(information)), np.finfo(np.float64).tiny))
-    values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
-    return scale, values, vectors
-
-
-def _inverse(information: FloatArray) -> FloatArray:
-    """Of a symmetric matrix; directions without positive curvature have no variance: NaN."""
-    if not np.isfinite(information).all():
-        return np.full(information.shape, np.nan)
-    scale, values, vectors = scaled_eigen(information)
-    if values.size and values[0] <= 1e-12:
-        return np.full(information.shape, np.nan)
-    root = vectors / np.sqrt(values)
-    inverse: FloatArray = root @ root.T * np.outer(scale, scale)
-    return inverse
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GeneralizedSolution:
-    """A generalized model at its optimum; arrays become read-only.
-
-    Attributes:
-        theta: (m,) entries of the templates: random effects have covariance Lambda Lambda'.
-        axes_theta: (m,) theta along the axes of the terms.
-        relative_theta: (m,) that in its natural units.
-        par: (m + p + k,) parameters of the search.
-        psi: (k,) coefficients of the parameters of the distribution beside its mean.
-        dispersion: The family's own parameter, for all rows or by row; None where it has none.
-        objective: -2 log-likelihood.
-        deviance: The same.
-        logdet_L2: log|L|^2.
-        penalized: -2 log density of the response given the modes, plus u'u.
-        beta: (p_all,) coefficients in column order of X, NaN where a column is aliased.
-        kept: (p,) positions of the columns that are not aliased.
-        u: (q,) conditional modes on the spherical scale, public order.
-        b: (q,) conditional modes on the scale of the predictor, public order.
-        eta: (n,) linear predictor at the modes.
-        n: Rows used.
-        p: Rank of X.
-        covariance_of: Covariances of parameters, made when they are asked for.
-        reml: Whether the coefficients are integrated over.
-    """
-
-    theta: FloatArray
-    axes_theta: FloatArray
-    relative_theta: FloatArray
-    par: FloatArray
-    psi: FloatArray
-    dispersion: float | FloatArray | None
-    objective: float
-    deviance: float
-    logdet_L2: float
-    penalized: float
-    beta: FloatArray
-    kept: npt.NDArray[np.integer[Any]]
-    u: FloatArray
-    b: FloatArray
-    eta: FloatArray
-    n: int
-    p: int
-    covariance_of: Covariances
-    reml: bool = False
-
-    def __post_init__(self) -> None:
-        for array in (self.theta, self.par, self.beta, self.kept, self.u, self.b, self.eta):
-            array.flags.writeable = False
-        if isinstance(self.dispersion, np.ndarray):
-            self.dispersion.flags.writeable = False
-
-    def settled(self) -> GeneralizedSolution:
-        """The same as plain values, its covariances made."""
-        of = self.covariance_of
-        known = KnownCovariances(of.hessian, of.user, of.conditional)
-        return dataclasses.replace(self, covariance_of=known)
-
-    @property
-    def accuracy(self) -> Accuracy | None:
-        """None: no part of the likelihood is estimated by probes."""
-        return None
-
-    @property
-    def sigma(self) -> float:
-        """1: random effects are on the scale of the predictor, whose rows have no residual."""
-        return 1.0
-
-    @property
-    def residual_sd(self) -> float | None:
-        """None: rows have no residual beside what the family has."""
-        return None
-
-    @property
-    def point(self) -> FloatArray:
-        """(m + p + k,) parameters of the search."""
-        return self.par
-
-    @property
-    def npar(self) -> int:
-        """Rank of X, length of theta, and the family's own parameters."""
-        return self.p + len(self.theta) + len(self.psi)
-
-    @property
-    def vcov(self) -> FloatArray:
-        """(p, p) covariance of the kept coefficients, from the exact Hessian in all parameters."""
-        m = len(self.theta)
-        return self.covariance_of.user[m : m + self.p, m : m + self.p]
-
-
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class GeneralizedFitted:
     """A generalized model at its optimum; as `estimates.model.Fitted` for linear ones.

@@ -10,6 +10,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
+from mixedmodels.design.alike import alike_messages
 from mixedmodels.errors import (
     ConvergenceWarning,
     NotIdentifiedWarning,
@@ -47,6 +48,7 @@ def fit_messages(
     singular = singular_terms(templates, solution.relative_theta, optsum.control.singular_tol)
     return (
         *design.messages,
+        *alike_messages(design),
         *_aliased(design, solution),
         *identified.messages,
         *_few_levels(design),

@@ -34,6 +34,7 @@ from mixedmodels.lazy import cached_property
 from mixedmodels.memory import limited, threads_that_fit
 from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
+from mixedmodels.values import quick
 
 T = TypeVar("T")
 
@@ -74,6 +75,7 @@ class Model:
         self.threads = threads
         self.ways = ways
         self.templates: Templates = templates_of(design)
+        self._identified: dict[bool, Identification] = {}
         with limited(ways.memory):
             self.products: Products = cross_products(design, threads)
 
@@ -92,6 +94,11 @@ class Model:
         return self.route.iterative
 
     @property
+    def distribution_in_words(self) -> str:
+        """Nothing: responses are normal."""
+        return ""
+
+    @property
     def note(self) -> str:
         """What the user should know of the way that was taken, or ""; raises as `route`."""
         return self.route.note
@@ -106,6 +113,7 @@ class Model:
         made = cls.__new__(cls)
         made.design, made.threads, made.templates = design, threads, templates_of(design)
         made.ways, made.sums = ways, sums
+        made._identified = {}  # noqa: SLF001 (of this class)
         with limited(ways.memory):
             made.products = checked_products(design, sums.finish())
         return made
@@ -157,10 +165,6 @@ class Model:
             most_error=MOST_ERROR,
             refusal=lambda: too_inaccurate(self.products, self.ways, self.threads),
         )
-
-    @cached_property
-    def _identified(self) -> dict[bool, Identification]:
-        return {}
 
     def identification(self, criterion: LinearCriterion) -> Identification:
         """Which parameters a criterion of the model cannot tell apart."""
@@ -277,6 +281,7 @@ def _check_digits(criterion: LinearCriterion, at: FloatArray, n: int) -> None:
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
     """A model at its optimum: what tables, inference, prediction and diagnostics start from.

@@ -14,6 +14,7 @@ from mixedmodels.errors import MixedModelsError, ResourceError
 from mixedmodels.foreign import CRITERION
 from mixedmodels.memory import budget, duration, format_bytes, memory_size
 from mixedmodels.settings import METHODS, Method, check_option
+from mixedmodels.values import quick
 
 # Seconds that an exact evaluation may take.
 PATIENCE = 60.0
@@ -29,6 +30,7 @@ _SPEED = 3e10
 MOST_ERROR = 0.5
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ways:
     """What the user asked for.
@@ -42,6 +44,9 @@ class Ways:
     memory: float | None = None
 
 
+_USUAL = Ways()
+
+
 def ways_of(method: Method, memory: str | float | None) -> Ways:
     """What the arguments `method=` and `memory=` ask for.
 
@@ -51,9 +56,10 @@ def ways_of(method: Method, memory: str | float | None) -> Ways:
     if isinstance(method, str) and method.strip().upper() in ("ML", "REML"):
         raise MixedModelsError(f"method is {method!r}. {CRITERION}")
     check_option("method", method, METHODS)
-    return Ways(method, memory_size(memory))
+    return _USUAL if method == "auto" and memory is None else Ways(method, memory_size(memory))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Route:
     """The way that a model takes.

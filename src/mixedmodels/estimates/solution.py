@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.accuracy import Accuracy
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Solution:
     """The penalized least squares problem solved at one theta; its arrays become read-only.

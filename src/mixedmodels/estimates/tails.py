@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.settings import check_level
+
+Back: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+"""Values on another scale and their derivatives there."""
 
 
 def t_tail(df: FloatArray, statistic: FloatArray) -> FloatArray:
@@ -40,6 +46,23 @@ def wald_limits(
     check_level(level)
     half = t_quantile(df, level) * std_error
     return np.stack([estimate - half, estimate + half])
+
+
+def transformed_limits(back: Back, estimate: FloatArray, limits: FloatArray) -> FloatArray:
+    """(2, k) limits on another scale, the lower first.
+
+    Args:
+        back: From values to those on the other scale and their derivatives.
+        estimate: (k,) estimates between the limits.
+        limits: (2, k) limits. One beyond a pole, as of 1 / x at 0, is infinite on the other scale.
+    """
+    shown, slope = back(estimate)
+    direction = np.sign(slope)
+    with np.errstate(invalid="ignore"):
+        lower, upper = back(limits[0])[0], back(limits[1])[0]
+        lower = np.where((shown - lower) * direction < 0.0, -direction * np.inf, lower)
+        upper = np.where((upper - shown) * direction < 0.0, direction * np.inf, upper)
+    return np.sort([lower, upper], axis=0)
 
 
 def f_tail(num_df: int, den_df: float, statistic: float) -> float:

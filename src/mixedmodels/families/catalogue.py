@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from mixedmodels import families
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.families.base import Family
+from mixedmodels.families.elsewhere import ANSWERS, OTHER_NAMES
+from mixedmodels.families.links import LINKS
 
 FAMILIES: dict[str, type[Family]] = {
     family.name: family
@@ -24,20 +28,8 @@ FAMILIES: dict[str, type[Family]] = {
 }
 """The classes by the names that `family=` takes."""
 
-_OTHER_NAMES = {
-    "bernoulli": "binomial",
-    "nb2": "negative_binomial",
-    "nbinom2": "negative_binomial",
-    "negativebinomial": "negative_binomial",
-    "nbinom1": "nb1",
-    "truncatednbinom2": "truncated_negative_binomial",
-    "inverse.gaussian": "inverse_gaussian",
-    "inversegaussian": "inverse_gaussian",
-    "normal": "gaussian",
-    "cumulative": "ordinal",
-    "clm": "ordinal",
-    "clmm": "ordinal",
-}
+_SIGNS = re.compile(r"[^a-z0-9]")
+_CALL = re.compile(r"\s*([\w.]+)\s*\(\s*(?:link\s*=\s*)?[\"']?(\w*)[\"']?\s*\)\s*")
 
 
 def family_of(family: object, link: str | None = None) -> Family:
@@ -58,18 +50,48 @@ def family_of(family: object, link: str | None = None) -> Family:
         return family
     if isinstance(family, type) and issubclass(family, Family):
         return family(link)
-    name = family.lower().replace(" ", "_") if isinstance(family, str) else ""
-    name = _OTHER_NAMES.get(name.replace("_", ""), _OTHER_NAMES.get(name, name))
-    if name not in FAMILIES:
-        known = ", ".join(repr(known) for known in FAMILIES)
-        if name.startswith("quasi"):
-            raise MixedModelsError(
-                f"family is {family!r:.60}; a quasi-likelihood has no random effects to integrate "
-                'over. Overdispersed counts are family="negative_binomial" or "nb1"; overdispersed '
-                "successes of trials get a random effect for every row, as in (1 | row)."
-            )
-        raise MixedModelsError(
-            f"family is {family!r:.60}; it must be one of {known}, or an object of "
-            f"mixedmodels.families.{did_you_mean(str(family), FAMILIES)}"
-        )
+    name = _known(family) if isinstance(family, str) else None
+    if name is None:
+        raise MixedModelsError(f"family is {_shown(family)}; {_answer(family)}")
     return FAMILIES[name](link)
+
+
+def _known(text: str) -> str | None:
+    """The name of the family that a text names, in any spelling."""
+    plain = _SIGNS.sub("", text.lower())
+    return OTHER_NAMES.get(plain) or next(
+        (name for name in FAMILIES if _SIGNS.sub("", name) == plain), None
+    )
+
+
+def _shown(family: object) -> str:
+    """What was given, as it is to be shown."""
+    shown = f"{family!r:.60}"
+    return shown if isinstance(family, str) or family is None else f"the object {shown}"
+
+
+def _answer(family: object) -> str:
+    """What to write in place of a family that is not one."""
+    if not isinstance(family, str):
+        own = getattr(family, "__name__", type(family).__name__)
+        near = _known(own)
+        return f"write family={near!r}." if near else _all_families(own)
+    call = _CALL.fullmatch(family)
+    name = call.group(1) if call else family
+    plain = _SIGNS.sub("", name.lower())
+    if call and _known(name):
+        chosen = f", link={call.group(2)!r}" if call.group(2) else ""
+        return f"write family={_known(name)!r}{chosen}."
+    if plain in ANSWERS:
+        return f"{ANSWERS[plain][0].lower()}{ANSWERS[plain][1:]}"
+    if name.lower() in LINKS:
+        probability = name.lower() in families.Beta.links
+        takes = "'binomial'" if probability else "..."
+        return f"this is a link. Write family={takes}, link={name.lower()!r}."
+    return _all_families(name)
+
+
+def _all_families(given: str) -> str:
+    known = ", ".join(repr(known) for known in FAMILIES)
+    hint = did_you_mean(given, FAMILIES)
+    return f"it must be one of {known}, or an object of mixedmodels.families.{hint}"

@@ -24,9 +24,7 @@ class _Counts(Family):
         """Whole numbers, none below the least."""
         low = y < self._least
         if low.any():
-            return Fault(
-                low, f"are below {self._least:g}", f"Responses are counts from {self._least:g}"
-            )
+            return Fault(low, f"are below {self._least:g}", self._too_low(y))
         broken = np.abs(y - np.round(y)) > _WHOLE
         if broken.any():
             return Fault(
@@ -36,6 +34,16 @@ class _Counts(Family):
                 'measurements are of the "gamma" family',
             )
         return None
+
+    def _too_low(self, y: FloatArray) -> str:
+        """What to do with responses below the least."""
+        start = f"Responses are counts from {self._least:g}"
+        if (y < 0.0).any():
+            return f"{start}; where a negative number stands for a missing value, set it to NaN"
+        return (
+            f"{start}. Leave the rows of zeros out, or take a family that has them, such as "
+            f'"{self.name.removeprefix("truncated_")}" with zero_inflation="~ 1"'
+        )
 
 
 class Poisson(_Counts):

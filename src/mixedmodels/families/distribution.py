@@ -8,8 +8,10 @@ import numpy as np
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.families.base import Dispersion, Family
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Distribution:
     """Responses given linear predictors.

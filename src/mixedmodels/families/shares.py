@@ -12,6 +12,53 @@ _PROBABILITIES = ("logit", "probit", "cloglog", "cauchit", "log", "identity")
 _WHOLE = 1e-6
 
 
+_FORMS = (
+    "A binomial response is 0 or 1, a column of two categories, a share with the number of trials "
+    "as weights=, or cbind(successes, failures)"
+)
+_NOT_COUNTED = 'Shares that are not of counted trials are of family="beta"'
+_ROUNDED = "Where shares were rounded, write cbind(successes, failures) with the counts themselves"
+_PERCENTAGES = "If they are percentages, divide them by 100"
+
+
+def _are_percentages(y: FloatArray) -> bool:
+    """Whether numbers may be percentages: from 0 to 100, and more than a few of them differ."""
+    return bool((y >= 0.0).all() and (y <= 100.0).all() and (y > 2.0).any())
+
+
+def _remedy_outside(y: FloatArray, m: FloatArray) -> str:
+    """What to do with responses that are not shares."""
+    values = np.unique(y)
+    whole = bool((y >= 0.0).all() and (y == np.round(y)).all())
+    if values.size == 2:
+        return f"One of the two values is success: write I(y == {values[1]:g}) for a response y"
+    if whole and not (m == 1.0).all() and (y <= m).all():
+        return (
+            "Beside the number of trials as weights= the response is a share: write successes / "
+            "trials, or cbind(successes, trials - successes) without weights="
+        )
+    if whole:
+        return (
+            'Counts without a number of trials are of family="poisson" or "negative_binomial" '
+            f'(family is "binomial" where it is not given). {_FORMS}'
+        )
+    return f"{_PERCENTAGES}. {_FORMS}" if _are_percentages(y) else _FORMS
+
+
+def _not_whole(m: FloatArray) -> tuple[str, str]:
+    """What is wrong with shares that do not make whole numbers of successes, and what to do."""
+    if (m == 1.0).all():
+        return (
+            "are shares, not whole numbers of successes",
+            "Give the number of trials as weights=, or write cbind(successes, failures). "
+            + _NOT_COUNTED,
+        )
+    return (
+        "are not whole numbers of successes in their trials",
+        "weights= is the number of trials here. " + _ROUNDED,
+    )
+
+
 class Binomial(Family):
     """Successes of trials: 0 or 1, two categories, shares with trials as weights, two columns."""
 
@@ -26,16 +73,11 @@ class Binomial(Family):
             return Fault(
                 outside,
                 "are not shares between 0 and 1",
-                "A binomial response is 0 or 1, a column of two categories, a share with the "
-                "number of trials as weights=, or cbind(successes, failures)",
+                _remedy_outside(y / m, m),
             )
         broken = np.abs(y - np.round(y)) > _WHOLE * np.maximum(m, 1.0)
         if broken.any():
-            return Fault(
-                broken,
-                "times the number of trials are not whole numbers",
-                "Give the number of trials as weights=, or write cbind(successes, failures)",
-            )
+            return Fault(broken, *_not_whole(m))
         return None
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
@@ -69,8 +111,10 @@ class Beta(Family):
         return Fault(
             outside,
             "are not between 0 and 1, both excluded",
-            "Beta responses are shares strictly inside the interval; (y (n - 1) + 0.5) / n moves "
-            "zeros and ones inside",
+            _PERCENTAGES
+            if _are_percentages(y)
+            else "Beta responses are shares strictly inside the interval; (y (n - 1) + 0.5) / n "
+            "moves zeros and ones inside. Shares of counted trials are of the binomial family",
         )
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:

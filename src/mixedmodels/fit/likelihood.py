@@ -249,6 +249,12 @@ def compare_fits(fits: Sequence[Values], names: Sequence[str], refit: bool) -> C
 
 def _candidates(names: Sequence[str], every: Iterable[Fitted]) -> list[Candidate]:
     return [
-        Candidate(name, fitted.model.design, fitted.solution, fitted.model.products)
+        Candidate(
+            name,
+            fitted.model.design,
+            fitted.solution,
+            fitted.model.products,
+            fitted.model.distribution_in_words,
+        )
         for name, fitted in zip(names, every, strict=True)
     ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_module
@@ -12,26 +14,23 @@ from mixedmodels.plots.effect_panels import plot_panels
 from mixedmodels.plots.effects import plot_effect
 from mixedmodels.plots.labels import Renaming
 from mixedmodels.plots.ranef import MOST_NAMED
-from mixedmodels.settings import Ddf
+from mixedmodels.settings import Ddf, MeansType
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from mixedmodels.marginal import effects, joint, means, scale, source, trends
+    from mixedmodels.marginal import effects, joint, means, source, trends
     from mixedmodels.marginal.adjust import Adjust
     from mixedmodels.marginal.effects import Show
     from mixedmodels.marginal.joint import JointTests
-    from mixedmodels.marginal.means import MeansType
     from mixedmodels.marginal.results import MarginalMeans
-    from mixedmodels.marginal.scale import Scale
     from mixedmodels.marginal.source import Source
     from mixedmodels.marginal.weights import Weights
 else:
     effects = late_module("mixedmodels.marginal.effects")
     joint = late_module("mixedmodels.marginal.joint")
     means = late_module("mixedmodels.marginal.means")
-    scale = late_module("mixedmodels.marginal.scale")
     source = late_module("mixedmodels.marginal.source")
     trends = late_module("mixedmodels.marginal.trends")
 
@@ -52,6 +51,7 @@ class Marginal(Values):
         level: float = 0.95,
         bias_adjust: bool = False,
         sigma: float | None = None,
+        offset: float | None = None,
         vcov: Covariance = None,
     ) -> MarginalMeans:
         """Estimated marginal means: predictions for cells of a design, averaged (R's emmeans).
@@ -76,7 +76,10 @@ class Marginal(Values):
                 the levels of the mean in place of its own.
             level: Coverage of the limits.
             bias_adjust: With type="response", add half the second derivative times `sigma` squared.
-            sigma: Standard deviation for that; the residual's if None.
+            sigma: Standard deviation for that. If None, the residual's; of a generalized model that
+                of its random intercepts together.
+            offset: The offset in every mean, on the scale of the linear predictor; its mean over
+                the rows if None. 0 gives rates where it is the logarithm of an exposure.
             vcov: Another covariance of the fixed effects than the model's, as in `coef_table`.
 
         Returns:
@@ -96,7 +99,8 @@ class Marginal(Values):
             >>> fit.emmeans("Machine").pairs()["p_value"].round(4).tolist()
             [0.0111, 0.0002, 0.0507]
         """
-        wanted = means.Wanted(adjust, type, weights, level, bias_adjust, sigma)
+        spread = self._bias_spread() if sigma is None and bias_adjust is True else sigma
+        wanted = means.Wanted(adjust, type, weights, level, bias_adjust, spread, offset)
         origin = self._source(ddf, vcov)
         return means.marginal_means(self._design, origin, self._scale, specs, by, at, wanted)
 
@@ -248,12 +252,24 @@ class Marginal(Values):
             return plot_panels(found, max_labels=max_labels, labels=labels, figsize=figsize)
         return plot_effect(found, max_labels=max_labels, labels=labels, ax=ax, figsize=figsize)
 
+    def _bias_spread(self) -> float | None:
+        """Standard deviation for an adjustment of bias; the residual's if None.
+
+        Raises:
+            MixedModelsError: There is no residual, and random effects vary by more than a constant.
+        """
+        if self._fitted.solution.residual_sd is not None:
+            return None
+        tables = self.varcorr.cov.values()
+        if any(list(table.columns) != ["(Intercept)"] for table in tables):
+            raise MixedModelsError(
+                "bias_adjust: the variance of the random effects depends on their covariates here. "
+                "Give its root at the means by sigma=; means over the random effects at given rows "
+                "are predict(data, random='average')."
+            )
+        return math.sqrt(sum(float(table.to_numpy()[0, 0]) for table in tables))
+
     def _source(self, ddf: Ddf, vcov: Covariance) -> Source:
         """Coefficients, their covariance and degrees of freedom."""
         tests = method_of(self._fitted, ddf, vcov, announce=True)
         return source.source_of(self._fitted, tests)
-
-    @property
-    def _scale(self) -> Scale | None:
-        """The way from the linear predictor back to the response that the formula transforms."""
-        return scale.response_scale(self._design.formula.response_factor)

@@ -39,6 +39,7 @@ from mixedmodels.inference.information import unknown_message, variance_informat
 from mixedmodels.inference.wald import anova_table
 from mixedmodels.lazy import late_module
 from mixedmodels.plots.backend import as_svg, can_draw, on_white
+from mixedmodels.plots.palette import dark_variables, following_page
 from mixedmodels.report.chapters import (
     Chapter,
     PageValues,
@@ -46,7 +47,7 @@ from mixedmodels.report.chapters import (
     chapters,
     component_section,
 )
-from mixedmodels.report.page import Picture, render_page
+from mixedmodels.report.page import DARK_PAPER, Picture, render_page
 from mixedmodels.report.sections import Paragraph, Section, Table
 from mixedmodels.settings import Ddf
 from mixedmodels.storage.files import check_target, write_whole
@@ -168,12 +169,14 @@ class MixedFit(
         notes = [*values.messages, *([unknown] if unknown else [])]
         if pictures and not can_draw():
             notes.append("Pictures are left out: matplotlib is not installed.")
+        drawn = list(self._drawn()) if pictures and can_draw() else []
         page = render_page(
             values.formula,
             notes,
             chapters(self._page_values(checks, method)),
-            list(self._drawn()) if pictures and can_draw() else [],
+            drawn,
             f"mixedmodels {_metadata.version('mixedmodels')}",
+            dark_variables(DARK_PAPER) if drawn else "",
         )
         write_whole(path, page.encode("utf-8", "backslashreplace"))
 
@@ -329,4 +332,4 @@ class MixedFit(
                     figure = getattr(self, name)()
             except MixedModelsError:
                 continue
-            yield Picture(caption, as_svg(figure, name.replace("_", "-")))
+            yield Picture(caption, following_page(as_svg(figure, name.replace("_", "-"))))

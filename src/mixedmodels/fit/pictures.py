@@ -22,6 +22,7 @@ from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
 from mixedmodels.inference.source import Covariance, method_of
+from mixedmodels.lazy import late_module
 from mixedmodels.naming import first_few
 from mixedmodels.plots.estimates import plot_estimates
 from mixedmodels.plots.labels import Renaming
@@ -39,6 +40,10 @@ from mixedmodels.settings import Ddf, InfluenceMethod
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from mixedmodels.marginal import ratios as _ratios
+else:
+    _ratios = late_module("mixedmodels.marginal.ratios")
 
 
 class Pictures(Values):
@@ -291,6 +296,7 @@ class Pictures(Values):
         ddf: Ddf = "satterthwaite",
         vcov: Covariance = None,
         intercept: bool = False,
+        exponentiate: bool = False,
         ax: Axes | None = None,
         figsize: tuple[float, float] | None = None,
     ) -> Figure:
@@ -301,6 +307,7 @@ class Pictures(Values):
             ddf: Method for degrees of freedom, as in `coef_table`.
             vcov: Another covariance of the fixed effects, as in `coef_table`.
             intercept: Draw the intercept too; alone it is always drawn.
+            exponentiate: Draw ratios, on an axis of logarithms, as in `tidy`.
             ax: Axes to draw in; a new figure if None.
             figsize: Size of a new figure, in inches.
 
@@ -316,12 +323,20 @@ class Pictures(Values):
         estimate, error, df = (table[name].to_numpy() for name in ("estimate", "std_error", "df"))
         lower, upper = wald_limits(estimate, error, df, level)
         drawn = pd.DataFrame({"estimate": estimate, "lower": lower, "upper": upper}, table.index)
+        measured = "coefficient"
+        if exponentiate:
+            scale = self._ratios()
+            drawn, measured = (
+                _ratios.as_ratios(drawn, scale),
+                "odds ratio" if scale.odds else "ratio",
+            )
         return plot_estimates(
             drawn,
             title="Fixed effects",
-            measured="coefficient",
+            measured=measured,
             level=level,
-            zero=0.0,
+            zero=1.0 if exponentiate else 0.0,
+            logarithmic=exponentiate,
             ax=ax,
             figsize=figsize,
         )

@@ -11,6 +11,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design.by_row import on_all_rows, used_labels
 from mixedmodels.diagnostics.tidy import beside, labelled_columns, model_columns
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.tails import Back
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees
 from mixedmodels.inference.information import variance_information
@@ -21,6 +22,7 @@ from mixedmodels.prediction.intervals import (
     averaged_intervals,
     conditional_intervals,
     fixed_intervals,
+    on_response,
     prediction,
 )
 from mixedmodels.prediction.replicates import Bootstrap
@@ -34,12 +36,15 @@ from mixedmodels.prediction.simulate import (
 from mixedmodels.prediction.target import Target, chosen_terms, new_target, training_target
 from mixedmodels.progress import Tally
 from mixedmodels.settings import (
+    MEANS_TYPES,
     BootstrapKind,
     Ddf,
     IntervalKind,
+    MeansType,
     Modes,
     Uncertainty,
     check_flag,
+    check_option,
     df_method,
 )
 
@@ -53,13 +58,20 @@ class Prediction(Values):
     """Predictions for other data; see `LinearMixedFit`."""
 
     def predict(
-        self, data: Any = None, *, random: RandomPart = "all", allow_new_levels: bool = False
+        self,
+        data: Any = None,
+        *,
+        type: MeansType = "link",  # noqa: A002 (the name that R has)
+        random: RandomPart = "all",
+        allow_new_levels: bool = False,
     ) -> pd.Series[float]:
         """Predict means of the rows used or of new ones.
 
         Args:
             data: New rows, any table that `lmer` takes; the rows of `fitted` if None. Columns
                 that the asked part does not need may be absent. Stateful transforms are replayed.
+            type: "link" is the scale of the formula's left side; "response" transforms predictions
+                of `log(y)`, `sqrt(y)` and the like back: medians of y, not its means.
             random: Random effects that take part: "all", "none", or a list of grouping factors
                 ("Subject"; "g:h" is "h:g") and terms ("(Days | Subject)").
             allow_new_levels: Give rows with a level that was not there in training the population
@@ -72,7 +84,8 @@ class Prediction(Values):
         Raises:
             FormulaError: A column is missing.
             DataError: A level is new and new ones are not allowed, or a column is of another kind.
-            MixedModelsError: An unknown option or term.
+            MixedModelsError: An unknown option or term, or type="response" of a response that
+                cannot be transformed back.
 
         Examples:
             >>> import mixedmodels as mm
@@ -81,8 +94,11 @@ class Prediction(Values):
             >>> fit.predict(new, allow_new_levels=True).round(2).tolist()
             [450.33, 356.08]
         """
+        back = self._back(type)
         terms = chosen_terms(self._design, random)
         found = prediction(self._fitted, self._target(data, terms, None, allow_new_levels))
+        if back is not None:
+            found = pd.Series(back(found.to_numpy())[0], found.index, name=found.name)
         return on_all_rows(self._design, found) if data is None else found
 
     def predict_interval(
@@ -91,6 +107,7 @@ class Prediction(Values):
         kind: IntervalKind = "confidence",
         level: float = 0.95,
         *,
+        type: MeansType = "link",  # noqa: A002 (the name that R has)
         ddf: Ddf = "satterthwaite",
         uncertainty: Uncertainty = "conditional",
         columns: bool = False,
@@ -106,6 +123,9 @@ class Prediction(Values):
             kind: "confidence" for the mean offset + x'beta + z'b, "prediction" for an observation,
                 which adds sigma^2 / w.
             level: Coverage of the interval.
+            type: "link" is the scale of the formula's left side; "response" transforms predictions
+                of `log(y)`, `sqrt(y)` and the like and their limits back, which keeps the coverage.
+                Predictions are then medians of y, and standard errors are by the delta method.
             ddf: Method for degrees of freedom, as in `coef_table`. Where no random effects take
                 part, standard errors and quantiles are its own, so that the interval is that of
                 `test`. Where some do, standard errors are those given theta, and "satterthwaite"
@@ -146,7 +166,7 @@ class Prediction(Values):
             0       251.4        6.8  237.0  265.8
         """
         check_flag("columns", columns)
-        wanted, method = Wanted(kind, level, uncertainty), df_method(ddf)
+        wanted, method, back = Wanted(kind, level, uncertainty), df_method(ddf), self._back(type)
         terms = chosen_terms(self._design, random)
         if vcov is not None and (terms or uncertainty == "full"):
             raise MixedModelsError(
@@ -161,6 +181,7 @@ class Prediction(Values):
         else:
             tests = method_of(self._fitted, method, vcov, announce=True)
             table = fixed_intervals(self._fitted, target, wanted, tests)
+        table = table if back is None else on_response(table, back)
         return self._laid_out(table, data, columns=columns)
 
     def _laid_out(self, table: pd.DataFrame, data: Any, *, columns: bool) -> pd.DataFrame:
@@ -172,6 +193,24 @@ class Prediction(Values):
                 given = labelled_columns(data, table.index)
             table = beside(given, table)
         return on_all_rows(self._design, table) if data is None else table
+
+    def _back(self, type: MeansType) -> Back | None:  # noqa: A002
+        """The way back to the response; None where it is not transformed, or not asked for.
+
+        Raises:
+            MixedModelsError: The left side is not a function of a column with a known inverse.
+        """
+        check_option("type", type, MEANS_TYPES)
+        response = self._design.formula.response_factor
+        if type == "link" or response.is_column:
+            return None
+        scale = self._scale
+        if scale is None:
+            raise MixedModelsError(
+                f"type='response': there is no way back from {response.name!r:.80}, which is not a "
+                "function of one column with a known inverse. Transform predictions by type='link'."
+            )
+        return lambda values: scale.back(values)[:2]
 
     def _known(self) -> FloatArray:
         """Covariance of theta along the axes and log sigma, NaN with a warning where unknown."""

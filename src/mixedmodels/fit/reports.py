@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table, degrees
 from mixedmodels.inference.degrees import Degrees
+from mixedmodels.lazy import late_module
 from mixedmodels.report.html import render_html
 from mixedmodels.report.results import Summary
 from mixedmodels.report.sections import fit_sections
@@ -32,7 +33,12 @@ from mixedmodels.report.side_by_side import (
 )
 from mixedmodels.report.text import render_text
 from mixedmodels.report.values import CoefficientValues, FitValues
-from mixedmodels.settings import Ddf, check_level, check_option
+from mixedmodels.settings import Ddf, check_flag, check_level, check_option
+
+if TYPE_CHECKING:
+    from mixedmodels.marginal import ratios as _ratios
+else:
+    _ratios = late_module("mixedmodels.marginal.ratios")
 
 MOST_CORRELATIONS = 20
 
@@ -41,7 +47,9 @@ MOST_CORRELATIONS = 20
 class InTables(Protocol):
     """What a table of several models asks of each."""
 
-    def _model_column(self, name: str, ddf: Ddf, level: float) -> ModelColumn: ...
+    def _model_column(
+        self, name: str, ddf: Ddf, level: float, *, exponentiate: bool = False
+    ) -> ModelColumn: ...
 
 
 class Reports(Values):
@@ -79,11 +87,6 @@ class Reports(Values):
         """What kind of fit it is."""
         method = "REML" if self.reml else "maximum likelihood"
         return (f"Linear mixed model fit by {method}",)
-
-    @property
-    def _family_words(self) -> dict[str, Any] | None:
-        """The family of a generalized model, for JSON."""
-        return None
 
     def _repr_html_(self) -> str:
         return render_html(fit_sections(self._values(full=False)))
@@ -135,29 +138,58 @@ class Reports(Values):
         quantiles: FloatArray = np.quantile(scaled, (0.0, 0.25, 0.5, 0.75, 1.0)) / self.sigma
         return quantiles
 
-    def _model_column(self, name: str, ddf: Ddf, level: float) -> ModelColumn:
+    def _other_tables(self, level: float) -> dict[str, pd.DataFrame]:
+        """Coefficients of other parameters than the mean, as those of the fixed effects."""
+        found = {}
+        for title, values in self._values(full=False).others:
+            df = np.full(len(values.estimate), np.inf)
+            lower, upper = wald_limits(values.estimate, values.std_error, df, level)
+            found[title.rstrip(":")] = pd.DataFrame(
+                {
+                    "estimate": values.estimate,
+                    "std_error": values.std_error,
+                    "df": df,
+                    "statistic": values.statistic,
+                    "p_value": values.p_value,
+                    "lower": lower,
+                    "upper": upper,
+                },
+                list(values.names),
+            )
+        return found
+
+    def _model_column(
+        self, name: str, ddf: Ddf, level: float, *, exponentiate: bool = False
+    ) -> ModelColumn:
         """What a table of several models shows of this one."""
         design, solution = self._design, self._solution
         method = degrees(self._fitted, ddf)
         table = coef_table(self._kept_names, method)
         estimate, error, df = (table[k].to_numpy() for k in ("estimate", "std_error", "df"))
         lower, upper = wald_limits(estimate, error, df, level)
+        fixed = table.assign(lower=lower, upper=upper)
+        ratios = self._ratios() if exponentiate else None
         templates = self._fitted.model.templates
         sizes = [*to_sd_cor(templates, solution.theta, self.sigma)]
         labels: tuple[str, ...] = parameter_names(templates)[:-1]
         if solution.residual_sd is not None:
             sizes, labels = [*sizes, solution.residual_sd], (*labels, SIGMA)
+        family = self._family_words
+        own = {} if family is None else {family["parameter"]: family["dispersion"]}
         return ModelColumn(
             name=name,
             formula=design.formula.text,
             reml=self.reml,
-            fixed=table.assign(lower=lower, upper=upper),
+            fixed=fixed if ratios is None else _ratios.as_ratios(fixed, ratios),
             random=dict(zip(labels, map(float, sizes), strict=True)),
             groups={group.name: group.n_levels for group in design.groups},
             n=self.nobs,
             response=hashlib.blake2b(design.y.tobytes()).digest(),
             criteria={"logLik": self.loglik, "AIC": self.aic, "BIC": self.bic},
             notes=(*self.messages, *([method.note] if method.note else [])),
+            family=() if family is None else (family["name"], family["link"]),
+            own={name: value for name, value in own.items() if value is not None},
+            others=self._other_tables(level) if family else {},
         )
 
 
@@ -169,13 +201,15 @@ def models_side_by_side(
     level: float,
     *,
     stars: bool,
+    exponentiate: bool = False,
 ) -> ModelTable:
     """The table of several models; see `table`."""
     check_option("below", below, BELOW)
     check_level(level)
+    check_flag("exponentiate", exponentiate)
     titles = check_names(names, len(fits))
     columns = tuple(
-        fit._model_column(title, ddf, level)  # noqa: SLF001
+        fit._model_column(title, ddf, level, exponentiate=exponentiate)  # noqa: SLF001
         for fit, title in zip(fits, titles, strict=True)
     )
-    return ModelTable(with_shared_names(columns), below, level, stars)
+    return ModelTable(with_shared_names(columns), below, level, stars, exponentiate)

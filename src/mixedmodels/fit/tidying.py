@@ -11,12 +11,12 @@ import pandas as pd
 from mixedmodels.design.by_row import on_all_rows
 from mixedmodels.diagnostics.rows import rows_of
 from mixedmodels.diagnostics.tidy import (
-    NO_LIMITS,
     augmented,
     beside,
     bind,
     check_effects,
     coefficient_rows,
+    component_rows,
     fixed_rows,
     limited,
     mode_rows,
@@ -24,13 +24,14 @@ from mixedmodels.diagnostics.tidy import (
     parameter_rows,
     rows_used,
 )
-from mixedmodels.errors import MixedModelsError, warn
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import by_ml
 from mixedmodels.estimates.parameters import random_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
-from mixedmodels.inference.components import table_order
+from mixedmodels.inference.components import component_limits, component_table, table_order
 from mixedmodels.inference.confint import profile_intervals
+from mixedmodels.inference.information import announced_information
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_module
 from mixedmodels.report.whole import WholeFrame
@@ -39,14 +40,17 @@ from mixedmodels.settings import (
     Ddf,
     TidyEffect,
     TidyLimits,
+    check_flag,
     check_level,
     check_option,
 )
 
 if TYPE_CHECKING:
+    from mixedmodels.marginal import ratios as _ratios
     from mixedmodels.streaming import augmenting as _augmenting
     from mixedmodels.streaming import sources as _sources
 else:
+    _ratios = late_module("mixedmodels.marginal.ratios")
     _augmenting = late_module("mixedmodels.streaming.augmenting")
     _sources = late_module("mixedmodels.streaming.sources")
 
@@ -63,6 +67,7 @@ class Tidying(Values):
         ddf: Ddf = "satterthwaite",
         vcov: Covariance = None,
         conf_method: TidyLimits | None = None,
+        exponentiate: bool = False,
     ) -> pd.DataFrame:
         """Estimates in long form, one per row.
 
@@ -71,19 +76,24 @@ class Tidying(Values):
                 correlations `cor__`, the residual's as `sd__Observation`), "ran_vals" (conditional
                 modes by level, with conditional standard deviations), "ran_coefs" (fixed plus
                 random by level).
-            conf_int: Add `conf_low` and `conf_high`: limits of fixed effects and, with
-                `conf_method="profile"`, of standard deviations and correlations; by the normal for
-                conditional modes; NaN for the others.
+            conf_int: Add `conf_low` and `conf_high`: limits of fixed effects, standard deviations
+                and correlations; by the normal for conditional modes; NaN for `ran_coefs`.
             level: Coverage.
             ddf: Method for degrees of freedom of the tests and limits, as in `coef_table`.
             vcov: Another covariance of the fixed effects, as in `coef_table`.
-            conf_method: "wald", the limits of `confint(method="wald")`, which standard deviations
-                and correlations do not have; "profile", those of `confint()`, which takes some fits
-                by maximum likelihood. None is "wald" and warns of the limits that are missing.
+            conf_method: None, Wald limits: of standard deviations on the scale of their logarithm,
+                of correlations on that of Fisher's z, as nlme's `intervals`; NaN, with a warning,
+                where one is on its bound. "wald" leaves these two out, as lme4 and broom.mixed do;
+                "profile", those of `confint()`, takes some fits by maximum likelihood.
+            exponentiate: Fixed effects of the mean and their limits as ratios: odds ratios of a
+                logit link, ratios of means of a log link or a response log(y). Standard errors are
+                by the delta method, tests those of the coefficients.
 
         Returns:
             Columns `effect`, `group`, `term`, `estimate`, and as far as an effect asked for has
-            them `level`, `std_error`, `df`, `statistic`, `p_value`, `conf_low`, `conf_high`.
+            them `level`, `std_error`, `df`, `statistic`, `p_value`, `conf_low`, `conf_high`. Fixed
+            effects of a generalized model with other parameters than the mean have a `component`:
+            "mean", "dispersion", "zero_inflation" or "thresholds".
 
         Raises:
             MixedModelsError: Unknown effects or `ddf`, or a level not in (0, 1).
@@ -97,6 +107,7 @@ class Tidying(Values):
         check_level(level)
         if conf_method is not None:
             check_option("conf_method", conf_method, TIDY_LIMITS)
+        check_flag("exponentiate", exponentiate)
         wanted = check_effects(effects)
         if conf_int and conf_method == "profile" and vcov is not None:
             raise MixedModelsError(
@@ -108,7 +119,11 @@ class Tidying(Values):
             if effect == "fixed":
                 method = method_of(self._fitted, ddf, vcov, announce=True)
                 rows = fixed_rows(coef_table(self._kept_names, method), level)
-                parts.append(rows if profiled is None else limited(rows, profiled, rows["term"]))
+                rows = rows if profiled is None else limited(rows, profiled, rows["term"])
+                rows = _ratios.as_ratios(rows, self._ratios()) if exponentiate else rows
+                others = self._component_tables()
+                parts.append(rows.assign(component="mean") if others else rows)
+                parts += [component_rows(table, role, level) for role, table in others.items()]
             elif effect == "ran_pars":
                 rows = parameter_rows(self.varcorr)
                 if profiled is not None:
@@ -116,13 +131,25 @@ class Tidying(Values):
                     order = table_order(self._fitted.model.templates)[: len(rows)]
                     rows = limited(rows, profiled, names[order])
                 elif conf_int and conf_method is None:
-                    warn(NO_LIMITS)
+                    rows = self._transformed(rows, level)
                 parts.append(rows)
             elif effect == "ran_vals":
                 parts.append(mode_rows(self.ranef(), self.ranef_cov(), level))
             else:
                 parts.append(coefficient_rows(self.coef()))
         return WholeFrame(bind(parts, limits=conf_int))
+
+    def _transformed(self, rows: pd.DataFrame, level: float) -> pd.DataFrame:
+        """Standard deviations and correlations with Wald limits on scales without bounds."""
+        table = component_table(
+            self.varcorr,
+            self._fitted.model.templates,
+            self.theta,
+            self._fitted.once(announced_information),
+            self._fitted.identification,
+        )
+        limits = component_limits(table, level)
+        return rows.assign(conf_low=limits[0], conf_high=limits[1])
 
     def _profiled(self, effects: Sequence[TidyEffect], level: float) -> pd.DataFrame:
         """Limits by profile of what is asked for, by name."""

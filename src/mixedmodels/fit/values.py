@@ -30,11 +30,17 @@ from mixedmodels.estimates.tables import (
     ranef_tables,
 )
 from mixedmodels.estimates.varcorr import VarCorr
-from mixedmodels.lazy import cached_property
+from mixedmodels.lazy import cached_property, late_module
 from mixedmodels.optimize.summary import OptSummary
 
 if TYPE_CHECKING:
+    from mixedmodels.marginal import ratios as _ratios
+    from mixedmodels.marginal import scale as _scales
+    from mixedmodels.marginal.scale import Scale
     from mixedmodels.streaming.plan import Plan
+else:
+    _ratios = late_module("mixedmodels.marginal.ratios")
+    _scales = late_module("mixedmodels.marginal.scale")
 
 
 class OfPlan(Protocol):
@@ -67,6 +73,24 @@ class Values(Guided, ABC):
     @abstractmethod
     def _by_formula(self, formula: str) -> Values | None:
         """The fit by another formula, without a word; None where it cannot be made."""
+
+    @property
+    def _family_words(self) -> dict[str, Any] | None:
+        """Name, link, nodes and own parameter of the family of a generalized model."""
+        return None
+
+    def _component_tables(self) -> dict[str, pd.DataFrame]:
+        """Coefficients of other parameters than the mean, by parameter; of generalized models."""
+        return {}
+
+    def _ratios(self) -> Scale:
+        """The scale on which coefficients are logarithms of ratios; raises where they are not."""
+        return _ratios.coefficient_ratios(self._design.formula.response_factor, self._family_words)
+
+    @property
+    def _scale(self) -> Scale | None:
+        """The way from the linear predictor back to the response that the formula transforms."""
+        return _scales.response_scale(self._design.formula.response_factor)
 
     # -- the search ---------------------------------------------------------------------
 

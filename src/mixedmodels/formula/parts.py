@@ -51,14 +51,17 @@ def parse_part(role: str, text: object) -> PartSpec:
         FormulaError: It cannot be understood, or has what such a formula cannot have.
     """
     if not isinstance(text, str):
-        raise FormulaError(f"{role} is {text!r:.60}; it must be a formula such as '~ x', or None.")
+        raise FormulaError(
+            f"{role} is {text!r:.60}; it must be a formula such as '~ x' or '~ 1', or None."
+        )
     return _parse(role, text)
 
 
 @functools.lru_cache(maxsize=256)
 def _parse(role: str, text: str) -> PartSpec:
     if "~" not in text:
-        raise FormulaError(f"{role} begins with '~', as in '~ x'.", text, 0, len(text))
+        message = f"{role} begins with '~'. Write {role}='~ {text.strip():.60}'."
+        raise FormulaError(message, text, 0, len(text))
     left, right = sides(text, split_tokens(text))
     if len(left) > 1:
         message = f"{role} has nothing left of '~'; the response is that of the model."

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from mixedmodels.formula.tokens import quote_name
 from mixedmodels.naming import distinct
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Factor:
     """The smallest piece of a term: a column, or an expression of columns.

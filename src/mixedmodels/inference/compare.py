@@ -44,12 +44,14 @@ class Candidate:
         design: What was fitted.
         solution: The numbers at the optimum.
         products: Cross-products, which tell rows apart where there are none.
+        distribution: Family, link and predictors of other parameters than the mean, in words.
     """
 
     name: str
     design: Design
     solution: Solution
     products: Products
+    distribution: str = ""
 
     @property
     def npar(self) -> int:
@@ -63,7 +65,7 @@ class Comparison(TableResult):
 
     Attributes:
         note: How the likelihoods were made comparable; empty when nothing had to be done.
-        models: Formula by name.
+        models: Formula by name, with the distribution of a generalized model.
     """
 
     note: str
@@ -205,7 +207,9 @@ def compare(candidates: Sequence[Candidate], note: str) -> Comparison:
         "df": np.concatenate([[np.nan], df]),
         "p_value": [np.nan, *map(chi_square_tail, ratio.tolist(), df.tolist())],
     }
-    models = {c.name: c.design.formula.text for c in ordered}
+    models = {
+        c.name: "; ".join(filter(None, (c.design.formula.text, c.distribution))) for c in ordered
+    }
     for small, large in pairwise(ordered):
         warn_of_error(small.solution, large.solution, f"'{small.name}' and '{large.name}'")
     note = " ".join(filter(None, (note, _accuracy(ordered))))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
@@ -58,6 +59,24 @@ def component_table(
         df = 2.0 * (table["vcov"] / table["vcov_std_error"]) ** 2
     table["df"] = df.where(table["var2"].isna())
     return table
+
+
+def component_limits(table: pd.DataFrame, level: float) -> FloatArray:
+    """(2, rows) Wald limits: of standard deviations by their logarithms, of correlations by z.
+
+    Args:
+        table: From `component_table`.
+        level: Coverage.
+    """
+    size, error = (table[name].to_numpy() for name in ("sdcor", "sdcor_std_error"))
+    half = scipy.special.ndtri(0.5 + 0.5 * level)
+    correlation = table["var2"].notna().to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre = np.where(correlation, np.arctanh(size), np.log(np.abs(size)))
+        spread = half * error / np.where(correlation, 1.0 - size**2, size)
+        ends = np.stack([centre - spread, centre + spread])
+        limits: FloatArray = np.where(correlation, np.tanh(ends), np.exp(ends))
+    return limits
 
 
 def table_order(templates: Templates) -> list[int]:

@@ -104,8 +104,13 @@ def _axes_of_summary(design: Design) -> dict[str, Axis]:
     return found
 
 
-def with_values(axes: Mapping[str, Axis], at: Any) -> dict[str, Axis]:
+def with_values(axes: Mapping[str, Axis], at: Any, hint: str = "") -> dict[str, Axis]:
     """The axes with the values that `at` gives.
+
+    Args:
+        axes: The variables by name.
+        at: Values by name, or None.
+        hint: A sentence for names that are not there.
 
     Raises:
         MixedModelsError: Not a dict, an unknown name, a level that is not there.
@@ -116,13 +121,19 @@ def with_values(axes: Mapping[str, Axis], at: Any) -> dict[str, Axis]:
         raise MixedModelsError(f"at is {at!r:.80}; it must be a dict from a variable to values.")
     found = dict(axes)
     for asked, given in at.items():
-        name = find_axis(str(asked), axes, "at")
+        name = find_axis(str(asked), axes, "at", hint)
         found[name] = _at(axes[name], given)
     return found
 
 
-def find_axis(asked: str, axes: Mapping[str, Axis], argument: str) -> str:
+def find_axis(asked: str, axes: Mapping[str, Axis], argument: str, hint: str = "") -> str:
     """The name of the variable that a user calls so, plain or as in `factor(x)`.
+
+    Args:
+        asked: What it is called.
+        axes: The variables by name.
+        argument: Where it is called so.
+        hint: A sentence for what is not there.
 
     Raises:
         MixedModelsError: There is none; the message names those that there are.
@@ -135,11 +146,11 @@ def find_axis(asked: str, axes: Mapping[str, Axis], argument: str) -> str:
         return inner
     if not axes:
         raise MixedModelsError(
-            f"{argument} names '{asked}', but the fixed part of the model has no variables."
+            f"{argument} names '{asked}', but the fixed part of the model has no variables.{hint}"
         )
     raise MixedModelsError(
         f"{argument} names '{asked}', which is not a variable of the fixed part; there are: "
-        f"{first_few(list(axes), 12)}.{did_you_mean(plain, axes)}"
+        f"{first_few(list(axes), 12)}.{did_you_mean(plain, axes) or hint}"
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray, LongArray
-from mixedmodels.estimates.tails import t_quantile
+from mixedmodels.estimates.tails import t_quantile, transformed_limits
 from mixedmodels.marginal.adjust import Adjust, Family, adjusted, multiples
 from mixedmodels.marginal.joint_t import Joint
 from mixedmodels.marginal.scale import Scale, Triple
@@ -167,8 +167,10 @@ def _estimates(functions: Functions, source: Source) -> tuple[FloatArray, FloatA
 def _limits(estimate: FloatArray, error: FloatArray, size: FloatArray, view: View) -> FloatArray:
     """(2, k) lower and upper limits, on the scale shown."""
     half = size * error
-    ends = np.stack([view.back(estimate - half)[0], view.back(estimate + half)[0]])
-    return np.sort(ends, axis=0)
+    ends = np.stack([estimate - half, estimate + half])
+    if view.spread:  # an adjustment of bias may bend the scale
+        return np.sort([view.back(end)[0] for end in ends], axis=0)
+    return transformed_limits(view.back, estimate, ends)
 
 
 def _table(functions: Functions, columns: dict[str, FloatArray]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ covariate at its value of the grid. How cells are averaged is in `weights`.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from mixedmodels.marginal.axes import Axis, axes_of, with_values
 from mixedmodels.marginal.nesting import nesting_of
 from mixedmodels.memory import require
 
+_OFFSET_IS_APART = (
+    " The offset is chosen by offset=: offset=0 gives rates where it is the log of an exposure."
+)
 _REMEDY = "Give at= with fewer values, or ask for means of fewer variables at a time."
 
 
@@ -36,7 +40,9 @@ class Grid:
         axes: The variables by name.
         nests: By nested factor the factors that it is nested in.
         X: (cells, p_all) columns of the fixed part.
-        offset: Mean of the offset over the rows of the data, which every mean contains.
+        offset: What every mean contains: the mean of the offset over the rows of the data, or what
+            is asked for.
+        offset_asked: Whether it was asked for.
     """
 
     design: Design
@@ -44,6 +50,7 @@ class Grid:
     nests: Mapping[str, tuple[str, ...]]
     X: FloatArray
     offset: float
+    offset_asked: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -87,7 +94,21 @@ def reference_grid(design: Design, at: Any = None) -> Grid:
         ResourceError: There are too many combinations.
     """
     axes = axes_of(design)
-    return grid_over(design, with_values(axes, at), nesting_of(design, axes))
+    hint = _OFFSET_IS_APART if design.is_shifted else ""
+    return grid_over(design, with_values(axes, at, hint), nesting_of(design, axes))
+
+
+def with_offset(grid: Grid, offset: float | None) -> Grid:
+    """The grid, its offset as asked for if it is.
+
+    Raises:
+        MixedModelsError: The model has none.
+    """
+    if offset is None:
+        return grid
+    if not grid.design.is_shifted:
+        raise MixedModelsError(f"offset is {offset:g}, but the model has no offset.")
+    return dataclasses.replace(grid, offset=float(offset), offset_asked=True)
 
 
 def grid_over(

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray, LongArray
-from mixedmodels.calls import value_hint
 from mixedmodels.design import Design
 from mixedmodels.design.rebuild import new_rows, rebuild_fixed
 from mixedmodels.errors import MixedModelsError
@@ -22,17 +21,15 @@ from mixedmodels.marginal.axes import Axis, find_axis
 from mixedmodels.marginal.comparing import Origin
 from mixedmodels.marginal.contrasts import method_name
 from mixedmodels.marginal.functions import Functions, View
-from mixedmodels.marginal.grid import Grid, cell_label, reference_grid, training_table
+from mixedmodels.marginal.grid import Grid, cell_label, reference_grid, training_table, with_offset
 from mixedmodels.marginal.nesting import variables_of_term
 from mixedmodels.marginal.results import MarginalMeans, contrasts_of, means_of
 from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import Specs, read_specs, split_name
 from mixedmodels.marginal.weights import Weights, cell_weights, check_weights, target_codes
-from mixedmodels.settings import check_flag, check_level
+from mixedmodels.settings import MEANS_TYPES, MeansType, check_flag, check_level, check_option
 
-MeansType: TypeAlias = Literal["link", "response"]
-MEANS_TYPES: tuple[MeansType, ...] = get_args(MeansType)
 _METHODS = {
     "satterthwaite": "Satterthwaite",
     "kenward-roger": "Kenward-Roger",
@@ -52,6 +49,7 @@ class Wanted:
         level: Coverage of limits.
         bias_adjust: Whether means that are transformed back are adjusted for bias.
         sigma: Standard deviation for that; the residual's if None.
+        offset: The offset in every mean; its mean over the rows if None.
 
     Raises:
         MixedModelsError: An unknown option.
@@ -63,20 +61,21 @@ class Wanted:
     level: float = 0.95
     bias_adjust: bool = False
     sigma: float | None = None
+    offset: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adjust", adjust_name(self.adjust))
-        if not isinstance(self.type, str) or self.type not in MEANS_TYPES:
-            listed = ", ".join(map(repr, MEANS_TYPES))
-            hint = value_hint("type", self.type, MEANS_TYPES)
-            raise MixedModelsError(f"type is {self.type!r:.80}; it must be one of {listed}.{hint}")
+        check_option("type", self.type, MEANS_TYPES)
         check_weights(self.weights)
         check_level(self.level)
         check_flag("bias_adjust", self.bias_adjust)
-        sigma = self.sigma
-        number = isinstance(sigma, (int, float, np.floating)) and not isinstance(sigma, bool)
-        if sigma is not None and not (number and 0.0 <= sigma < np.inf):
-            raise MixedModelsError(f"sigma is {sigma!r:.80}; it must be a standard deviation.")
+        if self.sigma is not None and not (_is_number(self.sigma) and self.sigma >= 0.0):
+            raise MixedModelsError(f"sigma is {self.sigma!r:.80}; it must be a standard deviation.")
+        if self.offset is not None and not _is_number(self.offset):
+            raise MixedModelsError(
+                f"offset is {self.offset!r:.80}; it must be one number on the scale of the linear "
+                "predictor, such as 0 or log(10)."
+            )
 
     def view(self, scale: Scale | None, sigma: float) -> View:
         """How estimates are shown."""
@@ -85,6 +84,11 @@ class Wanted:
             return View(self.level, back)
         spread = sigma if self.sigma is None else float(self.sigma)
         return View(self.level, back, spread**2)
+
+
+def _is_number(value: object) -> bool:
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return real and bool(np.isfinite(value))  # type: ignore[call-overload]
 
 
 def marginal_means(
@@ -113,7 +117,7 @@ def marginal_means(
     """
     asked = read_specs(specs, by)
     method = method_name(asked.contrast) if asked.contrast else ""
-    grid = reference_grid(design, at)
+    grid = with_offset(reference_grid(design, at), wanted.offset)
     names, groups = resolve(asked, grid)
     functions = mean_functions(grid, source, names, groups, wanted.weights)
     view = wanted.view(scale, source.tests.sigma)
@@ -259,7 +263,8 @@ def average_notes(grid: Grid, names: Sequence[str], weights: Weights) -> list[st
     if held:
         found.append(f"At {', '.join(held)}.")
     if grid.design.is_shifted:
-        found.append(f"The offset is at its mean, {grid.offset:.5g}.")
+        where = "" if grid.offset_asked else "its mean, "
+        found.append(f"The offset is at {where}{grid.offset:.5g}.")
     for inner, outer in grid.nests.items():
         found.append(f"{inner} is nested in {', '.join(outer)}.")
     return found

@@ -235,7 +235,9 @@ def _normal(x: FloatArray) -> Triple:
 
 
 def _sin(x: FloatArray) -> Triple:
-    return np.sin(x), np.cos(x), -np.sin(x)
+    """Limits outside of what an arcsine can be count as its ends."""
+    at = np.clip(x, -0.5 * math.pi, 0.5 * math.pi)
+    return np.sin(at), np.cos(at), -np.sin(at)
 
 
 def _sinh(x: FloatArray) -> Triple:

@@ -36,7 +36,7 @@ def read_specs(specs: Any, by: Any = None) -> Specs:
     """The means that `specs` and `by` ask for.
 
     Args:
-        specs: A name, a list of names, or a formula such as "pairwise ~ f | g".
+        specs: A name, a list of names, "1" for one mean, or a formula such as "pairwise ~ f | g".
         by: A name or names; None for what a formula has behind its bar.
 
     Raises:
@@ -49,7 +49,8 @@ def read_specs(specs: Any, by: Any = None) -> Specs:
         names = () if inside.strip() == "1" else _names(inside, specs)
         own = _names(behind, specs)
         return Specs(_others(names, groups or own), groups or own, left.strip())
-    return Specs(_others(_listed("specs", specs), groups), groups)
+    names = () if isinstance(specs, str) and specs.strip() == "1" else _listed("specs", specs)
+    return Specs(_others(names, groups), groups)
 
 
 def split_name(name: str) -> tuple[str, ...]:

@@ -20,8 +20,10 @@ from mixedmodels.optimize.methods import METHODS
 from mixedmodels.optimize.problem import Ended, Problem, Trace
 from mixedmodels.optimize.summary import OptSummary, Status
 from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option
+from mixedmodels.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """What the user asked of a search.

@@ -13,10 +13,12 @@ from mixedmodels.criterion.accuracy import Accuracy
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Section, Table
 from mixedmodels.settings import Control, OptimizerName
+from mixedmodels.values import quick
 
 Status: TypeAlias = Literal["converged", "boundary", "stalled", "max_evaluations"]
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class OptSummary(Result):
     """How the optimum was found and how it was judged.

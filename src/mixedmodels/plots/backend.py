@@ -40,7 +40,7 @@ def can_draw() -> bool:
 
 
 def on_white() -> AbstractContextManager[None]:
-    """A context in which pictures are drawn for a white page, whatever the user's style is."""
+    """A context in which pictures are drawn on white, whatever the user's style is."""
     context: AbstractContextManager[None] = drawing().rc_context(
         {"figure.facecolor": "white", "axes.facecolor": "white"}
     )

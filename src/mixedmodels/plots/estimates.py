@@ -32,6 +32,7 @@ def plot_estimates(
     level: float,
     measured: str = "estimate",
     zero: float | None = None,
+    logarithmic: bool = False,
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
@@ -45,6 +46,7 @@ def plot_estimates(
         measured: What an estimate is a number of, for the axis.
         zero: What estimates are compared with; limits that leave it out are blue, others grey. If
             None, every group has a colour.
+        logarithmic: Whether equal distances are equal ratios.
         ax: Axes to draw in; a new figure if None.
         figsize: Size of a new figure, in inches; from the number of rows if None.
     """
@@ -53,6 +55,10 @@ def plot_estimates(
     figure, axes = one_axes(ax, figsize or (7.0, 1.0 + _ROW * max(count, 2)))
     _draw(axes, table, groups, zero)
     axes.set(title=title, xlabel=_axis(measured, level))
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("{x:g}")
     return figure
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Rgba = tuple[float, float, float, float]
+
+_WHITE: Rgba = (1.0, 1.0, 1.0, 1.0)
+_HEX = re.compile(r"#[0-9a-f]{6}\b")
 
 
 class Palette(NamedTuple):
@@ -84,6 +89,39 @@ def palette(background: Rgba) -> Palette:
         ramp = ("#cfe3f1", "#0072b2", "#01263c")
     grey, pale, grid = (_mixed(behind, ink, share) for share in (0.58, 0.27, 0.1))
     return Palette(_hex(behind), ink, strong, grey, pale, grid, blue, sky, orange, series, ramp)
+
+
+def following_page(svg: str) -> str:
+    """The picture with its colours as CSS variables, whose fallback is what it was drawn in.
+
+    Args:
+        svg: A picture drawn on white.
+    """
+    found = {color: name for name, color in reversed([*_parts(palette(_WHITE))])}
+    return _HEX.sub(lambda at: _variable(at[0], found.get(at[0])), svg)
+
+
+def _variable(color: str, name: str | None) -> str:
+    return color if name is None else f"var(--{name}, {color})"
+
+
+def dark_variables(background: str) -> str:
+    """CSS declarations that give the variables of `following_page` the colours of a dark page.
+
+    Args:
+        background: Colour of the page.
+    """
+    look = palette(drawing().to_rgba(background))
+    return " ".join(f"--{name}: {color};" for name, color in _parts(look))
+
+
+def _parts(look: Palette) -> Iterator[tuple[str, str]]:
+    """Names and colours of the parts."""
+    for part, color in look._asdict().items():
+        if isinstance(color, str):
+            yield f"plot-{part}", color
+        else:
+            yield from ((f"plot-{part}-{i}", each) for i, each in enumerate(color))
 
 
 def is_dark(color: Rgba) -> bool:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Share of a label's room that a name cut between words must fill; a word is cut otherwise.
+_KEPT = 0.5
 # More marks than this are drawn as pixels, also in files of vectors.
 MOST_VECTORS = 1500
 
@@ -184,11 +186,25 @@ def possible(name: str) -> tuple[float, float]:
 
 
 def shorten(text: str, length: int) -> str:
-    """`text`, its middle left out where it is longer than `length`."""
+    """`text`, its middle left out where it is longer than `length`; cut between words if it can."""
     if len(text) <= length:
         return text
-    head = (length - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
+    room = length - 1
+    heads, tails = _heads(text, room), [end[::-1] for end in _heads(text[::-1], room)]
+    pairs = [(head, tail) for head in heads for tail in tails if len(head) + len(tail) <= room]
+    head, tail = max(
+        pairs,
+        key=lambda pair: (bool(pair[0] and pair[1]), len(pair[0]) + len(pair[1]), len(pair[0])),
+    )
+    if len(head) + len(tail) < _KEPT * room:
+        head, tail = text[: room // 2], text[len(text) - (room - room // 2) :]
+    return f"{head}…{tail}"
+
+
+def _heads(text: str, room: int) -> list[str]:
+    """The first words of `text`, none, one and so on, that have room."""
+    ends = [word.end() for word in re.finditer(r"[^\W_]+[()\[\]]*", text)]
+    return ["", *(text[:end] for end in ends if end <= room)]
 
 
 def short_labels(names: Sequence[str], length: int) -> list[str]:
@@ -227,8 +243,15 @@ def _differing(names: Sequence[str], length: int) -> dict[str, str]:
     room = length - 2 - (max(map(len, names)) - before - after)
     if room < 0:
         return {}
-    start = max(before - (2 * room + 2) // 3, 0)
-    rest = max(after - (room - (before - start)), 0)
+    # The shared text around the difference is cut between words where it has several.
+    front, back = names[0][:before], names[0][len(names[0]) - after :] if after else ""
+    lead = front[max(before - (2 * room + 2) // 3, 0) :]
+    if len(lead) < before:
+        lead = max((t[::-1] for t in _heads(front[::-1], len(lead))), key=len) or lead
+    trail = back[: room - len(lead)]
+    if len(trail) < after:
+        trail = max(_heads(back, len(trail)), key=len)
+    start, rest = before - len(lead), after - len(trail)
     ends = ("…" if start else "", "…" if rest else "")
     return {name: f"{ends[0]}{name[start : len(name) - rest]}{ends[1]}" for name in names}
 

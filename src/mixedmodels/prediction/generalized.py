@@ -66,7 +66,7 @@ def predicted_values(
         MixedModelsError: The model has no such parameter.
     """
     if kind in ("prob", "class"):
-        raise MixedModelsError(f"type is {kind!r}, which is for ordered responses.")
+        raise MixedModelsError(f"type is {kind!r}, {_without_categories(fitted)}.")
     mu = fitted.model.family.link.mean(eta)
     if kind == "conditional":
         return mu
@@ -79,13 +79,28 @@ def predicted_values(
     role = DISPERSION if kind == "disp" else ZERO_INFLATION
     component = of_role(fitted.model.components, role)
     if component is None:
-        raise MixedModelsError(f"type is {kind!r}; the model has no {role}.")
+        raise MixedModelsError(f"type is {kind!r}; {_without_role(fitted, role)}.")
     predictor = _predictor(fitted, component, data)
     values = predictor
     if kind != "zlink":
         values = exponential(predictor) if kind == "disp" else probability(predictor)
     found: FloatArray = np.where(np.isnan(eta), np.nan, values)
     return found
+
+
+def _without_categories(fitted: GeneralizedFitted) -> str:
+    start = "which is for ordered responses"
+    if not fitted.model.family.of_trials:
+        return f'{start}; means are type="response"'
+    return f'{start}; the probability of success is type="response"' + (
+        ", a limit of your own makes classes of it" if (fitted.model.weights == 1.0).all() else ""
+    )
+
+
+def _without_role(fitted: GeneralizedFitted, role: str) -> str:
+    if role == ZERO_INFLATION:
+        return "the model was fitted without zero_inflation="
+    return f"the {fitted.model.family.title} family has no parameter beside its mean"
 
 
 def _predictor(fitted: GeneralizedFitted, component: Component, data: Any) -> float | FloatArray:

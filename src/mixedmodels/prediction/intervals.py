@@ -11,7 +11,7 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.estimates.tails import wald_limits
+from mixedmodels.estimates.tails import Back, transformed_limits, wald_limits
 from mixedmodels.prediction.averaged import averaged_errors
 from mixedmodels.prediction.predict import (
     absent_rows,
@@ -167,6 +167,18 @@ def _matched(fitted: Fitted, target: Target, variance: FloatArray, vcov: FloatAr
         slopes[:, -1] = 2.0
         df = 2.0 / np.einsum("ki,ki->k", slopes @ vcov, slopes)
     return np.where(np.isnan(df) & ~np.isnan(variance), residual, df)
+
+
+def on_response(table: pd.DataFrame, back: Back) -> pd.DataFrame:
+    """A table of intervals on the scale of a response that the formula transforms.
+
+    Standard errors go by the delta method; limits are transformed, so that coverage stays.
+    """
+    mean, error = table["prediction"].to_numpy(), table["std_error"].to_numpy()
+    shown, slope = back(mean)
+    limits = transformed_limits(back, mean, table[["lower", "upper"]].to_numpy().T)
+    found = {"prediction": shown, "std_error": np.abs(slope) * error}
+    return table.assign(**found, lower=limits[0], upper=limits[1])
 
 
 def _table(target: Target, mean: FloatArray, error: FloatArray, limits: FloatArray) -> pd.DataFrame:

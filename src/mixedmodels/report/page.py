@@ -17,12 +17,15 @@ from mixedmodels.report.html import render_html
 # The width that a picture is drawn for.
 _SVG_WIDTH = re.compile(r'<svg[^>]*\swidth="([\d.]+pt)"')
 
+# Background of a dark page, and so of its pictures.
+DARK_PAPER = "#16181b"
 _STYLE = """
 :root { color-scheme: light dark; --ink: #222; --soft: #555; --paper: #fff; --line: #ccc;
         --stripe: #f6f7f8; --note: #fff7e6; --shade: rgba(0, 0, 0, .18); }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e6e6; --soft: #a8a8a8; --paper: #16181b; --line: #444; --stripe: #1f2226;
-          --note: #33290f; --shade: rgba(255, 255, 255, .22); } }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --ink: #e6e6e6; --soft: #a8a8a8; --paper: DARK_PAPER; --line: #444; --stripe: #1f2226;
+          --note: #33290f; --shade: rgba(255, 255, 255, .22); }
+  figure svg image { filter: invert(1) hue-rotate(180deg) brightness(1.2); } }
 body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: var(--ink);
        background: var(--paper); max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; margin: 0 0 .25rem; }
@@ -49,7 +52,7 @@ div > table, .picture { display: block; overflow-x: auto; max-width: 100%;
          margin: 1rem 0; }
 .notes p { margin: .2rem 0; }
 figure { margin: 1.2rem 0 2rem; }
-figure svg { max-width: 100%; height: auto; background: #fff; display: block; }
+figure svg { max-width: 100%; height: auto; display: block; }
 figcaption { color: var(--soft); font-size: .92rem; max-width: 46rem; margin-top: .4rem; }
 footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; }
 @media (max-width: 40rem) {
@@ -60,7 +63,7 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; }
   figure svg { max-width: none; flex: none; width: max(100%, calc(.75 * var(--width))); }
   .picture { display: flex; }
   .picture::after { content: ""; position: sticky; right: 0; flex: 0 0 .8rem; margin-left: -.8rem;
-    background: linear-gradient(to left, rgba(0, 0, 0, .2), transparent); } }
+    background: linear-gradient(to left, var(--shade), transparent); } }
 @media print {
   body { max-width: none; margin: 0; font-size: 10pt; }
   h2, h2 + p, h2 + p + p, caption { break-after: avoid; }
@@ -69,7 +72,10 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; }
   td { white-space: normal; }
   td:first-child { position: static; background: none; }
   div > table, .picture { overflow: visible; background: none; } }
-"""
+""".replace("DARK_PAPER", DARK_PAPER)
+
+
+_DARK = "@media screen and (prefers-color-scheme: dark) {{ figure svg {{ {} }} }}\n"
 
 
 class Picture(NamedTuple):
@@ -85,6 +91,7 @@ def render_page(
     chapters: Sequence[Chapter],
     pictures: Sequence[Picture],
     footer: str,
+    dark: str = "",
 ) -> str:
     """A page of HTML with everything inside, pictures as data.
 
@@ -94,7 +101,9 @@ def render_page(
         chapters: Text and tables; the last comes after the pictures.
         pictures: What was drawn.
         footer: What made the page.
+        dark: CSS declarations for the pictures on a dark page.
     """
+    style = _STYLE + (_DARK.format(dark) if dark else "")
     warned = "".join(f"<p>{escape(note)}</p>" for note in notes)
     body = [
         f"<h1><code>{escape(title)}</code></h1>",
@@ -108,7 +117,7 @@ def render_page(
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
         + "\n".join(part for part in body if part)
         + "\n</body>\n</html>\n"
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -60,6 +60,9 @@ class ModelColumn:
         response: Digest of the response, equal where rows and response are.
         criteria: `logLik`, `AIC`, `BIC`.
         notes: Messages of the fit.
+        family: Family and link of a generalized model, or nothing.
+        own: The family's own parameter by name, where it is one number.
+        others: Coefficients of other parameters of the distribution, by title, as `fixed`.
     """
 
     name: str
@@ -72,6 +75,9 @@ class ModelColumn:
     response: bytes
     criteria: Mapping[str, float]
     notes: tuple[str, ...]
+    family: tuple[str, str] | tuple[()] = ()
+    own: Mapping[str, float] = field(default_factory=dict)
+    others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -83,18 +89,21 @@ class ModelTable(Result):
         below: What stands below each coefficient.
         level: Coverage of intervals.
         stars: Whether marks show the size of p-values.
+        exponentiate: Whether fixed effects are shown as ratios.
     """
 
     columns: tuple[ModelColumn, ...]
     below: Below
     level: float
     stars: bool
+    exponentiate: bool = False
 
     def to_frame(self) -> pd.DataFrame:
         """All numbers, one row per term.
 
         Returns:
-            Rows by (`part`, `term`), where part is "fixed", "random", "groups" or "model"; columns
+            Rows by (`part`, `term`), where part is "fixed", "random", "groups" or "model", and of
+            generalized models "dispersion", "zero_inflation" and "thresholds"; columns
             by (model, value), where value is `estimate`, `std_error`, `df`, `statistic`, `p_value`,
             `lower` or `upper`. NaN where a model does not have the term, or the term not the value.
         """
@@ -107,8 +116,14 @@ class ModelTable(Result):
         keys: list[tuple[str, str]] = []
         for part in ("fixed", "random"):
             keys += [(part, term) for term in self._terms(part)]
+        for title in _union(column.others for column in self.columns):
+            found = (
+                column.others[title].index for column in self.columns if title in column.others
+            )
+            keys += [(_part(title), term) for term in _union(found)]
         keys += [("groups", group) for group in _union(column.groups for column in self.columns)]
-        return [*keys, ("model", "nobs"), *(("model", name) for name in _CRITERIA)]
+        own = _union(column.own for column in self.columns)
+        return [*keys, *(("model", name) for name in ("nobs", *_CRITERIA, *own))]
 
     def _terms(self, part: str) -> list[str]:
         if part == "fixed":
@@ -119,28 +134,42 @@ class ModelTable(Result):
         header = ("", *(column.name for column in self.columns))
         sides = "<" + ">" * len(self.columns)
         tables = [
-            Table("Fixed effects:", header, tuple(self._fixed_rows()), sides),
+            Table(f"Fixed effects{self._shown_as()}:", header, tuple(self._fixed_rows()), sides),
+            *(
+                Table(f"{title}:", header, tuple(self._other_rows(title)), sides)
+                for title in _union(column.others for column in self.columns)
+            ),
             Table("Random effects (SD and correlations):", header, self._random_rows(), sides),
             Table("", header, tuple(self._model_rows()), sides),
         ]
         formulas = tuple(f"{column.name}: {column.formula}" for column in self.columns)
         return [Paragraph(formulas), *(t for t in tables if t.rows), Paragraph(self._notes())]
 
+    def _shown_as(self) -> str:
+        return ", as ratios" if self.exponentiate else ""
+
+    def _other_rows(self, title: str) -> Iterator[tuple[str, ...]]:
+        """Coefficients of another parameter, with what stands below those of the mean."""
+        nothing = pd.DataFrame(columns=list(_VALUES))
+        yield from self._rows_of([column.others.get(title, nothing) for column in self.columns])
+
     def _fixed_rows(self) -> Iterator[tuple[str, ...]]:
-        terms = self._terms("fixed")
-        cells = [self._fixed_cells(column) for column in self.columns]
-        for term in terms:
+        yield from self._rows_of([column.fixed for column in self.columns])
+
+    def _rows_of(self, tables: Sequence[pd.DataFrame]) -> Iterator[tuple[str, ...]]:
+        cells = [self._cells(table) for table in tables]
+        for term in _union(table.index for table in tables):
             found = [column.get(term, ("", "")) for column in cells]
             yield (term, *(upper for upper, _ in found))
             if self.below != "none":
                 yield ("", *(lower for _, lower in found))
 
-    def _fixed_cells(self, column: ModelColumn) -> dict[str, tuple[str, str]]:
+    def _cells(self, table: pd.DataFrame) -> dict[str, tuple[str, str]]:
         """Of each coefficient the text of its estimate and of what stands below it."""
         space = "   " if self.stars else ""
         pattern = _BRACKETS.get(self.below, "({})") + space
         cells = {}
-        for term, row in column.fixed.iterrows():
+        for term, row in table.iterrows():
             decimals = _decimals(row["std_error"])
             estimate = _fixed_point(row["estimate"], decimals)
             mark = f"{_mark(row['p_value']):3}" if self.stars else ""
@@ -169,6 +198,12 @@ class ModelTable(Result):
             yield (f"Levels of {group}", *(str(n or "") for n in levels))
         for name in _CRITERIA:
             yield (name, *(_criterion(column.criteria[name]) for column in self.columns))
+        for name in _union(column.own for column in self.columns):
+            yield (name, *(_number(column.own.get(name)) for column in self.columns))
+        if any(column.family for column in self.columns):
+            families = [column.family or ("gaussian", "identity") for column in self.columns]
+            yield ("Family", *(name for name, _ in families))
+            yield ("Link", *(link for _, link in families))
         yield ("Method", *("REML" if column.reml else "ML" for column in self.columns))
 
     def _notes(self) -> tuple[str, ...]:
@@ -243,10 +278,13 @@ def check_names(names: Sequence[str] | None, count: int) -> list[str]:
 def _long(column: ModelColumn) -> pd.DataFrame:
     """The numbers of one model by (part, term)."""
     fixed = column.fixed[list(_VALUES)]
-    model = {"nobs": float(column.n), **column.criteria}
+    model = {"nobs": float(column.n), **column.criteria, **column.own}
     others = {"random": column.random, "groups": column.groups, "model": model}
     keys = [("fixed", term) for term in fixed.index]
     values = [fixed.to_numpy(dtype=np.float64)]
+    for title, of in column.others.items():
+        keys += [(_part(title), term) for term in of.index]
+        values.append(of[list(_VALUES)].to_numpy(dtype=np.float64))
     for part, numbers in others.items():
         keys += [(part, term) for term in numbers]
         block = np.full((len(numbers), len(_VALUES)), np.nan)
@@ -254,6 +292,11 @@ def _long(column: ModelColumn) -> pd.DataFrame:
         values.append(block)
     rows = pd.MultiIndex.from_tuples(keys, names=["part", "term"])
     return pd.DataFrame(np.vstack(values), rows, list(_VALUES))
+
+
+def _part(title: str) -> str:
+    """The part of `Zero inflation, logit(probability)` is `zero_inflation`."""
+    return title.partition(",")[0].lower().replace(" ", "_")
 
 
 def _kind(parameter: str) -> int:

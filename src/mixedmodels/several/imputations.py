@@ -21,6 +21,7 @@ from mixedmodels.inference.components import table_order
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.marginal import means
 from mixedmodels.marginal.adjust import Adjust
+from mixedmodels.marginal.ratios import as_ratios
 from mixedmodels.marginal.results import MarginalMeans
 from mixedmodels.marginal.scale import response_scale
 from mixedmodels.marginal.source import source_of
@@ -29,7 +30,7 @@ from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.report.side_by_side import ModelColumn
-from mixedmodels.settings import Ddf, DfMethod, check_level, df_method
+from mixedmodels.settings import Ddf, DfMethod, MeansType, check_level, df_method
 from mixedmodels.several.fits import checked_fits, first_difference, fitted_of
 from mixedmodels.several.rubin import Rubin
 
@@ -96,7 +97,7 @@ class Pooled(Result):
         at: Mapping[str, Any] | None = None,
         *,
         adjust: Adjust = "tukey",
-        type: means.MeansType = "link",  # noqa: A002
+        type: MeansType = "link",  # noqa: A002
         weights: Weights = "equal",
         level: float = 0.95,
     ) -> MarginalMeans:
@@ -124,11 +125,16 @@ class Pooled(Result):
         origin = source_of(first, self.tests)
         return means.marginal_means(design, origin, scale, specs, by, at, wanted)
 
-    def _model_column(self, name: str, ddf: Ddf, level: float) -> ModelColumn:
+    def _model_column(
+        self, name: str, ddf: Ddf, level: float, *, exponentiate: bool = False
+    ) -> ModelColumn:
         """What a table of several models shows of this result; `ddf` was chosen by `pool`."""
         del ddf
         table = self.table.drop(columns=["lower", "upper"])
         first = self.fits[0]
+        fixed = table.assign(**self.confint(level))
+        if exponentiate:
+            fixed = as_ratios(fixed, first._ratios())  # noqa: SLF001
         names = list(first._model_column("", self.ddf, level).random)  # noqa: SLF001
         order = table_order(fitted_of(first).model.templates)
         sizes = self.varcorr["sdcor"].to_numpy()
@@ -138,7 +144,7 @@ class Pooled(Result):
             name=name,
             formula=self.formula,
             reml=first.reml,
-            fixed=table.assign(**self.confint(level)),
+            fixed=fixed,
             random={parameter: by_name[parameter] for parameter in names},
             groups=first.ngroups,
             n=self.nobs,

@@ -12,12 +12,9 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
 from mixedmodels.errors import FileError
 from mixedmodels.estimates.components import components_of, exponential, of_role
-from mixedmodels.estimates.generalized import (
-    GeneralizedFitted,
-    GeneralizedModel,
-    GeneralizedSolution,
-    KnownCovariances,
-)
+from mixedmodels.estimates.generalized import GeneralizedFitted, GeneralizedModel
+from mixedmodels.estimates.generalized_covariances import KnownCovariances
+from mixedmodels.estimates.generalized_solution import GeneralizedSolution
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.optimize.summary import OptSummary

@@ -53,15 +53,18 @@ class SparkExecutor:
         shared = self._context.broadcast(accumulate)
         try:
             tasks = self._context.parallelize(list(segments), len(segments))
-            found = tasks.map(lambda segment: _leaf(shared.value, segment)).collect()
+            found: list[T | MixedModelsError] = tasks.map(
+                lambda segment: _leaf(shared.value, segment)
+            ).collect()
         finally:
             shared.destroy()
-        failed = [value for value in found if isinstance(value, MixedModelsError)]
-        if failed:
-            raise failed[0]
+        values: list[T] = []
+        for value in found:
+            if isinstance(value, MixedModelsError):
+                raise value
+            values.append(value)
         report(0, sum(len(segment.partitions) for segment in segments))
-        whole: T = merged_in_order(found, merge)
-        return whole
+        return merged_in_order(values, merge)
 
 
 def _leaf(accumulate: Callable[[Segment, Report], T], segment: Segment) -> T | MixedModelsError:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from mixedmodels import DataError, MixedModelsError, lmer, load_dataset
+from mixedmodels import DataError, MixedModelsError, SingularFitWarning, lmer, load_dataset
 from mixedmodels.linear import LinearMixedFit
 
 SLOPES = "Reaction ~ Days + (Days | Subject)"
@@ -53,9 +53,32 @@ def test_limits(fit: LinearMixedFit) -> None:
     quantile = stats.norm.ppf(0.95)
     np.testing.assert_allclose(table["conf_low"], fit.fixef - quantile * fit.stderror)
     np.testing.assert_allclose(table["conf_high"], fit.fixef + quantile * fit.stderror)
-    with pytest.warns(UserWarning, match='conf_method="profile" gives limits'):
-        table = fit.tidy("ran_pars", conf_int=True)
+    table = fit.tidy("ran_pars", conf_int=True, conf_method="wald")
     assert table.columns.tolist() == ["effect", "group", "term", "estimate"]
+
+
+def test_limits_of_components(fit: LinearMixedFit) -> None:
+    table = fit.tidy("ran_pars", conf_int=True, level=0.9)
+    errors = fit.varcorr_table()["sdcor_std_error"].to_numpy()
+    quantile = stats.norm.ppf(0.95)
+    for row, error in zip(table.itertuples(), errors, strict=True):
+        limits = np.array([row.conf_low, row.conf_high])
+        if str(row.term).startswith("sd__"):
+            found, slope = np.log(limits), 1.0 / row.estimate
+            middle = np.log(row.estimate)
+        else:
+            found, slope = np.arctanh(limits), 1.0 / (1.0 - row.estimate**2)
+            middle = np.arctanh(row.estimate)
+        half = quantile * error * slope
+        np.testing.assert_allclose(found, [middle - half, middle + half], rtol=1e-10)
+
+
+def test_limits_of_components_on_a_bound() -> None:
+    with pytest.warns(SingularFitWarning):
+        fit = lmer("Yield ~ 1 + (1 | Batch)", load_dataset("dyestuff2"))
+    with pytest.warns(SingularFitWarning, match="on the bound"):
+        table = fit.tidy("ran_pars", conf_int=True)
+    assert table["conf_low"].isna().tolist() == [True, False]
 
 
 def test_limits_by_profile(fit: LinearMixedFit) -> None:

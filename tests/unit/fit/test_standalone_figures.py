@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -23,6 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import mixedmodels as mm
+from mixedmodels.report.page import DARK_PAPER
 
 STYLES = ("default", "dark_background", "ggplot", "Solarize_Light2", "grayscale")
 
@@ -92,7 +95,7 @@ def test_colours_of_any_style(picture: str, style: str) -> None:
     with mpl.style.context(style), mpl.rc_context({"figure.dpi": 40}):
         figure = draw(picture)
         assert to_rgb(figure.get_facecolor()) == to_rgb(mpl.rcParams["figure.facecolor"])
-        figure.canvas.draw()
+        figure.draw_without_rendering()
     behind = figure.get_facecolor()
     for text in figure.findobj(Text):
         if text.get_visible() and text.get_text().strip():
@@ -214,3 +217,20 @@ def test_parameters_of_a_bootstrap() -> None:
     replicates = holders()["bootstrap"].replicates["Days"]
     expected = pd.Series(replicates).quantile([0.1, 0.9]).to_numpy()
     np.testing.assert_allclose(axes.lines[1].get_xdata(), expected)
+
+
+def test_the_page_gives_pictures_its_colours(tmp_path: Path) -> None:
+    path = tmp_path / "fit.html"
+    holders()["fit"].report(path, checks=False)
+    html = path.read_text(encoding="utf-8")
+    pictures = "".join(re.findall("<svg.*?</svg>", html, re.DOTALL))
+    drawn = re.findall(r"(?:var\((--[\w-]+), )?(#[0-9a-f]{6})", pictures)
+    assert len(drawn) > 100
+    assert {color for name, color in drawn if not name} == set()
+    rule = r"@media screen and \(prefers-color-scheme: dark\) { figure svg {(.*?)}"
+    (dark,) = re.findall(rule, html)
+    given = dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6});", dark))
+    assert {name for name, _ in drawn} <= set(given)
+    assert given["--plot-background"] == DARK_PAPER
+    assert contrast(given["--plot-ink"], DARK_PAPER) > 7.0
+    assert contrast(given["--plot-blue"], DARK_PAPER) > 4.5

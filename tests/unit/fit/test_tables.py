@@ -26,7 +26,10 @@ GROUPS: Any = tuple(
         codes=RNG.permutation(np.arange(N, dtype=np.int32) % levels),
         levels=pd.Index([f"{name}{i}" for i in range(levels)]),
         n_levels=levels,
-        spec=SimpleNamespace(factors=(Factor(name, name, True, 0),)),
+        spec=SimpleNamespace(
+            factors=(Factor(name, name, True, 0),),
+            levels=(pd.Index([f"{name}{i}" for i in range(levels)]),),
+        ),
     )
     for name, levels in (("a", A), ("b", B))
 )

@@ -37,8 +37,14 @@ def least(fit: Any, place: int, value: float) -> float:
 
     if not free.any():
         return float(fit.model.objective([value], []))
-    found = optimize.minimize(both, start[free], jac=True, method="BFGS", options={"gtol": 1e-5})
-    return float(found.fun)
+    options = {"gtol": 1e-5}
+    # At a theta of zero the gradient vanishes, minimum or not.
+    away = np.where((start == 0.0) & (np.arange(len(start)) < m), 0.2, start)
+    found = [
+        optimize.minimize(both, begin[free], jac=True, method="BFGS", options=options).fun
+        for begin in (start, away)
+    ]
+    return float(min(found))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -164,13 +164,6 @@ def test_families_that_cannot_be_separated(family: str, link: str) -> None:
     assert told("y ~ x + site + (1 | g)", data, family, link=link) == []
 
 
-def test_all_counts_zero() -> None:
-    data = cells().assign(y=0)
-    (message,) = told("y ~ 1 + (1 | g)", data, "poisson")
-    assert "'(Intercept)'" in message
-    assert "In all rows" in message
-
-
 def test_a_level_for_every_row_of_binary_data() -> None:
     data = cells().assign(row=np.arange(400))
     with warnings.catch_warnings():

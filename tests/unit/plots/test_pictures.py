@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 from typing import Any
 
@@ -117,6 +118,24 @@ def test_short_labels_stay_distinct(where: str, length: int) -> None:
     assert len(set(labels)) == 120
     assert max(map(len, labels)) <= len(long) + 3
     assert short_labels(["a" * 30, "a" * 30], 10) == [shorten("a" * 30, 10)] * 2
+
+
+@pytest.mark.parametrize("length", [18, 24, 40])
+@pytest.mark.parametrize("between", [" ", "_", ", ", "-", " / "])
+def test_names_are_cut_between_words(between: str, length: int) -> None:
+    words = ["upper", "riverside", "meadow", "close", "to", "the", "northern", "mill"]
+    names = [between.join([*words[k:], *words[:k]]) for k in range(len(words))]
+    names += [f"{name}{between}{year}" for name in names[:2] for year in (2024, 2025)]
+    labels = short_labels(names, length)
+    assert len(set(labels)) == len(names)
+    for label in labels:
+        assert len(label) <= length
+        assert set(re.findall(r"[^\W_]+", label)) <= {*words, "2024", "2025"}
+
+
+def test_long_words_are_cut() -> None:
+    assert short_labels(["universities", "a" * 9], 9) == ["univ…ties", "a" * 9]
+    assert shorten("a_" + "b" * 30, 21).count("b") > 10
 
 
 def test_caterpillar_intervals() -> None:

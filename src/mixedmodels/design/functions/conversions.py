@@ -113,10 +113,12 @@ def _number(text: str) -> float:
 
 
 def cbind(*columns: Any) -> Any:
-    """``cbind(a, b)``: columns of numbers side by side, as of successes and failures."""
+    """``cbind(a, b)``: columns of numbers side by side; a constant stands for all rows."""
     if not columns:
         raise FormulaError("needs columns of numbers.")
-    return basis(np.stack([numbers(column) for column in columns], axis=1))
+    parts = [np.atleast_1d(numbers(column)) for column in columns]
+    n = max(len(part) for part in parts)
+    return basis(np.column_stack([np.repeat(p, n) if p.shape == (1,) else p for p in parts]))
 
 
 FUNCTIONS: dict[str, Function] = {

@@ -18,6 +18,7 @@ from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.codes import TRUTH_LEVELS, categorize
 from mixedmodels.design.columns import CategoricalColumn, NumericColumn, first_levels
 from mixedmodels.errors import DataError, FormulaError
+from mixedmodels.values import quick
 
 _SHOWN = 3
 _REMEDY = (
@@ -47,6 +48,7 @@ class TextColumn(CategoricalColumn):
     __slots__ = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Basis:
     """Columns with names of their own; an array for all computations.

@@ -78,6 +78,9 @@ REFUSED: dict[str, str] = {
     "float": "'float' is not a function of formulas; write as.numeric(x).",
     "bool": "'bool' is not a function of formulas; write as.logical(x).",
     "standardize": "'standardize' is not a function of formulas; write scale(x).",
+    "trials": "'trials' is not a function of formulas; successes of trials are cbind(successes, "
+    "failures), or a share of them with weights= as the number of trials.",
+    "Surv": "'Surv' is not a function of formulas: models of survival times are not here.",
     "pow": "'pow' is not a function of formulas; write x^2.",
 }
 """Name to the whole refusal."""

@@ -1,0 +1,97 @@
+"""Signs that data of a generalized model were given as something else than they are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedmodels.arrays import FloatArray, IntArray
+from mixedmodels.design import Design
+from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.messages import singular_terms
+
+# Variances of responses relative to their squared means below which they are fitted exactly.
+_EXACT = 1e-12
+# Part of an indicator's squared length that the fixed part may leave of it by rounding.
+_ROUNDING = 1e-8
+
+
+def misread(fitted: GeneralizedFitted) -> list[str]:
+    """Sentences with a remedy each."""
+    return [*_exposure(fitted), *_repeated(fitted), *_exact(fitted)]
+
+
+def _exposure(fitted: GeneralizedFitted) -> list[str]:
+    """An offset of exposures in the place of their logarithms.
+
+    They give themselves away where they fit counts worse than no offset does, their logarithms
+    better: with Poisson counts of one rate, whatever else the model has.
+    """
+    design, family = fitted.model.design, fitted.model.family
+    offset, y = design.offset, design.y
+    if not family.counts or family.link.name != "log" or offset is None or not (offset > 0.0).all():
+        return []
+    raw, logarithm = (_rate_likelihood(y, values) for values in (offset, np.log(offset)))
+    none = _rate_likelihood(y, np.zeros_like(offset))
+    if not raw < none < logarithm:
+        return []
+    says = (
+        f"The offset, from {offset.min():.4g} to {offset.max():.4g}, fits the counts worse than no "
+        "offset does, and its logarithm better. An exposure enters by its logarithm: "
+        "offset(log(exposure)) in the formula."
+    )
+    return [says]
+
+
+def _rate_likelihood(y: FloatArray, offset: FloatArray) -> float:
+    """Log-likelihood of Poisson counts of one rate at its estimate, up to what is the same."""
+    largest = float(offset.max())
+    total = np.log(np.exp(offset - largest).sum()) + largest
+    return float(y @ offset - y.sum() * total)
+
+
+def _repeated(fitted: GeneralizedFitted) -> list[str]:
+    """Random intercepts of a factor whose levels the fixed part has as well."""
+    design, solution = fitted.model.design, fitted.solution
+    tol = fitted.optsum.control.singular_tol
+    singular = singular_terms(fitted.model.templates, solution.relative_theta, tol)
+    found = []
+    for t in singular:
+        term = design.terms[t]
+        group = design.groups[term.group]
+        if term.columns != ("(Intercept)",) or group.n_levels > len(solution.kept):
+            continue
+        if _in_fixed_part(design, group.codes, group.n_levels):
+            found.append(
+                f"{term.source.name}: the fixed part already explains all differences between the "
+                f"levels of '{group.name}'. Leave the term out, or take the fixed effects that "
+                "repeat it out of the fixed part."
+            )
+    return found
+
+
+def _in_fixed_part(design: Design, codes: IntArray, n_levels: int) -> bool:
+    """Whether columns of X make the indicators of all levels."""
+    q, r = np.linalg.qr(design.X)
+    size = np.abs(np.diag(r))
+    q = q[:, size > _ROUNDING * size.max(initial=0.0)]
+    sums = np.zeros((n_levels, q.shape[1]))
+    np.add.at(sums, codes, q)
+    counts = np.bincount(codes, minlength=n_levels)
+    return bool(((sums**2).sum(axis=1) > (1.0 - _ROUNDING) * counts).all())
+
+
+def _exact(fitted: GeneralizedFitted) -> list[str]:
+    """Responses that the means fit without a rest, so that the likelihood has no bound."""
+    family = fitted.model.family
+    if not family.parameter or family.counts:
+        return []
+    eta, of = fitted.solution.eta, fitted.distribution
+    variance = of.variance(eta, np.ones_like(eta))
+    if (variance > _EXACT * of.mean(eta) ** 2).any():
+        return []
+    says = (
+        f"The means fit all responses exactly: the {family.title} family's {family.parameter} has "
+        "gone to its bound, and likelihood and standard errors mean nothing. Look for a covariate "
+        "that was computed from the response."
+    )
+    return [says]

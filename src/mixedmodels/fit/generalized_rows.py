@@ -1,0 +1,110 @@
+"""Rows of a generalized model: means on two scales, residuals of several kinds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import scipy
+
+from mixedmodels.arrays import FloatArray
+from mixedmodels.design import by_row
+from mixedmodels.diagnostics.generalized import augmented_rows, pearson_residuals
+from mixedmodels.fit.generalized_parameters import GeneralizedParameters
+from mixedmodels.lazy import cached_property
+from mixedmodels.marginal.scale import Scale, link_scale
+from mixedmodels.prediction.generalized import (
+    RESIDUALS,
+    ResidualType,
+    fitted_means,
+    residuals_of_type,
+)
+from mixedmodels.prediction.simulate import Seed
+from mixedmodels.settings import (
+    check_option,
+)
+
+
+class GeneralizedRows(GeneralizedParameters):
+    """What a generalized model has for each row; see `GeneralizedLinearMixedFit`."""
+
+    @property
+    def fitted(self) -> pd.Series[float]:
+        """(n,) means given the random effects, on the scale of the response, by row label.
+
+        Of binomial responses they are probabilities, of ordered ones the probability of the
+        category observed. The linear predictor is
+        `predict(type="link")`.
+        """
+        return by_row.series(self._design, self._means, "fitted")
+
+    @property
+    def residuals(self) -> pd.Series[float]:
+        """(n,) deviance residuals by row label, as lme4's; `std_residuals` has other kinds."""
+        values = residuals_of_type(self._generalized, "deviance")
+        return by_row.series(self._design, values, "residuals")
+
+    @cached_property
+    def _fitted_values(self) -> FloatArray:
+        """(n,) linear predictor on the rows used."""
+        return self._generalized.solution.eta
+
+    @cached_property
+    def _means(self) -> FloatArray:
+        return fitted_means(self._generalized)
+
+    @cached_property
+    def _raw_residuals(self) -> FloatArray:
+        """(n,) working residuals: on the scale of the predictor, as the fitted values."""
+        return residuals_of_type(self._generalized, "working")
+
+    def _scaled_quantiles(self) -> FloatArray:
+        pearson = residuals_of_type(self._generalized, "pearson")
+        quantiles: FloatArray = np.quantile(pearson, (0.0, 0.25, 0.5, 0.75, 1.0))
+        return quantiles
+
+    def std_residuals(  # type: ignore[override]
+        self, kind: ResidualType = "deviance", *, seed: Seed = None
+    ) -> pd.Series[float]:
+        """Residuals given the random effects.
+
+        Args:
+            kind: "deviance", the root of what the row adds to the deviance with the sign of
+                y - mu; "pearson", (y - mu) over the root of the variance function; "response",
+                y - mu; "working", (y - mu) over the slope of the mean; "quantile", the share of
+                responses below the one observed among draws from the fitted means, ties broken at
+                random: uniform on (0, 1) if the model is right.
+            seed: Seed of "quantile".
+
+        Returns:
+            (n,) by row label.
+
+        Raises:
+            MixedModelsError: Unknown `kind`, or an unusable seed.
+        """
+        check_option("kind", kind, RESIDUALS)
+        values = residuals_of_type(self._generalized, kind, seed)
+        return by_row.series(self._design, values, f"{kind} residual")
+
+    @property
+    def _scale(self) -> Scale | None:
+        if self.family.ordered:  # means are on the latent scale
+            return None
+        return link_scale(self.family.link.name, self._design.response_name)
+
+    def _augmented(self) -> pd.DataFrame:
+        deviance = residuals_of_type(self._generalized, "deviance")
+        return augmented_rows(self._generalized, self._means, deviance)
+
+    @property
+    def _residuals_drawn(self) -> tuple[str, FloatArray]:
+        return "Deviance residuals", residuals_of_type(self._generalized, "deviance")
+
+    @property
+    def _normal_if_right(self) -> tuple[str, FloatArray]:
+        uniform = residuals_of_type(self._generalized, "quantile", 1)
+        found: FloatArray = scipy.special.ndtri(uniform)
+        return "Normal quantile residuals", found
+
+    @property
+    def _standardized(self) -> FloatArray:
+        return pearson_residuals(self._generalized)
