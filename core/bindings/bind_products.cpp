@@ -136,6 +136,15 @@ void bind_products(nb::module_& m) {
           nb::arg("factor"), "Z'WZ of one factor: (levels, s, s).")
       .def("pairs", &pairs, "Of every two factors.")
       .def(
+          "multiply",
+          [](const Products& s, Dense v) {
+            if (static_cast<std::int64_t>(v.size()) != s.A().q) throw nb::value_error("a vector of q numbers");
+            std::vector<double> out(v.size());
+            in_core([&] { mm::multiply_products(s.A(), v.data(), out.data(), 1); });
+            return to_numpy(std::move(out));
+          },
+          nb::arg("v"), "Z'WZ v (q,), core order.")
+      .def(
           "with_response",
           [](const Products& s, Dense sums) {
             if (s.model.rows.present()) throw nb::value_error("products of rows take their response from rows");

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "iterative/schur_visits.hpp"
 #include "kernels/interrupt.hpp"
 #include "kernels/small_dense.hpp"
 
@@ -15,66 +16,14 @@ using iterative::pair_kernels;
 using iterative::PairKernels;
 using iterative::PairList;
 using iterative::pairs_of;
+using iterative::product;
+using iterative::times;
 
 // Chunks of the pairs, each with sums of its own. Adding these up must cost less than reading the pairs.
 constexpr int kMostChunks = 16;
 constexpr std::int64_t kPairsPerRow = 4;   // of the pairs of a chunk over the rows of its sums
 constexpr std::int64_t kFewPairs = 20000;  // one chunk below
 constexpr std::int64_t kPartRows = 1024, kMostParts = 64;
-
-// out (s x W) = B (s x s, column-major) in, or B' in.
-void times(int s, int W, const double* B, const double* in, double* out, bool transposed) {
-  if (s == 1) {
-    for (int j = 0; j < W; ++j) out[j] = B[0] * in[j];
-    return;
-  }
-  for (int r = 0; r < s; ++r) {
-    double* target = out + r * W;
-    std::fill_n(target, W, 0.0);
-    for (int c = 0; c < s; ++c) {
-      const double b = transposed ? B[c + r * s] : B[r + c * s];
-      for (int j = 0; j < W; ++j) target[j] += b * in[c * W + j];
-    }
-  }
-}
-
-// out = A B or A B', all s x s and column-major.
-void product(int s, const double* A, const double* B, double* out, bool transposed = false) {
-  for (int c = 0; c < s; ++c)
-    for (int r = 0; r < s; ++r) {
-      double sum = 0;
-      for (int i = 0; i < s; ++i) sum += A[r + i * s] * (transposed ? B[c + i * s] : B[i + c * s]);
-      out[r + c * s] = sum;
-    }
-}
-
-// out (own x own) += P'K P, P being other x own.
-void add_inner(int other, int own, const double* P, const double* K, double* out) {
-  if (other == 1 && own == 1) {
-    out[0] += P[0] * P[0] * K[0];
-    return;
-  }
-  for (int c = 0; c < own; ++c)
-    for (int j = 0; j < other; ++j) {
-      double sum = 0;
-      for (int i = 0; i < other; ++i) sum += K[j + i * other] * P[i + c * other];
-      for (int r = 0; r < own; ++r) out[r + c * own] += P[j + r * other] * sum;
-    }
-}
-
-// out (other x other) += P K P'.
-void add_outer(int other, int own, const double* P, const double* K, double* out) {
-  if (other == 1 && own == 1) {
-    out[0] += P[0] * P[0] * K[0];
-    return;
-  }
-  for (int c = 0; c < other; ++c)
-    for (int j = 0; j < own; ++j) {
-      double sum = 0;
-      for (int i = 0; i < own; ++i) sum += K[j + i * own] * P[c + i * other];
-      for (int r = 0; r < other; ++r) out[r + c * other] += P[r + j * other] * sum;
-    }
-}
 
 // Where each of `count` chunks begins, so that all have about as many pairs.
 std::vector<std::int64_t> balanced(const std::vector<PairList>& lists, std::int32_t levels, int count) {
@@ -106,39 +55,6 @@ std::vector<std::int64_t> part_ends(const CrossProducts& A) {
 }
 
 }  // namespace
-
-bool LevelBlocks::set(int s, const double* A, const double* lam) {
-  if (s == 1) {
-    const double t = lam[0], d = 1 + t * t * A[0];
-    if (!(d > 0) || !std::isfinite(d)) return false;
-    logdet = std::log(d);
-    C[0] = 1 / std::sqrt(d);
-    J[0] = t / d;
-    K[0] = t * t / d;
-    N[0] = 1 / d;
-    return true;
-  }
-  product(s, A, lam, J.data());
-  for (int c = 0; c < s; ++c)
-    for (int r = 0; r < s; ++r) {
-      double sum = r == c;
-      for (int i = 0; i < s; ++i) sum += lam[i + r * s] * J[i + c * s];
-      M_[r + c * s] = sum;
-    }
-  if (!small::eliminate(s, s, M_.data())) return false;
-  logdet = 0;
-  for (int i = 0; i < s; ++i) logdet += 2 * std::log(M_[i * (s + 1)]);
-  small::invert_lower(s, s, M_.data());
-  for (int c = 0; c < s; ++c)
-    for (int r = 0; r < s; ++r) C[r + c * s] = r <= c ? M_[c + r * s] : 0.0;
-  product(s, C.data(), C.data(), N.data(), true);  // M_l^-1
-  product(s, N.data(), lam, J.data(), true);
-  product(s, lam, J.data(), K.data());
-  product(s, K.data(), A, N.data());
-  for (int c = 0; c < s; ++c)
-    for (int r = 0; r < s; ++r) N[r + c * s] = (r == c) - N[r + c * s];
-  return true;
-}
 
 double Schur::bytes(const CrossProducts& A) {
   double sum = 0, pairs = 0;
@@ -177,17 +93,6 @@ Schur::Schur(const CrossProducts& A, Workers& workers) : A_(A), workers_(workers
   }
 }
 
-// visit(factor, level, row) for the levels of the other factors in rows first .. last - 1.
-template <typename Visit>
-void Schur::each_level(std::int64_t first, std::int64_t last, Visit&& visit) const {
-  for (std::size_t f = 1; f < A_.factors.size(); ++f) {
-    const FactorBlock& block = A_.factors[f];
-    const std::int64_t from = block.offset - own_, s = block.width;
-    const std::int64_t begin = std::max(first, from), end = std::min(last, from + s * block.levels);
-    for (std::int64_t row = begin; row < end; row += s) visit(static_cast<int>(f), (row - from) / s, row);
-  }
-}
-
 bool Schur::set(const std::vector<std::vector<double>>& lam) {
   lam_ = lam;
   logdet_ = 0;
@@ -211,18 +116,6 @@ bool Schur::set(const std::vector<std::vector<double>>& lam) {
   exact_moments();
   add_exact_traces();
   return std::isfinite(logdet_) && std::isfinite(trace_);
-}
-
-// visit(chunk, its sums) for every chunk, and the sums are zero before.
-template <typename Visit>
-void Schur::sweep(int width, Visit&& visit) {
-  const auto numbers = static_cast<std::size_t>(size_) * width;
-  workers_.run(chunks(), [&](int chunk, int) {
-    Numbers& sums = sums_[chunk];
-    if (sums.size() < numbers) sums.resize(numbers);
-    std::fill_n(sums.begin(), numbers, 0.0);
-    visit(chunk, sums.data());
-  });
 }
 
 void Schur::add_sums(std::int64_t first, std::int64_t last, int width, double* out) const {
@@ -254,8 +147,8 @@ void Schur::exact_moments() {
         for (std::int64_t e = list.start[l]; e < list.start[l + 1]; ++e) {
           const std::int64_t j = list.level[e];
           const double* P = list.value + e * s * s0;
-          add_outer(s, s0, P, K, sums.data() + first[list.factor] + j * size);
-          add_inner(s, s0, P, K_[list.factor].data() + j * size, inner.data());
+          iterative::add_outer(s, s0, P, K, sums.data() + first[list.factor] + j * size);
+          iterative::add_inner(s, s0, P, K_[list.factor].data() + j * size, inner.data());
         }
       }
       level.set(s0, own.diagonal.data() + l * size0, lam_[0].data());
@@ -366,22 +259,6 @@ void Schur::multiply(const Panel& in, Panel& out, Panel* raw) {
   });
 }
 
-// visit(chunk, level, what it gathers) for the levels of the first factor.
-template <typename Visit>
-void Schur::each_gathered(const Panel& moved, Visit&& visit) {
-  const int W = moved.width, s0 = A_.factors[0].width, count = static_cast<int>(lists_[0].size());
-  const PairKernels kernels = pair_kernels(W);
-  workers_.run(chunks(), [&](int chunk, int) {
-    std::vector<double> t(static_cast<std::size_t>(s0) * W);
-    InterruptMeter meter;
-    for (std::int64_t l = bounds_[0][chunk]; l < bounds_[0][chunk + 1]; ++l) {
-      meter.count(2 * pairs_of(lists_[0].data(), count, l) * s0 * W);
-      kernels.gather(lists_[0].data(), count, l, s0, moved.a.data(), t.data());
-      visit(chunk, l, t.data());
-    }
-  });
-}
-
 std::vector<std::vector<double>> Schur::remaining(const Panel& z, const Panel& y, const Panel& raw) {
   const int W = z.width;
   std::vector<std::vector<double>> out;
@@ -432,197 +309,6 @@ std::vector<std::vector<double>> Schur::remaining(const Panel& z, const Panel& y
   for (const std::vector<double>& sum : sums)
     for (std::size_t i = 0; i < sum.size(); ++i) out[0][i] += sum[i];
   return out;
-}
-
-void Schur::right_hand_sides(int first_column, int columns, Panel& out) {
-  const int k = A_.k(), s0 = A_.factors[0].width, count = static_cast<int>(lists_[0].size());
-  const int W = padded(columns);
-  if (out.rows != size_ || out.width != W) out = Panel(size_, W);
-  const PairKernels kernels = pair_kernels(W);
-  sweep(W, [&](int chunk, double* sums) {
-    std::vector<double> t(static_cast<std::size_t>(s0) * W, 0.0), scaled(t);
-    InterruptMeter meter;
-    for (std::int64_t l = bounds_[0][chunk]; l < bounds_[0][chunk + 1]; ++l) {
-      meter.count(2 * pairs_of(lists_[0].data(), count, l) * s0 * W);
-      for (int c = 0; c < s0; ++c)
-        for (int j = 0; j < columns; ++j) t[c * W + j] = -A_.ZtX[(l * s0 + c) * k + first_column + j];
-      times(s0, W, K_[0].data() + l * s0 * s0, t.data(), scaled.data(), false);
-      kernels.scatter(lists_[0].data(), count, l, s0, scaled.data(), sums);
-    }
-  });
-  parts_.each([&](std::int64_t first, std::int64_t last, int) {
-    std::vector<double> sum(static_cast<std::size_t>(last - first) * W, 0.0);
-    for (std::int64_t row = first; row < last; ++row)
-      for (int j = 0; j < columns; ++j) sum[(row - first) * W + j] = A_.ZtX[(own_ + row) * k + first_column + j];
-    add_sums(first, last, W, sum.data());
-    each_level(first, last, [&](int f, std::int64_t l, std::int64_t row) {
-      const int s = A_.factors[f].width;
-      times(s, W, G_[f].data() + l * s * s, sum.data() + (row - first) * W, out.row(row), true);
-    });
-  });
-}
-
-std::vector<double> Schur::eliminated_products() const {
-  const int k = A_.k(), s = A_.factors[0].width;
-  std::vector<double> out(static_cast<std::size_t>(k) * k, 0.0), scaled(static_cast<std::size_t>(s) * k);
-  InterruptMeter meter;
-  for (std::int64_t l = 0; l < A_.factors[0].levels; ++l) {
-    meter.count(s * k * (k + s));
-    const double* z = A_.ZtX.data() + l * s * k;
-    times(s, k, K_[0].data() + l * s * s, z, scaled.data(), false);
-    for (int r = 0; r < s; ++r)
-      for (int c = 0; c < k; ++c)
-        for (int i = 0; i < k; ++i) out[i + c * k] += z[r * k + i] * scaled[r * k + c];
-  }
-  return out;
-}
-
-void Schur::modes(const Panel& x, int first_column, int columns, double* u) {
-  const int k = A_.k(), W = x.width, s0 = A_.factors[0].width;
-  parts_.each([&](std::int64_t first, std::int64_t last, int) {
-    std::vector<double> t;
-    each_level(first, last, [&](int f, std::int64_t l, std::int64_t row) {
-      const int s = A_.factors[f].width;
-      t.resize(static_cast<std::size_t>(s) * W);
-      times(s, W, C_[f].data() + l * s * s, x.row(row), t.data(), false);
-      for (int r = 0; r < s; ++r) std::copy_n(t.data() + r * W, columns, u + (own_ + row + r) * k + first_column);
-    });
-  });
-  into(x, moved_);
-  std::vector<LevelBlocks> levels(chunks(), LevelBlocks(s0));
-  each_gathered(moved_, [&](int chunk, std::int64_t l, double* t) {
-    LevelBlocks& level = levels[chunk];
-    level.set(s0, A_.factors[0].diagonal.data() + l * s0 * s0, lam_[0].data());
-    for (int r = 0; r < s0; ++r)
-      for (int j = 0; j < columns; ++j) {
-        double sum = 0;
-        for (int c = 0; c < s0; ++c)
-          sum += level.J[r + c * s0] * (A_.ZtX[(l * s0 + c) * k + first_column + j] - t[c * W + j]);
-        u[(l * s0 + r) * k + first_column + j] = sum;
-      }
-  });
-}
-
-// One pass: the first factor gathers from the others and scatters to them.
-void Schur::residuals(const double* u, int first_column, int columns, double* out) {
-  const int k = A_.k(), W = padded(columns), s0 = A_.factors[0].width, count = static_cast<int>(lists_[0].size());
-  const PairKernels kernels = pair_kernels(W);
-  moved_ = Panel(size_, W);
-  auto b_of = [&](int f, std::int64_t at, double* b) {  // lambda u of one level
-    const int s = A_.factors[f].width;
-    for (int r = 0; r < s; ++r)
-      for (int j = 0; j < columns; ++j) {
-        double sum = 0;
-        for (int c = 0; c <= r; ++c) sum += lam_[f][r + c * s] * u[(at + c) * k + first_column + j];
-        b[r * W + j] = sum;
-      }
-  };
-  // out = Z'W[X y] - A_l b_l - t.
-  auto leave = [&](int f, std::int64_t l, std::int64_t at, const double* b, const double* t) {
-    const int s = A_.factors[f].width;
-    const double* A = A_.factors[f].diagonal.data() + l * s * s;
-    for (int r = 0; r < s; ++r)
-      for (int j = 0; j < columns; ++j) {
-        double sum = A_.ZtX[(at + r) * k + first_column + j] - t[r * W + j];
-        for (int c = 0; c < s; ++c) sum -= A[r + c * s] * b[c * W + j];
-        out[(at + r) * k + first_column + j] = sum;
-      }
-  };
-  parts_.each([&](std::int64_t first, std::int64_t last, int) {
-    each_level(first, last, [&](int f, std::int64_t, std::int64_t row) { b_of(f, own_ + row, moved_.row(row)); });
-  });
-  sweep(W, [&](int chunk, double* sums) {
-    std::vector<double> t(static_cast<std::size_t>(s0) * W), b(t);
-    InterruptMeter meter;
-    for (std::int64_t l = bounds_[0][chunk]; l < bounds_[0][chunk + 1]; ++l) {
-      meter.count(4 * pairs_of(lists_[0].data(), count, l) * s0 * W);
-      kernels.gather(lists_[0].data(), count, l, s0, moved_.a.data(), t.data());
-      b_of(0, l * s0, b.data());
-      leave(0, l, l * s0, b.data(), t.data());
-      kernels.scatter(lists_[0].data(), count, l, s0, b.data(), sums);
-    }
-    couple_others(moved_, chunk, 1.0);
-  });
-  parts_.each([&](std::int64_t first, std::int64_t last, int) {
-    std::vector<double> sum(static_cast<std::size_t>(last - first) * W, 0.0);
-    add_sums(first, last, W, sum.data());
-    each_level(first, last, [&](int f, std::int64_t l, std::int64_t row) {
-      leave(f, l, own_ + row, moved_.row(row), sum.data() + (row - first) * W);
-    });
-  });
-}
-
-void Schur::exact_inverse(int factor, double* out) const {
-  const FactorBlock& block = A_.factors[factor];
-  const int s = block.width, size = s * s;
-  LevelBlocks level(s);
-  std::vector<double> inner(size), left(size), right(size);
-  InterruptMeter meter;
-  for (std::int64_t l = 0; l < block.levels; ++l) {
-    meter.count(10 * size * s);
-    level.set(s, block.diagonal.data() + l * size, lam_[factor].data());
-    double* target = out + l * size;
-    product(s, level.C.data(), level.C.data(), target, true);
-    if (factor == 0) {
-      std::fill(inner.begin(), inner.end(), 0.0);
-      for (const List& list : lists_[0]) {
-        meter.count(2 * (list.start[l + 1] - list.start[l]) * size * list.width);
-        for (std::int64_t e = list.start[l]; e < list.start[l + 1]; ++e)
-          add_inner(list.width, s, list.value + e * list.width * s,
-                    K_[list.factor].data() + std::int64_t{list.level[e]} * list.width * list.width, inner.data());
-      }
-    } else {
-      std::copy_n(F_[factor].data() + l * size, size, inner.data());
-    }
-    product(s, level.J.data(), inner.data(), left.data());
-    product(s, left.data(), level.J.data(), right.data(), true);
-    for (int i = 0; i < size; ++i) target[i] += right[i];
-  }
-}
-
-void Schur::add_inverse(int factor, const Panel& z, const Panel& y, const Panel& raw,
-                        const std::vector<double>& weights, double* out) {
-  const FactorBlock& block = A_.factors[factor];
-  const int s = block.width, size = s * s, W = z.width;
-  // target += half of a diag(weights) b' and of its transpose.
-  auto add = [&](const double* a, const double* b, double* target) {
-    for (int c = 0; c < s; ++c)
-      for (int r = 0; r < s; ++r) {
-        double sum = 0;
-        for (int j = 0; j < W; ++j) sum += weights[j] * (a[r * W + j] * b[c * W + j] + a[c * W + j] * b[r * W + j]);
-        target[r + c * s] += 0.5 * sum;
-      }
-  };
-  if (factor > 0) {
-    const std::int64_t from = block.offset - own_;
-    parts_.each([&](std::int64_t first, std::int64_t last, int) {
-      LevelBlocks level(s);
-      std::vector<double> a(static_cast<std::size_t>(s) * W), b(a);
-      each_level(first, last, [&](int f, std::int64_t l, std::int64_t row) {
-        if (f != factor) return;
-        level.set(s, block.diagonal.data() + l * size, lam_[f].data());
-        times(s, W, level.C.data(), y.row(row), a.data(), false);
-        times(s, W, level.J.data(), raw.row(row), b.data(), false);
-        add(a.data(), b.data(), out + (row - from) / s * size);
-      });
-    });
-    return;
-  }
-  Panel moved;
-  into(z, moved_);
-  into(y, moved);
-  const int count = static_cast<int>(lists_[0].size());
-  const PairKernels kernels = pair_kernels(W);
-  std::vector<LevelBlocks> levels(chunks(), LevelBlocks(s));
-  std::vector<std::vector<double>> other(chunks(), std::vector<double>(static_cast<std::size_t>(s) * W));
-  std::vector<std::vector<double>> a(other), b(other);
-  each_gathered(moved_, [&](int chunk, std::int64_t l, double* t) {
-    kernels.gather(lists_[0].data(), count, l, s, moved.a.data(), other[chunk].data());
-    levels[chunk].set(s, block.diagonal.data() + l * size, lam_[0].data());
-    times(s, W, levels[chunk].J.data(), t, a[chunk].data(), false);
-    times(s, W, levels[chunk].J.data(), other[chunk].data(), b[chunk].data(), false);
-    add(a[chunk].data(), b[chunk].data(), out + l * size);
-  });
 }
 
 }  // namespace mixedmodels

@@ -15,23 +15,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "iterative/level_products.hpp"
 #include "iterative/pair_kernels.hpp"
 #include "iterative/panel.hpp"
 #include "products/crossprod.hpp"
 
 namespace mixedmodels {
-
-// What a template makes of one level, s x s column-major each: M_l = I + lambda'A_l lambda = (C C')^-1.
-struct LevelBlocks {
-  std::vector<double> C, J, K, N;  // J = M_l^-1 lambda', K = lambda J, N = I - K A_l
-  double logdet = 0;               // log |M_l|
-  explicit LevelBlocks(int widest) : C(widest * widest), J(C), K(C), N(C), M_(C) {}
-  // False where M_l is not positive definite in floating point.
-  bool set(int s, const double* A, const double* lam);
-
- private:
-  std::vector<double> M_;
-};
 
 class Schur {
  public:

@@ -10,6 +10,7 @@ decides beforehand whether this work is needed (`identify.hpp`); no messages are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -67,8 +68,28 @@ class Findings:
     too_few: bool
 
 
+class Probes(Protocol):
+    """The values of every V_j, whitened by the weights, at random pairs of vectors.
+
+    Attributes:
+        entries: (m, 3) term, row and column of each (co)variance, in the order of theta.
+        n: Rows.
+        p: Rank of X.
+    """
+
+    entries: IntArray
+    n: int
+    p: int
+
+    def values(self) -> tuple[FloatArray, FloatArray]:
+        """(k, m + 1) x'V_j y, before and after X is projected out."""
+
+    def as_typed(self, null: FloatArray) -> FloatArray:
+        """(m + 1, k) directions in (co)variances of the columns as typed, these of size 1."""
+
+
 def examine_rows(design: Design, R: FloatArray, kept: IntArray, *, reml: bool) -> Findings:
-    """The parameters that one criterion cannot tell apart.
+    """The parameters that one criterion cannot tell apart, from the rows.
 
     Args:
         design: Model matrices.
@@ -76,7 +97,11 @@ def examine_rows(design: Design, R: FloatArray, kept: IntArray, *, reml: bool) -
         kept: (p,) their positions.
         reml: Which criterion.
     """
-    probes = _Probes(design, R, kept)
+    return examine(_RowProbes(design, R, kept), reml=reml)
+
+
+def examine(probes: Probes, *, reml: bool) -> Findings:
+    """The same from the values of every V_j."""
     plain, projected = probes.values()
     entries = probes.entries
     scale = _scales(plain, entries)
@@ -102,21 +127,20 @@ def examine_rows(design: Design, R: FloatArray, kept: IntArray, *, reml: bool) -
     return Findings(unknown, residual, idle, empty, tuple(groups), too_few)
 
 
-class _Probes:
-    """The values of every V_j, whitened by the weights, at random pairs of vectors.
+def count_of_pairs(parameters: int) -> int:
+    """Random pairs of vectors that tell so many (co)variances and the residual one apart."""
+    return parameters + 1 + _SPARE
 
-    Attributes:
-        entries: (m, 3) term, row and column of each (co)variance, in the order of theta.
-        n: Rows.
-        p: Rank of X.
-    """
+
+class _RowProbes:
+    """`Probes` from the rows."""
 
     def __init__(self, design: Design, R: FloatArray, kept: IntArray) -> None:
         self._root = None if design.w is None else np.sqrt(design.w)
         self._terms = [
             (design.groups[term.group].codes, self._in_own_units(term.z)) for term in design.terms
         ]
-        self._axes = [_orthogonal_axes(z) for _, z in self._terms]
+        self._axes = [orthogonal_axes(z) for _, z in self._terms]
         self._turned = [z @ T.T for (_, z), T in zip(self._terms, self._axes, strict=True)]
         self.entries = np.array(
             [
@@ -142,7 +166,7 @@ class _Probes:
         """(k, m + 1) x'V_j y of the turned columns, before and after X is projected out."""
         rng = np.random.default_rng(0)
         plain, projected = [], []
-        for _ in range(len(self.entries) + 1 + _SPARE):
+        for _ in range(count_of_pairs(len(self.entries))):
             x, y = rng.standard_normal((2, self.n))
             plain.append(self._row(x, y))
             projected.append(self._row(self._left(x), self._left(y)))
@@ -186,7 +210,7 @@ class _Probes:
         return out
 
 
-def _orthogonal_axes(z: FloatArray) -> FloatArray:
+def orthogonal_axes(z: FloatArray) -> FloatArray:
     """Lower triangle T: the columns T z are orthogonal over all rows, and of size 1.
 
     Dependent columns are left as they are but for their size; z: (n, s).
@@ -231,7 +255,7 @@ def _of_effects(entries: IntArray, effects: BoolArray) -> BoolArray:
 
 
 def _groups(
-    probes: _Probes, values: FloatArray, scale: FloatArray, live: BoolArray
+    probes: Probes, values: FloatArray, scale: FloatArray, live: BoolArray
 ) -> list[tuple[BoolArray, bool]]:
     """Sets of parameters (entries of theta, residual) that null vectors connect."""
     _, sizes, vectors = np.linalg.svd((values / scale)[:, live], full_matrices=False)

@@ -11,23 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedmodels._core import Products
+from mixedmodels._core import ErrorSums, Products
 from mixedmodels.arrays import BoolArray, FloatArray, IntArray
 from mixedmodels.covariance import Templates
+from mixedmodels.criterion.iterative import IterativeWorkspace
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.design import Design
-from mixedmodels.design.identify import SUSPICIOUS, Confounded, Findings, examine_rows
+from mixedmodels.design.identify import SUSPICIOUS, Confounded, Findings, examine, examine_rows
+from mixedmodels.estimates.evidence import Evidence, RowEvidence
+from mixedmodels.estimates.evidence_of_sums import SumEvidence, SumProbes
 from mixedmodels.lazy import cached_property
 
 # Rows beyond the random effects of a term up to which its variances are hardly determined.
 _FEW_ROWS = 3
 # A message lists at most this many parameters.
 _MOST_NAMES = 6
-_SUSPECTED = (
-    "The sums over rows suggest that some variances or covariances of the random effects cannot be "
-    "told apart, in which case the estimates shown are one of many that fit equally well. Which "
-    "ones they are is decided from rows: see the messages of lmer(formula, table) for a sample."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +69,15 @@ class Identification:
         design: The model.
         templates: What theta means.
         reml: The criterion.
-        findings: What the rows say, or None where nothing is confounded.
-        suspected: Whether the products raise suspicion and there are no rows to decide.
+        findings: What the data say, or None where nothing is confounded.
+        evidence: What reasons are told from; None where nothing is confounded.
     """
 
     design: Design
     templates: Templates
     reml: bool
     findings: Findings | None
-    suspected: bool = False
+    evidence: Evidence | None = None
 
     @property
     def complete(self) -> bool:
@@ -140,13 +138,13 @@ class Identification:
     def problems(self) -> tuple[str, ...]:
         """Those of `messages` that say of parameters that they are not identified."""
         found = self.findings
-        if found is None:
-            return (_SUSPECTED,) if self.suspected else ()
+        if found is None or self.evidence is None:
+            return ()
         out = [*self._without_influence(found.empty, found.idle)]
         if found.too_few:
-            return (*out, _too_few(self.design))
+            return (*out, _too_few(self.design, self.evidence.rank))
         for terms, groups in _by_terms(found.groups, self.templates.entries).items():
-            out.append(self._confounded(terms, groups))
+            out.append(self._confounded(self.evidence, terms, groups))
         return tuple(dict.fromkeys(out))
 
     # -- words --------------------------------------------------------------------------
@@ -176,7 +174,9 @@ class Identification:
                 "of the fixed part."
             )
 
-    def _confounded(self, terms: tuple[int, ...], groups: list[Confounded]) -> str:
+    def _confounded(
+        self, evidence: Evidence, terms: tuple[int, ...], groups: list[Confounded]
+    ) -> str:
         entries = np.logical_or.reduce([group.entries for group in groups])
         residual = any(group.residual for group in groups)
         after = (
@@ -186,30 +186,33 @@ class Identification:
         names = [self._name(t) for t in terms]
         distinct = list(dict.fromkeys(names))
         if len(terms) == 1 and not residual:
-            return self._within(terms[0], entries, shown, after)
+            return self._within(evidence, terms[0], entries, shown, after)
         whole = [*distinct, "the residuals"] if residual else distinct
         if len(whole) == 1:
             head = f"The columns of {whole[0]} cannot be told apart"
         else:
             head = f"{_listed(whole)} cannot be told apart"
+        reason = self._reason(evidence, terms, residual)
         return (
-            f"{head}{after}: {self._reason(terms, residual)}. Only some combinations of {shown} "
+            f"{head}{after}: {reason}. Only some combinations of {shown} "
             f"are determined, and the estimates shown are one of many that fit equally well. "
             f"{'Leave a term out' if len(distinct) > 1 else 'Simplify the term'}."
         )
 
-    def _within(self, t: int, entries: BoolArray, shown: str, after: str) -> str:
+    def _within(
+        self, evidence: Evidence, t: int, entries: BoolArray, shown: str, after: str
+    ) -> str:
         """One term whose own (co)variances are confounded."""
         term, name = self.design.terms[t], self._name(t)
         constant = [
             column
             for j, column in enumerate(term.columns)
-            if column != "(Intercept)" and self._constant_within(t, j)
+            if column != "(Intercept)" and evidence.constant_within(t, j)
         ]
         used = self.templates.entries[entries]
         if (used[:, 1] != used[:, 2]).all():
             reason = "no level of the group has both effects of a pair"
-        elif _dependent(term.z):
+        elif evidence.dependent((t,)):
             reason = f"its columns {_listed(list(term.columns))} are linearly dependent"
         elif constant:
             does = "does" if len(constant) == 1 else "do"
@@ -222,18 +225,18 @@ class Identification:
             "that fit equally well. Leave columns out of the term, or write || for |."
         )
 
-    def _reason(self, terms: tuple[int, ...], residual: bool) -> str:
+    def _reason(self, evidence: Evidence, terms: tuple[int, ...], residual: bool) -> str:
         design = self.design
         if residual:
             return "their effects give the response the same variances and covariances"
         for i, t in enumerate(terms):
             for u in terms[:i]:
                 a, b = design.terms[u].group, design.terms[t].group
-                if a != b and _same_partition(design.groups[a].codes, design.groups[b].codes):
+                if a != b and evidence.same_groups(a, b):
                     first, second = design.groups[a].name, design.groups[b].name
                     return f"'{first}' and '{second}' divide the rows into the same groups"
         used = {design.terms[t].group for t in terms}
-        if len(used) == 1 and _dependent(np.hstack([design.terms[t].z for t in terms])):
+        if len(used) == 1 and evidence.dependent(terms):
             columns = [column for t in terms for column in design.terms[t].columns]
             return f"their columns {_listed(columns)} are linearly dependent"
         return "their effects give the response the same variances and covariances"
@@ -259,13 +262,6 @@ class Identification:
             names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} more"]
         return _listed(names)
 
-    def _constant_within(self, t: int, j: int) -> bool:
-        term = self.design.terms[t]
-        codes, z = self.design.groups[term.group].codes, term.z[:, j]
-        first = np.zeros(self.templates.n_levels[term.group])
-        first[codes] = z
-        return bool(np.array_equal(first[codes], z))
-
     def _name(self, t: int) -> str:
         return self.design.terms[t].source.name
 
@@ -274,15 +270,25 @@ class Identification:
 
 
 def identify(design: Design, criterion: LinearCriterion, products: Products) -> Identification:
-    """What a criterion leaves open; the rows are read only where the products raise suspicion."""
+    """What a criterion leaves open; examined only where the products raise suspicion."""
     pivot, share = criterion.identifiability()
-    templates = criterion.workspace.templates
+    templates, reml = criterion.workspace.templates, criterion.reml
     if pivot > SUSPICIOUS and share > SUSPICIOUS:
-        return Identification(design, templates, criterion.reml, None)
-    if not design.has_rows:
-        return Identification(design, templates, criterion.reml, None, suspected=True)
-    found = examine_rows(design, products.R, products.kept, reml=criterion.reml)
-    return Identification(design, templates, criterion.reml, found)
+        return Identification(design, templates, reml, None)
+    if design.has_rows:
+        found = examine_rows(design, products.R, products.kept, reml=reml)
+        return Identification(design, templates, reml, found, RowEvidence(design))
+    probes = SumProbes(products, templates, design.n, lambda: _rank(criterion))
+    found = examine(probes, reml=reml)
+    return Identification(design, templates, reml, found, SumEvidence(design, products, templates))
+
+
+def _rank(criterion: LinearCriterion) -> int:
+    """Rank of [Z X] of a model without rows."""
+    workspace = criterion.workspace
+    if isinstance(workspace, IterativeWorkspace):  # there is no factor: take it that rows are left
+        return 0
+    return ErrorSums(workspace.analysis, workspace.templates.core_entries, workspace.threads).rank
 
 
 def _by_terms(
@@ -295,8 +301,7 @@ def _by_terms(
     return out
 
 
-def _too_few(design: Design) -> str:
-    rank = int(np.linalg.matrix_rank(design.X)) if design.X.size else 0
+def _too_few(design: Design, rank: int) -> str:
     left = design.n - rank
     terms = _listed(list(dict.fromkeys(term.source.name for term in design.terms)))
     return (
@@ -320,17 +325,6 @@ def _scarce(design: Design) -> list[str]:
                 "group by something that repeats."
             )
     return out
-
-
-def _same_partition(a: IntArray, b: IntArray) -> bool:
-    pairs = len(np.unique(a.astype(np.int64) * (int(b.max()) + 1) + b))
-    return pairs == len(np.unique(a)) == len(np.unique(b))
-
-
-def _dependent(z: FloatArray) -> bool:
-    size = np.linalg.norm(z, axis=0)
-    scaled = z / np.where(size > 0.0, size, 1.0)
-    return bool(np.linalg.matrix_rank(scaled, tol=1e-9) < z.shape[1])
 
 
 def _without(lam: FloatArray, kept: BoolArray) -> FloatArray:

@@ -198,8 +198,9 @@ def test_sums_without_a_summary_say_so() -> None:
         fit.emmeans("f")
 
 
-def test_models_that_the_rows_may_not_identify_say_so() -> None:
+def test_models_that_the_rows_do_not_identify_say_so() -> None:
     data = table()
     data["same"] = data["g"] % 20
-    fit = mm.lmer("y ~ f + (1 | g) + (1 | same)", in_parts(data, 3))
+    with pytest.warns(mm.NotIdentifiedWarning, match="'g' and 'same' divide the rows"):
+        fit = mm.lmer("y ~ f + (1 | g) + (1 | same)", in_parts(data, 3))
     assert any("cannot be told apart" in message for message in fit.messages)
