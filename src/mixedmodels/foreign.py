@@ -266,7 +266,6 @@ KEYWORDS: Mapping[str, Answers] = {
     ".predict_interval": {
         **_TABLE,
         "interval": "kind",
-        "type": "Predictions are on the scale of the formula's left-hand side.",
         "re_form": _RANDOM_PART,
         "use_rfx": _RANDOM_PART,
         "std_error": "The table has standard errors in any case.",
@@ -293,7 +292,6 @@ KEYWORDS: Mapping[str, Answers] = {
         "se_fit": _INTERVALS,
         "se": _INTERVALS,
         "std_err": _INTERVALS,
-        "type": "Predictions are on the scale of the left-hand side; exp() undoes a log().",
         "new_levels": "allow_new_levels",
         "na_action": "A row with a missing value is NaN in the result.",
     },

@@ -80,7 +80,7 @@ def parameters(function: Callable[..., Any]) -> list[str]:
         (lambda: fit().anova(fit()), "mixedmodels.anova(fit1, fit2)"),
         (lambda: fit().predict(newdata=[1]), "Write data=."),
         (lambda: fit().predict(re_form=None), 'random="all"'),
-        (lambda: fit().predict(None, None), "Give data in this order or by name and random="),
+        (lambda: fit().predict(None, None), "by name and type=, random="),
         (lambda: fit().ranef(condVar=True), "fit.ranef_cov()"),
         (lambda: fit().confint(parm="Days"), "Write parameters='Days'."),
         (lambda: fit().confint("wald"), "Write confint(method='wald')."),
