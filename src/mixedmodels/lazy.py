@@ -9,6 +9,7 @@ first one stays.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -50,3 +51,15 @@ class late_module:
         value = getattr(import_module(self._name), attribute)
         setattr(self, attribute, value)  # read without this function from now on
         return value
+
+
+def late_function(module: str, name: str) -> Callable[..., Any]:
+    """A function, or a class to be called, whose module is imported at the first call.
+
+    Type checkers see the ordinary import beside it, as for `late_module`.
+    """
+
+    def call(*args: Any, **options: Any) -> Any:
+        return getattr(import_module(module), name)(*args, **options)
+
+    return call

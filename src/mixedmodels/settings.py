@@ -17,6 +17,8 @@ from mixedmodels.calls import Guided, guided, value_hint
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.output import polars_wanted, want_polars
 
+# Level up to which a profile goes by default.
+PROFILE_LEVEL = 0.99
 # Threads that may be asked for: this many, or this many for each processor.
 _MOST_THREADS = 64
 _THREADS_PER_PROCESSOR = 4

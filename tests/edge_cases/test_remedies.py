@@ -56,8 +56,6 @@ def test_all_columns_that_new_data_lack() -> None:
         (lambda fit: mm.table([fit], ci=True), 'below="conf_int"'),
         (lambda fit: mm.table([fit], p=True), 'below="p_value"'),
         (lambda _: mm.power("y ~ x + (1 | g)", DATA, effect=3), "beta="),
-        (lambda fit: fit.predict_interval(DATA, type="response"), "left-hand side"),
-        (lambda fit: fit.predict(DATA, type="response"), "left-hand side"),
     ],
 )
 def test_arguments_of_other_packages(call: Any, said: str) -> None:

@@ -26,14 +26,17 @@ from mixedmodels.commands.tables import given_contrasts, given_data
 from mixedmodels.commands.wording import in_shell_words
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.mixed import MixedFit
+from mixedmodels.lazy import late_module
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.text import render_text
-from mixedmodels.scaleout import CrossProducts
 from mixedmodels.settings import Control, DfMethod, check_level, df_method, thread_count
 
 if TYPE_CHECKING:
+    from mixedmodels import scaleout
     from mixedmodels.generalized import GeneralizedLinearMixedFit
     from mixedmodels.linear import LinearMixedFit
+else:
+    scaleout = late_module("mixedmodels.scaleout")
 
 _LEVEL = 0.95
 _FAMILY_OPTIONS = ("link", "n_agq", "information", "dispersion", "zero_inflation")
@@ -164,7 +167,7 @@ def _of_sums(arguments: argparse.Namespace, asked: dict[str, Any]) -> Callable[[
                 f"--{name.replace('_', '-')} is for rows that are read, and the sums in "
                 f"{arguments.sums} are made; leave it out, or give it to `mixedmodels sums`."
             )
-    sums = CrossProducts.load(arguments.sums)
+    sums = scaleout.CrossProducts.load(arguments.sums)
     return lambda: sums.fit(
         reml=not arguments.ml,
         optimizer=arguments.optimizer,

@@ -11,28 +11,15 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import by_row
-from mixedmodels.diagnostics.all_fit import all_fit
-from mixedmodels.diagnostics.deletion import chosen_method, influence
-from mixedmodels.diagnostics.influence import Influence
-from mixedmodels.diagnostics.pca import RandomEffectsPCA, random_effects_pca
-from mixedmodels.diagnostics.quantile import quantile_residuals
 from mixedmodels.diagnostics.rows import (
     cooks_by_row,
     residuals_of_kind,
     rows_of,
 )
-from mixedmodels.diagnostics.singularity import Singularity, singularity
 from mixedmodels.diagnostics.variance import icc, r_squared, variance_parts, vif
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
-from mixedmodels.lazy import late_module
-from mixedmodels.prediction.simulate import (
-    Seed,
-    check_count,
-    random_generator,
-    response_chunks,
-    simulator,
-)
+from mixedmodels.lazy import late_function, late_module
 from mixedmodels.progress import Tally
 from mixedmodels.settings import (
     Control,
@@ -46,7 +33,30 @@ from mixedmodels.settings import (
 if TYPE_CHECKING:
     from mixedmodels.checking import run as checking
     from mixedmodels.checking.result import Checks
+    from mixedmodels.diagnostics.all_fit import all_fit
+    from mixedmodels.diagnostics.deletion import chosen_method, influence
+    from mixedmodels.diagnostics.influence import Influence
+    from mixedmodels.diagnostics.pca import RandomEffectsPCA, random_effects_pca
+    from mixedmodels.diagnostics.quantile import quantile_residuals
+    from mixedmodels.diagnostics.singularity import Singularity, singularity
+    from mixedmodels.prediction.simulate import (
+        Seed,
+        check_count,
+        random_generator,
+        response_chunks,
+        simulator,
+    )
 else:
+    all_fit = late_function("mixedmodels.diagnostics.all_fit", "all_fit")
+    chosen_method = late_function("mixedmodels.diagnostics.deletion", "chosen_method")
+    influence = late_function("mixedmodels.diagnostics.deletion", "influence")
+    random_effects_pca = late_function("mixedmodels.diagnostics.pca", "random_effects_pca")
+    quantile_residuals = late_function("mixedmodels.diagnostics.quantile", "quantile_residuals")
+    singularity = late_function("mixedmodels.diagnostics.singularity", "singularity")
+    check_count = late_function("mixedmodels.prediction.simulate", "check_count")
+    random_generator = late_function("mixedmodels.prediction.simulate", "random_generator")
+    response_chunks = late_function("mixedmodels.prediction.simulate", "response_chunks")
+    simulator = late_function("mixedmodels.prediction.simulate", "simulator")
     checking = late_module("mixedmodels.checking.run")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -11,31 +11,15 @@ from mixedmodels.errors import ArgumentError, MixedModelsError
 from mixedmodels.estimates.model import Fitted, by_ml
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees
-from mixedmodels.inference.compare import (
-    REFITTED,
-    RESTRICTED,
-    Candidate,
-    Comparison,
-    check_comparable,
-    check_restricted,
-    compare,
-)
-from mixedmodels.inference.confint import (
-    bootstrap_intervals,
-    chosen_parameters,
-    profile_intervals,
-    wald_intervals,
-)
-from mixedmodels.inference.drop import drop1, drop1_f, ranova
-from mixedmodels.inference.profile import LEVEL, Profile, profile
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.inference.tables import Anova, DropTable
-from mixedmodels.prediction.bootstrap import Plan, bootstrap
+from mixedmodels.lazy import late_function, late_module
 from mixedmodels.progress import Tally
 from mixedmodels.settings import (
     BOOTSTRAP_INTERVALS,
     CONFINT_METHODS,
     DROP_TESTS,
+    PROFILE_LEVEL,
     BootstrapInterval,
     ConfintMethod,
     Ddf,
@@ -44,6 +28,30 @@ from mixedmodels.settings import (
     df_method,
     thread_count,
 )
+
+if TYPE_CHECKING:
+    from mixedmodels.inference import compare as comparing
+    from mixedmodels.inference.confint import (
+        bootstrap_intervals,
+        chosen_parameters,
+        profile_intervals,
+        wald_intervals,
+    )
+    from mixedmodels.inference.drop import drop1, drop1_f, ranova
+    from mixedmodels.inference.profile import Profile, profile
+    from mixedmodels.prediction.bootstrap import Plan, bootstrap
+else:
+    comparing = late_module("mixedmodels.inference.compare")
+    bootstrap_intervals = late_function("mixedmodels.inference.confint", "bootstrap_intervals")
+    chosen_parameters = late_function("mixedmodels.inference.confint", "chosen_parameters")
+    profile_intervals = late_function("mixedmodels.inference.confint", "profile_intervals")
+    wald_intervals = late_function("mixedmodels.inference.confint", "wald_intervals")
+    drop1 = late_function("mixedmodels.inference.drop", "drop1")
+    drop1_f = late_function("mixedmodels.inference.drop", "drop1_f")
+    ranova = late_function("mixedmodels.inference.drop", "ranova")
+    profile = late_function("mixedmodels.inference.profile", "profile")
+    Plan = late_function("mixedmodels.prediction.bootstrap", "Plan")
+    bootstrap = late_function("mixedmodels.prediction.bootstrap", "bootstrap")
 
 
 class Likelihood(Values):
@@ -124,7 +132,7 @@ class Likelihood(Values):
         self,
         parameters: str | Sequence[str] | None = None,
         *,
-        level: float = LEVEL,
+        level: float = PROFILE_LEVEL,
         threads: int | None = None,
     ) -> Profile:
         """Profile likelihood of standard deviations, correlations, sigma and coefficients.
@@ -229,27 +237,27 @@ class Likelihood(Values):
         return bootstrap_intervals(self._fitted, parameters, table)
 
 
-def compare_fits(fits: Sequence[Values], names: Sequence[str], refit: bool) -> Comparison:
+def compare_fits(fits: Sequence[Values], names: Sequence[str], refit: bool) -> comparing.Comparison:
     """The table of likelihood ratios; see `anova`."""
     every = [fit._fitted for fit in fits]  # noqa: SLF001
     given = _candidates(names, every)
-    check_comparable(given)
+    comparing.check_comparable(given)
     if len({candidate.solution.residual_sd is None for candidate in given}) > 1:
         raise MixedModelsError(
             "Some fits are of linear and some of generalized models; their likelihoods are of "
             "different kinds of responses and do not compare."
         )
     if not refit:
-        check_restricted(given)
-        return compare(given, RESTRICTED if given[0].solution.reml else "")
+        comparing.check_restricted(given)
+        return comparing.compare(given, comparing.RESTRICTED if given[0].solution.reml else "")
     if not any(fit.reml for fit in fits):
-        return compare(given, "")
-    return compare(_candidates(names, map(by_ml, every)), REFITTED)
+        return comparing.compare(given, "")
+    return comparing.compare(_candidates(names, map(by_ml, every)), comparing.REFITTED)
 
 
-def _candidates(names: Sequence[str], every: Iterable[Fitted]) -> list[Candidate]:
+def _candidates(names: Sequence[str], every: Iterable[Fitted]) -> list[comparing.Candidate]:
     return [
-        Candidate(
+        comparing.Candidate(
             name,
             fitted.model.design,
             fitted.solution,

@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.source import Covariance, method_of
-from mixedmodels.lazy import late_module
-from mixedmodels.plots.effect_panels import plot_panels
-from mixedmodels.plots.effects import plot_effect
-from mixedmodels.plots.labels import Renaming
-from mixedmodels.plots.ranef import MOST_NAMED
+from mixedmodels.lazy import late_function, late_module
+from mixedmodels.plots.labels import MOST_NAMED, Renaming
 from mixedmodels.settings import Ddf, MeansType
 
 if TYPE_CHECKING:
@@ -27,7 +24,11 @@ if TYPE_CHECKING:
     from mixedmodels.marginal.results import MarginalMeans
     from mixedmodels.marginal.source import Source
     from mixedmodels.marginal.weights import Weights
+    from mixedmodels.plots.effect_panels import plot_panels
+    from mixedmodels.plots.effects import plot_effect
 else:
+    plot_panels = late_function("mixedmodels.plots.effect_panels", "plot_panels")
+    plot_effect = late_function("mixedmodels.plots.effects", "plot_effect")
     effects = late_module("mixedmodels.marginal.effects")
     joint = late_module("mixedmodels.marginal.joint")
     means = late_module("mixedmodels.marginal.means")

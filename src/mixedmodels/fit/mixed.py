@@ -33,11 +33,10 @@ from mixedmodels.fit.reports import Reports
 from mixedmodels.fit.tidying import Tidying
 from mixedmodels.inference.coefficients import coef_table, degrees
 from mixedmodels.inference.components import table_order
-from mixedmodels.inference.confint import profile_intervals
 from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.information import unknown_message, variance_information
 from mixedmodels.inference.wald import anova_table
-from mixedmodels.lazy import late_module
+from mixedmodels.lazy import late_function, late_module
 from mixedmodels.plots.backend import as_svg, can_draw, on_white
 from mixedmodels.plots.palette import dark_variables, following_page
 from mixedmodels.report.chapters import (
@@ -51,12 +50,15 @@ from mixedmodels.report.page import DARK_PAPER, Picture, render_page
 from mixedmodels.report.sections import Paragraph, Section, Table
 from mixedmodels.settings import Ddf
 from mixedmodels.storage.files import check_target, write_whole
-from mixedmodels.storage.fits import save_fit
 
 if TYPE_CHECKING:
+    from mixedmodels.inference.confint import profile_intervals
     from mixedmodels.marginal import means as _means
     from mixedmodels.marginal import source as _source
+    from mixedmodels.storage.fits import save_fit
 else:
+    save_fit = late_function("mixedmodels.storage.fits", "save_fit")
+    profile_intervals = late_function("mixedmodels.inference.confint", "profile_intervals")
     _means = late_module("mixedmodels.marginal.means")
     _source = late_module("mixedmodels.marginal.source")
 

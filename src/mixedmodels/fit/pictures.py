@@ -15,34 +15,43 @@ from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.columns import NumericColumn
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.design.partition import partition
-from mixedmodels.diagnostics.deletion import chosen_method, influence
 from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
 from mixedmodels.inference.source import Covariance, method_of
-from mixedmodels.lazy import late_module
+from mixedmodels.lazy import late_function, late_module
 from mixedmodels.naming import first_few
-from mixedmodels.plots.estimates import plot_estimates
-from mixedmodels.plots.labels import Renaming
-from mixedmodels.plots.ranef import MOST_NAMED, Sort, plot_qq_ranef, plot_ranef
-from mixedmodels.plots.residuals import (
-    MOST_LEVELS,
-    plot_qq,
-    plot_residuals,
-    plot_residuals_by,
-    plot_scale_location,
-)
-from mixedmodels.plots.shrinkage import plot_shrinkage
+from mixedmodels.plots.labels import MOST_LEVELS, MOST_NAMED, Renaming
 from mixedmodels.settings import Ddf, InfluenceMethod
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from mixedmodels.diagnostics.deletion import chosen_method, influence
     from mixedmodels.marginal import ratios as _ratios
+    from mixedmodels.plots.estimates import plot_estimates
+    from mixedmodels.plots.ranef import Sort, plot_qq_ranef, plot_ranef
+    from mixedmodels.plots.residuals import (
+        plot_qq,
+        plot_residuals,
+        plot_residuals_by,
+        plot_scale_location,
+    )
+    from mixedmodels.plots.shrinkage import plot_shrinkage
 else:
+    chosen_method = late_function("mixedmodels.diagnostics.deletion", "chosen_method")
+    influence = late_function("mixedmodels.diagnostics.deletion", "influence")
+    plot_estimates = late_function("mixedmodels.plots.estimates", "plot_estimates")
+    plot_qq_ranef = late_function("mixedmodels.plots.ranef", "plot_qq_ranef")
+    plot_ranef = late_function("mixedmodels.plots.ranef", "plot_ranef")
+    plot_qq = late_function("mixedmodels.plots.residuals", "plot_qq")
+    plot_residuals = late_function("mixedmodels.plots.residuals", "plot_residuals")
+    plot_residuals_by = late_function("mixedmodels.plots.residuals", "plot_residuals_by")
+    plot_scale_location = late_function("mixedmodels.plots.residuals", "plot_scale_location")
+    plot_shrinkage = late_function("mixedmodels.plots.shrinkage", "plot_shrinkage")
     _ratios = late_module("mixedmodels.marginal.ratios")
 
 

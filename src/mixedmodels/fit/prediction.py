@@ -16,23 +16,7 @@ from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees
 from mixedmodels.inference.information import variance_information
 from mixedmodels.inference.source import Covariance, method_of
-from mixedmodels.prediction.bootstrap import Plan, bootstrap, bootstrap_statistic
-from mixedmodels.prediction.intervals import (
-    Wanted,
-    averaged_intervals,
-    conditional_intervals,
-    fixed_intervals,
-    on_response,
-    prediction,
-)
-from mixedmodels.prediction.replicates import Bootstrap
-from mixedmodels.prediction.simulate import (
-    Seed,
-    check_count,
-    random_generator,
-    responses,
-    simulator,
-)
+from mixedmodels.lazy import late_function
 from mixedmodels.prediction.target import Target, chosen_terms, new_target, training_target
 from mixedmodels.progress import Tally
 from mixedmodels.settings import (
@@ -50,6 +34,40 @@ from mixedmodels.settings import (
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from mixedmodels.prediction.bootstrap import Plan, bootstrap, bootstrap_statistic
+    from mixedmodels.prediction.intervals import (
+        Wanted,
+        averaged_intervals,
+        conditional_intervals,
+        fixed_intervals,
+        on_response,
+        prediction,
+    )
+    from mixedmodels.prediction.replicates import Bootstrap
+    from mixedmodels.prediction.simulate import (
+        Seed,
+        check_count,
+        random_generator,
+        responses,
+        simulator,
+    )
+else:
+    Plan = late_function("mixedmodels.prediction.bootstrap", "Plan")
+    bootstrap = late_function("mixedmodels.prediction.bootstrap", "bootstrap")
+    bootstrap_statistic = late_function("mixedmodels.prediction.bootstrap", "bootstrap_statistic")
+    Wanted = late_function("mixedmodels.prediction.intervals", "Wanted")
+    averaged_intervals = late_function("mixedmodels.prediction.intervals", "averaged_intervals")
+    conditional_intervals = late_function(
+        "mixedmodels.prediction.intervals", "conditional_intervals"
+    )
+    fixed_intervals = late_function("mixedmodels.prediction.intervals", "fixed_intervals")
+    on_response = late_function("mixedmodels.prediction.intervals", "on_response")
+    prediction = late_function("mixedmodels.prediction.intervals", "prediction")
+    check_count = late_function("mixedmodels.prediction.simulate", "check_count")
+    random_generator = late_function("mixedmodels.prediction.simulate", "random_generator")
+    responses = late_function("mixedmodels.prediction.simulate", "responses")
+    simulator = late_function("mixedmodels.prediction.simulate", "simulator")
 
 RandomPart: TypeAlias = "str | Iterable[str]"
 

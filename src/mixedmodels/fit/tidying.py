@@ -31,10 +31,9 @@ from mixedmodels.estimates.parameters import random_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
 from mixedmodels.inference.components import component_limits, component_table, table_order
-from mixedmodels.inference.confint import profile_intervals
 from mixedmodels.inference.information import announced_information
 from mixedmodels.inference.source import Covariance, method_of
-from mixedmodels.lazy import late_module
+from mixedmodels.lazy import late_function, late_module
 from mixedmodels.report.whole import WholeFrame
 from mixedmodels.settings import (
     TIDY_LIMITS,
@@ -47,10 +46,12 @@ from mixedmodels.settings import (
 )
 
 if TYPE_CHECKING:
+    from mixedmodels.inference.confint import profile_intervals
     from mixedmodels.marginal import ratios as _ratios
     from mixedmodels.streaming import augmenting as _augmenting
     from mixedmodels.streaming import sources as _sources
 else:
+    profile_intervals = late_function("mixedmodels.inference.confint", "profile_intervals")
     _ratios = late_module("mixedmodels.marginal.ratios")
     _augmenting = late_module("mixedmodels.streaming.augmenting")
     _sources = late_module("mixedmodels.streaming.sources")

@@ -35,13 +35,10 @@ from mixedmodels.plots.profiles import LEVELS, plot_profile, plot_profile_densit
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
-from mixedmodels.settings import check_level
+from mixedmodels.settings import PROFILE_LEVEL, check_level
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-# How far curves go when nothing else is asked for.
-LEVEL = 0.99
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -234,7 +231,7 @@ class Profile(Result):
 def profile(
     fitted: Fitted,
     names: str | Sequence[str] | None = None,
-    level: float = LEVEL,
+    level: float = PROFILE_LEVEL,
     threads: int | None = None,
 ) -> Profile:
     """The curves of the named parameters (of all if None).

@@ -7,6 +7,10 @@ from typing import TypeAlias
 
 from mixedmodels.plots.style import short_labels
 
+# Levels that are named on an axis: with a line each, and with a box each.
+MOST_NAMED = 60
+MOST_LEVELS = 75
+
 Renaming: TypeAlias = Mapping[str, str] | Callable[[str], str]
 
 

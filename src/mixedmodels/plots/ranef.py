@@ -10,7 +10,7 @@ import pandas as pd
 import scipy
 
 from mixedmodels.arrays import AnyArray, FloatArray
-from mixedmodels.plots.labels import Renaming, level_names
+from mixedmodels.plots.labels import MOST_NAMED, Renaming, level_names
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.residuals import draw_qq
 from mixedmodels.plots.style import (
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 Sort: TypeAlias = Literal["auto", "first", "each", "none"]
 
-# Levels up to this many are named on the axis.
-MOST_NAMED = 60
 # Intervals are drawn beside normal quantiles for up to this many levels.
 MOST_INTERVALS = 200
 _ROW = 0.17

@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 
 from mixedmodels.arrays import FloatArray, IntArray, LongArray
-from mixedmodels.plots.labels import level_names
+from mixedmodels.plots.labels import MOST_LEVELS, level_names
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.smooth import local_line
 from mixedmodels.plots.style import MOST_VECTORS, one_axes, ramp, reference, styled
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Levels up to this many are named, and have boxes, by default.
-MOST_LEVELS = 75
 SIZE = (5.6, 4.0)
 SQUARE = (4.6, 4.4)
 # More points than this are counted in hexagons instead of drawn.
