@@ -200,7 +200,7 @@ class Model:
             return Model(dataclasses.replace(self.design, y=y), self.threads, self.ways)
         made = self.twin()
         made.sums = None  # those are of the response that was read
-        made.__dict__.pop("_identified", None)
+        made._identified = {}  # noqa: SLF001 (of this class)
         made.products = checked_products(self.design, self.products.with_response(y))
         made.__dict__.pop("analysis", None)
         return made
