@@ -101,6 +101,7 @@ def results() -> dict[str, Any]:
         "Found": lambda: found,
         "Products": lambda: products,
         "Analysis": lambda: analysis,
+        "ErrorSums": lambda: _core.ErrorSums(analysis, model.templates.core_entries, 1),
         "Evaluator": lambda: evaluator,
         "EncodedIntegers": lambda: _core.encode_integers(np.arange(3)),
         "Interaction": lambda: _core.interact(codes[0], 24, codes[1], 6),

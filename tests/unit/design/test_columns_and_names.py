@@ -130,7 +130,7 @@ def test_a_column_named_like_an_expression_is_another_factor(
         ("y ~ I(3) + (1|g)", "I(3)", "a single value"),
         ("y ~ poly(x, _state=z) + (1|g)", "poly", "cannot be given"),
         ("y ~ x + (1|poly(x, 2))", "poly(x, 2)", "one column"),
-        ("cbind(y, x) ~ z + (1|g)", "cbind", "not a function"),
+        ("cbind(y, x) ~ z + (1|g)", "cbind", "makes several columns"),
     ],
 )
 def test_unknown_names_and_impossible_expressions(
