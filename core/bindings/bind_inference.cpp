@@ -1,5 +1,9 @@
-// Bindings of what inference needs beyond the criterion: derivatives (pls.hpp) and kenward_roger.hpp.
+// Bindings of what inference needs beyond the criterion: derivatives (pls.hpp), kenward_roger.hpp and student.hpp.
+#include <stdexcept>
+
 #include "after/kenward_roger.hpp"
+#include "kernels/blas.hpp"
+#include "kernels/student.hpp"
 #include "model.hpp"
 #include "results.hpp"
 
@@ -32,6 +36,32 @@ KenwardRogerSums kenward_roger_sums(Evaluator& evaluator) {
           to_numpy(std::move(found.P), {m, p, p}), to_numpy(std::move(found.Q), {m, m, p, p})};
 }
 
+Array<double> student_tails(const Dense& df, const Dense& t) {
+  if (df.size() != t.size()) throw std::invalid_argument("df and t differ in length");
+  std::vector<double> out(df.size());
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = mm::student_tail(df.data()[i], t.data()[i]);
+  return to_numpy(std::move(out));
+}
+
+Array<double> triangle_inverse(const Matrix& R) {
+  const std::size_t p = R.shape(0);
+  if (R.shape(1) != p) throw std::invalid_argument("R is not square");
+  std::vector<double> from(p * p), out(p * p, 0.0);
+  const auto at = [&](std::size_t i, std::size_t j) {
+    return R.data()[static_cast<std::int64_t>(i) * R.stride(0) + static_cast<std::int64_t>(j) * R.stride(1)];
+  };
+  for (std::size_t j = 0; j < p; ++j) {
+    for (std::size_t i = 0; i <= j; ++i) from[j * p + i] = at(i, j);
+    out[j * p + j] = 1;
+  }
+  if (p > 0)
+    in_core([&] {
+      const int n = static_cast<int>(p);
+      mm::blas::trsm('L', 'U', 'N', n, n, from.data(), n, out.data(), n);
+    });
+  return to_numpy(std::move(out), {p, p}, 'F');
+}
+
 }  // namespace
 
 void bind_inference(nb::module_& m) {
@@ -46,6 +76,9 @@ void bind_inference(nb::module_& m) {
       .array("traces", &KenwardRogerSums::traces, "(m, m) tr(E_e T E_f T).")
       .array("P", &KenwardRogerSums::P, "(m, p, p) H'E_e H.")
       .array("Q", &KenwardRogerSums::Q, "(m, m, p, p) the transposes of H'E_e T E_f H.");
+  m.def("student_tails", &student_tails, nb::arg("df"), nb::arg("t"),
+        "(k,) P(|T| > |t|) for degrees of freedom (k,), which may be infinite; NaN unless they are positive.");
+  m.def("triangle_inverse", &triangle_inverse, nb::arg("R"), "(p, p) of an upper triangle (p, p).");
   m.def("derivatives", &derivatives, nb::arg("evaluator"), "At the theta of the last value().");
   m.def("kenward_roger_sums", &kenward_roger_sums, nb::arg("evaluator"), "At the theta of the last value().");
   m.def(

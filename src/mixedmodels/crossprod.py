@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy
 
+from mixedmodels import _core
 from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
@@ -100,10 +100,8 @@ def _products(
 
 def triangle_inverse(R: FloatArray) -> FloatArray:
     """Inverse (p, p) of an upper triangle, such as that of X or of the factor of X'V^-1X."""
-    if not R.size:  # LAPACK prints that an argument of an empty matrix is invalid
-        return np.zeros(R.shape)
-    # LAPACK itself: SciPy's solve_triangular wakes threads that take longer than the solve.
-    inverse: FloatArray = scipy.linalg.lapack.dtrtri(R)[0]
+    # The core's: the import of `scipy.linalg` takes a hundred times as long as a small fit.
+    inverse: FloatArray = _core.triangle_inverse(R)
     return inverse
 
 

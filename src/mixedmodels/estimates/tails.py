@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import scipy
 
+from mixedmodels._core import student_tails
 from mixedmodels.arrays import FloatArray
 from mixedmodels.settings import check_level
 
@@ -17,12 +18,12 @@ Back: TypeAlias = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 def t_tail(df: FloatArray, statistic: FloatArray) -> FloatArray:
     """Two-sided p-values of t ratios; a normal's where df is infinite."""
-    size = np.abs(statistic)
-    with np.errstate(invalid="ignore"):
-        tails: FloatArray = np.where(
-            np.isinf(df), scipy.special.ndtr(-size), scipy.special.stdtr(df, -size)
-        )
-    return 2.0 * tails
+    dfs, ratios = np.broadcast_arrays(df, statistic)
+    tails = student_tails(
+        np.ascontiguousarray(dfs, dtype=np.float64).ravel(),
+        np.ascontiguousarray(ratios, dtype=np.float64).ravel(),
+    )
+    return tails.reshape(dfs.shape)
 
 
 def t_quantile(df: FloatArray, level: float) -> FloatArray:
