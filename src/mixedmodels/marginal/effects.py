@@ -90,7 +90,7 @@ def effect_of(
 
     Raises:
         MixedModelsError: A variable or grouping factor that the model does not have, an unknown
-            option.
+            option, or predictions of which none is estimable.
         ResourceError: Too many combinations.
     """
     check_option("show", behind.show, SHOWS)
@@ -100,6 +100,14 @@ def effect_of(
         raise MixedModelsError("random= does not go with weights='counterfactual'.")
     name, groups, values = _values(design, variable, by, at)
     found = marginal_means(design, source, scale, [name], list(groups) or None, values, wanted)
+    if found.table["estimate"].isna().all():
+        reasons = [note for note in found.notes if note.startswith("not estimable")]
+        raise MixedModelsError(
+            f"plot_effect: no prediction over '{name}' can be drawn; {' '.join(reasons)} "
+            "Leave those columns out of the formula."
+            if reasons
+            else f"plot_effect: no prediction over '{name}' is a number."
+        )
     grid = reference_grid(design, values)
     names, groups = resolve(read_specs([name], list(groups) or None), grid)
     functions = found.origin.functions

@@ -132,12 +132,14 @@ def test_tables_of_fits_with_and_without_rows(pair: Pair) -> None:
     assert "rows or responses differ" in str(mm.table([fit, other]))
 
 
-def test_effects_without_points(pair: Pair) -> None:
-    whole, fit = pair
-    theirs, ours = (each.plot_effect("x", show="none").axes[0].lines[0] for each in pair)
+@pytest.mark.parametrize("options", [{}, {"weights": "w", "offset": "o"}], ids=["plain", "w"])
+def test_effects_without_points(options: dict[str, Any]) -> None:
+    formula = "y ~ x + f + (x | g) + (1 | h)"
+    whole, fit = (mm.lmer(formula, data, **options) for data in (DATA, in_parts(DATA, 5)))
+    theirs, ours = (each.plot_effect("x", show="none").axes[0].lines[0] for each in (whole, fit))
     np.testing.assert_allclose(ours.get_xdata(), theirs.get_xdata(), rtol=1e-12)
     np.testing.assert_allclose(ours.get_ydata(), theirs.get_ydata(), rtol=1e-6)
-    below = [each.plot_effect("x").axes[0].get_xlabel() for each in pair]
+    below = [each.plot_effect("x").axes[0].get_xlabel() for each in (whole, fit)]
     assert ["Points: data" in text for text in below] == [True, False]
     fit.plot_effect("f", by="x", at={"x": [0.0, 1.0]})
     fit.plot_effect("x", random="g")
@@ -145,6 +147,12 @@ def test_effects_without_points(pair: Pair) -> None:
         fit.plot_effect("f", by="x")
     with pytest.raises(mm.MixedModelsError, match=r"^random='g' draws the lines"):
         fit.plot_effect("x", by="f", random="g")
+
+
+def test_effects_that_are_not_estimable(pair: Pair) -> None:
+    for each in pair:
+        with pytest.raises(mm.MixedModelsError, match=r"no prediction over 'x' .*dropped: twice"):
+            each.plot_effect("x")
 
 
 def test_report_without_rows(pair: Pair, tmp_path: Path) -> None:
