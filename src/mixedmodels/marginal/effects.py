@@ -100,19 +100,14 @@ def effect_of(
         raise MixedModelsError("random= does not go with weights='counterfactual'.")
     name, groups, values = _values(design, variable, by, at)
     found = marginal_means(design, source, scale, [name], list(groups) or None, values, wanted)
-    if found.table["estimate"].isna().all():
-        reasons = [note for note in found.notes if note.startswith("not estimable")]
-        raise MixedModelsError(
-            f"plot_effect: no prediction over '{name}' can be drawn; {' '.join(reasons)} "
-            "Leave those columns out of the formula."
-            if reasons
-            else f"plot_effect: no prediction over '{name}' is a number."
-        )
     grid = reference_grid(design, values)
     names, groups = resolve(read_specs([name], list(groups) or None), grid)
     functions = found.origin.functions
     effect = _Parts(fitted, grid, names, groups, functions, found.table, found.origin.view)
     curves = effect.curves()
+    if all(np.isfinite(curve.estimate).sum() < 1 + effect.is_line for curve in curves):
+        why = next(iter(found.notes.values()), "they are not numbers.")
+        raise MixedModelsError(f"plot_effect: predictions over '{name}' cannot be drawn: {why}")
     shown = behind.show != "none" and design.has_rows
     marks = effect.marks(behind.show, residuals) if shown else None
     return Effect(

@@ -151,7 +151,7 @@ def test_effects_without_points(options: dict[str, Any]) -> None:
 
 def test_effects_that_are_not_estimable(pair: Pair) -> None:
     for each in pair:
-        with pytest.raises(mm.MixedModelsError, match=r"no prediction over 'x' .*dropped: twice"):
+        with pytest.raises(mm.MixedModelsError, match=r"predictions over 'x' .*dropped: twice"):
             each.plot_effect("x")
 
 
