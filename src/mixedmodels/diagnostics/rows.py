@@ -54,8 +54,29 @@ class RowValues:
     @property
     def spare(self) -> FloatArray:
         """(n,) 1 - hat; NaN where a row determines a coefficient by itself."""
-        spare = 1.0 - self.hat
-        return np.where(spare > _DETERMINED, spare, np.nan)
+        return _spare(self.hat)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowShares:
+    """Of some rows: what Cook's distances need of them.
+
+    Attributes:
+        hat: (n,) diagonal of the hat matrix.
+        residual: (n,) sqrt(w) (y - fitted).
+    """
+
+    hat: FloatArray
+    residual: FloatArray
+
+    @property
+    def spare(self) -> FloatArray:
+        """(n,) 1 - hat; NaN where a row determines a coefficient by itself."""
+        return _spare(self.hat)
+
+
+def _spare(hat: FloatArray) -> FloatArray:
+    return np.where(1.0 - hat > _DETERMINED, 1.0 - hat, np.nan)
 
 
 def values_at(point: LinearPoint, *, directions: bool = False) -> RowValues:
@@ -99,13 +120,39 @@ class Scale(Protocol):
         """Residual standard deviation."""
 
 
-def cooks_by_row(values: RowValues, solution: Scale) -> FloatArray:
+def cooks_by_row(values: RowValues | RowShares, solution: Scale) -> FloatArray:
     """(n,) residual^2 hat / (sigma^2 p (1 - hat)^2), as lme4's; NaN when p = 0."""
     if solution.p == 0:
-        return np.full(solution.n, np.nan)
+        return np.full(len(values.residual), np.nan)
     ratio = values.residual / values.spare
     distances: FloatArray = ratio**2 * values.hat / (solution.sigma**2 * solution.p)
     return distances
+
+
+def row_columns(
+    values: RowValues | RowShares,
+    solution: Solution,
+    y: FloatArray,
+    fit_values: FloatArray,
+    fixed: FloatArray,
+    offset: FloatArray,
+    w: FloatArray,
+) -> dict[str, FloatArray]:
+    """What `augment` says of rows, by name; each array is (n,)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        standardized = values.residual / (solution.sigma * np.sqrt(values.spare))
+        cooks = cooks_by_row(values, solution)
+    return {
+        ".fitted": fit_values,
+        ".resid": y - fit_values,
+        ".std_resid": standardized,
+        ".hat": values.hat,
+        ".cooksd": cooks,
+        ".fixed": fixed,
+        ".offset": offset,
+        ".weights": w,
+        ".wtres": values.residual,
+    }
 
 
 def sigma_without(values: RowValues, solution: Solution) -> FloatArray:

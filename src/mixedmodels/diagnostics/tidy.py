@@ -14,7 +14,7 @@ import pandas as pd
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.by_row import all_labels, used_labels
 from mixedmodels.design.frame import as_table
-from mixedmodels.diagnostics.rows import RowValues, cooks_by_row, fixed_part
+from mixedmodels.diagnostics.rows import RowValues, fixed_part, row_columns
 from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tails import wald_limits
@@ -188,22 +188,10 @@ def augmented(fitted: Fitted, values: RowValues, fit_values: FloatArray) -> pd.D
     design, solution = fitted.model.design, fitted.solution
     offset = np.zeros(design.n) if design.offset is None else design.offset
     w = np.ones(design.n) if design.w is None else design.w
-    with np.errstate(divide="ignore", invalid="ignore"):
-        standardized = values.residual / (solution.sigma * np.sqrt(values.spare))
-    return pd.DataFrame(
-        {
-            ".fitted": fit_values,
-            ".resid": design.y - fit_values,
-            ".std_resid": standardized,
-            ".hat": values.hat,
-            ".cooksd": cooks_by_row(values, solution),
-            ".fixed": fixed_part(fitted) + offset,
-            ".offset": offset,
-            ".weights": w,
-            ".wtres": values.residual,
-        },
-        used_labels(design),
+    columns = row_columns(
+        values, solution, design.y, fit_values, fixed_part(fitted) + offset, offset, w
     )
+    return pd.DataFrame(columns, used_labels(design))
 
 
 def model_columns(fitted: Fitted) -> pd.DataFrame:

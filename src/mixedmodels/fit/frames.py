@@ -73,6 +73,8 @@ class Frames(Values):
         given = self._given
         if data is not None:
             given = Given(data) if given is None else given.changed(data=data)
+        if not self._design.has_rows:
+            raise rows_needed()
         if given is None:
             raise UnknownNameError(f"{_GONE} Write fit.model_frame(data).")
         return on_all_rows(self._design, model_frame(self._design, given))

@@ -217,8 +217,9 @@ class Marginal(Values):
             vcov: Another covariance than the model's, as in `coef_table`.
             weights: How levels are averaged, as in `emmeans`.
             show: Points behind: "data", the response; "partial", for each row the prediction at its
-                variable plus its residual; or "none". Of more than 3,000 some are drawn. Where a
-                covariate is `by`, a row belongs to the nearest of its values.
+                variable plus its residual; or "none", as of every fit without rows. Of more than
+                3,000 some are drawn. Where a covariate is `by`, a row belongs to the nearest of its
+                values.
             labels: What to call levels: a mapping or a function of their names. Long names are
                 shortened so that they stay distinct.
             max_labels: Most levels of the variable that are named.
@@ -247,7 +248,7 @@ class Marginal(Values):
             at,
             wanted,
             behind,
-            self._raw_residuals,
+            lambda: self._raw_residuals,
         )
         if found.panel and ax is None:
             return plot_panels(found, max_labels=max_labels, labels=labels, figsize=figsize)

@@ -266,6 +266,9 @@ class MixedFit(
         long = long or self._solution.accuracy is not None
         if asked is False or (asked is None and long) or not self.sigma > 0.0:
             return
+        if asked is None and not self._design.has_rows:
+            yield Paragraph(("Checks need the rows of the data, and this fit was made from sums.",))
+            return
         yield from self.check(progress=False)._sections()  # noqa: SLF001
 
     def _term_tests(self, method: Degrees) -> pd.DataFrame | None:

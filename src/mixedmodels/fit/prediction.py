@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
@@ -16,7 +17,7 @@ from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees
 from mixedmodels.inference.information import variance_information
 from mixedmodels.inference.source import Covariance, method_of
-from mixedmodels.lazy import late_function
+from mixedmodels.lazy import late_function, late_module
 from mixedmodels.prediction.target import Target, chosen_terms, new_target, training_target
 from mixedmodels.progress import Tally
 from mixedmodels.settings import (
@@ -52,7 +53,11 @@ if TYPE_CHECKING:
         responses,
         simulator,
     )
+    from mixedmodels.streaming import augmenting as _augmenting
+    from mixedmodels.streaming import sources as _sources
 else:
+    _augmenting = late_module("mixedmodels.streaming.augmenting")
+    _sources = late_module("mixedmodels.streaming.sources")
     Plan = late_function("mixedmodels.prediction.bootstrap", "Plan")
     bootstrap = late_function("mixedmodels.prediction.bootstrap", "bootstrap")
     bootstrap_statistic = late_function("mixedmodels.prediction.bootstrap", "bootstrap_statistic")
@@ -261,7 +266,9 @@ class Prediction(Values):
             levels=levels,
         )
 
-    def simulate(self, nsim: int = 1, seed: Seed = None, modes: Modes = "new") -> pd.DataFrame:
+    def simulate(
+        self, nsim: int = 1, seed: Seed = None, modes: Modes = "new", *, source: Any = None
+    ) -> pd.DataFrame:
         """Draw responses from the fitted model.
 
         Args:
@@ -269,13 +276,19 @@ class Prediction(Values):
             seed: A whole number, a SeedSequence or a `numpy.random.Generator`; None draws one.
             modes: "new" draws random effects from their fitted distribution; "kept" leaves them at
                 their modes.
+            source: Of a fit that was made from a source: that source, or another with the columns
+                of the formula.
 
         Returns:
             (n, nsim) by row label, of the rows of `fitted`; columns are numbered from 0. Column i
-            is the response of replicate i of `bootstrap` with the same seed.
+            is the response of replicate i of `bootstrap` with the same seed. Of a source, a
+            `pyarrow.RecordBatchReader` of the columns of the formula in the rows used and `.sim0`,
+            `.sim1`, ...; what is drawn depends on the seed and on the partitions, not on their
+            order.
 
         Raises:
-            MixedModelsError: Unknown `modes`, or an unusable number or seed.
+            MixedModelsError: Unknown `modes`, an unusable number or seed, or a source of a fit that
+                has rows.
 
         Examples:
             >>> import mixedmodels as mm
@@ -285,9 +298,19 @@ class Prediction(Values):
         """
         count = check_count("nsim", nsim)
         rng, _ = random_generator(seed)
-        source = simulator(self._fitted, modes)
-        drawn = responses(source, rng, count, self._design.n, self._fitted.model.templates.q)
+        if source is not None:
+            return self._simulated(source, count, rng, modes)
+        drawing = simulator(self._fitted, modes)
+        drawn = responses(drawing, rng, count, self._design.n, self._fitted.model.templates.q)
         return on_all_rows(self._design, self._shown(drawn))
+
+    def _simulated(self, given: Any, count: int, rng: np.random.Generator, modes: Modes) -> Any:
+        if self._sums is None:
+            raise MixedModelsError(
+                "source= is for a fit that was made from a source; this one has its rows."
+            )
+        source, plan = _sources.as_source(given), self._sums.plan
+        return _augmenting.simulate_source(self._fitted, plan, source, count, rng, modes)
 
     def _shown(self, drawn: FloatArray) -> pd.DataFrame:
         """(n, count) responses (count, n) that a simulator has drawn, as the formula has them."""

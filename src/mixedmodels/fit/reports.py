@@ -28,6 +28,7 @@ from mixedmodels.report.side_by_side import (
     Below,
     ModelColumn,
     ModelTable,
+    ResponseMark,
     check_names,
     with_shared_names,
 )
@@ -184,13 +185,18 @@ class Reports(Values):
             random=dict(zip(labels, map(float, sizes), strict=True)),
             groups={group.name: group.n_levels for group in design.groups},
             n=self.nobs,
-            response=hashlib.blake2b(design.y.tobytes()).digest(),
+            response=self._response_mark(),
             criteria={"logLik": self.loglik, "AIC": self.aic, "BIC": self.bic},
             notes=(*self.messages, *([method.note] if method.note else [])),
             family=() if family is None else (family["name"], family["link"]),
             own={name: value for name, value in own.items() if value is not None},
             others=self._other_tables(level) if family else {},
         )
+
+    def _response_mark(self) -> ResponseMark:
+        design = self._design
+        digest = hashlib.blake2b(design.y.tobytes()).digest() if design.has_rows else None
+        return ResponseMark(digest, float(self._fitted.model.products.response_norm))
 
 
 def models_side_by_side(

@@ -201,8 +201,8 @@ class Tidying(Values):
             `.weights`, `.wtres` (sqrt(w) times `.resid`). A column of the data with one of these
             names is called `data(name)`. Of a fit that was made from a source a
             `pyarrow.RecordBatchReader` instead, which reads the source as it is read itself: the
-            columns of the formula in the rows used, then `.fitted`, `.resid`, `.fixed`, and
-            `.std_error`, `.lower`, `.upper` of the prediction of a row (theta taken as known).
+            columns of the formula in the rows used, then those above, and `.std_error`, `.lower`,
+            `.upper` of the prediction of a row (theta taken as known).
 
         Raises:
             DataError: Not an eager table, or not the one the model was fitted to.

@@ -24,9 +24,10 @@ from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design import Design
 from mixedmodels.design.absent import rows_needed
 from mixedmodels.errors import ModelError
+from mixedmodels.estimates.dependence import dependence
 from mixedmodels.estimates.model import Model
 from mixedmodels.formula import Term
-from mixedmodels.inference.estimable import balanced, dependence
+from mixedmodels.inference.estimable import balanced
 from mixedmodels.inference.overparameterized import Overparameterized
 from mixedmodels.inference.relatives import loses_columns
 from mixedmodels.settings import AnovaType

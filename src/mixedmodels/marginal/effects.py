@@ -6,7 +6,7 @@ Predictions and limits are those of `means`; points and lines of levels are adde
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -73,7 +73,7 @@ def effect_of(
     at: Any,
     wanted: Wanted,
     behind: Behind,
-    residuals: FloatArray,
+    residuals: Callable[[], FloatArray],
 ) -> Effect:
     """The effect of a variable on the response.
 
@@ -86,11 +86,11 @@ def effect_of(
         at: Values of variables, by name.
         wanted: How they are averaged and shown.
         behind: What is drawn behind them.
-        residuals: (n,) of the rows used.
+        residuals: Gives those (n,) of the rows used.
 
     Raises:
         MixedModelsError: A variable or grouping factor that the model does not have, an unknown
-            option.
+            option, or predictions of which none is estimable.
         ResourceError: Too many combinations.
     """
     check_option("show", behind.show, SHOWS)
@@ -105,7 +105,11 @@ def effect_of(
     functions = found.origin.functions
     effect = _Parts(fitted, grid, names, groups, functions, found.table, found.origin.view)
     curves = effect.curves()
-    marks = effect.marks(behind.show, residuals) if behind.show != "none" else None
+    if all(np.isfinite(curve.estimate).sum() < 1 + effect.is_line for curve in curves):
+        why = next(iter(found.notes.values()), "they are not numbers.")
+        raise MixedModelsError(f"plot_effect: predictions over '{name}' cannot be drawn: {why}")
+    shown = behind.show != "none" and design.has_rows
+    marks = effect.marks(behind.show, residuals) if shown else None
     return Effect(
         variable=":".join(effect.own),
         levels=None if effect.is_line else effect.levels(),
@@ -148,16 +152,39 @@ def _values(
     for each in (name, *groups):
         if each in values or axes[each].is_factor:
             continue
-        column = variable_column(each, design.variables, design.fixed_spec, design.X)
         if each == name:
             places = _places([axis for other, axis in axes.items() if other != name])
-            values[each] = np.linspace(float(column.min()), float(column.max()), places)
+            values[each] = np.linspace(*_range(design, each), places)
         else:
-            middle, spread = float(column.mean()), float(column.std(ddof=1))
-            values[each] = [middle - spread, middle, middle + spread]
+            values[each] = _about_the_mean(design, each)
     if name in values and not axes[name].is_factor:
         values[name] = _increasing(values[name])
     return name, groups, values
+
+
+def _range(design: Design, name: str) -> tuple[float, float]:
+    """Smallest and largest value of a covariate."""
+    if design.summary is not None:
+        place = list(design.variables).index(name)
+        return float(design.summary.low[place]), float(design.summary.high[place])
+    column = variable_column(name, design.variables, design.fixed_spec, design.X)
+    return float(column.min()), float(column.max())
+
+
+def _about_the_mean(design: Design, name: str) -> list[float]:
+    """The mean of a covariate, and one standard deviation below and above.
+
+    Raises:
+        MixedModelsError: There are no rows.
+    """
+    if not design.has_rows:
+        raise MixedModelsError(
+            f"by names '{name}', whose standard deviation is not known: this fit was made from "
+            f"sums over rows. Give its values, at={{'{name}': [...]}}."
+        )
+    column = variable_column(name, design.variables, design.fixed_spec, design.X)
+    middle, spread = float(column.mean()), float(column.std(ddof=1))
+    return [middle - spread, middle, middle + spread]
 
 
 def _places(others: Sequence[Axis]) -> int:
@@ -284,12 +311,12 @@ class _Parts:
         places = _positions(self._codes_of_rows(self.own), np.unique(self._order()))
         return np.where(places >= 0, places, np.nan)
 
-    def marks(self, show: Show, residuals: FloatArray) -> Marks:
+    def marks(self, show: Show, residuals: Callable[[], FloatArray]) -> Marks:
         """The response of every row, or what is predicted for it plus its residual."""
         curve, at = self._curve_of_rows(), self._places_of_rows()
         y = np.array(self.grid.design.y, dtype=np.float64)
         if show == "partial":
-            y = self._linear_at(at, curve) + residuals
+            y = self._linear_at(at, curve) + residuals()
         shown = self.view.back(y)[0] if self.view.scale is not None else y
         good = (curve >= 0) & np.isfinite(at) & np.isfinite(shown)
         what = "data" if show == "data" else "partial residuals"
@@ -333,7 +360,23 @@ class _Parts:
         values = self._linear() + by_level
         if self.view.scale is not None:
             values = self.view.back(values.ravel())[0].reshape(values.shape)
+        if not design.has_rows:
+            return self._everywhere(factor.name, values)
         return self._where_seen(factor.name, factor.codes, values)
+
+    def _everywhere(self, name: str, values: FloatArray) -> Strands:
+        """Lines of all levels, where rows are elsewhere and there is one curve.
+
+        Raises:
+            MixedModelsError: There are several; who has rows on which is not known.
+        """
+        families = self._families()
+        if len(families) > 1 or not self.is_line:
+            raise MixedModelsError(
+                f"random='{name}' draws the lines of levels where they have rows, and this fit was "
+                "made from sums over rows. Leave out by=, and give a covariate as the variable."
+            )
+        return Strands(name, len(values), np.zeros(len(values), np.int32), values[:, families[0]])
 
     def _where_seen(self, name: str, codes: IntArray, values: FloatArray) -> Strands:
         curve, at, places = self._curve_of_rows(), self._places_of_rows(), self._at()

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray
+from mixedmodels.estimates.dependence import dependence_of
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.inference.estimable import dependence, over_kept
+from mixedmodels.inference.estimable import over_kept
 
 
 class Tests(Protocol):
@@ -112,9 +113,5 @@ def source_of(fitted: Fitted, tests: Any) -> Source:
     """
     design, kept = fitted.model.design, fitted.solution.kept
     whole = len(kept) == len(design.x_names)
-    made = None if whole else fitted.once(_dependence)
+    made = None if whole else fitted.once(dependence_of)
     return Source(tests, tests.vcov, kept, made, design.x_names)
-
-
-def _dependence(fitted: Fitted) -> FloatArray:
-    return dependence(fitted.model)

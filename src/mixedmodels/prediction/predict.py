@@ -12,6 +12,7 @@ from mixedmodels._core import Products
 from mixedmodels.arrays import BoolArray, FloatArray, LongArray
 from mixedmodels.criterion.point import LinearPoint
 from mixedmodels.errors import warn
+from mixedmodels.estimates.dependence import dependence_of
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tables import term_modes
 from mixedmodels.memory import require
@@ -19,7 +20,7 @@ from mixedmodels.prediction.target import Target
 
 # Step of differences in theta, relative.
 _STEP = 1e-4
-# How far a row may be from the dependency among the columns of X, relative to the columns' size.
+# How far a row may be from the dependency among the columns of X, relative to its own size.
 _DEPENDENT = 1e-6
 
 
@@ -143,13 +144,13 @@ def residual_variance(sigma: float, target: Target) -> FloatArray | float:
 def _warn_unidentified(fitted: Any, target: Target) -> None:
     """Rows whose aliased columns do not depend on the others as they did in training."""
     design, kept = fitted.model.design, fitted.solution.kept
-    if len(kept) == len(design.x_names) or target.X is design.X:
+    if len(kept) == len(design.x_names):
         return
     aliased = np.setdiff1d(np.arange(len(design.x_names)), kept)
-    C = np.linalg.lstsq(design.X[:, kept], design.X[:, aliased], rcond=None)[0]
+    C = fitted.once(dependence_of)[:, aliased]
     gap = np.abs(target.X[:, aliased] - target.X[:, kept] @ C)
-    size = np.abs(design.X[:, aliased]).max(axis=0)
-    rows = (gap > _DEPENDENT * (size + np.abs(target.X[:, kept]) @ np.abs(C))).any(axis=1)
+    size = np.abs(target.X[:, aliased]) + np.abs(target.X[:, kept]) @ np.abs(C)
+    rows = (gap > _DEPENDENT * size).any(axis=1)
     if rows.any():
         names = ", ".join(design.x_names[j] for j in aliased)
         warn(

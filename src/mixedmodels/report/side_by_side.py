@@ -41,7 +41,22 @@ _RESTRICTED = (
     "logLik, AIC and BIC of REML fits compare only between equal fixed parts.",
     "Compare other models with anova(), or fit them with reml=False.",
 )
+# Norms of one response, summed in different orders, may differ by this, relative.
+_ROUNDING = 1e-9
 _OTHER_ROWS = ("The rows or responses differ, so logLik, AIC and BIC do not compare.",)
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseMark:
+    """What tells responses apart.
+
+    Attributes:
+        digest: Of the numbers; None where a fit has no rows.
+        norm: Root of the weighted sum of squares of the response.
+    """
+
+    digest: bytes | None
+    norm: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +72,8 @@ class ModelColumn:
         random: Standard deviations and correlations by name.
         groups: Number of levels by grouping factor.
         n: Rows used.
-        response: Digest of the response, equal where rows and response are.
+        response: What tells whether another model has the same rows and response; None of a model
+            that stands for several.
         criteria: `logLik`, `AIC`, `BIC`.
         notes: Messages of the fit.
         family: Family and link of a generalized model, or nothing.
@@ -72,7 +88,7 @@ class ModelColumn:
     random: Mapping[str, float]
     groups: Mapping[str, int]
     n: int
-    response: bytes
+    response: ResponseMark | None
     criteria: Mapping[str, float]
     notes: tuple[str, ...]
     family: tuple[str, str] | tuple[()] = ()
@@ -210,7 +226,7 @@ class ModelTable(Result):
         notes = [_EXPLAINED.get(self.below, f"{100 * self.level:g} % intervals in brackets.")]
         if self.stars:
             notes.append(", ".join(f"{mark} p < {p:g}" for p, mark in reversed(STARS)) + ".")
-        if len({column.response for column in self.columns}) > 1:
+        if self._incomparable():
             notes += _OTHER_ROWS
         elif self._restricted():
             notes += _RESTRICTED
@@ -218,11 +234,26 @@ class ModelTable(Result):
             notes += [f"{column.name}: {note}" for note in column.notes]
         return tuple(note for note in notes if note)
 
+    def _incomparable(self) -> bool:
+        """Whether the models are not all of the same rows and response."""
+        marks = [column.response for column in self.columns]
+        sizes = {column.n for column in self.columns}
+        return len(sizes) > 1 or any(not _alike(marks[0], mark) for mark in marks[1:])
+
     def _restricted(self) -> bool:
         """Whether criteria are shown that must not be compared."""
         kinds = {column.reml for column in self.columns}
         fixed = {tuple(column.fixed.index) for column in self.columns}
         return len(kinds) > 1 or (True in kinds and len(fixed) > 1)
+
+
+def _alike(one: ResponseMark | None, other: ResponseMark | None) -> bool:
+    """Whether two responses are the same; for a fit without rows, but for rounding."""
+    if one is None or other is None:
+        return one is other
+    if one.digest is not None and other.digest is not None:
+        return one.digest == other.digest
+    return math.isclose(one.norm, other.norm, rel_tol=_ROUNDING)
 
 
 _CRITERIA = ("logLik", "AIC", "BIC")

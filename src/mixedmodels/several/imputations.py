@@ -148,7 +148,7 @@ class Pooled(Result):
             random={parameter: by_name[parameter] for parameter in names},
             groups=first.ngroups,
             n=self.nobs,
-            response=b"pooled",
+            response=None,
             criteria=nothing,
             notes=(f"Pooled over {self.m} imputations.",),
         )

@@ -1,24 +1,45 @@
-"""Fitted values, residuals and intervals of all rows of a source, streamed: one batch at a time."""
+"""The rows of a source with values of a fit for each, streamed: one batch at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design.batch import BatchArrays
+from mixedmodels.diagnostics.rows import RowShares, row_columns
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.tables import term_modes
+from mixedmodels.estimates.tails import wald_limits
+from mixedmodels.memory import require
 from mixedmodels.naming import distinct
 from mixedmodels.prediction.intervals import Wanted, conditional_intervals
+from mixedmodels.prediction.predict import residual_variance
 from mixedmodels.prediction.target import Target
+from mixedmodels.settings import MODES, Modes, check_option
 from mixedmodels.streaming.packages import pyarrow
 from mixedmodels.streaming.plan import Plan
 from mixedmodels.streaming.reading import naming_partition, tables_of
 from mixedmodels.streaming.source import Source
 
-ADDED = (".fitted", ".resid", ".fixed", ".std_error", ".lower", ".upper")
+ADDED = (
+    ".fitted",
+    ".resid",
+    ".std_resid",
+    ".hat",
+    ".cooksd",
+    ".fixed",
+    ".offset",
+    ".weights",
+    ".wtres",
+    ".std_error",
+    ".lower",
+    ".upper",
+)
 
 
 def augment_source(fitted: Fitted, plan: Plan, source: Source, level: float) -> Any:
@@ -36,7 +57,36 @@ def augment_source(fitted: Fitted, plan: Plan, source: Source, level: float) -> 
     Raises:
         MixedModelsError: The level is not between 0 and 1, or a column of the plan is missing.
     """
-    wanted = Wanted("prediction", level)
+    Wanted("prediction", level)  # refuses a level that is none
+
+    def values(arrays: BatchArrays, key: str) -> list[FloatArray]:
+        del key
+        return row_values(fitted, arrays, level)
+
+    return _with_columns(plan, source, ADDED, values)
+
+
+def _with_columns(
+    plan: Plan,
+    source: Source,
+    added: Sequence[str],
+    values: Callable[[BatchArrays, str], list[FloatArray]],
+) -> Any:
+    """The rows of a source that the model uses, and more columns of numbers.
+
+    Args:
+        plan: The plan that the sums of the fit were made by.
+        source: The rows.
+        added: Names of the columns; one that the source has is changed.
+        values: Gives these, each (n,), of a batch and the key of its partition. It is called for
+            the batches of a partition one after the other.
+
+    Returns:
+        A `pyarrow.RecordBatchReader`; nothing is read before it is.
+
+    Raises:
+        MixedModelsError: A column of the plan is missing.
+    """
     absent = [name for name in plan.columns if name not in source.schema.names]
     if absent:
         raise MixedModelsError(
@@ -45,7 +95,7 @@ def augment_source(fitted: Fitted, plan: Plan, source: Source, level: float) -> 
     source.check_usable(plan.columns)
     pa = pyarrow()
     own = [source.schema.field(name) for name in plan.columns]
-    names = distinct(ADDED, taken=plan.columns)
+    names = distinct(added, taken=plan.columns)
     schema = pa.schema([*own, *[pa.field(name, pa.float64()) for name in names]])
 
     def batches() -> Iterator[Any]:
@@ -56,17 +106,32 @@ def augment_source(fitted: Fitted, plan: Plan, source: Source, level: float) -> 
                     if not len(arrays.y):
                         continue
                     used = table.table if arrays.kept is None else table.table.take(arrays.kept)
-                    added = [pa.array(v) for v in row_values(fitted, arrays, wanted)]
-                    columns = [*used.select(list(plan.columns)).columns, *added]
+                    new = [pa.array(v) for v in values(arrays, partition.key)]
+                    columns = [*used.select(list(plan.columns)).columns, *new]
                     yield from pa.table(columns, schema=schema).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def row_values(fitted: Fitted, arrays: BatchArrays, wanted: Wanted) -> list[Any]:
+def row_values(fitted: Fitted, arrays: BatchArrays, level: float) -> list[FloatArray]:
     """By name of `ADDED`: (n,) the values of the fit at some rows."""
-    n = len(arrays.y)
-    target = Target(
+    n, solution = len(arrays.y), fitted.solution
+    target = _target(arrays)
+    table = conditional_intervals(fitted, target, Wanted(), "residual", _unknown)
+    mean, error = table["prediction"].to_numpy(), table["std_error"].to_numpy()
+    w = np.ones(n) if arrays.w is None else np.asarray(arrays.w)
+    offset = np.zeros(n) if arrays.offset is None else np.asarray(arrays.offset)
+    fixed = offset + arrays.X @ np.nan_to_num(solution.beta)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = RowShares(w * (error / solution.sigma) ** 2, np.sqrt(w) * (arrays.y - mean))
+    whole = np.sqrt(error**2 + residual_variance(solution.sigma, target))
+    df = np.array([float(solution.n - solution.p)])
+    found = row_columns(shares, solution, arrays.y, mean, fixed, offset, w)
+    return [*found.values(), whole, *wald_limits(mean, whole, df, level)]
+
+
+def _target(arrays: BatchArrays) -> Target:
+    return Target(
         index=None,
         X=arrays.X,
         offset=arrays.offset,
@@ -75,12 +140,76 @@ def row_values(fitted: Fitted, arrays: BatchArrays, wanted: Wanted) -> list[Any]
         z=tuple(np.concatenate([np.asarray(z) for z in terms], axis=1) for terms in arrays.z),
         missing=None,
     )
-    table = conditional_intervals(fitted, target, wanted, "residual", _unknown)
-    fixed = np.zeros(n) if arrays.offset is None else np.array(arrays.offset)
-    if arrays.X.shape[1]:
-        fixed += arrays.X @ np.nan_to_num(fitted.solution.beta)
-    mean, error, lower, upper = (table[name].to_numpy() for name in table)
-    return [mean, arrays.y - mean, fixed, error, lower, upper]
+
+
+def simulate_source(
+    fitted: Fitted, plan: Plan, source: Source, nsim: int, rng: np.random.Generator, modes: Modes
+) -> Any:
+    """The rows of a source that the model uses, with drawn responses.
+
+    A row's error depends on the generator, the key of its partition and its place in that, so that
+    responses are the same however partitions are ordered or batches are cut.
+
+    Args:
+        fitted: The fit.
+        plan: The plan that its sums were made by.
+        source: The rows, with the columns that the plan reads.
+        nsim: Number of responses.
+        rng: What draws start from.
+        modes: Whether random effects are drawn or stay at their modes.
+
+    Returns:
+        A `pyarrow.RecordBatchReader`; nothing is read before it is.
+
+    Raises:
+        MixedModelsError: A column of the plan is missing, or unknown `modes`.
+        ResourceError: The random effects of all responses do not fit into memory.
+    """
+    check_option("modes", modes, MODES)
+    solution, templates = fitted.solution, fitted.model.templates
+    require({f"{nsim} draws of {templates.q} random effects": 8.0 * nsim * templates.q}, "simulate")
+    effects = _effects(fitted, nsim, rng, new=modes == "new")
+    start = rng.integers(2**63, size=2).tolist()
+    errors: dict[str, np.random.Generator] = {}
+
+    def values(arrays: BatchArrays, key: str) -> list[FloatArray]:
+        if key not in errors:
+            errors.clear()
+            errors[key] = np.random.default_rng(_of_partition(start, key))
+        target, n = _target(arrays), len(arrays.y)
+        y = errors[key].standard_normal((n, nsim)).T * np.sqrt(
+            np.broadcast_to(residual_variance(solution.sigma, target), n)
+        )
+        y += target.X @ np.nan_to_num(solution.beta)
+        if target.offset is not None:
+            y += target.offset
+        for t, drawn in enumerate(effects):
+            group = fitted.model.design.terms[t].group
+            first = templates.term_offsets[t]
+            for j in range(drawn.shape[2]):
+                y += drawn[:, target.codes[group], j] * target.z[group][:, first + j]
+        return list(y)
+
+    return _with_columns(plan, source, [f".sim{i}" for i in range(nsim)], values)
+
+
+def _effects(fitted: Fitted, nsim: int, rng: np.random.Generator, *, new: bool) -> list[FloatArray]:
+    """Per term (nsim, levels, s) random effects, drawn or kept."""
+    solution, templates = fitted.solution, fitted.model.templates
+    found = []
+    for t, lam in enumerate(templates.lam(solution.theta)):
+        kept = term_modes(templates, solution.b, t)
+        if new:
+            found.append(rng.standard_normal((nsim, *kept.shape)) @ (solution.sigma * lam).T)
+        else:
+            found.append(np.broadcast_to(kept, (nsim, *kept.shape)))
+    return found
+
+
+def _of_partition(start: list[int], key: str) -> np.random.SeedSequence:
+    """The seed of the errors in a partition."""
+    own = hashlib.blake2b(key.encode(), digest_size=16).digest()
+    return np.random.SeedSequence([*start, int.from_bytes(own, "little")])
 
 
 def _ignore(rows: int, partitions: int) -> None:

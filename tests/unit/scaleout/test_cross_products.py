@@ -127,7 +127,8 @@ ROWS_NEEDED = {
     "plot_residuals": lambda fit: fit.plot_residuals(),
     "vcov_robust": lambda fit: fit.vcov_robust("Subject"),
     "emmeans": lambda fit: fit.emmeans("~ Days", weights="counterfactual"),
-    "plot_effect": lambda fit: fit.plot_effect("Days"),
+    "model_frame": lambda fit: fit.model_frame(),
+    "check": lambda fit: fit.check(),
 }
 
 
@@ -193,8 +194,15 @@ def test_rows_are_augmented_batch_by_batch(formula: str) -> None:
     found = fit.augment(parts).read_all().to_pandas()
     expected = whole.augment(data)
     assert list(found)[:2] == [name for name in data if name in list(found)[:2]]
-    for name in (".fitted", ".resid", ".fixed"):
+    own = [name for name in expected if name.startswith(".")]
+    for name in own:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-8, atol=1e-8)
+    assert list(found)[len(list(found)) - len(own) - 3 :] == [
+        *own,
+        ".std_error",
+        ".lower",
+        ".upper",
+    ]
     limits = whole.predict_interval(data, kind="prediction", ddf="residual")
     np.testing.assert_allclose(found[".std_error"], limits["std_error"], rtol=1e-8)
     np.testing.assert_allclose(found[".lower"], limits["lower"], rtol=1e-8)
