@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from mixedmodels.design.builder import Builder
 from mixedmodels.design.checks import (
     check_identifiable,
@@ -48,6 +50,7 @@ def build_design(
     residual: bool = True,
     response: bool | ResponseRule = True,
     parts: Sequence[PartSpec] = (),
+    categories: pd.Index | None = None,
 ) -> Design:
     """Make the design of a mixed model from a parsed formula and a table.
 
@@ -66,6 +69,7 @@ def build_design(
             A rule says what responses there may be, and may turn them and the weights into others
             (shares and trials into successes and trials).
         parts: Formulas of other parameters of the response's distribution.
+        categories: Of an ordered response that is not read.
 
     Returns:
         The design on the rows used.
@@ -101,7 +105,8 @@ def build_design(
     missing = MissingRows(rows, na_action)
     used = use_rows(spec, missing, given_weights, given_offset, response=response, parts=parts)
     builder = Builder(spec, used.values, contrasts)
-    fixed_spec, X = builder.fixed(intercept=used.categories is None)
+    levels = categories if used.categories is None else used.categories.levels
+    fixed_spec, X = builder.fixed(intercept=levels is None)
     groups, terms = builder.random(fixed_spec, X)
     others = tuple(builder.part(part) for part in parts)
     if response is True:
@@ -138,7 +143,7 @@ def build_design(
         messages=tuple(message for message in messages if message),
         all_rows=AllRows(rows.table.n_rows, rows.table.index) if excluded else None,
         parts=others,
-        categories=None if used.categories is None else used.categories.levels,
+        categories=levels,
     ).freeze()
 
 

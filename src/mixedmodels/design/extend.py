@@ -60,6 +60,9 @@ def extended(design: Design, factor: str, count: int, *, residual: bool = True) 
         terms=tuple(
             dataclasses.replace(term, z=np.asfortranarray(term.z[rows])) for term in design.terms
         ),
+        parts=tuple(
+            dataclasses.replace(part, X=np.asfortranarray(part.X[rows])) for part in design.parts
+        ),
         n=len(rows),
         rows=None,
         index=None,

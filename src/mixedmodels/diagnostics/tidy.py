@@ -111,6 +111,33 @@ def parameter_rows(varcorr: VarCorr) -> pd.DataFrame:
     )
 
 
+def scale_rows(
+    names: Sequence[str], values: FloatArray, log_error: float, level: float
+) -> pd.DataFrame:
+    """Parameters of a family that are one number for all rows, with limits on the log scale.
+
+    Args:
+        names: What they are called, as in `confint`.
+        values: (k,) above zero.
+        log_error: Standard error of the logarithm.
+        level: Coverage.
+    """
+    normal, error = np.full(len(values), np.inf), np.full(len(values), log_error)
+    low, high = np.exp(wald_limits(np.log(values), error, normal, level))
+    return pd.DataFrame(
+        {
+            "effect": "ran_pars",
+            "component": "dispersion",
+            "group": None,
+            "term": np.array(names, dtype=object),
+            "estimate": values,
+            "std_error": values * log_error,
+            "conf_low": low,
+            "conf_high": high,
+        }
+    )
+
+
 def limited(rows: pd.DataFrame, limits: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """The rows with limits from a table by name."""
     found = limits.reindex(list(names)).to_numpy(dtype=np.float64)

@@ -19,6 +19,7 @@ from mixedmodels.design.columns import level_labels
 from mixedmodels.design.design import PartDesign
 from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.families.distribution import Distribution
+from mixedmodels.families.ordinal import OrderedDistribution
 
 # Where one family is another for all that data tell.
 _LARGE_IS_POISSON = {
@@ -163,6 +164,26 @@ def _basis(part: PartDesign, threads: int) -> Products:
     """The orthogonal basis of the columns."""
     part.X.flags.writeable = False
     return Products(codes=[], levels=[], z=[], X=part.X, y=None, threads=threads)
+
+
+def distribution_of(
+    family: Family, components: tuple[Component, ...], psi: FloatArray
+) -> Distribution:
+    """That of the responses of a model with these components.
+
+    Args:
+        family: The family.
+        components: In the order of `components_of`.
+        psi: (k,) their coefficients.
+    """
+    if family.ordered:
+        return OrderedDistribution(family, None, None, thresholds_of(psi))
+    own, zeros = of_role(components, DISPERSION), of_role(components, ZERO_INFLATION)
+    return Distribution(
+        family,
+        None if own is None else exponential(own.predictor(psi)),
+        None if zeros is None else probability(zeros.predictor(psi)),
+    )
 
 
 def of_role(components: tuple[Component, ...], role: str) -> Component | None:

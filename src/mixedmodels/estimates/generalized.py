@@ -29,10 +29,8 @@ from mixedmodels.design import Design
 from mixedmodels.estimates.components import (
     Component,
     components_of,
-    exponential,
+    distribution_of,
     of_role,
-    probability,
-    thresholds_of,
 )
 from mixedmodels.estimates.generalized_covariances import ModelCovariances
 from mixedmodels.estimates.generalized_options import (
@@ -46,9 +44,8 @@ from mixedmodels.estimates.generalized_search import searched
 from mixedmodels.estimates.generalized_solution import GeneralizedSolution
 from mixedmodels.estimates.identified import Identification
 from mixedmodels.estimates.own import OwnCoefficients, own_coefficients
-from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
+from mixedmodels.families.base import ZERO_INFLATION, Family
 from mixedmodels.families.distribution import Distribution
-from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.lazy import cached_property
 from mixedmodels.memory import threads_that_fit
 from mixedmodels.optimize import Request
@@ -196,15 +193,7 @@ class GeneralizedModel:
         Args:
             psi: (k,) coefficients of the components.
         """
-        if self.design.categories is not None:
-            return OrderedDistribution(self.family, None, None, thresholds_of(psi))
-        own = of_role(self.components, DISPERSION)
-        zeros = of_role(self.components, ZERO_INFLATION)
-        return Distribution(
-            self.family,
-            None if own is None else exponential(own.predictor(psi)),
-            None if zeros is None else probability(zeros.predictor(psi)),
-        )
+        return distribution_of(self.family, self.components, psi)
 
     @property
     def axes(self) -> ThetaAxes:

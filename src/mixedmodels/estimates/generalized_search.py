@@ -23,7 +23,7 @@ from mixedmodels.optimize.summary import OptSummary
 # larger they are where the second search starts.
 _LARGE, _LARGER = 1.5, 3.0
 # Difference of two values of the criterion that is rounding of the searches.
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 
 
 def searched(
@@ -38,7 +38,7 @@ def searched(
         other, second = minimize(criterion, dataclasses.replace(request, start=start), watch)
     except MixedModelsError:  # there is no mode at the start
         return at, optsum
-    lower = criterion.value(other) < criterion.value(at) - _ROUNDING
+    lower = criterion.value(other) < criterion.value(at) - ROUNDING
     best, found = (other, second) if second.converged and lower else (at, optsum)
     return best, dataclasses.replace(
         found,

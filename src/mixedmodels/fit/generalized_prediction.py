@@ -132,7 +132,7 @@ class GeneralizedPrediction(GeneralizedParameters):
                 the formula has them: successes of `cbind`, shares of trials.
             level: Coverage of the interval.
             type: "response" or "link", as for `predict`.
-            ddf: Without effect: tests and limits are by the normal distribution.
+            ddf: "none": limits are by the normal distribution.
             uncertainty: "conditional" takes the variance parameters as known where random effects
                 take part; "full" adds what is left open about them, modes following, as glmmTMB.
                 With random="none" the errors are those of `vcov` either way.

@@ -42,7 +42,8 @@ class Inference(Values):
             ddf: Method for the degrees of freedom of the tests, in any case: "satterthwaite";
                 "kenward-roger" or "KR", with its adjusted standard errors, for which a fit by ML is
                 refitted by REML (and a `RefitWarning` says so); "residual", n less the rank of X;
-                or "none", which refers the ratio to a normal distribution.
+                or "none", which refers the ratio to a normal distribution. Generalized models have
+                the last one only, which "satterthwaite" means there; others are refused.
             vcov: Another covariance than the model's: what `vcov_robust` gave, "CR0", "CR1" or
                 "CR2" for that with the default clusters, or a matrix (p, p). "satterthwaite" then
                 means the robust covariance's own degrees of freedom; a matrix has none, and goes

@@ -10,7 +10,7 @@ import pandas as pd
 from mixedmodels.errors import ArgumentError, MixedModelsError
 from mixedmodels.estimates.model import Fitted, by_ml
 from mixedmodels.fit.values import Values
-from mixedmodels.inference.coefficients import announced_degrees
+from mixedmodels.inference.coefficients import announced_degrees, method_for
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.inference.tables import Anova, DropTable
 from mixedmodels.lazy import late_function, late_module
@@ -25,7 +25,6 @@ from mixedmodels.settings import (
     Ddf,
     DropTest,
     check_option,
-    df_method,
     thread_count,
 )
 
@@ -87,7 +86,7 @@ class Likelihood(Values):
             {'recipe': 0.249, 'temp': 94.976}
         """
         check_option("test", test, DROP_TESTS)
-        df_method(ddf)
+        method_for(self._fitted, ddf)
         if test == "F":
             method = announced_degrees(self._fitted, ddf)
             table = drop1_f(self._fitted.model, method)
@@ -217,7 +216,7 @@ class Likelihood(Values):
             )
         check_option("method", method, CONFINT_METHODS)
         check_option("kind", kind, BOOTSTRAP_INTERVALS)
-        df_method(ddf)
+        method_for(self._fitted, ddf)
         thread_count(threads)
         if method != "wald" and vcov is not None:
             raise MixedModelsError(

@@ -48,6 +48,9 @@ MOST_CORRELATIONS = 20
 class InTables(Protocol):
     """What a table of several models asks of each."""
 
+    @property
+    def _has_degrees(self) -> bool: ...
+
     def _model_column(
         self, name: str, ddf: Ddf, level: float, *, exponentiate: bool = False
     ) -> ModelColumn: ...
@@ -159,6 +162,11 @@ class Reports(Values):
             )
         return found
 
+    @property
+    def _has_degrees(self) -> bool:
+        """Whether tests have denominator degrees of freedom."""
+        return self._solution.residual_sd is not None
+
     def _model_column(
         self, name: str, ddf: Ddf, level: float, *, exponentiate: bool = False
     ) -> ModelColumn:
@@ -214,8 +222,11 @@ def models_side_by_side(
     check_level(level)
     check_flag("exponentiate", exponentiate)
     titles = check_names(names, len(fits))
+    # In a table with linear models a method for these leaves the others as they are.
+    own = [fit._has_degrees for fit in fits]  # noqa: SLF001
+    methods = [ddf if has or not any(own) else "none" for has in own]
     columns = tuple(
-        fit._model_column(title, ddf, level, exponentiate=exponentiate)  # noqa: SLF001
-        for fit, title in zip(fits, titles, strict=True)
+        fit._model_column(title, method, level, exponentiate=exponentiate)  # noqa: SLF001
+        for fit, title, method in zip(fits, titles, methods, strict=True)
     )
     return ModelTable(with_shared_names(columns), below, level, stars, exponentiate)

@@ -24,9 +24,11 @@ from mixedmodels.diagnostics.tidy import (
     parameter_rows,
     profiled_component,
     rows_used,
+    scale_rows,
 )
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import by_ml
+from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.parameters import random_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
@@ -93,9 +95,11 @@ class Tidying(Values):
 
         Returns:
             Columns `effect`, `group`, `term`, `estimate`, and as far as an effect asked for has
-            them `level`, `std_error`, `df`, `statistic`, `p_value`, `conf_low`, `conf_high`. Fixed
-            effects of a generalized model with other parameters than the mean have a `component`:
-            "mean", "dispersion", "zero_inflation" or "thresholds".
+            them `level`, `std_error`, `df`, `statistic`, `p_value`, `conf_low`, `conf_high`. Of a
+            generalized model with other parameters than the mean these and the fixed effects have a
+            `component`: "mean", "dispersion", "zero_inflation" or "thresholds". A dispersion that
+            is one number (k, phi, precision) is a row of "ran_pars", its limits on the scale of its
+            logarithm.
 
         Raises:
             MixedModelsError: Unknown effects or `ddf`, or a level not in (0, 1).
@@ -124,7 +128,8 @@ class Tidying(Values):
                 rows = rows if profiled is None else limited(rows, profiled, rows["term"])
                 rows = _ratios.as_ratios(rows, self._ratios()) if exponentiate else rows
                 others = self._component_tables()
-                parts.append(rows.assign(component="mean") if others else rows)
+                further = bool(others or self._own_scale)
+                parts.append(rows.assign(component="mean") if further else rows)
                 for role, table in others.items():
                     added = component_rows(table, role, level)
                     parts.append(added if profiled is None else profiled_component(added, profiled))
@@ -137,11 +142,26 @@ class Tidying(Values):
                 elif conf_int and conf_method is None:
                     rows = self._transformed(rows, level)
                 parts.append(rows)
+                parts += self._scale_part(level, profiled)
             elif effect == "ran_vals":
                 parts.append(mode_rows(self.ranef(), self.ranef_cov(), level))
             else:
                 parts.append(coefficient_rows(self.coef()))
         return WholeFrame(bind(parts, limits=conf_int))
+
+    @property
+    def _own_scale(self) -> tuple[str, ...]:
+        """Names of parameters of the family that are one number; none of a linear model."""
+        return self._fitted.scale_names if self._solution.residual_sd is None else ()
+
+    def _scale_part(self, level: float, profiled: pd.DataFrame | None) -> list[pd.DataFrame]:
+        """Their rows, in a table of their own."""
+        names = self._own_scale
+        if not names:
+            return []
+        error = own_coefficients(self._fitted).scale_error()
+        rows = scale_rows(names, self._fitted.scale_values, error, level)
+        return [rows if profiled is None else limited(rows, profiled, names)]
 
     def _transformed(self, rows: pd.DataFrame, level: float) -> pd.DataFrame:
         """Standard deviations and correlations with Wald limits on scales without bounds."""

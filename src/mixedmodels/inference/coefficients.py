@@ -7,13 +7,44 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mixedmodels.errors import ConvergenceWarning, RefitWarning, warn
+from mixedmodels.errors import ConvergenceWarning, ModelError, RefitWarning, warn
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tails import t_tail
 from mixedmodels.inference.degrees import Degrees, Normal, Residual, Satterthwaite, estimates
 from mixedmodels.inference.information import variance_information
 from mixedmodels.inference.kenward_roger import KenwardRoger, by_reml
-from mixedmodels.settings import Ddf, df_method
+from mixedmodels.settings import Ddf, DfMethod, df_method
+
+
+def method_for(fitted: Fitted, ddf: Ddf) -> DfMethod:
+    """The method called `ddf`, as the fit has it: normal distributions for a generalized model.
+
+    "satterthwaite" is what methods are called with if nothing is said, and means the usual tests.
+
+    Raises:
+        MixedModelsError: An unknown name.
+        ModelError: A method that needs a residual variance, which the model does not have.
+    """
+    if fitted.solution.residual_sd is not None:
+        return df_method(ddf)
+    return without_degrees(ddf)
+
+
+def without_degrees(ddf: Ddf) -> DfMethod:
+    """The method called `ddf` for a model whose rows have no residual: "none".
+
+    Raises:
+        MixedModelsError: An unknown name.
+        ModelError: A method that needs a residual variance.
+    """
+    if df_method(ddf) in ("kenward-roger", "residual"):
+        raise ModelError(
+            f"ddf is {ddf!r}; a generalized model does not have denominator degrees of freedom: "
+            "its tests are z and chi-square tests. Leave ddf= out or write ddf='none'; where "
+            "groups are few, confint(method='profile'), likelihood ratios (drop1, mm.anova) or "
+            "bootstrap() are better than z tests."
+        )
+    return "none"
 
 
 def degrees(fitted: Fitted, ddf: Ddf) -> Degrees:
@@ -21,11 +52,12 @@ def degrees(fitted: Fitted, ddf: Ddf) -> Degrees:
 
     Raises:
         MixedModelsError: An unknown name.
+        ModelError: A method that the model does not have.
         ResourceError: "kenward-roger" would need too much memory.
     """
-    method = df_method(ddf)
+    method = method_for(fitted, ddf)
     solution = fitted.solution
-    if method == "none" or solution.p == 0 or solution.residual_sd is None:
+    if method == "none" or solution.p == 0:
         return Normal(*estimates(fitted))
     if method == "residual":
         return Residual(*estimates(fitted), solution.n - solution.p)

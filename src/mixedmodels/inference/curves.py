@@ -21,6 +21,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.parameters import Kind, Parameter, to_value
+from mixedmodels.inference.unbounded import Tendency, tendency_of
 
 Side: TypeAlias = Literal[-1, 1]
 
@@ -28,8 +29,8 @@ Side: TypeAlias = Literal[-1, 1]
 _LOWER = 1e-4
 # Attempts to compute a point, each half as far out, before a limit is given up.
 _MOST_FAILURES = 12
-# Largest w of a standard deviation: beyond it sinh overflows. And how far a parameter goes of which
-# the distribution has a limit: a dispersion, a probability of zeros.
+# Largest w of a standard deviation: beyond it sinh overflows. Distance in w at which the search for
+# a limit of a parameter that may tend to an end of its range stops.
 FARTHEST, _LIMIT = 700.0, 40.0
 # First step outwards of a logarithmic coordinate where the curvature at the optimum sets no limit.
 FIRST_STEP = 3.0
@@ -184,6 +185,7 @@ class Curve:
         ceiling: Deviance from which on the profile of a correlation is flat, else infinity.
         thorough: Whether every point is searched from many starts.
         saturated: Whether sigma is the parameter and its profile may be level down to zero.
+        tendency: What the fit tends to as the parameter goes to an end of its range, or None.
     """
 
     def __init__(self, fitted: Fitted, parameter: Parameter, threads: int) -> None:
@@ -194,6 +196,8 @@ class Curve:
         best = self._core.optimum
         self.minimum = best.deviance
         curvature = max(self._core.curvature, 0.0)
+        self.tendency: Tendency | None = tendency_of(fitted, parameter)
+        self._curvature = curvature
         self.unit = self._unit(fitted, best.at, curvature)
         w = self.to_w(best.at)
         slope = sqrt(0.5 * curvature) * self._stretch(w)
@@ -222,7 +226,8 @@ class Curve:
         """
         step = sqrt(2.0 / curvature) if curvature > 0.0 else None
         if self.parameter.kind in ("beta", "own"):
-            return 1.0 if step is None else step
+            widest = inf if self.tendency is None else self.tendency.widest()
+            return min(1.0 if step is None else step, widest)
         if self.parameter.kind != "sd":
             return 1.0
         natural = self._natural(fitted)
@@ -261,10 +266,15 @@ class Curve:
         """Whether no limit is looked for beyond."""
         if self.parameter.kind == "sd":
             return point.w >= FARTHEST
-        tends = self.parameter.kind == "own" or (
-            self.parameter.kind == "sigma" and not self._scaled
-        )
-        return tends and abs(point.w - self.optimum.w) > _LIMIT
+        return self.tendency is not None and abs(point.w - self.optimum.w) > _LIMIT
+
+    def longest(self, way: float) -> float:
+        """Longest step outwards in w, `way` from the optimum; infinite where none is too long."""
+        if self.tendency is not None:
+            return max(4.0 * way, self.tendency.longest() / self.unit)
+        if self.parameter.kind in ("sd", "sigma"):
+            return max(4.0 * way, FIRST_STEP)
+        return inf
 
     # -- points -------------------------------------------------------------------------
 
@@ -339,6 +349,35 @@ class Curve:
             "the search over the other parameters did not converge. Rescale the covariates or "
             "simplify the random effects."
         )
+
+    # -- parameters that tend to an end of their range --------------------------------------
+
+    def levels(self, found: Point, zeta: float) -> Point | None:
+        """A point far out where the deviance is level below a limit's; None where it rises.
+
+        Args:
+            found: A point on the way.
+            zeta: Signed root at the limit; its sign is the side.
+        """
+        tendency, way = self.tendency, found.w - self.optimum.w
+        if tendency is None or abs(way) * self.unit < tendency.distance(self._curvature, zeta):
+            return None
+        if not tendency.is_level(*self._rise(found), zeta):
+            return None
+        # Where nothing can be computed further out (exp overflows), the point itself decides.
+        there = (self.computed(self.optimum.w + times * way) for times in (4.0, 2.0, 1.0))
+        far = next((point for point in there if point is not None), found)
+        return far if tendency.is_level(*self._rise(far), zeta) else None
+
+    def _rise(self, found: Point) -> tuple[float, float]:
+        """The deviance above its minimum, and the size of its slope by what is held."""
+        return found.zeta**2, abs(2.0 * found.zeta * found.slope) / self.unit
+
+    def unbounded_note(self, far: Point, zeta: float) -> str:
+        """Why the limit on a side is infinite, of a point that `levels` has found."""
+        assert self.tendency is not None
+        side = 1 if zeta > 0.0 else -1
+        return self.tendency.note(self.parameter, side, far.deviance - self.minimum, zeta)
 
     # -- models without residuals ----------------------------------------------------------
 

@@ -9,7 +9,10 @@ import numpy as np
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.generalized import GeneralizedFitted
-from mixedmodels.inference import generalized_curve  # noqa: F401 (profiles know its curves)
+from mixedmodels.inference import (  # noqa: F401 (profiles know its curves)
+    generalized_curve,
+    generalized_unbounded,
+)
 from mixedmodels.inference.information import (
     Information,
     inverse_of,

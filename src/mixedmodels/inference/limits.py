@@ -48,9 +48,10 @@ def limits(
 
     Returns:
         Rows by name; columns `lower`, `upper`. A variance that is not bounded away from zero has
-        lower limit 0, a correlation that nothing bounds has -1 and 1. A limit that does not exist
-        or cannot be computed is NaN; `attrs["notes"]` has the reason by parameter, also for
-        parameters that are not identified.
+        lower limit 0, a correlation that nothing bounds has -1 and 1. A limit is infinite (0 for a
+        parameter above zero) where the deviance becomes level on that side, and NaN where it cannot
+        be computed; `attrs["notes"]` has the reason by parameter, also for parameters that are not
+        identified.
 
     Raises:
         LowerDevianceError: A deviance below that of the fit was found.
@@ -134,10 +135,13 @@ def _end(curve: Curve, zeta: float, guess: float | None, notes: dict[str, str]) 
     """One limit; NaN, with a note, where there is none."""
     parameter = curve.parameter
     try:
-        return float(to_value(parameter.kind, limit(curve, zeta, guess)))
+        found = limit(curve, zeta, guess)
     except NoLimitError as error:
         add_note(notes, parameter, str(error))
         return float("nan")
+    if found.note:
+        add_note(notes, parameter, found.note)
+    return float(to_value(parameter.kind, found.held))
 
 
 def _guess(trace: Trace | None, zeta: float) -> float | None:

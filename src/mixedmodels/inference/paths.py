@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mixedmodels.inference.curves import FAR, FARTHEST, FIRST_STEP, Curve, NoLimitError, Point, Side
+from mixedmodels.inference.curves import FAR, Curve, NoLimitError, Point, Side
 
 # Points of one side of a curve at most, and those that are wanted.
 _MOST_POINTS = 60
@@ -22,17 +22,20 @@ class Path(NamedTuple):
     Attributes:
         points: Ascending in w.
         trouble: Why the curve ends early; empty if it does not.
+        level: Sides on which the deviance is level beyond the curve: the limits are infinite.
     """
 
     points: list[Point]
     trouble: str
+    level: tuple[Side, ...] = ()
 
 
 def path(curve: Curve, reach: float) -> Path:
     """Points about evenly spaced in zeta up to +- `reach`."""
     below, above = _half(curve, -1, reach), _half(curve, 1, reach)
     points = [*reversed(below.points), curve.optimum, *above.points]
-    return Path(points, " ".join(text for text in (below.trouble, above.trouble) if text))
+    trouble = " ".join(text for text in (below.trouble, above.trouble) if text)
+    return Path(points, trouble, (*below.level, *above.level))
 
 
 def _half(curve: Curve, side: Side, reach: float) -> Path:
@@ -46,8 +49,7 @@ def _half(curve: Curve, side: Side, reach: float) -> Path:
     while len(points) < _MOST_POINTS:
         last = points[-1]
         left = reach - abs(last.zeta)
-        far = curve.parameter.kind == "sd" and last.w >= FARTHEST
-        if left <= 1e-3 * step or last.w == bound or far:
+        if left <= 1e-3 * step or last.w == bound or curve.is_far(last):
             break
         if last.deviance == curve.ceiling:
             points.append(curve.point(bound))
@@ -63,6 +65,10 @@ def _half(curve: Curve, side: Side, reach: float) -> Path:
         if curve.vanishes(found, reach):
             trouble = curve.level_note(found)
             break
+        far = curve.levels(found, side * reach)
+        if far is not None:
+            trouble = curve.unbounded_note(far, side * reach)
+            return Path(points[1:], trouble, (side,))
     return Path(points[1:], trouble)
 
 
@@ -90,6 +96,5 @@ def _onward(curve: Curve, points: list[Point], step: float) -> float:
         move += 0.5 * bend * step * step
     straight = abs(step) * inverse
     move = min(max(side * move, 0.3 * straight), 3.0 * straight)
-    if curve.parameter.kind in ("sd", "sigma"):
-        move = min(move, FAR if curve.saturated else max(FIRST_STEP, 4.0 * way))
+    move = min(move, FAR if curve.saturated else curve.longest(way))
     return last.w + side * move

@@ -216,9 +216,7 @@ class Profile(Result):
     def _ends(self, name: str, zeta: float) -> tuple[float, float]:
         """Limits by interpolation; the last value where a bound is nearer."""
         trace = self.traces[name]
-        inside = np.clip([-zeta, zeta], trace.zeta[0], trace.zeta[-1])
-        low, high = self.value(name, inside)
-        return float(low), float(high)
+        return trace.end(-zeta), trace.end(zeta)
 
     def _trace(self, parameter: str) -> Trace:
         if parameter in self.traces:
@@ -270,11 +268,11 @@ def _profile(
 
     def trace(parameter: Parameter) -> Trace:
         curve = Curve(fitted, parameter, inner)
-        points, trouble = path(curve, reach)
+        points, trouble, level = path(curve, reach)
         if trouble:
             add_note(notes, parameter, trouble)
         scales = len(fitted.scale_names)
-        return Trace.of(parameter, curve.unit, points, fitted.model.templates, scales)
+        return Trace.of(parameter, curve.unit, points, fitted.model.templates, scales, level)
 
     traces = in_parallel(trace, chosen, count)
     return Profile(

@@ -8,8 +8,9 @@ other starts looks for a lower minimum, since the others of the first one may hi
 from __future__ import annotations
 
 from math import inf, isfinite
+from typing import NamedTuple
 
-from mixedmodels.inference.curves import FAR, FIRST_STEP, Curve, NoLimitError, Point, Side
+from mixedmodels.inference.curves import FAR, Curve, NoLimitError, Point, Side
 from mixedmodels.inference.parameters import to_value
 
 # Absolute difference from the wanted deviance at which a limit is met, and a relative one, its
@@ -27,7 +28,19 @@ _MOST_MINIMA = 8
 _SHORT, _JUMP = 1e-6, 1e-3
 
 
-def limit(curve: Curve, zeta: float, guess: float | None = None) -> float:
+class Limit(NamedTuple):
+    """A limit of a profile.
+
+    Attributes:
+        held: What the core holds there: log sigma, sd, arcsine of a correlation, coefficient.
+        note: What a user should know of it; usually empty.
+    """
+
+    held: float
+    note: str = ""
+
+
+def limit(curve: Curve, zeta: float, guess: float | None = None) -> Limit:
     """Where the signed root is `zeta`, or the parameter's bound when it does not get there.
 
     Args:
@@ -36,7 +49,7 @@ def limit(curve: Curve, zeta: float, guess: float | None = None) -> float:
         guess: A w to begin with.
 
     Returns:
-        What the core holds there: log sigma, sd, arcsine of a correlation, coefficient.
+        The limit; infinite where the deviance becomes level before, which the note says.
 
     Raises:
         LowerDevianceError: The deviance falls below that of the fit.
@@ -45,13 +58,13 @@ def limit(curve: Curve, zeta: float, guess: float | None = None) -> float:
     wanted = curve.minimum + zeta * zeta
     tolerance = max(_TOLERANCE, _ROUNDING * abs(wanted))
     if curve.ceiling <= wanted + tolerance:
-        return curve.bound(1 if zeta > 0.0 else -1)
+        return Limit(curve.bound(1 if zeta > 0.0 else -1))
     if zeta < 0.0 and curve.starts_level():
-        return -inf
+        return Limit(-inf)
     return _search(curve, zeta, tolerance, guess)
 
 
-def _search(curve: Curve, zeta: float, tolerance: float, guess: float | None) -> float:
+def _search(curve: Curve, zeta: float, tolerance: float, guess: float | None) -> Limit:
     """The limit, its deviance met to the tolerance."""
     wanted = curve.minimum + zeta * zeta
     side: Side = 1 if zeta > 0.0 else -1
@@ -65,14 +78,15 @@ def _search(curve: Curve, zeta: float, tolerance: float, guess: float | None) ->
             w = bound
         found = _probe(curve, w, inner, zeta, first=outer is None)
         beyond = abs(found.zeta) > abs(zeta)
-        if curve.vanishes(found, zeta):
-            return -inf
+        ended = _ended(curve, found, zeta)
+        if ended is not None:
+            return ended
         met = abs(found.deviance - wanted) <= tolerance
         if met or _close(inner, outer) or (found.w == bound and not beyond):
             _refuse_jump(curve, found, inner, None if met else outer)
             lower = _lower(curve, found) if minima else None
             if lower is None or lower.deviance >= wanted - tolerance:
-                return found.held
+                return Limit(found.held)
             minima -= 1
             found, beyond = lower, False
             outer, widths = None, [inf, inf]
@@ -99,6 +113,16 @@ def _search(curve: Curve, zeta: float, tolerance: float, guess: float | None) ->
     )
 
 
+def _ended(curve: Curve, found: Point, zeta: float) -> Limit | None:
+    """The limit at the end of the range, where the deviance is level from a point on."""
+    if curve.vanishes(found, zeta):
+        return Limit(-inf)
+    far = curve.levels(found, zeta)
+    if far is None:
+        return None
+    return Limit(inf if zeta > 0.0 else -inf, curve.unbounded_note(far, zeta))
+
+
 def _probe(curve: Curve, w: float, inner: Point, zeta: float, *, first: bool) -> Point:
     """The point at w; beyond the limit for the first time, the lowest of several searches."""
     found = curve.near(w, inner)
@@ -120,8 +144,7 @@ def _extend(curve: Curve, inner: Point, zeta: float) -> float:
     side: Side = 1 if zeta > 0.0 else -1
     bound = curve.bound(side)
     way = abs(inner.w - curve.optimum.w)
-    first = FIRST_STEP if curve.parameter.kind in ("sd", "sigma") else inf
-    longest = 4.0 * way if way > 0.0 else first
+    longest = 4.0 * way if way > 0.0 else curve.longest(0.0)
     if inner.slope > 0.0:
         step = min(abs(zeta - inner.zeta) / inner.slope, longest)
     else:

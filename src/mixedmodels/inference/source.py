@@ -16,10 +16,10 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import ConvergenceWarning, MixedModelsError, warn
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.inference.coefficients import announced_degrees, degrees
+from mixedmodels.inference.coefficients import announced_degrees, degrees, method_for
 from mixedmodels.inference.degrees import Degrees, Normal, Residual
 from mixedmodels.lazy import late_module
-from mixedmodels.settings import ROBUST_KINDS, Ddf, RobustKind, df_method
+from mixedmodels.settings import ROBUST_KINDS, Ddf, RobustKind
 
 if TYPE_CHECKING:
     from mixedmodels.inference import robust
@@ -56,9 +56,7 @@ def method_of(fitted: Fitted, ddf: Ddf, vcov: Any = None, *, announce: bool = Fa
 
 def _given(fitted: Fitted, ddf: Ddf, vcov: Any) -> Degrees:
     """The method with another covariance than the model's."""
-    method, solution = df_method(ddf), fitted.solution
-    if solution.residual_sd is None:
-        method = "none"
+    method, solution = method_for(fitted, ddf), fitted.solution
     beta, sigma = solution.beta[solution.kept], solution.sigma
     tests: Degrees | None = None
     if isinstance(vcov, str) and vcov in ROBUST_KINDS:

@@ -16,7 +16,8 @@ NONE = "<none>"
 
 def tested_by(ddf: DfMethod, vcov: str) -> str:
     """Degrees of freedom and covariance of tests, for headings."""
-    return f"ddf: {ddf}; vcov: {vcov}" if vcov else f"ddf: {ddf}"
+    method = "ddf: none, by the normal distribution" if ddf == "none" else f"ddf: {ddf}"
+    return f"{method}; vcov: {vcov}" if vcov else method
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

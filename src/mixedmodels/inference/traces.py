@@ -33,6 +33,7 @@ class Trace:
             correlation has lost one of its effects.
         slope: (k,) d zeta / d w, bounded so that the cubic through the points is monotone.
         values: (k, m + 1 + p + others) all parameters at each point.
+        level: Sides on which the deviance is level beyond the points: limits there are infinite.
     """
 
     parameter: Parameter
@@ -41,6 +42,7 @@ class Trace:
     zeta: FloatArray
     slope: FloatArray
     values: FloatArray
+    level: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -50,6 +52,7 @@ class Trace:
         points: Sequence[Point],
         templates: Templates,
         scales: int = 1,
+        level: tuple[int, ...] = (),
     ) -> Trace:
         """The points at which zeta does not fall."""
         rising = [points[0]]
@@ -67,7 +70,7 @@ class Trace:
         values = np.hstack([random, *[scale[:, None]] * scales, beta, others])
         held = np.array([point.held for point in rising])
         values[:, parameter.position] = to_value(parameter.kind, held)
-        return cls(parameter, unit, w, zeta, _monotone(w, zeta, slope), values)
+        return cls(parameter, unit, w, zeta, _monotone(w, zeta, slope), values, level)
 
     def zeta_at(self, values: FloatArray) -> FloatArray:
         """Signed roots at values of the parameter; NaN beyond the points."""
@@ -79,6 +82,13 @@ class Trace:
         w = self.w_at(zeta)
         held = self.unit * (np.sinh(w) if self.parameter.kind == "sd" else w)
         return to_value(self.parameter.kind, held)
+
+    def end(self, zeta: float) -> float:
+        """The limit at a signed root; the last value of the curve where a bound is nearer."""
+        side = 1 if zeta > 0.0 else -1
+        if side in self.level and not self.zeta[0] <= zeta <= self.zeta[-1]:
+            return float(to_value(self.parameter.kind, side * np.inf))
+        return float(self.value_at(np.clip(zeta, self.zeta[0], self.zeta[-1])))
 
     def density_at(self, values: FloatArray) -> FloatArray:
         """The standard normal density of zeta, over the parameter.

@@ -22,6 +22,10 @@ from mixedmodels.design.variables import variable_column
 from mixedmodels.errors import MixedModelsError, ResourceError, did_you_mean
 from mixedmodels.naming import first_few
 
+# Size of a value of a covariate, relative to the range of its column, that is rounding of zero:
+# centring a column far from zero loses digits.
+_ROUNDING = 1e-10
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Axis:
@@ -66,6 +70,11 @@ class Axis:
         return pd.Categorical(self.values.take(codes), categories=self.levels)
 
 
+def without_rounding(value: float, span: float) -> float:
+    """Zero for a value that is zero but for rounding, as the mean of a centred covariate is."""
+    return 0.0 if abs(value) <= _ROUNDING * span else value
+
+
 def axes_of(design: Design) -> dict[str, Axis]:
     """The variables of the fixed part at their values of the reference grid, by name."""
     if not design.has_rows:
@@ -94,8 +103,8 @@ def _axes_of_summary(design: Design) -> dict[str, Axis]:
         if variable.levels is not None:
             axis = _of_levels(name, own.astype(np.int64), variable.levels)
         elif np.isnan(own).any():
-            mean = float(summary.totals[place] / summary.n)
             span = float(summary.high[place] - summary.low[place])
+            mean = without_rounding(float(summary.totals[place] / summary.n), span)
             found[name] = _of_numbers(name, pd.Index([mean]), span)
             continue
         else:
@@ -164,7 +173,8 @@ def _axis(design: Design, name: str, as_factor: bool) -> Axis:
         between = (column != low) & (column != high)
         if between.any():
             span = float(high) - float(low)
-            return _of_numbers(name, pd.Index([float(column.mean())]), span)
+            mean = without_rounding(float(column.mean()), span)
+            return _of_numbers(name, pd.Index([mean]), span)
     return _of_values(name, column)
 
 
@@ -204,6 +214,7 @@ def _at(axis: Axis, given: Any) -> Axis:
         raise MixedModelsError(
             f"at gives {axis.name!r} the value {given!r:.80}; it must be finite numbers."
         )
+    numbers = [without_rounding(value, axis.span) for value in numbers]
     return _of_numbers(axis.name, pd.Index(list(dict.fromkeys(numbers))), axis.span)
 
 

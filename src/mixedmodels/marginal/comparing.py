@@ -73,7 +73,9 @@ def compared(
     pieces, made = [], []
     for rows in functions.families(by):
         texts = _texts(functions, by, rows.tolist())
-        found = comparison(method, texts, ref=ref, reverse=reverse)
+        own = [name for name in functions.labels.columns if name not in by]
+        levels = functions.labels[own].iloc[rows]
+        found = comparison(method, texts, levels=levels, ref=ref, reverse=reverse)
         pieces.append(_contrasted(functions, rows, found, by, origin.source, ratios=view.ratios))
         made.append(found)
     whole = _joined(pieces, by)

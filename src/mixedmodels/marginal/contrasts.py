@@ -16,6 +16,7 @@ from mixedmodels.design.coding import contr_poly
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.inference.hypotheses import write_row
 from mixedmodels.marginal.adjust import Adjust
+from mixedmodels.marginal.naming import find_mean, reference
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
 
@@ -87,24 +88,30 @@ def method_name(method: str) -> str:
 
 
 def comparison(
-    method: Any, labels: Sequence[str], *, ref: Any = None, reverse: bool = False
+    method: Any,
+    labels: Sequence[str],
+    *,
+    levels: pd.DataFrame | None = None,
+    ref: Any = None,
+    reverse: bool = False,
 ) -> Comparison:
     """The comparison that a user means.
 
     Args:
         method: A name, a dict from names to weights, or a matrix (contrasts, means).
         labels: What the means are called.
-        ref: For "treatment" the mean that others are compared with: its label or position; the
-            first if None.
+        levels: Values of their levels, by which they may be named too.
+        ref: For "treatment" the mean that others are compared with: its label, the values of its
+            levels, or its position; the first if None.
         reverse: Turn the sign of every contrast.
 
     Raises:
         MixedModelsError: Not understood, or weights that are not one for each mean.
     """
     if isinstance(method, str):
-        found = _named(method_name(method), labels, ref)
+        found = _named(method_name(method), labels, reference(ref, labels, levels))
     elif isinstance(method, Mapping):
-        rows = np.array([_weights(name, w, labels) for name, w in method.items()])
+        rows = np.array([_weights(name, w, labels, levels) for name, w in method.items()])
         names = tuple(map(str, method))
         found = Comparison(
             rows.reshape(len(names), len(labels)), names, (None,) * len(names), "none"
@@ -114,7 +121,7 @@ def comparison(
     return _reversed(found, labels) if reverse else found
 
 
-def _named(name: str, labels: Sequence[str], ref: Any) -> Comparison:
+def _named(name: str, labels: Sequence[str], base: int) -> Comparison:
     k = len(labels)
     if name in ("pairwise", "reversed"):
         pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
@@ -124,7 +131,6 @@ def _named(name: str, labels: Sequence[str], ref: Any) -> Comparison:
     if name == "consecutive":
         return _of_pairs([(j, j - 1) for j in range(1, k)], labels, "mvt")
     if name == "treatment":
-        base = _reference(ref, labels)
         return _of_pairs([(j, base) for j in range(k) if j != base], labels, "mvt")
     if name == "effect":
         names = [f"{label} effect" for label in labels] if k > 1 else []
@@ -167,29 +173,19 @@ def _reversed(found: Comparison, labels: Sequence[str]) -> Comparison:
     return Comparison(-found.weights, names, turned, found.adjust, found.pairs)
 
 
-def _reference(ref: Any, labels: Sequence[str]) -> int:
-    if ref is None:
-        return 0
-    if str(ref) in labels:
-        return labels.index(str(ref))
-    if isinstance(ref, int) and not isinstance(ref, bool) and -len(labels) <= ref < len(labels):
-        return ref % len(labels)
-    raise MixedModelsError(
-        f"ref is {ref!r:.80}; it must be one of {first_few(labels, 12)}, or a position from 0 to "
-        f"{len(labels) - 1}.{did_you_mean(str(ref), labels)}"
-    )
-
-
-def _weights(name: Any, given: Any, labels: Sequence[str]) -> FloatArray:
+def _weights(
+    name: Any, given: Any, labels: Sequence[str], levels: pd.DataFrame | None
+) -> FloatArray:
     if isinstance(given, Mapping):
         row = np.zeros(len(labels))
         for label, weight in given.items():
-            if str(label) not in labels:
+            place = find_mean(label, labels, levels)
+            if place is None:
                 raise MixedModelsError(
                     f"The contrast '{name}' gives a weight to '{label}'; the means are "
                     f"{first_few(labels, 12)}.{did_you_mean(str(label), labels)}"
                 )
-            row[labels.index(str(label))] = weight
+            row[place] = weight
         return row
     try:
         row = np.array(given, dtype=np.float64)

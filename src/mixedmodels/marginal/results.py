@@ -78,7 +78,9 @@ class Estimates(TableResult):
                 with, or what suits the contrast: "tukey" for pairs, "mvt" for consecutive and
                 treatment contrasts, "fdr" for effects, "none" for the others.
             level: Coverage of the limits together; that of the table if None.
-            ref: The label or position that "treatment" compares with; the first if None.
+            ref: The mean that "treatment" compares with: its label, the value of its level (of any
+                type; of several variables a tuple, or a dict by variable), or its position; the
+                first if None.
             reverse: Turn the sign of every contrast.
 
         Returns:

@@ -13,8 +13,9 @@ import pandas as pd
 
 from mixedmodels.errors import ArgumentError, MixedModelsError, ModelError
 from mixedmodels.estimates.generalized_options import check_nodes
-from mixedmodels.families.base import Family
+from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
+from mixedmodels.formula.parts import PartSpec, parse_part
 from mixedmodels.generalized import GeneralizedLinearMixedFit
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.planning.kinds import Generalized, Kind, Linear
@@ -41,7 +42,19 @@ class Distributed(NamedTuple):
     family: str | Family | type[Family] | None
     link: str | None
     dispersion: Any
+    zero_inflation: Any
     n_agq: Any
+
+
+class _Own(NamedTuple):
+    """What a fit supplies of parameters of the distribution beside the mean."""
+
+    coefficients: dict[tuple[str, str], float]
+    parts: tuple[PartSpec, ...] = ()
+    categories: pd.Index | None = None
+
+
+_ALONE = "(Intercept)"
 
 
 def kind_of(fit: Any, asked: Distributed) -> Kind:
@@ -50,54 +63,120 @@ def kind_of(fit: Any, asked: Distributed) -> Kind:
     Raises:
         MixedModelsError: Arguments that a linear model does not have, or a parameter of the family
             that is missing or impossible.
-        ModelError: A distribution with more parameters than a family and one number.
+        ModelError: A distribution with more parameters than are given.
     """
+    own = _Own({})
     if isinstance(fit, GeneralizedLinearMixedFit):
+        own = _own_of(fit, asked)
         asked = _of_fit(fit, asked)
     if asked.family is None:
-        given = [name for name in ("link", "dispersion") if getattr(asked, name) is not None]
+        names = ("link", "dispersion", "zero_inflation")
+        given = [name for name in names if getattr(asked, name) is not None]
         if given:
             raise MixedModelsError(f"power: {given[0]}= goes with family=.")
         return Linear()
     family = family_of(asked.family, asked.link)
-    if family.ordered:
-        raise ModelError(_NOT_STUDIED.format("the ordinal family"))
+    if family.ordered and own.categories is None:
+        raise ModelError(
+            "power: the ordinal family needs thresholds, which a fit supplies. Fit a pilot study, "
+            "or data made up for it, by mm.glmer(..., family='ordinal') and give the fit in place "
+            "of the formula."
+        )
+    coefficients = dict(own.coefficients)
+    _put_dispersion(coefficients, own.parts, family, asked.dispersion)
+    parts = _put_zeros(coefficients, own.parts, family, asked.zero_inflation)
     nodes = check_nodes(1 if asked.n_agq is None else asked.n_agq)
-    return Generalized(family, _dispersion(family, asked.dispersion), nodes)
-
-
-_NOT_STUDIED = (
-    "power: {} is not among the models studied. Draw responses with fit.simulate() and fit them "
-    "with fit.refit() in a loop."
-)
+    return Generalized(family, nodes, coefficients, parts, own.categories)
 
 
 def _of_fit(fit: GeneralizedLinearMixedFit, asked: Distributed) -> Distributed:
-    if fit.model.design.parts:
-        raise ModelError(_NOT_STUDIED.format("a dispersion or zero inflation with predictors"))
     family, link = asked.family, asked.link
     if family is None:
         family, link = type(fit.family), link or fit.family.link.name
-    dispersion = fit.dispersion if asked.dispersion is None else asked.dispersion
     nodes = fit._generalized.model.nodes if asked.n_agq is None else asked.n_agq  # noqa: SLF001
-    return Distributed(family, link, dispersion, nodes)
+    return asked._replace(family=family, link=link, n_agq=nodes)
 
 
-def _dispersion(family: Family, given: Any) -> float | None:
+def _own_of(fit: GeneralizedLinearMixedFit, asked: Distributed) -> _Own:
+    """What goes over from a fit; of another family no dispersion with predictors does."""
+    model, psi = fit.model, fit._generalized.solution.psi  # noqa: SLF001 (of the class of fits)
+    same = asked.family is None or family_of(asked.family, None).name == fit.family.name
+    constant = {part.spec.role for part in model.design.parts if part.spec.constant}
+    predicted = {part.spec.role for part in model.design.parts} - constant
+    left = set() if same else predicted & {DISPERSION}
+    components = fit._generalized.model.components  # noqa: SLF001
+    coefficients = {
+        (part.role, name): float(value)
+        for part in components
+        if part.role not in left
+        for name, value in zip(part.names, psi[part.place], strict=True)
+    }
+    specs = (part.spec for part in model.design.parts)
+    parts = tuple(spec for spec in specs if spec.role not in left)
+    return _Own(coefficients, parts, model.design.categories)
+
+
+def _put_dispersion(
+    coefficients: dict[tuple[str, str], float],
+    parts: tuple[PartSpec, ...],
+    family: Family,
+    given: Any,
+) -> None:
+    """The logarithm of a dispersion that is one number, in place of that of a fit."""
     if not family.parameter:
         if given is not None:
             raise MixedModelsError(
                 f"power: dispersion is {given!r:.40}; the {family.title} family has no parameter "
                 "of its own."
             )
-        return None
+        return
+    if given is None and any(role == DISPERSION for role, _ in coefficients):
+        return
+    _check_alone(DISPERSION, parts)
     number = isinstance(given, (int, float, np.number)) and not isinstance(given, bool)
     if not number or not 0.0 < float(given) < np.inf:
         raise MixedModelsError(
             f"power: dispersion is {given!r:.40}; the {family.title} family needs its parameter "
             f"{family.parameter}, a number above zero."
         )
-    return float(given)
+    coefficients[DISPERSION, _ALONE] = float(np.log(float(given)))
+
+
+def _put_zeros(
+    coefficients: dict[tuple[str, str], float],
+    parts: tuple[PartSpec, ...],
+    family: Family,
+    given: Any,
+) -> tuple[PartSpec, ...]:
+    """The formulas, with zero inflation where a probability of it is given."""
+    wanted = given is not None or any(role == ZERO_INFLATION for role, _ in coefficients)
+    if wanted and not family.with_zeros:
+        raise MixedModelsError(
+            f"power: zero_inflation is for families of counts that have zeros ('poisson', "
+            f"'negative_binomial', 'nb1'); the {family.title} family is not one of them."
+        )
+    if given is None:
+        return parts
+    _check_alone(ZERO_INFLATION, parts)
+    number = isinstance(given, (int, float, np.number)) and not isinstance(given, bool)
+    if not number or not 0.0 < float(given) < 1.0:
+        raise MixedModelsError(
+            f"power: zero_inflation is {given!r:.40}; it must be the probability of a zero of its "
+            "own, a number between 0 and 1. Predictors of it come with a fit."
+        )
+    coefficients[ZERO_INFLATION, _ALONE] = float(np.log(float(given)) - np.log1p(-float(given)))
+    others = tuple(part for part in parts if part.role != ZERO_INFLATION)
+    return (*others, parse_part(ZERO_INFLATION, "~ 1"))
+
+
+def _check_alone(role: str, parts: tuple[PartSpec, ...]) -> None:
+    """Refuse one number for what has predictors in the fit."""
+    for part in parts:
+        if part.role == role and not part.constant:
+            raise MixedModelsError(
+                f"power: {role} has predictors in the fit ({part.text.strip()}), whose "
+                f"coefficients are taken; leave {role}= out."
+            )
 
 
 def check_given(asked: Supplied, kind: Kind) -> Supplied:

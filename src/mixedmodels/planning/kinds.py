@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.crossprod import templates_of
 from mixedmodels.design import Design
+from mixedmodels.errors import ModelError
+from mixedmodels.estimates.components import Component, components_of, distribution_of
 from mixedmodels.estimates.generalized import GeneralizedFitted, GeneralizedModel
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
 from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.estimates.refits import Refits, Refitter
 from mixedmodels.families.base import Family
-from mixedmodels.families.distribution import Distribution
+from mixedmodels.formula.parts import PartSpec
+from mixedmodels.naming import first_few
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.prediction.denovo import Parameters
 from mixedmodels.prediction.generalized import Draws
@@ -48,6 +52,14 @@ class Kind(Protocol):
     def residual(self) -> bool:
         """Whether rows have a residual of their own."""
 
+    @property
+    def parts(self) -> tuple[PartSpec, ...]:
+        """Formulas of other parameters of the distribution than its mean."""
+
+    @property
+    def categories(self) -> pd.Index | None:
+        """Of an ordered response."""
+
     def source(self, design: Design, given: Parameters) -> Source:
         """What draws responses of a design."""
 
@@ -69,6 +81,8 @@ class Linear:
 
     one: str = "t"
     residual: bool = True
+    parts: tuple[PartSpec, ...] = ()
+    categories: pd.Index | None = None
 
     def source(self, design: Design, given: Parameters) -> Gaussian:
         """Draws y = mean + Z b + e."""
@@ -99,21 +113,44 @@ class Generalized:
 
     Attributes:
         family: The family.
-        dispersion: Its own parameter, or None.
         nodes: Nodes of quadrature.
+        coefficients: By role and name, those of parameters of the distribution beside the mean, on
+            the scale of the search (logarithm, logit, gaps of thresholds).
+        parts: Formulas of such parameters.
+        categories: Of an ordered response.
     """
 
     family: Family
-    dispersion: float | None
     nodes: int
+    coefficients: Mapping[tuple[str, str], float]
+    parts: tuple[PartSpec, ...] = ()
+    categories: pd.Index | None = None
     one: str = "z"
     residual: bool = False
+
+    def psi(self, components: tuple[Component, ...]) -> FloatArray:
+        """(k,) coefficients of the components of a design.
+
+        Raises:
+            ModelError: The design has columns for which there are none.
+        """
+        named = [(part.role, name) for part in components for name in part.names]
+        for role, name in named:
+            if (role, name) not in self.coefficients:
+                known = [own for of, own in self.coefficients if of == role]
+                raise ModelError(
+                    f"power: the design has the column '{name}' in {role}, for which the fit has "
+                    f"no coefficient; it has {first_few(known, 12)}. Give a design with the levels "
+                    "of the fit."
+                )
+        return np.array([self.coefficients[key] for key in named])
 
     def source(self, design: Design, given: Parameters) -> Draws:
         """Draws from the family."""
         templates = templates_of(design)
         m = np.ones(design.n) if design.w is None else design.w
-        distribution = Distribution(self.family, self.dispersion)
+        components = components_of(design, self.family, 1)
+        distribution = distribution_of(self.family, components, self.psi(components))
         eta = fixed_mean(design, given.beta)
         return Draws(design, templates, distribution, m, eta, templates.lam(given.theta))
 
@@ -131,8 +168,8 @@ class Generalized:
         if given is None:
             start = criterion.starts()[0]
         else:
-            own = [] if self.dispersion is None else [np.log(self.dispersion)]
             kept = given.beta[model.products.kept]
+            own = self.psi(model.components)
             start = criterion.from_user(np.concatenate([given.theta, kept, own]))
         threads = model.affordable_threads(model.threads)
         refits = GeneralizedRefitter(model, start, control, threads)

@@ -28,6 +28,7 @@ from mixedmodels.estimates.refits import Refits, singular_rows
 from mixedmodels.families.base import Family
 from mixedmodels.formula import parse_formula
 from mixedmodels.generalized import GeneralizedLinearMixedFit
+from mixedmodels.inference.coefficients import without_degrees
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
@@ -89,6 +90,7 @@ def power(
     family: str | Family | type[Family] | None = None,
     link: str | None = None,
     dispersion: float | None = None,
+    zero_inflation: float | None = None,
     n_agq: int | None = None,
     control: Control | None = None,
     threads: int | None = None,
@@ -101,8 +103,9 @@ def power(
 
     Args:
         formula: As for `lmer`; the left-hand side may be left out, and is not read. Or a fit, which
-            supplies formula, design, parameters, contrasts, weights, offset and family where they
-            are not given; effects in a dict `beta` replace those of the fit.
+            supplies formula, design, parameters, contrasts, weights, offset, family, and formulas
+            and coefficients of dispersion, zero inflation and thresholds where they are not given;
+            effects in a dict `beta` replace those of the fit.
         design: A row for each observation, any table that `lmer` takes, without missing values.
         beta: Fixed effects: a dict or Series by name, or in column order.
         sigma: Residual standard deviation; generalized models have none.
@@ -132,7 +135,8 @@ def power(
         family: Of a generalized model, as for `glmer`; its tests are z tests, by the exact Hessian
             of each fit, or likelihood ratios.
         link: Name of the link; the usual one of the family if None.
-        dispersion: The family's own parameter, where it has one.
+        dispersion: The family's own parameter, where it has one; a fit supplies predictors of it.
+        zero_inflation: Probability that a count is a zero of its own; a fit supplies predictors.
         n_agq: As for `glmer`; 1 if None.
         control: Limits and tolerances of the fits.
         threads: Threads; None leaves the choice to the library.
@@ -160,8 +164,10 @@ def power(
         >>> study.to_frame()[["subject", "power"]].values.tolist()
         [[10.0, 0.475], [20.0, 0.845]]
     """
-    what = kind_of(formula, Distributed(family, link, dispersion, n_agq))
-    question = Question(test, _kind(kind), df_method(ddf if what.residual else "none"))
+    what = kind_of(formula, Distributed(family, link, dispersion, zero_inflation, n_agq))
+    question = Question(
+        test, _kind(kind), df_method(ddf) if what.residual else without_degrees(ddf)
+    )
     by_reml, count = check_reml(reml) and what.residual, check_count("nsim", nsim)
     if question.ddf == "kenward-roger" and not by_reml:
         raise MixedModelsError("ddf='kenward-roger' needs fits by REML; leave reml=True.")
@@ -186,6 +192,8 @@ def power(
         na_action="raise",
         response=False,
         residual=what.residual,
+        parts=what.parts,
+        categories=what.categories,
     )
     given = given_parameters(
         "power",

@@ -125,6 +125,11 @@ class Pooled(Result):
         origin = source_of(first, self.tests)
         return means.marginal_means(design, origin, scale, specs, by, at, wanted)
 
+    @property
+    def _has_degrees(self) -> bool:
+        """Whether tests have denominator degrees of freedom."""
+        return fitted_of(self.fits[0]).solution.residual_sd is not None
+
     def _model_column(
         self, name: str, ddf: Ddf, level: float, *, exponentiate: bool = False
     ) -> ModelColumn:

@@ -11,6 +11,7 @@ import pytest
 from unit.generalized.hard_data import births, visits
 
 import mixedmodels as mm
+from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
 
 BIRTHS = "y ~ x0 + x1 + x2 + x3 + x4 + x5 + (1 | community) + (1 | mother)"
 VISITS = "y ~ drug * t + (1 | g)"
@@ -64,6 +65,19 @@ def test_a_second_search_leaves_a_local_optimum() -> None:
     first = fitted(formula, data, start=largest / 8.0)
     assert first.converged
     assert fit.objective < first.objective - 4.0
+
+
+def test_compiled_refits_make_the_second_search_too() -> None:
+    data = births(0, 4.0)
+    formula = BIRTHS.replace("(1 | mother)", "(x4 | mother)")
+    best = fitted(formula, data)
+    largest = np.where(best.model.lower_bounds == 0.0, 1.0, 0.0)
+    local = fitted(formula, data, start=largest)._generalized
+    assert local.solution.objective > best.objective + 4.0
+    refits = GeneralizedRefitter(local.model, local.solution.par, local.optsum.control, 1)
+    y = np.asarray(data["y"], dtype=np.float64)
+    _, objective = refits(y[None, :])
+    assert objective[0] == pytest.approx(best.objective, abs=1e-5)
 
 
 def test_with_slopes_and_quadrature() -> None:

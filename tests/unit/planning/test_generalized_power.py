@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from scipy import stats
 
 import mixedmodels as mm
+from mixedmodels.prediction.generalized import as_categories
+from mixedmodels.prediction.simulate import simulator
 
 NSIM = 400
 
@@ -155,7 +158,11 @@ def test_one_row_per_level_is_allowed() -> None:
         ({"family": "gamma", "dispersion": -1}, "number above zero"),
         ({"dispersion": 2.0}, "no parameter of its own"),
         ({"sigma": 1.0}, "sigma= is for linear models"),
-        ({"family": "ordinal"}, "simulate"),
+        ({"family": "ordinal"}, "thresholds, which a fit supplies"),
+        ({"zero_inflation": 1.0}, "number between 0 and 1"),
+        ({"zero_inflation": "~ 1"}, "number between 0 and 1"),
+        ({"family": "binomial", "zero_inflation": 0.2}, "counts that have zeros"),
+        ({"family": None, "zero_inflation": 0.2}, "zero_inflation= goes with family="),
         ({"family": "poison"}, "poisson"),
         ({"family": None, "link": "log"}, "link= goes with family="),
         ({"n_agq": -2}, "n_agq"),
@@ -168,8 +175,105 @@ def test_what_cannot_be_studied_is_refused(change: dict[str, Any], said: str) ->
         mm.power("~ treated + (1 | g)", pd.DataFrame(pairs(10)), **call)
 
 
-def test_predictors_of_zeros_are_refused_in_words() -> None:
-    ticks = mm.load_dataset("grouseticks")
-    fit = mm.glmer("TICKS ~ YEAR + (1 | BROOD)", ticks, "negative_binomial", dispersion="~ YEAR")
-    with pytest.raises(mm.ModelError, match="dispersion or zero inflation with predictors"):
-        mm.power(fit, nsim=5)
+def further(seed: int = 3) -> pd.DataFrame:
+    """Counts with zeros of their own, shares and categories, in 30 groups of 12."""
+    rng = np.random.default_rng(seed)
+    g = np.repeat(np.arange(30), 12)
+    x, half = rng.normal(size=360), np.arange(360) % 2
+    eta = 1.0 + 0.3 * half + rng.normal(0.0, 0.4, 30)[g]
+    counts = rng.poisson(np.exp(eta) * rng.gamma(3.0, 1.0 / 3.0, 360))
+    latent = eta + rng.logistic(size=360)
+    return pd.DataFrame({
+        "y": np.where(rng.random(360) < 0.25, 0, counts), "x": x, "half": half, "g": g,
+        "sex": np.where(np.arange(360) % 3 == 0, "m", "f"), "share": rng.beta(2.0, 3.0, 360),
+        "grade": pd.cut(latent, [-99.0, 0.0, 1.0, 2.0, 99.0], labels=["a", "b", "c", "d"]),
+    })  # fmt: skip
+
+
+FURTHER: dict[str, tuple[str, dict[str, Any]]] = {
+    "zeros": ("y ~ half + (1 | g)", {"family": "poisson", "zero_inflation": "~ 1"}),
+    "zeros by a factor": (
+        "y ~ half + (1 | g)",
+        {"family": "negative_binomial", "zero_inflation": "~ sex"},
+    ),
+    "dispersion": ("y ~ half + (1 | g)", {"family": "negative_binomial", "dispersion": "~ sex"}),
+    "both": (
+        "y ~ half + x + (1 | g)",
+        {"family": "negative_binomial", "dispersion": "~ sex", "zero_inflation": "~ x"},
+    ),
+    "precision": ("share ~ half + (1 | g)", {"family": "beta", "dispersion": "~ x"}),
+    "ordered": ("grade ~ half + (1 | g)", {"family": "ordinal"}),
+    "ordered factor": (
+        "grade ~ half + sex + (1 | g)",
+        {"family": "ordinal", "link": "probit"},
+    ),
+}
+
+
+def fitted(name: str) -> mm.GeneralizedLinearMixedFit:
+    formula, options = FURTHER[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return mm.glmer(formula, further(), **options)
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_fits_with_further_parameters_are_studied(name: str) -> None:
+    fit = fitted(name)
+    study = mm.power(fit, test="half", nsim=3, seed=5)
+    rng = np.random.default_rng(np.random.default_rng(5).integers(2**63, size=4))
+    for i, y in enumerate(simulator(fit._generalized, "new").draw(rng, 3)):
+        design = fit.model.design
+        response = pd.Series(y if design.categories is None else as_categories(design, y))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            again = fit.refit(response)
+        p_value = again.coef_table()["p_value"].loc["half"]
+        assert study.p_values[i, 0] == pytest.approx(p_value, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_their_designs_grow_and_may_be_others(name: str) -> None:
+    fit = fitted(name)
+    grown = mm.power(fit, test="half", nsim=4, seed=1, extend={"g": [10, 50]})
+    assert grown.table["nobs"].tolist() == [120, 600]
+    other = further()[["g", "half", "sex", "x"]].iloc[:120]
+    assert mm.power(fit, other, test="half", nsim=4, seed=1).table["nobs"].tolist() == [120]
+    assert np.isfinite(mm.power(fit, test="(1 | g)", nsim=4, seed=1).p_values).all()
+    assert np.isfinite(mm.power(fit, test="half", kind="Chisq", nsim=4, seed=1).p_values).all()
+
+
+def test_zero_inflation_lowers_power() -> None:
+    call, _ = poisson()
+    design = call.pop("design")
+    powers = [
+        mm.power(
+            "~ treated + (1 | g)", design, nsim=100, seed=4, zero_inflation=zeros, **call
+        ).power
+        for zeros in (0.05, 0.6)
+    ]
+    assert powers[1] < powers[0] - 0.2
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("dispersion", {"dispersion": 2.0}, "dispersion has predictors in the fit"),
+        ("both", {"zero_inflation": 0.1}, "zero_inflation has predictors in the fit"),
+        ("zeros", {"family": "binomial"}, "counts that have zeros"),
+        (
+            "dispersion",
+            {"design": further().assign(sex=lambda d: d["sex"].where(d["g"] > 5, "x"))},
+            "the column 'sexx' in dispersion",
+        ),
+    ],
+)
+def test_what_a_fit_cannot_supply_is_refused(name: str, change: Any, said: str) -> None:
+    with pytest.raises(mm.MixedModelsError, match=said):
+        mm.power(fitted(name), test="half", nsim=4, **change)
+
+
+def test_a_number_replaces_that_of_the_fit() -> None:
+    fit = fitted("zeros")
+    assert mm.power(fit, test="half", nsim=4, seed=1, zero_inflation=0.6).nsim == 4
+    assert mm.power(fit, test="half", nsim=4, seed=1, family="nb1", dispersion=1.0).nsim == 4
