@@ -18,6 +18,7 @@ from mixedmodels.inference.hypotheses import write_row
 from mixedmodels.marginal.adjust import Adjust
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
+from mixedmodels.settings import real_numbers
 
 Method: TypeAlias = Literal[
     "pairwise", "reversed", "consecutive", "treatment", "polynomial", "effect"
@@ -192,7 +193,7 @@ def _weights(name: Any, given: Any, labels: Sequence[str]) -> FloatArray:
             row[labels.index(str(label))] = weight
         return row
     try:
-        row = np.array(given, dtype=np.float64)
+        row = real_numbers(given)
     except (TypeError, ValueError):
         row = np.full(1, np.nan)
     if row.shape != (len(labels),) or not np.isfinite(row).all():
@@ -206,7 +207,7 @@ def _weights(name: Any, given: Any, labels: Sequence[str]) -> FloatArray:
 def _of_matrix(given: Any, labels: Sequence[str]) -> Comparison:
     names = list(map(str, given.index)) if isinstance(given, pd.DataFrame) else None
     try:
-        rows = np.atleast_2d(np.array(given, dtype=np.float64))
+        rows = np.atleast_2d(real_numbers(given))
     except (TypeError, ValueError):
         rows = np.full((1, 1), np.nan)
     if rows.ndim != 2 or rows.shape[1] != len(labels) or not np.isfinite(rows).all():
