@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from importlib.util import find_spec
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided, guided, value_hint
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.output import polars_wanted, want_polars
@@ -101,14 +102,59 @@ _DF_SPELLINGS: dict[str, DfMethod] = {
 _ROMAN: dict[str, AnovaType] = {"I": 1, "II": 2, "III": 3}
 
 
+def real_numbers(given: object) -> FloatArray:
+    """An array of float64 from what a user gave as numbers.
+
+    NumPy converts text, complex numbers, times and what a mask hides without an error.
+
+    Raises:
+        TypeError: Text, complex numbers, times or anything else that is not a real number.
+        ValueError: Rows of different lengths, or a masked value.
+    """
+    if type(given) is np.ndarray and given.dtype == np.float64:
+        return np.array(given)
+    if isinstance(given, np.ma.MaskedArray) and np.ma.getmaskarray(given).any():
+        raise ValueError("a masked value")
+    array = np.asarray(given)
+    if array.dtype.kind not in "biufO":
+        raise TypeError("not real numbers")
+    if array.dtype.kind == "O" and any(isinstance(value, (str, bytes)) for value in array.flat):
+        raise TypeError("text")
+    return np.array(array, dtype=np.float64)
+
+
+def names_given(kind: str, given: object, wanted: str) -> list[str]:
+    """The names in `given`, one name or several.
+
+    Args:
+        kind: What the argument is called.
+        given: What the user gave.
+        wanted: What the argument must be, in words.
+
+    Raises:
+        MixedModelsError: Neither text nor a list of texts.
+    """
+    if isinstance(given, str):
+        return [given]
+    try:
+        listed = list(given)  # type: ignore[call-overload]
+    except TypeError:
+        listed = [given]
+    names = [value for value in listed if isinstance(value, str)]
+    if len(names) < len(listed):
+        raise MixedModelsError(f"{kind} is {given!r:.80}; it must be {wanted}.")
+    return names
+
+
 def check_option(kind: str, value: object, options: tuple[str | int, ...]) -> None:
     """Refuse a `value` that is not one of the `options`, naming them all.
 
     Raises:
         MixedModelsError: `value` is not in `options`.
     """
-    scalar = getattr(value, "ndim", 0) == 0  # comparing an array has no single answer
-    if scalar and value in options and not isinstance(value, bool):
+    # Comparing an array, or the missing value of pandas, has no single answer.
+    scalar = isinstance(value, (str, Real)) and not isinstance(value, bool)
+    if scalar and value in options:
         return
     raise _not_among(kind, value, options)
 

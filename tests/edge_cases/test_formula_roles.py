@@ -237,3 +237,24 @@ def test_fits_with_odd_names_predict_and_print(plain: pd.DataFrame) -> None:
         fit = lmer("log(yield + 9) ~ log(`p(%)`) + (1 | factor(site.class))", data)
         assert "log(`p(%)`)" in str(fit.summary())
         np.testing.assert_allclose(fit.predict(data), fit.fitted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("data_has_it", [False, True])
+@pytest.mark.parametrize("name", ["sum", "helmert", "poly", "treatment", "Sum", "contr.sum"])
+@pytest.mark.parametrize("role", ["{}", "I({} + 1)", "log({})", "factor({})", "C({})"])
+def test_a_contrast_is_named_in_c_only(role: str, name: str, data_has_it: bool) -> None:
+    """As R's ``C(f, sum)``; elsewhere the name is that of a column, there or not."""
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 8), "f": list("abcd") * 24})
+    data["y"] = rng.normal(size=12)[data["g"]] + rng.normal(size=96)
+    spelled = name.removeprefix("contr.").lower()
+    by_argument = lmer("y ~ f + (1 | g)", data, contrasts={"f": spelled})
+    by_name = lmer(f"y ~ C(f, {name}) + (1 | g)", data)
+    np.testing.assert_allclose(by_name.fixef, by_argument.fixef, atol=1e-12)
+    formula = f"y ~ {role.format(name)} + (1 | g)"
+    if data_has_it:
+        data[name] = rng.integers(1, 4, 96)
+        assert len(lmer(formula, data).fixef) > 1
+    else:
+        with pytest.raises(FormulaError, match=f"'{name}' is not a column"):
+            lmer(formula, data)

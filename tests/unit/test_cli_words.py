@@ -108,9 +108,31 @@ def test_options_in_messages_are_options_of_a_command(command: str) -> None:
             assert option in known, (where, told)
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_messages_on_columns_of_a_file_name_no_data_frame(command: str) -> None:
+    """Columns come from a file: advice to change a data frame is of no use in the shell."""
+    arguments = arguments_of(command)
+    found = 0
+    for where, message in MESSAGES:
+        if where.startswith("design/") and not where.startswith("design/frame.py"):
+            found += "pandas." in message
+            assert not re.search(r"pandas\.|Polars\)|astype", in_shell_words(message, arguments)), (
+                where
+            )
+    assert found >= 4
+
+
 @pytest.mark.parametrize(
     ("message", "command", "told"),
     [
+        (
+            (
+                "make them missing, and make the column numeric (pandas.to_numeric, or "
+                ".cast(Float64) of Polars)."
+            ),
+            "fit",
+            "make them missing in the file.",
+        ),
         ('Drop them, or use na_action="omit".', "fit", "Drop them, or use --na-action omit."),
         ("Give another start= or optimizer=.", "fit", "Give another --start or --optimizer."),
         ("start=[1, 0.5]", "fit", "--start 1,0.5"),

@@ -33,6 +33,30 @@ _OTHERWISE = (
     (r"\bevaluations \(control\)", "evaluations (--max-evaluations)"),
     (r"\bfit\.update\(n_agq=(\d+)\)", r"--n-agq \1"),
     (r", or an object of mixedmodels\.families", ""),
+    # What a table in memory calls for; here the table is a file.
+    (
+        (
+            r"\bRead the file with decimal=',' \(pandas\.read_csv\), or make the column numeric by "
+            r"\.str\.replace\(',', '\.'\)\.astype\(float\)"
+        ),
+        "Give --decimal ',', and leave signs between thousands out of the file",
+    ),
+    (
+        r", and make the column numeric \(pandas\.to_numeric, or \.cast\(Float64\) of Polars\)",
+        " in the file",
+    ),
+    (
+        r"\bmake the column numeric \(pandas\.to_numeric, or \.cast\(Float64\) of Polars\)",
+        "see whether --decimal is right, and correct the file",
+    ),
+    (r" \(pandas\.to_numeric with errors='coerce'\)", ""),
+    (
+        (
+            r"\bGive the order, as in pandas\.Categorical\(values, categories=\[\.\.\.\], "
+            r"ordered=True\), or write "
+        ),
+        "Write ",
+    ),
     (r"\bkind=['\"](\w+)['\"]", r"--interval \1"),
 )
 # The same of generalized models, for which maximum likelihood is the default.

@@ -15,6 +15,7 @@ from mixedmodels._core import Evaluator, GeneralizedEvaluator
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.settings import real_numbers
 
 
 class ThetaAxes:
@@ -39,7 +40,7 @@ class ThetaAxes:
         """
         names = ", ".join(self._templates.names)
         try:
-            theta = np.ascontiguousarray(values, dtype=np.float64)
+            theta = real_numbers(values)
         except (TypeError, ValueError):
             raise MixedModelsError(
                 f"theta is {values!r:.80}; it must be one number for each of: {names}."

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from mixedmodels.design.coding import Contrast
 from mixedmodels.design.columns import NumericColumn
 from mixedmodels.design.functions import CATEGORICAL, CONSTANTS, STATEFUL, NotNumeric, find_function
 from mixedmodels.design.operators import (
@@ -34,6 +35,8 @@ from mixedmodels.formula.tokens import shorten
 from mixedmodels.formula.tree import Bracket, Call, Chain, Constant, Items, Name, Node, Prefix
 from mixedmodels.values import quick
 
+# Functions whose arguments after the first may name a contrast.
+_OF_CONTRASTS = ("C", "factor")
 _CONSTANTS = {"T": True, "F": False, "True": True, "False": False, "None": None}
 _COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
 
@@ -134,6 +137,8 @@ class _Binder:
                 raise UnknownName(node)
             message = f"'{shorten(root)}' is a column; its attributes cannot be used."
             raise self._error(message, node.start, node.end)
+        if isinstance(known[node.name], Contrast):  # means something to C() only
+            raise UnknownName(node)
         return _constant(known[node.name])
 
     def _prefix(self, node: Prefix) -> Compute:
@@ -211,9 +216,14 @@ class _Binder:
             message = f"'{shorten(hidden[0])}' cannot be given in a formula."
             raise self._error(message, node.start, node.name_end)
         raw = node.name in CATEGORICAL
-        arguments = [self._argument(argument, node.name, raw=raw) for argument in node.arguments]
+        arguments = [
+            self._contrast(argument, node.name if place else "")
+            or self._argument(argument, node.name, raw=raw)
+            for place, argument in enumerate(node.arguments)
+        ]
         keywords = {
-            keyword: self._argument(value, node.name, raw=raw) for keyword, value in node.keywords
+            keyword: self._contrast(value, node.name) or self._argument(value, node.name, raw=raw)
+            for keyword, value in node.keywords
         }
         key = None
         if node.name in STATEFUL:
@@ -254,6 +264,15 @@ class _Binder:
         if function == "offset":
             return lambda values: truth_as_numbers(argument(values))
         return argument
+
+    def _contrast(self, node: Node, function: str) -> Compute | None:
+        """A contrast that an argument names: of C(), or of factor(), which says to write C()."""
+        if function not in _OF_CONTRASTS or not isinstance(node, Name) or node.quoted:
+            return None
+        contrast = CONSTANTS.get(node.name)
+        if node.name in self.present or not isinstance(contrast, Contrast):
+            return None
+        return _constant(contrast)
 
     def _function(self, node: Call) -> Callable[..., Any]:
         try:

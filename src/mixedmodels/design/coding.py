@@ -19,7 +19,7 @@ from mixedmodels.design.columns import level_labels
 from mixedmodels.errors import DataError, did_you_mean
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
-from mixedmodels.settings import CONTRASTS
+from mixedmodels.settings import CONTRASTS, real_numbers
 from mixedmodels.values import quick
 
 # Levels that a message lists.
@@ -213,7 +213,7 @@ def _from_matrix(contrast: Any, levels: pd.Index, factor: str) -> Coding:
         contrast = _in_order_of(levels, contrast, factor)
         suffixes = tuple(str(name) for name in contrast.columns)
     try:
-        matrix = np.array(contrast, dtype=np.float64)
+        matrix = real_numbers(contrast)
     except (TypeError, ValueError):
         raise DataError(f"The contrast of '{factor}' is not a matrix of numbers.") from None
     if matrix.ndim == 1:

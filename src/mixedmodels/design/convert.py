@@ -145,7 +145,7 @@ def column_of_pandas(name: str, series: Any) -> Column:
     if kind in _NUMBERS:
         return _of_nullable(series)
     if arrow is not None and str(arrow).startswith("dictionary"):
-        return column_of_pandas(name, series.astype("category"))
+        return _of_arrow(name, series.array.__arrow_array__())
     ordered = isinstance(
         dtype, (pd.StringDtype, pd.DatetimeTZDtype, pd.PeriodDtype, pd.IntervalDtype)
     )

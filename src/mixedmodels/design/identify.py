@@ -30,6 +30,8 @@ _IDLE = 1e-10
 _WEIGHT = 1e-7
 # Pairs of random vectors beyond the number of parameters.
 _SPARE = 6
+# Rows that are looked at before all rows: most models are determined by these.
+_FIRST_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,8 +102,38 @@ def examine_rows(design: Design, R: FloatArray, kept: IntArray, *, reml: bool) -
     return examine(_RowProbes(design, R, kept), reml=reml)
 
 
-def examine(probes: Probes, *, reml: bool) -> Findings:
-    """The same from the values of every V_j."""
+def examine_predictor(design: Design) -> Findings | None:
+    """What no response can tell apart in the covariance of the random part of a linear predictor.
+
+    There is no residual variance here. (Co)variances that some of the rows determine are
+    determined, so that the first rows are looked at before all of them.
+
+    Returns:
+        The findings; None where everything is determined.
+    """
+    if not (design.has_rows and _may_be_linked(design)):
+        return None
+    found = None
+    for n in dict.fromkeys((min(_FIRST_ROWS, design.n), design.n)):
+        probes = _RowProbes(design, np.zeros((0, 0)), np.zeros(0, dtype=np.int32), n)
+        found = examine(probes, reml=False, residual=False)
+        if not found.unknown.any():
+            return None
+    return found
+
+
+def _may_be_linked(design: Design) -> bool:
+    """Whether terms have the form that (co)variances which cannot be told apart have.
+
+    Several columns, the same factor, or factors with as many levels as each other.
+    """
+    levels = [design.groups[term.group].n_levels for term in design.terms]
+    columns = [len(term.columns) for term in design.terms]
+    return max(columns, default=0) > 1 or len(set(levels)) < len(levels)
+
+
+def examine(probes: Probes, *, reml: bool, residual: bool = True) -> Findings:
+    """The same from the values of every V_j; `residual` says whether there are residuals."""
     plain, projected = probes.values()
     entries = probes.entries
     scale = _scales(plain, entries)
@@ -111,7 +143,7 @@ def examine(probes: Probes, *, reml: bool) -> Findings:
     empty = diagonal & (norms == 0.0)
     idle = diagonal & ~empty & (left <= _IDLE * norms)
     gone = _of_effects(entries, (idle | empty) if reml else empty)
-    live = np.append(~gone, True)
+    live = np.append(~gone, residual)
     room = probes.n - probes.p
     too_few = bool(reml and 0.5 * room * (room + 1) < np.count_nonzero(live))
     linked = _groups(probes, projected if reml else plain, scale, live)
@@ -123,8 +155,8 @@ def examine(probes: Probes, *, reml: bool) -> Findings:
     unknown = gone.copy()
     for group in groups:
         unknown |= group.entries
-    residual = any(group.residual for group in groups)
-    return Findings(unknown, residual, idle, empty, tuple(groups), too_few)
+    linked_residual = any(group.residual for group in groups)
+    return Findings(unknown, linked_residual, idle, empty, tuple(groups), too_few)
 
 
 def count_of_pairs(parameters: int) -> int:
@@ -135,10 +167,12 @@ def count_of_pairs(parameters: int) -> int:
 class _RowProbes:
     """`Probes` from the rows."""
 
-    def __init__(self, design: Design, R: FloatArray, kept: IntArray) -> None:
-        self._root = None if design.w is None else np.sqrt(design.w)
+    def __init__(self, design: Design, R: FloatArray, kept: IntArray, n: int | None = None) -> None:
+        self.n, self.p = design.n if n is None else n, len(R)
+        self._root = None if design.w is None else np.sqrt(design.w[: self.n])
         self._terms = [
-            (design.groups[term.group].codes, self._in_own_units(term.z)) for term in design.terms
+            (design.groups[term.group].codes[: self.n], self._in_own_units(term.z[: self.n]))
+            for term in design.terms
         ]
         self._axes = [orthogonal_axes(z) for _, z in self._terms]
         self._turned = [z @ T.T for (_, z), T in zip(self._terms, self._axes, strict=True)]
@@ -150,7 +184,6 @@ class _RowProbes:
                 for row in range(column, z.shape[1])
             ]
         )
-        self.n, self.p = design.n, len(R)
         self._basis = np.linalg.solve(R.T, self._whitened(design.X[:, kept]).T) if self.p else None
 
     def _in_own_units(self, z: FloatArray) -> FloatArray:

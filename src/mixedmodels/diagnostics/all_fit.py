@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from mixedmodels.estimates.model import Fitted
 from mixedmodels.optimize import Request
 from mixedmodels.optimize.nlopt_extra import has_nlopt
 from mixedmodels.report.whole import WholeFrame
-from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option
+from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option, names_given
 
 
 def all_fit(
@@ -27,19 +27,16 @@ def all_fit(
     Raises:
         MixedModelsError: An unknown optimizer, or none at all.
     """
-    names: list[OptimizerName]
-    if optimizers is None:
-        names = available()
-    elif isinstance(optimizers, str):
-        names = [optimizers]
-    else:
-        names = list(optimizers)
+    names: list[str] = list(available())
+    if optimizers is not None:
+        names = names_given("optimizers", optimizers, "the name of an optimizer, or a list of them")
     if not names:
         raise MixedModelsError("all_fit: optimizers is empty; name at least one, or leave it out.")
     for name in names:
         check_option("optimizer", name, OPTIMIZERS)
-    settings = control or fitted.optsum.control
-    table = pd.DataFrame([_row(fitted, name, settings) for name in names])
+    settings = fitted.optsum.control if control is None else control
+    requests = [Request(cast(OptimizerName, name), None, settings) for name in names]
+    table = pd.DataFrame([_row(fitted, request) for request in requests])
     table.insert(1, "difference", table["objective"] - table["objective"].min())
     return WholeFrame(table.set_index(pd.Index(names, name="optimizer")))
 
@@ -52,11 +49,11 @@ def available() -> list[OptimizerName]:
     return [name for name in OPTIMIZERS if name not in absent]
 
 
-def _row(fitted: Fitted, name: OptimizerName, control: Control) -> dict[str, Any]:
+def _row(fitted: Fitted, request: Request) -> dict[str, Any]:
     model = fitted.model
     began = time.perf_counter()
     try:
-        found = fitted.searched_again(Request(name, None, control))
+        found = fitted.searched_again(request)
         theta, value = found.solution.theta, found.solution.objective
         converged, spent = found.optsum.converged, found.optsum.n_objective
         message = "" if converged else found.optsum.message

@@ -283,8 +283,8 @@ def labelled_columns(data: Any, labels: pd.Index | None) -> pd.DataFrame:
 def _to_pandas(data: Any) -> pd.DataFrame:
     if isinstance(data, pd.DataFrame):
         return data
+    as_table(data)  # refuses what is not a table, in words
     if isinstance(data, Mapping):
         return pd.DataFrame(dict(data))
-    as_table(data)  # refuses what is not a table, in words
     frame = nw.from_native(data, eager_only=True)
     return pd.DataFrame({name: frame[name].to_numpy() for name in frame.columns})

@@ -13,6 +13,7 @@ from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.components import Component
 from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.formula.parts import PartSpec, parse_part
+from mixedmodels.settings import real_numbers
 
 
 def parts_of(family: Family, given: Mapping[str, object]) -> tuple[PartSpec, ...]:
@@ -65,6 +66,15 @@ def check_zeros(design: Design) -> None:
         )
 
 
+def _numbers(role: str, values: npt.ArrayLike | None) -> FloatArray | None:
+    if values is None:
+        return None
+    try:
+        return np.atleast_1d(real_numbers(values))
+    except (TypeError, ValueError):
+        raise MixedModelsError(f"{role} is {values!r:.60}; it must be numbers.") from None
+
+
 def given_coefficients(
     component: Component, values: npt.ArrayLike | None, family: Family
 ) -> FloatArray:
@@ -74,7 +84,7 @@ def given_coefficients(
         MixedModelsError: They cannot be.
     """
     constant = component.role == DISPERSION and component.part is None
-    given = None if values is None else np.atleast_1d(np.asarray(values, dtype=np.float64))
+    given = _numbers(component.role, values)
     if constant and (given is None or not (given > 0.0).all()):
         raise MixedModelsError(
             f"dispersion is {values!r:.40}; the {family.title} family needs its parameter, "

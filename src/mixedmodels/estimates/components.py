@@ -27,6 +27,8 @@ _LARGE_IS_POISSON = {
     "truncated_negative_binomial": "truncated_poisson",
 }
 _MANY, _NEVER = 1e6, 1e-4
+# Largest probability of zeros of their own: at 1 mean and variance would be 0, their ratios NaN.
+_MOST_CERTAIN = 1.0 - 2.0**-53
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,9 +200,9 @@ def exponential(predictor: float | FloatArray) -> float | FloatArray:
 
 
 def probability(predictor: float | FloatArray) -> float | FloatArray:
-    """The probability whose logit is given."""
+    """The probability whose logit is given; below 1, so that something is left of the rest."""
     with np.errstate(over="ignore"):
-        found = 1.0 / (1.0 + np.exp(-np.asarray(predictor)))
+        found = np.minimum(1.0 / (1.0 + np.exp(-np.asarray(predictor))), _MOST_CERTAIN)
     return float(found) if np.ndim(found) == 0 else found
 
 

@@ -26,12 +26,14 @@ from mixedmodels.criterion.generalized import (
 )
 from mixedmodels.crossprod import row_products, templates_of
 from mixedmodels.design import Design
+from mixedmodels.design.identify import examine_predictor
 from mixedmodels.estimates.components import (
     Component,
     components_of,
     distribution_of,
     of_role,
 )
+from mixedmodels.estimates.evidence import RowEvidence
 from mixedmodels.estimates.generalized_covariances import ModelCovariances
 from mixedmodels.estimates.generalized_options import (
     MOST_EFFECTS,
@@ -230,8 +232,14 @@ class GeneralizedModel:
         return GeneralizedModel(design, self.family, self.threads, *self.approximation)
 
     def identification(self, criterion: LaplaceCriterion | None = None) -> Identification:
-        """Nothing is looked for that the data cannot tell apart."""
-        return _AllIdentified(self.design, self.templates, False, None)
+        """Which (co)variances of the linear predictor no response could tell apart."""
+        return self._identification
+
+    @cached_property
+    def _identification(self) -> Identification:
+        design, found = self.design, examine_predictor(self.design)
+        evidence = None if found is None else RowEvidence(design)
+        return _OfPredictor(design, self.templates, False, found, evidence)
 
     def solve(
         self, criterion: LaplaceCriterion, request: Request, watch: Watch | None = None
@@ -296,13 +304,13 @@ class GeneralizedModel:
         return effects if templates.one_order else effects[templates.public_to_core]
 
 
-class _AllIdentified(Identification):
+class _OfPredictor(Identification):
     """Of models without a residual variance, with which others could be confounded."""
 
     @cached_property
     def messages(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
+        """Without what is said of residuals."""
+        return self.problems
 
 
 @quick

@@ -7,8 +7,14 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from mixedmodels.arrays import FloatArray
+from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.lazy import cached_property
+
+# Eigenvalues of the information with a unit diagonal up to which a direction counts as flat, and
+# below the negative of which the point is a saddle.
+_FLAT, _NEGATIVE = 1e-12, 1e-4
+# Weight of a parameter in a flat direction that is more than rounding.
+_WEIGHT = 1e-4
 
 AnyModel: TypeAlias = Any
 """A generalized model: the members that `estimates.generalized.GeneralizedModel` has."""
@@ -63,7 +69,8 @@ class ModelCovariances:
     def user(self) -> FloatArray:
         """(m + p + k, m + p + k) covariance of theta, the coefficients and the family's own.
 
-        Entries of theta on the boundary are taken as known: their rows and columns are zero.
+        Entries of theta on the boundary are taken as known: their rows and columns are zero. Those
+        of parameters that the data do not determine are NaN.
         """
         model, par = self._model, self._par
         m, size = model.templates.m, len(par)
@@ -71,11 +78,14 @@ class ModelCovariances:
         fixed = (par <= criterion.lower_bounds) & (np.arange(size) < m)
         free = np.flatnonzero(~fixed)
         information = 0.5 * self.hessian[np.ix_(free, free)]
-        found = np.zeros((size, size))
-        found[np.ix_(free, free)] = _inverse(information)
+        found, flat = np.zeros((size, size)), np.zeros(size, dtype=np.bool_)
+        found[np.ix_(free, free)], flat[free] = _inverse(information)
         J = criterion.to_user(np.eye(size))  # row by row: linear, without an origin
         covariance: FloatArray = J.T @ found @ J
         symmetric: FloatArray = 0.5 * (covariance + covariance.T)
+        unknown = (J[flat] != 0.0).any(axis=0)
+        symmetric[unknown] = np.nan
+        symmetric[:, unknown] = np.nan
         return symmetric
 
     @cached_property
@@ -96,13 +106,20 @@ def scaled_eigen(information: FloatArray) -> tuple[FloatArray, FloatArray, Float
     return scale, values, vectors
 
 
-def _inverse(information: FloatArray) -> FloatArray:
-    """Of a symmetric matrix; directions without positive curvature have no variance: NaN."""
+def _inverse(information: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Of a symmetric matrix, and which parameters lie in directions without curvature.
+
+    Such directions are left out: what is orthogonal to them does not depend on them. With a
+    direction of negative curvature nothing is known.
+    """
+    everything = np.ones(len(information), dtype=np.bool_)
     if not np.isfinite(information).all():
-        return np.full(information.shape, np.nan)
+        return np.zeros(information.shape), everything
     scale, values, vectors = scaled_eigen(information)
-    if values.size and values[0] <= 1e-12:
-        return np.full(information.shape, np.nan)
-    root = vectors / np.sqrt(values)
+    if values.size and values[0] < -_NEGATIVE:
+        return np.zeros(information.shape), everything
+    flat = values <= _FLAT
+    root = vectors[:, ~flat] / np.sqrt(values[~flat])
     inverse: FloatArray = root @ root.T * np.outer(scale, scale)
-    return inverse
+    touched: BoolArray = np.abs(vectors[:, flat]).max(axis=1, initial=0.0) > _WEIGHT
+    return inverse, touched

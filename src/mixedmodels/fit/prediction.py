@@ -367,6 +367,11 @@ class Prediction(Values):
             >>> list(sample.replicates.columns)
             ['sd(Batch.(Intercept))', 'sigma', '(Intercept)']
         """
+        if not (statistic is None or callable(statistic)):
+            raise MixedModelsError(
+                f"statistic is {statistic!r:.80}; it must be a function of a fit, such as "
+                "lambda fit: fit.fixef."
+            )
         with Tally("replicates", shown=progress) as tally:
             plan = Plan(nsim, seed, modes, kind, threads, tally)
             if statistic is None:

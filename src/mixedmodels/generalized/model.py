@@ -40,6 +40,7 @@ from mixedmodels.settings import (
     NaAction,
     OptimizerName,
     check_option,
+    real_numbers,
     thread_count,
 )
 
@@ -262,7 +263,14 @@ class GeneralizedLinearMixedModel(Guided):
         beta: npt.ArrayLike,
         own: Mapping[str, npt.ArrayLike | None],
     ) -> FloatArray:
-        given = [np.atleast_1d(np.asarray(part, dtype=np.float64)) for part in (theta, beta)]
+        try:
+            given = [np.atleast_1d(real_numbers(part)) for part in (theta, beta)]
+        except (TypeError, ValueError):
+            given = []
+        if {part.ndim for part in given} != {1}:
+            raise MixedModelsError(
+                f"theta is {theta!r:.60} and beta {beta!r:.60}; both must be lists of numbers."
+            )
         for role, values in own.items():
             component = of_role(self._model.components, role)
             if component is not None:

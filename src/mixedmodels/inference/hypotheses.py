@@ -23,6 +23,7 @@ from mixedmodels.inference.equations import EquationReader
 from mixedmodels.inference.estimable import over_kept
 from mixedmodels.naming import by_spelling, find, first_few
 from mixedmodels.output import labelled
+from mixedmodels.settings import real_numbers
 
 Spec: TypeAlias = (
     str | Mapping[str, float] | Sequence[str | Mapping[str, float]] | npt.ArrayLike | pd.DataFrame
@@ -175,7 +176,7 @@ def _weights(spec: Any, about: Coefficients) -> FloatArray:
         rows = [list(zip(names, row, strict=True)) for row in spec.itertuples(index=False)]
         return _weighted(rows, about)[1]
     try:
-        L = np.atleast_2d(np.array(spec, dtype=np.float64))
+        L = np.atleast_2d(real_numbers(spec))
     except (TypeError, ValueError):
         raise MixedModelsError(
             f"L is {spec!r:.80}; it must be names or equations, dicts of weights by name, or rows "
@@ -194,7 +195,10 @@ def _weights(spec: Any, about: Coefficients) -> FloatArray:
 
 
 def _right(rhs: npt.ArrayLike, count: int) -> FloatArray:
-    values = np.atleast_1d(np.array(rhs, dtype=np.float64))
+    try:
+        values = np.atleast_1d(real_numbers(rhs))
+    except (TypeError, ValueError):
+        values = np.full(1, np.nan)
     if values.shape not in ((1,), (count,)) or not np.isfinite(values).all():
         raise MixedModelsError(
             f"rhs is {rhs!r:.80}; it must be one finite number, or one for each of {count} rows."

@@ -25,6 +25,7 @@ from mixedmodels.estimates.parameters import (
     random_spellings,
 )
 from mixedmodels.naming import by_spelling, find, first_few
+from mixedmodels.settings import names_given
 
 Kind: TypeAlias = Literal["sd", "cor", "sigma", "beta", "own"]
 
@@ -109,7 +110,7 @@ def select(
     """
     if names is None:
         return list(parameters)
-    asked = [names] if isinstance(names, str) else list(names)
+    asked = names_given("parameters", names, "the name of a parameter, or a list of names")
     chosen = {place_of(fitted, parameters, name) for name in asked if name not in GROUPS}
     return [
         parameter

@@ -19,7 +19,7 @@ from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.coefficients import announced_degrees, degrees, method_for
 from mixedmodels.inference.degrees import Degrees, Normal, Residual
 from mixedmodels.lazy import late_module
-from mixedmodels.settings import ROBUST_KINDS, Ddf, RobustKind
+from mixedmodels.settings import ROBUST_KINDS, Ddf, RobustKind, real_numbers
 
 if TYPE_CHECKING:
     from mixedmodels.inference import robust
@@ -101,7 +101,7 @@ def _matrix(given: Any, names: Sequence[str]) -> FloatArray:
         f"covariance matrix ({p}, {p}) of the coefficients: {', '.join(names)}."
     )
     try:
-        matrix = np.array(given, dtype=np.float64)
+        matrix = real_numbers(given)
     except (TypeError, ValueError):
         raise MixedModelsError(f"vcov is {given!r:.80}; {wanted}") from None
     if matrix.shape != (p, p):

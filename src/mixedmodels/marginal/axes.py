@@ -6,7 +6,7 @@ How the cells of several variables are put together is in `grid`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from mixedmodels.design.summary import made_factors
 from mixedmodels.design.variables import variable_column
 from mixedmodels.errors import MixedModelsError, ResourceError, did_you_mean
 from mixedmodels.naming import first_few
+from mixedmodels.settings import real_numbers
 
 # Size of a value of a covariate, relative to the range of its column, that is rounding of zero:
 # centring a column far from zero loses digits.
@@ -207,7 +208,8 @@ def _at(axis: Axis, given: Any) -> Axis:
         chosen = [_position(axis, value) for value in values]
         return _subset(axis, list(dict.fromkeys(chosen)))
     try:
-        numbers = [float(value) for value in values]
+        array = isinstance(given, np.ndarray)  # a list would lose the mask of a masked one
+        numbers = np.atleast_1d(real_numbers(given if array else values)).tolist()
     except (TypeError, ValueError):
         numbers = [np.nan]
     if not np.isfinite(numbers).all():
@@ -219,8 +221,8 @@ def _at(axis: Axis, given: Any) -> Axis:
 
 
 def _given_values(name: str, given: Any) -> list[Any]:
-    single = isinstance(given, (str, bytes)) or np.ndim(given) == 0
-    values = [given] if single else list(given)
+    single = isinstance(given, (str, bytes)) or getattr(given, "ndim", None) == 0
+    values = [given] if single or not isinstance(given, Iterable) else list(given)
     if not values:
         raise MixedModelsError(f"at gives '{name}' no values; give one or more.")
     return values

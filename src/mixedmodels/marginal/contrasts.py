@@ -19,6 +19,7 @@ from mixedmodels.marginal.adjust import Adjust
 from mixedmodels.marginal.naming import find_mean, reference
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
+from mixedmodels.settings import real_numbers
 
 Method: TypeAlias = Literal[
     "pairwise", "reversed", "consecutive", "treatment", "polynomial", "effect"
@@ -188,7 +189,7 @@ def _weights(
             row[place] = weight
         return row
     try:
-        row = np.array(given, dtype=np.float64)
+        row = real_numbers(given)
     except (TypeError, ValueError):
         row = np.full(1, np.nan)
     if row.shape != (len(labels),) or not np.isfinite(row).all():
@@ -202,7 +203,7 @@ def _weights(
 def _of_matrix(given: Any, labels: Sequence[str]) -> Comparison:
     names = list(map(str, given.index)) if isinstance(given, pd.DataFrame) else None
     try:
-        rows = np.atleast_2d(np.array(given, dtype=np.float64))
+        rows = np.atleast_2d(real_numbers(given))
     except (TypeError, ValueError):
         rows = np.full((1, 1), np.nan)
     if rows.ndim != 2 or rows.shape[1] != len(labels) or not np.isfinite(rows).all():

@@ -29,6 +29,7 @@ from mixedmodels.prediction.simulate import (
     random_generator,
     responses,
 )
+from mixedmodels.settings import real_numbers
 
 # A correlation matrix may be indefinite by rounding.
 _ROUNDING = 1e-10
@@ -202,7 +203,7 @@ def values_by_name(
     if isinstance(given, (Mapping, pd.Series)):
         given = _ordered(role, list(given.items()), names, default, spelled)
     try:
-        values = np.atleast_1d(np.array(given, dtype=np.float64))
+        values = np.atleast_1d(real_numbers(given))
     except (TypeError, ValueError):
         raise MixedModelsError(
             f"{role} is {given!r:.80}; it must be numbers for: {', '.join(names)}."

@@ -6,7 +6,7 @@ Also which random-effects terms take part. Independent of a fit.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ from mixedmodels.design.rebuild import (
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.naming import first_few
+from mixedmodels.settings import names_given
 
 _SHOWN = 5
 
@@ -151,9 +152,8 @@ def chosen_terms(design: Design, random: Any) -> tuple[int, ...]:
             f"random is {random!r}; it must be 'all', 'none' or a list of terms, of which this "
             f"model has {_known(design)}.{value_hint('random', random, ('all', 'none'))}"
         )
-    if not isinstance(random, Iterable):
-        raise MixedModelsError(f"random is {random!r}; it must be 'all', 'none' or a list.")
-    wanted = {t for name in random for t in _named(design, name)}
+    names = names_given("random", random, "'all', 'none' or a list of terms")
+    wanted = {t for name in names for t in _named(design, name)}
     return tuple(t for t in everything if t in wanted)
 
 

@@ -213,3 +213,19 @@ def test_two_of_many_categories_that_print_alike_are_found_soon() -> None:
     with pytest.raises(DataError, match="several categories that print as '99999'"):
         as_table({"f": values}).column("f")
     assert time.perf_counter() - began < 5.0
+
+
+@pytest.mark.parametrize("gap", [True, False], ids=["gaps", "complete"])
+@pytest.mark.parametrize("values", [list("bca"), [2.5, 0.5, 1.5], [7, 5, 6], [2**60 + 1, 2**60]])
+@pytest.mark.parametrize("index", ["int8", "int32", "uint16"])
+def test_dictionaries_of_arrow_in_pandas(values: list[Any], index: str, gap: bool) -> None:
+    """A dictionary column in a pandas frame means what it means in a table of Arrow."""
+    pa = pytest.importorskip("pyarrow")
+    codes = [None if gap and i % 4 == 0 else i % len(values) for i in range(12)]
+    array = pa.DictionaryArray.from_arrays(pa.array(codes, getattr(pa, index)()), pa.array(values))
+    series = pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([array])))
+    found = as_table(pd.DataFrame({"v": series})).column("v")
+    assert isinstance(found, CategoricalColumn)
+    assert [None if code < 0 else found.levels[code] for code in found.codes] == [
+        None if code is None else values[code] for code in codes
+    ]

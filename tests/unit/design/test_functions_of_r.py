@@ -50,6 +50,17 @@ def test_numbers(text: str) -> None:
     np.testing.assert_allclose(found, columns(NUMBERS[text]["values"]), rtol=1e-13, atol=2e-14)
 
 
+@pytest.mark.parametrize("exponent", [-1000, -600, -40, 40, 600, 1000])
+@pytest.mark.parametrize("text", ["ns(x, df=4)", "ns(x, df=3, intercept=TRUE)", "bs(x, df=5)"])
+def test_splines_in_any_unit(text: str, exponent: int) -> None:
+    """Splines do not depend on the unit of the column, to the last bit for powers of two."""
+    states: dict[str, Any] = {}
+    scaled = {"x": np.ldexp(TRAINING["x"], exponent)}
+    found = matrix(value(text, scaled, states))
+    np.testing.assert_array_equal(found, matrix(value(text, TRAINING, {})))
+    np.testing.assert_array_equal(matrix(value(text, scaled, states)), found)
+
+
 @pytest.mark.parametrize("text", [text for text, case in NUMBERS.items() if case["predicted"]])
 def test_new_data(text: str) -> None:
     """R's ``predict`` of the basis, also beyond the boundary knots; our ``bs`` has to be asked."""

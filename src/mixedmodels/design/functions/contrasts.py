@@ -57,5 +57,8 @@ FUNCTIONS: dict[str, Function] = {
     },
 }
 
-CONSTANTS: dict[str, Contrast] = {name: made() for name, made in FUNCTIONS.items()}
-"""The same names without arguments."""
+CONSTANTS: dict[str, Contrast] = {
+    **{name: made() for name, made in FUNCTIONS.items()},
+    **{name: Contrast(name) for name in ("treatment", "sum", "helmert", "poly")},
+}
+"""The same names without arguments, and those that R's ``C(f, sum)`` takes."""

@@ -85,7 +85,10 @@ class Function:
                     f"{self.name}() does not take '{typed}='; it takes {self.listed()}.{hint}"
                 )
             if name in given:
-                raise FormulaError(f"{self.name}() is given '{typed}' twice.")
+                raise FormulaError(
+                    f"{self.name}() is given '{typed}' twice, by its name and by its place; it "
+                    f"takes {self.listed()}."
+                )
             given[name] = value
         for name in names:
             if name not in given and self.parameters[name] is _EMPTY:

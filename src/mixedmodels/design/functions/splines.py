@@ -63,7 +63,7 @@ def ns(
         n_inner = None if df is None else count(df, "df", 1 + whole, MAX_DF) - 1 - whole
         inner = _inner_knots(values, n_inner, knots, low, high, _state)
         _state["knots"] = _with_boundary(inner, low, high, 3)
-    knots_all = np.asarray(_state["knots"])
+    knots_all, values = _near_one(np.asarray(_state["knots"]), values)
     low, high = knots_all[0], knots_all[-1]
     spline = _b_splines(knots_all, 3)
     columns = spline(np.clip(values, low, high))
@@ -117,6 +117,15 @@ def bs(
         raise FormulaError("of degree 0 without an intercept needs 'df' or 'knots'.")
     columns = _extended(_b_splines(knots_all, order), values, knots_all, beyond)
     return basis(columns if whole else columns[:, 1:], spans=whole)
+
+
+def _near_one(knots: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Knots and values in a unit in which derivatives neither overflow nor underflow.
+
+    The unit is a power of two, so that the splines are the same to the last bit.
+    """
+    exponent = -int(np.frexp(np.abs(knots).max())[1])
+    return np.ldexp(knots, exponent), np.ldexp(values, exponent)
 
 
 def _b_splines(knots: FloatArray, degree: int) -> Any:
