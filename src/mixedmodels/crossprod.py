@@ -15,6 +15,7 @@ from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
+from mixedmodels.design.copies import explaining_columns
 from mixedmodels.errors import ModelError
 
 # What coefficients, standard deviations and theta may be of the order of: their squares, and sums
@@ -58,10 +59,17 @@ def checked_products(design: Design, products: Products) -> Products:
             f"The fixed part fits the response '{design.response_name}' exactly "
             f"({products.p} independent columns, {design.n} rows): the residual variance would be "
             "zero. Leave out fixed effects, or the one that is the response under another name."
+            + _explained(design, products.p)
         )
     if not products.within(_LEAST, _MOST):
         raise ModelError(_too_far_from_one(design, products))
     return products
+
+
+def _explained(design: Design, rank: int) -> str:
+    """Which columns fit the response, unless as many as there are rows fit any response."""
+    columns = explaining_columns(design) if design.has_rows and rank < design.n else ""
+    return f" It can be computed from {columns}." if columns else ""
 
 
 def row_products(design: Design, threads: int = 1, origin: FloatArray | None = None) -> Products:

@@ -30,7 +30,7 @@ from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
 from mixedmodels.errors import DataError, MixedModelsError, ModelError
 from mixedmodels.estimates.matrices import covariance_factor, transposed_z
-from mixedmodels.estimates.messages import announce
+from mixedmodels.estimates.messages import announce, exact_messages
 from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.estimates.routing import Ways, ways_of
 from mixedmodels.estimates.solution import Solution
@@ -299,7 +299,9 @@ class LinearMixedModel(Guided):
         request = Request(optimizer, start, control or _DEFAULT)
         with Watcher(verbose=verbose) as watcher:
             fitted = self._model.solve(self._criterion, request, watcher)
-        announce(fitted.solution, fitted.optsum, self._model.templates, fitted.identification)
+        solution, optsum = fitted.solution, fitted.optsum
+        exact = exact_messages(self.design, solution)
+        announce(solution, optsum, self._model.templates, fitted.identification, exact)
         return LinearMixedFit(self, fitted)
 
     def __repr__(self) -> str:

@@ -302,7 +302,7 @@ def _shape(values: FloatArray) -> tuple[str, str]:
     tails = "heavier" if excess > 0.0 else "lighter"
     return (
         f"tails {tails} than normal (excess kurtosis {excess:.1f})",
-        "Coefficients mind little, intervals for observations much.",
+        "Coefficients are hardly affected, intervals for observations are.",
     )
 
 

@@ -22,7 +22,15 @@ from mixedmodels.formula import Factor
 from mixedmodels.formula.expression import parse_expression
 from mixedmodels.formula.tokens import shorten
 
-__all__ = ["Bound", "bind", "bind_factor", "columns_hint", "columns_of", "evaluate"]
+__all__ = [
+    "Bound",
+    "absent_columns",
+    "bind",
+    "bind_factor",
+    "columns_hint",
+    "columns_of",
+    "evaluate",
+]
 
 # Columns that a message lists.
 _LISTED = 10
@@ -110,6 +118,31 @@ def columns_of(factor: Factor, formula: str, table: Table) -> tuple[str, ...]:
     """The columns that a factor of `formula` needs; raises as `bind_factor`."""
     bound = bind_factor(factor, formula, table)
     return (factor.name,) if bound is None else bound.names
+
+
+def absent_columns(factor: Factor, table: Table) -> list[str]:
+    """The columns that a factor needs and the table lacks, those inside an expression too."""
+    if factor.is_column:
+        return [] if factor.name in table else [factor.name]
+    references = parse_expression(factor.source).references
+    present = {name for one in references for name in _candidates(one.name) if name in table}
+    absent: list[str] = []
+    while len(absent) < len(references):
+        name = _unknown_name(factor.source, frozenset([*present, *absent]))
+        if name is None:
+            break
+        absent.append(name)
+    return absent
+
+
+def _unknown_name(text: str, present: frozenset[str]) -> str | None:
+    try:
+        bind_text(text, present)
+    except UnknownName as unknown:
+        return unknown.node.name
+    except FormulaError:  # said where the factor is evaluated
+        return None
+    return None
 
 
 def evaluate(bound: Bound, rows: Rows, states: dict[str, Any]) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from mixedmodels.design.columns import all_finite
 from mixedmodels.design.design import Design, PartDesign, TermDesign
-from mixedmodels.design.evaluate import columns_of
+from mixedmodels.design.evaluate import absent_columns, columns_of
 from mixedmodels.design.factors import CategoricalBlock, factor_values, replay_factor
 from mixedmodels.design.finite import (
     NAN_THERE,
@@ -54,13 +54,12 @@ def check_columns(design: Design, terms: Sequence[int], rows: Rows) -> None:
     Raises:
         DataError: Two columns or more are missing.
     """
-    fixed = _absent(design.fixed_spec, rows)
+    fixed = _absent(_factors(design.fixed_spec), rows)
     random: list[str] = []
     for t in terms:
         term = design.terms[t]
-        group = [f.name for f in design.groups[term.group].spec.factors if f.is_column]
-        random += [name for name in group if name not in rows.table]
-        random += _absent(term.spec, rows)
+        random += _absent(design.groups[term.group].spec.factors, rows)
+        random += _absent(_factors(term.spec), rows)
     absent = list(dict.fromkeys([*fixed, *random]))
     if len(absent) < 2:
         return
@@ -69,9 +68,13 @@ def check_columns(design: Design, terms: Sequence[int], rows: Rows) -> None:
     raise DataError(f"The new data do not have the columns {', '.join(most)} and {last}.{hint}")
 
 
-def _absent(plan: PartPlan, rows: Rows) -> list[str]:
-    factors = [recipe.factor for recipe in plan.recipes.values()]
-    return [f.name for f in factors if f.is_column and f.name not in rows.table]
+def _factors(plan: PartPlan) -> list[Factor]:
+    return [recipe.factor for recipe in plan.recipes.values()]
+
+
+def _absent(factors: Iterable[Factor], rows: Rows) -> list[str]:
+    """Columns that the new data lack, those inside expressions too."""
+    return [name for factor in factors for name in absent_columns(factor, rows.table)]
 
 
 def rebuild_fixed(design: Design, rows: Rows) -> FloatArray:

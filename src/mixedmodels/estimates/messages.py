@@ -5,12 +5,15 @@ The decisions (converged or not, columns kept) were taken by the stages before.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.alike import alike_messages
+from mixedmodels.design.copies import copy_messages
 from mixedmodels.errors import (
     ConvergenceWarning,
     NotIdentifiedWarning,
@@ -23,6 +26,8 @@ from mixedmodels.optimize.summary import OptSummary
 
 # Levels of a grouping factor below which a fit says that they are few.
 FEW_LEVELS = 5
+# Standard deviation of a random effect, relative to the residual's, above which a fit may be exact.
+_EXACT = 1e4
 
 
 def singular_terms(templates: Templates, relative: FloatArray, tol: float) -> list[int]:
@@ -52,6 +57,7 @@ def fit_messages(
         *_aliased(design, solution),
         *identified.messages,
         *_few_levels(design),
+        *exact_messages(design, solution),
         *([singular_message(templates, singular)] if singular else []),
         *([] if optsum.converged else [convergence_message(optsum)]),
         *([] if solution.accuracy is None else [solution.accuracy.words]),
@@ -59,10 +65,33 @@ def fit_messages(
     )
 
 
+def exact_messages(design: Design, solution: Solution) -> list[str]:
+    """Random-effects terms that leave nothing to the residuals of a linear model."""
+    if solution.residual_sd is None:
+        return []
+    largest = max(solution.relative_theta.tolist(), default=0.0)
+    return copy_messages(design) if largest > _EXACT and design.has_rows else []
+
+
 def announce(
-    solution: Solution, optsum: OptSummary, templates: Templates, identified: Identification
+    solution: Solution,
+    optsum: OptSummary,
+    templates: Templates,
+    identified: Identification,
+    exact: Sequence[str] = (),
 ) -> None:
-    """Warn of what a fit found that makes its numbers other than they seem."""
+    """Warn of what a fit found that makes its numbers other than they seem.
+
+    Args:
+        solution: What was found.
+        optsum: How.
+        templates: The covariance of the random effects.
+        identified: What the data determine.
+        exact: What `exact_messages` found, which makes everything else besides the point.
+    """
+    if exact:
+        warn("\n".join(exact), NotIdentifiedWarning)
+        return
     if not identified.complete:
         warn("\n".join(identified.problems), NotIdentifiedWarning)
     singular = singular_terms(templates, solution.relative_theta, optsum.control.singular_tol)

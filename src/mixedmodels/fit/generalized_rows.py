@@ -91,6 +91,14 @@ class GeneralizedRows(GeneralizedParameters):
             return None
         return link_scale(self.family.link.name, self._design.response_name)
 
+    @property
+    def _linked(self) -> bool:
+        return self.family.ordered or self.family.link.name != "identity"
+
+    @property
+    def _partial_residuals(self) -> FloatArray:
+        return residuals_of_type(self._generalized, "working")
+
     def _augmented(self) -> pd.DataFrame:
         deviance = residuals_of_type(self._generalized, "deviance")
         return augmented_rows(self._generalized, self._means, deviance)

@@ -219,7 +219,8 @@ class Marginal(Values):
             show: Points behind: "data", the response; "partial", for each row the prediction at its
                 variable plus its residual; or "none", as of every fit without rows. Of more than
                 3,000 some are drawn. Where a covariate is `by`, a row belongs to the nearest of its
-                values.
+                values. A generalized model has "data" with type="response" only; its residuals are
+                the working ones.
             labels: What to call levels: a mapping or a function of their names. Long names are
                 shortened so that they stay distinct.
             max_labels: Most levels of the variable that are named.
@@ -238,7 +239,7 @@ class Marginal(Values):
             'Reaction'
         """
         wanted = means.Wanted(type=type, weights=weights, level=level)
-        behind = effects.Behind(show, random)
+        behind = effects.Behind(show, random, self._linked)
         found = effects.effect_of(
             self._fitted,
             self._source(ddf, vcov),
@@ -248,7 +249,7 @@ class Marginal(Values):
             at,
             wanted,
             behind,
-            lambda: self._raw_residuals,
+            lambda: self._partial_residuals,
         )
         if found.panel and ax is None:
             return plot_panels(found, max_labels=max_labels, labels=labels, figsize=figsize)

@@ -12,7 +12,8 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.alignment import row_column
 from mixedmodels.design.by_row import at_rows_used
-from mixedmodels.design.columns import NumericColumn
+from mixedmodels.design.columns import Column, NumericColumn
+from mixedmodels.design.frame import as_table
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.design.partition import partition
 from mixedmodels.errors import DataError, MixedModelsError
@@ -181,15 +182,16 @@ class Pictures(Values):
         """Residuals against fitted values with a smooth line; standardised where there are weights.
 
         Args:
-            by: Something else to draw them against: a grouping factor, or a label for each row used
-                (boxes by level); a column of X, or a number for each row used.
-            max_labels: Levels up to this many are named; with more the boxes are left out.
+            by: Something else to draw them against: a grouping factor, another factor of the table,
+                or a label for each row used (bars of quartiles by level); a column of X, another
+                numeric column of the table, or a number for each row used.
+            max_labels: Levels up to this many are named; more stand in the order of their medians.
             ax: Axes to draw in; a new figure if None.
             figsize: Size of a new figure, in inches.
 
         Raises:
-            MixedModelsError: `by` is not a grouping factor, a column of X or one value per row, or
-                matplotlib is not installed.
+            MixedModelsError: `by` is not a grouping factor, a column of X or of the table, or one
+                value per row; it is missing in some rows; or matplotlib is not installed.
         """
         kind, values = self._residuals_drawn
         if by is None:
@@ -200,7 +202,8 @@ class Pictures(Values):
             name, x = numbers
             return plot_residuals(x, values, kind=kind, against=name, ax=ax, figsize=figsize)
         try:
-            found = partition("plot_residuals: by", by, design)
+            data = None if self._given is None else self._given.data
+            found = partition("plot_residuals: by", by, design, data=data)
         except MixedModelsError as error:
             columns = first_few(design.x_names, 12)
             raise MixedModelsError(f"{error} Columns of X: {columns}.") from None
@@ -219,9 +222,12 @@ class Pictures(Values):
         """Numbers by row and their name: a column of X, or numbers given; None for groups."""
         design = self._design
         if isinstance(by, str):
-            if by not in design.x_names:
+            if by in design.x_names:
+                return by, design.X[:, design.x_names.index(by)]
+            own = self._other_column(by)
+            if not isinstance(own, NumericColumn) or own.absent is not None:
                 return None
-            return by, design.X[:, design.x_names.index(by)]
+            return by, np.asarray(own.values, dtype=np.float64)
         given = at_rows_used(by, design)
         column = row_column(
             "plot_residuals: by", given, design.n, design.index, "rows of the model"
@@ -230,6 +236,18 @@ class Pictures(Values):
             return None
         name = by.name if isinstance(by, pd.Series) and by.name is not None else "Given values"
         return str(name), np.asarray(column.values, dtype=np.float64)
+
+    def _other_column(self, name: str) -> Column | None:
+        """A column of the table on the rows used, unless a grouping factor is made of it."""
+        design = self._design
+        factors = [factor for group in design.groups for factor in group.spec.factors]
+        if self._given is None or any(name in (one.name, one.code) for one in factors):
+            return None
+        table = as_table(self._given.data)
+        if name not in table:
+            return None
+        column = table.column(name)
+        return column if design.rows is None else column.take(design.rows)
 
     def plot_influence(
         self,

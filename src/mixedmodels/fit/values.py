@@ -92,6 +92,16 @@ class Values(Guided, ABC):
         """The way from the linear predictor back to the response that the formula transforms."""
         return _scales.response_scale(self._design.formula.response_factor)
 
+    @property
+    def _linked(self) -> bool:
+        """Whether the linear predictor is a transformation of the mean of the response."""
+        return False
+
+    @property
+    def _partial_residuals(self) -> FloatArray:
+        """(n,) residuals on the scale of the linear predictor."""
+        return self._raw_residuals
+
     # -- the search ---------------------------------------------------------------------
 
     @property

@@ -58,10 +58,13 @@ class Behind:
     Attributes:
         show: Points.
         random: The grouping factor whose levels have lines, or "none".
+        linked: Whether the predictor is a transformation of the mean, not of the response: there
+            are no data on its scale then.
     """
 
     show: Show = "data"
     random: str = "none"
+    linked: bool = False
 
 
 def effect_of(
@@ -86,7 +89,7 @@ def effect_of(
         at: Values of variables, by name.
         wanted: How they are averaged and shown.
         behind: What is drawn behind them.
-        residuals: Gives those (n,) of the rows used.
+        residuals: Gives those (n,) of the rows used, on the scale of the predictor.
 
     Raises:
         MixedModelsError: A variable or grouping factor that the model does not have, an unknown
@@ -108,14 +111,13 @@ def effect_of(
     if all(np.isfinite(curve.estimate).sum() < 1 + effect.is_line for curve in curves):
         why = next(iter(found.notes.values()), "they are not numbers.")
         raise MixedModelsError(f"plot_effect: predictions over '{name}' cannot be drawn: {why}")
-    shown = behind.show != "none" and design.has_rows
-    marks = effect.marks(behind.show, residuals) if shown else None
+    marks = effect.marks(behind, residuals) if design.has_rows else None
     return Effect(
         variable=":".join(effect.own),
         levels=None if effect.is_line else effect.levels(),
         by=", ".join(groups[:1]),
         panel=", ".join(groups[1:]),
-        response=_response(design, scale, wanted),
+        response=_response(design, scale, wanted, behind.linked),
         curves=curves,
         notes=_notes(grid, names, wanted, found.origin.view),
         marks=marks,
@@ -311,13 +313,17 @@ class _Parts:
         places = _positions(self._codes_of_rows(self.own), np.unique(self._order()))
         return np.where(places >= 0, places, np.nan)
 
-    def marks(self, show: Show, residuals: Callable[[], FloatArray]) -> Marks:
+    def marks(self, behind: Behind, residuals: Callable[[], FloatArray]) -> Marks | None:
         """The response of every row, or what is predicted for it plus its residual."""
+        show, back = behind.show, self.view.scale is not None
+        if show == "none" or (show == "data" and behind.linked and not back):
+            return None
         curve, at = self._curve_of_rows(), self._places_of_rows()
         y = np.array(self.grid.design.y, dtype=np.float64)
         if show == "partial":
             y = self._linear_at(at, curve) + residuals()
-        shown = self.view.back(y)[0] if self.view.scale is not None else y
+        is_response = show == "data" and behind.linked
+        shown = self.view.back(y)[0] if back and not is_response else y
         good = (curve >= 0) & np.isfinite(at) & np.isfinite(shown)
         what = "data" if show == "data" else "partial residuals"
         return Marks(what, at[good], shown[good], curve[good].astype(np.int32))
@@ -420,8 +426,11 @@ def _at_cells(term: TermDesign, grid: Grid) -> FloatArray:
     return rebuild_term(term, new_rows(table))
 
 
-def _response(design: Design, scale: Scale | None, wanted: Wanted) -> str:
+def _response(design: Design, scale: Scale | None, wanted: Wanted, linked: bool) -> str:
     """What predictions are of."""
+    if linked:
+        name = design.response_name
+        return f"{scale.name} of {name}" if scale is not None and wanted.type == "link" else name
     if scale is None or wanted.type == "link":
         return design.response_name
     references = parse_expression(design.formula.response_factor.source).references

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mixedmodels.plots.backend import drawing
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.style import grid, one_axes, reference, short_labels, styled
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _ROW = 0.3
 # With more panels all estimates stand below each other.
 MOST_PANELS = 12
+# Decades of a logarithmic axis: below the first its ticks are at equal distances, from the second
+# on at powers of ten only.
+_SHORT, _LONG = 0.8, 2.7
 # Characters of a label.
 _LONGEST = 44
 
@@ -56,10 +60,22 @@ def plot_estimates(
     _draw(axes, table, groups, zero)
     axes.set(title=title, xlabel=_axis(measured, level))
     if logarithmic:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("{x:g}")
+        _ratio_axis(axes)
     return figure
+
+
+def _ratio_axis(axes: Axes) -> None:
+    """A logarithmic axis with few round numbers, which do not run into each other."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    decades = math.log10(high / low)
+    if decades < _SHORT:
+        axes.xaxis.set_major_locator(drawing().MaxNLocator(nbins=6))
+    else:
+        subs = (1.0, 2.0, 5.0) if decades < _LONG else (1.0,)
+        axes.xaxis.set_major_locator(drawing().LogLocator(subs=subs, numticks=8))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(drawing().NullFormatter())
 
 
 @styled

@@ -12,8 +12,18 @@ from matplotlib import rc_context, rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-__all__ = ["LinearSegmentedColormap", "StandaloneFigure", "rcParams", "rc_context", "to_rgba"]
+__all__ = [
+    "LinearSegmentedColormap",
+    "LogLocator",
+    "MaxNLocator",
+    "NullFormatter",
+    "StandaloneFigure",
+    "rcParams",
+    "rc_context",
+    "to_rgba",
+]
 
 # Pixels per inch of the picture in a notebook, for each of those that the notebook counts.
 _SHARPNESS = 2

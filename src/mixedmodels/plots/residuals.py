@@ -59,7 +59,7 @@ def plot_residuals_by(
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
-    """Residuals by level: points, and boxes of their quartiles where the levels are few.
+    """Residuals by level: points, and bars from quartile to quartile with the median.
 
     Args:
         codes: (n,) level of each row.
@@ -67,7 +67,7 @@ def plot_residuals_by(
         residuals: (n,).
         kind: Name of the residuals.
         of: Name of what has the levels.
-        max_labels: Levels up to this many are named, with boxes.
+        max_labels: Levels up to this many are named; more stand in the order of their medians.
         ax: Axes to draw in; a new figure if None.
         figsize: Size of a new figure.
     """
@@ -77,24 +77,38 @@ def plot_residuals_by(
     figure, axes = one_axes(ax, figsize or size)
     look = palette_of(axes)
     reference(axes, x=0.0)
-    places = count - 1.0 - codes
+    quartiles = _quartiles(codes, count, residuals)
+    place = np.empty(count)
+    order = np.arange(count) if few else np.argsort(-quartiles[:, 1], kind="stable")
+    place[order] = count - 1.0 - np.arange(count)
     many = len(residuals) > MOST_VECTORS
-    axes.plot(residuals, places, linestyle="none", marker="o", color=look.blue, rasterized=many,
-              markersize=2.0 if many else 3.2, alpha=0.35 if many else 0.6,
+    axes.plot(residuals, place[codes], linestyle="none", marker="o", color=look.blue,
+              rasterized=many, markersize=2.0 if many else 3.2, alpha=0.35 if many else 0.6,
               markeredgewidth=0.0, zorder=3)  # fmt: skip
+    low, middle, high = quartiles.T
+    width = 5.0 if few else max(120.0 / count, 0.3)
+    axes.hlines(place, low, high, color=look.sky, linewidth=width, alpha=0.6, zorder=2)
+    mark: dict[str, Any] = (
+        {"marker": "|", "markersize": 9.0} if few else {"marker": ".", "markersize": 3.0}
+    )
+    axes.plot(middle, place, linestyle="none", color=look.orange, zorder=4, **mark)
     if few:
-        for level in range(count):
-            own = residuals[codes == level]
-            low, middle, high = np.quantile(own, [0.25, 0.5, 0.75])
-            place = count - 1.0 - level
-            axes.hlines(place, low, high, color=look.sky, linewidth=5.0, alpha=0.6, zorder=2)
-            axes.plot([middle], [place], marker="|", markersize=9.0, color=look.orange, zorder=4)
         axes.set_yticks(range(count)[::-1], level_names(levels))
     else:
         axes.set_yticks([])
     axes.grid(visible=False, axis="y")
-    axes.set(xlabel=kind, ylabel=of, title=f"{kind} by {of}", ylim=(-0.8, count - 0.2))
+    name = of if few else f"{of}: {count:,} levels by their medians"
+    axes.set(xlabel=kind, ylabel=name, title=f"{kind} by {of}", ylim=(-0.8, count - 0.2))
     return figure
+
+
+def _quartiles(codes: IntArray, count: int, values: FloatArray) -> FloatArray:
+    """(count, 3) quartiles of the values of each level; each has some."""
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=count))[:-1]
+    parts = np.split(values[order], ends)
+    found: FloatArray = np.array([np.quantile(part, [0.25, 0.5, 0.75]) for part in parts])
+    return found
 
 
 @styled

@@ -171,7 +171,15 @@ def _fixed(values: PageValues) -> Iterator[Section]:
         fixed, headers = fixed.drop(columns="df"), {**_HEADERS, "statistic": "z"}
     yield _headed(frame_table(fixed, "Coefficients, with 95 % limits"), headers)
     if values.tests is not None:
-        yield _headed(frame_table(values.tests, "F tests of the terms, type III"), _TEST_HEADERS)
+        yield _tests(values.tests)
+
+
+def _tests(tests: pd.DataFrame) -> Table:
+    if (tests["den_df"] != float("inf")).any():
+        return _headed(frame_table(tests, "F tests of the terms, type III"), _TEST_HEADERS)
+    chi2 = tests.assign(statistic=tests["statistic"] * tests["num_df"]).drop(columns="den_df")
+    headers = {**_TEST_HEADERS, "statistic": "Chi-square"}
+    return _headed(frame_table(chi2, "Wald tests of the terms, type III"), headers)
 
 
 def _headed(table: Table, names: Mapping[str, str]) -> Table:

@@ -35,9 +35,11 @@ code { font: .95em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace;
        overflow-wrap: anywhere; }
 p { overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: .8rem 0 1.2rem; font-variant-numeric: tabular-nums; }
-caption { color: var(--soft); padding-bottom: .2rem; white-space: nowrap; }
+caption { color: var(--soft); padding-bottom: .2rem; display: block; position: sticky; left: 0; }
 th { border-bottom: 1px solid var(--soft); font-weight: 600; }
-th, td { white-space: nowrap; }
+th, td { white-space: nowrap; vertical-align: baseline; }
+/* Text wraps, numbers do not: a long name may not push the numbers off the page. */
+td[style*="left"] { white-space: normal; overflow-wrap: break-word; max-width: 18rem; }
 tbody tr:nth-child(even) td { background-color: var(--stripe); }
 tbody tr:last-child td { border-bottom: 1px solid var(--line); }
 td:first-child { position: sticky; left: 0; background-color: var(--paper); }
@@ -60,6 +62,8 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; }
   h1 { font-size: 1.15rem; }
   table { font-size: 13px; }
   th, td { padding-right: .6em !important; }
+  td[style*="left"] { max-width: 9.5rem; } }
+@media screen and (max-width: 40rem) {
   figure svg { max-width: none; flex: none; width: max(100%, calc(.75 * var(--width))); }
   .picture { display: flex; }
   .picture::after { content: ""; position: sticky; right: 0; flex: 0 0 .8rem; margin-left: -.8rem;
@@ -69,9 +73,18 @@ footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; }
   h2, h2 + p, h2 + p + p, caption { break-after: avoid; }
   table, figure, .picture { break-inside: avoid; }
   figure svg { max-height: 22cm; }
-  td { white-space: normal; }
-  td:first-child { position: static; background: none; }
+  th { white-space: normal; }
+  td:first-child { position: static; }
+  td[style*="left"] { max-width: 11rem; }
   div > table, .picture { overflow: visible; background: none; } }
+@media print and (max-width: 34rem) {
+  body { font-size: 8pt; padding: 0; }
+  h1, h2 { font-size: 10pt; }
+  caption, figcaption { font-size: 8pt; }
+  table { font-size: 6.5pt; }
+  th, td { padding: .1em .4em .1em 0 !important; }
+  td[style*="left"] { overflow-wrap: anywhere; max-width: 5.5rem; }
+  td[style*="left"]:last-child { max-width: 11rem; } }
 """.replace("DARK_PAPER", DARK_PAPER)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,58 @@ def test_influence_by_group_names_all_levels_and_by_row_the_largest() -> None:
 def test_residuals_by_anything(by: Any, x: str, y: str) -> None:
     axes = fit_case("slopes").plot_residuals(by).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == (x, y)
+
+
+@pytest.mark.parametrize(
+    ("by", "label"),
+    [("hour", "hour"), ("sex", "Residuals"), ("a", "Residuals"), ("number", "Residuals")],
+)
+def test_residuals_by_a_column_of_the_table(by: str, label: str) -> None:
+    """Columns outside the formula too, on the rows used; numbers that make a group are labels."""
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame({"y": rng.normal(size=120), "number": np.arange(120) % 4})
+    table["a"] = (np.arange(120) % 12).astype(str)
+    table["hour"] = rng.uniform(size=120)
+    table["sex"] = np.where(np.arange(120) % 2, "f", "m")
+    table.loc[[3, 50], "y"] = np.nan
+    axes = mm.lmer("y ~ 1 + (1 | a:number)", table).plot_residuals(by).axes[0]
+    assert axes.get_xlabel() == label
+    if label == by:
+        drawn = np.asarray(axes.collections[0].get_offsets())[:, 0]
+        np.testing.assert_array_equal(drawn, table["hour"].drop([3, 50]))
+    else:
+        labels = [text.get_text() for text in axes.get_yticklabels()]
+        assert sorted(labels) == sorted(map(str, table[by].unique()))
+
+
+def test_many_levels_stand_by_their_medians() -> None:
+    rng = np.random.default_rng(2)
+    g = rng.integers(0, 200, 1200)
+    table = pd.DataFrame({"y": rng.normal(size=1200), "g": g})
+    with pytest.warns(mm.SingularFitWarning):
+        axes = mm.lmer("y ~ 1 + (1 | g)", table).plot_residuals("g").axes[0]
+    points, medians = axes.lines[-2], axes.lines[-1]
+    assert axes.get_ylabel() == f"g: {len(np.unique(g))} levels by their medians"
+    order = np.argsort(medians.get_ydata())
+    assert (np.diff(np.asarray(medians.get_xdata())[order]) >= 0).all()
+    place = {level: {*np.asarray(points.get_ydata())[g == level]} for level in np.unique(g)}
+    assert all(len(own) == 1 for own in place.values()), "a level is one row of points"
+
+
+@pytest.mark.parametrize("scale", [0.005, 0.1, 1.0, 5.0, 60.0])
+def test_ticks_of_ratios_do_not_run_into_each_other(scale: float) -> None:
+    rng = np.random.default_rng(7)
+    table = pd.DataFrame({"x": rng.normal(size=600), "g": rng.integers(0, 20, 600)})
+    table["y"] = rng.poisson(np.exp(1 + 0.3 * rng.normal(size=20)[table["g"]] + 0.5 * table["x"]))
+    table["x"] /= scale
+    figure = mm.glmer("y ~ x + (1 | g)", table, "poisson").plot_coefficients(exponentiate=True)
+    figure.canvas.draw()
+    axis = figure.axes[0].xaxis
+    shown = [text for text in axis.get_ticklabels(which="both") if text.get_text()]
+    boxes = sorted((text.get_window_extent() for text in shown), key=lambda box: box.x0)
+    low, high = figure.axes[0].get_xlim()
+    assert sum(low <= text.get_position()[0] <= high for text in shown) >= 2
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
 
 
 @pytest.mark.parametrize("by", ["dose", [1, 2], [None] * 180])

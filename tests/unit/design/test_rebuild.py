@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+import mixedmodels as mm
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.rebuild import (
     new_rows,
@@ -200,3 +203,29 @@ def test_replaying_does_not_change_what_was_learnt(
     made = design("y ~ poly(x, 2) + scale(z) + bs(x, df=4) + (1|g)")
     rebuild_fixed(made, new_rows(table.iloc[:3]))
     assert_same(made, table, slice(None))
+
+
+@pytest.mark.parametrize(
+    ("formula", "absent"),
+    [
+        ("y ~ I(x - 1) + log(z + 2) + (1 | g)", ["x", "z", "g"]),
+        ("y ~ poly(x, 2) * center(z) + (1 | g)", ["x", "z", "g"]),
+        ("y ~ I(x * pi) + (I(z / 2) | factor(g))", ["x", "g", "z"]),
+        ("y ~ ifelse(x > z, 1, 0) + (1 | g)", ["x", "z", "g"]),
+        ("y ~ sqrt(`w (mm)`) + x + (1 | g)", ["w (mm)", "x", "g"]),
+    ],
+)
+@pytest.mark.parametrize("given", [[], ["x"], ["z"]])
+def test_columns_inside_expressions_are_among_those_that_new_data_lack(
+    formula: str, absent: list[str], given: list[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame({name: rng.uniform(1.0, 2.0, 60) for name in ["y", "x", "z", "w (mm)"]})
+    table["g"] = (np.arange(60) % 6).astype(str)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mm.SingularFitWarning)
+        fit = mm.lmer(formula, table)
+    left = [f"'{name}'" for name in absent if name not in given]
+    words = f"{', '.join(left[:-1])} and {left[-1]}"
+    with pytest.raises(DataError, match=re.escape(f"the columns {words}.")):
+        fit.predict(table[["y", *given]])

@@ -306,3 +306,33 @@ def test_refused(options: dict[str, Any], message: str) -> None:
     fit = fitted("y ~ x * f + (1 | g)")
     with pytest.raises(mm.MixedModelsError, match=message):
         fit.plot_effect(**options)
+
+
+def points(figure: Figure) -> np.ndarray:
+    """What stands behind the predictions, on the axis of the response."""
+    behind = [line for line in figure.axes[0].lines if line.get_alpha() is not None]
+    return np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in behind] or [[]])
+
+
+@pytest.mark.parametrize(
+    ("formula", "data", "family"),
+    [
+        ("cbind(incidence, size - incidence) ~ period + (1 | herd)", "cbpp", "binomial"),
+        ("TICKS ~ YEAR + (1 | BROOD)", "grouseticks", "poisson"),
+        ("r2 ~ Gender + (1 | item)", "verbagg", "binomial"),
+    ],
+)
+def test_responses_of_generalized_models_stand_where_they_were_observed(
+    formula: str, data: str, family: Any
+) -> None:
+    table = mm.load_dataset(data).iloc[:900]
+    fit = mm.glmer(formula, table, family)
+    over = formula.split()[2] if "cbind" not in formula else "period"
+    shown = points(fit.plot_effect(over, type="response"))
+    np.testing.assert_allclose(np.sort(shown), np.sort(fit.model.design.y))
+    linked = fit.plot_effect(over)
+    assert not len(points(linked)), "a response of zero has no logarithm"
+    assert " of " in linked.axes[0].get_ylabel()
+    partial = points(fit.plot_effect(over, show="partial"))
+    assert len(partial) == len(fit.model.design.y)
+    assert np.isfinite(partial).all()

@@ -1,0 +1,77 @@
+"""A copy of the response under another name is named, whatever its role and type."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedmodels as mm
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    """Rounded responses, so that their copy has levels of several rows."""
+    rng = np.random.default_rng(11)
+    g = np.repeat(np.arange(15), 12)
+    x = rng.normal(size=len(g))
+    y = np.round(20 + 3 * rng.normal(size=15)[g] + 2 * x + rng.normal(size=len(g)))
+    frame = pd.DataFrame({"y": y, "x": x, "g": g.astype(str), "h": g % 4})
+    frame["number"], frame["text"] = y, y.astype(str)
+    frame["category"] = pd.Categorical(frame["text"])
+    frame["scaled"] = 50.0 - 0.3 * y
+    frame["half"] = rng.normal(size=len(g))
+    frame["rest"] = y - frame["half"]
+    return frame
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("response", ["y", "log(y)", "I(-y)"])
+@pytest.mark.parametrize("name", ["number", "text", "category", "scaled"])
+@pytest.mark.parametrize("term", ["(1 | {})", "(x | {})", "(1 | g) + (1 | {})", "(1 | {}/h)"])
+def test_as_grouping_factor(
+    table: pd.DataFrame, response: str, name: str, term: str, reml: bool
+) -> None:
+    with pytest.warns(mm.NotIdentifiedWarning, match=f"level of '{name}' have the same response"):
+        fit = mm.lmer(f"{response} ~ x + {term.format(name)}", table, reml=reml)
+    assert any(f"'{name}' may be the response" in message for message in fit.messages)
+
+
+@pytest.mark.parametrize(
+    ("term", "name"),
+    [
+        ("({} | g)", "number"),
+        ("(0 + {} | g)", "number"),
+        ("({} || g)", "number"),
+        ("({} | g)", "scaled"),
+        ("({} || g)", "scaled"),
+    ],
+)
+def test_as_slope(table: pd.DataFrame, term: str, name: str) -> None:
+    with pytest.warns(mm.NotIdentifiedWarning, match=f"has '{name}' as a covariate"):
+        mm.lmer(f"y ~ x + {term.format(name)}", table)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "named"),
+    [
+        ("number", "'number'"),
+        ("x + scaled", "'scaled'"),
+        ("factor(text)", "'factor\\(text\\)"),
+        ("half + x + rest", "'half', 'rest'"),
+    ],
+)
+def test_in_the_fixed_part(table: pd.DataFrame, fixed: str, named: str) -> None:
+    with pytest.raises(mm.ModelError, match=f"It can be computed from {named}"):
+        mm.lmer(f"y ~ {fixed} + (1 | g)", table)
+
+
+def test_small_residuals_are_not_none(table: pd.DataFrame) -> None:
+    rng = np.random.default_rng(3)
+    near = table.assign(y=table["number"] + 1e-5 * rng.normal(size=len(table)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = mm.lmer("y ~ x + (1 | number)", near)
+    assert fit.sigma == pytest.approx(1e-5, rel=0.2)
