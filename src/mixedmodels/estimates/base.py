@@ -54,6 +54,10 @@ class BaseModel(ABC, Generic[AnyWorkspace]):
         return self.workspace.axes
 
     @abstractmethod
+    def criterion(self, *, reml: bool) -> Any:
+        """What a search minimises, in the shared workspace."""
+
+    @abstractmethod
     def with_response(self, y: FloatArray) -> Self:
         """The same model for another response (n,)."""
 
@@ -75,10 +79,12 @@ class BaseModel(ABC, Generic[AnyWorkspace]):
 
 
 class BaseFitted:
-    """What has been made for a fit of either kind."""
+    """A model of either kind at its optimum, and what has been made for it."""
 
     __slots__ = ()
 
+    model: BaseModel[Any]
+    solution: Any
     _kept: dict[Callable[[Any], Any], Any]
 
     def once(self: F, make: Callable[[F], T]) -> T:
@@ -91,4 +97,10 @@ class BaseFitted:
             found: T = self._kept[make]
         else:
             found = self._kept.setdefault(make, make(self))
+        return found
+
+    def searched_again(self, request: Request) -> Self:
+        """Another search for the optimum of the same criterion, in a workspace of its own."""
+        twin = self.model.twin()
+        found: Self = twin.solve(twin.criterion(reml=self.solution.reml), request)
         return found

@@ -372,11 +372,6 @@ class GeneralizedFitted(BaseFitted):
         """(n,) the response as the formula has it."""
         return self.shown(self.model.design.y)
 
-    def searched_again(self, request: Request) -> GeneralizedFitted:
-        """Another search for the optimum, in a workspace of its own."""
-        twin = self.model.twin()
-        return twin.solve(twin.criterion(), request)
-
     @property
     def identification(self) -> Identification:
         """Nothing is looked for."""

@@ -301,11 +301,6 @@ class Fitted(BaseFitted):
         request = Request(start=self.solution.theta, control=control, own_starts=True)
         return judged(twin.solve(twin.criterion(reml=reml), request), "REML" if reml else "ML")
 
-    def searched_again(self, request: Request) -> Fitted:
-        """Another search for the optimum of the same criterion, in a workspace of its own."""
-        twin = self.model.twin()
-        return twin.solve(twin.criterion(reml=self.solution.reml), request)
-
     @property
     def identification(self) -> Identification:
         """Which parameters the criterion of the fit cannot tell apart."""

@@ -77,9 +77,9 @@ class Again(Values):
             )
         return response
 
-    def _refitted(self, model: BaseModel[Any], start: npt.ArrayLike | None) -> Any:
+    def _refitted(self, model: BaseModel[Any], start: npt.ArrayLike | None) -> Self:
         """The fit of other stages by the same criterion and the method of this fit."""
-        made: Any = self._model._like(model)  # noqa: SLF001 (of the model of this fit)
+        made = self._model._like(model)  # noqa: SLF001 (of the model of this fit)
         return self._searched_by(made, start)
 
     # -- other arguments ----------------------------------------------------------------
@@ -110,15 +110,16 @@ class Again(Values):
         optimizer: OptimizerName | None = None,
         control: Control | None = None,
         verbose: bool = False,
-    ) -> Any:
+    ) -> Self:
         """The fit of a model, by the method and the control of this fit if none are given."""
         before = self.optsum
-        return model.fit(
+        found: Self = model.fit(
             start=start,
             optimizer=optimizer or before.optimizer,
             control=control or before.control,
             verbose=verbose,
         )
+        return found
 
     def _by_formula(self, formula: str) -> Values | None:
         """The fit by another formula, without a word; None where it cannot be made."""
@@ -136,7 +137,7 @@ class Again(Values):
         count = kept_threads(self._fitted.model.threads)
         if self._sums is not None:
             return _of_sums, (self._sums, self._solution, self._optsum, count)
-        return self._from_bytes, (fit_to_bytes(self._fitted), count)
+        return _unpickled, (type(self), fit_to_bytes(self._fitted), count)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A fit with everything its own but the table, which is the user's."""
@@ -176,6 +177,10 @@ def check_twice(what: str, found: FloatArray, known: FloatArray) -> None:
     """
     if np.abs(found - known).max(initial=0.0) > 1e-6 * np.abs(known).max(initial=1e-6):
         raise ModelError(f"The solution has two {what} that are not the same.")
+
+
+def _unpickled(kind: type[Again], content: bytes, threads: int | None) -> Again:
+    return kind._from_bytes(content, usable_threads(threads))  # noqa: SLF001 (of this module)
 
 
 def _of_sums(sums: OfSums, solution: Solution, optsum: OptSummary, threads: int | None) -> Any:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import mixedmodels
 
 _restoring = late_module("mixedmodels.generalized.restoring")
+_files = late_module("mixedmodels.storage.generalized")
 
 
 class GeneralizedLinearMixedFit(GeneralizedFit):
@@ -99,8 +100,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         # Where densities are not log-concave, a response may have no mode at these parameters.
         own = at_zero.any() or not np.isfinite(other.criterion().value(solution.par))
         start = None if own else self._generalized.criterion.to_user(solution.par)
-        found: GeneralizedLinearMixedFit = self._refitted(other, start)
-        return found
+        return self._refitted(other, start)
 
     def update(
         self,
@@ -177,12 +177,11 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             **parts,
             threads=self._generalized.model.threads if threads is None else threads,
         )
-        found: GeneralizedLinearMixedFit = self._searched_by(
-            model, start, optimizer, control, verbose
-        )
-        return found
+        return self._searched_by(model, start, optimizer, control, verbose)
 
     @classmethod
     def _from_bytes(cls, content: bytes, threads: int | None) -> GeneralizedLinearMixedFit:
-        found: GeneralizedLinearMixedFit = _restoring.unpickled(content, threads)
+        found: GeneralizedLinearMixedFit = _restoring.restored(
+            _files.generalized_from_bytes(content), threads
+        )
         return found

@@ -162,12 +162,9 @@ class GeneralizedLinearMixedModel(MixedModel):
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        own = {
-            DISPERSION: dispersion,
-            ZERO_INFLATION: zero_inflation,
-            THRESHOLDS: thresholds,
-        }
-        return self._criterion.value(self._parameters(theta, beta, own))
+        return self._criterion.value(
+            self._parameters(theta, beta, dispersion, zero_inflation, thresholds)
+        )
 
     def gradient(
         self,
@@ -185,12 +182,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        own = {
-            DISPERSION: dispersion,
-            ZERO_INFLATION: zero_inflation,
-            THRESHOLDS: thresholds,
-        }
-        at = self._parameters(theta, beta, own)
+        at = self._parameters(theta, beta, dispersion, zero_inflation, thresholds)
         slope = self._criterion.gradient(at)
         # The map from the search's parameters is linear: J has its columns.
         J = self._criterion.to_user(np.eye(len(at)))
@@ -201,10 +193,11 @@ class GeneralizedLinearMixedModel(MixedModel):
         self,
         theta: npt.ArrayLike,
         beta: npt.ArrayLike,
-        own: Mapping[str, npt.ArrayLike | None],
+        *own: npt.ArrayLike | None,
     ) -> FloatArray:
+        roles = (DISPERSION, ZERO_INFLATION, THRESHOLDS)
         given = [np.atleast_1d(np.asarray(part, dtype=np.float64)) for part in (theta, beta)]
-        for role, values in own.items():
+        for role, values in zip(roles, own, strict=True):
             component = of_role(self._model.components, role)
             if component is not None:
                 given.append(given_coefficients(component, values, self.family))

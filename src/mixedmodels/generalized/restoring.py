@@ -10,8 +10,7 @@ from mixedmodels.fit.again import check_columns, check_twice
 from mixedmodels.generalized.fit import GeneralizedLinearMixedFit
 from mixedmodels.generalized.model import GeneralizedLinearMixedModel
 from mixedmodels.settings import thread_count
-from mixedmodels.storage.generalized import SavedGeneralized, generalized_from_bytes, model_of
-from mixedmodels.storage.pickles import usable_threads
+from mixedmodels.storage.generalized import SavedGeneralized, model_of
 
 
 def restored(saved: SavedGeneralized, threads: int | None = None) -> GeneralizedLinearMixedFit:
@@ -29,8 +28,3 @@ def restored(saved: SavedGeneralized, threads: int | None = None) -> Generalized
     check_twice("sets of parameters", user, np.concatenate(known))
     made = GeneralizedLinearMixedModel._of(model)  # noqa: SLF001 (of this pair)
     return GeneralizedLinearMixedFit(made, GeneralizedFitted(model, solution, saved.optsum))
-
-
-def unpickled(content: bytes, threads: int | None) -> GeneralizedLinearMixedFit:
-    """The fit of what a pickle holds."""
-    return restored(generalized_from_bytes(content), usable_threads(threads))

@@ -15,6 +15,7 @@ from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.lazy import late_module
 from mixedmodels.memory import memory_size
 from mixedmodels.settings import AS_BEFORE, Control, Method, NaAction, OptimizerName, check_reml
+from mixedmodels.storage.fits import fit_from_bytes
 
 if TYPE_CHECKING:
     from mixedmodels import LinearMixedModel
@@ -55,10 +56,7 @@ class LinearMixedFit(MixedFit):
 
     def _refit_drawn(self, y: FloatArray) -> LinearMixedFit:
         """The fit to a response that was drawn, or to its sums where there are no rows."""
-        found: LinearMixedFit = self._refitted(
-            self._fitted.model.with_response(y), np.array(self.theta)
-        )
-        return found
+        return self._refitted(self._fitted.model.with_response(y), np.array(self.theta))
 
     def update(
         self,
@@ -137,10 +135,9 @@ class LinearMixedFit(MixedFit):
                 method=ways.method,
                 memory=ways.memory,
             )
-        found: LinearMixedFit = self._searched_by(model, start, optimizer, control, verbose)
-        return found
+        return self._searched_by(model, start, optimizer, control, verbose)
 
     @classmethod
     def _from_bytes(cls, content: bytes, threads: int | None) -> LinearMixedFit:
-        found: LinearMixedFit = _restoring.unpickled(content, threads)
+        found: LinearMixedFit = _restoring.restored(fit_from_bytes(content), threads)
         return found

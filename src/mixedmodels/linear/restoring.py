@@ -7,8 +7,7 @@ from mixedmodels.estimates.routing import Ways
 from mixedmodels.fit.again import check_columns, check_twice
 from mixedmodels.linear.fit import LinearMixedFit
 from mixedmodels.linear.model import from_design
-from mixedmodels.storage.fits import Saved, fit_from_bytes
-from mixedmodels.storage.pickles import usable_threads
+from mixedmodels.storage.fits import Saved
 
 
 def restored(saved: Saved, threads: int | None = None) -> LinearMixedFit:
@@ -24,8 +23,3 @@ def restored(saved: Saved, threads: int | None = None) -> LinearMixedFit:
     check_columns(model.products.kept, solution.kept)
     check_twice("thetas", solution.theta, model.axes.from_axes(solution.axes_theta))
     return LinearMixedFit(made, Fitted(model, solution, optsum))
-
-
-def unpickled(content: bytes, threads: int | None) -> LinearMixedFit:
-    """The fit of what a pickle holds."""
-    return restored(fit_from_bytes(content), usable_threads(threads))
