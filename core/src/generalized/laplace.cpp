@@ -69,8 +69,8 @@ void Laplace::set_templates(const double* theta, Templates& lam) const {
   }
 }
 
-// out = Lambda in, for any squares; out may be in.
-void Laplace::apply_templates(const Templates& lam, const double* in, double* out) const {
+// out = Lambda in, or Lambda' in, for any squares; out may be in.
+void Laplace::apply_templates(const Templates& lam, const double* in, double* out, bool transposed) const {
   std::vector<double> level;
   for (std::size_t f = 0; f < lam.size(); ++f) {
     const FactorBlock& block = A_->factors[f];
@@ -78,20 +78,13 @@ void Laplace::apply_templates(const Templates& lam, const double* in, double* ou
     level.resize(s);
     for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s) {
       std::fill(level.begin(), level.end(), 0.0);
-      for (int c = 0; c < s; ++c) small::axpy(s, in[at + c], lam[f].data() + c * s, level.data());
-      std::copy(level.begin(), level.end(), out + at);
-    }
-  }
-}
-
-void Laplace::apply_templates_transposed(const Templates& lam, const double* in, double* out) const {
-  std::vector<double> level;
-  for (std::size_t f = 0; f < lam.size(); ++f) {
-    const FactorBlock& block = A_->factors[f];
-    const int s = block.width;
-    level.resize(s);
-    for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s) {
-      for (int c = 0; c < s; ++c) level[c] = small::dot(s, lam[f].data() + c * s, in + at);
+      for (int c = 0; c < s; ++c) {
+        const double* column = lam[f].data() + c * s;
+        if (transposed)
+          level[c] = small::dot(s, column, in + at);
+        else
+          small::axpy(s, in[at + c], column, level.data());
+      }
       std::copy(level.begin(), level.end(), out + at);
     }
   }
@@ -159,7 +152,7 @@ bool Laplace::factorize_here() {
 double Laplace::direction(bool carried, const std::vector<double>& pull) {
   const int k = A_->k();
   rows_.sum_random(s_.data(), Zts_.data());
-  apply_templates_transposed(equations_.lam(), Zts_.data(), work_.data());
+  apply_templates(equations_.lam(), Zts_.data(), work_.data(), kTransposed);
   for (std::size_t i = 0; i < u_.size(); ++i) work_[i] -= u_[i];  // the gradient, downhill
   fixed_ready_ = false;
   if (!carried) {
@@ -387,8 +380,8 @@ void Laplace::foresee(const PlannedStep& step) {
     product[i] = -product[i] - small::dot(p_, A_->ZtX.data() + i * k, step.others);
     for (int j = 0; j < K_; ++j) product[i] += Zts_psi_[j * q + i] * step.others[p_ + j];
   }
-  apply_templates_transposed(base_.lam, product.data(), product.data());
-  apply_templates_transposed(step.templates, Zts_.data(), moved.data());
+  apply_templates(base_.lam, product.data(), product.data(), kTransposed);
+  apply_templates(step.templates, Zts_.data(), moved.data(), kTransposed);
   for (std::size_t i = 0; i < q; ++i) product[i] += moved[i];
   solve(product);
   base_.change_u = std::move(product);

@@ -124,8 +124,8 @@ class Laplace : public Objective {
   double* beta() { return par_.data() + m_; }
   double* psi() { return par_.data() + m_ + p_; }
 
-  void apply_templates(const Templates& lam, const double* in, double* out) const;
-  void apply_templates_transposed(const Templates& lam, const double* in, double* out) const;
+  static constexpr bool kTransposed = true;
+  void apply_templates(const Templates& lam, const double* in, double* out, bool transposed = false) const;
   void solve(std::vector<double>& rhs);
   RowBlock block(const std::vector<double>& eta, std::int64_t first, std::int64_t last) const;
   double evaluate_rows(const std::vector<double>& eta);

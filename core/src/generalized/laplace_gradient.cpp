@@ -146,7 +146,7 @@ void Laplace::gradient(double* out) {
     }
     rows_.sum_random(r.data(), d_.data());
     rows_.sum_fixed(r.data(), pull_.data());
-    apply_templates_transposed(equations_.lam(), d_.data(), v_.data());
+    apply_templates(equations_.lam(), d_.data(), v_.data(), kTransposed);
     if (quadrature_)
       for (std::size_t i = 0; i < q; ++i) v_[i] += 2 * quadrature_->slope()[i];
     solve(v_);
@@ -276,7 +276,7 @@ void Laplace::model_of_others(double* out) {
   std::vector<double> du(q), b(q), product(q), own = parameter_curvatures();
   for (int a = 0; a < K_; ++a) {
     const double* sums = Zts_psi_.data() + a * q;
-    apply_templates_transposed(equations_.lam(), sums, du.data());
+    apply_templates(equations_.lam(), sums, du.data(), kTransposed);
     solve(du);
     apply_templates(equations_.lam(), du.data(), b.data());
     multiply_products(*A_, b.data(), product.data(), 1);

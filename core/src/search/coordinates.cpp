@@ -34,15 +34,9 @@ void inverse_axes(int n, int lead, double* S) {
       at(j, i) = sum / at(j, j);
     }
   }
-  for (int c = 0; c < n; ++c) {
-    at(c, c) = 1 / at(c, c);
-    for (int r = c + 1; r < n; ++r) {
-      double sum = 0;
-      for (int i = c; i < r; ++i) sum += at(r, i) * at(i, c);
-      at(r, c) = -sum / at(r, r);
-    }
+  small::invert_lower(n, lead, S);
+  for (int c = 0; c < n; ++c)
     for (int r = 0; r < c; ++r) at(r, c) = 0;
-  }
 }
 
 // out (before x n x after) = in times M (n x n) on the middle index.

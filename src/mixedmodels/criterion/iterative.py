@@ -9,8 +9,8 @@ What needs the factor is refused by name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.criterion.accuracy import Accuracy
 from mixedmodels.criterion.base import Found, SearchSettings
 from mixedmodels.criterion.linear import LinearCriterion
-from mixedmodels.criterion.point import LinearPoint
+from mixedmodels.criterion.point import LinearPoint, point_at
 from mixedmodels.criterion.root import Entries, Path, Slope, find_root
 from mixedmodels.criterion.workspace import Workspace
 from mixedmodels.errors import MixedModelsError, asked_for
@@ -191,21 +191,6 @@ class IterativePoint(LinearPoint):
         raise needs_factor("the variance of predictions")
 
 
-@contextmanager
-def iterative_point_at(
-    workspace: IterativeWorkspace, par: FloatArray, *, reml: bool
-) -> Iterator[IterativePoint]:
-    """As `point_at`."""
-    with workspace.lock:
-        point = IterativePoint(workspace, par, reml)
-        point.value = point.evaluate()
-        try:
-            yield point
-        finally:
-            point.closed = True
-            workspace.stands_at = None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RootFound:
     """The end of a search for the root; see `base.Found`."""
@@ -251,7 +236,7 @@ class IterativeCriterion(LinearCriterion):
 
     def at(self, par: FloatArray) -> AbstractContextManager[IterativePoint]:
         """The criterion evaluated at a theta, where nothing else moves the workspace."""
-        return iterative_point_at(self.workspace, par, reml=self.reml)
+        return point_at(IterativePoint, self.workspace, par, reml=self.reml)
 
     def search(self, start: FloatArray | None, settings: SearchSettings) -> Found:
         """The root of the gradient, searched from a start, from starts by moments, or from both."""

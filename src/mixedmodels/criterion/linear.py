@@ -102,7 +102,7 @@ class LinearCriterion(CoreSearch):
 
     def at(self, par: FloatArray) -> AbstractContextManager[LinearPoint]:
         """The criterion evaluated at a theta, where nothing else moves the workspace."""
-        return point_at(self.workspace, par, reml=self.reml)
+        return point_at(LinearPoint, self.workspace, par, reml=self.reml)
 
     def value(self, par: FloatArray) -> float:
         """The criterion; NaN where it cannot be computed in floating point."""

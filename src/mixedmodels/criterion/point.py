@@ -8,9 +8,9 @@ what is read always belongs to the theta of the point.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from mixedmodels._core import (
     Evaluator,
@@ -26,16 +26,21 @@ from mixedmodels.arrays import AnyArray, FloatArray, IntArray
 from mixedmodels.criterion.workspace import Workspace
 from mixedmodels.crossprod import triangle_inverse
 
+P = TypeVar("P", bound="LinearPoint")
+W = TypeVar("W", bound=Workspace)
+
 
 @contextmanager
-def point_at(workspace: Workspace, par: FloatArray, *, reml: bool) -> Iterator[LinearPoint]:
+def point_at(
+    kind: Callable[[W, FloatArray, bool], P], workspace: W, par: FloatArray, *, reml: bool
+) -> Iterator[P]:
     """Evaluate a criterion at theta along the axes, and keep the workspace there.
 
     A generator rather than a class with `__enter__` and `__exit__`: it gives the lock back even if
     a signal raises an exception in the middle of either.
     """
     with workspace.lock:
-        point = LinearPoint(workspace, par, reml)
+        point = kind(workspace, par, reml)
         point.value = point.evaluate()
         try:
             yield point

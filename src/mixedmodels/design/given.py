@@ -41,6 +41,16 @@ class Given:
     contrasts: Mapping[str, Any] | None = None
     na_action: NaAction = "omit"
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All but the table, by the names under which models take them."""
+        return {
+            "weights": self.weights,
+            "offset": self.offset,
+            "contrasts": self.contrasts,
+            "na_action": self.na_action,
+        }
+
     def changed(self, **changes: Any) -> Given:
         """The same with other values."""
         return dataclasses.replace(self, **changes)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from mixedmodels._core import Analysis, Products
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
-from mixedmodels.criterion.axes import ThetaAxes
 from mixedmodels.criterion.base import Watch
 from mixedmodels.criterion.generalized import (
     GeneralizedWorkspace,
@@ -27,6 +26,7 @@ from mixedmodels.criterion.generalized import (
 from mixedmodels.crossprod import row_products, templates_of
 from mixedmodels.design import Design
 from mixedmodels.design.identify import examine_predictor
+from mixedmodels.estimates.base import BaseFitted, BaseModel
 from mixedmodels.estimates.components import (
     Component,
     components_of,
@@ -54,13 +54,11 @@ from mixedmodels.optimize import Request
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.values import quick
 
-T = TypeVar("T")
-
 # Links whose predictor has the unit of the response, or of a power of it.
 _WITH_UNIT = ("identity", "inverse", "inverse_squared", "sqrt")
 
 
-class GeneralizedModel:
+class GeneralizedModel(BaseModel[GeneralizedWorkspace]):
     """All stages from a design to the criterion, each made once.
 
     Args:
@@ -149,11 +147,6 @@ class GeneralizedModel:
         """Order of elimination and pattern of the factor."""
         return Analysis(self.products)
 
-    @cached_property
-    def workspace(self) -> GeneralizedWorkspace:
-        """The workspace that all users of the model share."""
-        return self._new_workspace()
-
     def _new_workspace(self) -> GeneralizedWorkspace:
         design, family = self.design, self.family
         responses = Responses(
@@ -197,11 +190,6 @@ class GeneralizedModel:
         """
         return distribution_of(self.family, self.components, psi)
 
-    @property
-    def axes(self) -> ThetaAxes:
-        """The maps between theta and theta along the axes of the terms."""
-        return self.workspace.axes
-
     def criterion(self, *, reml: bool = False) -> LaplaceCriterion:
         """-2 log-likelihood, in the shared workspace."""
         return LaplaceCriterion(self.workspace)
@@ -214,13 +202,6 @@ class GeneralizedModel:
         """As many of the threads as have room when each takes a workspace of its own."""
         size = self.analysis.workspace + self.products.nbytes + 100 * self.design.n
         return threads_that_fit(threads or self.threads, size)
-
-    def twin(self) -> GeneralizedModel:
-        """The same model with a workspace of its own, for work beside that of a fit."""
-        twin = GeneralizedModel.__new__(GeneralizedModel)
-        twin.__dict__.update(self.__dict__)
-        twin.__dict__.pop("workspace", None)
-        return twin
 
     def with_response(self, y: FloatArray) -> GeneralizedModel:
         """The same model for another response (n,)."""
@@ -298,11 +279,6 @@ class GeneralizedModel:
         found = float(np.sqrt(information.mean()))
         return found if np.isfinite(found) else 1.0
 
-    def _public(self, effects: FloatArray) -> FloatArray:
-        """(q,) from the core's order."""
-        templates = self.templates
-        return effects if templates.one_order else effects[templates.public_to_core]
-
 
 class _OfPredictor(Identification):
     """Of models without a residual variance, with which others could be confounded."""
@@ -315,7 +291,7 @@ class _OfPredictor(Identification):
 
 @quick
 @dataclass(frozen=True, slots=True, eq=False)
-class GeneralizedFitted:
+class GeneralizedFitted(BaseFitted):
     """A generalized model at its optimum; as `estimates.model.Fitted` for linear ones.
 
     Attributes:
@@ -328,13 +304,6 @@ class GeneralizedFitted:
     solution: GeneralizedSolution
     optsum: OptSummary
     _kept: dict[Callable[[Any], Any], Any] = field(init=False, repr=False, default_factory=dict)
-
-    def once(self, make: Callable[[GeneralizedFitted], T]) -> T:
-        """What a function gives for this fit, computed when it is first asked for and then kept."""
-        if make not in self._kept:
-            self._kept.setdefault(make, make(self))
-        found: T = self._kept[make]
-        return found
 
     @property
     def distribution(self) -> Distribution:
@@ -399,11 +368,6 @@ class GeneralizedFitted:
     def response(self) -> FloatArray:
         """(n,) the response as the formula has it."""
         return self.shown(self.model.design.y)
-
-    def searched_again(self, request: Request) -> GeneralizedFitted:
-        """Another search for the optimum, in a workspace of its own."""
-        twin = self.model.twin()
-        return twin.solve(twin.criterion(), request)
 
     @property
     def identification(self) -> Identification:

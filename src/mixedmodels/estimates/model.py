@@ -10,14 +10,13 @@ import dataclasses
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from mixedmodels._core import Analysis, Products, Sums
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
-from mixedmodels.criterion.axes import ThetaAxes
 from mixedmodels.criterion.base import Watch
 from mixedmodels.criterion.iterative import IterativeCriterion, IterativeWorkspace, needs_factor
 from mixedmodels.criterion.linear import LinearCriterion
@@ -25,6 +24,7 @@ from mixedmodels.criterion.workspace import Workspace
 from mixedmodels.crossprod import checked_products, cross_products, templates_of
 from mixedmodels.design import Design
 from mixedmodels.errors import ConvergenceWarning, ModelError, warn
+from mixedmodels.estimates.base import BaseFitted, BaseModel
 from mixedmodels.estimates.identified import Identification, identify
 from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.estimates.narrowed import narrowed
@@ -36,8 +36,6 @@ from mixedmodels.optimize import Request, minimize
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.values import quick
 
-T = TypeVar("T")
-
 SIGMA = "sigma"
 """Name of the residual standard deviation among the parameters."""
 
@@ -48,7 +46,7 @@ _ROUNDING = 1e-6
 _MOST_LOST = 0.01
 
 
-class Model:
+class Model(BaseModel[Workspace]):
     """A linear mixed model: all stages from its design to the criterion.
 
     Args:
@@ -130,21 +128,11 @@ class Model:
         with limited(self.ways.memory):
             return Analysis(self.products)
 
-    @cached_property
-    def workspace(self) -> Workspace:
-        """The workspace that all users of the model share."""
-        return self._new_workspace()
-
     def _new_workspace(self) -> Workspace:
         with limited(self.ways.memory):
             if self.iterative:
                 return IterativeWorkspace(self.products, self.templates, self.threads)
             return Workspace(self.analysis, self.templates, self.threads)
-
-    @property
-    def axes(self) -> ThetaAxes:
-        """The maps between theta and theta along the axes of the terms."""
-        return self.workspace.axes
 
     def criterion(self, *, reml: bool) -> LinearCriterion:
         """The REML criterion or the ML deviance, in the shared workspace."""
@@ -186,13 +174,6 @@ class Model:
             raise needs_factor("fits by several threads")
         size = self.analysis.workspace + self.products.nbytes
         return threads_that_fit(threads or self.threads, size)
-
-    def twin(self) -> Model:
-        """The same model with a workspace of their own, for work beside that of a fit."""
-        twin = Model.__new__(Model)
-        twin.__dict__.update(self.__dict__)
-        twin.__dict__.pop("workspace", None)
-        return twin
 
     def with_response(self, y: FloatArray) -> Model:
         """The same model for another response (n,); of a model without rows its sums."""
@@ -257,11 +238,6 @@ class Model:
             **found,
         )
 
-    def _public(self, effects: FloatArray) -> FloatArray:
-        """(q,) from the core's order."""
-        templates = self.templates
-        return effects if templates.one_order else effects[templates.public_to_core]
-
 
 def _check_digits(criterion: LinearCriterion, at: FloatArray, n: int) -> None:
     """Refuse an optimum whose residuals are differences of numbers that are too large.
@@ -283,7 +259,7 @@ def _check_digits(criterion: LinearCriterion, at: FloatArray, n: int) -> None:
 
 @quick
 @dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
+class Fitted(BaseFitted):
     """A model at its optimum: what tables, inference, prediction and diagnostics start from.
 
     Attributes:
@@ -296,18 +272,6 @@ class Fitted:
     solution: Solution
     optsum: OptSummary
     _kept: dict[Callable[[Fitted], Any], Any] = field(init=False, repr=False, default_factory=dict)
-
-    def once(self, make: Callable[[Fitted], T]) -> T:
-        """What a function gives for this fit, computed when it is first asked for and then kept.
-
-        As in `lazy`, two threads may both compute it, and the first result stays. A result must not
-        refer to the fit, which would then outlive its last user.
-        """
-        if make in self._kept:
-            found: T = self._kept[make]
-        else:
-            found = self._kept.setdefault(make, make(self))
-        return found
 
     @property
     def criterion(self) -> LinearCriterion:
@@ -336,11 +300,6 @@ class Fitted:
         twin, control = self.model.twin(), self.optsum.control
         request = Request(start=self.solution.theta, control=control, own_starts=True)
         return judged(twin.solve(twin.criterion(reml=reml), request), "REML" if reml else "ML")
-
-    def searched_again(self, request: Request) -> Fitted:
-        """Another search for the optimum of the same criterion, in a workspace of its own."""
-        twin = self.model.twin()
-        return twin.solve(twin.criterion(reml=self.solution.reml), request)
 
     @property
     def identification(self) -> Identification:

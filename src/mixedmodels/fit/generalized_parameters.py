@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -24,13 +24,16 @@ from mixedmodels.settings import (
     RobustKind,
 )
 
+if TYPE_CHECKING:
+    from mixedmodels.stages import MixedModel
+
 
 class GeneralizedParameters(MixedFit):
     """A fit of a generalized model with its parameters; see `GeneralizedLinearMixedFit`."""
 
-    def __init__(self, fitted: GeneralizedFitted) -> None:
+    def __init__(self, model: MixedModel, fitted: GeneralizedFitted) -> None:
         # It has the members that the roles read of a linear fit.
-        super().__init__(cast("Fitted", fitted))
+        super().__init__(model, cast("Fitted", fitted))
         self._generalized = fitted
 
     # -- parameters ---------------------------------------------------------------------

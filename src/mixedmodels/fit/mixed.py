@@ -20,6 +20,7 @@ from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.model import by_ml
 from mixedmodels.estimates.parameters import random_names
 from mixedmodels.estimates.tails import wald_limits
+from mixedmodels.fit.again import Again
 from mixedmodels.fit.aliases import Aliases
 from mixedmodels.fit.diagnostics import Diagnostics
 from mixedmodels.fit.exchange import Exchange
@@ -86,6 +87,7 @@ _REFITS, _PATIENCE, _MOST_ROWS = 200, 10.0, 20_000
 
 
 class MixedFit(
+    Again,
     Inference,
     Marginal,
     Likelihood,

@@ -43,12 +43,15 @@ else:
     _scales = late_module("mixedmodels.marginal.scale")
 
 
-class OfPlan(Protocol):
-    """What a fit without rows was made from."""
+class OfSums(Protocol):
+    """Sums over rows that a fit was made from; see `scaleout.CrossProducts`."""
 
     @property
     def plan(self) -> Plan:
         """What is known of the rows."""
+
+    def restored(self, solution: Solution, optsum: OptSummary, threads: int) -> Any:
+        """The fit of a solution."""
 
     def save_fit(self, solution: Solution, optsum: OptSummary, path: Any) -> None:
         """Write the fit of a solution to a file."""
@@ -58,7 +61,7 @@ class Values(Guided, ABC):
     """What a fit has found; see `LinearMixedFit`."""
 
     _given: Given | None = None
-    _sums: OfPlan | None = None
+    _sums: OfSums | None = None
 
     def __init__(self, fitted: Fitted) -> None:
         self._fitted = fitted
@@ -69,6 +72,10 @@ class Values(Guided, ABC):
     @abstractmethod
     def refit(self, y: npt.ArrayLike) -> Values:
         """Fit the same model to another response; every kind of model has its own way."""
+
+    @abstractmethod
+    def update(self, formula: str | None = None, data: Any = None) -> Values:
+        """Fit the model again with some arguments changed; every kind of model has its own."""
 
     @abstractmethod
     def _by_formula(self, formula: str) -> Values | None:

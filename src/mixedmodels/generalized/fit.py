@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mixedmodels.design.alignment import row_numbers
-from mixedmodels.design.by_row import at_rows_used
-from mixedmodels.design.given import given_anew
 from mixedmodels.design.places import used_rows
-from mixedmodels.design.response import category_numbers
 from mixedmodels.diagnostics.identifiable import remarks, trouble
 from mixedmodels.diagnostics.laplace import LaplaceError, laplace_error
-from mixedmodels.errors import DataError, MixedModelsError
+from mixedmodels.errors import DataError
 from mixedmodels.estimates.components import dropped_messages
-from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.fit.generalized import GeneralizedFit
-from mixedmodels.formula.update import updated_formula
 from mixedmodels.lazy import late_module
 from mixedmodels.settings import (
     AS_BEFORE,
@@ -29,13 +22,12 @@ from mixedmodels.settings import (
     NaAction,
     OptimizerName,
 )
-from mixedmodels.storage.fits import fit_to_bytes
-from mixedmodels.storage.pickles import kept_threads
 
 if TYPE_CHECKING:
     import mixedmodels
 
 _restoring = late_module("mixedmodels.generalized.restoring")
+_files = late_module("mixedmodels.storage.generalized")
 
 
 class GeneralizedLinearMixedFit(GeneralizedFit):
@@ -47,12 +39,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
     from the exact Hessian in all parameters.
     """
 
-    def __init__(
-        self, model: mixedmodels.GeneralizedLinearMixedModel, fitted: GeneralizedFitted
-    ) -> None:
-        super().__init__(fitted)
-        self._model = model
-        self._given = model._given  # noqa: SLF001 (of this pair)
+    _model: mixedmodels.GeneralizedLinearMixedModel
 
     @property
     def model(self) -> mixedmodels.GeneralizedLinearMixedModel:
@@ -98,43 +85,22 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         Raises:
             DataError: The response has the wrong length or labels, or is not one of the family.
         """
+        response = self._new_response(y)
         design, model = self._design, self._generalized.model
-        given = at_rows_used(y, design)
-        which = "rows of the model"
-        if design.categories is not None:
-            given = category_numbers(design.categories, given)
-        response = row_numbers("The new response", given, self.nobs, design.index, which)
         family, m = model.family, model.weights
         shares = family.of_trials and not design.response_name.startswith("cbind(")
         counts = response * m if shares else response
-        bad = ~np.isfinite(response)
-        fault = None if bad.any() else family.fault(counts, m)
-        if bad.any() or fault is not None:
-            rows, wrong = (bad, "are not finite") if fault is None else (fault.rows, fault.wrong)
-            places = used_rows(np.flatnonzero(rows), design.rows, design.index)
-            raise DataError(f"The new response has values that {wrong}, in {places}.")
+        fault = family.fault(counts, m)
+        if fault is not None:
+            places = used_rows(np.flatnonzero(fault.rows), design.rows, design.index)
+            raise DataError(f"The new response has values that {fault.wrong}, in {places}.")
         counts = np.round(counts) if family.of_trials else counts
-        made = self._model._of(model.with_response(counts))  # noqa: SLF001 (of this pair)
-        solution = self._generalized.solution
-        start = self._generalized.criterion.to_user(solution.par)
+        solution, other = self._generalized.solution, model.with_response(counts)
         at_zero = (solution.theta == 0.0) & model.templates.diagonal
         # Where densities are not log-concave, a response may have no mode at these parameters.
-        own = at_zero.any() or not np.isfinite(
-            made._criterion.value(solution.par)  # noqa: SLF001 (of this pair)
-        )
-        return made.fit(
-            start=None if own else start,
-            optimizer=self.optsum.optimizer,
-            control=self.optsum.control,
-        )
-
-    def _by_formula(self, formula: str) -> GeneralizedLinearMixedFit | None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return self.update(formula)
-        except (MixedModelsError, AttributeError):
-            return None
+        own = at_zero.any() or not np.isfinite(other.criterion().value(solution.par))
+        start = None if own else self._generalized.criterion.to_user(solution.par)
+        return self._refitted(other, start)
 
     def update(
         self,
@@ -190,11 +156,7 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         """
         named = {"weights": weights, "offset": offset, "contrasts": contrasts}
         named["na_action"] = na_action
-        changes = {name: value for name, value in named.items() if value is not AS_BEFORE}
-        text = self.formula
-        if formula is not None:
-            text = updated_formula(self._design.formula, formula)
-        given = given_anew(self._design, self._given, data, changes)
+        text, given = self._changed(formula, data, named)
         if family is None:
             family, link = (type(self.family), link or self.family.link.name)
         parts: dict[str, Any] = {part.spec.role: part.spec.text for part in self._design.parts}
@@ -211,35 +173,15 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
             if information is None
             else information,
             reml=was.reml if reml is None else reml,
-            weights=given.weights,
-            offset=given.offset,
-            contrasts=given.contrasts,
-            na_action=given.na_action,
+            **given.arguments,
             **parts,
             threads=self._generalized.model.threads if threads is None else threads,
         )
-        before = self.optsum
-        return model.fit(
-            start=start,
-            optimizer=optimizer or before.optimizer,
-            control=control or before.control,
-            verbose=verbose,
+        return self._searched_by(model, start, optimizer, control, verbose)
+
+    @classmethod
+    def _from_bytes(cls, content: bytes, threads: int | None) -> GeneralizedLinearMixedFit:
+        found: GeneralizedLinearMixedFit = _restoring.restored(
+            _files.generalized_from_bytes(content), threads
         )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles, and with them other processes, hold what a file holds."""
-        fitted = self._generalized
-        return _restoring.unpickled, (fit_to_bytes(fitted), kept_threads(fitted.model.threads))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> GeneralizedLinearMixedFit:
-        """A fit with everything its own but the table, which is the user's."""
-        fitted = self._generalized
-        again: GeneralizedLinearMixedFit = _restoring.unpickled(
-            fit_to_bytes(fitted), fitted.model.threads
-        )
-        again._model._given = again._given = self._given  # noqa: SLF001 (of this pair)
-        return again
-
-    def __copy__(self) -> GeneralizedLinearMixedFit:
-        """A fit that shares everything with this one: neither ever changes."""
-        return type(self)(self._model, self._generalized)
+        return found

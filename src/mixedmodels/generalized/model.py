@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.calls import Guided
 from mixedmodels.criterion.generalized import LaplaceCriterion
-from mixedmodels.design import Design, build_design
 from mixedmodels.design.given import Given
 from mixedmodels.design.response import ResponseRule
 from mixedmodels.diagnostics.identifiable import trouble
@@ -25,14 +22,9 @@ from mixedmodels.estimates.component_checks import check_zeros, given_coefficien
 from mixedmodels.estimates.components import of_role
 from mixedmodels.estimates.generalized import GeneralizedModel
 from mixedmodels.estimates.generalized_options import check_nodes, check_offset
-from mixedmodels.estimates.messages import announce
 from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
-from mixedmodels.formula import parse_formula
 from mixedmodels.generalized.fit import GeneralizedLinearMixedFit
-from mixedmodels.memory import guarded
-from mixedmodels.optimize import Request
-from mixedmodels.progress import Watcher
 from mixedmodels.settings import (
     INFORMATION,
     Control,
@@ -43,11 +35,12 @@ from mixedmodels.settings import (
     real_numbers,
     thread_count,
 )
+from mixedmodels.stages import MixedModel
 
 _DEFAULT = Control()
 
 
-class GeneralizedLinearMixedModel(Guided):
+class GeneralizedLinearMixedModel(MixedModel):
     """A generalized linear mixed model that is not fitted yet.
 
     Args:
@@ -88,7 +81,7 @@ class GeneralizedLinearMixedModel(Guided):
         198.9639
     """
 
-    _made_by_users = True
+    _model: GeneralizedModel
 
     def __init__(
         self,
@@ -114,51 +107,20 @@ class GeneralizedLinearMixedModel(Guided):
             raise MixedModelsError(f"reml is {reml!r:.40}; it must be True or False.")
         parts = parts_of(chosen, {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation})
         count = thread_count(threads)
-        with guarded("The design"):
-            design = build_design(
-                parse_formula(formula),
-                data,
-                weights=weights,
-                offset=offset,
-                contrasts=contrasts,
-                na_action=na_action,
-                residual=False,
-                response=ResponseRule(chosen, chosen.of_trials, chosen.ordered),
-                parts=parts,
-            )
+        design = self._designed(
+            formula,
+            Given(data, weights, offset, contrasts, na_action),
+            residual=False,
+            response=ResponseRule(chosen, chosen.of_trials, chosen.ordered),
+            parts=parts,
+        )
         check_zeros(design)
         check_offset(design, chosen)
         self._model = GeneralizedModel(
             design, chosen, count, nodes, information == "expected", bool(reml)
         )
-        self._given: Given | None = Given(data, weights, offset, contrasts, na_action)
-
-    @classmethod
-    def _of(
-        cls, model: GeneralizedModel, given: Given | None = None
-    ) -> GeneralizedLinearMixedModel:
-        made = cls.__new__(cls)
-        made._model, made._given = model, given  # noqa: SLF001 (of this class)
-        return made
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles and deep copies hold what is below, which holds the design."""
-        return self._of, (self._model,)
-
-    def __copy__(self) -> GeneralizedLinearMixedModel:
-        """A model that shares everything with this one: neither ever changes."""
-        return self._of(self._model, self._given)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> GeneralizedLinearMixedModel:
-        """A model with everything its own but the table, which is the user's."""
-        return self._of(copy.deepcopy(self._model, memo), self._given)
 
     # -- the stages ---------------------------------------------------------------------
-
-    @property
-    def design(self) -> Design:
-        """Model matrices, response, weights and offset; of trials, successes and trials."""
-        return self._model.design
 
     @property
     def family(self) -> Family:
@@ -166,40 +128,19 @@ class GeneralizedLinearMixedModel(Guided):
         return self._model.family
 
     @property
-    def formula(self) -> str:
-        """The formula as typed."""
-        return self.design.formula.text
-
-    @property
-    def X(self) -> FloatArray:
-        """(n, p) fixed-effects columns, aliased ones included."""
-        return self.design.X
-
-    @property
-    def nobs(self) -> int:
-        """Rows used."""
-        return self.design.n
-
-    @property
-    def theta_names(self) -> list[str]:
-        """Names of theta, as lme4's."""
-        return list(self._model.templates.names)
-
-    @property
     def parameter_names(self) -> list[str]:
         """Names of what the criterion depends on: theta, coefficients, the family's own."""
         return list(self._criterion.names)
-
-    @property
-    def lower_bounds(self) -> FloatArray:
-        """(m,) 0 for the diagonal entries of the templates, -inf for the others."""
-        return np.array(self._model.templates.lower_bounds)
 
     # -- the criterion ------------------------------------------------------------------
 
     @property
     def _criterion(self) -> LaplaceCriterion:
         return self._model.criterion()
+
+    @property
+    def _kind(self) -> str:
+        return f", {self.family.title} ({self.family.link.name})"
 
     def objective(
         self,
@@ -222,12 +163,9 @@ class GeneralizedLinearMixedModel(Guided):
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        own = {
-            DISPERSION: dispersion,
-            ZERO_INFLATION: zero_inflation,
-            THRESHOLDS: thresholds,
-        }
-        return self._criterion.value(self._parameters(theta, beta, own))
+        return self._criterion.value(
+            self._parameters(theta, beta, dispersion, zero_inflation, thresholds)
+        )
 
     def gradient(
         self,
@@ -245,12 +183,7 @@ class GeneralizedLinearMixedModel(Guided):
         Raises:
             MixedModelsError: A parameter has the wrong length or is not finite.
         """
-        own = {
-            DISPERSION: dispersion,
-            ZERO_INFLATION: zero_inflation,
-            THRESHOLDS: thresholds,
-        }
-        at = self._parameters(theta, beta, own)
+        at = self._parameters(theta, beta, dispersion, zero_inflation, thresholds)
         slope = self._criterion.gradient(at)
         # The map from the search's parameters is linear: J has its columns.
         J = self._criterion.to_user(np.eye(len(at)))
@@ -261,8 +194,9 @@ class GeneralizedLinearMixedModel(Guided):
         self,
         theta: npt.ArrayLike,
         beta: npt.ArrayLike,
-        own: Mapping[str, npt.ArrayLike | None],
+        *own: npt.ArrayLike | None,
     ) -> FloatArray:
+        roles = (DISPERSION, ZERO_INFLATION, THRESHOLDS)
         try:
             given = [np.atleast_1d(real_numbers(part)) for part in (theta, beta)]
         except (TypeError, ValueError):
@@ -271,7 +205,7 @@ class GeneralizedLinearMixedModel(Guided):
             raise MixedModelsError(
                 f"theta is {theta!r:.60} and beta {beta!r:.60}; both must be lists of numbers."
             )
-        for role, values in own.items():
+        for role, values in zip(roles, own, strict=True):
             component = of_role(self._model.components, role)
             if component is not None:
                 given.append(given_coefficients(component, values, self.family))
@@ -306,21 +240,7 @@ class GeneralizedLinearMixedModel(Guided):
         Raises:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
-        request = Request(optimizer, start, control or _DEFAULT)
-        with Watcher(verbose=verbose) as watcher:
-            fitted = self._model.solve(self._criterion, request, watcher)
-        fit = GeneralizedLinearMixedFit(self, fitted)
-        solution: Any = fitted.solution
-        announce(solution, fitted.optsum, self._model.templates, fitted.identification)
+        fitted = self._solved(start, optimizer, control, verbose)
         for message in trouble(fitted):
             warn(message, ConvergenceWarning)
-        return fit
-
-    def __repr__(self) -> str:
-        """One line."""
-        design, family = self.design, self.family
-        groups = ", ".join(f"{group.name} {group.n_levels}" for group in design.groups)
-        return (
-            f"<{type(self).__name__} {design.formula.text!r}, {family.title} "
-            f"({family.link.name}): {design.n} observations, levels: {groups}>"
-        )
+        return GeneralizedLinearMixedFit(self, fitted)

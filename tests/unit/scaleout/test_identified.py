@@ -10,7 +10,7 @@ import pytest
 from tests.streamed import in_parts, summed
 from tests.unit.design.test_identify import KINDS, table_of
 
-import mixedmodels as mm
+from mixedmodels.estimates.routing import Ways
 from mixedmodels.linear import LinearMixedModel
 from mixedmodels.scaleout import CrossProducts
 
@@ -27,7 +27,7 @@ def test_every_kind_in_the_words_of_rows_in_memory(formula: str, weighted: bool)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sums = CrossProducts(*summed(formula, in_parts(data, 3), **options))
-    streamed = sums._model(1, mm.linear._USUAL)
+    streamed = sums._model(1, Ways())
     for reml in (True, False):
         expected = model.identification(model.criterion(reml=reml))
         found = streamed.identification(streamed.criterion(reml=reml))
