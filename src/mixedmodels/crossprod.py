@@ -7,6 +7,7 @@ handed over and what the core finds impossible is said in the user's words.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -61,8 +62,25 @@ def checked_products(design: Design, products: Products) -> Products:
             "zero. Leave out fixed effects, or the one that is the response under another name."
             + _explained(design, products.p)
         )
+    return _within_double_precision(design, products)
+
+
+def column_products(X: FloatArray, names: Sequence[str], threads: int) -> Products:
+    """The orthogonal basis of some columns (n, k), without random effects and response.
+
+    Raises:
+        ModelError: The square of a coefficient would not be a number.
+    """
+    X.flags.writeable = False
+    products = Products(codes=[], levels=[], z=[], X=X, y=None, threads=threads)
     if not products.within(_LEAST, _MOST):
-        raise ModelError(_too_far_from_one(design, products))
+        raise ModelError(_too_far_from_one(_coefficient_sizes(products, names, len(X))))
+    return products
+
+
+def _within_double_precision(design: Design, products: Products) -> Products:
+    if not products.within(_LEAST, _MOST):
+        raise ModelError(_too_far_from_one(_sizes(design, products)))
     return products
 
 
@@ -80,13 +98,17 @@ def row_products(design: Design, threads: int = 1, origin: FloatArray | None = N
         threads: Likewise.
         origin: (p_all,) what is taken from the columns of X where another parameter stands for the
             intercept; a column that is constant then depends on the others.
+
+    Raises:
+        ModelError: The square of a coefficient or of theta would not be a number.
     """
     if origin is None:
-        return _products(design, threads, response=False)
+        return _within_double_precision(design, _products(design, threads, response=False))
     X = design.X - origin
     rounding = 64.0 * np.finfo(np.float64).eps * np.abs(design.X).max(axis=0, initial=0.0)
     X[:, np.abs(X).max(axis=0, initial=0.0) <= rounding] = 0.0
-    return _products(design, threads, response=False, X=np.asfortranarray(X))
+    products = _products(design, threads, response=False, X=np.asfortranarray(X))
+    return _within_double_precision(design, products)
 
 
 def _products(
@@ -113,15 +135,19 @@ def triangle_inverse(R: FloatArray) -> FloatArray:
     return inverse
 
 
-def _too_far_from_one(design: Design, products: Products) -> str:
-    """What has a variance beyond double precision; the core's own numbers are of unit size."""
-    unit = products.unit
-    steps = unit * math.sqrt(design.n) / np.abs(np.diag(products.R))
-    sizes = [
-        (f"the coefficient of '{design.x_names[j]}'", float(step))
-        for j, step in zip(products.kept, steps, strict=True)
-    ]
-    sizes.append(("the residual standard deviation (times the root of the weights)", unit))
+def _coefficient_sizes(
+    products: Products, names: Sequence[str], n: int
+) -> Iterator[tuple[str, float]]:
+    """What coefficients are of the order of; the core's own numbers are of unit size."""
+    steps = products.unit * math.sqrt(n) / np.abs(np.diag(products.R))
+    for j, step in zip(products.kept, steps, strict=True):
+        yield f"the coefficient of '{names[j]}'", float(step)
+
+
+def _sizes(design: Design, products: Products) -> Iterator[tuple[str, float]]:
+    """What coefficients, the residual and theta are of the order of."""
+    yield from _coefficient_sizes(products, design.x_names, design.n)
+    yield "the residual standard deviation (times the root of the weights)", products.unit
     used = [0] * len(design.groups)
     for term in design.terms:
         axes = products.axes(term.group)
@@ -130,7 +156,11 @@ def _too_far_from_one(design: Design, products: Products) -> str:
             used[term.group] += 1
             if axes is not None:
                 what = f"theta of '{name}' by '{design.groups[term.group].name}'"
-                sizes.append((what, float(axes[at, at])))
+                yield what, float(axes[at, at])
+
+
+def _too_far_from_one(sizes: Iterator[tuple[str, float]]) -> str:
+    """The first of some sizes whose square is not a number."""
     what, size = next((w, s) for w, s in sizes if not _LEAST < s < _MOST)
     return (
         f"{what[0].upper()}{what[1:]} is of the order of {size:.0e}, and double precision cannot "

@@ -126,6 +126,7 @@ class Data:
             index=None,
             response_name="y",
             messages=(),
+            has_rows=False,  # no table in which a copy of the response could be
         )
 
     @property

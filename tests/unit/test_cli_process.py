@@ -21,7 +21,7 @@ from mixedmodels import cli
 from mixedmodels.commands import datasets, fit
 
 BATCH = ["fit", "Yield ~ 1 + (1 | Batch)", "dyestuff"]
-COMMAND = [sys.executable, "-m", "mixedmodels.cli"]
+COMMAND = [sys.executable, "-m", "mixedmodels"]
 
 
 def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:

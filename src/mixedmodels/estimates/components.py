@@ -14,6 +14,7 @@ import pandas as pd
 
 from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray
+from mixedmodels.crossprod import column_products
 from mixedmodels.design import Design
 from mixedmodels.design.columns import level_labels
 from mixedmodels.design.design import PartDesign
@@ -140,7 +141,7 @@ def components_of(design: Design, family: Family, threads: int) -> tuple[Compone
         part = parts.get(role)
         if part is not None and part.spec.constant:
             part = None
-        products = None if part is None else _basis(part, threads)
+        products = None if part is None else column_products(part.X, part.names, threads)
         names: tuple[str, ...] = ("(Intercept)",)
         if part is not None and products is not None:
             names = tuple(part.names[j] for j in products.kept)
@@ -160,12 +161,6 @@ def thresholds_of(psi: FloatArray) -> FloatArray:
     steps = np.concatenate([psi[..., :1], np.exp(psi[..., 1:])], axis=-1)
     found: FloatArray = np.cumsum(steps, axis=-1)
     return found
-
-
-def _basis(part: PartDesign, threads: int) -> Products:
-    """The orthogonal basis of the columns."""
-    part.X.flags.writeable = False
-    return Products(codes=[], levels=[], z=[], X=part.X, y=None, threads=threads)
 
 
 def distribution_of(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import scipy.special
@@ -57,14 +54,3 @@ def test_inverse_of_a_triangle(p: int, order: str) -> None:
     assert (np.tril(inverse, -1) == 0.0).all()
     with pytest.raises(ValueError, match="not square"):
         triangle_inverse(np.ones((2, 3)))
-
-
-def test_a_printed_fit_does_without_the_modules_that_take_long_to_import() -> None:
-    """The command line prints p-values; SciPy's special functions would double its own imports."""
-    code = (
-        "import sys, mixedmodels as mm\n"
-        "str(mm.lmer('Yield ~ 1 + (1 | Batch)', mm.load_dataset('dyestuff')))\n"
-        "late = ('scipy.special', 'scipy.linalg', 'scipy.stats', 'formulaic', 'matplotlib')\n"
-        "assert not [name for name in late if name in sys.modules]\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

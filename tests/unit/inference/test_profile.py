@@ -155,7 +155,7 @@ def test_print(slopes: LinearMixedFit) -> None:
     ("arguments", "message"),
     [
         ({"parameters": "Dayz"}, "no parameter 'Dayz'.*Did you mean 'Days'"),
-        ({"parameters": ["sigma", 3]}, "no parameter 3"),
+        ({"parameters": ["sigma", 3]}, r"parameters is \['sigma', 3\]; it must be the name"),
         ({"level": 1.0}, "level is 1.0"),
         ({"level": "high"}, "level is 'high'"),
         ({"threads": 0}, "threads is 0"),
