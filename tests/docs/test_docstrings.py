@@ -14,7 +14,12 @@ from printed import agrees
 import mixedmodels
 
 # Modules for packages that are not among those of the tests.
-OPTIONAL = {"mixedmodels.adapters.marginaleffects": "marginaleffects"}
+# Modules that import a package which the tests do without.
+OPTIONAL = {
+    "mixedmodels.adapters.marginaleffects": "marginaleffects",
+    "mixedmodels.adapters.scikit_learn": "sklearn",
+    "mixedmodels.optimize.nlopt_extra": "nlopt",
+}
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(mixedmodels.__path__, "mixedmodels.")

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from nanobind.stubgen import StubGen
 
 from mixedmodels import GeneralizedLinearMixedModel, LinearMixedModel, _core
+
+# It comes with the tools of development, and not with those of the tests.
+StubGen = pytest.importorskip("nanobind.stubgen").StubGen
 
 # Types that would tell a reader nothing about what comes back.
 _VAGUE = {"Any", "object", "dict", "tuple", "list", "Callable", "numpy.typing.NDArray"}
