@@ -215,6 +215,11 @@ def _parse(content: bytearray) -> dict[str, Any]:
     )
     if not isinstance(header, dict):
         raise FileError("its header is not an object")
+    if "\\ud" in text.lower():  # half a pair of code units, which no table can hold
+        try:
+            json.dumps(header, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise FileError("its header has text that is not Unicode") from None
     return header
 
 

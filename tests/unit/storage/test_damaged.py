@@ -111,6 +111,20 @@ def test_parts_that_do_not_belong_together(name: str, tmp_path: Path) -> None:
         mm.load(tmp_path / "fit.mm")
 
 
+@pytest.mark.parametrize("text", ["a\ud800", "\udfffb", "\ud83d"])
+def test_text_that_is_not_unicode(text: str, tmp_path: Path) -> None:
+    change = set_field("Design", "response_name", text)
+    (tmp_path / "fit.mm").write_bytes(changed(GOOD[1], change))
+    with pytest.raises(FileError, match="is damaged: its header has text that is not Unicode"):
+        mm.load(tmp_path / "fit.mm")
+
+
+def test_text_beyond_the_basic_plane_is_kept(tmp_path: Path) -> None:
+    data = mm.load_dataset("sleepstudy").rename(columns={"Reaction": "\U0001f600"})
+    mm.lmer("`\U0001f600` ~ Days + (1 | Subject)", data).save(tmp_path / "fit.mm")
+    assert "\U0001f600" in mm.load(tmp_path / "fit.mm").formula
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite(value: float, tmp_path: Path) -> None:
     header, arrays = files.unpacked(GOOD[1])
