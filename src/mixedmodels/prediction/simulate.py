@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from mixedmodels.arrays import FloatArray
+from mixedmodels.arrays import FloatArray, IntArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
@@ -112,7 +112,7 @@ class Gaussian:
             starts = self._templates.term_starts
             for t, lam in enumerate(self._lam):
                 modes = normal[:, starts[t] : starts[t + 1]].reshape(count, -1, len(lam))
-                _add_effects(self._design, t, modes @ lam.T, y)
+                _of_term(self._design, t, modes @ lam.T, y)
         return y
 
 
@@ -155,7 +155,7 @@ class Residuals:
             y /= self._root_w
         y += self._mean
         for t, modes in enumerate(self._modes):
-            _add_effects(self._design, t, modes[_positions(parts[t], sizes[t])], y)
+            _of_term(self._design, t, modes[_positions(parts[t], sizes[t])], y)
         return y
 
 
@@ -220,13 +220,23 @@ def _(fitted: Fitted, modes: Modes, kind: BootstrapKind = "parametric") -> Simul
     return Gaussian(design, templates, mean, None, solution.sigma)
 
 
-def _add_effects(design: Design, t: int, effects: FloatArray, y: FloatArray) -> None:
-    """Y (count, n) += the rows of Z_t times effects (count, levels, s)."""
+def _of_term(design: Design, t: int, effects: FloatArray, y: FloatArray) -> None:
     term = design.terms[t]
-    codes = design.groups[term.group].codes
+    add_effects(design.groups[term.group].codes, term.z, effects, y)
+
+
+def add_effects(codes: IntArray, z: FloatArray, effects: FloatArray, y: FloatArray) -> None:
+    """Y (count, n) += rows with levels `codes` of Z_t times effects (count, levels, s).
+
+    Args:
+        codes: (n,) level of each row.
+        z: (n, s) columns of the term.
+        effects: Random effects of the levels.
+        y: What they are added to.
+    """
     for j in range(effects.shape[2]):
         by_row = effects[:, :, j].take(codes, axis=1)
-        column = term.z[:, j]
+        column = z[:, j]
         y += by_row if column.strides[0] == 0 and column[0] == 1.0 else by_row * column
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.batch import BatchArrays
 from mixedmodels.diagnostics.rows import RowShares, row_columns
-from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tables import term_modes
 from mixedmodels.estimates.tails import wald_limits
@@ -19,6 +18,7 @@ from mixedmodels.memory import require
 from mixedmodels.naming import distinct
 from mixedmodels.prediction.intervals import Wanted, conditional_intervals
 from mixedmodels.prediction.predict import residual_variance
+from mixedmodels.prediction.simulate import add_effects
 from mixedmodels.prediction.target import Target
 from mixedmodels.settings import MODES, Modes, check_option
 from mixedmodels.streaming.packages import pyarrow
@@ -49,15 +49,14 @@ def augment_source(fitted: Fitted, plan: Plan, source: Source, level: float) -> 
         fitted: The fit.
         plan: The plan that its sums were made by.
         source: The rows, with the columns that the plan reads.
-        level: Coverage of the prediction intervals.
+        level: Coverage of the prediction intervals, between 0 and 1.
 
     Returns:
         A `pyarrow.RecordBatchReader`; nothing is read before it is.
 
     Raises:
-        MixedModelsError: The level is not between 0 and 1, or a column of the plan is missing.
+        DataError: A column of the plan is missing.
     """
-    Wanted("prediction", level)  # refuses a level that is none
 
     def values(arrays: BatchArrays, key: str) -> list[FloatArray]:
         del key
@@ -85,13 +84,8 @@ def _with_columns(
         A `pyarrow.RecordBatchReader`; nothing is read before it is.
 
     Raises:
-        MixedModelsError: A column of the plan is missing.
+        DataError: A column of the plan is missing.
     """
-    absent = [name for name in plan.columns if name not in source.schema.names]
-    if absent:
-        raise MixedModelsError(
-            f"The source ({source.kind}) has no column '{absent[0]}', which the model needs."
-        )
     source.check_usable(plan.columns)
     pa = pyarrow()
     own = [source.schema.field(name) for name in plan.columns]
@@ -186,8 +180,8 @@ def simulate_source(
         for t, drawn in enumerate(effects):
             group = fitted.model.design.terms[t].group
             first = templates.term_offsets[t]
-            for j in range(drawn.shape[2]):
-                y += drawn[:, target.codes[group], j] * target.z[group][:, first + j]
+            z = target.z[group][:, first : first + drawn.shape[2]]
+            add_effects(target.codes[group], z, drawn, y)
         return list(y)
 
     return _with_columns(plan, source, [f".sim{i}" for i in range(nsim)], values)

@@ -64,12 +64,16 @@ class Source:
     unusable: Mapping[str, str] = field(default_factory=dict)
 
     def check_usable(self, columns: Iterable[str]) -> None:
-        """Refuse columns whose values are lost.
+        """Refuse columns that are not there, or whose values are lost.
 
         Raises:
             DataError: Naming the first.
         """
         for name in columns:
+            if name not in self.schema.names:
+                raise DataError(
+                    f"The source ({self.kind}) has no column '{name}', which the plan reads."
+                )
             if name in self.unusable:
                 raise DataError(
                     f"The column '{name}' cannot be made one of Arrow: {self.unusable[name]}"

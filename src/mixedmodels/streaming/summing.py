@@ -7,7 +7,7 @@ from typing import Any
 
 from mixedmodels._core import Sums
 from mixedmodels.design.asked import Counts
-from mixedmodels.errors import DataError, MixedModelsError
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.progress import Rows
 from mixedmodels.streaming.executor import Executor, Report, Segment, cut
 from mixedmodels.streaming.journal import Journal
@@ -92,11 +92,6 @@ def sum_source(
     """
     if not isinstance(plan, Plan):
         raise MixedModelsError(f"plan is {plan!r:.80}; give what plan() returns.")
-    absent = [name for name in plan.columns if name not in source.schema.names]
-    if absent:
-        raise DataError(
-            f"The source ({source.kind}) has no column '{absent[0]}', which the plan reads."
-        )
     source.check_usable(plan.columns)
     rows = [plan.rows.get(part.key, part.rows) for part in source.partitions]
     segments = cut(source.partitions, rows)
