@@ -32,12 +32,15 @@ class BaseModel(ABC, Generic[AnyWorkspace]):
         threads: Threads that a fit may use.
         templates: Names, bounds and meaning of theta.
         products: Cross-products.
+        origin: (p_all,) what the columns of X are relative to in the products, where thresholds
+            stand for the intercept; else None.
     """
 
     design: Design
     threads: int
     templates: Templates
     products: Products
+    origin: FloatArray | None = None
 
     @abstractmethod
     def _new_workspace(self) -> AnyWorkspace:

@@ -148,7 +148,8 @@ def _warn_unidentified(fitted: Any, target: Target) -> None:
         return
     aliased = np.setdiff1d(np.arange(len(design.x_names)), kept)
     C = fitted.once(dependence_of)[:, aliased]
-    gap = np.abs(target.X[:, aliased] - target.X[:, kept] @ C)
+    X = target.X if fitted.model.origin is None else target.X - fitted.model.origin
+    gap = np.abs(X[:, aliased] - X[:, kept] @ C)
     size = np.abs(target.X[:, aliased]) + np.abs(target.X[:, kept]) @ np.abs(C)
     rows = (gap > _DEPENDENT * size).any(axis=1)
     if rows.any():
