@@ -97,7 +97,8 @@ def row_products(design: Design, threads: int = 1, origin: FloatArray | None = N
         design: As for `cross_products`.
         threads: Likewise.
         origin: (p_all,) what is taken from the columns of X where another parameter stands for the
-            intercept; a column that is constant then depends on the others.
+            intercept. Which columns depend on others is decided before, with an intercept: after it
+            rounding of a column would look like a column of its own.
 
     Raises:
         ModelError: The square of a coefficient or of theta would not be a number.
@@ -105,10 +106,17 @@ def row_products(design: Design, threads: int = 1, origin: FloatArray | None = N
     if origin is None:
         return _within_double_precision(design, _products(design, threads, response=False))
     X = design.X - origin
-    rounding = 64.0 * np.finfo(np.float64).eps * np.abs(design.X).max(axis=0, initial=0.0)
-    X[:, np.abs(X).max(axis=0, initial=0.0) <= rounding] = 0.0
+    dependent = np.ones(X.shape[1], dtype=np.bool_)
+    dependent[with_intercept(design, threads).kept[1:] - 1] = False
+    X[:, dependent] = 0.0
     products = _products(design, threads, response=False, X=np.asfortranarray(X))
     return _within_double_precision(design, products)
+
+
+def with_intercept(design: Design, threads: int) -> Products:
+    """The orthogonal basis of an intercept and the columns of X."""
+    X = np.asfortranarray(np.column_stack([np.ones(design.n), design.X]))
+    return Products(codes=[], levels=[], z=[], X=X, y=None, threads=threads)
 
 
 def _products(

@@ -6,28 +6,39 @@ from typing import Any
 
 import numpy as np
 
+from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.model import Model
+from mixedmodels.crossprod import with_intercept
+from mixedmodels.estimates.base import BaseModel
 
 # Rounding of a column in the orthogonal basis, in units of double precision and of its length.
 _ROUNDING = 100.0
 
 
-def dependence(model: Model) -> FloatArray:
+def dependence(model: BaseModel[Any]) -> FloatArray:
     """D (p, p_all) with X = X_kept D: the identity, and what aliased columns are made of.
+
+    Where thresholds stand for the intercept, that of X about its means (`origin`).
+    """
+    if model.origin is None:
+        return _dependence(model.products)
+    return _dependence(with_intercept(model.design, model.threads))[1:, 1:]
+
+
+def _dependence(products: Products) -> FloatArray:
+    """The same of some products.
 
     A column may be made of others of very different sizes, as x + 1e9 is of x and a constant. What
     counts as zero is what rounding of the column may leave, whatever its share of the column is.
     """
-    products, kept = model.products, model.products.kept
-    D = np.zeros((len(kept), len(model.design.x_names)))
+    own, kept = np.asarray(products.all_columns), products.kept
+    D = np.zeros((len(kept), own.shape[1]))
     if not len(kept):
         return D
     D[np.arange(len(kept)), kept] = 1.0
     aliased = np.setdiff1d(np.arange(D.shape[1]), kept)
     if not len(aliased):
         return D
-    own = np.asarray(products.all_columns)
     size = column_sizes(own)
     unit = own / size
     inverse = np.linalg.inv(unit[:, kept])
