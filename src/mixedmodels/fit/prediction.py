@@ -307,7 +307,8 @@ class Prediction(Values):
     def _simulated(self, given: Any, count: int, rng: np.random.Generator, modes: Modes) -> Any:
         if self._sums is None:
             raise MixedModelsError(
-                "source= is for a fit that was made from a source; this one has its rows."
+                "source= is for a fit that was made from a source; this one has its rows. Leave "
+                "source= out, as in fit.simulate(10)."
             )
         source, plan = _sources.as_source(given), self._sums.plan
         return _augmenting.simulate_source(self._fitted, plan, source, count, rng, modes)
