@@ -64,6 +64,26 @@ TEST(a_zero_that_is_a_saddle_shows_the_way_down) {
   CHECK(found.optimality.downhill.empty() && best.ended == mm::SearchStatus::converged);
 }
 
+// A search that was given up may have no model. The points it ended at are judged as with one.
+TEST(a_point_without_a_model_is_judged) {
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    const Structure s = structures::random(seed);
+    if (s.q() > s.n) continue;
+    check::at("seed " + std::to_string(seed) + s.kind);
+    Subject subject(s);
+    const std::vector<double> start = subject.f.start(),
+                              best = mm::quasi_newton(subject.f.use(kMl), start, {}, {}).theta;
+    const std::size_t m = start.size();
+    for (const std::vector<double>& model : {std::vector<double>(), std::vector<double>(m * m, NAN)}) {
+      const mm::Optimality there = mm::check_optimum(subject.f.use(kMl), best, model, true);
+      CHECK(there.hessian.size() == m * m && std::isfinite(there.decrement));
+      CHECK_ERROR("decrement at a minimum", there.decrement, 1e-6);
+      const mm::Optimality away = mm::check_optimum(subject.f.use(kMl), start, model, true);
+      CHECK(std::isfinite(away.decrement) && (away.value - there.value < 1e-6 || away.decrement > 1e-6));
+    }
+  }
+}
+
 TEST(the_predicted_decrease_is_larger_away_from_the_optimum) {
   const Structure s = structures::crossed(2, 120, {{12, {2}}});
   Subject subject(s);

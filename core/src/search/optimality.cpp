@@ -247,6 +247,14 @@ void check_rest(const Objective& f, const std::vector<double>& theta, const std:
   axes.to_axes(found.downhill.data());
 }
 
+// The model whose diagonal is 1 where parameters are measured in their natural units.
+std::vector<double> by_units(const std::vector<double>& unit) {
+  const std::size_t m = unit.size();
+  std::vector<double> out(m * m);
+  for (std::size_t e = 0; e < m; ++e) out[e * (m + 1)] = 1 / (unit[e] * unit[e]);
+  return out;
+}
+
 }  // namespace
 
 Optimality check_optimum(Objective& f, const std::vector<double>& theta, const std::vector<double>& model,
@@ -262,7 +270,10 @@ Optimality check_optimum(Objective& f, const std::vector<double>& theta, const s
     if (held) moving[e] = 0;
     found.max_gradient = std::max(found.max_gradient, std::abs(moving[e]));
   }
-  found.hessian = model;
+  const bool known = model.size() == static_cast<std::size_t>(m) * m &&
+                     std::all_of(model.begin(), model.end(), [](double h) { return std::isfinite(h); });
+  found.hessian = known ? model : by_units(f.unit());
+  confirmed = confirmed && known;
   ExactPart exact(f, theta, found.gradient);
   exact.clear(found.hessian);
   if (!idle && !confirmed && found.max_gradient > 0) {

@@ -61,7 +61,8 @@ class Driver {
     SearchResult standing = stand_at(f_, found.theta, settings);  // small diagonal entries are tried at zero
     const bool zeroed = std::count(standing.theta.begin(), standing.theta.end(), 0.0) >
                         std::count(found.theta.begin(), found.theta.end(), 0.0);
-    if (!zeroed && found.model.size() == standing.model.size()) return found;
+    const bool lost = standing.status == SearchStatus::not_finite;  // by the way there
+    if (lost || (!zeroed && found.model.size() == standing.model.size())) return found;
     standing.status = found.status;
     standing.decrement = found.decrement;
     return standing;
@@ -220,8 +221,7 @@ SearchResult refit_from(Objective& f, std::vector<double> start, const std::func
   const FitSettings as_fit{settings, 0.0, false};
   const Progress silent;
   Driver driver(f, as_fit, nullptr, silent);
-  const SearchResult standing = stand_at(f, found.theta, settings);
-  found.model = standing.model;
+  found.model = stand_at(f, found.theta, settings).model;
   Optimality at = driver.check(found);
   driver.go_on(found, at);
   return found;
