@@ -34,7 +34,7 @@ def test_contr_poly_is_orthonormal(n_levels: int) -> None:
     matrix = contr_poly(n_levels)
     np.testing.assert_allclose(matrix.T @ matrix, np.eye(n_levels - 1), atol=1e-13)
     np.testing.assert_allclose(matrix.sum(axis=0), 0.0, atol=1e-13)
-    assert (matrix[-1] > 0).all()
+    assert (matrix[-1] > -1e-15).all()  # of high degrees the last entry is less than rounding
 
 
 @pytest.mark.parametrize(
