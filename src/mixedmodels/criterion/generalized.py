@@ -222,8 +222,9 @@ class LaplaceCriterion(CoreSearch):
     @property
     def lower_bounds(self) -> FloatArray:
         """0 for diagonal entries of theta, -inf for the others."""
-        more = len(self.names) - self.m
-        return np.append(self.workspace.templates.lower_bounds, np.full(more, -np.inf))
+        of, bounds = self.workspace.responses, self.workspace.templates.lower_bounds
+        more = len(of.coefficients) + len(of.parameters)
+        return np.concatenate((bounds, np.full(more, -np.inf)))
 
     @property
     def unit(self) -> FloatArray:

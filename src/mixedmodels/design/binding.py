@@ -63,6 +63,7 @@ class Bound:
         columns: Columns whose values are wanted as numbers.
         raw: Columns whose values are wanted as they are in the data.
         states: Keys of the stateful calls.
+        names: Columns that the expression needs.
     """
 
     expression: Expression
@@ -70,11 +71,7 @@ class Bound:
     columns: tuple[str, ...]
     raw: tuple[str, ...]
     states: tuple[str, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Columns that the expression needs."""
-        return tuple(dict.fromkeys((*self.columns, *self.raw)))
+    names: tuple[str, ...]
 
 
 class UnknownName(Exception):
@@ -98,7 +95,8 @@ def bind_text(text: str, present: frozenset[str]) -> Bound:
     compute = binder.bind(expression.tree)
     numbers = tuple(name for name, raw in binder.columns if not raw)
     raw = tuple(name for name, raw in binder.columns if raw)
-    return Bound(expression, compute, numbers, raw, tuple(binder.states))
+    names = tuple(dict.fromkeys((*numbers, *raw)))
+    return Bound(expression, compute, numbers, raw, tuple(binder.states), names)
 
 
 class _Binder:

@@ -45,6 +45,8 @@ def check_ruled_response(
     if not of_trials:
         check_response(name, y)
         return
+    if y.size and 0.0 < y[0] < (1.0 if w is None else w[0]):  # of many trials this is often enough
+        return
     all_succeed = bool((y == (1.0 if w is None else w)).all())
     outcome = "failure" if not y.any() else "success" if all_succeed else ""
     if outcome:

@@ -101,7 +101,9 @@ def all_finite(values: AnyArray) -> bool:
     Not a product: threads of a BLAS library that another thread of the program forks never return.
     """
     if values.size <= _FEW:
-        return bool(np.logical_and.reduce(np.isfinite(values)))
+        return (
+            b"\0" not in np.isfinite(values).tobytes()
+        )  # no reduction, which takes five times as long
     with np.errstate(invalid="ignore", over="ignore"):
         total = np.add.reduce(values)
     return math.isfinite(total) or bool(np.isfinite(values).all())
@@ -133,8 +135,11 @@ def level_label(level: Any) -> str:
 
 def level_labels(levels: pd.Index) -> list[str]:
     """`level_label` of each."""
+    dtype = levels.dtype
+    if isinstance(dtype, pd.StringDtype) and dtype.storage == "pyarrow":
+        return list(levels.array.__arrow_array__().to_pylist())  # a tenth of the time of tolist()
     values = levels.tolist()
-    if levels.dtype == np.float32:
+    if dtype == np.float32:
         return [_float_label(np.float32(value)) for value in values]
     return [level if type(level) is str else level_label(level) for level in values]
 

@@ -164,12 +164,17 @@ class _PandasTable(_Labelled):
         # Where all names are text, pandas keeps what it needs to find one.
         text = isinstance(columns.dtype, pd.StringDtype) and columns.is_unique
         self._labels: pd.Index | _Names = columns if text else _Names(columns.tolist())
+        # One name is asked for by every step of a design.
+        self._known: dict[str, bool] = {}
 
     def names(self) -> Iterable[str]:
         return iter(self._labels)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._labels
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = name in self._labels
+        return known
 
     def column(self, name: str) -> Column:
         labels = self._labels

@@ -97,6 +97,8 @@ def plan_part(
     Raises:
         ModelError: a term is an interaction of too many categorical factors.
     """
+    if len(terms) == 1 and not terms[0].factors:
+        return ONLY_INTERCEPT
     keys = tuple([tuple([factor.key for factor in term.factors]) for term in terms])
     used = tuple(dict.fromkeys([key for term in keys for key in term]))
     spans = tuple([blocks[key].spans for key in used])
@@ -115,6 +117,10 @@ def plan_part(
         ) from None
     own = {key: recipes[key] for key in used}
     return PartPlan(column_names(names, columns, own), columns, own, origins)
+
+
+ONLY_INTERCEPT = PartPlan((INTERCEPT,), ((),), {}, (0,))
+"""The columns of `1`."""
 
 
 @functools.lru_cache(maxsize=256)

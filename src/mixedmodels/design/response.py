@@ -176,7 +176,7 @@ def ruled_response(
             f"{rows.describe(found.rows, y)}: {int(found.rows.sum())} of {len(y)} rows. "
             f"{found.remedy}."
         )
-    return (np.round(counts) if rule.of_trials else counts), w
+    return (np.rint(counts) if rule.of_trials else counts), w
 
 
 def _plain(
@@ -233,7 +233,7 @@ def _whole_numbers(
         raise DataError(f"The response '{name}' has {len(value.values)} columns; it must have one.")
     values.check_finite(spec.response_factor)
     numbers = np.asarray(value.values[0], dtype=np.float64)
-    broken = numbers != np.round(numbers)
+    broken = numbers != np.rint(numbers)
     if broken.any():
         raise DataError(
             f"The response '{name}' has numbers that are not whole, in "
@@ -255,7 +255,7 @@ def _successes_and_failures(
         )
     successes, failures = (np.asarray(column, dtype=np.float64) for column in value.values)
     for column in (successes, failures):
-        wrong = (column < 0.0) | (column != np.round(column))
+        wrong = (column < 0.0) | (column != np.rint(column))
         if wrong.any():
             raise DataError(
                 f"The response '{spec.response}' has counts that are negative or not whole, in "

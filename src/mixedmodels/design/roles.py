@@ -25,6 +25,8 @@ def _check_grouping(spec: FormulaSpec, term: RandomTerm, table: Table) -> None:
     response = spec.response_factor
     if all(factor.is_column for factor in (response, *term.grouping)):
         same = response.name in term.factors
+    elif all(f.is_column and f.name not in response.source for f in term.grouping):
+        return
     else:
         try:
             own = set(columns_of(response, spec.text, table))

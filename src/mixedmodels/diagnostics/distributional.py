@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 
 from mixedmodels.design import Design
-from mixedmodels.design.matrix import PartPlan, ones
+from mixedmodels.design.matrix import ONLY_INTERCEPT, ones
 from mixedmodels.design.names import INTERCEPT
 from mixedmodels.diagnostics.rows import fixed_part
 from mixedmodels.diagnostics.variance import VarianceParts, random_variances
@@ -128,5 +128,5 @@ def _null_fit(fitted: GeneralizedFitted) -> GeneralizedFitted:
 
 
 def _intercept_alone(design: Design) -> Design:
-    plan = PartPlan((INTERCEPT,), ((),), {}, (0,))
+    plan = ONLY_INTERCEPT
     return dataclasses.replace(design, X=ones(design.n), x_names=plan.names, fixed_spec=plan)

@@ -8,6 +8,7 @@ detecting separation in binary logistic regression.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -18,6 +19,7 @@ from mixedmodels.arrays import BoolArray, FloatArray, LongArray
 from mixedmodels.design import Design
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.families.base import Family
+from mixedmodels.families.links import LINKS
 
 # Means so near to the bounds, by the fixed part alone, that coefficients may have run away.
 _NEAR = 1e-4
@@ -62,17 +64,35 @@ def extremes(family: Family, y: FloatArray, m: FloatArray) -> tuple[BoolArray, B
 def suspected(fitted: GeneralizedFitted, near: float = _NEAR) -> bool:
     """Whether coefficients seem to have run away: means nearer than `near` to a bound."""
     design, family, solution = fitted.model.design, fitted.model.family, fitted.solution
+    converged, kept = fitted.optsum.converged, solution.kept
+    eta = design.X[:, kept] @ solution.beta[kept]
+    eta = eta if design.offset is None else eta + design.offset
+    if converged and not _may_be_near(family, eta, near):
+        return False
     lower, upper = extremes(family, design.y, fitted.model.weights)
     if not (lower.any() or upper.any()):
         return False
-    if not fitted.optsum.converged:
+    if not converged:
         return True
-    kept = solution.kept
-    eta = design.X[:, kept] @ solution.beta[kept]
-    eta = eta if design.offset is None else eta + design.offset
     with np.errstate(over="ignore"):
         mean = family.link.mean(eta)
     return bool((lower & (mean < near)).any() or (upper & (mean > 1.0 - near)).any())
+
+
+def _may_be_near(family: Family, eta: FloatArray, near: float) -> bool:
+    """Whether a mean is nearer than `near` to a bound, of a family and link that have one."""
+    bounded = family.of_trials or family.ordered or family.counts
+    if not bounded or family.link.name not in (*_SIGMOID, "log"):
+        return False
+    low, high = _predictors(family.link.name, near)
+    return bool(eta.min() < low or (not family.counts and eta.max() > high))
+
+
+@functools.lru_cache(maxsize=16)
+def _predictors(link: str, near: float) -> tuple[float, float]:
+    """The predictors of the means `near` and 1 - `near`."""
+    low, high = LINKS[link].predictor(np.array((near, 1.0 - near))).tolist()
+    return low, high
 
 
 def separation(fitted: GeneralizedFitted) -> Separation | None:

@@ -55,6 +55,8 @@ def second_start(
 
     None where the first search is enough.
     """
+    if max(templates.sizes) == 1:
+        return None
     start = criterion.to_user(at)
     found = False
     for size, part in zip(templates.sizes, templates.theta_slices, strict=True):

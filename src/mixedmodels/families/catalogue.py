@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from mixedmodels import families
@@ -56,6 +57,7 @@ def family_of(family: object, link: str | None = None) -> Family:
     return FAMILIES[name](link)
 
 
+@functools.lru_cache(maxsize=64)
 def _known(text: str) -> str | None:
     """The name of the family that a text names, in any spelling."""
     plain = _SIGNS.sub("", text.lower())

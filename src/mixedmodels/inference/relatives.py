@@ -16,7 +16,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design, TermDesign
 from mixedmodels.design.absent import changed, is_set
-from mixedmodels.design.matrix import PartPlan, ones
+from mixedmodels.design.matrix import ONLY_INTERCEPT, PartPlan, ones
 from mixedmodels.design.names import INTERCEPT, term_names
 from mixedmodels.design.rank import scope_terms
 from mixedmodels.errors import ModelError
@@ -173,8 +173,7 @@ def _with_terms(design: Design, others: dict[int, TermDesign | None]) -> Design 
 
 def _constant(term: TermDesign) -> TermDesign:
     """A random intercept in the place of a term."""
-    plan = PartPlan((INTERCEPT,), ((),), {}, (0,))
-    changes: dict[str, Any] = {"columns": plan.names, "spec": plan}
+    changes: dict[str, Any] = {"columns": ONLY_INTERCEPT.names, "spec": ONLY_INTERCEPT}
     if is_set(term, "z"):
         changes["z"] = ones(len(term.z))
     return changed(term, **changes)
