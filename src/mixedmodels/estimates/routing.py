@@ -73,6 +73,9 @@ class Route:
     note: str = ""
 
 
+_EXACT = Route(False)
+
+
 def route_of(products: Products, templates: Templates, ways: Ways, threads: int) -> Route:
     """Whether the log-determinant is estimated.
 
@@ -81,7 +84,9 @@ def route_of(products: Products, templates: Templates, ways: Ways, threads: int)
         MixedModelsError: `method="iterative"` for a model with one grouping factor.
     """
     if ways.method == "exact":
-        return Route(False)
+        return _EXACT
+    if ways.method == "auto" and ways.memory is None and products.q <= _SMALL:
+        return _EXACT
     rest = products.q - _largest(templates)
     if ways.method == "iterative":
         if rest == 0:
@@ -91,7 +96,7 @@ def route_of(products: Products, templates: Templates, ways: Ways, threads: int)
             )
         return Route(True)
     if rest <= _SMALL and ways.memory is None:
-        return Route(False)
+        return _EXACT
     room = budget(ways.memory)
     most_flops = PATIENCE * _SPEED * threads
     found = predict_costs(products, most_flops, room.size)
