@@ -59,6 +59,7 @@ class Driver {
         });
     if (found.status == SearchStatus::not_finite || !settings_.search.model) return found;
     SearchResult standing = stand_at(f_, found.theta, settings);  // small diagonal entries are tried at zero
+    if (standing.status == SearchStatus::not_finite) return found;
     const bool zeroed = std::count(standing.theta.begin(), standing.theta.end(), 0.0) >
                         std::count(found.theta.begin(), found.theta.end(), 0.0);
     const bool lost = standing.status == SearchStatus::not_finite;  // by the way there

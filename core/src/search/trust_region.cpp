@@ -63,6 +63,7 @@ class TrustRegion {
         break;
       }
     }
+    if (H_.empty()) renew();  // what judges the end needs second derivatives
     r.value = f_.value(at_.data());
     f_.gradient(gradient_.data());
     r.theta = at_;

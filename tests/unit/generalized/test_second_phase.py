@@ -118,3 +118,12 @@ def test_a_parameter_of_the_family_that_runs_away_ends_soon() -> None:
         if not options:
             poisson = fitted("y ~ x + (x | g)", data, family="poisson")
             assert fit.objective == pytest.approx(poisson.objective, abs=1e-5)
+
+
+def test_a_search_that_ends_after_a_step_is_judged() -> None:
+    """Laplace's approximation falls without bound where a mode of counts with zeros dissolves."""
+    counts = "04400200008A0G000020000000NO0400000056043005053000"
+    data = pd.DataFrame({"g": np.repeat(np.arange(25), 2), "x": np.tile([0, 1], 25)})
+    data["y"] = [int(count, 36) for count in counts]
+    with pytest.warns(mm.ConvergenceWarning, match="Not converged"):
+        mm.glmer("y ~ x + (1 | g)", data, "poisson", zero_inflation="~ 1")
