@@ -18,10 +18,19 @@ mm::GeneralizedModel GeneralizedEvaluator::make(const Analysis& analysis, const 
   out.model = with_entries(analysis.model, entries);
   out.family = mm::make_family(family, link);
   in_core([&] {
-    out.rows = std::make_shared<mm::WeightedRows>(out.model, offset ? column_of(*offset) : mm::Column{});
-    out.y = out.rows->sorted(column_of(y));
+    out.unit = {out.family->unit_rule(), static_cast<std::int64_t>(n), column_of(y)};
+    mm::Column added = offset ? column_of(*offset) : mm::Column{};
+    std::vector<double> in_unit;
+    if (out.unit.added != 0 || (offset && out.unit.predictor != 1)) {
+      in_unit.assign(n, out.unit.added);
+      for (std::size_t i = 0; offset && i < n; ++i)
+        in_unit[i] += out.unit.predictor * added[static_cast<std::int64_t>(i)];
+      added = {in_unit.data(), 1};
+    }
+    out.rows = std::make_shared<mm::WeightedRows>(out.model, added);
     out.m = out.rows->sorted(column_of(m));
-    for (std::size_t i = 0; i < n; ++i) out.constant += out.family->constant(out.y[i], out.m[i]);
+    out.take(column_of(y));
+    out.scale_parameters();
   });
   return out;
 }
@@ -143,6 +152,8 @@ Array<double> conditional_covariance(Evaluator_& s, int factor) {
 Array<double> conditional_vcov(Evaluator_& s) {
   const auto p = static_cast<std::size_t>(s.core.p());
   std::vector<double> out = in_core([&] { return s.core.conditional_vcov(); });
+  const double unit = s.model.unit.predictor;
+  for (double& entry : out) entry /= unit * unit;
   return to_numpy(std::move(out), {p, p});
 }
 
@@ -160,10 +171,18 @@ GeneralizedRefits refit(const Evaluator_& s, Table responses, Dense start, const
   mm::GeneralizedRefits found = in_core([&] {
     return mm::refit(s.model, s.approximation, responses.data(), static_cast<int>(count), from, settings, threads);
   });
+  for (double& value : found.objective) value += s.of_integral();
   std::vector<std::int32_t> status(count);
   for (std::size_t i = 0; i < count; ++i) status[i] = found.status[i] == mm::SearchStatus::converged ? 0 : 1;
   return {to_numpy(std::move(found.par), {count, size}), to_numpy(std::move(found.objective)),
           to_numpy(std::move(status))};
+}
+
+// In the order and unit of the caller.
+std::vector<double> predictors(const Evaluator_& s) {
+  std::vector<double> eta = s.model.rows->unsorted(s.core.eta());
+  for (double& entry : eta) entry = (entry - s.model.unit.added) / s.model.unit.predictor;
+  return eta;
 }
 
 std::vector<double> modes(const Evaluator_& s) {
@@ -250,6 +269,9 @@ void bind_generalized(nb::module_& m) {
       .def_prop_ro(
           "unit", [](const Evaluator_& s) { return to_numpy(std::vector<double>(s.core.unit())); },
           nb::rv_policy::automatic)
+      .def_prop_ro(
+          "predictor_unit", [](const Evaluator_& s) { return s.model.unit.predictor; },
+          "What a unit of the linear predictor is in a search.")
       .def_prop_ro("p", [](const Evaluator_& s) { return s.core.p(); })
       .def_prop_ro(
           "family_parameters", [](const Evaluator_& s) { return s.core.parameters(); }, "Their number.")
@@ -263,8 +285,8 @@ void bind_generalized(nb::module_& m) {
           "b", [](const Evaluator_& s) { return to_numpy(modes(s)); },
           "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
       .def_prop_ro(
-          "eta", [](const Evaluator_& s) { return to_numpy(s.model.rows->unsorted(s.core.eta())); },
-          "(n,) linear predictor at the mode.", nb::rv_policy::automatic)
+          "eta", [](const Evaluator_& s) { return to_numpy(predictors(s)); }, "(n,) linear predictor at the mode.",
+          nb::rv_policy::automatic)
       .def_prop_ro("logdet_L2", [](const Evaluator_& s) { return s.core.logdet(); })
       .def_prop_ro(
           "penalized", [](const Evaluator_& s) { return s.constant() + 2 * s.core.penalized(); },

@@ -39,9 +39,11 @@ struct GeneralizedEvaluator {
   const mm::CrossProducts& A() const { return *model.model.A; }
   mm::ThetaAxes axes() const { return {A(), core.entries()}; }
   std::size_t m() const { return core.entries().size(); }
-  double constant() const {
-    const bool integrated = approximation.coefficients == mm::Coefficients::integrated;
-    return -2 * model.constant + (integrated ? -A().p * std::log(2 * std::numbers::pi) : 0.0);
+  double constant() const { return -2 * model.constant + of_integral(); }
+  // What an integral over the coefficients adds, which is over those of the caller's unit.
+  double of_integral() const {
+    if (approximation.coefficients != mm::Coefficients::integrated) return 0;
+    return A().p * (2 * std::log(model.unit.predictor) - std::log(2 * std::numbers::pi));
   }
   static mm::Coefficients treatment(const std::string& name) {
     if (name == "searched") return mm::Coefficients::searched;

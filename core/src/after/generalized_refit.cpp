@@ -23,12 +23,6 @@ struct GeneralizedBench {
   explicit GeneralizedBench(const GeneralizedModel& shared) : model(shared) {}
   GeneralizedBench(const GeneralizedBench&) = delete;
   GeneralizedBench& operator=(const GeneralizedBench&) = delete;
-
-  void take(const double* y) {
-    model.y = model.rows->sorted({y, 1});
-    model.constant = 0;
-    for (std::size_t i = 0; i < model.y.size(); ++i) model.constant += model.family->constant(model.y[i], model.m[i]);
-  }
 };
 
 }  // namespace
@@ -45,7 +39,7 @@ GeneralizedRefits refit(const GeneralizedModel& model, const Approximation& appr
                         std::vector<SearchStatus>(fits, SearchStatus::not_finite)};
   const auto make = [&] { return std::make_unique<GeneralizedBench>(model); };
   on_benches(workers, replicates, make, [&](GeneralizedBench& bench, int i) {
-    bench.take(responses + n * static_cast<std::size_t>(i));
+    bench.model.take({responses + n * static_cast<std::size_t>(i), 1});
     Laplace criterion(bench.model, approximation);
     const SearchResult found = refit_from(criterion, start, [&] { return criterion.start(); }, settings);
     out.status[i] = found.status;

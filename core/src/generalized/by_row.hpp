@@ -24,6 +24,12 @@ class ByRow : public Family {
 
   int parameters() const override { return Kernel::kParameters; }
   bool concave() const override { return Kernel::kConcave; }
+  UnitRule unit_rule() const override {
+    if constexpr (requires { Kernel::kUnit; })
+      return Kernel::kUnit;
+    else
+      return {};
+  }
   double constant(double y, double m) const override { return kernel_.constant(y, m); }
   double start(double y, double m) const override { return kernel_.start(y, m); }
 
@@ -78,6 +84,12 @@ class ByRow : public Family {
 };
 
 struct NoParameters {};
+
+// By the link: by the logarithm, or a power of the response.
+constexpr UnitRule by_logarithm(double parameter) { return {true, false, true, 0, parameter}; }
+constexpr UnitRule by_power(double predictor, double parameter, bool centred) {
+  return {true, centred, false, predictor, parameter};
+}
 
 // Mean and variance of responses, for first values of psi.
 struct Moments {

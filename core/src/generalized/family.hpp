@@ -22,9 +22,21 @@ struct RowBlock {
   int step = 0;
 };
 
+// What another unit of the responses is to a family: where these are s times as large, linear predictors are
+// s^predictor times as large or, by the logarithm, larger by log s; and the parameter of the distribution is larger by
+// `parameter` log s.
+struct UnitRule {
+  bool any = false;      // whether responses have a unit
+  bool centred = false;  // their size is that of deviations from their mean
+  bool logarithm = false;
+  double predictor = 0, parameter = 0;
+};
+
 class Family {
  public:
   virtual ~Family() = default;
+
+  virtual UnitRule unit_rule() const { return {}; }
 
   virtual int parameters() const { return 0; }  // of a row
   // Whether w is never negative.

@@ -25,6 +25,30 @@ constexpr double kFarAway = 3;  // predicted decrease beyond which updates say n
 
 }  // namespace
 
+void GeneralizedModel::take(const Column& responses) {
+  y = rows->sorted(responses);
+  constant = static_cast<double>(y.size()) * unit.log_density();
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    y[i] *= unit.response;
+    constant += family->constant(y[i], m[i]);
+  }
+}
+
+void GeneralizedModel::scale_parameters() {
+  if (unit.predictor == 1) return;
+  for (double& r : model.basis.R) r *= unit.predictor;
+  auto A = std::make_shared<CrossProducts>(*model.A);
+  for (FactorBlock& f : A->factors) {
+    const auto s = static_cast<std::size_t>(f.width);
+    if (f.T.empty()) {
+      f.T.assign(s * s, 0.0);
+      for (std::size_t i = 0; i < s; ++i) f.T[i * (s + 1)] = 1;
+    }
+    for (double& t : f.T) t /= unit.predictor;
+  }
+  model.A = std::move(A);
+}
+
 Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximation, int threads)
     : source_(model),
       approximation_(approximation),
@@ -32,7 +56,7 @@ Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximati
       model_(with_products(model.model, A_)),
       rows_(*model.rows),
       family_(*model.family),
-      parameters_(rows_.n(), family_.parameters(), source_.parameter_columns),
+      parameters_(rows_.n(), family_.parameters(), source_.parameter_columns, source_.unit.parameter),
       equations_(model_, threads),
       n_(rows_.n()),
       m_(model_.m()),

@@ -20,6 +20,7 @@
 #include "generalized/family.hpp"
 #include "generalized/parameters.hpp"
 #include "generalized/quadrature.hpp"
+#include "generalized/response_unit.hpp"
 #include "generalized/second_derivatives.hpp"
 #include "generalized/weighted_rows.hpp"
 
@@ -32,9 +33,15 @@ struct GeneralizedModel {
   std::shared_ptr<const Family> family;
   std::vector<double> y, m;  // in the order of `rows`
   double constant = 0;       // sum of the parts of the log density that depend on no parameter
+  ResponseUnit unit;         // of y, from that of the caller
   // Of every parameter of the family its columns, see parameters.hpp; empty: all are the same for all rows.
   std::vector<std::vector<double>> parameter_columns;
 
+  // Takes responses in the order and unit of the caller; `m` is there already.
+  void take(const Column& responses);
+  // Gives the basis and the axes the factor of the unit, so that parameters of the caller are in the caller's. After
+  // the rows have been made.
+  void scale_parameters();
   int parameters() const { return ParameterRows(rows->n(), family->parameters(), parameter_columns).size(); }
 };
 

@@ -49,7 +49,9 @@ struct Cauchit {
   static double eta(double mu) { return std::tan(std::numbers::pi * (mu - 0.5)); }
 };
 
+// Of a link of any mean: the power of the response that its predictor is; 0: its logarithm.
 struct Log {
+  static constexpr double kPower = 0;
   static Mean mean(double x) {
     const double mu = std::exp(std::min(x, 700.0));
     return {mu, 1 - mu, mu, mu, mu};
@@ -58,11 +60,13 @@ struct Log {
 };
 
 struct Identity {
+  static constexpr double kPower = 1;
   static Mean mean(double x) { return {x, 1 - x, 1, 0, 0}; }
   static double eta(double mu) { return mu; }
 };
 
 struct Inverse {
+  static constexpr double kPower = -1;
   static Mean mean(double x) {
     const double mu = 1 / x, square = mu * mu;
     return {mu, 1 - mu, -square, 2 * square * mu, -6 * square * square};
@@ -71,11 +75,13 @@ struct Inverse {
 };
 
 struct Sqrt {
+  static constexpr double kPower = 0.5;
   static Mean mean(double x) { return {x * x, 1 - x * x, 2 * x, 2, 0}; }
   static double eta(double mu) { return std::sqrt(mu); }
 };
 
 struct InverseSquared {
+  static constexpr double kPower = -2;
   static Mean mean(double x) {
     const double mu = 1 / std::sqrt(x);
     return {mu, 1 - mu, -0.5 * mu / x, 0.75 * mu / (x * x), -1.875 * mu / (x * x * x)};
@@ -144,8 +150,10 @@ struct NegativeBinomialMean {
   }
 };
 
+// Of responses that have a unit, what power of it their parameter is.
 struct GammaMean {
   static constexpr int kParameters = 1;
+  static constexpr double kUnit = 0;
   static ByMean at(double psi, double y, double m, const Mean& a) {
     if (!(a.mu > 0)) return {NAN, NAN, NAN, NAN};
     const double nu = m * std::exp(-psi), u = 1 / a.mu, z = y * u;
@@ -164,6 +172,7 @@ struct GammaMean {
 
 struct InverseGaussianMean {
   static constexpr int kParameters = 1;
+  static constexpr double kUnit = -1;
   static ByMean at(double psi, double y, double m, const Mean& a) {
     if (!(a.mu > 0)) return {NAN, NAN, NAN, NAN};
     const double k = m * std::exp(-psi), u = 1 / a.mu, d = y * u - 1, inner = k * d * d / (2 * y);
@@ -187,6 +196,7 @@ struct InverseGaussianMean {
 
 struct GaussianMean {
   static constexpr int kParameters = 1;
+  static constexpr double kUnit = 2;
   static ByMean at(double psi, double y, double m, const Mean& a) {
     const double k = m * std::exp(-psi), r = y - a.mu, inner = 0.5 * k * r * r;
     return {0.5 * std::log(k / (2 * std::numbers::pi)) - inner, k * r, -k, 0, inner - 0.5, -k * r, k};
@@ -231,9 +241,19 @@ struct BetaMean {
 };
 
 template <typename Distribution, typename Link>
+constexpr UnitRule unit_rule_of() {
+  if constexpr (requires { Distribution::kUnit + Link::kPower; }) {
+    if (Link::kPower == 0) return by_logarithm(Distribution::kUnit);
+    return by_power(Link::kPower, Distribution::kUnit, Link::kPower == 1 && Distribution::kUnit == 2);
+  }
+  return {};
+}
+
+template <typename Distribution, typename Link>
 struct Linked {
   static constexpr int kParameters = Distribution::kParameters;
   static constexpr bool kConcave = false;
+  static constexpr UnitRule kUnit = unit_rule_of<Distribution, Link>();
 
   double at(const double* psi) const { return kParameters > 0 ? psi[0] : 0.0; }
   KernelRow row(double psi, double y, double m, double x) const {

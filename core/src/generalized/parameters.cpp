@@ -4,8 +4,8 @@
 
 namespace mixedmodels {
 
-ParameterRows::ParameterRows(std::int64_t n, int count, const std::vector<std::vector<double>>& columns)
-    : n_(n), count_(count) {
+ParameterRows::ParameterRows(std::int64_t n, int count, const std::vector<std::vector<double>>& columns, double added)
+    : n_(n), count_(count), added_(added) {
   for (int k = 0; k < count; ++k) {
     const bool same = columns.empty() || columns[k].empty();
     by_row_ = by_row_ || !same;
@@ -19,11 +19,11 @@ ParameterRows::ParameterRows(std::int64_t n, int count, const std::vector<std::v
 }
 
 void ParameterRows::set(const double* psi) {
+  std::fill(values_.begin(), values_.end(), added_);
   if (!by_row_) {
-    std::copy_n(psi, values_.size(), values_.begin());
+    for (std::size_t k = 0; k < values_.size(); ++k) values_[k] += psi[k];
     return;
   }
-  std::fill(values_.begin(), values_.end(), 0.0);
   for (int j = 0; j < size(); ++j) {
     double* to = values_.data() + parameter_[j] * n_;
     for (std::int64_t i = 0; i < n_; ++i) to[i] += column_[j] ? psi[j] * column_[j][i] : psi[j];
@@ -44,7 +44,7 @@ void ParameterRows::change(int parameter, double by) {
 std::vector<double> ParameterRows::constant(const std::vector<double>& values) const {
   std::vector<double> out(size());
   for (int j = 0; j < size(); ++j) {
-    out[j] = values[parameter_[j]];
+    out[j] = values[parameter_[j]] - added_;
     if (!column_[j]) continue;
     double mean = 0;
     for (std::int64_t i = 0; i < n_; ++i) mean += column_[j][i] / static_cast<double>(n_);

@@ -1,7 +1,7 @@
 // Purpose: the parameters of a family's distribution by row, and what is summed over rows for their coefficients.
-// Parameter k is X_k delta_k, with columns whose squares have the mean 1 and that are orthogonal to each other, or has
-// one coefficient, the same value for all rows. The coefficients of all parameters, one after the other, are the psi of
-// a model.
+// Parameter k is X_k delta_k and a number, with columns whose squares have the mean 1 and that are orthogonal to each
+// other, or has one coefficient, the same value for all rows. The coefficients of all parameters, one after the other,
+// are the psi of a model.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@ namespace mixedmodels {
 class ParameterRows {
  public:
   // Of every parameter its columns (n x width, column by column), which stay the caller's; none: the same for all rows.
-  ParameterRows(std::int64_t n, int count, const std::vector<std::vector<double>>& columns);
+  // `added` is what every parameter has beside its columns.
+  ParameterRows(std::int64_t n, int count, const std::vector<std::vector<double>>& columns, double added = 0);
 
   int count() const { return count_; }                              // of parameters
   int size() const { return static_cast<int>(parameter_.size()); }  // of coefficients
@@ -40,6 +41,7 @@ class ParameterRows {
  private:
   std::int64_t n_;
   int count_;
+  double added_;
   bool by_row_ = false;
   std::vector<int> parameter_;
   std::vector<const double*> column_;

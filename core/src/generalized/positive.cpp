@@ -18,6 +18,7 @@ struct Dispersion {
 struct GammaKernel {
   static constexpr int kParameters = 1;
   static constexpr bool kConcave = true;
+  static constexpr UnitRule kUnit = by_logarithm(0);
 
   Dispersion at(const double* psi) const { return {psi[0], std::exp(-psi[0])}; }
   KernelRow row(const Dispersion& at, double y, double m, double x) const {
@@ -42,6 +43,7 @@ struct GammaKernel {
 struct InverseGaussianKernel {
   static constexpr int kParameters = 1;
   static constexpr bool kConcave = false;
+  static constexpr UnitRule kUnit = by_logarithm(-1);
 
   Dispersion at(const double* psi) const { return {psi[0], std::exp(-psi[0])}; }
   KernelRow row(const Dispersion& at, double y, double m, double x) const {

@@ -231,6 +231,11 @@ class LaplaceCriterion(CoreSearch):
         """Natural units."""
         return self.workspace.evaluator.unit
 
+    @property
+    def predictor_unit(self) -> float:
+        """What a unit of the linear predictor is in a search, whose responses have another unit."""
+        return self.workspace.evaluator.predictor_unit
+
     def typical_size(self, start: FloatArray) -> FloatArray:
         """Sizes of the parameters near a start."""
         sizes: FloatArray = np.maximum(np.abs(start), 0.1 * self.unit)

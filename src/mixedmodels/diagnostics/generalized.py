@@ -34,7 +34,8 @@ def _(fitted: GeneralizedFitted) -> FloatArray:
     across = information[np.ix_(others, own)]
     of_others = information[np.ix_(others, others)]
     left = information[np.ix_(own, own)] - across.T @ np.linalg.solve(of_others, across)
-    root: FloatArray = np.linalg.cholesky(0.5 * (left + left.T)).T @ fitted.model.products.R
+    basis = fitted.criterion.from_user(np.eye(len(information)))[np.ix_(own, own)].T
+    root: FloatArray = np.linalg.cholesky(0.5 * (left + left.T)).T @ basis
     return root
 
 

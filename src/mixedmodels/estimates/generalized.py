@@ -241,6 +241,7 @@ class GeneralizedModel(BaseModel[GeneralizedWorkspace]):
     def _read(self, criterion: LaplaceCriterion, point: LaplacePoint) -> GeneralizedSolution:
         m, kept = self.templates.m, self.products.kept
         user, axes = criterion.to_user(point.par), criterion.workspace.axes
+        unit = criterion.predictor_unit
         beta = np.full(self.design.X.shape[1], np.nan)
         beta[kept] = user[m : m + len(kept)]
         psi = user[m + len(kept) :]
@@ -248,7 +249,7 @@ class GeneralizedModel(BaseModel[GeneralizedWorkspace]):
         return GeneralizedSolution(
             theta=user[:m],
             axes_theta=point.par[:m],
-            relative_theta=self._resolution(eta, psi) * point.par[:m] / axes.unit[:m],
+            relative_theta=self._resolution(eta, psi) * point.par[:m] / (axes.unit[:m] * unit),
             par=point.par,
             psi=psi,
             dispersion=self.distribution(psi).dispersion,
@@ -314,6 +315,13 @@ class GeneralizedFitted(BaseFitted):
     def criterion(self) -> LaplaceCriterion:
         """The criterion that the fit minimises, in the workspace of its model."""
         return self.model.criterion()
+
+    @property
+    def parameters(self) -> FloatArray:
+        """(m + p + k,) all parameters as users know them."""
+        of = self.solution
+        found: FloatArray = np.concatenate([of.theta, of.beta[of.kept], of.psi])
+        return found
 
     def by(self, *, reml: bool) -> GeneralizedFitted:
         """The same model with the coefficients integrated over, or not."""

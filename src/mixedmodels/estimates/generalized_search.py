@@ -62,7 +62,11 @@ def second_start(
     for size, part in zip(templates.sizes, templates.theta_slices, strict=True):
         diagonal = templates.diagonal[part]
         largest = float(np.abs(start[part][diagonal]).max())
-        if size > 1 and largest > _LARGE and (at[part][diagonal] == 0.0).any():
+        if (
+            size > 1
+            and largest * criterion.predictor_unit > _LARGE
+            and (at[part][diagonal] == 0.0).any()
+        ):
             start[part] = np.where(diagonal, _LARGER * largest, 0.0)
             found = True
     return start if found else None

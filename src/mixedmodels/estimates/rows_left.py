@@ -116,7 +116,7 @@ def fit_of_rows(
             len(part.names) for part in fitted.model.components
         ]
         if same and np.array_equal(model.products.kept, fitted.solution.kept):
-            start = fitted.criterion.to_user(fitted.solution.par)
+            start = fitted.parameters
             if (fitted.solution.theta[model.templates.diagonal] == 0.0).any():
                 start = None
         return model.solve(model.criterion(), Request(start=start, control=control))

@@ -97,9 +97,10 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
         counts = np.round(counts) if family.of_trials else counts
         solution, other = self._generalized.solution, model.with_response(counts)
         at_zero = (solution.theta == 0.0) & model.templates.diagonal
+        before, criterion = self._generalized.parameters, other.criterion()
         # Where densities are not log-concave, a response may have no mode at these parameters.
-        own = at_zero.any() or not np.isfinite(other.criterion().value(solution.par))
-        start = None if own else self._generalized.criterion.to_user(solution.par)
+        own = at_zero.any() or not np.isfinite(criterion.value(criterion.from_user(before)))
+        start = None if own else before
         return self._refitted(other, start)
 
     def update(

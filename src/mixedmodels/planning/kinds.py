@@ -162,7 +162,7 @@ class Generalized:
     def refitter(
         self, model: AnyModel, given: Parameters | None, control: Control, *, reml: bool
     ) -> Refit:
-        """From given parameters; theta of the fits is all parameters of the search."""
+        """From given parameters; theta of the fits is all parameters, as users know them."""
         del reml
         criterion = model.criterion()
         if given is None:
@@ -177,20 +177,19 @@ class Generalized:
 
         def refit(responses: FloatArray) -> Refits:
             user, objective = refits(responses)
-            at = np.full_like(user, np.nan)
-            ok = np.isfinite(user).all(axis=1)
-            at[ok] = criterion.from_user(user[ok])
-            return Refits(at, user[:, m : m + p], np.ones(len(user)), objective)
+            return Refits(user, user[:, m : m + p], np.ones(len(user)), objective)
 
         return refit
 
     def fitted(
         self, model: AnyModel, y: FloatArray, at: FloatArray, *, reml: bool
     ) -> GeneralizedFitted:
-        """At all parameters of the search."""
+        """At all parameters, as users know them."""
         del reml
         own = model.with_response(y)
-        return GeneralizedFitted(own, own.solution(own.criterion(), at), _settled(len(at)))
+        criterion = own.criterion()
+        solution = own.solution(criterion, criterion.from_user(at))
+        return GeneralizedFitted(own, solution, _settled(len(at)))
 
 
 def _with_response(design: Design, source: Source) -> Design:
