@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
@@ -19,12 +18,9 @@ from mixedmodels.formula import parse_formula
 from mixedmodels.memory import guarded
 from mixedmodels.optimize import Request
 from mixedmodels.progress import Watcher
-from mixedmodels.settings import Control, OptimizerName
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-_DEFAULT = Control()
 
 
 class MixedModel(Guided, ABC):
@@ -112,15 +108,12 @@ class MixedModel(Guided, ABC):
         """(m,) 0 for the diagonal entries of the templates, -inf for the others."""
         return np.array(self._model.templates.lower_bounds)
 
-    def _solved(
-        self,
-        start: npt.ArrayLike | None,
-        optimizer: OptimizerName,
-        control: Control | None,
-        verbose: bool,
-    ) -> Any:
+    @abstractmethod
+    def _fit(self, request: Request, verbose: bool = False) -> Any:
+        """The fit that a search finds."""
+
+    def _solved(self, request: Request, verbose: bool) -> Any:
         """The optimum of the criterion, with warnings of what is wrong with it."""
-        request = Request(optimizer, start, control or _DEFAULT)
         with Watcher(verbose=verbose) as watcher:
             fitted = self._model.solve(self._criterion, request, watcher)
         solution, optsum = fitted.solution, fitted.optsum

@@ -29,9 +29,10 @@ ROUNDING = 1e-6
 def searched(
     criterion: LaplaceCriterion, templates: Templates, request: Request, watch: Watch | None
 ) -> tuple[FloatArray, OptSummary]:
-    """The lowest optimum found, and how."""
+    """The lowest optimum found, and how; of a user's start the one that is found from there."""
     at, optsum = minimize(criterion, request, watch)
-    start = None if request.start is not None else second_start(criterion, templates, at)
+    asked = request.start is not None and not request.warm
+    start = None if asked else second_start(criterion, templates, at)
     if start is None:
         return at, optsum
     try:

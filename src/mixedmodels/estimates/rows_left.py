@@ -119,7 +119,7 @@ def fit_of_rows(
             start = fitted.parameters
             if (fitted.solution.theta[model.templates.diagonal] == 0.0).any():
                 start = None
-        return model.solve(model.criterion(), Request(start=start, control=control))
+        return model.solve(model.criterion(), Request(start=start, control=control, warm=True))
 
     found: GeneralizedFitted | None = attempt(search, fitted.model.design.y)
     return found

@@ -21,6 +21,7 @@ from mixedmodels.estimates.base import BaseModel
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.fit.values import OfSums, Values
 from mixedmodels.formula.update import updated_formula
+from mixedmodels.optimize import Request
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import AS_BEFORE, Control, OptimizerName
 from mixedmodels.storage.fits import fit_to_bytes
@@ -78,9 +79,16 @@ class Again(Values):
         return response
 
     def _refitted(self, model: BaseModel[Any], start: npt.ArrayLike | None) -> Self:
-        """The fit of other stages by the same criterion and the method of this fit."""
-        made = self._model._like(model)  # noqa: SLF001 (of the model of this fit)
-        return self._searched_by(made, start)
+        """The fit of other stages by the same criterion and the method of this fit.
+
+        Args:
+            model: The stages.
+            start: What this fit says of its optimum, or None.
+        """
+        made, before = self._model._like(model), self.optsum  # noqa: SLF001 (of this fit)
+        request = Request(before.optimizer, start, before.control, warm=True)
+        found: Self = made._fit(request)  # noqa: SLF001 (of the model of this fit)
+        return found
 
     # -- other arguments ----------------------------------------------------------------
 
@@ -107,9 +115,9 @@ class Again(Values):
         self,
         model: Any,
         start: npt.ArrayLike | None,
-        optimizer: OptimizerName | None = None,
-        control: Control | None = None,
-        verbose: bool = False,
+        optimizer: OptimizerName | None,
+        control: Control | None,
+        verbose: bool,
     ) -> Self:
         """The fit of a model, by the method and the control of this fit if none are given."""
         before = self.optsum

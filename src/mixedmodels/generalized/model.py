@@ -25,6 +25,7 @@ from mixedmodels.estimates.generalized_options import check_nodes, check_offset
 from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.generalized.fit import GeneralizedLinearMixedFit
+from mixedmodels.optimize import Request
 from mixedmodels.settings import (
     INFORMATION,
     Control,
@@ -36,8 +37,6 @@ from mixedmodels.settings import (
     thread_count,
 )
 from mixedmodels.stages import MixedModel
-
-_DEFAULT = Control()
 
 
 class GeneralizedLinearMixedModel(MixedModel):
@@ -240,7 +239,10 @@ class GeneralizedLinearMixedModel(MixedModel):
         Raises:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
-        fitted = self._solved(start, optimizer, control, verbose)
+        return self._fit(Request(optimizer, start, control or Control()), verbose)
+
+    def _fit(self, request: Request, verbose: bool = False) -> GeneralizedLinearMixedFit:
+        fitted = self._solved(request, verbose)
         for message in trouble(fitted):
             warn(message, ConvergenceWarning)
         return GeneralizedLinearMixedFit(self, fitted)

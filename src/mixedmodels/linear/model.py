@@ -23,6 +23,7 @@ from mixedmodels.estimates.model import Model
 from mixedmodels.estimates.routing import Ways, ways_of
 from mixedmodels.fit.values import OfSums
 from mixedmodels.linear.fit import LinearMixedFit
+from mixedmodels.optimize import Request
 from mixedmodels.settings import (
     Control,
     Method,
@@ -202,7 +203,10 @@ class LinearMixedModel(MixedModel):
         Raises:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
-        return LinearMixedFit(self, self._solved(start, optimizer, control, verbose))
+        return self._fit(Request(optimizer, start, control or Control()), verbose)
+
+    def _fit(self, request: Request, verbose: bool = False) -> LinearMixedFit:
+        return LinearMixedFit(self, self._solved(request, verbose))
 
     # -- structure made visible ---------------------------------------------------------
 

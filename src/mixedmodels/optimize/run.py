@@ -26,13 +26,14 @@ from mixedmodels.values import quick
 @quick
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked of a search.
+    """What is asked of a search.
 
     Attributes:
         optimizer: Name of a method, or "auto".
         start: (m,) parameters to start from, or None for the criterion's own starts.
         control: Limits and tolerances.
         own_starts: Whether to search from the criterion's own starts too when `start` is given.
+        warm: Whether `start` is the optimum of similar data and not what a user asked for.
 
     Raises:
         MixedModelsError: `control` is not a Control.
@@ -42,6 +43,7 @@ class Request:
     start: npt.ArrayLike | None = None
     control: Control = field(default_factory=Control)
     own_starts: bool = False
+    warm: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.control, Control):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from typing import Any
 
@@ -12,6 +13,7 @@ from unit.generalized.hard_data import births, visits
 
 import mixedmodels as mm
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
+from mixedmodels.estimates.rows_left import fit_of_rows
 
 BIRTHS = "y ~ x0 + x1 + x2 + x3 + x4 + x5 + (1 | community) + (1 | mother)"
 VISITS = "y ~ drug * t + (1 | g)"
@@ -78,6 +80,26 @@ def test_compiled_refits_make_the_second_search_too() -> None:
     y = np.asarray(data["y"], dtype=np.float64)
     _, objective = refits(y[None, :])
     assert objective[0] == pytest.approx(best.objective, abs=1e-5)
+
+
+def test_warm_searches_make_the_second_search_too() -> None:
+    """Refits, and fits without rows, from parameters whose own search ends in the local optimum."""
+    data = births(0, 4.0)
+    formula = BIRTHS.replace("(1 | mother)", "(x4 | mother)")
+    best = fitted(formula, data)
+    largest = np.where(best.model.lower_bounds == 0.0, 1.0, 0.0)
+    local = fitted(formula, data, start=largest)._generalized
+    assert local.solution.objective > best.objective + 4.0
+    model, criterion = local.model, local.model.criterion()
+    start = np.concatenate([largest, local.parameters[len(largest) :]])
+    at = model.solution(criterion, criterion.from_user(start))
+    before = dataclasses.replace(local, solution=at)
+    every = np.arange(model.design.n)
+    without_none = fit_of_rows(before, every, local.optsum.control)
+    assert without_none is not None
+    assert without_none.solution.objective == pytest.approx(best.objective, abs=1e-5)
+    refit = type(best)(best.model, before).refit(data["y"])
+    assert refit.objective == pytest.approx(best.objective, abs=1e-5)
 
 
 def test_with_slopes_and_quadrature() -> None:
