@@ -10,7 +10,7 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.by_row import used_labels
 from mixedmodels.diagnostics.information import information_root
-from mixedmodels.diagnostics.rows import RowValues, cooks_by_row, rows_of
+from mixedmodels.diagnostics.rows import RowValues, Scale, cooks_by_row, rows_of, scale_of
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.working import working_fit
 
@@ -20,6 +20,12 @@ def _(fitted: GeneralizedFitted) -> RowValues:
     """Those of the working model, with Pearson residuals at the modes of the fit itself."""
     values = rows_of(fitted.once(working_fit))
     return replace(values, residual=pearson_residuals(fitted))
+
+
+@scale_of.register
+def _(fitted: GeneralizedFitted) -> Scale:
+    """Coefficients of the working model, thresholds among them."""
+    return fitted.once(working_fit).solution
 
 
 @information_root.register
@@ -63,7 +69,7 @@ def augmented_rows(
             ".resid": deviance,
             ".std_resid": values.residual / np.sqrt(values.spare),
             ".hat": values.hat,
-            ".cooksd": cooks_by_row(values, solution),
+            ".cooksd": cooks_by_row(values, fitted.once(scale_of)),
             ".fixed": fixed,
             ".offset": offset,
             ".weights": model.weights,

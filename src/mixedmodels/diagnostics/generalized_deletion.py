@@ -38,11 +38,12 @@ def _held(fitted: GeneralizedFitted, sets: RowSets, control: Control, threads: i
     """One scoring step of the coefficients and modes, theta and the dispersion kept."""
     working, solution = fitted.once(working_fit), fitted.solution
     found = deletions_of(working, sets, "held", control, threads)
-    change = found.beta - working.solution.beta[working.solution.kept]
+    p = solution.p  # thresholds are coefficients of the working model that come after these
+    change = (found.beta - working.solution.beta[working.solution.kept])[:, :p]
     out = _empty(fitted, sets)
     out.theta[:] = solution.axes_theta
     out.beta[:] = solution.beta[solution.kept] + change
-    out.std_error[:] = found.std_error / found.sigma[:, None]
+    out.std_error[:] = found.std_error[:, :p] / found.sigma[:, None]
     out.objective[:] = found.objective
     return out
 

@@ -97,13 +97,6 @@ def _(fitted: Fitted) -> RowValues:
         return values_at(point)
 
 
-def fixed_part(fitted: Any) -> FloatArray:
-    """(n,) X beta, without the offset."""
-    design = fitted.model.design
-    part: FloatArray = design.X @ np.nan_to_num(fitted.solution.beta)
-    return part
-
-
 class Scale(Protocol):
     """What Cook's distances need of a solution."""
 
@@ -118,6 +111,24 @@ class Scale(Protocol):
     @property
     def sigma(self) -> float:
         """Residual standard deviation."""
+
+
+@singledispatch
+def scale_of(fitted: Any) -> Scale:
+    """What Cook's distances of a fit divide by."""
+    raise NotImplementedError(type(fitted))
+
+
+@scale_of.register
+def _(fitted: Fitted) -> Scale:
+    return fitted.solution
+
+
+def fixed_part(fitted: Any) -> FloatArray:
+    """(n,) X beta, without the offset."""
+    design = fitted.model.design
+    part: FloatArray = design.X @ np.nan_to_num(fitted.solution.beta)
+    return part
 
 
 def cooks_by_row(values: RowValues | RowShares, solution: Scale) -> FloatArray:

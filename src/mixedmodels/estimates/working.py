@@ -4,6 +4,10 @@ Its response is eta + (y - mu) / mu', its weights are mu'^2 / Var(y), its residu
 deviation is 1, and its theta is that of the fit. It gives generalized models what linear ones have
 in closed form at one theta: hat values, errors of predictions, changes without some rows. Weights
 are the expected ones, which are positive; with canonical links they are the observed ones too.
+
+Thresholds of ordered categories are coefficients of it: the mean depends on threshold k as on the
+predictor, times the share that the link's slope at k has of all of them. These shares have the sum
+1, so that the origin of a covariate does not matter.
 """
 
 from __future__ import annotations
@@ -12,11 +16,29 @@ import dataclasses
 
 import numpy as np
 
+from mixedmodels.design import Design
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.model import Fitted, Model
+from mixedmodels.families.ordinal import OrderedDistribution
 
 # Smallest weight, relative to the largest: rows with a mean on the edge tell nothing.
 _LEAST = 1e-14
+
+
+def _with_thresholds(fitted: GeneralizedFitted) -> Design:
+    """The design with a column for every threshold after those of X; these relative to the origin.
+
+    Columns that the ordered model has dropped are zero, so that they are dropped here too.
+    """
+    model, of = fitted.model, fitted.distribution
+    if model.origin is None or not isinstance(of, OrderedDistribution):
+        return model.design
+    design, kept = model.design, fitted.solution.kept
+    X = np.zeros((design.n, design.X.shape[1] + len(of.thresholds)), order="F")
+    X[:, kept] = design.X[:, kept] - model.origin[kept]
+    X[:, design.X.shape[1] :] = -of.shares(fitted.solution.eta)
+    names = tuple(name for part in model.components for name in part.names)
+    return dataclasses.replace(design, X=X, x_names=(*design.x_names, *names))
 
 
 def working_fit(fitted: GeneralizedFitted) -> Fitted:
@@ -26,7 +48,7 @@ def working_fit(fitted: GeneralizedFitted) -> Fitted:
         ModelError: The fixed part fits the working response exactly.
     """
     model, solution = fitted.model, fitted.solution
-    design, of = model.design, fitted.distribution
+    of = fitted.distribution
     eta, m = solution.eta, model.weights
     mu, slope = of.mean(eta), of.slope(eta)
     with np.errstate(divide="ignore", over="ignore"):
@@ -36,7 +58,7 @@ def working_fit(fitted: GeneralizedFitted) -> Fitted:
         np.nan_to_num(w, posinf=0.0), _LEAST * np.max(w, initial=1e-300, where=w < np.inf)
     )
     y = eta + np.nan_to_num(left, posinf=0.0, neginf=0.0)
-    linear = Model(dataclasses.replace(design, y=y, w=w), model.threads)
+    linear = Model(dataclasses.replace(_with_thresholds(fitted), y=y, w=w), model.threads)
     criterion = linear.criterion(reml=False)
     found = linear.solution(criterion, linear.axes.to_axes(np.array(solution.theta)))
     unit = dataclasses.replace(found, sigma=1.0, vcov=found.vcov / found.sigma**2)

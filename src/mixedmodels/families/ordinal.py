@@ -93,9 +93,21 @@ class OrderedDistribution(Distribution):
         found: FloatArray = p @ np.arange(p.shape[1])
         return found
 
+    def _slopes(self, eta: FloatArray) -> FloatArray:
+        """(n, J - 1) of the link at the thresholds."""
+        return self.family.link.slope(self.thresholds[None, :] - eta[:, None])
+
     def slope(self, eta: FloatArray) -> FloatArray:
         """Derivative of the expected number by the linear predictor."""
-        found: FloatArray = self.family.link.slope(self.thresholds[None, :] - eta[:, None]).sum(1)
+        found: FloatArray = self._slopes(eta).sum(1)
+        return found
+
+    def shares(self, eta: FloatArray) -> FloatArray:
+        """(n, J - 1) parts of `slope` by threshold; the same for all where it is zero."""
+        slopes = self._slopes(eta)
+        whole = slopes.sum(axis=1, keepdims=True)
+        same = np.full_like(slopes, 1.0 / slopes.shape[1])
+        found: FloatArray = np.divide(slopes, whole, out=same, where=whole > 0.0)
         return found
 
     def variance(self, eta: FloatArray, m: FloatArray) -> FloatArray:

@@ -15,6 +15,7 @@ from mixedmodels.diagnostics.rows import (
     cooks_by_row,
     residuals_of_kind,
     rows_of,
+    scale_of,
 )
 from mixedmodels.diagnostics.variance import icc, r_squared, variance_parts, vif
 from mixedmodels.errors import MixedModelsError
@@ -235,11 +236,12 @@ class Diagnostics(Values):
         """
         if by is not None:
             return self.influence(by, method, exact=exact).cooks_distance
-        if self._solution.p == 0:
+        scale = self._fitted.once(scale_of)
+        if scale.p == 0:
             raise MixedModelsError(
                 "cooks_distance: the model has no fixed effects, by whose number it divides."
             )
-        distances = cooks_by_row(self._fitted.once(rows_of), self._solution)
+        distances = cooks_by_row(self._fitted.once(rows_of), scale)
         return self._by_row(distances, "cooks_distance")
 
     def dfbetas(

@@ -145,12 +145,13 @@ def _contrasted(
     # What cancels but for rounding is zero, lest it counts as a part of an aliased column.
     L[np.abs(L) < 1e-12 * np.abs(found.weights) @ np.abs(functions.L[rows])] = 0.0
     offset = found.weights @ functions.offset[rows]
-    good = source.estimable(L)
+    constant = found.weights @ functions.constant[rows]
+    good = source.estimable(L, constant)
     reasons = tuple(
         "" if fine else _first_reason(functions, rows, weights)
         for fine, weights in zip(good, found.weights, strict=True)
     )
-    return Functions(labels, names, L, offset, reasons, by)
+    return Functions(labels, names, L, constant, offset, reasons, by)
 
 
 def _first_reason(functions: Functions, rows: LongArray, weights: FloatArray) -> str:
@@ -166,6 +167,7 @@ def _joined(pieces: Sequence[Functions], by: tuple[str, ...]) -> Functions:
         pd.concat([piece.labels for piece in pieces], ignore_index=True),
         tuple(text for piece in pieces for text in piece.texts),
         np.concatenate([piece.L for piece in pieces]),
+        np.concatenate([piece.constant for piece in pieces]),
         np.concatenate([piece.offset for piece in pieces]),
         tuple(reason for piece in pieces for reason in piece.reasons),
         by,

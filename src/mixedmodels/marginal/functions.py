@@ -34,6 +34,7 @@ class Functions:
         labels: (k rows) what each row is: levels of variables, and names of contrasts.
         texts: (k,) what each is called within its family.
         L: (k, p_all) weights of the coefficients.
+        constant: (k,) what each has of what stands for the intercept in ordered models.
         offset: (k,) what is added.
         reasons: (k,) why a row is not estimable, or "".
         by: Columns of `labels` whose levels make families.
@@ -42,6 +43,7 @@ class Functions:
     labels: pd.DataFrame
     texts: tuple[str, ...]
     L: FloatArray
+    constant: FloatArray
     offset: FloatArray
     reasons: tuple[str, ...]
     by: tuple[str, ...] = ()
@@ -149,7 +151,7 @@ def family_of(functions: Functions, source: Source, rows: LongArray, means: int)
         means: How many means its contrasts compare.
     """
     L = functions.L[rows]
-    estimate, error, df = source.estimates(L)
+    estimate, error, df = source.estimates(L, functions.constant[rows])
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (estimate + functions.offset[rows]) / error
     size = np.linalg.svd(L, compute_uv=False) if L.size else np.zeros(1)
@@ -160,7 +162,7 @@ def family_of(functions: Functions, source: Source, rows: LongArray, means: int)
 
 
 def _estimates(functions: Functions, source: Source) -> tuple[FloatArray, FloatArray, FloatArray]:
-    estimate, error, df = source.estimates(functions.L)
+    estimate, error, df = source.estimates(functions.L, functions.constant)
     return estimate + functions.offset, error, df
 
 

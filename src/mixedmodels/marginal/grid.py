@@ -43,6 +43,7 @@ class Grid:
         offset: What every mean contains: the mean of the offset over the rows of the data, or what
             is asked for.
         offset_asked: Whether it was asked for.
+        constant: What every mean has of what stands for the intercept: 1, and 0 of slopes.
     """
 
     design: Design
@@ -51,6 +52,7 @@ class Grid:
     X: FloatArray
     offset: float
     offset_asked: bool = False
+    constant: float = 1.0
 
     @property
     def shape(self) -> tuple[int, ...]:

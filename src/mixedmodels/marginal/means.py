@@ -190,6 +190,7 @@ def mean_functions(
         labels,
         texts,
         L,
+        np.full(len(L), grid.constant),
         np.full(len(L), grid.offset),
         _reasons(grid, source, L, table),
         tuple(groups),
@@ -211,7 +212,7 @@ def _texts(
 
 
 def _reasons(grid: Grid, source: Source, L: FloatArray, table: FloatArray) -> tuple[str, ...]:
-    bad = ~source.estimable(L)
+    bad = ~source.estimable(L, grid.constant)
     if not bad.any():
         return ("",) * len(L)
     counts, found = grid.counts(), []
@@ -225,7 +226,7 @@ def _reasons(grid: Grid, source: Source, L: FloatArray, table: FloatArray) -> tu
         def label(cell: int, cells: LongArray = cells) -> str:
             return cell_label(grid.axes, int(cells[cell]), factors)
 
-        found.append(source.why_not(grid.X[cells], counts[cells], label))
+        found.append(source.why_not(grid.X[cells], grid.constant, counts[cells], label))
     return tuple(found)
 
 

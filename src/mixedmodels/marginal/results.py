@@ -225,7 +225,7 @@ def lettered(means: MarginalMeans, adjust: Adjust | None, level: float | None) -
         p_values = table["p_value"].tolist()
         notes = tuple(note for note in made.notes if note.startswith("P-values"))
     p_value = iter(p_values)
-    estimate, _, _ = origin.source.estimates(functions.L)
+    estimate, _, _ = origin.source.estimates(functions.L, functions.constant)
     for rows in functions.families(functions.by):
         differ = np.zeros((len(rows), len(rows)), dtype=np.bool_)
         for i in range(len(rows)):

@@ -17,6 +17,9 @@ from mixedmodels.estimates.dependence import dependence_of
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.estimable import over_kept
 
+# What cancels but for rounding is zero, lest it counts as a part of an aliased column.
+_CANCELLED = 1e-12
+
 
 class Tests(Protocol):
     """A method of tests on the coefficients that are kept; see `inference.degrees.Degrees`."""
@@ -50,6 +53,8 @@ class Source:
         kept: (p,) columns of X that are kept.
         dependence: (p, p_all) what the columns of X are made of; None where all are kept.
         names: Names of all columns of X.
+        origin: (p_all,) what `dependence` takes from the columns of X, where thresholds stand for
+            the intercept; else None.
     """
 
     tests: Tests
@@ -57,16 +62,29 @@ class Source:
     kept: AnyArray
     dependence: FloatArray | None
     names: tuple[str, ...]
+    origin: FloatArray | None = None
 
-    def estimable(self, L: FloatArray) -> BoolArray:
-        """(k,) whether the data determine the rows of L (k, p_all)."""
+    def estimable(self, L: FloatArray, constant: FloatArray | float) -> BoolArray:
+        """(k,) whether the data determine the rows of L (k, p_all).
+
+        Args:
+            L: The rows.
+            constant: What they have of what stands for the intercept.
+        """
         if self.dependence is None:
             return np.ones(len(L), dtype=np.bool_)
+        if self.origin is not None:
+            about = np.broadcast_to(constant, len(L))[:, None] * self.origin
+            size = np.abs(L) + np.abs(about)
+            L = L - about
+            L[np.abs(L) < _CANCELLED * size] = 0.0
         return over_kept(L, self.dependence, self.kept)[1]
 
-    def estimates(self, L: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def estimates(
+        self, L: FloatArray, constant: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """(k,) each: values of L beta, standard errors, df; NaN where not estimable."""
-        good = np.flatnonzero(self.estimable(L))
+        good = np.flatnonzero(self.estimable(L, constant))
         rows = L[np.ix_(good, self.kept)]
         found = np.full((3, len(L)), np.nan)
         found[0, good] = rows @ self.tests.beta
@@ -85,15 +103,22 @@ class Source:
             )
         return np.nan_to_num(found)
 
-    def why_not(self, cells: FloatArray, counts: FloatArray, label: Callable[[int], str]) -> str:
+    def why_not(
+        self,
+        cells: FloatArray,
+        constant: float,
+        counts: FloatArray,
+        label: Callable[[int], str],
+    ) -> str:
         """Why a mean of some cells is not estimable.
 
         Args:
             cells: (cells, p_all) rows of X of the cells with a weight.
+            constant: As for `estimable`.
             counts: (cells,) rows of the data with their levels.
             label: What a cell is called.
         """
-        bad = np.flatnonzero(~self.estimable(cells))
+        bad = np.flatnonzero(~self.estimable(cells, constant))
         empty = [int(cell) for cell in bad if counts[cell] == 0.0]
         if empty:
             shown = "; ".join(label(cell) for cell in empty[:3]) + ("; ..." if empty[3:] else "")
@@ -114,4 +139,4 @@ def source_of(fitted: Fitted, tests: Any) -> Source:
     design, kept = fitted.model.design, fitted.solution.kept
     whole = len(kept) == len(design.x_names)
     made = None if whole else fitted.once(dependence_of)
-    return Source(tests, tests.vcov, kept, made, design.x_names)
+    return Source(tests, tests.vcov, kept, made, design.x_names, fitted.model.origin)

@@ -112,4 +112,4 @@ def _sloped(
     X = (above.X - below.X) / (2.0 * step)
     # A difference of what does not change is zero.
     X[above.X == below.X] = 0.0
-    return Grid(design, axes, nests, X, 0.0)
+    return Grid(design, axes, nests, X, 0.0, constant=0.0)

@@ -148,7 +148,10 @@ def _variance(
         X = target.X[:, fitted.solution.kept]
         found: FloatArray = np.einsum("ij,ij->i", X @ vcov, X)
         return found
-    variance = conditional_variance(fitted.once(working_fit), target)
+    working = fitted.once(working_fit)
+    more = np.zeros((target.n, working.model.design.X.shape[1] - target.X.shape[1]))
+    padded = dataclasses.replace(target, X=np.hstack([target.X, more]))
+    variance = conditional_variance(working, padded)
     if wanted.interval.uncertainty == "full":
         variance += _owed_to_others(fitted, target)
     return variance

@@ -103,6 +103,32 @@ def test_an_origin_of_a_covariate_changes_thresholds_alone() -> None:
     np.testing.assert_allclose(near.predict(data), far.predict(data), atol=1e-5)
 
 
+@pytest.mark.parametrize("method", ["leverage", "cooks_distance", "std_residuals", "influence"])
+def test_an_origin_changes_nothing_of_what_rows_weigh(method: str) -> None:
+    data = rows()
+    data["far"] = data["x"] + 1e3
+    near, far = (mm.glmer(f"y ~ {x} + f + (1 | g)", data, "ordinal") for x in ("x", "far"))
+    if method == "influence":
+        pair = [fit.influence("g", method="held").beta.to_numpy() for fit in (near, far)]
+    else:
+        pair = [getattr(fit, method)().to_numpy() for fit in (near, far)]
+    np.testing.assert_allclose(pair[1], pair[0], rtol=1e-6, atol=1e-9)
+    assert near.leverage().sum() > near.solution.p
+
+
+def test_rows_of_two_categories_weigh_what_they_do_in_a_binomial_model() -> None:
+    data = rows()
+    data["two"] = pd.Categorical.from_codes((data["y"].cat.codes > 0).astype(int), ["no", "yes"])
+    data["two"] = data["two"].cat.as_ordered()
+    data["success"] = data["two"].cat.codes.astype(float)
+    ordered = mm.glmer("two ~ x + f + (1 | g)", data, "ordinal")
+    binomial = mm.glmer("success ~ x + f + (1 | g)", data, "binomial")
+    np.testing.assert_allclose(ordered.leverage(), binomial.leverage(), atol=1e-6)
+    np.testing.assert_allclose(ordered.cooks_distance(), binomial.cooks_distance(), atol=1e-6)
+    held = [fit.influence(method="held").beta for fit in (ordered, binomial)]
+    np.testing.assert_allclose(held[0], held[1].iloc[:, 1:], atol=1e-5)
+
+
 def test_reversed_categories_turn_the_signs() -> None:
     data = rows()
     data["back"] = data["y"].cat.reorder_categories(NAMES[::-1], ordered=True)

@@ -35,3 +35,20 @@ def test_a_shifted_column_depends_on_another(factor: float, shift: float) -> Non
     np.testing.assert_allclose(found, plain.predict(data.head(5), type="link"), rtol=1e-6)
     with pytest.warns(UserWarning, match="5 of 5 rows cannot be predicted: other"):
         fit.predict(data.head(5).assign(other=2.0 * shift + 100.0))
+
+
+@pytest.mark.parametrize("shift", [5.0, 1e4, 1e8])
+def test_means_beside_a_shifted_column(shift: float) -> None:
+    data = table()
+    data["other"] = shift - 2.0 * data["x"]
+    data["f"] = np.where(np.arange(300) % 3 == 0, "a", "b")
+    fit = mm.glmer("grade ~ x + other + f + (1 | g)", data, family="ordinal")
+    plain = mm.glmer("grade ~ x + f + (1 | g)", data, family="ordinal")
+    found, expected = (of.emmeans("pairwise ~ f") for of in (fit, plain))
+    pd.testing.assert_frame_equal(found.to_frame(), expected.to_frame(), rtol=1e-6)
+    found, expected = (of.emmeans("f").to_frame() for of in (fit, plain))
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6)
+    assert found["estimate"].notna().all()
+    away = fit.emmeans("f", at={"x": [9.0]}).to_frame()
+    assert away["estimate"].isna().all()
+    assert fit.emtrends("f", var="x").to_frame()["estimate"].isna().all()
