@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy
 
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.generalized import GeneralizedLinearMixedFit
 from mixedmodels.linear import LinearMixedFit
+
+AnyFit: TypeAlias = LinearMixedFit | GeneralizedLinearMixedFit
+_KINDS = (LinearMixedFit, GeneralizedLinearMixedFit)
 
 
 def checked_fits(who: str, given: Any) -> list[LinearMixedFit]:
-    """The fits in a list.
+    """The fits of linear models in a list.
 
     Raises:
         MixedModelsError: Not a list of two fits or more.
     """
-    several = isinstance(given, Iterable) and not isinstance(given, (str, bytes, LinearMixedFit))
+    fits: list[LinearMixedFit] = _checked(who, given, LinearMixedFit)
+    return fits
+
+
+def fits_of_either_kind(who: str, given: Any) -> list[AnyFit]:
+    """The fits in a list, of linear or generalized models; raises as `checked_fits`."""
+    fits: list[AnyFit] = _checked(who, given, _KINDS)
+    return fits
+
+
+def _checked(who: str, given: Any, kinds: Any) -> list[Any]:
+    several = isinstance(given, Iterable) and not isinstance(given, (str, bytes, *_KINDS))
     fits = list(given) if several else []
     for position, fit in enumerate(fits):
-        if not isinstance(fit, LinearMixedFit):
+        if not isinstance(fit, kinds):
             raise MixedModelsError(
                 f"{who} takes a list of fits; item {position + 1} is {fit!r:.60}, which is not one."
             )
@@ -32,9 +48,15 @@ def checked_fits(who: str, given: Any) -> list[LinearMixedFit]:
     return fits
 
 
-def fitted_of(fit: LinearMixedFit) -> Fitted:
+def fitted_of(fit: AnyFit) -> Fitted:
     """The numbers behind what a user holds."""
-    return fit._fitted  # noqa: SLF001 (what the class of fits is made of)
+    found: Fitted = fit._fitted  # noqa: SLF001 (what the class of fits is made of)
+    return found
+
+
+def generalized_of(fit: GeneralizedLinearMixedFit) -> GeneralizedFitted:
+    """The same of a generalized model."""
+    return fit._generalized  # noqa: SLF001 (what the class of fits is made of)
 
 
 def first_difference(values: Sequence[Any]) -> int | None:
