@@ -3,8 +3,7 @@
 #include "criterion/differences.hpp"
 #include "criterion/hessian.hpp"
 #include "criterion/identify.hpp"
-#include "kernels/blas.hpp"
-#include "kernels/memory.hpp"
+#include "evaluators.hpp"
 #include "model.hpp"
 #include "results.hpp"
 
@@ -33,82 +32,19 @@ Array<double> Evaluator::difference_hessian(Dense theta, bool reml, bool forward
 }
 
 Array<double> Evaluator::conditional_covariance(int factor) {
-  const mm::FactorBlock& block = A().factors.at(factor);
-  mm::require_memory("Conditional covariances",
-                     {{"a block for every level", mm::bytes_of_numbers(block.diagonal.size())}});
-  std::vector<double> out(block.diagonal.size());
-  in_core([&] {
+  return level_covariances(A(), factor, [&](double* out) {
     core.pls().ensure_inverse();
-    core.pls().conditional_covariance(factor, out.data());
-    mm::covariance_from_axes(block, out.data());
+    core.pls().conditional_covariance(factor, out);
   });
-  const auto s = static_cast<std::size_t>(block.width);
-  return to_numpy(std::move(out), {static_cast<std::size_t>(block.levels), s, s});
 }
 
-// RX (p x p upper): the transposed leading triangle of the factor of X'V^-1X.
-Array<double> Evaluator::RX() const {
-  const auto p = static_cast<std::size_t>(A().p), k = p + 1;
-  std::vector<double> out(p * p, 0.0);
-  for (std::size_t r = 0; r < p; ++r)
-    for (std::size_t c = r; c < p; ++c) out[r * p + c] = core.pls().RX()[c + r * k];
-  return to_numpy(std::move(out), {p, p});
-}
-
-double Evaluator::sigma(bool reml) const {
-  return A().unit * std::sqrt(core.pls().pwrss() / core.pls().scale_df(likelihood(reml)));
-}
-
-Array<double> map_theta(const mm::ThetaAxes& axes, std::size_t m, AnyShape values, AlongAxes along) {
-  std::vector<std::size_t> dims;
-  for (std::size_t i = 0; i < values.ndim(); ++i) dims.push_back(values.shape(i));
-  if (dims.empty() || dims.back() != m) throw nb::value_error("theta has the wrong length");
-  std::vector<double> out(values.data(), values.data() + values.size());
-  for (std::size_t at = 0; at < out.size(); at += m) (axes.*along)(out.data() + at);
-  return to_numpy(std::move(out), dims);
-}
-
-Array<double> map_both(const mm::ThetaAxes& axes, std::size_t m, Table matrix, AlongAxes along) {
-  if (matrix.shape(0) != m || matrix.shape(1) != m) throw nb::value_error("the matrix has the wrong shape");
-  std::vector<double> out(matrix.data(), matrix.data() + matrix.size());
-  (axes.*along)(out.data());
-  return to_numpy(std::move(out), {m, m});
-}
-
-// Of X = Q R: sigma^2 (RX R)^-1 times its transpose, with RX of the basis Q.
-Array<double> Evaluator::vcov(bool reml) const {
-  const int p = A().p;
-  std::vector<double> inverse(static_cast<std::size_t>(p) * p, 0.0), out(inverse.size());
-  in_core([&] {
-    for (int i = 0; i < p; ++i) inverse[i * (static_cast<std::size_t>(p) + 1)] = sigma(reml);
-    mm::blas::trsm('L', 'L', 'T', p, p, core.pls().RX().data(), p + 1, inverse.data(), p);
-    mm::blas::trsm('L', 'U', 'N', p, p, model.basis.R.data(), p, inverse.data(), p);
-    mm::blas::gemm('N', 'T', p, p, p, 1.0, inverse.data(), p, inverse.data(), p, 0.0, out.data(), p);
-  });
-  const auto size = static_cast<std::size_t>(p);
-  return to_numpy(std::move(out), {size, size});
-}
+double Evaluator::sigma(bool reml) const { return core.pls().sigma(likelihood(reml)); }
 
 Array<double> Evaluator::RZX() const {
   const auto q = static_cast<std::size_t>(A().q), k = static_cast<std::size_t>(A().k());
   std::vector<double> out(core.pls().RZX());
   for (std::size_t i = k - 1; i < out.size(); i += k) out[i] *= A().unit;
   return to_numpy(std::move(out), {q, k});
-}
-
-// Coefficients of the kept columns of X.
-Array<double> Evaluator::beta() const {
-  std::vector<double> out(core.pls().beta().size());
-  model.basis.to_original(core.pls().beta().data(), out.data());
-  return to_numpy(std::move(out));
-}
-
-Array<double> Evaluator::u() const { return in_unit(A(), core.pls().u()); }
-
-Array<double> Evaluator::b() const {
-  std::vector<double> out(core.pls().b());
-  mm::modes_from_axes(A(), out.data());
-  return in_unit(A(), std::move(out));
 }
 
 namespace {
@@ -185,89 +121,68 @@ void bind_results(nb::module_& m) {
 
 void bind_evaluator(nb::module_& m) {
   bind_results(m);
-  nb::class_<Evaluator>(m, "Evaluator", "The criterion with its workspace. Not for use from two threads at a time.")
-      .def(nb::init<const Analysis&, Entries, int>(), nb::arg("analysis"), nb::arg("entries"), nb::arg("threads") = 1,
-           nb::keep_alive<1, 2>())
-      .def("value", &Evaluator::value, nb::arg("theta"), nb::arg("reml"),
-           "The criterion; NaN where it cannot be computed.")
-      .def("gradient", &Evaluator::gradient, nb::arg("reml"), "Gradient (m,) at the theta of the last value().")
-      .def("hessian", &Evaluator::hessian, nb::arg("reml"),
-           "Exact second derivatives (m, m) at the theta of the last value(); None where they would lose their digits.")
-      .def(
-          "hessian_cost", [](const Evaluator& s) { return in_core([&] { return mm::hessian_cost(s.model); }); },
-          "What hessian() costs.")
-      .def("difference_hessian", &Evaluator::difference_hessian, nb::arg("theta"), nb::arg("reml"), nb::arg("forward"),
-           "Differences (m, m) of the gradient, forward or central.")
-      .def("starts", &starts, "Starts for theta by moments: one, or two where there may be two basins.")
-      .def(
-          "identifiability",
-          [](const Evaluator& s, bool reml) {
-            return in_core([&] { return mm::identifiability(s.A(), s.core.entries(), likelihood(reml)); });
-          },
-          nb::arg("reml"))
-      .def_prop_ro(
-          "unit", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.unit())); },
-          "(m,) natural unit of theta: one over the root mean square of the column of Z that its row multiplies.",
-          nb::rv_policy::automatic)
-      .def("refit", &refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("settings"),
-           nb::arg("threads"),
-           "Fits to responses (replicates, n); without rows to their sums (replicates, q + p + 1), see ErrorSums.")
-      .def("conditional_covariance", &Evaluator::conditional_covariance, nb::arg("factor"),
-           "lam [M^-1]_ll lam' (levels, s, s) at the theta of the last value().")
-      .def("factor_columns", &factor_columns, "L at the theta of the last value().")
-      .def_prop_ro("RX", &Evaluator::RX, "(p, p) upper, of the basis: that of X is this times Products.R.",
-                   nb::rv_policy::automatic)
-      .def("vcov", &Evaluator::vcov, nb::arg("reml"), "(p, p) covariance of the kept coefficients.")
-      .def("sigma", &Evaluator::sigma, nb::arg("reml"), "Residual standard deviation.")
-      .def_prop_ro(
-          "RZX", &Evaluator::RZX,
-          "(q, p + 1), of the basis (RZX of X is this times Products.R); the last column is c_u. Permuted order.",
-          nb::rv_policy::automatic)
-      .def_prop_ro("beta", &Evaluator::beta, "Coefficients (p,) of the kept columns.", nb::rv_policy::automatic)
-      .def_prop_ro("u", &Evaluator::u, "(q,), core order.", nb::rv_policy::automatic)
-      .def_prop_ro("b", &Evaluator::b, "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
-      .def_prop_ro("pwrss", [](const Evaluator& s) { return s.A().unit * s.A().unit * s.core.pls().pwrss(); })
-      .def(
-          "to_axes",
-          [](const Evaluator& s, AnyShape theta) {
-            return map_theta({s.A(), s.core.entries()}, s.core.m(), theta, &mm::ThetaAxes::to_axes);
-          },
-          nb::arg("theta"), "Theta (..., m) along the axes of the terms, which all else here takes and gives.")
-      .def(
-          "from_axes",
-          [](const Evaluator& s, AnyShape theta) {
-            return map_theta({s.A(), s.core.entries()}, s.core.m(), theta, &mm::ThetaAxes::from_axes);
-          },
-          nb::arg("theta"), "Theta (..., m) of the caller's columns of Z.")
-      .def(
-          "slope_to_axes",
-          [](const Evaluator& s, AnyShape slope) {
-            return map_theta({s.A(), s.core.entries()}, s.core.m(), slope, &mm::ThetaAxes::slope_to_axes);
-          },
-          nb::arg("slope"), "Derivatives (..., m) by theta along the axes from those by theta.")
-      .def(
-          "slope_from_axes",
-          [](const Evaluator& s, AnyShape slope) {
-            return map_theta({s.A(), s.core.entries()}, s.core.m(), slope, &mm::ThetaAxes::slope_from_axes);
-          },
-          nb::arg("slope"), "The other way.")
-      .def(
-          "hessian_from_axes",
-          [](const Evaluator& s, Table hessian) {
-            return map_both({s.A(), s.core.entries()}, s.core.m(), hessian, &mm::ThetaAxes::hessian_from_axes);
-          },
-          nb::arg("hessian"), "Second derivatives (m, m) by theta from those by theta along the axes.")
-      .def(
-          "covariance_from_axes",
-          [](const Evaluator& s, Table covariance) {
-            return map_both({s.A(), s.core.entries()}, s.core.m(), covariance, &mm::ThetaAxes::covariance_from_axes);
-          },
-          nb::arg("covariance"), "Covariance (m, m) of theta from that of theta along the axes.")
-      .def_prop_ro("logdet_L2", [](const Evaluator& s) { return s.core.pls().logdet_L2(); })
-      .def_prop_ro(
-          "logdet_RX2", [](const Evaluator& s) { return s.core.pls().logdet_RX2(); }, "Of the kept columns of X.")
-      .def_prop_ro("cancellation", [](const Evaluator& s) { return s.core.pls().cancellation(); })
-      .def_prop_ro("n_value", [](const Evaluator& s) { return s.core.n_value(); })
-      .def_prop_ro("n_gradient", [](const Evaluator& s) { return s.core.n_gradient(); })
-      .def("reset_counts", [](Evaluator& s) { s.core.reset_counts(); });
+  auto evaluator =
+      nb::class_<Evaluator>(m, "Evaluator", "The criterion with its workspace. Not for use from two threads at a time.")
+          .def(nb::init<const Analysis&, Entries, int>(), nb::arg("analysis"), nb::arg("entries"),
+               nb::arg("threads") = 1, nb::keep_alive<1, 2>())
+          .def("value", &Evaluator::value, nb::arg("theta"), nb::arg("reml"),
+               "The criterion; NaN where it cannot be computed.")
+          .def("gradient", &Evaluator::gradient, nb::arg("reml"), "Gradient (m,) at the theta of the last value().")
+          .def("hessian", &Evaluator::hessian, nb::arg("reml"),
+               "Exact second derivatives (m, m) at the theta of the last value(); None where they would lose their "
+               "digits.")
+          .def(
+              "hessian_cost", [](const Evaluator& s) { return in_core([&] { return mm::hessian_cost(s.model); }); },
+              "What hessian() costs.")
+          .def("difference_hessian", &Evaluator::difference_hessian, nb::arg("theta"), nb::arg("reml"),
+               nb::arg("forward"), "Differences (m, m) of the gradient, forward or central.")
+          .def("starts", &starts, "Starts for theta by moments: one, or two where there may be two basins.")
+          .def(
+              "identifiability",
+              [](const Evaluator& s, bool reml) {
+                return in_core([&] { return mm::identifiability(s.A(), s.core.entries(), likelihood(reml)); });
+              },
+              nb::arg("reml"))
+          .def_prop_ro(
+              "unit", [](const Evaluator& s) { return to_numpy(std::vector<double>(s.core.unit())); },
+              "(m,) natural unit of theta: one over the root mean square of the column of Z that its row multiplies.",
+              nb::rv_policy::automatic)
+          .def("refit", &refit, nb::arg("responses"), nb::arg("start"), nb::arg("reml"), nb::arg("settings"),
+               nb::arg("threads"),
+               "Fits to responses (replicates, n); without rows to their sums (replicates, q + p + 1), see ErrorSums.")
+          .def("conditional_covariance", &Evaluator::conditional_covariance, nb::arg("factor"),
+               "lam [M^-1]_ll lam' (levels, s, s) at the theta of the last value().")
+          .def("factor_columns", &factor_columns, "L at the theta of the last value().")
+          .def_prop_ro(
+              "RX", [](const Evaluator& s) { return upper_triangle(s.A().p, s.core.pls().RX()); },
+              "(p, p) upper, of the basis: that of X is this times Products.R.", nb::rv_policy::automatic)
+          .def(
+              "vcov",
+              [](const Evaluator& s, bool reml) {
+                return fixed_covariance(s.model.basis, s.core.pls().RX(), s.sigma(reml));
+              },
+              nb::arg("reml"), "(p, p) covariance of the kept coefficients.")
+          .def("sigma", &Evaluator::sigma, nb::arg("reml"), "Residual standard deviation.")
+          .def_prop_ro(
+              "RZX", &Evaluator::RZX,
+              "(q, p + 1), of the basis (RZX of X is this times Products.R); the last column is c_u. Permuted order.",
+              nb::rv_policy::automatic)
+          .def_prop_ro(
+              "beta", [](const Evaluator& s) { return original_coefficients(s.model.basis, s.core.pls().beta()); },
+              "Coefficients (p,) of the kept columns.", nb::rv_policy::automatic)
+          .def_prop_ro(
+              "u", [](const Evaluator& s) { return in_unit(s.A(), s.core.pls().u()); }, "(q,), core order.",
+              nb::rv_policy::automatic)
+          .def_prop_ro(
+              "b", [](const Evaluator& s) { return in_unit(s.A(), original_modes(s.A(), s.core.pls().b())); },
+              "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
+          .def_prop_ro("pwrss", [](const Evaluator& s) { return s.A().unit * s.A().unit * s.core.pls().pwrss(); })
+          .def_prop_ro("logdet_L2", [](const Evaluator& s) { return s.core.pls().logdet_L2(); })
+          .def_prop_ro(
+              "logdet_RX2", [](const Evaluator& s) { return s.core.pls().logdet_RX2(); }, "Of the kept columns of X.")
+          .def_prop_ro("cancellation", [](const Evaluator& s) { return s.core.pls().cancellation(); })
+          .def_prop_ro("n_value", [](const Evaluator& s) { return s.core.n_value(); })
+          .def_prop_ro("n_gradient", [](const Evaluator& s) { return s.core.n_gradient(); })
+          .def("reset_counts", [](Evaluator& s) { s.core.reset_counts(); });
+  bind_axes(evaluator);
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "after/generalized_refit.hpp"
+#include "evaluators.hpp"
 #include "generalized.hpp"
 #include "kernels/blas.hpp"
 #include "results.hpp"
@@ -138,15 +139,10 @@ Array<double> next_term(Evaluator_& s, Dense par) {
 }
 
 Array<double> conditional_covariance(Evaluator_& s, int factor) {
-  const mm::FactorBlock& block = s.A().factors.at(factor);
-  std::vector<double> out(block.diagonal.size());
-  in_core([&] {
+  return level_covariances(s.A(), factor, [&](double* out) {
     s.core.equations().ensure_inverse();
-    s.core.equations().conditional_covariance(factor, out.data());
-    mm::covariance_from_axes(block, out.data());
+    s.core.equations().conditional_covariance(factor, out);
   });
-  const auto w = static_cast<std::size_t>(block.width);
-  return to_numpy(std::move(out), {static_cast<std::size_t>(block.levels), w, w});
 }
 
 Array<double> conditional_vcov(Evaluator_& s) {
@@ -185,12 +181,6 @@ std::vector<double> predictors(const Evaluator_& s) {
   return eta;
 }
 
-std::vector<double> modes(const Evaluator_& s) {
-  std::vector<double> b = s.core.modes();
-  mm::modes_from_axes(s.A(), b.data());
-  return b;
-}
-
 }  // namespace
 
 void bind_generalized(nb::module_& m) {
@@ -198,105 +188,69 @@ void bind_generalized(nb::module_& m) {
       .array("par", &GeneralizedRefits::par, "(replicates, m + p + k) parameters of the search.")
       .array("objective", &GeneralizedRefits::objective, "(replicates,) -2 log-likelihood.")
       .array("status", &GeneralizedRefits::status, "(replicates,) 0 when converged.");
-  nb::class_<Evaluator_>(
-      m, "GeneralizedEvaluator",
-      "Laplace's approximation of a generalized model with its workspace. Parameters are theta along\n"
-      "the axes of the terms, coefficients of the basis, and those of the family. Not for use from\n"
-      "two threads at a time.")
-      .def(nb::init<const Analysis&, Entries, const std::string&, const std::string&, Vector, Vector,
-                    std::optional<Vector>, const ParameterDesigns&, std::vector<double>, int, const std::string&, bool,
-                    int>(),
-           nb::arg("analysis"), nb::arg("entries"), nb::arg("family"), nb::arg("link"), nb::arg("y"), nb::arg("m"),
-           nb::arg("offset").none(), nb::arg("designs"), nb::arg("origin"), nb::arg("nodes") = 1,
-           nb::arg("coefficients") = "searched", nb::arg("expected") = false, nb::arg("threads") = 1,
-           nb::keep_alive<1, 2>())
-      .def(
-          "value",
-          [](Evaluator_& s, Dense par) {
-            const double* at = s.checked(par);
-            return s.constant() + in_core([&] { return s.core.value(at); });
-          },
-          nb::arg("par"), "-2 log-likelihood; NaN where it cannot be computed.")
-      .def("gradient", &gradient, "(m + p + k,) at the parameters of the last value().")
-      .def("hessian", &hessian, nb::arg("par"), "(m + p + k, m + p + k) second derivatives.")
-      .def("next_term", &next_term, nb::arg("par"),
-           "What the next term of the expansion adds, by connected component of the levels; empty where it is not had.")
-      .def(
-          "start", [](Evaluator_& s) { return to_numpy(in_core([&] { return s.core.start(); })); },
-          "Where a search begins.")
-      .def(
-          "to_user", [](const Evaluator_& s, AnyShape par) { return mapped(s, par, &Evaluator_::to_user); },
-          nb::arg("par"), "Parameters (..., m + p + k) of the caller's columns.")
-      .def(
-          "from_user", [](const Evaluator_& s, AnyShape par) { return mapped(s, par, &Evaluator_::from_user); },
-          nb::arg("par"), "Parameters (..., m + p + k) of a search, from those of the caller's columns.")
-      .def(
-          "to_axes",
-          [](const Evaluator_& s, AnyShape theta) {
-            return map_theta(s.axes(), s.m(), theta, &mm::ThetaAxes::to_axes);
-          },
-          nb::arg("theta"), "As for the linear evaluator.")
-      .def(
-          "from_axes",
-          [](const Evaluator_& s, AnyShape theta) {
-            return map_theta(s.axes(), s.m(), theta, &mm::ThetaAxes::from_axes);
-          },
-          nb::arg("theta"))
-      .def(
-          "slope_to_axes",
-          [](const Evaluator_& s, AnyShape slope) {
-            return map_theta(s.axes(), s.m(), slope, &mm::ThetaAxes::slope_to_axes);
-          },
-          nb::arg("slope"))
-      .def(
-          "slope_from_axes",
-          [](const Evaluator_& s, AnyShape slope) {
-            return map_theta(s.axes(), s.m(), slope, &mm::ThetaAxes::slope_from_axes);
-          },
-          nb::arg("slope"))
-      .def(
-          "hessian_from_axes",
-          [](const Evaluator_& s, Table hessian) {
-            return map_both(s.axes(), s.m(), hessian, &mm::ThetaAxes::hessian_from_axes);
-          },
-          nb::arg("hessian"))
-      .def(
-          "covariance_from_axes",
-          [](const Evaluator_& s, Table covariance) {
-            return map_both(s.axes(), s.m(), covariance, &mm::ThetaAxes::covariance_from_axes);
-          },
-          nb::arg("covariance"))
-      .def_prop_ro(
-          "unit", [](const Evaluator_& s) { return to_numpy(std::vector<double>(s.core.unit())); },
-          nb::rv_policy::automatic)
-      .def_prop_ro(
-          "predictor_unit", [](const Evaluator_& s) { return s.model.unit.predictor; },
-          "What a unit of the linear predictor is in a search.")
-      .def_prop_ro("p", [](const Evaluator_& s) { return s.core.p(); })
-      .def_prop_ro(
-          "family_parameters", [](const Evaluator_& s) { return s.core.parameters(); }, "Their number.")
-      .def_prop_ro(
-          "par", [](const Evaluator_& s) { return to_numpy(std::vector<double>(s.core.parameters_at())); },
-          "Where it stands.", nb::rv_policy::automatic)
-      .def_prop_ro(
-          "u", [](const Evaluator_& s) { return to_numpy(std::vector<double>(s.core.u())); }, "(q,), core order.",
-          nb::rv_policy::automatic)
-      .def_prop_ro(
-          "b", [](const Evaluator_& s) { return to_numpy(modes(s)); },
-          "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
-      .def_prop_ro(
-          "eta", [](const Evaluator_& s) { return to_numpy(predictors(s)); }, "(n,) linear predictor at the mode.",
-          nb::rv_policy::automatic)
-      .def_prop_ro("logdet_L2", [](const Evaluator_& s) { return s.core.logdet(); })
-      .def_prop_ro(
-          "penalized", [](const Evaluator_& s) { return s.constant() + 2 * s.core.penalized(); },
-          "-2 log density of response and modes.")
-      .def("refit", &refit, nb::arg("responses"), nb::arg("start"), nb::arg("settings"), nb::arg("threads"),
-           "Fits to responses (replicates, n), in workspaces of their own.")
-      .def("conditional_covariance", &conditional_covariance, nb::arg("factor"),
-           "Covariances (levels, s, s) of the modes given the parameters.")
-      .def("conditional_vcov", &conditional_vcov, "(p, p) covariance of the basis's coefficients for known theta.")
-      .def_prop_ro("n_value", [](const Evaluator_& s) { return s.core.n_value(); })
-      .def_prop_ro("n_gradient", [](const Evaluator_& s) { return s.core.n_gradient(); })
-      .def_prop_ro("n_factor", [](const Evaluator_& s) { return s.core.factorizations(); }, "Factorizations.");
+  auto evaluator =
+      nb::class_<Evaluator_>(
+          m, "GeneralizedEvaluator",
+          "Laplace's approximation of a generalized model with its workspace. Parameters are theta along\n"
+          "the axes of the terms, coefficients of the basis, and those of the family. Not for use from\n"
+          "two threads at a time.")
+          .def(nb::init<const Analysis&, Entries, const std::string&, const std::string&, Vector, Vector,
+                        std::optional<Vector>, const ParameterDesigns&, std::vector<double>, int, const std::string&,
+                        bool, int>(),
+               nb::arg("analysis"), nb::arg("entries"), nb::arg("family"), nb::arg("link"), nb::arg("y"), nb::arg("m"),
+               nb::arg("offset").none(), nb::arg("designs"), nb::arg("origin"), nb::arg("nodes") = 1,
+               nb::arg("coefficients") = "searched", nb::arg("expected") = false, nb::arg("threads") = 1,
+               nb::keep_alive<1, 2>())
+          .def(
+              "value",
+              [](Evaluator_& s, Dense par) {
+                const double* at = s.checked(par);
+                return s.constant() + in_core([&] { return s.core.value(at); });
+              },
+              nb::arg("par"), "-2 log-likelihood; NaN where it cannot be computed.")
+          .def("gradient", &gradient, "(m + p + k,) at the parameters of the last value().")
+          .def("hessian", &hessian, nb::arg("par"), "(m + p + k, m + p + k) second derivatives.")
+          .def("next_term", &next_term, nb::arg("par"),
+               "What the next term of the expansion adds, by connected component of the levels; empty where it is not "
+               "had.")
+          .def(
+              "start", [](Evaluator_& s) { return to_numpy(in_core([&] { return s.core.start(); })); },
+              "Where a search begins.")
+          .def(
+              "to_user", [](const Evaluator_& s, AnyShape par) { return mapped(s, par, &Evaluator_::to_user); },
+              nb::arg("par"), "Parameters (..., m + p + k) of the caller's columns.")
+          .def(
+              "from_user", [](const Evaluator_& s, AnyShape par) { return mapped(s, par, &Evaluator_::from_user); },
+              nb::arg("par"), "Parameters (..., m + p + k) of a search, from those of the caller's columns.")
+          .def_prop_ro(
+              "unit", [](const Evaluator_& s) { return to_numpy(std::vector<double>(s.core.unit())); },
+              nb::rv_policy::automatic)
+          .def_prop_ro(
+              "predictor_unit", [](const Evaluator_& s) { return s.model.unit.predictor; },
+              "What a unit of the linear predictor is in a search.")
+          .def_prop_ro("p", [](const Evaluator_& s) { return s.core.p(); })
+          .def_prop_ro(
+              "par", [](const Evaluator_& s) { return to_numpy(std::vector<double>(s.core.parameters_at())); },
+              "Where it stands.", nb::rv_policy::automatic)
+          .def_prop_ro(
+              "u", [](const Evaluator_& s) { return to_numpy(std::vector<double>(s.core.u())); }, "(q,), core order.",
+              nb::rv_policy::automatic)
+          .def_prop_ro(
+              "b", [](const Evaluator_& s) { return to_numpy(original_modes(s.A(), s.core.modes())); },
+              "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
+          .def_prop_ro(
+              "eta", [](const Evaluator_& s) { return to_numpy(predictors(s)); }, "(n,) linear predictor at the mode.",
+              nb::rv_policy::automatic)
+          .def_prop_ro("logdet_L2", [](const Evaluator_& s) { return s.core.logdet(); })
+          .def_prop_ro(
+              "penalized", [](const Evaluator_& s) { return s.constant() + 2 * s.core.penalized(); },
+              "-2 log density of response and modes.")
+          .def("refit", &refit, nb::arg("responses"), nb::arg("start"), nb::arg("settings"), nb::arg("threads"),
+               "Fits to responses (replicates, n), in workspaces of their own.")
+          .def("conditional_covariance", &conditional_covariance, nb::arg("factor"),
+               "Covariances (levels, s, s) of the modes given the parameters.")
+          .def("conditional_vcov", &conditional_vcov, "(p, p) covariance of the basis's coefficients for known theta.")
+          .def_prop_ro("n_value", [](const Evaluator_& s) { return s.core.n_value(); })
+          .def_prop_ro("n_gradient", [](const Evaluator_& s) { return s.core.n_gradient(); });
+  bind_axes(evaluator);
 }

@@ -1,10 +1,9 @@
 // Bindings of estimator.hpp and costs.hpp: the evaluator for crossed factors whose factor would be too large.
 #include "criterion/identify.hpp"
 #include "criterion/starts.hpp"
+#include "evaluators.hpp"
 #include "iterative/costs.hpp"
 #include "iterative/estimator.hpp"
-#include "kernels/blas.hpp"
-#include "kernels/memory.hpp"
 #include "model.hpp"
 #include "results.hpp"
 
@@ -41,44 +40,10 @@ struct Estimator {
     core.gradient(likelihood(reml), out.data());
     return to_numpy(std::move(out));
   }
-  double sigma(bool reml) const { return A().unit * std::sqrt(core.pwrss() / core.scale_df(likelihood(reml))); }
+  double sigma(bool reml) const { return core.sigma(likelihood(reml)); }
 };
 
 Array<double> square(std::vector<double> values, std::size_t size) { return to_numpy(std::move(values), {size, size}); }
-
-// RX (p x p upper).
-Array<double> RX(const Estimator& s) {
-  const auto p = static_cast<std::size_t>(s.A().p), k = p + 1;
-  std::vector<double> out(p * p, 0.0);
-  for (std::size_t r = 0; r < p; ++r)
-    for (std::size_t c = r; c < p; ++c) out[r * p + c] = s.core.RX()[c + r * k];
-  return square(std::move(out), p);
-}
-
-// sigma^2 (RX R)^-1 times its transpose.
-Array<double> vcov(const Estimator& s, bool reml) {
-  const int p = s.A().p;
-  std::vector<double> inverse(static_cast<std::size_t>(p) * p, 0.0), out(inverse.size());
-  in_core([&] {
-    for (int i = 0; i < p; ++i) inverse[i * (static_cast<std::size_t>(p) + 1)] = s.sigma(reml);
-    mm::blas::trsm('L', 'L', 'T', p, p, s.core.RX().data(), p + 1, inverse.data(), p);
-    mm::blas::trsm('L', 'U', 'N', p, p, s.model.basis.R.data(), p, inverse.data(), p);
-    mm::blas::gemm('N', 'T', p, p, p, 1.0, inverse.data(), p, inverse.data(), p, 0.0, out.data(), p);
-  });
-  return square(std::move(out), static_cast<std::size_t>(p));
-}
-
-Array<double> beta(const Estimator& s) {
-  std::vector<double> out(s.core.beta().size());
-  s.model.basis.to_original(s.core.beta().data(), out.data());
-  return to_numpy(std::move(out));
-}
-
-Array<double> b(const Estimator& s) {
-  std::vector<double> out(s.core.b());
-  mm::modes_from_axes(s.A(), out.data());
-  return in_unit(s.A(), std::move(out));
-}
 
 Array<double> fixed_derivatives(const Estimator& s) {
   const auto p = static_cast<std::size_t>(s.A().p);
@@ -94,19 +59,6 @@ Array<double> log_pwrss(const Estimator& s) {
   return to_numpy(std::move(out));
 }
 
-Array<double> conditional_covariance(Estimator& s, int factor) {
-  const mm::FactorBlock& block = s.A().factors.at(factor);
-  mm::require_memory("Conditional covariances",
-                     {{"a block for every level", mm::bytes_of_numbers(block.diagonal.size())}});
-  std::vector<double> out(block.diagonal.size());
-  in_core([&] {
-    s.core.conditional_covariance(factor, out.data());
-    mm::covariance_from_axes(block, out.data());
-  });
-  const auto width = static_cast<std::size_t>(block.width);
-  return to_numpy(std::move(out), {static_cast<std::size_t>(block.levels), width, width});
-}
-
 std::vector<Array<double>> starts(const Estimator& s) {
   std::vector<Array<double>> out;
   for (std::vector<double>& start : in_core([&] { return mm::moment_starts(s.A(), s.model.entries); }))
@@ -115,87 +67,72 @@ std::vector<Array<double>> starts(const Estimator& s) {
 }
 
 void bind_estimator(nb::module_& m) {
-  nb::class_<Estimator>(
-      m, "Estimator",
-      "The criterion of crossed factors with an estimated log-determinant; everything else is exact.\n"
-      "Arguments: products, entries of theta, seed of the probes, threads.")
-      .def(nb::init<const Products&, Entries, std::uint64_t, int>(), nb::arg("products"), nb::arg("entries"),
-           nb::arg("seed"), nb::arg("threads") = 1, nb::keep_alive<1, 2>())
-      .def("prepare", &Estimator::prepare, nb::arg("theta"), nb::arg("basis") = 0, nb::arg("probes") = 0,
-           "Makes basis and probes at theta; 0 leaves their number to the standard error, basis=-1 is none.")
-      .def("value", &Estimator::value, nb::arg("theta"), nb::arg("reml"), "The criterion at theta, NaN if it fails.")
-      .def("gradient", &Estimator::gradient, nb::arg("reml"), "(m,) at the theta of the last `value`.")
-      .def("sigma", &Estimator::sigma, nb::arg("reml"))
-      .def("vcov", &vcov, nb::arg("reml"), "(p, p) covariance of the coefficients kept.")
-      .def("conditional_covariance", &conditional_covariance, nb::arg("factor"), "(levels, s, s) over sigma^2.")
-      .def(
-          "identifiability",
-          [](const Estimator& s, bool reml) {
-            return in_core([&] { return mm::identifiability(s.A(), s.model.entries, likelihood(reml)); });
-          },
-          nb::arg("reml"))
-      .def("starts", &starts, "Starts by moments.")
-      .def(
-          "to_axes",
-          [](const Estimator& s, AnyShape v) { return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::to_axes); },
-          nb::arg("theta"))
-      .def(
-          "from_axes",
-          [](const Estimator& s, AnyShape v) { return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::from_axes); },
-          nb::arg("theta"))
-      .def(
-          "slope_to_axes",
-          [](const Estimator& s, AnyShape v) {
-            return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::slope_to_axes);
-          },
-          nb::arg("slope"))
-      .def(
-          "slope_from_axes",
-          [](const Estimator& s, AnyShape v) {
-            return map_theta(s.axes(), s.model.m(), v, &mm::ThetaAxes::slope_from_axes);
-          },
-          nb::arg("slope"))
-      .def(
-          "hessian_from_axes",
-          [](const Estimator& s, Table v) {
-            return map_both(s.axes(), s.model.m(), v, &mm::ThetaAxes::hessian_from_axes);
-          },
-          nb::arg("hessian"))
-      .def(
-          "covariance_from_axes",
-          [](const Estimator& s, Table v) {
-            return map_both(s.axes(), s.model.m(), v, &mm::ThetaAxes::covariance_from_axes);
-          },
-          nb::arg("covariance"))
-      .def_prop_ro(
-          "unit", [](const Estimator& s) { return to_numpy(mm::natural_units(s.model)); }, "(m,) units of theta.",
-          nb::rv_policy::automatic)
-      .def_prop_ro(
-          "information", [](const Estimator& s) { return square(s.core.information(), s.m()); },
-          "(m, m) expected second derivatives as if the factors were orthogonal.", nb::rv_policy::automatic)
-      .def_prop_ro(
-          "gradient_covariance",
-          [](const Estimator& s) { return square(std::vector<double>(s.core.gradient_covariance()), s.m()); },
-          "(m, m) of the gradient, by the choice of the probes.", nb::rv_policy::automatic)
-      .def_prop_ro("standard_error", [](const Estimator& s) { return s.core.standard_error(); })
-      .def_prop_ro("basis", [](const Estimator& s) { return s.core.effort().basis; })
-      .def_prop_ro("probes", [](const Estimator& s) { return s.core.effort().probes; })
-      .def_prop_ro("steps", [](const Estimator& s) { return s.core.steps(); })
-      .def_prop_ro("iterations", [](const Estimator& s) { return s.core.iterations(); })
-      .def_prop_ro("logdet_L2", [](const Estimator& s) { return s.core.logdet_L2(); })
-      .def_prop_ro("logdet_RX2", [](const Estimator& s) { return s.core.logdet_RX2(); })
-      .def_prop_ro("pwrss", [](const Estimator& s) { return s.A().unit * s.A().unit * s.core.pwrss(); })
-      .def_prop_ro(
-          "cancellation", [](const Estimator& s) { return s.core.cancellation(); },
-          "How many times larger than pwrss the numbers are that it is the difference of.")
-      .def_prop_ro("RX", &RX, nb::rv_policy::automatic)
-      .def_prop_ro("beta", &beta, nb::rv_policy::automatic)
-      .def_prop_ro(
-          "u", [](const Estimator& s) { return in_unit(s.A(), s.core.u()); }, nb::rv_policy::automatic)
-      .def_prop_ro("b", &b, nb::rv_policy::automatic)
-      .def_prop_ro("fixed_derivatives", &fixed_derivatives, "(m, p, p) of X'V^-1X of the basis.",
-                   nb::rv_policy::automatic)
-      .def_prop_ro("log_pwrss", &log_pwrss, "(m,) derivatives of log pwrss.", nb::rv_policy::automatic);
+  auto estimator =
+      nb::class_<Estimator>(
+          m, "Estimator",
+          "The criterion of crossed factors with an estimated log-determinant; everything else is exact.\n"
+          "Arguments: products, entries of theta, seed of the probes, threads.")
+          .def(nb::init<const Products&, Entries, std::uint64_t, int>(), nb::arg("products"), nb::arg("entries"),
+               nb::arg("seed"), nb::arg("threads") = 1, nb::keep_alive<1, 2>())
+          .def("prepare", &Estimator::prepare, nb::arg("theta"), nb::arg("basis") = 0, nb::arg("probes") = 0,
+               "Makes basis and probes at theta; 0 leaves their number to the standard error, basis=-1 makes none.")
+          .def("value", &Estimator::value, nb::arg("theta"), nb::arg("reml"),
+               "The criterion at theta, NaN if it fails.")
+          .def("gradient", &Estimator::gradient, nb::arg("reml"), "(m,) at the theta of the last `value`.")
+          .def("sigma", &Estimator::sigma, nb::arg("reml"))
+          .def(
+              "vcov",
+              [](const Estimator& s, bool reml) { return fixed_covariance(s.model.basis, s.core.RX(), s.sigma(reml)); },
+              nb::arg("reml"), "(p, p) covariance of the coefficients kept.")
+          .def(
+              "conditional_covariance",
+              [](Estimator& s, int factor) {
+                return level_covariances(s.A(), factor,
+                                         [&](double* out) { s.core.conditional_covariance(factor, out); });
+              },
+              nb::arg("factor"), "(levels, s, s) over sigma^2.")
+          .def(
+              "identifiability",
+              [](const Estimator& s, bool reml) {
+                return in_core([&] { return mm::identifiability(s.A(), s.model.entries, likelihood(reml)); });
+              },
+              nb::arg("reml"))
+          .def("starts", &starts, "Starts by moments.")
+          .def_prop_ro(
+              "unit", [](const Estimator& s) { return to_numpy(mm::natural_units(s.model)); }, "(m,) units of theta.",
+              nb::rv_policy::automatic)
+          .def_prop_ro(
+              "information", [](const Estimator& s) { return square(s.core.information(), s.m()); },
+              "(m, m) expected second derivatives as if the factors were orthogonal.", nb::rv_policy::automatic)
+          .def_prop_ro(
+              "gradient_covariance",
+              [](const Estimator& s) { return square(std::vector<double>(s.core.gradient_covariance()), s.m()); },
+              "(m, m) of the gradient, by the choice of the probes.", nb::rv_policy::automatic)
+          .def_prop_ro("standard_error", [](const Estimator& s) { return s.core.standard_error(); })
+          .def_prop_ro("basis", [](const Estimator& s) { return s.core.effort().basis; })
+          .def_prop_ro("probes", [](const Estimator& s) { return s.core.effort().probes; })
+          .def_prop_ro("steps", [](const Estimator& s) { return s.core.steps(); })
+          .def_prop_ro("iterations", [](const Estimator& s) { return s.core.iterations(); })
+          .def_prop_ro("logdet_L2", [](const Estimator& s) { return s.core.logdet_L2(); })
+          .def_prop_ro("logdet_RX2", [](const Estimator& s) { return s.core.logdet_RX2(); })
+          .def_prop_ro("pwrss", [](const Estimator& s) { return s.A().unit * s.A().unit * s.core.pwrss(); })
+          .def_prop_ro(
+              "cancellation", [](const Estimator& s) { return s.core.cancellation(); },
+              "How many times larger than pwrss the numbers are that it is the difference of.")
+          .def_prop_ro(
+              "RX", [](const Estimator& s) { return upper_triangle(s.A().p, s.core.RX()); }, nb::rv_policy::automatic)
+          .def_prop_ro(
+              "beta", [](const Estimator& s) { return original_coefficients(s.model.basis, s.core.beta()); },
+              nb::rv_policy::automatic)
+          .def_prop_ro(
+              "u", [](const Estimator& s) { return in_unit(s.A(), s.core.u()); }, nb::rv_policy::automatic)
+          .def_prop_ro(
+              "b", [](const Estimator& s) { return in_unit(s.A(), original_modes(s.A(), s.core.b())); },
+              nb::rv_policy::automatic)
+          .def_prop_ro("fixed_derivatives", &fixed_derivatives, "(m, p, p) of X'V^-1X of the basis.",
+                       nb::rv_policy::automatic)
+          .def_prop_ro("log_pwrss", &log_pwrss, "(m,) derivatives of log pwrss.", nb::rv_policy::automatic);
+  bind_axes(estimator);
 }
 
 }  // namespace

@@ -74,7 +74,6 @@ void bind_products(nb::module_& m) {
           "Triangle (p, p) with sqrt(W) X = Q R.", nb::rv_policy::automatic)
       .def_prop_ro("nbytes", [](const Products& s) { return s.A().bytes(); })
       .def_prop_ro("fits_exactly", [](const Products& s) { return s.model.basis.fits_exactly; })
-      .def_prop_ro("residual_norm", [](const Products& s) { return s.model.basis.unit * s.model.basis.residual_norm; })
       .def_prop_ro(
           "all_columns",
           [](const Products& s) {

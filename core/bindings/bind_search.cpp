@@ -213,10 +213,8 @@ void bind_search(nb::module_& m) {
           nb::arg("max_values"), nb::arg("decrement") = usual.decrement, nb::arg("zero") = usual.zero,
           nb::arg("without") = "", nb::arg("remembered") = usual.remembered,
           nb::arg("forget_stiff") = usual.forget_stiff,
-          "without: a heuristic to leave out, for benchmarks. remembered: steps kept for updates. forget_stiff: "
-          "forget\n"
-          "steps from afar also where the criterion fell by more than predicted.")
-      .def_ro("max_values", &mm::SearchSettings::max_values, "Most evaluations of the criterion.")
+          "without: a heuristic to leave out, for benchmarks. remembered: steps kept for updates.\n"
+          "forget_stiff: steps from far away are dropped also where the criterion fell by more than predicted.")
       .def_ro("decrement", &mm::SearchSettings::decrement,
               "Predicted decrease at which a search stops, in units of the criterion.")
       .def_ro("zero", &mm::SearchSettings::zero,

@@ -66,7 +66,7 @@ struct GivenRows {
     }
   }
 
-  // Rows of which nobody asks the levels.
+  // Rows whose levels are not read.
   GivenRows(std::vector<std::vector<Matrix>> z_, Matrix X_, Vector y_, std::optional<Vector> w_,
             std::optional<Vector> offset_)
       : z(std::move(z_)), X(X_), y(y_), w(w_), offset(offset_), widths(z.size()) {
@@ -199,11 +199,6 @@ inline mm::Model with_entries(mm::Model model, const Entries& entries) {
   return model;
 }
 
-// Theta or slopes, along the last dimension, to or from the axes; and a symmetric matrix, on both sides.
-using AlongAxes = void (mm::ThetaAxes::*)(double*) const;
-Array<double> map_theta(const mm::ThetaAxes& axes, std::size_t m, AnyShape values, AlongAxes along);
-Array<double> map_both(const mm::ThetaAxes& axes, std::size_t m, Table matrix, AlongAxes along);
-
 struct Evaluator {
   mm::Model model;
   mm::Criterion core;
@@ -218,10 +213,12 @@ struct Evaluator {
   }
 
   const mm::CrossProducts& A() const { return *model.A; }
+  mm::ThetaAxes axes() const { return {A(), core.entries()}; }
+  std::size_t m() const { return core.entries().size(); }
   mm::Criterion& of(bool reml) { return core.use(likelihood(reml)); }
 
   const double* checked(const Dense& theta) const {
-    if (static_cast<int>(theta.size()) != core.m()) throw nb::value_error("theta has the wrong length");
+    if (theta.size() != m()) throw nb::value_error("theta has the wrong length");
     return theta.data();
   }
 
@@ -230,11 +227,6 @@ struct Evaluator {
   std::optional<Array<double>> hessian(bool reml);
   Array<double> difference_hessian(Dense theta, bool reml, bool forward);
   Array<double> conditional_covariance(int factor);
-  Array<double> RX() const;
-  Array<double> vcov(bool reml) const;
   Array<double> RZX() const;
-  Array<double> beta() const;
-  Array<double> b() const;
-  Array<double> u() const;
   double sigma(bool reml) const;
 };

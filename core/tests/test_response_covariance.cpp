@@ -51,8 +51,9 @@ TEST(the_same_as_penalized_least_squares) {
           CHECK_ERROR("beta", check::relative(dense->beta()[j], f.pls().beta()[j]), 1e-9);
         if (!held) continue;
         const double variance = sigma * sigma;
-        CHECK_ERROR("multiplier", check::relative(dense->multiplier() * variance, f.pls().multiplier()), 1e-9);
-        CHECK_ERROR("variance", check::relative(dense->held_variance() / variance, f.pls().held_variance()), 1e-9);
+        CHECK_ERROR("multiplier", check::relative(dense->held().multiplier() * variance, f.pls().held().multiplier()),
+                    1e-9);
+        CHECK_ERROR("variance", check::relative(dense->held().variance() / variance, f.pls().held().variance()), 1e-9);
       }
     }
   }
@@ -82,7 +83,7 @@ TEST(gradient_by_differences) {
   }
 }
 
-TEST(no_residual) {
+TEST(gradient_without_residual_variance) {
   int regular = 0;
   for (const Structure& s : saturated()) {
     const Stages stages(s);
@@ -98,7 +99,7 @@ TEST(no_residual) {
   CHECK(regular >= 4);
 }
 
-TEST(others_have_none) {
+TEST(other_models_do_without) {
   const Structure few = structures::crossed(1, 40, {{12, {1, 1, 1}}}),
                   many = structures::crossed(2, 900, {{450, {1}}, {450, {2}}});
   for (const Structure& s : {few, many}) {

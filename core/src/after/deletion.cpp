@@ -12,7 +12,7 @@ namespace mixedmodels {
 
 namespace {
 
-// What must remain of a sum of squares after the subtraction: less, and more than four of sixteen digits are lost.
+// Part of a sum of squares below which the rest after a subtraction has lost more than four of sixteen digits.
 constexpr double kRemains = 1e-4;
 
 // Exact zeros where a level of the row has no rows left; false where one that has some lost its digits.
@@ -154,14 +154,11 @@ class DeletionBench : Bench {
   void put_errors(const Criterion& f, int at, Deletions& out) const {
     const OrthogonalBasis& basis = f.model().basis;
     const int p = basis.p();
-    std::vector<double> inverse(static_cast<std::size_t>(p) * p, 0.0);
-    for (int j = 0; j < p; ++j) inverse[j * (p + 1)] = 1;
-    blas::trsm('L', 'L', 'T', p, p, f.pls().RX().data(), p + 1, inverse.data(), std::max(p, 1));
-    basis.solve_R(inverse.data(), p);
+    const std::vector<double> root = root_of_fixed_covariance(basis, f.pls().RX().data());
     const std::vector<int>& kept = all_.basis.kept;
     for (int j = 0; j < p; ++j) {
       double sum = 0;
-      for (int c = 0; c < p; ++c) sum += inverse[j + c * p] * inverse[j + c * p];
+      for (int c = 0; c < p; ++c) sum += root[j + c * p] * root[j + c * p];
       const auto place = std::lower_bound(kept.begin(), kept.end(), basis.kept[j]) - kept.begin();
       out.std_error[at * static_cast<std::ptrdiff_t>(kept.size()) + place] = out.sigma[at] * std::sqrt(sum);
     }

@@ -36,9 +36,8 @@ HeldDeviance::HeldDeviance(const Model& model, std::vector<ProfileTerm> terms, P
       A_(*model_.A),
       f_(model_, Likelihood::ml, threads),
       dense_(ResponseCovariance::of_saturated(model_)) {
-  find_turn(A_);
+  find_turn(A_, A_.unit);
   if (parameter_.kind == Held::sigma) shift_at_ = std::log(A_.unit);
-  if (parameter_.kind == Held::sd) unit_at_ = A_.unit * std::max(turn_.length, std::numeric_limits<double>::min());
   if (parameter_.kind == Held::coefficient) unit_at_ = A_.unit;
   choose_variables();
   set_start(theta);
@@ -58,8 +57,7 @@ void HeldDeviance::choose_variables() {
 }
 
 void HeldDeviance::set_start(const std::vector<double>& theta) {
-  std::size_t next = 0;
-  each_entry([&](int t, int r, int c) { theta_[place(t, r, c)] = theta[next++]; });
+  set_theta(theta.data());
   f_.value(theta_.data());
   sigma_ = reference_ = std::sqrt(f_.pls().pwrss() / static_cast<double>(A_.n));
   if (dense_) {
@@ -70,10 +68,9 @@ void HeldDeviance::set_start(const std::vector<double>& theta) {
   }
   turn_templates();
   start_.resize(unit_.size());
-  start_entries(in_residuals());
+  start_entries(scales());
   if (sigma_is_free()) start_.back() = dense_ ? sigma_ / reference_ : std::log(sigma_);
   if (parameter_.kind == Held::sigma) start_at_ = std::log(sigma_);
-  if (parameter_.kind == Held::sd) start_at_ = template_unit() * templates_[place(parameter_.term, 0, 0)];
   if (parameter_.kind != Held::coefficient) return;
   std::vector<double> beta(f_.pls().beta());
   basis_.to_original(f_.pls().beta().data(), beta.data());
@@ -96,8 +93,7 @@ void HeldDeviance::start_from(std::vector<double> x, double unit) {
 void HeldDeviance::fill_templates(const std::vector<double>& free, double at) {
   if (parameter_.kind == Held::sigma) sigma_ = std::exp(at);
   if (sigma_is_free()) sigma_ = dense_ ? reference_ * free.back() : std::exp(free.back());
-  if (parameter_.kind == Held::sd) templates_[place(parameter_.term, 0, 0)] = at / template_unit();
-  fill_entries(free, at, in_residuals());
+  fill_entries(free, at, scales());
 }
 
 double HeldDeviance::value(const std::vector<double>& free, double at) {
@@ -126,7 +122,7 @@ void HeldDeviance::gradient(std::vector<double>& out) {
     by_sigma = 2 * static_cast<double>(A_.n) - 2 * f_.pls().pwrss() / variance;
   }
   turn_gradient();
-  entries_slope(at_, in_residuals(), out);
+  entries_slope(at_, scales(), out);
   if (explicit_sigma() && !dense_)
     for (int slot : slot_) by_sigma -= entry_gradient_[slot] * templates_[slot];
   add_special(by_sigma, out);
@@ -138,16 +134,13 @@ void HeldDeviance::add_special(double by_sigma, std::vector<double>& out) {
     case Held::sigma:
       slope_ = dense_ ? by_sigma * sigma_ : by_sigma;
       break;
-    case Held::sd: {
-      const double by_entry = entry_gradient_[place(parameter_.term, 0, 0)];
-      slope_ = by_entry / template_unit();
-      if (!dense_) out.back() = by_sigma - by_entry * at_ / sigma_;
+    case Held::sd:
+      if (!dense_) out.back() = by_sigma - slope_ * at_;
       break;
-    }
     case Held::coefficient:
-      slope_ = dense_ ? 2 * dense_->multiplier() : 2 * f_.pls().multiplier() / (sigma_ * sigma_);
+      slope_ = dense_ ? 2 * dense_->held().multiplier() : 2 * f_.pls().held().multiplier() / (sigma_ * sigma_);
       break;
-    default:  // a correlation, by its row
+    default:  // a correlation
       break;
   }
 }
@@ -168,7 +161,7 @@ bool HeldDeviance::is_accurate() const { return A_.q < A_.n || rounding() <= kRo
 double HeldDeviance::unit_for_differences() const {
   if (parameter_.kind == Held::sd) return std::max(at_, 0.1 * reference_ * f_.unit()[place(parameter_.term, 0, 0)]);
   if (parameter_.kind != Held::coefficient) return 1;
-  return dense_ ? std::sqrt(dense_->held_variance()) : sigma_ * std::sqrt(f_.pls().held_variance());
+  return dense_ ? std::sqrt(dense_->held().variance()) : sigma_ * std::sqrt(f_.pls().held().variance());
 }
 
 void HeldDeviance::leave_zeros(std::vector<double>& free) const {
@@ -177,22 +170,13 @@ void HeldDeviance::leave_zeros(std::vector<double>& free) const {
 }
 
 ProfilePoint HeldDeviance::point(bool converged) const {
-  ProfilePoint out;
-  out.at = shift_at_ + unit_at_ * at_;
-  out.deviance = value_;
-  out.slope = slope_ / unit_at_;
+  ProfilePoint out = point_here(converged);
   // Templates in units of sigma: next to zero where it is zero.
   double sigma = std::abs(sigma_);
   if (dense_)
     for (double entry : theta_) sigma = std::max(sigma, kLeast * std::abs(entry));
   out.sigma = A_.unit * sigma;
-  out.converged = converged;
-  std::vector<ThetaEntry> entries;
-  each_entry([&](int t, int r, int c) {
-    out.theta.push_back(dense_ ? theta_[place(t, r, c)] / sigma : theta_[place(t, r, c)]);
-    entries.push_back({terms_[t].factor, terms_[t].offset + r, terms_[t].offset + c});
-  });
-  ThetaAxes(A_, entries).from_axes(out.theta.data());
+  out.theta = theta_of_user(A_, dense_ ? sigma : 1);
   out.beta.resize(beta().size());
   basis_.to_original(beta().data(), out.beta.data());
   return out;

@@ -62,7 +62,7 @@ class HeldDeviance : public HeldFunction {
   double template_unit() const { return dense_ ? 1.0 : sigma_; }
   // Where sigma is a variable, or held, the other variables are templates times sigma over that of the fit: an effect
   // of large variance keeps its size when sigma changes, and the way to a sigma of zero is straight.
-  double in_residuals() const { return explicit_sigma() ? reference_ / template_unit() : 1.0; }
+  Scales scales() const { return {explicit_sigma() ? reference_ / template_unit() : 1.0, template_unit()}; }
 
   Model model_;  // of which theta has all entries of the templates, each a square by columns
   const OrthogonalBasis& basis_;

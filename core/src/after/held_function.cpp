@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/small_dense.hpp"
+#include "products/axes.hpp"
 
 namespace mixedmodels {
 
@@ -35,11 +37,36 @@ HeldFunction::HeldFunction(std::vector<ProfileTerm> terms, ProfileParameter para
       theta_(templates_.size()),
       entry_gradient_(templates_.size()) {}
 
-void HeldFunction::find_turn(const CrossProducts& A) {
+void HeldFunction::find_turn(const CrossProducts& A, double unit) {
   if (!is_turned()) return;
   const ProfileTerm& term = terms_[parameter_.term];
   turn_ = turn_effects(A, term, parameter_.first, parameter_.kind == Held::correlation ? parameter_.second : -1);
   rotation_.resize(turn_.there.size());
+  if (parameter_.kind == Held::sd) unit_at_ = unit * std::max(turn_.length, std::numeric_limits<double>::min());
+}
+
+void HeldFunction::set_theta(const double* theta) {
+  each_entry([&](int t, int r, int c) { theta_[place(t, r, c)] = *theta++; });
+}
+
+std::vector<double> HeldFunction::theta_of_user(const CrossProducts& A, double scale) const {
+  std::vector<double> out;
+  std::vector<ThetaEntry> entries;
+  each_entry([&](int t, int r, int c) {
+    out.push_back(theta_[place(t, r, c)] / scale);
+    entries.push_back({terms_[t].factor, terms_[t].offset + r, terms_[t].offset + c});
+  });
+  ThetaAxes(A, entries).from_axes(out.data());
+  return out;
+}
+
+ProfilePoint HeldFunction::point_here(bool converged) const {
+  ProfilePoint out;
+  out.at = shift_at_ + unit_at_ * at_;
+  out.deviance = value_;
+  out.slope = slope_ / unit_at_;
+  out.converged = converged;
+  return out;
 }
 
 void HeldFunction::choose_entries(const std::vector<double>& unit) {
@@ -66,24 +93,26 @@ void HeldFunction::turn_templates() {
       for (int i = c; i < s; ++i) T[i + c * s] = -T[i + c * s];
 }
 
-void HeldFunction::start_entries(double scale) {
-  for (std::size_t i = 0; i < slot_.size(); ++i) start_[i] = templates_[slot_[i]] / (unit_[i] * scale);
+void HeldFunction::start_entries(const Scales& scales) {
+  for (std::size_t i = 0; i < slot_.size(); ++i) start_[i] = templates_[slot_[i]] / (unit_[i] * scales.free);
+  if (parameter_.kind == Held::sd) start_at_ = scales.templates * templates_[place(parameter_.term, 0, 0)];
   if (parameter_.kind != Held::correlation) return;
   const double x = templates_[place(parameter_.term, 1, 0)], y = templates_[place(parameter_.term, 1, 1)];
   start_at_ = std::atan2(x, y);
   const std::size_t k = slot_.size();
-  start_[k] = std::sqrt(templates_[place(parameter_.term, 0, 0)] / (unit_[k] * scale));
-  start_[k + 1] = std::sqrt(std::hypot(x, y) / (unit_[k + 1] * scale));
+  start_[k] = std::sqrt(templates_[place(parameter_.term, 0, 0)] / (unit_[k] * scales.free));
+  start_[k + 1] = std::sqrt(std::hypot(x, y) / (unit_[k + 1] * scales.free));
 }
 
-void HeldFunction::fill_entries(const std::vector<double>& free, double at, double scale) {
-  for (std::size_t i = 0; i < slot_.size(); ++i) templates_[slot_[i]] = free[i] * unit_[i] * scale;
+void HeldFunction::fill_entries(const std::vector<double>& free, double at, const Scales& scales) {
+  for (std::size_t i = 0; i < slot_.size(); ++i) templates_[slot_[i]] = free[i] * unit_[i] * scales.free;
+  if (parameter_.kind == Held::sd) templates_[place(parameter_.term, 0, 0)] = at / scales.templates;
   if (parameter_.kind == Held::correlation) {
     const std::size_t k = slot_.size();
     roots_[0] = free[k];
     roots_[1] = free[k + 1];
-    const double b = roots_[1] * roots_[1] * unit_[k + 1] * scale;
-    templates_[place(parameter_.term, 0, 0)] = roots_[0] * roots_[0] * unit_[k] * scale;
+    const double b = roots_[1] * roots_[1] * unit_[k + 1] * scales.free;
+    templates_[place(parameter_.term, 0, 0)] = roots_[0] * roots_[0] * unit_[k] * scales.free;
     templates_[place(parameter_.term, 1, 0)] = b * std::sin(at);
     templates_[place(parameter_.term, 1, 1)] = b * std::cos(at);
   }
@@ -108,16 +137,17 @@ void HeldFunction::turn_gradient() {
     for (int i = 0; i < s; ++i) g[i + c * s] = small::dot(s, turn_.back.data() + i * s, turned.data() + c * s);
 }
 
-void HeldFunction::entries_slope(double at, double scale, std::vector<double>& out) {
-  for (std::size_t i = 0; i < slot_.size(); ++i) out[i] = entry_gradient_[slot_[i]] * unit_[i] * scale;
+void HeldFunction::entries_slope(double at, const Scales& scales, std::vector<double>& out) {
+  for (std::size_t i = 0; i < slot_.size(); ++i) out[i] = entry_gradient_[slot_[i]] * unit_[i] * scales.free;
+  if (parameter_.kind == Held::sd) slope_ = entry_gradient_[place(parameter_.term, 0, 0)] / scales.templates;
   if (parameter_.kind != Held::correlation) return;
   const double x = entry_gradient_[place(parameter_.term, 1, 0)], y = entry_gradient_[place(parameter_.term, 1, 1)];
   const double sine = std::sin(at), cosine = std::cos(at);
   const double b = sine * templates_[place(parameter_.term, 1, 0)] + cosine * templates_[place(parameter_.term, 1, 1)];
   slope_ = b * (cosine * x - sine * y);
   const std::size_t k = slot_.size();
-  out[k] = 2 * roots_[0] * entry_gradient_[place(parameter_.term, 0, 0)] * unit_[k] * scale;
-  out[k + 1] = 2 * roots_[1] * (sine * x + cosine * y) * unit_[k + 1] * scale;
+  out[k] = 2 * roots_[0] * entry_gradient_[place(parameter_.term, 0, 0)] * unit_[k] * scales.free;
+  out[k + 1] = 2 * roots_[1] * (sine * x + cosine * y) * unit_[k + 1] * scales.free;
 }
 
 void HeldFunction::set_templates(std::vector<double>& free, const std::vector<double>& sizes) const {

@@ -83,20 +83,30 @@ class HeldFunction {
  protected:
   HeldFunction(std::vector<ProfileTerm> terms, ProfileParameter parameter);
 
-  void find_turn(const CrossProducts& A);
+  // The turn, and the unit of a standard deviation: that of the criterion times the effect's length.
+  void find_turn(const CrossProducts& A, double unit);
+  // Lower triangles by columns, term by term, into theta_; and from there in the caller's columns, over `scale`.
+  void set_theta(const double* theta);
+  std::vector<double> theta_of_user(const CrossProducts& A, double scale) const;
+  // What every point has.
+  ProfilePoint point_here(bool converged) const;
   // The entries of the templates that are free, then the roots of the entry (0, 0) and of the length of row 1, whose
   // squares cannot change sign and turn the correlation's. `unit` is by place.
   void choose_entries(const std::vector<double>& unit);
   // The turned templates of theta_.
   void turn_templates();
-  // Entries and roots of the start, and `at` of what is turned, in units of `scale` times their own.
-  void start_entries(double scale);
-  // Turned templates from the variables, and theta_ from these; entry (0, 0) of a standard deviation is set already.
-  void fill_entries(const std::vector<double>& free, double at, double scale);
+  // Variables are in units of `free` times their own, templates in units of `templates`.
+  struct Scales {
+    double free = 1, templates = 1;
+  };
+  // Entries and roots of the start, and `at` of what is turned.
+  void start_entries(const Scales& scales);
+  // Turned templates from the variables, and theta_ from these.
+  void fill_entries(const std::vector<double>& free, double at, const Scales& scales);
   // Of entry_gradient_, from theta_ to the turned templates.
   void turn_gradient();
-  // By the variables that are entries or roots, and slope_ of a correlation.
-  void entries_slope(double at, double scale, std::vector<double>& out);
+  // By the variables that are entries or roots, and slope_ of what is turned.
+  void entries_slope(double at, const Scales& scales, std::vector<double>& out);
 
   bool is_turned() const { return parameter_.kind == Held::sd || parameter_.kind == Held::correlation; }
   // f(term, row, column) for the lower triangles of the templates, by columns.

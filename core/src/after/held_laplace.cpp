@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "kernels/small_dense.hpp"
 
@@ -28,18 +27,15 @@ HeldLaplace::HeldLaplace(const GeneralizedModel& model, const Approximation& app
       by_(par.size()),
       hessian_(std::move(hessian)),
       constant_(constant) {
-  find_turn(f_.products());
-  if (parameter_.kind == Held::sd) unit_at_ = std::max(turn_.length, std::numeric_limits<double>::min());
+  find_turn(f_.products(), 1);
   choose_variables(par);
 }
 
 void HeldLaplace::choose_variables(const std::vector<double>& par) {
   std::vector<double> unit(templates_.size(), 1.0);
   std::size_t next = 0;
-  each_entry([&](int t, int r, int c) {
-    unit[place(t, r, c)] = f_.unit()[next];
-    theta_[place(t, r, c)] = par[next++];
-  });
+  each_entry([&](int t, int r, int c) { unit[place(t, r, c)] = f_.unit()[next++]; });
+  set_theta(par.data());
   choose_entries(unit);
   turn_templates();
   const int others = static_cast<int>(par.size() - m_);
@@ -54,9 +50,8 @@ void HeldLaplace::choose_variables(const std::vector<double>& par) {
       unit_.push_back(f_.unit()[m_ + i]);
     }
   start_.resize(unit_.size());
-  start_entries(1.0);
+  start_entries({});
   for (std::size_t i = 0; i < other_.size(); ++i) start_[entries + i] = par[m_ + other_[i]] / unit_[entries + i];
-  if (parameter_.kind == Held::sd) start_at_ = templates_[place(parameter_.term, 0, 0)];
   if (!is_turned()) start_at_ = number();
 }
 
@@ -70,8 +65,7 @@ double HeldLaplace::number() const {
 
 void HeldLaplace::fill(const std::vector<double>& free, double at) {
   at_ = at;
-  if (parameter_.kind == Held::sd) templates_[place(parameter_.term, 0, 0)] = at;
-  fill_entries(free, at, 1.0);
+  fill_entries(free, at, {});
   std::size_t next = 0;
   each_entry([&](int t, int r, int c) { par_[next++] = theta_[place(t, r, c)]; });
   const std::size_t entries = unit_.size() - other_.size();
@@ -96,8 +90,7 @@ void HeldLaplace::gradient(std::vector<double>& out) {
     for (std::size_t i = 0; i < square.size(); ++i) entry_gradient_[first_[t] + i] = 2 * square[i];
   }
   turn_gradient();
-  entries_slope(at_, 1.0, out);
-  if (parameter_.kind == Held::sd) slope_ = entry_gradient_[place(parameter_.term, 0, 0)];
+  entries_slope(at_, {}, out);
   double* own = by_.data() + m_;
   if (!is_turned()) {
     slope_ = own[pivot_] / number_.h[pivot_];
@@ -147,13 +140,8 @@ std::vector<double> HeldLaplace::hessian_at_start(double unit) {
 }
 
 ProfilePoint HeldLaplace::point(bool converged) const {
-  ProfilePoint out;
-  out.at = shift_at_ + unit_at_ * at_;
-  out.deviance = value_;
-  out.slope = slope_ / unit_at_;
-  out.converged = converged;
-  out.theta.assign(par_.begin(), par_.begin() + static_cast<std::ptrdiff_t>(m_));
-  ThetaAxes(f_.products(), f_.entries()).from_axes(out.theta.data());
+  ProfilePoint out = point_here(converged);
+  out.theta = theta_of_user(f_.products(), 1);
   out.others.assign(par_.begin() + static_cast<std::ptrdiff_t>(m_), par_.end());
   out.sigma = 1;
   return out;

@@ -68,7 +68,7 @@ double Criterion::value(const double* theta) {
     try {
       pls_.update(theta);
       // A reference at this very theta leaves nothing to cancel, so a second round is rare.
-      // Without rows there is no better one: the digits are lost, and whoever reads the optimum asks `cancellation`.
+      // Without rows there is no better one: the digits are lost, and callers check `cancellation` at the optimum.
       for (int i = 0; i < kRenewals && model_.rows.present() && std::abs(pls_.cancellation()) > kCancellation; ++i)
         pls_.set_reference(reference_point(model_.rows, model_.basis, *model_.A, pls_.b().data(), pls_.beta().data()));
     } catch (...) {
@@ -121,7 +121,7 @@ std::vector<std::vector<double>> Criterion::covariance_derivatives(const std::ve
   return out;
 }
 
-double Criterion::sigma() const { return model_.A->unit * std::sqrt(pls_.pwrss() / pls_.scale_df(likelihood_)); }
+double Criterion::sigma() const { return pls_.sigma(likelihood_); }
 
 void Criterion::hold_coefficients(std::vector<double> a, double value) {
   forget();

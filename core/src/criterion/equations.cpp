@@ -1,9 +1,9 @@
 #include "criterion/equations.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <type_traits>
 
+#include "criterion/fixed_effects.hpp"
 #include "kernels/blas.hpp"
 #include "kernels/interrupt.hpp"
 #include "kernels/small_dense.hpp"
@@ -19,10 +19,6 @@ void apply_template_transposed(int s, const double* lam, const double* in, doubl
     for (int r = c; r < s; ++r) small::axpy(k, lam[r + c * s], in + std::int64_t{r} * k, out + std::int64_t{c} * k);
   }
 }
-
-}  // namespace
-
-namespace {
 
 // `Columns` is int, or the type of the constant 1: most products are with one column.
 template <typename Columns>
@@ -104,7 +100,7 @@ Equations::Equations(const Model& model, int threads)
     : model_(model), A_(*model.A), S_(*model.symbolic), entries_(model.entries), factor_(A_, S_, threads) {
   const auto q = static_cast<std::size_t>(A_.q), k = static_cast<std::size_t>(A_.k()),
              p = static_cast<std::size_t>(A_.p);
-  for (const FactorBlock& f : A_.factors) lam_.emplace_back(static_cast<std::size_t>(f.width) * f.width, 0.0);
+  lam_ = zero_templates(A_);
   RZX_.resize(q * k);
   RX_.resize(k * k);
   beta_.resize(p);
@@ -113,10 +109,7 @@ Equations::Equations(const Model& model, int threads)
 
 bool Equations::factorize(const double* theta) {
   inverse_ready_ = false;
-  for (std::size_t e = 0; e < entries_.size(); ++e) {
-    const ThetaEntry& entry = entries_[e];
-    lam_[entry.factor][entry.row + entry.column * A_.factors[entry.factor].width] = theta[e];
-  }
+  set_templates(A_, entries_, theta, lam_);
   if (!factor_.renew(lam_)) return false;
   logdet_L2_ = factor_.logdet2();
   return true;
@@ -144,18 +137,12 @@ bool Equations::reduce_fixed() {
   const int k = A_.k(), p = A_.p;
   std::copy(A_.XtX.begin(), A_.XtX.end(), RX_.begin());
   blas::syrk('L', 'N', k, static_cast<int>(A_.q), -1.0, RZX_.data(), k, 1.0, RX_.data(), k);
-  if (!blas::potrf('L', p, RX_.data(), k)) return false;
-  logdet_RX2_ = A_.logdet_R2;
-  for (int j = 0; j < p; ++j) logdet_RX2_ += 2 * std::log(RX_[j + static_cast<std::size_t>(j) * k]);
+  if (!factorize_fixed(p, RX_.data())) return false;
+  logdet_RX2_ = A_.logdet_R2 + logdet_of_fixed(p, RX_.data());
   return true;
 }
 
-void Equations::solve_fixed() {
-  const int k = A_.k(), p = A_.p;
-  for (int j = 0; j < p; ++j) beta_[j] = RX_[p + static_cast<std::size_t>(j) * k];
-  blas::trsm('L', 'L', 'N', p, 1, RX_.data(), k, beta_.data(), std::max(p, 1));
-  blas::trsm('L', 'L', 'T', p, 1, RX_.data(), k, beta_.data(), std::max(p, 1));
-}
+void Equations::solve_fixed() { solve_coefficients(A_.p, RX_.data(), beta_.data()); }
 
 // u in the order of the cross-products.
 void Equations::solve_random() {
@@ -166,6 +153,27 @@ void Equations::solve_random() {
   }
   factor_.solve_Lt(permuted_.data(), 1);
   for (std::int64_t i = 0; i < A_.q; ++i) u_[i] = permuted_[S_.permuted[i]];
+}
+
+// lam [M^-1]_ll lam' of every level.
+void Equations::conditional_covariance(int f, double* out) const {
+  const FactorBlock& block = A_.factors[f];
+  const int s = block.width;
+  const double* lam = lam_[f].data();
+  for (std::int32_t l = 0; l < block.levels; ++l) {
+    const std::int64_t node = block.first_node + l;
+    const double* z = factor_.inverse().data() + S_.diagonal_at[node];
+    double* target = out + std::int64_t{l} * s * s;
+    check_interrupt(1.0 * s * s * s * s);
+    for (int c = 0; c < s; ++c)
+      for (int r = 0; r < s; ++r) {
+        double sum = 0;
+        for (int i = 0; i <= r; ++i)
+          for (int j = 0; j <= c; ++j)
+            sum += lam[r + i * s] * small::symmetric_at(z, S_.leading[node], i, j) * lam[c + j * s];
+        target[r + c * s] = sum;
+      }
+  }
 }
 
 void Equations::ensure_inverse() {

@@ -1,5 +1,4 @@
-// What the inverse on the pattern gives: traces, the gradient of the criterion, derivatives of X'V^-1X, conditional
-// covariances.
+// What the inverse on the pattern gives: traces, the gradient of the criterion, derivatives of X'V^-1X.
 #include <algorithm>
 #include <limits>
 
@@ -12,10 +11,6 @@
 namespace mixedmodels {
 
 namespace {
-
-double symmetric_at(const double* lower, int lead, int r, int c) {
-  return r >= c ? lower[r + std::int64_t{c} * lead] : lower[c + std::int64_t{r} * lead];
-}
 
 // Z'W(X - Z Lambda K) comes out of a difference that has lost its digits where the templates are large. There
 // Lambda'Z'W(X - Z Lambda K) = QK, which is the definition of K (Q the prior precision, mostly I), gives them back:
@@ -45,12 +40,11 @@ void sharpen_residual_products(const FactorBlock& block, const double* lam, cons
 void Equations::sum_trace_blocks() {
   if (scratch_.empty()) {
     G_.clear(), G_sum_.clear();
-    std::size_t widest = 1;
     for (const FactorBlock& f : A_.factors) {
       G_.emplace_back(f.diagonal.size());
       G_sum_.emplace_back(static_cast<std::size_t>(f.width) * f.width);
-      widest = std::max(widest, static_cast<std::size_t>(f.width));
     }
+    const auto widest = static_cast<std::size_t>(A_.widest());
     scratch_.resize(2 * widest * widest);
   }
   for (std::size_t f = 0; f < A_.factors.size(); ++f) add_own_traces(f);
@@ -78,7 +72,7 @@ void Equations::add_own_traces(std::size_t f) {
       return;
     }
     for (int c = 0; c < s; ++c)
-      for (int r = 0; r < s; ++r) z[r + c * s] = symmetric_at(own, S_.leading[node], r, c);
+      for (int r = 0; r < s; ++r) z[r + c * s] = small::symmetric_at(own, S_.leading[node], r, c);
     blocks::left(s, lam_[f].data(), s, d, inner);
     blocks::add_product(s, s, s, z, inner, g);
   };
@@ -178,13 +172,7 @@ void Equations::fixed_products() {
   const int k = A_.k(), p = A_.p;
   fixed_modes();
   KR_.resize(K_.size());
-  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
-    const FactorBlock& block = A_.factors[f];
-    for (std::int32_t l = 0; l < block.levels; ++l) {
-      const std::int64_t at = (block.offset + std::int64_t{l} * block.width) * p;
-      small::apply_template(block.width, lam_[f].data(), K_.data() + at, KR_.data() + at, p);
-    }
-  }
+  apply_templates(A_, lam_, K_.data(), KR_.data(), p);
   multiply_products(A_, KR_.data(), AK_.data(), p);
   for (std::int64_t i = 0; i < A_.q; ++i)
     for (int j = 0; j < p; ++j) AK_[i * p + j] = A_.ZtX[i * k + j] - AK_[i * p + j];
@@ -248,25 +236,6 @@ void Pls::fixed_derivatives(double* out) {
       for (int r = 0; r <= c; ++r) {
         const std::size_t at = r + static_cast<std::size_t>(c) * p, mirrored = c + static_cast<std::size_t>(r) * p;
         out[at] = out[mirrored] = out[at] + out[mirrored];
-      }
-  }
-}
-
-void Equations::conditional_covariance(int f, double* out) const {
-  const FactorBlock& block = A_.factors[f];
-  const int s = block.width;
-  const double* lam = lam_[f].data();
-  for (std::int32_t l = 0; l < block.levels; ++l) {
-    const std::int64_t node = block.first_node + l;
-    const double* z = factor_.inverse().data() + S_.diagonal_at[node];
-    double* target = out + std::int64_t{l} * s * s;
-    check_interrupt(1.0 * s * s * s * s);
-    for (int c = 0; c < s; ++c)
-      for (int r = 0; r < s; ++r) {
-        double sum = 0;
-        for (int i = 0; i <= r; ++i)
-          for (int j = 0; j <= c; ++j) sum += lam[r + i * s] * symmetric_at(z, S_.leading[node], i, j) * lam[c + j * s];
-        target[r + c * s] = sum;
       }
   }
 }

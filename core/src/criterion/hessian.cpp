@@ -199,10 +199,9 @@ HessianCost hessian_cost(const Model& model) {
   std::vector<std::vector<int>> parts;
   if (graph.connected_pairs()) parts = components(graph);
   Layout layout(A, {});
-  double widest = 0;
+  const double widest = A.widest();
   for (const FactorBlock& block : A.factors) {
     const double s = block.width;
-    widest = std::max(widest, s);
     if (!graph.connected_pairs())  // every level by itself
       out.exact += block.levels * (kComponent + 3 * m * p * p * (m + 2) + m * s * (m + 2 * p) + 6 * s * s * s * s);
   }

@@ -5,9 +5,6 @@
 #include <limits>
 #include <numbers>
 
-#include "kernels/blas.hpp"
-#include "kernels/interrupt.hpp"
-#include "kernels/level_blocks.hpp"
 #include "kernels/small_dense.hpp"
 
 namespace mixedmodels {
@@ -30,8 +27,21 @@ void Pls::reset_reference() {
   reference_.rtr = A_.XtX[p + p * k];
 }
 
-double Pls::scale_df(Likelihood likelihood) const {
-  return static_cast<double>(likelihood == Likelihood::reml ? A_.n - A_.p : A_.n);
+double scale_df(const CrossProducts& A, Likelihood likelihood) {
+  return static_cast<double>(likelihood == Likelihood::reml ? A.n - A.p : A.n);
+}
+
+double sigma_of(const CrossProducts& A, Likelihood likelihood, double pwrss) {
+  return A.unit * std::sqrt(pwrss / scale_df(A, likelihood));
+}
+
+double criterion_of(const CrossProducts& A, Likelihood likelihood, const CriterionParts& parts, double variance) {
+  const double df = scale_df(A, likelihood);
+  const double fit = df * (std::log(2 * std::numbers::pi * variance) + 2 * std::log(A.unit)) + parts.pwrss / variance -
+                     A.sum_log_weights;
+  double prior = 0;
+  for (const FactorBlock& f : A.factors) prior += f.width * f.prior.logdet;
+  return parts.logdet_L2 + fit + (likelihood == Likelihood::reml ? parts.logdet_RX2 : 0.0) - prior;
 }
 
 bool Pls::update(const double* theta) {
@@ -42,20 +52,16 @@ bool Pls::update(const double* theta) {
   eliminate_fixed();
   if (!reduce_fixed()) return false;
   solve_fixed();
-  if (!held_.empty()) move_to_held();
-  find_modes();
+  held_.move(A_.p, RX_.data(), beta_.data());
+  solve_random();
+  apply_templates(A_, lam_, u_.data(), b_.data());
   residual_products();
   return solved_ = true;
 }
 
 double Pls::criterion(Likelihood likelihood, double variance) const {
   if (!solved_ || !(pwrss_ > 0)) return std::numeric_limits<double>::quiet_NaN();
-  const double df = scale_df(likelihood);
-  const double fit =
-      df * (std::log(2 * std::numbers::pi * variance) + 2 * std::log(A_.unit)) + pwrss_ / variance - A_.sum_log_weights;
-  double prior = 0;
-  for (const FactorBlock& f : A_.factors) prior += f.width * f.prior.logdet;
-  return logdet_L2_ + fit + (likelihood == Likelihood::reml ? logdet_RX2_ : 0.0) - prior;
+  return criterion_of(A_, likelihood, {logdet_L2_, logdet_RX2_, pwrss_}, variance);
 }
 
 void Pls::set_reference(ReferencePoint reference) {
@@ -64,32 +70,8 @@ void Pls::set_reference(ReferencePoint reference) {
 }
 
 void Pls::hold_coefficients(std::vector<double> a, double value) {
-  held_ = std::move(a);
-  held_value_ = value;
+  held_.hold(std::move(a), value);
   solved_ = false;
-}
-
-// beta goes along (RX'RX)^-1 a, where the sum of squares rises least.
-void Pls::move_to_held() {
-  const int k = A_.k(), p = A_.p;
-  held_direction_ = held_;
-  blas::trsm('L', 'L', 'N', p, 1, RX_.data(), k, held_direction_.data(), p);
-  held_variance_ = small::dot(p, held_direction_.data(), held_direction_.data());
-  blas::trsm('L', 'L', 'T', p, 1, RX_.data(), k, held_direction_.data(), p);
-  multiplier_ = (held_value_ - small::dot(p, held_.data(), beta_.data())) / held_variance_;
-  small::axpy(p, multiplier_, held_direction_.data(), beta_.data());
-}
-
-// u and b in the order of the cross-products.
-void Pls::find_modes() {
-  solve_random();
-  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
-    const FactorBlock& block = A_.factors[f];
-    for (std::int32_t l = 0; l < block.levels; ++l) {
-      const std::int64_t at = block.offset + std::int64_t{l} * block.width;
-      small::apply_template(block.width, lam_[f].data(), u_.data() + at, b_.data() + at, 1);
-    }
-  }
 }
 
 // Z'We and pwrss from the reference point.

@@ -14,10 +14,24 @@
 #include <vector>
 
 #include "criterion/equations.hpp"
+#include "criterion/fixed_effects.hpp"
 
 namespace mixedmodels {
 
 enum class Likelihood { ml, reml };
+
+// Degrees of freedom of the residual variance.
+double scale_df(const CrossProducts& A, Likelihood likelihood);
+
+// The residual standard deviation, in the caller's unit.
+double sigma_of(const CrossProducts& A, Likelihood likelihood, double pwrss);
+
+// What the criterion is made of, beside the cross-products.
+struct CriterionParts {
+  double logdet_L2, logdet_RX2, pwrss;
+};
+// The criterion at a residual variance; the best one is pwrss over the degrees of freedom.
+double criterion_of(const CrossProducts& A, Likelihood likelihood, const CriterionParts& parts, double variance);
 
 class Pls : public Equations {
  public:
@@ -50,12 +64,11 @@ class Pls : public Equations {
   void gradient_at_scale(double scale, double* out);
   // From the next `update` on, the coefficients of the basis are the best with a'beta = value; an empty `a` frees them.
   void hold_coefficients(std::vector<double> a, double value);
-  // a'(RX'RX)^-1 a and the multiplier (value - a'beta_free) over it, half the derivative of pwrss by the value held.
-  double held_variance() const { return held_variance_; }
-  double multiplier() const { return multiplier_; }
+  const HeldCoefficient& held() const { return held_; }
 
   const std::vector<double>& ZtWe() const { return ZtWe_; }
-  double scale_df(Likelihood likelihood) const;
+  double scale_df(Likelihood likelihood) const { return mixedmodels::scale_df(A_, likelihood); }
+  double sigma(Likelihood likelihood) const { return sigma_of(A_, likelihood, pwrss_); }
 
   // A nearer point for the residual; pwrss and Z'We of the last `update` are formed anew.
   void set_reference(ReferencePoint reference);
@@ -70,15 +83,12 @@ class Pls : public Equations {
   const std::vector<double>& b() const { return b_; }
 
  private:
-  void move_to_held();
-  void find_modes();
   void residual_products();
   void combine_gradient(double scale, double* out) const;
 
   ReferencePoint reference_;
   std::vector<double> b_, shift_, ZtWe_;
-  std::vector<double> held_, held_direction_;
-  double held_value_ = 0, held_variance_ = 0, multiplier_ = 0;
+  HeldCoefficient held_;
   double pwrss_ = 0, cancellation_ = 0;
   bool solved_ = false;
 };

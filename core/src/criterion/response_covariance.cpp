@@ -78,11 +78,6 @@ void ResponseCovariance::copy_rows() {
   beta_.resize(static_cast<std::size_t>(model_.A->p));
 }
 
-void ResponseCovariance::hold_coefficients(std::vector<double> a, double value) {
-  held_ = std::move(a);
-  held_value_ = value;
-}
-
 double ResponseCovariance::value(const double* templates, double sigma) {
   ++n_value_;
   sigma_ = sigma;
@@ -152,18 +147,10 @@ bool ResponseCovariance::factorize(Rowset& set, double variance) {
 }
 
 bool ResponseCovariance::solve_fixed() {
-  const int p = model_.A->p, k = p + 1;
-  if (!blas::potrf('L', p, XtX_.data(), k)) return false;
-  for (int j = 0; j < p; ++j) beta_[j] = XtX_[p + static_cast<std::size_t>(j) * k];
-  blas::trsm('L', 'L', 'N', p, 1, XtX_.data(), k, beta_.data(), std::max(p, 1));
-  blas::trsm('L', 'L', 'T', p, 1, XtX_.data(), k, beta_.data(), std::max(p, 1));
-  if (held_.empty()) return true;
-  std::vector<double> along(held_);
-  blas::trsm('L', 'L', 'N', p, 1, XtX_.data(), k, along.data(), p);
-  held_variance_ = small::dot(p, along.data(), along.data());
-  blas::trsm('L', 'L', 'T', p, 1, XtX_.data(), k, along.data(), p);
-  multiplier_ = (held_value_ - small::dot(p, held_.data(), beta_.data())) / held_variance_;
-  small::axpy(p, multiplier_, along.data(), beta_.data());
+  const int p = model_.A->p;
+  if (!factorize_fixed(p, XtX_.data())) return false;
+  solve_coefficients(p, XtX_.data(), beta_.data());
+  held_.move(p, XtX_.data(), beta_.data());
   return true;
 }
 

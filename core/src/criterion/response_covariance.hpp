@@ -6,8 +6,10 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "criterion/fixed_effects.hpp"
 #include "criterion/model.hpp"
 
 namespace mixedmodels {
@@ -18,7 +20,7 @@ class ResponseCovariance {
   static std::unique_ptr<ResponseCovariance> of_saturated(const Model& model);
 
   // From the next `value` on, the coefficients of the basis are the best with a'beta = value.
-  void hold_coefficients(std::vector<double> a, double value);
+  void hold_coefficients(std::vector<double> a, double value) { held_.hold(std::move(a), value); }
 
   // `templates` has the model's entries, times sigma. NaN where V is singular in floating point.
   double value(const double* templates, double sigma);
@@ -29,9 +31,8 @@ class ResponseCovariance {
   int n_value() const { return n_value_; }
 
   const std::vector<double>& beta() const { return beta_; }  // of the basis, relative to least squares
-  // As in `Pls`, of V in the place of V / sigma^2.
-  double held_variance() const { return held_variance_; }
-  double multiplier() const { return multiplier_; }
+  // Of V in the place of V / sigma^2.
+  const HeldCoefficient& held() const { return held_; }
 
  private:
   // Rows that share levels, and what belongs to them.
@@ -55,9 +56,10 @@ class ResponseCovariance {
   const Model& model_;
   std::vector<int> first_;  // column of z where a factor's begin
   std::vector<Rowset> sets_;
-  std::vector<double> XtX_, beta_, held_, work_, residual_;
+  std::vector<double> XtX_, beta_, work_, residual_;
+  HeldCoefficient held_;
   int n_value_ = 0;
-  double sigma_ = 0, held_value_ = 0, held_variance_ = 0, multiplier_ = 0, logdet_ = 0, rounding_ = 0, most_lost_ = 0;
+  double sigma_ = 0, logdet_ = 0, rounding_ = 0, most_lost_ = 0;
 };
 
 }  // namespace mixedmodels

@@ -30,8 +30,7 @@ Factor::Factor(const CrossProducts& A, const Symbolic& symbolic, int threads)
         work = std::max(work, static_cast<std::size_t>(node.below - u.begin) * (u.end - u.begin));
     }
   work_.assign(static_cast<std::size_t>(workers_.threads()), std::vector<double>(work));
-  std::size_t widest = 1;
-  for (const FactorBlock& f : A_.factors) widest = std::max(widest, static_cast<std::size_t>(f.width));
+  const auto widest = static_cast<std::size_t>(A_.widest());
   scratch_.assign(static_cast<std::size_t>(workers_.threads()), std::vector<double>(2 * widest * widest));
 }
 
@@ -245,7 +244,7 @@ void Factor::reserve_below(std::size_t size) {
   if (below_.size() < size) below_.resize(size);
 }
 
-// Of a solve with one supernode, on average; those that are far dearer are left to BLAS, which counts its work itself.
+// Of a solve with one supernode, on average; those that cost far more are left to BLAS, which counts its work itself.
 double Factor::solve_work(int k) const {
   return static_cast<double>(k) * static_cast<double>(S_.panel_size) / static_cast<double>(S_.supernodes.size());
 }

@@ -13,10 +13,9 @@
 #include "kernels/panel_updates.hpp"
 #include "kernels/workers.hpp"
 #include "products/crossprod.hpp"
+#include "products/templates.hpp"
 
 namespace mixedmodels {
-
-using Templates = std::vector<std::vector<double>>;  // per factor, width x width column-major lower triangle
 
 class Factor {
  public:

@@ -21,7 +21,7 @@ constexpr double kMostChange = 6;
 constexpr double kRidge = 1e-13;
 // The weak pull of coefficients to where they began, as a part of X'WX.
 constexpr double kProximal = 1e-9;
-constexpr double kFarAway = 3;  // predicted decrease beyond which updates say nothing of the pull
+constexpr double kFarAway = 3;  // predicted decrease above which updates are not taken for the pull
 
 }  // namespace
 
@@ -87,10 +87,7 @@ Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximati
 
 void Laplace::set_templates(const double* theta, Templates& lam) const {
   lam = equations_.lam();
-  for (int e = 0; e < m_; ++e) {
-    const ThetaEntry& entry = model_.entries[e];
-    lam[entry.factor][entry.row + entry.column * A_->factors[entry.factor].width] = theta[e];
-  }
+  mixedmodels::set_templates(*A_, model_.entries, theta, lam);
 }
 
 // out = Lambda in, or Lambda' in, for any squares; out may be in.

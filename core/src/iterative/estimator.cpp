@@ -17,13 +17,13 @@ namespace mixedmodels {
 namespace {
 
 constexpr double kHonest = 1.5;     // factor of standard errors from the spread of a few probes
-constexpr double kAccurate = 0.05;  // standard error of the criterion above which more effort is made
+constexpr double kAccurate = 0.05;  // standard error of the criterion above which probes or basis grow
 constexpr int kFirstProbes = 8, kMostProbes = 128;
 constexpr int kBases[] = {8, 32, 64};  // columns of larger bases that are tried
-constexpr int kCheapProbes = 32;       // probes up to which more of them are tried before a larger basis
+constexpr int kCheapProbes = 32;       // number of probes up to which more are tried before a larger basis
 // A larger basis pays if so few eigenvalues of the size of its last quotient would explain the spread.
 constexpr double kExplained = 64;
-constexpr double kNoGain = 0.8;  // of the spread that a larger basis leaves: above, it is given up
+constexpr double kNoGain = 0.8;  // spread left by a larger basis, relative, above which that is given up
 constexpr int kPowers = 4;       // block power steps of a new basis
 constexpr int kFirstSteps = 3, kMostSteps = 30;
 // Change of an integral by a step, relative to its standard error, at which the steps end; and at any error.
@@ -66,9 +66,8 @@ double Estimator::bytes(const CrossProducts& A) {
 }
 
 Estimator::Estimator(const CrossProducts& A, const std::vector<ThetaEntry>& entries, std::uint64_t seed, int threads)
-    : A_(A), entries_(entries), seed_(seed), workers_(threads), S_(A, workers_) {
+    : A_(A), entries_(entries), seed_(seed), workers_(threads), S_(A, workers_), lam_(zero_templates(A)) {
   require_memory("An iterative evaluation", {{"vectors of the levels", bytes(A)}});
-  for (const FactorBlock& f : A.factors) lam_.emplace_back(static_cast<std::size_t>(f.width) * f.width, 0.0);
   const auto m = entries.size();
   logdet_gradient_.resize(m);
   gradient_covariance_.resize(m * m);
@@ -76,10 +75,7 @@ Estimator::Estimator(const CrossProducts& A, const std::vector<ThetaEntry>& entr
 
 bool Estimator::move_to(const double* theta) {
   solved_ = false;
-  for (std::size_t e = 0; e < entries_.size(); ++e) {
-    const ThetaEntry& entry = entries_[e];
-    lam_[entry.factor][entry.row + entry.column * A_.factors[entry.factor].width] = theta[e];
-  }
+  set_templates(A_, entries_, theta, lam_);
   return S_.set(lam_);
 }
 
@@ -91,12 +87,12 @@ bool Estimator::prepare(const double* theta, Effort effort) {
   for (std::size_t f = 1; f < A_.factors.size(); ++f) first += A_.factors[f].width;
   const bool open_basis = effort.basis == 0, open_probes = effort.probes == 0;
   make_basis(std::min(open_basis ? first : std::max(effort.basis, 0), size));
-  auto fill = [&](int probes) {  // the panel that is the last has room for more of them
-    const int all = probes + V_.columns();
-    probes_ = open_probes ? std::min(kMostProbes, probes + padded(all) - all) : effort.probes;
+  auto first_probes = [&] {  // as many more as the panel that is the last has room for
+    const int all = kFirstProbes + V_.columns();
+    probes_ = open_probes ? std::min(kMostProbes, kFirstProbes + padded(all) - all) : effort.probes;
+    integrate(false);
   };
-  fill(kFirstProbes);
-  integrate(false);
+  first_probes();
   prepared_ = true;
   if (!(standard_error_ > kAccurate)) return true;
   const double before = standard_error_;
@@ -106,14 +102,12 @@ bool Estimator::prepare(const double* theta, Effort effort) {
     if (!open_basis || standard_error_ <= kAccurate || (open_probes && needed <= kCheapProbes)) break;
     if (columns <= V_.columns() || 4 * columns > size || tail() > kExplained) continue;
     make_basis(columns);
-    fill(kFirstProbes);
-    integrate(false);
+    first_probes();
   }
   if (V_.columns() > kept.columns() && standard_error_ > kNoGain * before) {
     V_ = kept;
     quotients_.assign(V_.columns(), 0.0);  // the next integrals renew them
-    fill(kFirstProbes);
-    integrate(false);
+    first_probes();
   }
   while (open_probes && standard_error_ > kAccurate && probes_ < kMostProbes) {
     const double needed = probes_ * std::pow(standard_error_ / kAccurate, 2);
@@ -182,13 +176,6 @@ double Estimator::tail() const {
   return deviation * deviation * probes_ / (2 * g * g);
 }
 
-std::vector<Estimator::Batch> Estimator::batches() const {
-  std::vector<Batch> out;
-  const int all = probes_ + V_.columns();
-  for (int first = 0; first < all; first += kWidest) out.push_back({first, std::min(kWidest, all - first)});
-  return out;
-}
-
 Panel Estimator::columns_of(const Batch& batch) const {
   Panel z(S_.size(), padded(batch.count));
   for (int c = 0; c < batch.count; ++c) {
@@ -238,10 +225,7 @@ void Estimator::integrate(bool derivatives) {
   integrals_.assign(static_cast<std::size_t>(probes_ + V_.columns()), 0.0);
   if (derivatives) by_column_.assign(integrals_.size(), std::vector<double>(entries_.size(), 0.0));
   steps_ = 0;
-  for (const Batch& batch : batches()) {
-    if (S_.size() == 0) break;
-    Lanczos lanczos(S_, columns_of(batch));
-    run(lanczos, batch);
+  for_each_batch([&](Lanczos& lanczos, const Batch& batch) {
     const std::vector<double> found = lanczos.integrals().logarithm;
     std::copy_n(found.begin(), batch.count, integrals_.begin() + batch.first);
     for (int c = 0; c < batch.count; ++c)
@@ -249,7 +233,7 @@ void Estimator::integrate(bool derivatives) {
     if (batch.first + batch.count >= probes_ && batch.first < probes_)
       standard_error_ = kHonest * spread(integrals_.data(), probes_).error;
     if (derivatives) add_derivatives(lanczos, batch);
-  }
+  });
   const Spread probes = spread(integrals_.data(), probes_);
   standard_error_ = kHonest * probes.error;
   logdet_ =

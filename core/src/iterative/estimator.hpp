@@ -10,6 +10,7 @@
 // Standard errors come from the spread of the probes, times 1.5: probes are not Gaussian, and few.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -49,9 +50,8 @@ class Estimator {
   // Expected second derivatives (m x m) as if the factors were orthogonal; a first approximation of the Hessian.
   std::vector<double> information() const;
 
-  double scale_df(Likelihood likelihood) const {
-    return static_cast<double>(likelihood == Likelihood::reml ? A_.n - A_.p : A_.n);
-  }
+  double scale_df(Likelihood likelihood) const { return mixedmodels::scale_df(A_, likelihood); }
+  double sigma(Likelihood likelihood) const { return sigma_of(A_, likelihood, pwrss_); }
   double logdet_L2() const { return logdet_; }
   double logdet_RX2() const { return logdet_RX2_; }
   double pwrss() const { return pwrss_; }
@@ -80,7 +80,17 @@ class Estimator {
   bool move_to(const double* theta);
   void make_basis(int columns);
   Panel columns_of(const Batch& batch) const;
-  std::vector<Batch> batches() const;
+  // call(lanczos, batch) after the steps of a batch, for all columns in turn.
+  template <typename Call>
+  void for_each_batch(Call call) {
+    const int all = S_.size() == 0 ? 0 : probes_ + V_.columns();
+    for (int first = 0; first < all; first += kWidest) {
+      const Batch batch{first, std::min(kWidest, all - first)};
+      Lanczos lanczos(S_, columns_of(batch));
+      run(lanczos, batch);
+      call(lanczos, batch);
+    }
+  }
   void run(Lanczos& lanczos, const Batch& batch);
   void integrate(bool derivatives);
   void add_derivatives(Lanczos& lanczos, const Batch& batch);
@@ -94,7 +104,7 @@ class Estimator {
   std::uint64_t seed_;
   Workers workers_;
   Schur S_;
-  std::vector<std::vector<double>> lam_;
+  Templates lam_;
   std::vector<double> theta_;  // of the last update
   Basis V_;
   std::vector<double> quotients_;  // of the columns of the basis

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "iterative/estimator.hpp"
 #include "kernels/blas.hpp"
@@ -56,16 +55,12 @@ void Estimator::solve_fixed() {
   RX_ = A_.XtX;
   for (int c = 0; c < k; ++c)
     for (int r = 0; r < k; ++r) RX_[r + c * kk] -= 0.5 * (explained[r + c * kk] + explained[c + r * kk]);
-  const std::vector<double> reduced(RX_);
-  if (!blas::potrf('L', p, RX_.data(), k)) return;
-  logdet_RX2_ = A_.logdet_R2;
-  for (int j = 0; j < p; ++j) logdet_RX2_ += 2 * std::log(RX_[j + j * kk]);
+  if (!factorize_fixed(p, RX_.data())) return;
+  logdet_RX2_ = A_.logdet_R2 + logdet_of_fixed(p, RX_.data());
   beta_.resize(p);
-  for (int j = 0; j < p; ++j) beta_[j] = reduced[p + j * kk];
-  blas::trsm('L', 'L', 'N', p, 1, RX_.data(), k, beta_.data(), std::max(p, 1));
-  blas::trsm('L', 'L', 'T', p, 1, RX_.data(), k, beta_.data(), std::max(p, 1));
-  pwrss_ = reduced[p + p * kk];
-  for (int j = 0; j < p; ++j) pwrss_ -= reduced[p + j * kk] * beta_[j];
+  solve_coefficients(p, RX_.data(), beta_.data());
+  pwrss_ = RX_[p + p * kk];
+  for (int j = 0; j < p; ++j) pwrss_ -= RX_[p + j * kk] * beta_[j];
   if (S_.size() == 0) solutions.emplace_back(0, kStep);
   for (int first = 0; first < k; first += kWidest) {
     const int count = std::min(kWidest, k - first);
@@ -93,9 +88,7 @@ void Estimator::differentiate_fixed() {
 
 double Estimator::criterion(Likelihood likelihood) const {
   if (!solved_) return std::numeric_limits<double>::quiet_NaN();
-  const double df = scale_df(likelihood), variance = pwrss_ / df;
-  const double fit = df * (1 + std::log(2 * std::numbers::pi * variance) + 2 * std::log(A_.unit)) - A_.sum_log_weights;
-  return logdet_ + fit + (likelihood == Likelihood::reml ? logdet_RX2_ : 0.0);
+  return criterion_of(A_, likelihood, {logdet_, logdet_RX2_, pwrss_}, pwrss_ / scale_df(likelihood));
 }
 
 void Estimator::pwrss_gradient(double* out) const {
@@ -153,13 +146,7 @@ std::vector<double> Estimator::u() const {
 std::vector<double> Estimator::b() const {
   const std::vector<double> modes = u();
   std::vector<double> out(modes.size());
-  for (std::size_t f = 0; f < A_.factors.size(); ++f) {
-    const FactorBlock& block = A_.factors[f];
-    for (std::int64_t l = 0; l < block.levels; ++l) {
-      const std::int64_t at = block.offset + l * block.width;
-      small::apply_template(block.width, lam_[f].data(), modes.data() + at, out.data() + at, 1);
-    }
-  }
+  apply_templates(A_, lam_, modes.data(), out.data());
   return out;
 }
 

@@ -55,14 +55,11 @@ void Estimator::conditional_covariance(int factor, double* out) {
   const FactorBlock& block = A_.factors[factor];
   const int s = block.width, size = s * s;
   S_.exact_inverse(factor, out);
-  for (const Batch& batch : batches()) {
-    if (S_.size() == 0) break;
-    Lanczos lanczos(S_, columns_of(batch));
-    run(lanczos, batch);
+  for_each_batch([&](Lanczos& lanczos, const Batch& batch) {
     std::vector<double> weights(static_cast<std::size_t>(padded(batch.count)), 0.0);
     for (int c = 0; c < batch.count; ++c) weights[c] = batch.first + c < probes_ ? 1.0 / probes_ : 1.0;
     S_.add_inverse(factor, lanczos.z(), lanczos.resolvent(), lanczos.raw(), weights, out);
-  }
+  });
   const double* lam = lam_[factor].data();
   std::vector<double> inner(size);
   for (std::int64_t l = 0; l < block.levels; ++l) {

@@ -96,9 +96,7 @@ Schur::Schur(const CrossProducts& A, Workers& workers) : A_(A), workers_(workers
 bool Schur::set(const std::vector<std::vector<double>>& lam) {
   lam_ = lam;
   logdet_ = 0;
-  int widest = 1;
-  for (const FactorBlock& f : A_.factors) widest = std::max(widest, f.width);
-  LevelBlocks level(widest);
+  LevelBlocks level(A_.widest());
   InterruptMeter meter;
   for (std::size_t f = 0; f < A_.factors.size(); ++f) {
     const FactorBlock& block = A_.factors[f];
@@ -173,8 +171,7 @@ void Schur::exact_moments() {
 
 // J A_l of every level, and for the others less J F_ll N.
 void Schur::add_exact_traces() {
-  int widest = 1;
-  for (const FactorBlock& f : A_.factors) widest = std::max(widest, f.width);
+  const int widest = A_.widest();
   LevelBlocks level(widest);
   std::vector<double> left(widest * widest), right(left);
   InterruptMeter meter;

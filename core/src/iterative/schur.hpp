@@ -27,9 +27,8 @@ class Schur {
   // Throws std::invalid_argument where levels of one factor meet, or have a prior precision.
   Schur(const CrossProducts& A, Workers& workers);
 
-  // Bytes that it takes, and that a panel of so many columns takes.
+  // Bytes that it takes.
   static double bytes(const CrossProducts& A);
-  double panel_bytes(int width) const { return 8.0 * static_cast<double>(size_) * width; }
 
   // Moves to other templates. False where a level's block is not positive definite in floating point.
   bool set(const std::vector<std::vector<double>>& lam);

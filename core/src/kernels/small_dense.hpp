@@ -90,6 +90,11 @@ inline void invert_from_factor(int w, int ld, double* L) {
     }
 }
 
+// The entry (r, c) of a symmetric matrix of which the lower triangle is stored.
+inline double symmetric_at(const double* lower, int lead, int r, int c) {
+  return r >= c ? lower[r + std::int64_t{c} * lead] : lower[c + std::int64_t{r} * lead];
+}
+
 // out (s x k, row-major) = lam in, lam lower triangular.
 inline void apply_template(int s, const double* lam, const double* in, double* out, int k) {
   for (int r = 0; r < s; ++r) {

@@ -62,6 +62,12 @@ double CrossProducts::bytes() const {
   return bytes_of_numbers(numbers);
 }
 
+int CrossProducts::widest() const {
+  int out = 1;
+  for (const FactorBlock& f : factors) out = std::max(out, f.width);
+  return out;
+}
+
 bool CrossProducts::has_prior() const {
   return std::any_of(factors.begin(), factors.end(), [](const FactorBlock& f) { return !f.prior.diagonal.empty(); });
 }

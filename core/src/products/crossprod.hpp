@@ -44,6 +44,7 @@ struct CrossProducts {
   int k() const { return p + 1; }
   double bytes() const;
   bool has_prior() const;
+  int widest() const;  // most coefficients per level of a factor, 1 at least
   std::vector<FactorBlock> factors;
   std::vector<PairBlock> pairs;
   std::vector<double> ZtX;  // q x k row-major, the last column is Z'W y

@@ -62,8 +62,7 @@ class Driver {
     if (standing.status == SearchStatus::not_finite) return found;
     const bool zeroed = std::count(standing.theta.begin(), standing.theta.end(), 0.0) >
                         std::count(found.theta.begin(), found.theta.end(), 0.0);
-    const bool lost = standing.status == SearchStatus::not_finite;  // by the way there
-    if (lost || (!zeroed && found.model.size() == standing.model.size())) return found;
+    if (!zeroed && found.model.size() == standing.model.size()) return found;
     standing.status = found.status;
     standing.decrement = found.decrement;
     return standing;
