@@ -283,7 +283,7 @@ def test_every_limit_is_found_and_meets_the_deviance(seed: int) -> None:
                 continue
             curve = Curve(fitted, parameter, 1)
             held = {"sigma": np.log, "cor": np.arcsin}.get(parameter.kind, float)(end)
-            rise = curve.point(curve.to_w(held)).deviance - curve.minimum
+            rise = curve.point(float(curve.coordinate.of(held))).deviance - curve.minimum
             assert rise == pytest.approx(CUTOFF, abs=1e-4)
 
 

@@ -1,37 +1,33 @@
 """The profile of one parameter, point by point: the minimised deviance and its signed root.
 
-The constrained minimum is found by the core (`ProfileCurve`), which takes log sigma, a standard
-deviation, the arcsine of a correlation or a coefficient. Here are the coordinate `w`, in which the
-signed root zeta is nearly straight, its derivative at every point, and the refusals. Searches for
-limits (`search`) and curves (`paths`) are made of these points.
+The core finds the constrained minimum (`held`) at a log sigma, a standard deviation, the arcsine of
+a correlation or a coefficient. Here are the signed root zeta in the coordinate w (`coordinates`),
+its derivative at every point, and the refusals. Searches for limits (`search`) and curves (`paths`)
+are made of these points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import singledispatch
-from math import asinh, cosh, inf, pi, sinh, sqrt
-from typing import Any, Literal, Protocol, TypeAlias
+from math import inf, sqrt
 
 import numpy as np
 
-from mixedmodels._core import ProfileCurve
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.inference.parameters import Kind, Parameter, to_value
+from mixedmodels.inference.coordinates import FARTHEST, Coordinate
+from mixedmodels.inference.held import CorePoint, core_of
+from mixedmodels.inference.parameters import Parameter, to_value
 from mixedmodels.inference.unbounded import Tendency, tendency_of
-
-Side: TypeAlias = Literal[-1, 1]
 
 # Difference by which a deviance below that of the fit shows that the fit is not at its minimum.
 _LOWER = 1e-4
 # Attempts to compute a point, each half as far out, before a limit is given up.
 _MOST_FAILURES = 12
-# Largest w of a standard deviation: beyond it sinh overflows. Distance in w at which the search for
-# a limit of a parameter that may tend to an end of its range stops.
-FARTHEST, _LIMIT = 700.0, 40.0
+# Distance in w at which the search for a limit of a parameter that may tend to an end of its range
+# stops.
+_LIMIT = 40.0
 # First step outwards of a logarithmic coordinate where the curvature at the optimum sets no limit.
 FIRST_STEP = 3.0
 # Flops of a factorization below which a search from other starts is affordable: with few data the
@@ -94,80 +90,6 @@ class Point:
     others: FloatArray
 
 
-class CorePoint(Protocol):
-    """A constrained minimum."""
-
-    @property
-    def at(self) -> float:
-        """What is held."""
-
-    @property
-    def deviance(self) -> float:
-        """The criterion."""
-
-    @property
-    def slope(self) -> float:
-        """Its derivative by what is held."""
-
-    @property
-    def theta(self) -> FloatArray:
-        """(m,) there."""
-
-    @property
-    def start(self) -> FloatArray:
-        """Where a search without anything held would begin."""
-
-    @property
-    def sigma(self) -> float:
-        """The parameter of the scale of rows."""
-
-    @property
-    def beta(self) -> FloatArray:
-        """(p,) coefficients there."""
-
-    @property
-    def others(self) -> FloatArray:
-        """(k,) coefficients of other parameters than the mean there."""
-
-    @property
-    def converged(self) -> bool:
-        """Whether the minimum was found."""
-
-
-class Core(Protocol):
-    """What minimises a criterion with one parameter held."""
-
-    @property
-    def optimum(self) -> CorePoint:
-        """The optimum of the fit."""
-
-    @property
-    def curvature(self) -> float:
-        """Second derivative of the minimised criterion there."""
-
-    def solve(self, held: float, thorough: bool = False) -> CorePoint:
-        """The constrained minimum at a value."""
-
-
-@singledispatch
-def core_of(fitted: Any, threads: int) -> Callable[[Kind, tuple[int, ...]], Core]:
-    """What makes of a kind and a place of a parameter its core."""
-    raise NotImplementedError(type(fitted))
-
-
-@core_of.register
-def _(fitted: Fitted, threads: int) -> Callable[[Kind, tuple[int, ...]], Core]:
-    templates = fitted.model.templates
-    places = zip(templates.groups, templates.term_offsets, templates.sizes, strict=True)
-    terms = list(map(list, places))
-    theta = fitted.solution.axes_theta
-
-    def made(kind: Kind, place: tuple[int, ...]) -> Core:
-        return ProfileCurve(fitted.model.analysis, terms, kind, list(place), theta, threads)
-
-    return made
-
-
 class Curve:
     """The profile of one parameter of a fit by ML; makes its own workspace.
 
@@ -179,7 +101,7 @@ class Curve:
     Attributes:
         parameter: The parameter.
         minimum: The ML deviance at the optimum.
-        unit: A standard deviation s is unit sinh(w), a coefficient unit w.
+        coordinate: From what is held to w.
         optimum: The point there.
         small: Whether a search from other starts is affordable.
         ceiling: Deviance from which on the profile of a correlation is flat, else infinity.
@@ -198,9 +120,10 @@ class Curve:
         curvature = max(self._core.curvature, 0.0)
         self.tendency: Tendency | None = tendency_of(fitted, parameter)
         self._curvature = curvature
-        self.unit = self._unit(fitted, best.at, curvature)
-        w = self.to_w(best.at)
-        slope = sqrt(0.5 * curvature) * self._stretch(w)
+        unit = self._unit(fitted, best.at, curvature)
+        self.coordinate = Coordinate(parameter.kind, unit)
+        w = float(self.coordinate.of(best.at))
+        slope = sqrt(0.5 * curvature) * self.coordinate.stretch(w)
         self.optimum = self._of(best, w, best.at, 0.0, slope)
         self.small = fitted.model.analysis.flops < _SMALL
         self._as_many_effects_as_rows = _is_saturated(fitted)
@@ -211,7 +134,7 @@ class Curve:
             without = (core("sd", (term, effect, 0)).solve(0.0) for effect in effects)
             self._without = min(without, key=lambda point: point.deviance)
         self.ceiling = inf if self._without is None else self._without.deviance
-        rows, random = fitted.solution.n, _effects(fitted)
+        rows, random = fitted.solution.n, fitted.model.templates.q
         self.thorough = self.small and random >= rows
         if self.small and random > _FEW_ROWS * rows:
             self.computed(w, thorough=True)  # refuses a fit that is not at its lowest minimum
@@ -243,24 +166,7 @@ class Curve:
             length = float(np.linalg.norm(axes[model.templates.term_offsets[term] + effect]))
         return fitted.solution.sigma * unit * length
 
-    # -- coordinates --------------------------------------------------------------------
-
-    def to_w(self, held: float) -> float:
-        """In units; a standard deviation as asinh(s / unit), a logarithm far out."""
-        return asinh(held / self.unit) if self.parameter.kind == "sd" else held / self.unit
-
-    def _to_held(self, w: float) -> float:
-        return self.unit * (sinh(min(w, FARTHEST)) if self.parameter.kind == "sd" else w)
-
-    def _stretch(self, w: float) -> float:
-        """D held / d w."""
-        return self.unit * (cosh(w) if self.parameter.kind == "sd" else 1.0)
-
-    def bound(self, side: Side) -> float:
-        """How far w goes: to a standard deviation of 0, a correlation of 1 or -1."""
-        if self.parameter.kind == "cor":
-            return side * 0.5 * pi
-        return 0.0 if self.parameter.kind == "sd" and side < 0 else side * inf
+    # -- how far -------------------------------------------------------------------------
 
     def is_far(self, point: Point) -> bool:
         """Whether no limit is looked for beyond."""
@@ -271,7 +177,7 @@ class Curve:
     def longest(self, way: float) -> float:
         """Longest step outwards in w, `way` from the optimum; infinite where none is too long."""
         if self.tendency is not None:
-            return max(4.0 * way, self.tendency.longest() / self.unit)
+            return max(4.0 * way, self.tendency.longest() / self.coordinate.unit)
         if self.parameter.kind in ("sd", "sigma"):
             return max(4.0 * way, FIRST_STEP)
         return inf
@@ -290,7 +196,7 @@ class Curve:
         """
         found = self.computed(w)
         if found is None:
-            value = to_value(self.parameter.kind, self._to_held(w))
+            value = to_value(self.parameter.kind, self.coordinate.held(w))
             raise NoLimitError(
                 f"The profile of {self.parameter.name} cannot be computed at {value:g}: "
                 f"{self._reason()}"
@@ -299,7 +205,7 @@ class Curve:
 
     def computed(self, w: float, *, thorough: bool = False) -> Point | None:
         """The point, or None where the search over the other parameters does not converge."""
-        held = self._to_held(w)
+        held = float(self.coordinate.held(w))
         solved = self._core.solve(held, thorough or self.thorough)
         if self._without is not None and not solved.deviance < self.ceiling:
             solved = self._without
@@ -317,7 +223,11 @@ class Curve:
             )
         side = 1.0 if w >= self.optimum.w else -1.0
         root = sqrt(max(above, 0.0))
-        rise = 0.5 * side * slope / root * self._stretch(w) if root > 0.0 else self.optimum.slope
+        rise = (
+            0.5 * side * slope / root * self.coordinate.stretch(w)
+            if root > 0.0
+            else self.optimum.slope
+        )
         return self._of(solved, w, held, side * root, rise)
 
     def _of(self, found: CorePoint, w: float, held: float, zeta: float, slope: float) -> Point:
@@ -360,7 +270,9 @@ class Curve:
             zeta: Signed root at the limit; its sign is the side.
         """
         tendency, way = self.tendency, found.w - self.optimum.w
-        if tendency is None or abs(way) * self.unit < tendency.distance(self._curvature, zeta):
+        if tendency is None or abs(way) * self.coordinate.unit < tendency.distance(
+            self._curvature, zeta
+        ):
             return None
         if not tendency.is_level(*self._rise(found), zeta):
             return None
@@ -371,7 +283,7 @@ class Curve:
 
     def _rise(self, found: Point) -> tuple[float, float]:
         """The deviance above its minimum, and the size of its slope by what is held."""
-        return found.zeta**2, abs(2.0 * found.zeta * found.slope) / self.unit
+        return found.zeta**2, abs(2.0 * found.zeta * found.slope) / self.coordinate.unit
 
     def unbounded_note(self, far: Point, zeta: float) -> str:
         """Why the limit on a side is infinite, of a point that `levels` has found."""
@@ -418,15 +330,6 @@ class Curve:
         return larger is not None and larger.deviance - self.minimum < _LEVEL
 
 
-def _effects(fitted: Fitted) -> int:
-    """The number of random effects."""
-    templates = fitted.model.templates
-    return sum(
-        size * templates.n_levels[group]
-        for size, group in zip(templates.sizes, templates.groups, strict=True)
-    )
-
-
 def _is_saturated(fitted: Fitted) -> bool:
     """Whether there are as many fixed and random effects as rows."""
-    return _effects(fitted) + fitted.solution.p >= fitted.solution.n
+    return fitted.model.templates.q + fitted.solution.p >= fitted.solution.n

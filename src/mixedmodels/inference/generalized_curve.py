@@ -1,6 +1,6 @@
 """The profile of one parameter of a generalized model: the criterion minimised with it held.
 
-The search is the core's, as for linear models (`ProfileCurve`). A standard deviation or correlation
+The core searches, as for linear models (`ProfileCurve`). A standard deviation or correlation
 is held in the template of its term; a coefficient, a parameter of the family or a threshold is a
 number made of those parameters of the criterion that are not theta.
 """
@@ -19,7 +19,7 @@ from mixedmodels.errors import ModelError
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.families.base import THRESHOLDS
-from mixedmodels.inference.curves import Core, core_of
+from mixedmodels.inference.held import Core, core_of
 from mixedmodels.inference.parameters import Kind
 
 # Slope of the criterion at the optimum of the fit below which it is rounding of the search.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mixedmodels.inference.curves import FAR, Curve, NoLimitError, Point, Side
+from mixedmodels.inference.coordinates import Side
+from mixedmodels.inference.curves import FAR, Curve, NoLimitError, Point
 
-# Points of one side of a curve at most, and those that are wanted.
+# Largest and usual number of points on one side of a curve.
 _MOST_POINTS = 60
 _STEPS_A_SIDE = 7
-# Those towards a standard deviation of zero, where zeta bends.
+# Usual number of points towards a standard deviation of zero, where zeta bends.
 _STEPS_TO_ZERO = 14
 # Steps of zeta that two neighbours may be apart, and halvings to come to that.
 _LONGEST = 2.5
@@ -42,7 +43,7 @@ def _half(curve: Curve, side: Side, reach: float) -> Path:
     """The points on one side of the optimum, from there outwards."""
     if side < 0 and curve.starts_level():
         return Path([], curve.level_note(curve.optimum))
-    bound = curve.bound(side)
+    bound = curve.coordinate.bound(side)
     bent = side < 0 and curve.parameter.kind == "sd"
     step = reach / (_STEPS_TO_ZERO if bent else _STEPS_A_SIDE)
     points, trouble = [curve.optimum], ""

@@ -272,7 +272,9 @@ def _profile(
         if trouble:
             add_note(notes, parameter, trouble)
         scales = len(fitted.scale_names)
-        return Trace.of(parameter, curve.unit, points, fitted.model.templates, scales, level)
+        return Trace.of(
+            parameter, curve.coordinate.unit, points, fitted.model.templates, scales, level
+        )
 
     traces = in_parallel(trace, chosen, count)
     return Profile(

@@ -10,7 +10,8 @@ from __future__ import annotations
 from math import inf, isfinite
 from typing import NamedTuple
 
-from mixedmodels.inference.curves import FAR, Curve, NoLimitError, Point, Side
+from mixedmodels.inference.coordinates import Side
+from mixedmodels.inference.curves import FAR, Curve, NoLimitError, Point
 from mixedmodels.inference.parameters import to_value
 
 # Absolute difference from the wanted deviance at which a limit is met, and a relative one, its
@@ -58,7 +59,7 @@ def limit(curve: Curve, zeta: float, guess: float | None = None) -> Limit:
     wanted = curve.minimum + zeta * zeta
     tolerance = max(_TOLERANCE, _ROUNDING * abs(wanted))
     if curve.ceiling <= wanted + tolerance:
-        return Limit(curve.bound(1 if zeta > 0.0 else -1))
+        return Limit(curve.coordinate.bound(1 if zeta > 0.0 else -1))
     if zeta < 0.0 and curve.starts_level():
         return Limit(-inf)
     return _search(curve, zeta, tolerance, guess)
@@ -68,7 +69,7 @@ def _search(curve: Curve, zeta: float, tolerance: float, guess: float | None) ->
     """The limit, its deviance met to the tolerance."""
     wanted = curve.minimum + zeta * zeta
     side: Side = 1 if zeta > 0.0 else -1
-    bound = curve.bound(side)
+    bound = curve.coordinate.bound(side)
     inner, outer = curve.optimum, None
     w = _extend(curve, inner, zeta) if guess is None else guess
     widths = [inf, inf]  # of the interval, after the last two steps
@@ -142,7 +143,7 @@ def _lower(curve: Curve, found: Point) -> Point | None:
 def _extend(curve: Curve, inner: Point, zeta: float) -> float:
     """A Newton step outwards, no longer than four times the way so far."""
     side: Side = 1 if zeta > 0.0 else -1
-    bound = curve.bound(side)
+    bound = curve.coordinate.bound(side)
     way = abs(inner.w - curve.optimum.w)
     longest = 4.0 * way if way > 0.0 else curve.longest(0.0)
     if inner.slope > 0.0:

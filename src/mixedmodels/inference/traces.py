@@ -14,6 +14,7 @@ import scipy
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.estimates.parameters import to_sd_cor
+from mixedmodels.inference.coordinates import Coordinate
 from mixedmodels.inference.curves import Point
 from mixedmodels.inference.parameters import Parameter, from_value, to_value
 
@@ -80,8 +81,7 @@ class Trace:
     def value_at(self, zeta: FloatArray) -> FloatArray:
         """Values of the parameter at signed roots; NaN beyond the points."""
         w = self.w_at(zeta)
-        held = self.unit * (np.sinh(w) if self.parameter.kind == "sd" else w)
-        return to_value(self.parameter.kind, held)
+        return to_value(self.parameter.kind, self._coordinate.held(w))
 
     def end(self, zeta: float) -> float:
         """The limit at a signed root; the last value of the curve where a bound is nearer."""
@@ -125,11 +125,14 @@ class Trace:
         return np.where(inside, 0.5 * (low + high), np.nan)
 
     def _to_w(self, values: FloatArray) -> FloatArray:
-        held = from_value(self.parameter.kind, values)
-        w = np.arcsinh(held / self.unit) if self.parameter.kind == "sd" else held / self.unit
+        w = self._coordinate.of(from_value(self.parameter.kind, values))
         # The way there and back may end a rounding error outside.
         inside: FloatArray = np.clip(w, self.w[0], self.w[-1])
         return np.where(np.abs(w - inside) <= _ROUNDING * (1.0 + np.abs(w)), inside, w)
+
+    @property
+    def _coordinate(self) -> Coordinate:
+        return Coordinate(self.parameter.kind, self.unit)
 
     def _rate(self, w: FloatArray) -> FloatArray:
         """The derivative of zeta at coordinates; NaN beyond the points."""
