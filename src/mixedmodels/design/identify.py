@@ -9,6 +9,7 @@ decides beforehand whether this work is needed (`identify.hpp`); no messages are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +21,7 @@ from mixedmodels.design.design import Design
 # Pivots and shares (see the core's `Identifiability`) below which the rows are looked at. A larger
 # value costs time, not correctness: information of 1e-6 is far more than rounding leaves.
 SUSPICIOUS = 1e-6
-# Relative norm of what is left of a column beside those before it that is rounding.
+# Norm of a column projected off the columns before it, relative to its own, that is rounding.
 _SAME = 1e-14
 # Singular value of the scaled values x'V_j y that counts as zero.
 _NULL = 1e-7
@@ -30,7 +31,7 @@ _IDLE = 1e-10
 _WEIGHT = 1e-7
 # Pairs of random vectors beyond the number of parameters.
 _SPARE = 6
-# Rows that are looked at before all rows: most models are determined by these.
+# Number of rows that are looked at before all rows; they determine most models.
 _FIRST_ROWS = 1000
 
 
@@ -51,7 +52,7 @@ class Confounded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Findings:
-    """What the rows say of one criterion.
+    """Parameters of one criterion that the rows do not determine.
 
     Attributes:
         unknown: (m,) (co)variances that are not identified, in the order of theta.
@@ -220,27 +221,46 @@ class _RowProbes:
                 np.stack([np.bincount(codes, z[:, j] * v) for j in range(z.shape[1])])
                 for v in (x, y)
             )
-            products = left @ right.T
-            for column in range(len(products)):
-                out.append(float(products[column, column]))
-                below = slice(column + 1, None)
-                out.extend((products[below, column] + products[column, below]).tolist())
+            out.extend(covariance_values(left @ right.T))
         out.append(float(x @ y))
         return out
 
     def as_typed(self, null: FloatArray) -> FloatArray:
         """(m + 1, k) directions in (co)variances of the columns as typed, these of size 1."""
-        out: FloatArray = null.copy()
-        for t, T in enumerate(self._axes):
-            places = np.flatnonzero(self.entries[:, 0] == t)
-            rows, columns = self.entries[places, 1], self.entries[places, 2]
-            size = np.sqrt(np.mean(self._terms[t][1] ** 2, axis=0))
-            for k in range(null.shape[1]):
-                phi = np.zeros((len(T), len(T)))
-                phi[rows, columns] = phi[columns, rows] = null[places, k]
-                phi = T.T @ phi @ T * np.outer(size, size)
-                out[places, k] = phi[rows, columns]
-        return out
+        sizes = [np.sqrt(np.mean(z**2, axis=0)) for _, z in self._terms]
+        return in_typed_columns(self.entries, self._axes, sizes, null)
+
+
+def covariance_values(products: FloatArray) -> list[float]:
+    """x'V_j y of every (co)variance of a term, from products (s, s) of Z'x and Z'y over levels."""
+    both = products + products.T
+    np.fill_diagonal(both, np.diag(products))
+    column, row = np.triu_indices(len(both))
+    found: list[float] = both[row, column].tolist()
+    return found
+
+
+def in_typed_columns(
+    entries: IntArray, axes: Sequence[FloatArray], sizes: Sequence[FloatArray], null: FloatArray
+) -> FloatArray:
+    """(m + 1, k) directions in (co)variances of the columns as typed, these of size 1.
+
+    Args:
+        entries: (m, 3) term, row and column of each (co)variance.
+        axes: Of every term T (s, s), for columns T z of the columns z as typed.
+        sizes: Of every term the sizes (s,) of its columns as typed.
+        null: (m + 1, k) directions in those of the columns T z.
+    """
+    out: FloatArray = null.copy()
+    for t, (T, size) in enumerate(zip(axes, sizes, strict=True)):
+        places = np.flatnonzero(entries[:, 0] == t)
+        rows, columns = entries[places, 1], entries[places, 2]
+        for k in range(null.shape[1]):
+            phi = np.zeros((len(T), len(T)))
+            phi[rows, columns] = phi[columns, rows] = null[places, k]
+            phi = T.T @ phi @ T * np.outer(size, size)
+            out[places, k] = phi[rows, columns]
+    return out
 
 
 def orthogonal_axes(z: FloatArray) -> FloatArray:

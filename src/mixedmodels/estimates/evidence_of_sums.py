@@ -1,8 +1,8 @@
 """Which (co)variances sums over rows cannot tell apart, and why, without rows.
 
-Every V_j = Z_a Z_b' has its range in that of Z, so that its values at vectors [Z X] v, which follow
-from the cross-products, say all that the rows would say of the V_j. Of the residual's they say it
-together with a part outside of [Z X], if there is one.
+Every V_j = Z_a Z_b' has its range in that of Z, so that its values at vectors [Z X] v determine it.
+They follow from the cross-products. The identity of the residual has a part outside of [Z X] too;
+its value is drawn.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
-from mixedmodels.design.identify import count_of_pairs, orthogonal_axes
+from mixedmodels.design.identify import (
+    count_of_pairs,
+    covariance_values,
+    in_typed_columns,
+    orthogonal_axes,
+)
 
 # Least eigenvalue of the correlations of columns that counts as zero.
 _DEPENDENT = 1e-12
@@ -74,31 +79,20 @@ class SumProbes:
 
     def _row(self, a: FloatArray, inner: float) -> list[float]:
         """The values from Z'x and Z'y (2, q) and x'y."""
-        templates, out = self._templates, []
+        templates = self._templates
+        out: list[float] = []
         public = a[:, templates.public_to_core]
         for t, size in enumerate(templates.sizes):
             own = public[:, templates.term_starts[t] : templates.term_starts[t + 1]]
             left, right = own.reshape(2, -1, size) @ self._terms[t].turn
-            products = left.T @ right
-            for column in range(size):
-                out.append(float(products[column, column]))
-                below = slice(column + 1, None)
-                out.extend((products[below, column] + products[column, below]).tolist())
+            out.extend(covariance_values(left.T @ right))
         out.append(inner)
         return out
 
     def as_typed(self, null: FloatArray) -> FloatArray:
         """(m + 1, k) directions in (co)variances of the columns as typed, these of size 1."""
-        out: FloatArray = null.copy()
-        for t, term in enumerate(self._terms):
-            places = np.flatnonzero(self.entries[:, 0] == t)
-            rows, columns = self.entries[places, 1], self.entries[places, 2]
-            for k in range(null.shape[1]):
-                phi = np.zeros(term.axes.shape)
-                phi[rows, columns] = phi[columns, rows] = null[places, k]
-                phi = term.axes.T @ phi @ term.axes * np.outer(term.size, term.size)
-                out[places, k] = phi[rows, columns]
-        return out
+        axes, sizes = [t.axes for t in self._terms], [t.size for t in self._terms]
+        return in_typed_columns(self.entries, axes, sizes, null)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,8 +129,8 @@ class SumEvidence:
     def constant_within(self, t: int, j: int) -> bool:
         """Whether a column of a term does not vary within the levels of its factor.
 
-        It is told by the columns of the factor that have the constant among them; where these have
-        not, it counts as one that varies.
+        The columns of the factor decide, if the constant is among them; else the column counts as
+        one that varies.
         """
         group = self.templates.groups[t]
         T, levels = self._factor(group)
