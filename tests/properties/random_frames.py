@@ -151,6 +151,14 @@ def _arrow(dtype: Any) -> Callable[[Values], Any]:
     return lambda values: pa.chunked_array([pa.array(values, type=dtype)])
 
 
+def _periods(values: Values) -> pd.Series:
+    return pd.Series(pd.PeriodIndex(values, freq="D"))
+
+
+def _arrow_periods(values: Values) -> Any:
+    return pa.chunked_array([pa.Array.from_pandas(_periods(values))])
+
+
 def _arrow_pandas(dtype: Any) -> Callable[[Values], Any]:
     return lambda values: pd.Series(values, dtype=pd.ArrowDtype(dtype))
 
@@ -274,7 +282,11 @@ ENCODINGS: dict[str, dict[str, Callable[[Values], Any]]] = {
         "arrow date32": _arrow(pa.date32()),
         "arrow date64": _arrow(pa.date64()),
         "pandas arrow date": _arrow_pandas(pa.date32()),
-        "period": lambda values: pd.Series(pd.PeriodIndex(values, freq="D")),
+        "period": _periods,
+        "arrow period": _arrow_periods,
+        "pandas arrow period": lambda values: pd.Series(
+            pd.arrays.ArrowExtensionArray(_arrow_periods(values))
+        ),
     },
     "datetime": {
         **ANY,

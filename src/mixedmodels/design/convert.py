@@ -142,10 +142,11 @@ def column_of_pandas(name: str, series: Any) -> Column:
         return column_of_array(name, np.asarray(series.array))
     kind = dtype.kind
     arrow = getattr(dtype, "pyarrow_dtype", None)
+    # What an extension type stores is not what it means: months may be stored as numbers.
+    if arrow is not None and str(arrow).startswith(("dictionary", "extension")):
+        return _of_arrow(name, series.array.__arrow_array__())
     if kind in _NUMBERS:
         return _of_nullable(series)
-    if arrow is not None and str(arrow).startswith("dictionary"):
-        return _of_arrow(name, series.array.__arrow_array__())
     ordered = isinstance(
         dtype, (pd.StringDtype, pd.DatetimeTZDtype, pd.PeriodDtype, pd.IntervalDtype)
     )
