@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from mixedmodels.streaming.adapters.callables import from_callables
 from mixedmodels.streaming.adapters.dask import from_dask
 from mixedmodels.streaming.adapters.files import from_dataset, from_files, from_path
 from mixedmodels.streaming.adapters.once import from_stream_once, reads_once
+from mixedmodels.streaming.adapters.pandas import from_pandas
 from mixedmodels.streaming.adapters.polars import from_lazy
 from mixedmodels.streaming.adapters.spark import from_spark
 from mixedmodels.streaming.adapters.streams import from_stream, from_table
@@ -52,7 +52,7 @@ def as_source(data: Any) -> Source:
         return _of_list(data)
     pa = pyarrow()
     if isinstance(data, (pd.DataFrame, Mapping)):
-        return _of_pandas(pd.DataFrame(data))
+        return from_pandas(pd.DataFrame(data))
     if isinstance(data, pa.Table):
         return from_table(data)
     library = library_of(data)
@@ -72,30 +72,3 @@ def _of_list(data: Sequence[Any]) -> Source:
         return from_files("The list", list(map(os.fsdecode, data)))
     pyarrow()
     return from_callables(data)
-
-
-def _of_pandas(data: pd.DataFrame) -> Source:
-    """A table of Arrow; what Arrow cannot hold is refused where the formula uses it."""
-    pa = pyarrow()
-    unlike = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError)
-    try:
-        return from_table(pa.Table.from_pandas(data, preserve_index=False))
-    except unlike:
-        pass
-    arrays, unusable = [], {}
-    for place, name in enumerate(data.columns):
-        column, why = _column(data.iloc[:, place], unlike)
-        arrays.append(column)
-        if why:
-            unusable[str(name)] = why
-    table = pa.Table.from_arrays(arrays, names=[str(name) for name in data.columns])
-    return dataclasses.replace(from_table(table), unusable=unusable)
-
-
-def _column(column: pd.Series[Any], unlike: tuple[type[Exception], ...]) -> tuple[Any, str]:
-    """A column of Arrow, or one of nulls and why it is that."""
-    pa = pyarrow()
-    try:
-        return pa.Array.from_pandas(column), ""
-    except unlike as error:
-        return pa.nulls(len(column)), str(error)

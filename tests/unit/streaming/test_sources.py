@@ -278,3 +278,17 @@ def test_frames_with_columns_that_are_not_read() -> None:
     assert mm.plan("y ~ (1 | g)", rows).n == 30
     with pytest.raises(mm.MixedModelsError, match="'o'"):
         mm.plan("y ~ o + (1 | g)", rows)
+
+
+@pytest.mark.filterwarnings("ignore")  # of Dask, in its own use of pandas
+@pytest.mark.parametrize("kind", ["decimals", "times"])
+def test_columns_that_dask_has_no_example_of_are_refused_by_name(kind: str) -> None:
+    """Rows of the other columns are read; the column is refused where the formula has it."""
+    frames = pytest.importorskip("dask.dataframe")
+    stored = {"decimals": pa.decimal128(20, 0), "times": pa.time64("us")}[kind]
+    column = pa.array([1, 2, 3] * 10).cast(stored).dictionary_encode()
+    table = pa.table({"g": list("abc") * 10, "y": np.arange(30.0) % 7, "o": column})
+    rows = frames.from_pandas(table.to_pandas(types_mapper=pd.ArrowDtype), npartitions=2)
+    assert mm.plan("y ~ (1 | g)", rows).n == 30
+    with pytest.raises(mm.DataError, match="'o' cannot be made one of Arrow"):
+        mm.plan("y ~ o + (1 | g)", rows)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mixedmodels.streaming.adapters.pandas import table_of
 from mixedmodels.streaming.packages import optional, pyarrow
 from mixedmodels.streaming.source import Source, make_source
 
@@ -52,8 +54,7 @@ class DaskPartition:
 
 def from_dask(frame: Any) -> Source:
     """A Dask DataFrame."""
-    utils = optional("dask.dataframe.utils", "dask")
-    like = pyarrow().Table.from_pandas(utils.meta_nonempty(frame._meta), preserve_index=False)  # noqa: SLF001
+    like, unusable = _example(frame._meta)  # noqa: SLF001 (its columns without rows)
     name = frame._name  # noqa: SLF001 (the token of how the frame is made)
     parts = [
         DaskPartition(
@@ -61,4 +62,16 @@ def from_dask(frame: Any) -> Source:
         )
         for number in range(frame.npartitions)
     ]
-    return make_source(f"a Dask DataFrame of {frame.npartitions} partitions", like.schema, parts)
+    source = make_source(f"a Dask DataFrame of {frame.npartitions} partitions", like.schema, parts)
+    return dataclasses.replace(source, unusable=unusable)
+
+
+def _example(columns: Any) -> tuple[Any, dict[str, str]]:
+    """Rows made up by Dask, as a table of Arrow, and the columns that it or Arrow cannot make."""
+    utils = optional("dask.dataframe.utils", "dask")
+
+    def made(place: int) -> Callable[[], Any]:
+        return lambda: utils.meta_nonempty(columns.iloc[:, place])
+
+    rows = len(utils.meta_nonempty(columns.iloc[:, :0]))
+    return table_of(columns.columns, map(made, range(columns.shape[1])), rows)
