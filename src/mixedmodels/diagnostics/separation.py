@@ -9,8 +9,11 @@ detecting separation in binary logistic regression.
 from __future__ import annotations
 
 import functools
+import threading
+import time
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import scipy
@@ -25,8 +28,16 @@ from mixedmodels.families.links import LINKS
 _NEAR = 1e-4
 # The same where nothing can be proved: rare events of large data have means like 1e-5.
 _UNPROVED = 1e-7
-# Numbers of X up to which a linear programme is solved.
+# Numbers of X up to which a linear programme is solved, and the most seconds that it may take.
 _MOST = 5_000_000
+_SECONDS = 20.0
+# Rows that join a linear programme at a time: this many, and so many for each unknown.
+_ROWS = 50
+_ROWS_EACH = 10
+# Numbers in a block of rows of which the triangle is made at once.
+_BLOCK = 1 << 18
+# Seconds after which one that waits for a linear programme looks for signals.
+_LOOK = 0.05
 # Entries of directions, relative to the largest, and changes of predictors that count as zero.
 _ZERO = 1e-7
 _SIGMOID = ("logit", "probit", "cloglog", "cauchit")
@@ -45,6 +56,10 @@ class Separation:
     names: tuple[str, ...]
     direction: FloatArray
     rows: LongArray
+
+
+class OutOfTime(Exception):
+    """A linear programme has taken too long."""
 
 
 def extremes(family: Family, y: FloatArray, m: FloatArray) -> tuple[BoolArray, BoolArray]:
@@ -97,29 +112,36 @@ def _predictors(link: str, near: float) -> tuple[float, float]:
 
 def separation(fitted: GeneralizedFitted) -> Separation | None:
     """What separates the responses of a fit that is suspected of it; None where nothing does."""
-    if not suspected(fitted) or too_large(fitted):
-        return None
+    return fitted.once(_search)[0]
+
+
+def _search(fitted: GeneralizedFitted) -> tuple[Separation | None, bool]:
+    """What separates the responses, and whether that is certain where nothing was found."""
+    if not suspected(fitted):
+        return None, True
     design, kept = fitted.model.design, fitted.solution.kept
+    if design.n * len(kept) > _MOST:
+        return None, False
     lower, upper = extremes(fitted.model.family, design.y, fitted.model.weights)
     X = design.X[:, kept]
-    direction = recession(X, lower, upper)
+    try:
+        direction = recession(X, lower, upper)
+    except OutOfTime:
+        return None, False
     if direction is None:
-        return None
+        return None, True
     reach = np.abs(direction) * np.abs(X).max(axis=0)
     moved = np.abs(X @ direction)
     infinite = np.flatnonzero(reach > _ZERO * reach.max())
     names = tuple(design.x_names[kept[j]] for j in infinite)
-    return Separation(names, direction, np.flatnonzero(moved > _ZERO * moved.max()))
-
-
-def too_large(fitted: GeneralizedFitted) -> bool:
-    """Whether a linear programme over the rows would take too long."""
-    return fitted.model.design.n * len(fitted.solution.kept) > _MOST
+    rows = np.flatnonzero(moved > _ZERO * moved.max())
+    return Separation(names, direction, rows), True
 
 
 def suspicion(fitted: GeneralizedFitted) -> str | None:
     """What is said where separation is suspected and the data are too large for a proof."""
-    if not too_large(fitted) or not fitted.optsum.converged or not suspected(fitted, _UNPROVED):
+    certain = fitted.once(_search)[1]
+    if certain or not fitted.optsum.converged or not suspected(fitted, _UNPROVED):
         return None
     return (
         "Separation is suspected: fitted probabilities or means of some rows are at a bound, and "
@@ -140,28 +162,90 @@ def recession(X: FloatArray, lower: BoolArray, upper: BoolArray) -> FloatArray |
     Returns:
         (p,) a direction that moves as many rows as possible, or None where there is none.
     """
-    Q, R = np.linalg.qr(X)
+    inverse = np.asarray(np.linalg.inv(_triangle(X)), dtype=np.float64)
+    Q = X @ inverse
     basis = _null_space(Q[~(lower | upper)], Q.shape[1])
     sign = np.where(upper, 1.0, -1.0)[lower | upper]
-    A = sign[:, None] * (Q[lower | upper] @ basis)
-    A = np.unique(A / max(np.abs(A).max(initial=0.0), 1e-300), axis=0)
-    total = np.zeros(basis.shape[1])
+    A: FloatArray = sign[:, None] * (Q[lower | upper] @ basis)
+    A /= max(np.abs(A).max(initial=0.0), 1e-300)
+    end = time.monotonic() + _SECONDS
+    total: FloatArray = np.zeros(basis.shape[1])
     while len(A) and A.shape[1]:
-        found = scipy.optimize.linprog(
-            -A.sum(axis=0), A_ub=-A, b_ub=np.zeros(len(A)), bounds=(-1.0, 1.0), method="highs"
-        )
-        gain = A @ found.x if found.status == 0 else np.zeros(len(A))
-        moved = gain > _ZERO
+        farthest = _farthest(A, end)
+        moved = A @ farthest > _ZERO
         if not moved.any():
             break
         # Later directions may be against rows that the earlier ones have moved, which go further.
-        total = total / 1e-3 + found.x if total.any() else found.x
+        total = total / 1e-3 + farthest if total.any() else farthest
         A = A[~moved]
     if not total.any():
         return None
-    direction: FloatArray = np.linalg.solve(R, basis @ total)
+    direction: FloatArray = inverse @ (basis @ total)
     direction /= np.abs(direction).max()
     return direction
+
+
+def _triangle(X: FloatArray) -> FloatArray:
+    """(p, p) R of X = Q R, by blocks of rows, between which Python looks for signals."""
+    n, p = X.shape
+    step = max(2 * p, _BLOCK // max(p, 1))
+    R: FloatArray = np.zeros((0, p))
+    for first in range(0, n, step):
+        R = np.linalg.qr(np.vstack([R, X[first : first + step]])).R
+    return R
+
+
+def _farthest(A: FloatArray, end: float) -> FloatArray:
+    """(k,) x in [-1, 1] with A x >= 0 for which the sum of A x is largest.
+
+    Few rows hold x back. The programme is solved with some rows, and those are added that its
+    solution moves back, until there are none.
+
+    Raises:
+        OutOfTime: It takes longer than until `end`, a time of the monotonic clock.
+    """
+    aim = A.sum(axis=0)
+    x: FloatArray = np.sign(aim)
+    chosen = np.zeros(len(A), dtype=np.bool_)
+    while True:
+        gain = A @ x
+        back = np.flatnonzero((gain < -_ZERO) & ~chosen)
+        if not len(back):
+            return x
+        most = min(len(back), _ROWS + _ROWS_EACH * len(x))
+        chosen[back[np.argpartition(gain[back], most - 1)[:most]]] = True
+        x = _programme(aim, np.unique(A[chosen], axis=0), end)
+
+
+def _programme(aim: FloatArray, A: FloatArray, end: float) -> FloatArray:
+    """(k,) x in [-1, 1] with A x >= 0 for which aim'x is largest; it can be interrupted.
+
+    Raises:
+        OutOfTime: It takes longer than until `end`.
+    """
+    found: list[Any] = []
+
+    def solve() -> None:
+        found.append(
+            scipy.optimize.linprog(
+                -aim,
+                A_ub=-A,
+                b_ub=np.zeros(len(A)),
+                bounds=(-1.0, 1.0),
+                method="highs",
+                options={"time_limit": max(end - time.monotonic(), 0.0)},
+            )
+        )
+
+    # SciPy's call looks for no signals: another thread makes it, which ends by itself.
+    worker = threading.Thread(target=solve, daemon=True)
+    worker.start()
+    while worker.is_alive():
+        worker.join(_LOOK)
+    if not found or found[0].status != 0:
+        raise OutOfTime
+    x: FloatArray = found[0].x
+    return x
 
 
 def _null_space(A: FloatArray, p: int) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 import warnings
 from typing import Any
 
@@ -221,6 +223,68 @@ def test_data_too_large_for_a_proof_are_suspected(monkeypatch: pytest.MonkeyPatc
     data = pd.DataFrame({"g": np.tile(np.arange(20), 30), "f": np.repeat(list("abc"), 200)})
     data["y"] = np.where(data["f"] == "c", 1, rng.integers(0, 2, 600))
     monkeypatch.setattr("mixedmodels.diagnostics.separation._MOST", 100)
+    with pytest.warns(mm.errors.ConvergenceWarning, match="Separation is suspected"):
+        mm.glmer("y ~ f + (1 | g)", data, family="binomial")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_few_rows_decide_for_all(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that join the linear programme one by one give the answer of all at once."""
+    rng = np.random.default_rng(seed)
+    X = np.column_stack([np.ones(400), np.eye(3)[rng.integers(0, 3, 400)], rng.normal(size=400)])
+    X = X[:, [0, 2, 3, 4]]
+    y = rng.random(400) < 1.0 / (1.0 + np.exp(-3.0 * X[:, 3]))
+    y[(X[:, 1] == 1.0) & (rng.random(400) < rng.choice([0.5, 1.0]))] = False
+    expected = recession(X, ~y, y)
+    monkeypatch.setattr("mixedmodels.diagnostics.separation._ROWS", 1)
+    monkeypatch.setattr("mixedmodels.diagnostics.separation._ROWS_EACH", 0)
+    found = recession(X, ~y, y)
+    assert (found is None) == (expected is None)
+    if found is not None and expected is not None:
+        np.testing.assert_array_equal(np.abs(X @ found) > 1e-7, np.abs(X @ expected) > 1e-7)
+
+
+def test_many_rows_take_little_time() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=500_000)
+    X = np.column_stack([np.ones(len(x)), x, rng.normal(size=len(x))])
+    y = rng.random(len(x)) < 1.0 / (1.0 + np.exp(-x))
+    began = time.process_time()
+    assert recession(X, ~y, y) is None
+    y = x > 0.5
+    assert recession(X, ~y, y) is not None
+    assert time.process_time() - began < 10.0
+
+
+def test_a_linear_programme_can_be_interrupted() -> None:
+    """It takes half a minute: 400 columns, of which nothing is separated."""
+    rng = np.random.default_rng(5)
+    X = np.column_stack([np.ones(9_000), rng.normal(size=(9_000, 400))])
+    y = rng.random(len(X)) < 0.5
+
+    class TimeIsUp(Exception):
+        pass
+
+    def handler(*_: object) -> None:
+        raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, handler)
+    began = time.perf_counter()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1.5)
+        with pytest.raises(TimeIsUp):
+            recession(X, ~y, y)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.perf_counter() - began < 1.5 + 5.0
+
+
+def test_without_time_for_a_proof_it_is_suspected(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.tile(np.arange(20), 30), "f": np.repeat(list("abc"), 200)})
+    data["y"] = np.where(data["f"] == "c", 1, rng.integers(0, 2, 600))
+    monkeypatch.setattr("mixedmodels.diagnostics.separation._SECONDS", 0.0)
     with pytest.warns(mm.errors.ConvergenceWarning, match="Separation is suspected"):
         mm.glmer("y ~ f + (1 | g)", data, family="binomial")
 
