@@ -20,10 +20,16 @@ PACKAGE_FOLDER = str(Path(__file__).parent) + os.sep
 _SHELL = f"{os.sep}IPython{os.sep}core{os.sep}"
 _LONGEST_NAME = 200
 _LONGEST_PICTURE = 400
+# Characters of a message; of a longer one the beginning and the end are kept.
+_LONGEST_MESSAGE = 4000
+_KEPT_START, _KEPT_END = 2000, 1000
 
 
 class MixedModelsError(ValueError):
     """Root of every error that mixedmodels raises on purpose."""
+
+    def __init__(self, message: str = "", *more: object) -> None:
+        super().__init__(_shortened(message), *more)
 
     def _render_traceback_(self) -> list[str]:
         """What IPython and Jupyter show: the user's own lines, without those of this package."""
@@ -135,7 +141,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     depth, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_code.co_filename.startswith(PACKAGE_FOLDER):
         depth, frame = depth + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=depth)  # noqa: TID251 (the only place)
+    warnings.warn(_shortened(message), category, stacklevel=depth)  # noqa: TID251 (the only place)
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
@@ -170,6 +176,18 @@ def _picture(text: str, start: int, end: int) -> str:
     indent = " " * (len(before) + start - first)
     carets = "^" * max(min(end, last) - start, 1)
     return f"\n\n    {before}{flat}{after}\n    {indent}{carets}"
+
+
+def _shortened(message: str) -> str:
+    """The message without its middle if it is too long: it says what it is about, and the remedy.
+
+    Names and values in a message may be of any length.
+    """
+    if len(message) <= _LONGEST_MESSAGE:
+        return message
+    left_out = len(message) - _KEPT_START - _KEPT_END
+    start, end = message[:_KEPT_START], message[-_KEPT_END:]
+    return f"{start} ... ({left_out:,} characters left out) ... {end}"
 
 
 def _printable(message: str) -> str:

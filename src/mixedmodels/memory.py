@@ -32,7 +32,7 @@ SHARE = 0.8
 # Operations per second, about, for the time that a message predicts.
 _SPEED = 1e10
 _UNLIMITED = 1 << 60
-_SIZE = re.compile(r"([0-9]+\.?[0-9]*)\s*([KMGT]?(?:I?B)?)", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]*)?)\s*([KMGT]?(?:I?B)?)", re.IGNORECASE)
 _UNITS = {
     "": 1.0,
     "B": 1.0,

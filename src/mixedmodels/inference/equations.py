@@ -21,6 +21,9 @@ _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WORD = re.compile(r"`[^`]*`?|[^\s=*/]+")
 _OPERATORS = re.compile(r"[-+*/]")
 _INTERCEPT = "(Intercept)"
+# Characters of an equation, and parentheses within each other.
+_LONGEST = 10_000
+_DEEPEST = 50
 # What no name begins with, but that of the intercept.
 _PUNCTUATION = "=*/+-()"
 
@@ -57,6 +60,7 @@ class EquationReader:
             (name for name in known if name and not _NUMBER.fullmatch(name)), key=len, reverse=True
         )
         self._at = 0
+        self._depth = 0
 
     def read(self) -> FloatArray:
         """The form that the equation says is zero.
@@ -65,6 +69,11 @@ class EquationReader:
             MixedModelsError: Not a linear equation of the coefficients, or one that can be read in
                 more than one way.
         """
+        if len(self._text) > _LONGEST:
+            raise MixedModelsError(
+                f"The hypothesis '{self._text[:40]}...' has {len(self._text):,} characters; at "
+                f"most {_LONGEST:,} are read. Give the weights of the coefficients as an array."
+            )
         whole = self._text.strip()
         if whole in self._names and _NUMBER.fullmatch(whole):
             alone = np.zeros(len(self._names) + 1)
@@ -120,7 +129,11 @@ class EquationReader:
             form[-1] = float(number[0])
             return form
         if self._take("("):
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                raise self._error(f"more than {_DEEPEST} parentheses are within each other")
             form = self._sum()
+            self._depth -= 1
             if self._take(")"):
                 return form
         raise self._error()

@@ -91,7 +91,11 @@ def from_path(path: Any) -> Source:
         FileError: There is none, or they are of kinds that are not read together.
     """
     text = path_text(path)
-    return from_files(text, _files(text))
+    try:
+        files = _files(text)
+    except OSError as error:
+        raise FileError(f"{text} cannot be read: {error.strerror or error}.") from None
+    return from_files(text, files)
 
 
 def from_files(text: str, files: Sequence[str]) -> Source:
@@ -138,7 +142,7 @@ def from_dataset(dataset: Any, title: str = "a dataset") -> Source:
 
 
 def _files(text: str) -> list[str]:
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 (a home that is not known stays as it is)
     if path.is_dir():
         # What begins so is not data: marks of other programs, and files that are being written.
         found = [
