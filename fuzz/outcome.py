@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mixedmodels import LinearMixedFit, MixedModelsError
+from mixedmodels import GeneralizedLinearMixedFit, LinearMixedFit, MixedModelsError
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,21 @@ def outcome_of(call: Callable[[], object]) -> Outcome:
         first = foreign[0]
         where = f"{first.filename}:{first.lineno}"
         return Outcome("problem", f"{first.category.__name__} at {where}: {first.message!s:.300}")
-    if isinstance(result, LinearMixedFit) and not caught:
+    if isinstance(result, (LinearMixedFit, GeneralizedLinearMixedFit)) and not caught:
         silent = _unexplained(result)
         if silent:
             return Outcome("problem", f"{silent} is not finite and nothing says why")
     return Outcome("result")
+
+
+@contextlib.contextmanager
+def refused_in_words(name: str) -> Iterator[None]:
+    """Let a call after a fit be refused, if the refusal says why."""
+    try:
+        yield
+    except MixedModelsError as error:
+        if not str(error).strip():
+            raise AssertionError(f"{name}: {type(error).__name__} without a message") from error
 
 
 def _is_ours(warning: warnings.WarningMessage) -> bool:
@@ -67,22 +78,25 @@ def _refused(error: MixedModelsError) -> Outcome:
     return Outcome("refused", message)
 
 
-def _unexplained(fit: LinearMixedFit) -> str:
+def _unexplained(fit: LinearMixedFit | GeneralizedLinearMixedFit) -> str:
     """The first estimate that is not finite although neither fit nor table has a note about it."""
     if fit.messages:
         return ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         table = fit.coef_table()
-    table = table.drop(index=list(table.attrs["notes"]))
+    table = table.drop(index=list(table.attrs.get("notes", ())), columns="df")
     estimates = {
         "theta": fit.theta,
         "fixef": fit.fixef.to_numpy(),
         "stderror": fit.stderror.to_numpy(),
         "objective": np.array([fit.objective]),
-        "sigma": np.array([fit.sigma]),
         "coef_table": table.to_numpy(dtype=np.float64),
     }
+    if isinstance(fit, LinearMixedFit):
+        estimates["sigma"] = np.array([fit.sigma])
+    elif fit.dispersion is not None:
+        estimates["dispersion"] = np.atleast_1d(np.asarray(fit.dispersion, dtype=np.float64))
     for name, values in estimates.items():
         if not np.isfinite(values).all():
             return name

@@ -18,7 +18,7 @@ import time
 from multiprocessing.connection import Connection
 from random import Random
 
-from fuzz import commands, designs, files, formulas, frames
+from fuzz import commands, designs, files, formulas, frames, generalized
 from fuzz.outcome import Outcome, outcome_of
 
 KINDS = {
@@ -27,10 +27,11 @@ KINDS = {
     "files": files,
     "commands": commands,
     "designs": designs,
+    "generalized": generalized,
 }
 # Seconds of CPU, and of the clock, that an example may take; times more where it has many calls.
 CPU, CLOCK = 5.0, 60.0
-LONGER = {"designs": 12.0}
+LONGER = {"designs": 12.0, "generalized": 12.0}
 # Times that these are longer under sanitizers.
 SANITIZED = 6.0
 # Address space of the process that runs the examples.

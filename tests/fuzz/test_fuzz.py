@@ -6,7 +6,7 @@ from random import Random
 from types import ModuleType
 
 import pytest
-from fuzz import commands, designs, files, formulas, frames
+from fuzz import commands, designs, files, formulas, frames, generalized
 from fuzz.outcome import outcome_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,10 +26,35 @@ def test_a_call_ends_in_a_result_or_in_an_error_of_the_library(
 
 
 @pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("kind", [designs, generalized], ids=["designs", "generalized"])
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(random=st.randoms(use_true_random=False))
-def test_calls_after_a_fit_end_so_too(random: Random) -> None:
-    ends_well(designs, random)
+def test_calls_after_a_fit_end_so_too(kind: ModuleType, random: Random) -> None:
+    ends_well(kind, random)
+
+
+# Designs at whose optimum the modes were found by the search, but not by an evaluation from elsewhere.
+ONE_SIDED = (
+    generalized.Drawn(
+        *("y ~ f + (1 | o)", "inverse_gaussian", 20, (20, 5, 3), "separated"),
+        *((("threads", 1), ("information", "expected")), (), 4143167188),
+    ),
+    generalized.Drawn(
+        *("y ~ ns(z, df = 3) + (1 | a) + (1 | d)", "inverse_gaussian", 60, (20, 5, 2), ""),
+        *((("threads", 2), ("reml", True), ("offset", "z")), (), 27696977),
+    ),
+    generalized.Drawn(
+        *("y ~ x + z + (x + z | a)", "truncated_poisson", 200, (6, 2, 2), "far covariates"),
+        *((("threads", 2), ("link", "log")), (), 3132262684),
+    ),
+)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("drawn", ONE_SIDED)
+def test_modes_that_are_found_from_one_side_only(drawn: generalized.Drawn) -> None:
+    outcome = outcome_of(lambda: generalized.run(drawn))
+    assert outcome.kind == "result", outcome.text
 
 
 def ends_well(kind: ModuleType, random: Random) -> None:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -85,6 +86,10 @@ class ScaledModel {
   int m_;
   std::vector<double> scale_, values_, vectors_;
 };
+
+bool finite(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
+}
 
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
@@ -270,8 +275,12 @@ Optimality check_optimum(Objective& f, const std::vector<double>& theta, const s
     if (held) moving[e] = 0;
     found.max_gradient = std::max(found.max_gradient, std::abs(moving[e]));
   }
-  const bool known = model.size() == static_cast<std::size_t>(m) * m &&
-                     std::all_of(model.begin(), model.end(), [](double h) { return std::isfinite(h); });
+  if (!std::isfinite(found.value) || !finite(found.gradient)) {  // nothing is known of the point
+    found.decrement = std::numeric_limits<double>::quiet_NaN();
+    found.hessian.assign(static_cast<std::size_t>(m) * m, found.decrement);
+    return found;
+  }
+  const bool known = model.size() == static_cast<std::size_t>(m) * m && finite(model);
   found.hessian = known ? model : by_units(f.unit());
   confirmed = confirmed && known;
   ExactPart exact(f, theta, found.gradient);

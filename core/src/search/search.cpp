@@ -59,6 +59,7 @@ class Driver {
         });
     if (found.status == SearchStatus::not_finite || !settings_.search.model) return found;
     SearchResult standing = stand_at(f_, found.theta, settings);  // small diagonal entries are tried at zero
+    // The modes may be found from one side only: where they are not found again the first answer stays.
     if (standing.status == SearchStatus::not_finite) return found;
     const bool zeroed = std::count(standing.theta.begin(), standing.theta.end(), 0.0) >
                         std::count(found.theta.begin(), found.theta.end(), 0.0);
@@ -140,14 +141,13 @@ class Driver {
   SearchResult without_idle(SearchResult found) {
     if (!idle_ || found.status == SearchStatus::not_finite) return found;
     const std::vector<double> theta = without_idle(found.theta);
-    const SearchStatus status = found.status;
-    const double predicted = found.decrement;
-    found = stand_at(f_, theta, settings_.search);
-    found.theta = theta;
-    found.status = status;
-    found.decrement = predicted;
-    found.confirmed = false;
-    return found;
+    SearchResult standing = stand_at(f_, theta, settings_.search);
+    if (standing.status == SearchStatus::not_finite) return found;
+    standing.theta = theta;
+    standing.status = found.status;
+    standing.decrement = found.decrement;
+    standing.confirmed = false;
+    return standing;
   }
 
   Objective& f_;
