@@ -29,8 +29,7 @@ def model_frame(design: Design, given: Given) -> pd.DataFrame:
         DataError: The table is not the one that the model was made of, or has been changed.
     """
     rows = _rows_used(design, given.data)
-    _check_response(design, rows)
-    columns: list[tuple[str, Any]] = [(design.response_name, np.array(design.y))]
+    columns: list[tuple[str, Any]] = [(design.response_name, _response(design, rows))]
     recipes = recipes_of(design)
     for factor in design.formula.predictors:
         columns.extend(_variable(recipes[factor.key], rows))
@@ -79,8 +78,12 @@ def _variable(recipe: Recipe, rows: Rows) -> Iterator[tuple[str, Any]]:
         yield from zip(names, map(np.array, value.values), strict=True)
 
 
-def _check_response(design: Design, rows: Rows) -> None:
-    """Refuse a table with another response than the model's."""
+def _response(design: Design, rows: Rows) -> FloatArray:
+    """The response as the table has it: shares are those, not the successes that y has.
+
+    Raises:
+        DataError: The table has another response than the model.
+    """
     factor = design.formula.response_factor
     value = factor_values(factor, design.formula.text, rows, {})
     if isinstance(value, NumericBlock):
@@ -88,9 +91,19 @@ def _check_response(design: Design, rows: Rows) -> None:
     elif isinstance(value, CategoricalColumn):
         now = value.codes.astype(np.float64)
     else:
-        return
-    if not np.allclose(now, design.y, rtol=1e-9, atol=0.0):
-        raise _other_table(f"its '{design.response_name}' has other values")
+        return np.array(design.y)
+    if np.allclose(now, design.y, rtol=1e-9, atol=0.0):
+        return np.array(design.y)
+    if _are_shares(now, design):
+        return now
+    raise _other_table(f"its '{design.response_name}' has other values")
+
+
+def _are_shares(now: FloatArray, design: Design) -> bool:
+    """Whether y and w are successes and trials, and the values of the table their ratios."""
+    if design.w is None or not np.array_equal(design.y, np.rint(design.y)):
+        return False
+    return bool(((now >= 0.0) & (now <= 1.0)).all() and (np.rint(now * design.w) == design.y).all())
 
 
 def _other_table(why: str) -> DataError:

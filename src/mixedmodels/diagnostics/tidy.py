@@ -14,6 +14,8 @@ import pandas as pd
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.by_row import all_labels, used_labels
 from mixedmodels.design.frame import as_table
+from mixedmodels.design.given import Given
+from mixedmodels.design.model_frame import model_frame
 from mixedmodels.diagnostics.rows import RowValues, fixed_part, row_columns
 from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.estimates.model import Fitted
@@ -231,6 +233,18 @@ def model_columns(fitted: Fitted) -> pd.DataFrame:
     ]
     told_apart = distinct(names, lambda i: f"group({names[i]})" if i else names[i])
     return pd.DataFrame(dict(zip(told_apart, columns, strict=True)), used_labels(design))
+
+
+def own_columns(fitted: Fitted, given: Given | None) -> pd.DataFrame:
+    """The variables of the formula where the fit has its table as it was, else `model_columns`."""
+    if given is not None:
+        try:
+            frame = model_frame(fitted.model.design, given)
+        except DataError:  # The table has been changed since.
+            return model_columns(fitted)
+        # Weights and offset are among the columns that `augment` adds.
+        return frame.drop(columns=["(weights)", "(offset)"], errors="ignore")
+    return model_columns(fitted)
 
 
 def beside(first: pd.DataFrame, added: pd.DataFrame) -> pd.DataFrame:

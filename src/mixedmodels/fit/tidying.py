@@ -20,7 +20,7 @@ from mixedmodels.diagnostics.tidy import (
     fixed_rows,
     limited,
     mode_rows,
-    model_columns,
+    own_columns,
     parameter_rows,
     profiled_component,
     rows_used,
@@ -210,8 +210,9 @@ class Tidying(Values):
         """The rows of `fitted`, with the values of the fit for each.
 
         Args:
-            data: The table the model was fitted to, whose columns come first; without it the
-                response and the grouping factors do. It is not modified. Of a fit that was made
+            data: The table the model was fitted to, whose columns come first; without it those of
+                `model_frame()` do, or, of a fit that has no table any more (see `data`), the
+                response and the grouping factors. It is not modified. Of a fit that was made
                 from a source: that source, or another with the columns of the formula.
             level: Coverage of the intervals that rows of a source get.
 
@@ -232,7 +233,7 @@ class Tidying(Values):
             return self._streamed(data, level)
         added = on_all_rows(self._design, self._augmented())
         if data is None:
-            own = on_all_rows(self._design, model_columns(self._fitted))
+            own = on_all_rows(self._design, own_columns(self._fitted, self._given))
             return WholeFrame(beside(own, added))
         return WholeFrame(beside(rows_used(self._fitted, data), added))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -138,10 +140,20 @@ def test_augment(fit: LinearMixedFit) -> None:
     np.testing.assert_array_equal(table[".std_resid"], fit.std_residuals())
     np.testing.assert_allclose(table[".fixed"], fit.beta[0] + fit.beta[1] * data["Days"])
     bare = fit.augment()
-    assert list(bare.columns[:2]) == ["Reaction", "Subject"]
-    pd.testing.assert_frame_equal(bare.iloc[:, 2:], table.iloc[:, 3:])
+    pd.testing.assert_frame_equal(bare.iloc[:, :3], fit.model_frame())
+    pd.testing.assert_frame_equal(bare.iloc[:, 3:], table.iloc[:, 3:])
     assert fit.augment({name: data[name].tolist() for name in data}).shape == table.shape
     assert fit.augment(pl.DataFrame({"Reaction": data["Reaction"].to_numpy()})).shape == (180, 10)
+
+
+def test_augment_of_a_fit_without_its_table(fit: LinearMixedFit) -> None:
+    bare = pickle.loads(pickle.dumps(fit)).augment()
+    assert list(bare.columns[:2]) == ["Reaction", "Subject"]
+    pd.testing.assert_frame_equal(bare.iloc[:, 2:], fit.augment().iloc[:, 3:])
+    data = load_dataset("sleepstudy")
+    changed = lmer(SLOPES, data)
+    data["Reaction"] += 1.0
+    assert list(changed.augment().columns[:2]) == ["Reaction", "Subject"]
 
 
 def test_augment_on_the_rows_used() -> None:

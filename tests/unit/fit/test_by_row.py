@@ -153,8 +153,10 @@ def test_files_and_pickles_keep_the_places(labels: str, tmp_path: Path) -> None:
     fit = fits(labels)[1]
     fit.save(tmp_path / "fit.mm")
     for again in (load(tmp_path / "fit.mm"), pickle.loads(pickle.dumps(fit))):
-        for method in BY_ROW.values():
+        for name, method in BY_ROW.items():
             found, expected = map(pd.DataFrame, (method(again), method(fit)))
+            if name == "augment":  # covariates are the table's, which a file does not hold
+                expected = expected[found.columns]
             pd.testing.assert_frame_equal(found, expected, check_freq=False)
 
 

@@ -60,7 +60,21 @@ def test_augment_has_the_numbers_of_the_other_methods(fit: Any) -> None:
         np.testing.assert_allclose(fit.cooks_distance(), expected)
     whole = fit.augment(fit.data)
     assert len(whole) == fit.nobs
-    assert set(table.columns) - {fit.model.design.response_name} <= set(whole.columns)
+    added = [name for name in table.columns if name.startswith(".")]
+    pd.testing.assert_frame_equal(table[added], whole[added])
+    frame = fit.model_frame().drop(columns=["(weights)", "(offset)"], errors="ignore")
+    assert {*frame.columns, *added} == set(table.columns)
+
+
+def test_the_model_frame_has_shares_as_they_were_given() -> None:
+    fit = fit_case("shares, probit")
+    data = mm.load_dataset("cbpp")
+    frame = fit.model_frame()
+    np.testing.assert_allclose(frame["incidence / size"], data["incidence"] / data["size"])
+    np.testing.assert_array_equal(frame["(weights)"], data["size"])
+    other = data.assign(incidence=data["size"] - data["incidence"])
+    with pytest.raises(mm.DataError, match="'incidence / size' has other values"):
+        fit.model_frame(other)
 
 
 def test_the_table_of_another_response_is_refused() -> None:
