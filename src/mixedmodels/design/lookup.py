@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from mixedmodels.arrays import BoolArray
 from mixedmodels.design.design import Design
 from mixedmodels.design.groups import GroupingFactor
 from mixedmodels.errors import FormulaError, MixedModelsError, did_you_mean
 from mixedmodels.formula import RandomTerm, parse_formula
-from mixedmodels.formula.random_terms import group_signature, term_signature
+from mixedmodels.formula.random_terms import group_signature, product_signature, term_signature
 from mixedmodels.naming import ambiguous
 
 # Factors of an interaction whose orders are all tried.
@@ -76,6 +79,46 @@ def find_terms(design: Design, asked: Any) -> list[int]:
         return [t for t, own in enumerate(known) if own in wanted] if wanted <= set(known) else []
     group = GroupNames(design.groups).find(asked)
     return [t for t, term in enumerate(design.terms) if term.group == group]
+
+
+def find_parts(design: Design, asked: Any) -> dict[int, BoolArray]:
+    """What `find_terms` finds with all its columns, or a part of terms: `(1 | g)` of `(x | g)`.
+
+    Returns:
+        Positions of terms, and which of their columns are asked for; maybe none.
+
+    Raises:
+        MixedModelsError: The name can mean several, or is a term with a mistake in it.
+    """
+    terms = design.terms
+    found = find_terms(design, asked)
+    if found or not isinstance(asked, str) or "|" not in asked:
+        return {t: np.ones(len(terms[t].spec.names), dtype=bool) for t in found}
+    parts: dict[int, BoolArray] = {}
+    for wanted in _parsed(asked, strict=True):
+        own = _columns_of_products(design, wanted)
+        if own is None:
+            return {}
+        for t, kept in own.items():
+            parts[t] = parts[t] | kept if t in parts else kept
+    return parts
+
+
+def _columns_of_products(design: Design, wanted: RandomTerm) -> dict[int, BoolArray] | None:
+    """Columns of the terms on one group that belong to `wanted`; None where it has others."""
+    group = group_signature(wanted.grouping)
+    asked = {product_signature(product) for product in wanted.terms}
+    seen: set[Hashable] = set()
+    parts: dict[int, BoolArray] = {}
+    for t, term in enumerate(design.terms):
+        if group_signature(term.source.grouping) != group:
+            continue
+        products = [product_signature(product) for product in term.source.terms]
+        kept = np.array([products[number] in asked for number in term.spec.terms])
+        seen.update(products)
+        if kept.any():
+            parts[t] = kept
+    return parts if asked <= seen else None
 
 
 def group_spellings(group: GroupingFactor) -> Iterator[str]:

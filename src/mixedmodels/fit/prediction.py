@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -18,7 +18,13 @@ from mixedmodels.inference.coefficients import announced_degrees
 from mixedmodels.inference.information import variance_information
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_function, late_module
-from mixedmodels.prediction.target import Target, chosen_terms, new_target, training_target
+from mixedmodels.prediction.target import (
+    Parts,
+    Target,
+    chosen_terms,
+    new_target,
+    training_target,
+)
 from mixedmodels.progress import Tally
 from mixedmodels.settings import (
     MEANS_TYPES,
@@ -96,7 +102,8 @@ class Prediction(Values):
             type: "link" is the scale of the formula's left side; "response" transforms predictions
                 of `log(y)`, `sqrt(y)` and the like back: medians of y, not its means.
             random: Random effects that take part: "all", "none", or a list of grouping factors
-                ("Subject"; "g:h" is "h:g") and terms ("(Days | Subject)").
+                ("Subject"; "g:h" is "h:g") and terms ("(Days | Subject)") or parts of these
+                ("(1 | Subject)").
             allow_new_levels: Give rows with a level that was not there in training the population
                 value: its random effects are zero.
 
@@ -243,7 +250,7 @@ class Prediction(Values):
     def _target(
         self,
         data: Any,
-        terms: Sequence[int],
+        terms: Parts,
         weights: Any,
         allow_new_levels: bool,
         levels: bool = True,

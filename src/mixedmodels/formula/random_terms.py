@@ -81,9 +81,14 @@ def group_signature(grouping: Sequence[Factor]) -> frozenset[str]:
     return frozenset(map(factor_signature, grouping))
 
 
+def product_signature(term: Term) -> frozenset[str]:
+    """What tells products of factors apart: these, in any order and spacing; none is 1."""
+    return frozenset(map(factor_signature, term.factors))
+
+
 def term_signature(term: RandomTerm) -> Hashable:
     """What tells random-effects terms apart: columns, bar and group."""
-    lhs = frozenset(frozenset(map(factor_signature, product.factors)) for product in term.terms)
+    lhs = frozenset(map(product_signature, term.terms))
     return lhs, term.correlated or len(term.terms) == 1, group_signature(term.grouping)
 
 

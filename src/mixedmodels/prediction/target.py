@@ -6,9 +6,9 @@ Also which random-effects terms take part. Independent of a fit.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design, GroupingFactor
 from mixedmodels.design.by_row import used_labels
 from mixedmodels.design.columns import first_levels
-from mixedmodels.design.lookup import find_terms
+from mixedmodels.design.lookup import find_parts
 from mixedmodels.design.rebuild import (
     check_columns,
     new_rows,
@@ -31,11 +31,14 @@ from mixedmodels.design.rebuild import (
     unknown_levels,
 )
 from mixedmodels.design.rows import Rows
-from mixedmodels.errors import DataError, MixedModelsError
+from mixedmodels.errors import DataError, MixedModelsError, did_you_mean
 from mixedmodels.naming import first_few
 from mixedmodels.settings import names_given
 
 _SHOWN = 5
+
+Parts: TypeAlias = Mapping[int, BoolArray]
+"""Positions of the random-effects terms that take part, and which of their columns do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +82,12 @@ class Target:
         )
 
 
-def training_target(design: Design, templates: Templates, terms: Sequence[int]) -> Target:
+def training_target(design: Design, templates: Templates, terms: Parts) -> Target:
     """The rows that the model was fitted to."""
     z = _zeros(templates, design.n)
-    for t in terms:
-        _columns_of(templates, z, design.terms[t].group, t)[...] = design.terms[t].z
+    for t, kept in terms.items():
+        term = design.terms[t]
+        _put(_columns_of(templates, z, term.group, t), term.z, kept)
     codes = tuple(group.codes for group in design.groups)
     return Target(used_labels(design), design.X, design.offset, design.w, codes, z, None)
 
@@ -91,7 +95,7 @@ def training_target(design: Design, templates: Templates, terms: Sequence[int]) 
 def new_target(
     design: Design,
     templates: Templates,
-    terms: Sequence[int],
+    terms: Parts,
     data: Any,
     *,
     weights: Any = None,
@@ -108,7 +112,7 @@ def new_target(
         DataError: A column is of another kind, or a level is new and new ones are not allowed.
     """
     rows = new_rows(data)
-    check_columns(design, terms if levels else (), rows)
+    check_columns(design, tuple(terms) if levels else (), rows)
     z = _zeros(templates, rows.n_rows)
     codes = [np.full(rows.n_rows, -1, dtype=np.int32) for _ in design.groups]
     missing: BoolArray | None = None
@@ -119,9 +123,9 @@ def new_target(
             missing = absent if missing is None else missing | absent
         if not allow_new_levels:
             _refuse_new(group, rows, codes[g], absent)
-    for t in terms:
+    for t, kept in terms.items():
         term = design.terms[t]
-        _columns_of(templates, z, term.group, t)[...] = rebuild_term(term, rows)
+        _put(_columns_of(templates, z, term.group, t), rebuild_term(term, rows), kept)
     return Target(
         index=rows.index(),
         X=rebuild_fixed(design, rows),
@@ -133,42 +137,56 @@ def new_target(
     )
 
 
-def chosen_terms(design: Design, random: Any) -> tuple[int, ...]:
-    """Positions of the random-effects terms that `random` asks for.
+def chosen_terms(design: Design, random: Any) -> Parts:
+    """The random-effects terms that `random` asks for.
 
     Args:
         design: The design.
         random: "all", "none", or a list of names of grouping factors (all terms on them) and of
-            terms as one writes them ("(Days | Subject)"), in any order, spacing and backticks.
+            terms as one writes them ("(Days | Subject)"), in any order, spacing and backticks. A
+            term may be a part of one of the model: "(1 | Subject)" of "(Days | Subject)".
 
     Raises:
         MixedModelsError: Something else, or a name that the model does not have.
     """
-    everything = tuple(range(len(design.terms)))
+    everything = {
+        t: np.ones(len(term.spec.names), dtype=bool) for t, term in enumerate(design.terms)
+    }
     if isinstance(random, str):
         if random in ("all", "none"):
-            return everything if random == "all" else ()
+            return everything if random == "all" else {}
         raise MixedModelsError(
             f"random is {random!r}; it must be 'all', 'none' or a list of terms, of which this "
             f"model has {_known(design)}.{value_hint('random', random, ('all', 'none'))}"
         )
-    names = names_given("random", random, "'all', 'none' or a list of terms")
-    wanted = {t for name in names for t in _named(design, name)}
-    return tuple(t for t in everything if t in wanted)
+    wanted: dict[int, BoolArray] = {}
+    for name in names_given("random", random, "'all', 'none' or a list of terms"):
+        for t, kept in _named(design, name).items():
+            wanted[t] = wanted[t] | kept if t in wanted else kept
+    return {t: wanted[t] for t in everything if t in wanted}
 
 
-def _named(design: Design, name: Any) -> Iterator[int]:
+def _named(design: Design, name: Any) -> Parts:
     """Terms behind a group's name or a term's text."""
     try:
-        found = find_terms(design, name)
+        found = find_parts(design, name)
     except MixedModelsError as error:
         raise MixedModelsError(f"random: {error}") from None
     if not found:
         raise MixedModelsError(
-            f"random names {name!r}, which is not a random-effects term of this model; it has "
-            f"{_known(design)}."
+            f"random names {name!r}, which is not a grouping factor or a random-effects term of "
+            f"this model; it has {_known(design)}.{_nearest(design, name)}"
         )
-    return iter(found)
+    return found
+
+
+def _nearest(design: Design, name: Any) -> str:
+    """A sentence that offers the group or term nearest to `name`, or nothing."""
+    if not isinstance(name, str):
+        return ""
+    groups = [group.name for group in design.groups]
+    terms = [term.source.name for term in design.terms]
+    return did_you_mean(name, [*groups, *terms] if "|" not in name else terms)
 
 
 def _known(design: Design) -> str:
@@ -184,6 +202,11 @@ def _columns_of(templates: Templates, z: Sequence[FloatArray], group: int, t: in
     """The columns of term t in those of its group."""
     first = templates.term_offsets[t]
     return z[group][:, first : first + templates.sizes[t]]
+
+
+def _put(columns: FloatArray, values: FloatArray, kept: BoolArray) -> None:
+    """The columns of a term, zero where they are left out."""
+    columns[...] = values if kept.all() else np.where(kept, values, 0.0)
 
 
 def _refuse_new(

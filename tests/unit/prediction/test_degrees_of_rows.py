@@ -29,7 +29,7 @@ def of_theta(fit: LinearMixedFit) -> np.ndarray[Any, np.dtype[np.float64]]:
 @pytest.mark.parametrize("name", [name for name in CASES if name != "no fixed part"])
 def test_without_random_effects_they_are_those_of_a_test(name: str, kind: Any) -> None:
     fit = fit_case(name)
-    target = training_target(fit._design, fit._fitted.model.templates, ())
+    target = training_target(fit._design, fit._fitted.model.templates, {})
     found = conditional_intervals(
         fit._fitted, target, Wanted(kind), "satterthwaite", lambda: of_theta(fit)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,14 @@ import pyarrow as pa
 import pytest
 from kinds_of_fits import CASES, fit_case
 
-from mixedmodels import DataError, FormulaError, MixedModelsError, lmer, load_dataset
+from mixedmodels import (
+    DataError,
+    FormulaError,
+    MixedModelsError,
+    SingularFitWarning,
+    lmer,
+    load_dataset,
+)
 from mixedmodels.arrays import FloatArray
 from mixedmodels.linear import LinearMixedFit
 
@@ -211,7 +220,7 @@ def test_no_rows() -> None:
         ({"data": {"Days": [1]}}, FormulaError, "Subject"),
         ({"random": "Subject"}, MixedModelsError, r"'all', 'none' or a list .*'\(1 \+ Days \|"),
         ({"random": ["Days"]}, MixedModelsError, "random names 'Days'"),
-        ({"random": ["(1 | Subject)"]}, MixedModelsError, "not a random-effects term"),
+        ({"random": ["(1 | Days)"]}, MixedModelsError, "a random-effects term of this model"),
         ({"random": ["(1 | Sub"]}, MixedModelsError, "random: "),
         ({"random": 3}, MixedModelsError, "random is 3"),
         ({"data": [1, 2]}, DataError, "not a table in memory"),
@@ -284,3 +293,69 @@ def test_one_call_one_type(name: str) -> None:
                 )
                 assert list(table.columns) == ["prediction", "std_error", "lower", "upper"]
                 np.testing.assert_allclose(table["prediction"], fit.predict(random=random))
+
+
+@pytest.mark.parametrize(
+    ("term", "effects"),
+    [
+        ("(1 | Subject)", ["(Intercept)"]),
+        ("~(1|Subject)", ["(Intercept)"]),
+        ("(0 + Days | Subject)", ["Days"]),
+        ("(Days - 1|Subject)", ["Days"]),
+        ("(Days || Subject)", ["(Intercept)", "Days"]),
+    ],
+)
+def test_parts_of_a_term(term: str, effects: list[str]) -> None:
+    data = load_dataset("sleepstudy")
+    fit = lmer("Reaction ~ Days + (Days | Subject)", data)
+    modes = fit.ranef()["Subject"].loc[data["Subject"].astype(str)].to_numpy()
+    columns = {"(Intercept)": modes[:, 0], "Days": modes[:, 1] * data["Days"].to_numpy()}
+    expected = fit.predict(random="none") + sum(columns[name] for name in effects)
+    pd.testing.assert_series_equal(fit.predict(random=[term]), expected, check_names=False)
+    pd.testing.assert_series_equal(fit.predict(data, random=[term]), expected, check_names=False)
+    table = fit.predict_interval(data, random=[term])
+    np.testing.assert_allclose(table["prediction"], expected)
+    # Where the other effects of the term have no part, leaving them out changes nothing.
+    alike = data["Days"] == 0 if effects == ["(Intercept)"] else slice(0, 0)
+    pd.testing.assert_frame_equal(table[alike], fit.predict_interval(data)[alike])
+
+
+def test_a_part_has_the_error_of_that_part() -> None:
+    data = load_dataset("sleepstudy")
+    fit = lmer("Reaction ~ Days + (Days | Subject)", data)
+    Z = fit.model.Zt.toarray().T.reshape(180, 18, 2)
+    for column, term in enumerate(["(1 | Subject)", "(0 + Days | Subject)"]):
+        part = np.zeros_like(Z)
+        part[:, :, column] = Z[:, :, column]
+        variance = dense_variance(fit, fit.model.X, part.reshape(180, 36))
+        found = fit.predict_interval(data, random=[term])["std_error"]
+        np.testing.assert_allclose(found, np.sqrt(variance), rtol=1e-8)
+
+
+def test_parts_of_terms_with_a_factor() -> None:
+    data = load_dataset("sleepstudy").assign(f=np.tile(["a", "b"], 90))
+    for bar in ("|", "||"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SingularFitWarning)
+            fit = lmer(f"Reaction ~ Days + f + (f + Days {bar} Subject)", data)
+        none, modes = fit.predict(random="none"), fit.ranef()["Subject"]
+        own = modes.loc[data["Subject"].astype(str), "fb"].to_numpy() * (data["f"] == "b")
+        part = fit.predict(random=["(0 + f | Subject)"])
+        pd.testing.assert_series_equal(part, none + own, check_names=False)
+        both = fit.predict(random=["(0 + f | Subject)", "(Days || Subject)"])
+        pd.testing.assert_series_equal(both, fit.predict(), check_names=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("subjct", "Did you mean 'Subject'"),
+        ("(Dayz | Subject)", "Did you mean '(1 + Days | Subject)'"),
+        ("(1 | Subjekt)", "it has '(1 + Days | Subject)'"),
+        ("(1 + Days + I(Days^2) | Subject)", "it has '(1 + Days | Subject)'"),
+    ],
+)
+def test_a_name_that_is_near(name: str, hint: str) -> None:
+    fit = lmer("Reaction ~ Days + (Days | Subject)", load_dataset("sleepstudy"))
+    with pytest.raises(MixedModelsError, match=re.escape(hint)):
+        fit.predict(random=[name])
