@@ -145,6 +145,8 @@ def test_limits_are_named_before_anything_large_is_made(
         ("log(x, z, k)", "is given 3 arguments; it takes x and base"),
         ("np.log(x, z)", "is given 2 arguments; it takes x"),
         ("round(x, x=z)", "is given 'x' twice"),
+        ("C(f, contr.sum, base=2)", "takes base= for contr.treatment only"),
+        ("C(f, base=2)", "takes base= for contr.treatment only"),
     ],
 )
 def test_wrong_arguments(call: str, message: str, design: Callable[..., Design]) -> None:
@@ -178,6 +180,7 @@ def test_wrong_arguments(call: str, message: str, design: Callable[..., Design])
         ("as.logical(f)", "write f == "),
         ("C(f, contr.treatment(4))", "3 levels in use.*not the 4"),
         ("C(f, contr.treatment(base=9))", "number 9 cannot be the reference"),
+        ("C(f, contr.treatment, base=9)", "number 9 cannot be the reference"),
     ],
 )
 def test_wrong_values(call: str, message: str, design: Callable[..., Design]) -> None:
@@ -191,6 +194,7 @@ def test_wrong_values(call: str, message: str, design: Callable[..., Design]) ->
         ("numpy.log(x)", "np.log(x)"),
         ("C(f, Treatment(reference='p'))", "C(f, Treatment('p'))"),
         ("C(f, contr.treatment(base=2))", "C(f, Treatment('p'))"),
+        ("C(f, contr.treatment, base=2)", "C(f, Treatment('p'))"),
         ("C(f, contr.treatment(3, base=2))", "C(f, Treatment('p'))"),
         ("C(f, contr.SAS)", "C(f, Treatment('r'))"),
         ("C(f, contr.sum(3))", "C(f, Sum)"),

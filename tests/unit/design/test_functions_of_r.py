@@ -50,6 +50,22 @@ def test_numbers(text: str) -> None:
     np.testing.assert_allclose(found, columns(NUMBERS[text]["values"]), rtol=1e-13, atol=2e-14)
 
 
+def test_significant_digits_of_ties() -> None:
+    """R 4.2.2: the shifted number decides, where `round` looks at the number itself."""
+    x = np.array([0.15, 0.25, 0.35, 0.45, 1.15, 2.675, 123456.5, 1.2345e-4, -0.15, 0.095, 0.0])
+    expected = {
+        1: [0.2, 0.2, 0.4, 0.4, 1.0, 3.0, 100000.0, 1e-4, -0.2, 0.1, 0.0],
+        2: [0.15, 0.25, 0.35, 0.45, 1.2, 2.7, 120000.0, 1.2e-4, -0.15, 0.095, 0.0],
+        3: [0.15, 0.25, 0.35, 0.45, 1.15, 2.68, 123000.0, 1.23e-4, -0.15, 0.095, 0.0],
+        4: [0.15, 0.25, 0.35, 0.45, 1.15, 2.675, 123500.0, 1.234e-4, -0.15, 0.095, 0.0],
+    }
+    for digits, values in expected.items():
+        found = value(f"signif(x, {digits})", {"x": x}, {})
+        np.testing.assert_allclose(found, values, rtol=1e-15)
+    far = value("signif(x, 2)", {"x": np.array([1.23456e300, 1.23456e-300, 5e-324, -1.76e308])}, {})
+    np.testing.assert_allclose(far, [1.2e300, 1.2e-300, 5e-324, -1.76e308], rtol=1e-15)
+
+
 @pytest.mark.parametrize("exponent", [-1000, -600, -40, 40, 600, 1000])
 @pytest.mark.parametrize("text", ["ns(x, df=4)", "ns(x, df=3, intercept=TRUE)", "bs(x, df=5)"])
 def test_splines_in_any_unit(text: str, exponent: int) -> None:

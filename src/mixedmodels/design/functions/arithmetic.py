@@ -77,15 +77,28 @@ def rounded(x: Any, digits: Any = 0) -> AnyArray:
 
 
 def significant(x: Any, digits: Any = 6) -> AnyArray:
-    """``signif(x, digits)``: rounded to so many significant digits."""
+    """``signif(x, digits)``: the number shifted by a power of ten, rounded, and shifted back.
+
+    R's `signif` looks at the shifted number alone, unlike its `round`: 0.15 is 0.2 by one digit.
+    """
     values = numbers(x)
     places = count(digits, "digits", 1, 22)
     size = np.floor(np.log10(np.abs(np.where(values == 0.0, 1.0, values))))
     out = np.full(values.shape, np.nan)
     for power in np.unique(size[np.isfinite(size)]):
         here = size == power
-        out[here] = rounded(values[here], int(places - 1 - power))
+        out[here] = _shifted(values[here], int(places - 1 - power))
     return np.where(np.isfinite(size), out, values)
+
+
+def _shifted(values: AnyArray, places: int) -> AnyArray:
+    """Rounded to decimal places (before the decimal point where negative), ties to even."""
+    near = min(abs(places), _MOST_DIGITS)
+    units = (10.0**near, 10.0 ** (abs(places) - near))  # two, as one alone may overflow
+    if places > 0:
+        return np.rint(values * units[0] * units[1]) / units[1] / units[0]
+    back = np.rint(values / units[0] / units[1]) * units[1] * units[0]
+    return np.where(np.isfinite(back), back, values)
 
 
 def smallest(*columns: Any, na_rm: Any = False) -> AnyArray:

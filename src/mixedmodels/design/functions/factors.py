@@ -43,16 +43,23 @@ MAX_LEVELS = 10_000
 _SHOWN = 10
 
 
-def coded(x: Any, contrast: Any = None, *, levels: Any = None) -> CodedColumn:
-    """``C(x, contrast, levels=)``: a column as categories, coded as asked.
+def coded(x: Any, contrast: Any = None, *, levels: Any = None, base: Any = None) -> CodedColumn:
+    """``C(x, contrast, levels=, base=)``: a column as categories, coded as asked.
 
     Raises:
+        FormulaError: `base` without a contrast that has one.
         DataError: a value is not among `levels`.
     """
     if isinstance(x, CodedColumn) and contrast is None:
         contrast = x.contrast
     if isinstance(contrast, Function):
         contrast = contrast()
+    if base is not None:
+        if contrast != Contrast("treatment"):
+            raise FormulaError(
+                "takes base= for contr.treatment only: C(x, contr.treatment, base=2)."
+            )
+        contrast = Contrast("treatment", position=count(base, "base", 1, MAX_LEVELS))
     column = categories(x)
     if levels is not None:
         column = put_levels(column, _levels(levels), "")
