@@ -16,6 +16,9 @@ _ROUNDING = 1e-12
 # Part of the largest response below which the contribution of a column is rounding.
 _NOTHING = 1e-6
 _MOST_NAMED = 5
+# Part of the variance of the response that is left where a rounded copy is looked for; values that
+# such a copy has at least, and decimals at most.
+_LEFT, _VALUES, _PLACES = 0.01, 10, 13
 # Rows that show which columns explain a response that all rows show to be explained.
 _ROWS = 10_000
 
@@ -42,6 +45,46 @@ def copy_messages(design: Design) -> list[str]:
         for term in design.terms
         for name in _multiples(y, term)
     ]
+
+
+def rounded_copies(design: Design, residual_sd: float) -> list[str]:
+    """A sentence for each column of X that is the response rounded to some decimals.
+
+    Only columns with ten values or more count, and only where the fit leaves a hundredth of the
+    variance: no other covariate is within half a unit of the response in every row.
+    """
+    sample = np.asarray(design.y[:: max(1, design.n // _ROWS)], dtype=np.float64)
+    if residual_sd**2 > _LEFT * float(sample.var()):
+        return []
+    y = np.asarray(design.y, dtype=np.float64)
+    found = []
+    for name, column in zip(design.x_names, np.asarray(design.X, dtype=np.float64).T, strict=True):
+        places = _decimals(column)
+        if places is not None and (np.abs(y - column) <= 0.5000001 * 10.0**-places).all():
+            found.append(
+                f"'{name}' is the response '{design.response_name}' rounded to "
+                f"{_places(places)} in every row, so it explains all but the rounding. Take it "
+                "out of the formula unless that is meant."
+            )
+    return found
+
+
+def _decimals(column: FloatArray) -> int | None:
+    """Fewest decimals (negative: tens, hundreds) that write a column of enough values, or None."""
+    sizes = np.abs(column[column != 0.0])
+    if not sizes.size or len(np.unique(column[: 50 * _VALUES])) < _VALUES:
+        return None
+    for places in range(-int(np.log10(sizes.max())), _PLACES):
+        shifted = column * 10.0**places
+        if (np.abs(shifted - np.rint(shifted)) <= 1e-9 * np.maximum(np.abs(shifted), 1.0)).all():
+            return places
+    return None
+
+
+def _places(places: int) -> str:
+    if places > 0:
+        return "1 decimal" if places == 1 else f"{places} decimals"
+    return "whole numbers" if places == 0 else f"multiples of {10**-places}"
 
 
 def explaining_columns(design: Design) -> str:

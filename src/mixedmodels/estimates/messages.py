@@ -11,7 +11,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.alike import alike_messages
-from mixedmodels.design.copies import copy_messages
+from mixedmodels.design.copies import copy_messages, rounded_copies
 from mixedmodels.errors import (
     ConvergenceWarning,
     NotIdentifiedWarning,
@@ -56,6 +56,7 @@ def fit_messages(
         *identified.messages,
         *_few_levels(design),
         *exact_messages(design, solution),
+        *_rounded(design, solution),
         *([singular_message(templates, singular)] if singular else []),
         *([] if optsum.converged else [convergence_message(optsum)]),
         *([] if solution.accuracy is None else [solution.accuracy.words]),
@@ -69,6 +70,13 @@ def exact_messages(design: Design, solution: Solution) -> list[str]:
         return []
     largest = max(solution.relative_theta.tolist(), default=0.0)
     return copy_messages(design) if largest > _EXACT and design.has_rows else []
+
+
+def _rounded(design: Design, solution: Solution) -> list[str]:
+    """Covariates that are the response of a linear model rounded."""
+    if solution.residual_sd is None or not design.has_rows:
+        return []
+    return rounded_copies(design, solution.residual_sd)
 
 
 def announce(

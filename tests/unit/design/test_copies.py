@@ -75,3 +75,34 @@ def test_small_residuals_are_not_none(table: pd.DataFrame) -> None:
         warnings.simplefilter("error")
         fit = mm.lmer("y ~ x + (1 | number)", near)
     assert fit.sigma == pytest.approx(1e-5, rel=0.2)
+
+
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
+@pytest.mark.parametrize(
+    ("places", "words"),
+    [(1, "1 decimal"), (2, "2 decimals"), (0, "whole numbers"), (-1, "multiples of 10")],
+)
+def test_a_rounded_copy_is_named(places: int, words: str) -> None:
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 10), "x": rng.normal(size=120)})
+    data["y"] = 500 + 90 * rng.normal(size=12)[data["g"]] + 40 * rng.normal(size=120) + data["x"]
+    data["copy"] = data["y"].round(places)
+    fit = mm.lmer("y ~ x + copy + (1 | g)", data)
+    expected = f"'copy' is the response 'y' rounded to {words} in every row"
+    assert [message for message in fit.messages if expected in message]
+    data.loc[7, "copy"] += 10.0**-places
+    again = mm.lmer("y ~ x + copy + (1 | g)", data)
+    assert not any("rounded" in message for message in again.messages)
+
+
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
+def test_no_other_covariate_is_called_a_copy() -> None:
+    """Two measurements of the same, and scores of few values."""
+    rng = np.random.default_rng(6)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 10)})
+    data["y"] = 500 + 90 * rng.normal(size=120)
+    data["again"] = (data["y"] + 0.3 * rng.normal(size=120)).round()
+    data["few"] = (data["y"] / 300).round() * 300
+    for name in ("again", "few"):
+        fit = mm.lmer(f"y ~ {name} + (1 | g)", data)
+        assert not any("rounded" in message for message in fit.messages)
