@@ -105,14 +105,11 @@ class GeneralizedRows(GeneralizedParameters):
 
     @property
     def _residuals_drawn(self) -> tuple[str, FloatArray]:
-        return "Deviance residuals", residuals_of_type(self._generalized, "deviance")
+        # Those of right means have mean zero whatever the family, unlike deviance residuals.
+        return "Pearson residuals", pearson_residuals(self._generalized)
 
     @property
     def _normal_if_right(self) -> tuple[str, FloatArray]:
         uniform = residuals_of_type(self._generalized, "quantile", 1)
         found: FloatArray = scipy.special.ndtri(uniform)
         return "Normal quantile residuals", found
-
-    @property
-    def _standardized(self) -> FloatArray:
-        return pearson_residuals(self._generalized)

@@ -73,8 +73,8 @@ _CAPTIONS = {
     "modes.",
     "plot_residuals": "Residuals against fitted values. The smooth line is level where the mean is "
     "right.",
-    "plot_scale_location": "Spread against fitted values. The smooth line is level where the "
-    "residual variance is constant.",
+    "plot_scale_location": "Spread of residuals against fitted values. The smooth line is level "
+    "where the model has the variance right.",
     "plot_qq": "Residuals against normal quantiles, with a pointwise 95 % band.",
     "plot_qq_ranef": "Conditional modes against normal quantiles.",
 }

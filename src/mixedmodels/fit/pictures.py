@@ -181,6 +181,8 @@ class Pictures(Values):
     ) -> Figure:
         """Residuals against fitted values with a smooth line; standardised where there are weights.
 
+        Of generalized models the residuals are Pearson's.
+
         Args:
             by: Something else to draw them against: a grouping factor, another factor of the table,
                 or a label for each row used (bars of quartiles by level); a column of X, another
@@ -286,13 +288,16 @@ class Pictures(Values):
     ) -> Figure:
         """Square roots of absolute standardised residuals against fitted values.
 
-        The smooth line is level where the spread is the same everywhere.
+        The smooth line is level where the model has the spread right. Of generalized models the
+        residuals are normal quantile residuals, which are normal for every family: those of 0 and 1
+        would lie on two curves, and those of counts spread as their distribution does.
 
         Args:
             ax: Axes to draw in; a new figure if None.
             figsize: Size of a new figure, in inches.
         """
-        return plot_scale_location(self._fitted_values, self._standardized, ax=ax, figsize=figsize)
+        kind, values = self._normal_if_right
+        return plot_scale_location(self._fitted_values, values, kind=kind, ax=ax, figsize=figsize)
 
     def plot_qq(
         self,

@@ -116,6 +116,7 @@ def plot_scale_location(
     fitted: FloatArray,
     standardized: FloatArray,
     *,
+    kind: str = "Standardised residuals",
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
@@ -128,7 +129,7 @@ def plot_scale_location(
     axes.set_ylim(bottom=0.0)
     axes.set(
         xlabel="Fitted values",
-        ylabel="√|standardised residual|",
+        ylabel=f"√|{kind[:1].lower()}{kind[1:].removesuffix('s')}|",
         title="Spread against fitted values",
     )
     return figure

@@ -141,6 +141,22 @@ def test_pictures_of_rows(fit: Any, name: str) -> None:
     assert figure.axes
 
 
+def test_pictures_of_a_right_model_are_level() -> None:
+    """Zeros and ones of known probabilities: means and spread of what is drawn, along the fit."""
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame({"x": rng.normal(size=6000), "g": np.arange(6000) % 60})
+    eta = -0.5 + 1.5 * data["x"] + 0.7 * rng.normal(size=60)[data["g"]]
+    data["y"] = rng.random(6000) < 1 / (1 + np.exp(-eta))
+    fit = mm.glmer("y ~ x + (1 | g)", data)
+    (_, means), (kind, normal) = fit._residuals_drawn, fit._normal_if_right
+    assert fit.plot_scale_location().axes[0].get_ylabel() == "√|normal quantile residual|"
+    assert kind == "Normal quantile residuals"
+    order = np.argsort(fit.predict(type="link").to_numpy())
+    for part in np.array_split(order, 6):
+        assert abs(means[part].mean()) < 0.13
+        assert abs(np.sqrt(np.abs(normal[part])).mean() - 0.822) < 0.04
+
+
 @pytest.mark.parametrize("name", LOG_COUNTS)
 def test_shares_with_a_log_link(name: str) -> None:
     fit = fit_case(name)
