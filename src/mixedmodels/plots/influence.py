@@ -21,10 +21,10 @@ SIZE = (6.4, 3.8)
 # Deletions that are named if they stand out, and the share of the largest from which on they do.
 _NAMED = 5
 _STANDS_OUT = 0.35
-# Labels are nearer to each other, as shares of width and height, only where one is left out.
-_APART = (0.12, 0.07)
-# Points of an average character, and the part of the axis at each end where names stand inwards.
-_WIDE, _EDGE = 4.4, 0.15
+# Height of a name, as a share of the axis: of two that are nearer, and overlap, one is left out.
+_HIGH = 0.07
+# Points of a wide character, and the part of the axis at each end where names stand inwards.
+_WIDE, _EDGE = 5.2, 0.15
 # Levels up to this many are all named on the axis.
 _FEW = 25
 # A distance at which a deletion is worth a look.
@@ -94,20 +94,25 @@ def _name_largest(axes: Axes, values: FloatArray, names: Mapping[int, str]) -> N
     top = np.nanmax(values, initial=0.0)
     root: Any = axes.figure
     width = 72.0 * axes.get_position().width * root.get_size_inches()[0]
-    taken: list[tuple[float, float]] = []
+    taken: list[tuple[float, float, float]] = []
     for place, name in names.items():
         x, y = place / len(values), values[place] / top if top > 0.0 else 0.0
-        apart = max(_APART[0], _WIDE * len(name) / width)
-        if y < _STANDS_OUT or any(abs(x - a) < apart and abs(y - b) < _APART[1]
-                                  for a, b in taken):  # fmt: skip
+        side = "left" if x < _EDGE else "right" if x > 1.0 - _EDGE else "center"
+        wide = _WIDE * (len(name) + 1) / width
+        left = x - {"left": 0.0, "center": 0.5, "right": 1.0}[side] * wide
+        covers = (
+            left < end and start < left + wide and abs(y - height) < _HIGH
+            for start, end, height in taken
+        )
+        if y < _STANDS_OUT or any(covers):
             continue
-        taken.append((x, y))
+        taken.append((left, left + wide, y))
         axes.annotate(
             name,
             (place, values[place]),
             xytext=(0.0, 4.0),
             textcoords="offset points",
-            ha="left" if x < _EDGE else "right" if x > 1.0 - _EDGE else "center",
+            ha=side,
             fontsize=8,
             color=palette_of(axes).ink,
         )

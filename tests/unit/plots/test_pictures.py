@@ -19,6 +19,7 @@ import mixedmodels as mm
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.plots.bootstrap import plot_bootstrap
 from mixedmodels.plots.estimates import plot_estimates
+from mixedmodels.plots.influence import plot_influence
 from mixedmodels.plots.pairs import plot_profile_pairs
 from mixedmodels.plots.profiles import plot_profile, plot_profile_density
 from mixedmodels.plots.ranef import plot_qq_ranef, plot_ranef
@@ -387,3 +388,16 @@ def test_long_names() -> None:
     assert shorten("abc", 5) == "abc"
     assert wrap("cor(Subject.Days.(Intercept))", 18) == "cor(Subject.Days.\n(Intercept))"
     assert wrap("x", 3) == "x"
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("levels", [26, 65, 300, 3000])
+def test_names_of_influential_levels_do_not_overlap(levels: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = [f"Gymnasium am Stadtpark von Neustadt, Zweigstelle {i}" for i in range(levels)]
+    figure = plot_influence(pd.Series(rng.uniform(0.8, 1.0, levels), names), of="g")
+    drawn(figure)
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert boxes
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
