@@ -27,7 +27,7 @@ _HEADERS = {
     "statistic": "t",
     "p_value": "p",
 }
-_TEST_HEADERS = {"num_df": "df", "den_df": "Residual df", "statistic": "F", "p_value": "p"}
+_TEST_HEADERS = {"num_df": "Num. df", "den_df": "Den. df", "statistic": "F", "p_value": "p"}
 
 
 class Chapter(NamedTuple):
