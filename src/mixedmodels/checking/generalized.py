@@ -25,10 +25,10 @@ from mixedmodels.checking.run import (
     share_above,
     singular_check,
 )
-from mixedmodels.diagnostics.generalized import pearson_residuals
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
 from mixedmodels.estimates.tables import term_modes
+from mixedmodels.estimates.working import pearson_residuals
 from mixedmodels.memory import require
 from mixedmodels.prediction.simulate import (
     Seed,

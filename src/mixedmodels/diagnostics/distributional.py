@@ -22,6 +22,7 @@ from mixedmodels.errors import ConvergenceWarning, MixedModelsError, warn
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.families.base import Family
+from mixedmodels.families.links import mean_over
 from mixedmodels.optimize import Request
 from mixedmodels.settings import check_option
 
@@ -30,7 +31,6 @@ ROW_VARIANCES = get_args(RowVariance)
 
 # Of the distribution that a threshold of a latent variable would have.
 _LATENT = {"logit": np.pi**2 / 3.0, "probit": 1.0, "cloglog": np.pi**2 / 6.0}
-_NODES = 40
 
 
 def usual(family: Family) -> RowVariance:
@@ -102,12 +102,10 @@ def _row_variance(fitted: GeneralizedFitted, kind: RowVariance) -> float:
 def _population(null: GeneralizedFitted) -> float:
     """Predictor of the mean of a model without covariates over its random effects."""
     design, link = null.model.design, null.model.family.link
-    x, weight = np.polynomial.hermite_e.hermegauss(_NODES)
     sd = np.sqrt(float(random_variances(null).sum()))
     shift = np.zeros(1) if design.offset is None else design.offset
     # By the mean over rows, that of exposures included.
-    middle = float(null.solution.beta[0]) + shift
-    means = link.mean(middle[:, None] + sd * x) @ (weight / weight.sum())
+    means = mean_over(link, float(null.solution.beta[0]) + shift, sd)
     return float(link.predictor(np.array([float(means.mean())]))[0])
 
 

@@ -11,8 +11,9 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design.by_row import used_labels
 from mixedmodels.diagnostics.information import information_root
 from mixedmodels.diagnostics.rows import RowValues, Scale, cooks_by_row, rows_of, scale_of
+from mixedmodels.errors import ModelError
 from mixedmodels.estimates.generalized import GeneralizedFitted
-from mixedmodels.estimates.working import working_fit
+from mixedmodels.estimates.working import pearson_residuals, working_fit
 
 
 @rows_of.register
@@ -41,16 +42,15 @@ def _(fitted: GeneralizedFitted) -> FloatArray:
     of_others = information[np.ix_(others, others)]
     left = information[np.ix_(own, own)] - across.T @ np.linalg.solve(of_others, across)
     basis = fitted.criterion.from_user(np.eye(len(information)))[np.ix_(own, own)].T
-    root: FloatArray = np.linalg.cholesky(0.5 * (left + left.T)).T @ basis
+    try:
+        root: FloatArray = np.linalg.cholesky(0.5 * (left + left.T)).T @ basis
+    except np.linalg.LinAlgError:
+        raise ModelError(
+            "The data do not identify the coefficients: the likelihood does not curve down in "
+            "every direction of them. `fit.messages` and `fit.singularity()` name what to leave "
+            "out."
+        ) from None
     return root
-
-
-def pearson_residuals(fitted: GeneralizedFitted) -> FloatArray:
-    """(n,) (y - mu) over the standard deviation of y."""
-    of, eta = fitted.distribution, fitted.solution.eta
-    variance = of.variance(eta, fitted.model.weights)
-    pearson: FloatArray = (fitted.mean_response - of.mean(eta)) / np.sqrt(variance)
-    return pearson
 
 
 def augmented_rows(

@@ -125,7 +125,8 @@ def scale_rows(
         level: Coverage.
     """
     normal, error = np.full(len(values), np.inf), np.full(len(values), log_error)
-    low, high = np.exp(wald_limits(np.log(values), error, normal, level))
+    with np.errstate(over="ignore"):  # nothing is known of a limit beyond the largest number
+        low, high = np.exp(wald_limits(np.log(values), error, normal, level))
     return pd.DataFrame(
         {
             "effect": "ran_pars",

@@ -16,6 +16,7 @@ import dataclasses
 
 import numpy as np
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.model import Fitted, Model
@@ -51,7 +52,7 @@ def working_fit(fitted: GeneralizedFitted) -> Fitted:
     of = fitted.distribution
     eta, m = solution.eta, model.weights
     mu, slope = of.mean(eta), of.slope(eta)
-    with np.errstate(divide="ignore", over="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         w = slope**2 / of.variance(eta, m)
         left = (fitted.mean_response - mu) / slope
     w = np.maximum(
@@ -63,3 +64,22 @@ def working_fit(fitted: GeneralizedFitted) -> Fitted:
     found = linear.solution(criterion, linear.axes.to_axes(np.array(solution.theta)))
     unit = dataclasses.replace(found, sigma=1.0, vcov=found.vcov / found.sigma**2)
     return Fitted(linear, unit, fitted.optsum)
+
+
+def working_residuals(fitted: GeneralizedFitted) -> FloatArray:
+    """(n,) (y - mu) over the slope of the mean by the predictor."""
+    of, eta = fitted.distribution, fitted.solution.eta
+    return _relative(fitted.mean_response - of.mean(eta), of.slope(eta))
+
+
+def pearson_residuals(fitted: GeneralizedFitted) -> FloatArray:
+    """(n,) (y - mu) over the standard deviation of y."""
+    of, eta = fitted.distribution, fitted.solution.eta
+    size = np.sqrt(of.variance(eta, fitted.model.weights))
+    return _relative(fitted.mean_response - of.mean(eta), size)
+
+
+def _relative(left: FloatArray, size: FloatArray) -> FloatArray:
+    """left / size; zero where nothing is left, also of a mean at its bound, where size is zero."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.where(left == 0.0, 0.0, left / size)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.errors import ModelError
 from mixedmodels.lazy import late_module
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ else:
 
 Map = Callable[[FloatArray], FloatArray]
 
+NODES = 40
+"""Nodes of `mean_over`, which is exact for polynomials of twice the degree."""
+
+# Probability of predictors without a mean that are left out of an average.
+_UNLIKELY = 1e-6
 # exp overflows beyond it.
 _LARGEST = 700.0
 
@@ -71,6 +77,35 @@ def _density(eta: FloatArray) -> FloatArray:
 
 def _cauchit_slope(eta: FloatArray) -> FloatArray:
     return 1.0 / (np.pi * (1.0 + eta**2))
+
+
+def mean_over(link: Link, eta: FloatArray, sd: float | FloatArray) -> FloatArray:
+    """The mean over normal predictors, by quadrature.
+
+    Args:
+        link: The link.
+        eta: (n,) means of the predictors.
+        sd: Their standard deviation; one, or (n,).
+
+    Raises:
+        ModelError: Predictors of this spread go where the link has no mean.
+    """
+    x, weight = np.polynomial.hermite_e.hermegauss(NODES)
+    weight = weight / weight.sum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = link.mean(eta[:, None] + np.broadcast_to(sd, eta.shape)[:, None] * x)
+    known = np.isfinite(means)
+    found: FloatArray = np.where(known, means, 0.0) @ weight
+    found[~np.isfinite(eta)] = np.nan
+    lost = np.isfinite(eta) & (~known @ weight > _UNLIKELY)
+    if lost.any():
+        largest = float(np.broadcast_to(sd, eta.shape)[lost].max())
+        raise ModelError(
+            f"There is no mean over the random effects: with a standard deviation of {largest:.3g} "
+            f"linear predictors go where the link {link.name} has no mean. Take a link that has a "
+            "mean for every predictor, such as log."
+        )
+    return found
 
 
 LINKS: dict[str, Link] = {

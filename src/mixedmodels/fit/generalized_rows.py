@@ -8,7 +8,8 @@ import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import by_row
-from mixedmodels.diagnostics.generalized import augmented_rows, pearson_residuals
+from mixedmodels.diagnostics.generalized import augmented_rows
+from mixedmodels.estimates.working import pearson_residuals
 from mixedmodels.fit.generalized_parameters import GeneralizedParameters
 from mixedmodels.lazy import cached_property
 from mixedmodels.marginal.scale import Scale, link_scale

@@ -19,6 +19,7 @@ from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
 from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.parameters import to_sd_cor
 from mixedmodels.estimates.tables import random_part
+from mixedmodels.estimates.working import pearson_residuals, working_residuals
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION
 from mixedmodels.families.distribution import Distribution
 from mixedmodels.families.ordinal import OrderedDistribution
@@ -156,14 +157,12 @@ def residuals_of_type(
     if kind == "response":
         return left
     if kind == "working":
-        working: FloatArray = left / of.slope(eta)
-        return working
-    if kind == "deviance":
-        unit = np.maximum(of.unit_deviance(y, eta), 0.0)
-        deviance: FloatArray = np.sign(left) * np.sqrt(m * unit)
-        return deviance
-    pearson: FloatArray = left / np.sqrt(of.variance(eta, m))
-    return pearson
+        return working_residuals(fitted)
+    if kind == "pearson":
+        return pearson_residuals(fitted)
+    unit = np.maximum(of.unit_deviance(y, eta), 0.0)
+    deviance: FloatArray = np.sign(left) * np.sqrt(m * unit)
+    return deviance
 
 
 def _quantiles(fitted: GeneralizedFitted, seed: Seed) -> FloatArray:

@@ -18,6 +18,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.working import working_fit
+from mixedmodels.families.links import NODES, mean_over
 from mixedmodels.memory import require
 from mixedmodels.prediction.generalized import PREDICTIONS, PredictionType
 from mixedmodels.prediction.intervals import Wanted
@@ -26,8 +27,6 @@ from mixedmodels.prediction.replicates import interval_tails
 from mixedmodels.prediction.target import Target
 from mixedmodels.settings import check_option
 
-# Nodes of the mean over random effects; it is exact for polynomials of twice the degree.
-_NODES = 40
 # Step of differences in the parameters, in standard errors.
 _STEP = 1e-3
 # Draws of an observation at each row, and numbers drawn at a time.
@@ -196,16 +195,11 @@ def _averaged(
     fitted: GeneralizedFitted, target: Target, theta: FloatArray, beta: FloatArray
 ) -> FloatArray:
     model = fitted.model
-    x, weight = np.polynomial.hermite_e.hermegauss(_NODES)
-    weight = weight / weight.sum()
-    require({f"{target.n} rows at {_NODES} nodes": 16.0 * target.n * _NODES}, "The prediction")
+    require({f"{target.n} rows at {NODES} nodes": 16.0 * target.n * NODES}, "The prediction")
     eta = target.X @ np.nan_to_num(beta)
     if target.offset is not None:
         eta = eta + target.offset
-    means: FloatArray = model.family.link.mean(
-        eta[:, None] + np.sqrt(_prior_variance(fitted, target, theta))[:, None] * x
-    )
-    found: FloatArray = means @ weight
+    found = mean_over(model.family.link, eta, np.sqrt(_prior_variance(fitted, target, theta)))
     found[absent_rows(target)] = np.nan
     return found
 
