@@ -19,6 +19,7 @@ from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table, degrees
 from mixedmodels.inference.degrees import Degrees
+from mixedmodels.inference.tables import tested_by
 from mixedmodels.lazy import late_module
 from mixedmodels.report.html import render_html
 from mixedmodels.report.results import Summary
@@ -198,6 +199,7 @@ class Reports(Values):
             notes=(*self.messages, *([method.note] if method.note else [])),
             family=() if family is None else (family["name"], family["link"]),
             own={name: value for name, value in own.items() if value is not None},
+            tested=tested_by(method.method, ""),
             others=self._other_tables(level) if family else {},
         )
 

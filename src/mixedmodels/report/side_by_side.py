@@ -79,6 +79,7 @@ class ModelColumn:
         family: Family and link of a generalized model, or nothing.
         own: The family's own parameter by name, where it is one number.
         others: Coefficients of other parameters of the distribution, by title, as `fixed`.
+        tested: Degrees of freedom of tests and limits, in words.
     """
 
     name: str
@@ -94,6 +95,7 @@ class ModelColumn:
     family: tuple[str, str] | tuple[()] = ()
     own: Mapping[str, float] = field(default_factory=dict)
     others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    tested: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -226,6 +228,7 @@ class ModelTable(Result):
         notes = [_EXPLAINED.get(self.below, f"{100 * self.level:g} % intervals in brackets.")]
         if self.stars:
             notes.append(", ".join(f"{mark} p < {p:g}" for p, mark in reversed(STARS)) + ".")
+        notes += self._tested()
         if self._incomparable():
             notes += _OTHER_ROWS
         elif self._restricted():
@@ -233,6 +236,18 @@ class ModelTable(Result):
         for column in self.columns:
             notes += [f"{column.name}: {note}" for note in column.notes]
         return tuple(note for note in notes if note)
+
+    def _tested(self) -> list[str]:
+        """By which degrees of freedom tests and limits are, where some are shown."""
+        if not self.stars and self.below not in ("conf_int", "p_value"):
+            return []
+        names: dict[str, list[str]] = {}
+        for column in self.columns:
+            if len(column.fixed):
+                names.setdefault(column.tested, []).append(column.name)
+        if len(names) == 1:
+            return [f"Tests and limits: {way}." for way in names]
+        return [f"Tests and limits of {', '.join(of)}: {way}." for way, of in names.items()]
 
     def _incomparable(self) -> bool:
         """Whether the models are not all of the same rows and response."""

@@ -171,6 +171,7 @@ class Pooled(Result):
             notes=(f"Pooled over {self.m} imputations.",),
             family=alone.family,
             others=self._others_by_title(alone, level),
+            tested=f"ddf: of Barnard and Rubin ({self.ddf})",
         )
 
     def _others_by_title(self, alone: ModelColumn, level: float) -> dict[str, pd.DataFrame]:

@@ -80,3 +80,12 @@ def test_the_command_refuses_too(more: list[str], capsys: Any, tmp_path: Path) -
     options = ["--family", "binomial", "--weights", "size", "--ddf", "KR"]
     assert main(["fit", formula, table, *options, *more]) != 0
     assert "does not have denominator degrees of freedom" in capsys.readouterr().err
+
+
+def test_tables_of_several_say_whose_tests_are_what() -> None:
+    alone = str(mm.table([fit()], below="p_value"))
+    assert "Tests and limits: ddf: none, by the normal distribution." in alone
+    both = str(mm.table([fit(), linear()], below="conf_int", ddf="residual"))
+    assert "Tests and limits of (1): ddf: none, by the normal distribution." in both
+    assert "Tests and limits of (2): ddf: residual." in both
+    assert "Tests and limits" not in str(mm.table([fit(), linear()]))
