@@ -18,7 +18,7 @@ from mixedmodels.design.matrix import ONLY_INTERCEPT, ones
 from mixedmodels.design.names import INTERCEPT
 from mixedmodels.diagnostics.rows import fixed_part
 from mixedmodels.diagnostics.variance import VarianceParts, random_variances
-from mixedmodels.errors import ConvergenceWarning, MixedModelsError, warn
+from mixedmodels.errors import ConvergenceWarning, MixedModelsError, ModelError, warn
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.families.base import Family
@@ -106,6 +106,12 @@ def _population(null: GeneralizedFitted) -> float:
     shift = np.zeros(1) if design.offset is None else design.offset
     # By the mean over rows, that of exposures included.
     means = mean_over(link, float(null.solution.beta[0]) + shift, sd)
+    if not np.isfinite(means).all():
+        raise ModelError(
+            f"There is no mean over the random effects: with a standard deviation of {sd:.3g} "
+            f"linear predictors go where the link {link.name} has no mean. Take a link that has a "
+            "mean for every predictor, such as log."
+        )
     return float(link.predictor(np.array([float(means.mean())]))[0])
 
 

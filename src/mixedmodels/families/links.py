@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.errors import ModelError
 from mixedmodels.lazy import late_module
 
 if TYPE_CHECKING:
@@ -19,11 +18,13 @@ else:
 
 Map = Callable[[FloatArray], FloatArray]
 
+KEEP_SIGN = ("inverse", "inverse_squared")
+"""Links whose predictors have one sign."""
 NODES = 40
 """Nodes of `mean_over`, which is exact for polynomials of twice the degree."""
 
-# Probability of predictors without a mean that are left out of an average.
-_UNLIKELY = 1e-6
+# Probability of predictors without a mean that are left out of a mean over predictors.
+_MOST_LOST = 1e-3
 # exp overflows beyond it.
 _LARGEST = 700.0
 
@@ -87,24 +88,20 @@ def mean_over(link: Link, eta: FloatArray, sd: float | FloatArray) -> FloatArray
         eta: (n,) means of the predictors.
         sd: Their standard deviation; one, or (n,).
 
-    Raises:
-        ModelError: Predictors of this spread go where the link has no mean.
+    Returns:
+        (n,); NaN where too many predictors have no mean, or not the sign of those of the link.
     """
     x, weight = np.polynomial.hermite_e.hermegauss(NODES)
-    weight = weight / weight.sum()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = link.mean(eta[:, None] + np.broadcast_to(sd, eta.shape)[:, None] * x)
-    known = np.isfinite(means)
-    found: FloatArray = np.where(known, means, 0.0) @ weight
-    found[~np.isfinite(eta)] = np.nan
-    lost = np.isfinite(eta) & (~known @ weight > _UNLIKELY)
-    if lost.any():
-        largest = float(np.broadcast_to(sd, eta.shape)[lost].max())
-        raise ModelError(
-            f"There is no mean over the random effects: with a standard deviation of {largest:.3g} "
-            f"linear predictors go where the link {link.name} has no mean. Take a link that has a "
-            "mean for every predictor, such as log."
-        )
+    at = eta[:, None] + np.broadcast_to(sd, eta.shape)[:, None] * x
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        means = link.mean(at)
+        lost = np.isnan(means)
+        if link.name in KEEP_SIGN:
+            lost |= at * eta[:, None] <= 0.0
+        share = np.where(lost, 0.0, weight / weight.sum())
+        whole = share.sum(axis=1)
+        found: FloatArray = np.where(lost, 0.0, means * share).sum(axis=1) / whole
+    found[whole < 1.0 - _MOST_LOST] = np.nan
     return found
 
 

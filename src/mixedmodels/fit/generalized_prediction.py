@@ -23,6 +23,7 @@ from mixedmodels.prediction.generalized import (
 from mixedmodels.prediction.generalized_intervals import (
     WantedScale,
     averaged_means,
+    averaged_predictors,
     check_mean_of,
     generalized_intervals,
 )
@@ -92,7 +93,8 @@ class GeneralizedPrediction(GeneralizedParameters):
         if average:
             check_mean_of(self._generalized, type)
             means = averaged_means(self._generalized, target)
-            values = means if type == "response" else self.family.link.predictor(means)
+            response = type == "response"
+            values = means if response else averaged_predictors(self._generalized, means)
             found = pd.Series(values, target.index, name="prediction")
             return on_all_rows(self._design, found) if data is None else found
         found = prediction(self._fitted, target)

@@ -15,10 +15,10 @@ import pandas as pd
 import scipy
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.errors import MixedModelsError, warn
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.working import working_fit
-from mixedmodels.families.links import NODES, mean_over
+from mixedmodels.families.links import KEEP_SIGN, NODES, Link, mean_over
 from mixedmodels.memory import require
 from mixedmodels.prediction.generalized import PREDICTIONS, PredictionType
 from mixedmodels.prediction.intervals import Wanted
@@ -29,6 +29,8 @@ from mixedmodels.settings import check_option
 
 # Step of differences in the parameters, in standard errors.
 _STEP = 1e-3
+# Rounding of the link of a mean, relative, from which on no digits of it are known.
+_DIGITS = 1e-6
 # Draws of an observation at each row, and numbers drawn at a time.
 _DRAWS, _MOST = 4000, 4_000_000
 
@@ -85,8 +87,39 @@ def check_mean_of(fitted: GeneralizedFitted, type: str) -> None:  # noqa: A002
 
 
 def averaged_means(fitted: GeneralizedFitted, target: Target) -> FloatArray:
-    """(n,) means of the response over the random effects, by quadrature on a row's variance."""
-    return _averaged(fitted, target, fitted.solution.theta, fitted.solution.beta)
+    """(n,) means of the response over the random effects, by quadrature on a row's variance.
+
+    NaN, with a warning, where predictors have no mean for more than a thousandth of the random
+    effects; fewer are left out.
+
+    Raises:
+        MixedModelsError: The response is ordered.
+    """
+    if fitted.model.family.ordered:
+        raise MixedModelsError(
+            "random='average' of ordered responses: a category has no mean. Take random='none', or "
+            "average predict(type='prob') over simulated groups."
+        )
+    found = _averaged(fitted, target, fitted.solution.theta, fitted.solution.beta)
+    lost = np.isnan(found) & ~absent_rows(target)
+    if lost.any():
+        warn(
+            f"{lost.sum()} of {target.n} rows have no mean over the random effects: by the link "
+            f"{fitted.model.family.link.name} too many of their predictors have no mean. Take "
+            "random='all' or 'none'.",
+        )
+    return found
+
+
+def averaged_predictors(fitted: GeneralizedFitted, means: FloatArray) -> FloatArray:
+    """The link of means; NaN where rounding of the mean leaves no digits of it."""
+    link = fitted.model.family.link
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        eta = link.predictor(means)
+        error = np.finfo(np.float64).eps * np.abs(means / link.slope(eta))
+        known = np.isfinite(eta) & (error < _DIGITS * np.maximum(np.abs(eta), 1.0))
+    found: FloatArray = np.where(known, eta, np.nan)
+    return found
 
 
 def generalized_intervals(
@@ -110,21 +143,52 @@ def generalized_intervals(
     link = fitted.model.family.link
     if wanted.average:
         mu = averaged_means(fitted, target)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            eta = link.predictor(mu)
-        variance = _averaged_variance(fitted, target, vcov, wanted)
+        eta = averaged_predictors(fitted, mu)
     else:
         eta = predicted(fitted, target)
-        variance = _variance(fitted, target, vcov, wanted, random=random)
-    variance[absent_rows(target)] = np.nan
-    error, tails = np.sqrt(variance), interval_tails(wanted.interval.level)
-    if wanted.interval.kind == "prediction":
-        return _observations(fitted, target, eta, error, tails)
-    limits = eta[:, None] + scipy.special.ndtri(tails) * error[:, None]
-    if wanted.type == "response":
-        error = error * np.abs(link.slope(eta))
-        eta, limits = link.mean(eta), np.sort(link.mean(limits), axis=1)
-    return _table(target, eta, error, limits)
+    with np.errstate(all="ignore"):  # what is no number is told of
+        if wanted.average:
+            variance = _averaged_variance(fitted, target, vcov, wanted)
+        else:
+            mu, variance = link.mean(eta), _variance(fitted, target, vcov, wanted, random=random)
+        variance[absent_rows(target)] = np.nan
+        error, tails = np.sqrt(variance), interval_tails(wanted.interval.level)
+        if wanted.interval.kind == "prediction":
+            table = _observations(fitted, target, eta, error, tails)
+        else:
+            limits = eta[:, None] + scipy.special.ndtri(tails) * error[:, None]
+            if wanted.type == "response":
+                limits = _limits_of_means(link, eta, limits)
+                table = _table(target, mu, error * np.abs(link.slope(eta)), limits)
+            else:
+                table = _table(target, eta, error, limits)
+    return _warn_of_unknown(target, eta, mu, table)
+
+
+def _limits_of_means(link: Link, eta: FloatArray, limits: FloatArray) -> FloatArray:
+    """(n, 2) limits of the predictor as limits of the mean.
+
+    Where the mean is not monotone over zero, or has no value beyond it, limits end there.
+    """
+    if link.name in (*KEEP_SIGN, "sqrt"):
+        ends = np.copysign(0.0, eta)[:, None]
+        limits = np.where(limits * np.sign(eta)[:, None] < 0.0, ends, limits)
+    return np.sort(link.mean(limits), axis=1)
+
+
+def _warn_of_unknown(
+    target: Target, eta: FloatArray, mu: FloatArray, table: pd.DataFrame
+) -> pd.DataFrame:
+    """The table, with a warning where rows have no interval."""
+    rows = table.isna().to_numpy().any(axis=1) & ~absent_rows(target)
+    if rows.any():
+        at = int(np.argmax(rows))
+        warn(
+            f"{rows.sum()} of {target.n} rows have no interval in double precision, as row "
+            f"{at + 1}: its linear predictor is {eta[at]:.3g} and its mean {mu[at]:.6g}. Predict "
+            "nearer to the data.",
+        )
+    return table
 
 
 def _table(target: Target, at: FloatArray, error: FloatArray, limits: FloatArray) -> pd.DataFrame:
@@ -219,7 +283,7 @@ def _averaged_variance(
     fitted: GeneralizedFitted, target: Target, vcov: FloatArray, wanted: WantedScale
 ) -> FloatArray:
     """(n,) variance of the link of the mean, by the delta method."""
-    solution, link = fitted.solution, fitted.model.family.link
+    solution = fitted.solution
     m, p, kept = len(solution.theta), solution.p, solution.kept
     covariance = np.zeros((m + p, m + p))
     covariance[m:, m:] = vcov
@@ -233,7 +297,8 @@ def _averaged_variance(
             theta, beta = np.array(solution.theta), np.nan_to_num(solution.beta)
             part, at = (theta, j) if j < m else (beta, kept[j - m])
             part[at] += sign * _STEP * sd[j]
-            sides.append(link.predictor(_averaged(fitted, target, theta, beta)))
+            means = _averaged(fitted, target, theta, beta)
+            sides.append(averaged_predictors(fitted, means))
         slopes[:, j] = (sides[0] - sides[1]) / (2.0 * _STEP * sd[j])
     found: FloatArray = np.einsum("ij,ij->i", slopes @ covariance, slopes)
     return found
