@@ -27,6 +27,7 @@ from mixedmodels.checking.run import (
 )
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
+from mixedmodels.estimates.rows_left import has_scores
 from mixedmodels.estimates.tables import term_modes
 from mixedmodels.estimates.working import pearson_residuals
 from mixedmodels.memory import require
@@ -61,7 +62,7 @@ def _(
     draws = np.concatenate(list(response_chunks(simulator(fitted, "new"), rng, count, numbers)))
     simulated = _dispersions(fitted, draws, threads, report)
     uniform, quantile = quantiles_check(*_without_ties(fitted, draws, rng), rng)
-    cooks, of = cooks_of(fitted)
+    cooks, of = cooks_of(fitted, "one-step" if has_scores(fitted) else "held")
     inflation = inflation_of(fitted)
     checks = (
         _dispersion(fitted, simulated),

@@ -44,7 +44,7 @@ from mixedmodels.prediction.simulate import (
     response_chunks,
     simulator,
 )
-from mixedmodels.settings import thread_count
+from mixedmodels.settings import InfluenceMethod, thread_count
 
 # Numbers of simulated responses that are made if the user does not say how many data sets.
 _NUMBERS = 5e6
@@ -351,16 +351,18 @@ def quantiles_check(
     return Check(SIMULATED, verdict, measure, distances[-1], p_value, text), quantile
 
 
-def cooks_of(fitted: Any) -> tuple[pd.Series[float] | None, str]:
+def cooks_of(
+    fitted: Any, method: InfluenceMethod = "one-step"
+) -> tuple[pd.Series[float] | None, str]:
     """Cook's distances of the levels of the coarsest grouping factor that is small, or of rows."""
     if not fitted.solution.p:
         return None, ""
     group = min(fitted.model.design.groups, key=lambda group: group.n_levels)
     if 2 < group.n_levels <= _MOST_LEVELS:
-        found = influence(fitted, group.name, "one-step").cooks_distance
+        found = influence(fitted, group.name, method).cooks_distance
         if found.notna().any():
             return found, group.name
-    return influence(fitted, None, "one-step").cooks_distance, "row"
+    return influence(fitted, None, method).cooks_distance, "row"
 
 
 def influence_check(cooks: pd.Series[float] | None, of: str) -> Check:

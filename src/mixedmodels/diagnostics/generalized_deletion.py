@@ -9,7 +9,7 @@ from mixedmodels.diagnostics.deletion import RowSets, deletions_of
 from mixedmodels.diagnostics.one_step import Deletions
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.generalized import GeneralizedFitted
-from mixedmodels.estimates.rows_left import fit_of_rows, part_of_rows
+from mixedmodels.estimates.rows_left import fit_of_rows, has_scores, part_of_rows
 from mixedmodels.estimates.working import working_fit
 from mixedmodels.settings import Control, InfluenceMethod
 
@@ -57,7 +57,7 @@ def _one_step(
     try:
         part = part_of_rows(fitted, left)
     except MixedModelsError:
-        if fitted.model.reml or fitted.model.nodes == 0:
+        if not has_scores(fitted):
             raise
         return
     step = -0.5 * solution.covariance_of.user @ part.gradient

@@ -34,6 +34,11 @@ class Part:
     gradient: FloatArray
 
 
+def has_scores(fitted: GeneralizedFitted) -> bool:
+    """Whether the coefficients are searched, so that parts of the rows have scores of them."""
+    return not fitted.model.reml and fitted.model.nodes > 0
+
+
 def part_of_rows(fitted: GeneralizedFitted, rows: LongArray) -> Part:
     """The criterion of some rows at the optimum of a fit.
 
@@ -43,7 +48,7 @@ def part_of_rows(fitted: GeneralizedFitted, rows: LongArray) -> Part:
     Raises:
         MixedModelsError: The rows make no model.
     """
-    if fitted.model.reml or fitted.model.nodes == 0:
+    if not has_scores(fitted):
         raise ModelError(
             "Scores of parts of the rows are of fits by maximum likelihood, whose coefficients are "
             "searched: fit without reml=True, and with n_agq of 1 or more."

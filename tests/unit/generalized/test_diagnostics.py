@@ -145,6 +145,15 @@ def test_checks_of_a_right_model_are_fine() -> None:
         assert table["verdict"]["Simulated residuals"] == "fine", name
 
 
+@pytest.mark.parametrize("options", [{"n_agq": 0}, {"reml": True}], ids=str)
+def test_checks_of_fits_whose_coefficients_are_not_searched(options: dict[str, Any]) -> None:
+    fit = fit_case("trials").update(**options)
+    table = fit.check(nsim=19, seed=1, progress=False).to_frame()
+    usual = fit_case("trials").check(nsim=19, seed=1, progress=False).to_frame()
+    assert table["verdict"]["Influence"] in ("fine", "look")
+    assert table["value"]["Influence"] == pytest.approx(usual["value"]["Influence"], rel=0.5)
+
+
 def test_reports(tmp_path: Path) -> None:
     for name in ("trials", "slopes, exposure", "gamma, weights"):
         fit_case(name).report(tmp_path / "page.html", checks=False)
