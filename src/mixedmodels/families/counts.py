@@ -10,6 +10,30 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.families.base import Dispersion, Family, Fault, required, times_log_ratio
 
 _WHOLE = 1e-6
+# Mean from which on a Poisson count is a normal number to all digits.
+_NORMAL = 1e15
+
+
+def poisson_counts(rng: np.random.Generator, mean: FloatArray) -> FloatArray:
+    """Poisson counts with these means, of any size; NaN where a mean is negative or infinite."""
+    possible = (mean >= 0.0) & np.isfinite(mean)
+    large = possible & (mean > _NORMAL)
+    drawn = rng.poisson(np.where(possible & ~large, mean, 0.0)).astype(np.float64)
+    if large.any():
+        some = mean[large]
+        drawn[large] = np.round(some + np.sqrt(some) * rng.standard_normal(some.shape))
+    drawn[~possible] = np.nan
+    return drawn
+
+
+def mixed_means(
+    rng: np.random.Generator, shape: float | FloatArray, scale: float | FloatArray
+) -> FloatArray:
+    """Gamma numbers; NaN where shape or scale are negative."""
+    possible = (np.asarray(shape) >= 0.0) & (np.asarray(scale) >= 0.0)
+    drawn = rng.gamma(np.where(possible, shape, 0.0), np.where(possible, scale, 0.0))
+    found: FloatArray = np.where(possible, drawn, np.nan)
+    return found
 
 
 class _Counts(Family):
@@ -63,7 +87,7 @@ class Poisson(_Counts):
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Counts."""
-        return rng.poisson(mu).astype(np.float64)
+        return poisson_counts(rng, mu)
 
 
 class TruncatedPoisson(_Counts):
@@ -89,8 +113,7 @@ class TruncatedPoisson(_Counts):
     ) -> FloatArray:
         """One count, and the Poisson count after the first event of the interval."""
         first = -np.log1p(rng.random(mu.shape) * np.expm1(-mu))
-        found: FloatArray = 1.0 + rng.poisson(np.maximum(mu - first, 0.0)).astype(np.float64)
-        return found
+        return 1.0 + poisson_counts(rng, np.maximum(mu - first, 0.0))
 
 
 class NegativeBinomial(_Counts):
@@ -113,7 +136,7 @@ class NegativeBinomial(_Counts):
     ) -> FloatArray:
         """Poisson counts with gamma means."""
         k = required(dispersion)
-        return rng.poisson(rng.gamma(k, mu / k)).astype(np.float64)
+        return poisson_counts(rng, mixed_means(rng, k, mu / k))
 
 
 class TruncatedNegativeBinomial(_Counts):
@@ -151,16 +174,16 @@ class TruncatedNegativeBinomial(_Counts):
         Means have the gamma density times 1 - exp(-mean): small ones are drawn from the density
         times the mean, large ones from the density itself, and kept with the rest of the factor.
         """
-        k = np.broadcast_to(np.asarray(required(dispersion)), mu.shape)
-        rate, waiting = np.empty(len(mu)), np.arange(len(mu))
+        k, mean = np.broadcast_to(np.asarray(required(dispersion)), mu.shape).ravel(), mu.ravel()
+        rate, waiting = np.empty(mu.size), np.arange(mu.size)
         while waiting.size:
-            own, center = k[waiting], mu[waiting]
+            own, center = k[waiting], mean[waiting]
             small = center < 1.0
             drawn = np.maximum(rng.gamma(own + small, center / own), np.finfo(np.float64).tiny)
             kept = rng.random(waiting.size) * np.where(small, drawn, 1.0) < -np.expm1(-drawn)
             rate[waiting[kept]] = drawn[kept]
             waiting = waiting[~kept]
-        return TruncatedPoisson().draw(rng, rate, m, None)
+        return TruncatedPoisson().draw(rng, rate.reshape(mu.shape), m, None)
 
 
 class Nb1(_Counts):
@@ -183,4 +206,4 @@ class Nb1(_Counts):
     ) -> FloatArray:
         """Poisson counts with gamma means."""
         alpha = required(dispersion)
-        return rng.poisson(rng.gamma(mu / alpha, alpha)).astype(np.float64)
+        return poisson_counts(rng, mixed_means(rng, mu / alpha, alpha))

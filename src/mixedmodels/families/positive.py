@@ -9,6 +9,9 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.families.base import Dispersion, Family, Fault, required
 
+# The least mean and response that are drawn.
+_TINY = np.finfo(np.float64).tiny
+
 
 class _Positive(Family):
     """Numbers above zero."""
@@ -48,7 +51,9 @@ class Gamma(_Positive):
     ) -> FloatArray:
         """With shape m / phi."""
         shape = m / required(dispersion)
-        found: FloatArray = np.maximum(rng.gamma(shape, mu / shape), np.finfo(np.float64).tiny)
+        possible = mu >= 0.0
+        drawn = rng.gamma(shape, np.where(possible, mu, 0.0) / shape)
+        found: FloatArray = np.where(possible, np.maximum(drawn, _TINY), np.nan)
         return found
 
 
@@ -71,7 +76,10 @@ class InverseGaussian(_Positive):
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Wald's distribution."""
-        return rng.wald(mu, m / required(dispersion))
+        possible = mu >= 0.0
+        drawn = rng.wald(np.where(possible, np.maximum(mu, _TINY), 1.0), m / required(dispersion))
+        found: FloatArray = np.where(possible, drawn, np.nan)
+        return found
 
 
 class Gaussian(Family):

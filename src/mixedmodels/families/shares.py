@@ -130,6 +130,7 @@ class Beta(Family):
     ) -> FloatArray:
         """Kept off 0 and 1."""
         phi = required(dispersion)
-        drawn = rng.beta(mu * phi, (1.0 - mu) * phi)
         tiny = np.finfo(np.float64).tiny
-        return np.clip(drawn, tiny, 1.0 - np.finfo(np.float64).epsneg)
+        drawn = rng.beta(np.maximum(mu * phi, tiny), np.maximum((1.0 - mu) * phi, tiny))
+        found: FloatArray = np.clip(drawn, tiny, 1.0 - np.finfo(np.float64).epsneg)
+        return found

@@ -11,12 +11,16 @@ import pandas as pd
 import pytest
 
 import mixedmodels as mm
+from mixedmodels.families.counts import poisson_counts
 
 N = 200
 FAR = [1e3, 1e100, 1e300, -1e100]
 KINDS: dict[str, dict[str, Any]] = {
     "poisson": {"family": "poisson"},
     "negative binomial": {"family": "negative_binomial"},
+    "nb1": {"family": "nb1"},
+    "truncated": {"family": "truncated_poisson"},
+    "truncated negative binomial": {"family": "truncated_negative_binomial"},
     "logit": {"family": "binomial"},
     "probit": {"family": "binomial", "link": "probit"},
     "cloglog": {"family": "binomial", "link": "cloglog"},
@@ -41,6 +45,9 @@ def fitted(kind: str, spread: float = 0.4) -> mm.GeneralizedLinearMixedFit:
     draws = {
         "poisson": lambda: rng.poisson(mu),
         "negative_binomial": lambda: rng.negative_binomial(2.0, 2.0 / (2.0 + mu)),
+        "nb1": lambda: rng.negative_binomial(2.0, 2.0 / (2.0 + mu)),
+        "truncated_poisson": lambda: np.maximum(rng.poisson(mu), 1),
+        "truncated_negative_binomial": lambda: np.maximum(rng.negative_binomial(2, 0.4, N), 1),
         "binomial": lambda: (rng.random(N) < 1.0 / (1.0 + np.exp(-eta))).astype(int),
         "gamma": lambda: rng.gamma(10.0, mu / 10.0),
         "inverse_gaussian": lambda: rng.wald(mu, 400.0),
@@ -71,6 +78,28 @@ def test_no_number_is_missing_without_a_word(kind: str, random: Any) -> None:
             known = table.dropna()
             assert (known["lower"] <= known["prediction"]).all()
             assert (known["prediction"] <= known["upper"]).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*no interval in double precision:UserWarning")
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "zeros"])
+def test_observations_far_from_the_data(kind: str) -> None:
+    fit = fitted(kind)
+    slope = fit.fixef["x"]
+    new = {"x": [0.0, 0.5, *(size / slope for size in (60.0, 200.0, -60.0)), *FAR]}
+    table = fit.predict_interval(new, random="none", kind="prediction")
+    assert table.iloc[:2].notna().to_numpy().all()
+    known = table.dropna()
+    assert (known["lower"] <= known["upper"]).all()
+
+
+def test_counts_of_any_size() -> None:
+    mean = np.repeat([0.0, 3.0, 1e12, 1e17, 1e200, -1.0, np.inf], 2000).reshape(7, 2000)
+    drawn = poisson_counts(np.random.default_rng(1), mean)
+    size = mean[1:5, 0]
+    np.testing.assert_allclose(drawn[1:5].mean(axis=1), size, atol=4 * np.sqrt(size / 2000).max())
+    np.testing.assert_allclose(drawn[1:4].std(axis=1), np.sqrt(size[:3]), rtol=0.06)
+    assert (drawn[0] == 0.0).all()
+    assert np.isnan(drawn[5:]).all()
 
 
 def test_a_mean_that_is_one_to_all_digits_has_no_interval() -> None:
