@@ -91,7 +91,7 @@ class GeneralizedPrediction(GeneralizedParameters):
         terms = chosen_terms(self._design, "all" if average else random)
         target = self._target(data, terms, None, allow_new_levels, not average)
         if average:
-            check_mean_of(self._generalized, type)
+            check_mean_of(self._generalized, type, average=True)
             means = averaged_means(self._generalized, target)
             response = type == "response"
             values = means if response else averaged_predictors(self._generalized, means)

@@ -66,13 +66,18 @@ class WantedScale:
             )
 
 
-def check_mean_of(fitted: GeneralizedFitted, type: str) -> None:  # noqa: A002
+def check_mean_of(fitted: GeneralizedFitted, type: str, *, average: bool) -> None:  # noqa: A002
     """Refuse means whose errors or averages are not those of the linear predictor alone.
 
     Raises:
         MixedModelsError: On the scale of the response, of ordered responses or of counts with zeros
-            of their own; or another scale than that and the link.
+            of their own; or another scale than that and the link; an average of ordered responses.
     """
+    if average and fitted.model.family.ordered:
+        raise MixedModelsError(
+            "random='average' of ordered responses: a category has no mean. Take random='none', or "
+            "average predict(type='prob') over simulated groups."
+        )
     if type not in ("response", "link"):
         raise MixedModelsError(
             f"type is {type!r:.40}; here it must be 'response' or 'link'. predict() has others."
@@ -91,15 +96,7 @@ def averaged_means(fitted: GeneralizedFitted, target: Target) -> FloatArray:
 
     NaN, with a warning, where predictors have no mean for more than a thousandth of the random
     effects; fewer are left out.
-
-    Raises:
-        MixedModelsError: The response is ordered.
     """
-    if fitted.model.family.ordered:
-        raise MixedModelsError(
-            "random='average' of ordered responses: a category has no mean. Take random='none', or "
-            "average predict(type='prob') over simulated groups."
-        )
     found = _averaged(fitted, target, fitted.solution.theta, fitted.solution.beta)
     lost = np.isnan(found) & ~absent_rows(target)
     if lost.any():
@@ -139,7 +136,7 @@ def generalized_intervals(
         random: Whether random effects take part.
         vcov: (p, p) covariance of the kept coefficients, for rows without random effects.
     """
-    check_mean_of(fitted, wanted.type)
+    check_mean_of(fitted, wanted.type, average=wanted.average)
     link = fitted.model.family.link
     if wanted.average:
         mu = averaged_means(fitted, target)

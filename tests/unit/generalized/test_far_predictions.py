@@ -143,3 +143,5 @@ def test_an_average_of_ordered_categories_is_refused() -> None:
     for method in (fit.predict, fit.predict_interval):
         with pytest.raises(mm.MixedModelsError, match="random='average' of ordered responses"):
             method(random="average", type="link")
+        with pytest.raises(mm.MixedModelsError, match="random='average' of ordered responses"):
+            method(random="average")
