@@ -33,8 +33,7 @@ def test_calls_after_a_fit_end_so_too(kind: ModuleType, random: Random) -> None:
     ends_well(kind, random)
 
 
-# Designs at whose optimum the modes were found by the search, but not by an evaluation from
-# elsewhere.
+# Designs at whose optimum the search found the modes, but an evaluation from elsewhere did not.
 ONE_SIDED = (
     generalized.Drawn(
         *("y ~ f + (1 | o)", "inverse_gaussian", 20, (20, 5, 3), "separated"),

@@ -31,7 +31,7 @@ from mixedmodels.checking.result import Check, Checks, Shown, Verdict, rare
 from mixedmodels.design.by_row import used_labels
 from mixedmodels.diagnostics.deletion import influence
 from mixedmodels.diagnostics.variance import vif
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.messages import singular_terms
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.refits import Refitter
@@ -357,6 +357,13 @@ def cooks_of(
     """Cook's distances of the levels of the coarsest grouping factor that is small, or of rows."""
     if not fitted.solution.p:
         return None, ""
+    try:
+        return _cooks_of(fitted, method)
+    except ModelError:  # the coefficients have no covariance
+        return None, "row"
+
+
+def _cooks_of(fitted: Any, method: InfluenceMethod) -> tuple[pd.Series[float], str]:
     group = min(fitted.model.design.groups, key=lambda group: group.n_levels)
     if 2 < group.n_levels <= _MOST_LEVELS:
         found = influence(fitted, group.name, method).cooks_distance
@@ -369,7 +376,8 @@ def influence_check(cooks: pd.Series[float] | None, of: str) -> Check:
     """The largest of Cook's distances."""
     name, measure = "Influence", "largest Cook's distance"
     if cooks is None or not cooks.notna().any():
-        return Check(name, "not checked", measure, np.nan, np.nan, "there are no fixed effects.")
+        why = "the coefficients have no covariance." if of else "there are no fixed effects."
+        return Check(name, "not checked", measure, np.nan, np.nan, why)
     label, value = cooks.idxmax(), float(cooks.max())
     verdict = _by_number(value, _COOKS)
     what = f"row {label}" if of == "row" else f"{of} {label}"

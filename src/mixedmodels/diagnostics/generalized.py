@@ -13,6 +13,7 @@ from mixedmodels.diagnostics.information import information_root
 from mixedmodels.diagnostics.rows import RowValues, Scale, cooks_by_row, rows_of, scale_of
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.estimates.working import pearson_residuals, working_fit
 
 
@@ -31,7 +32,11 @@ def _(fitted: GeneralizedFitted) -> Scale:
 
 @information_root.register
 def _(fitted: GeneralizedFitted) -> FloatArray:
-    """From the Hessian: what it has on the coefficients when all else is estimated too."""
+    """From the Hessian: what it has on the coefficients when all else is estimated too.
+
+    Raises:
+        ModelError: It is not positive definite.
+    """
     solution = fitted.solution
     m, p = len(solution.theta), solution.p
     information = 0.5 * solution.covariance_of.hessian
@@ -40,16 +45,17 @@ def _(fitted: GeneralizedFitted) -> FloatArray:
     own = np.arange(m, m + p)
     across = information[np.ix_(others, own)]
     of_others = information[np.ix_(others, others)]
-    left = information[np.ix_(own, own)] - across.T @ np.linalg.solve(of_others, across)
     basis = fitted.criterion.from_user(np.eye(len(information)))[np.ix_(own, own)].T
     try:
-        root: FloatArray = np.linalg.cholesky(0.5 * (left + left.T)).T @ basis
+        left = information[np.ix_(own, own)] - across.T @ np.linalg.solve(of_others, across)
+        triangle = np.linalg.cholesky(0.5 * (left + left.T)).T
     except np.linalg.LinAlgError:
+        why = "" if fitted.optsum.converged else f" {convergence_message(fitted.optsum)}"
         raise ModelError(
-            "The data do not identify the coefficients: the likelihood does not curve down in "
-            "every direction of them. `fit.messages` and `fit.singularity()` name what to leave "
-            "out."
+            "The Hessian of the likelihood is not positive definite at the estimates, so that the "
+            f"coefficients have no covariance by which changes could be measured.{why}"
         ) from None
+    root: FloatArray = triangle @ basis
     return root
 
 

@@ -55,15 +55,28 @@ def transformed_limits(back: Back, estimate: FloatArray, limits: FloatArray) -> 
     Args:
         back: From values to those on the other scale and their derivatives.
         estimate: (k,) estimates between the limits.
-        limits: (2, k) limits. One beyond a pole, as of 1 / x at 0, is infinite on the other scale.
+        limits: (2, k) limits. One beyond a pole, as of 1 / x at 0, is infinite on the other scale;
+            of one beyond a turn, as of x^2 at 0, there is the value where the scale turns.
     """
     shown, slope = back(estimate)
-    direction = np.sign(slope)
-    with np.errstate(invalid="ignore"):
-        lower, upper = back(limits[0])[0], back(limits[1])[0]
-        lower = np.where((shown - lower) * direction < 0.0, -direction * np.inf, lower)
-        upper = np.where((upper - shown) * direction < 0.0, direction * np.inf, upper)
-    return np.sort([lower, upper], axis=0)
+    rising = np.sign(slope)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ends = [
+            _end(back, limits[0], shown, rising, -1.0),
+            _end(back, limits[1], shown, rising, 1.0),
+        ]
+    return np.sort(ends, axis=0)
+
+
+def _end(
+    back: Back, limit: FloatArray, shown: FloatArray, rising: FloatArray, side: float
+) -> FloatArray:
+    """(k,) the lower (side -1) or upper limit, where the scale rises (1) or falls (-1)."""
+    found, slope = back(limit)
+    turned = np.sign(slope) * rising < 0.0
+    beyond = ~((found - shown) * side * rising >= 0.0) & ~np.isnan(limit) & ~turned
+    found = np.where(beyond, side * rising * np.inf, found)
+    return np.where(turned, back(np.zeros_like(limit))[0], found) if turned.any() else found
 
 
 def f_tail(num_df: int, den_df: float, statistic: float) -> float:

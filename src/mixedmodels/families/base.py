@@ -13,7 +13,7 @@ import numpy as np
 
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.calls import Guided
-from mixedmodels.errors import MixedModelsError, did_you_mean
+from mixedmodels.errors import MixedModelsError, ModelError, did_you_mean
 from mixedmodels.families.links import LINKS, Link
 
 DISPERSION, ZERO_INFLATION, THRESHOLDS = "dispersion", "zero_inflation", "thresholds"
@@ -103,11 +103,40 @@ class Family(Guided, ABC):
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Twice the log-likelihood that a perfect mean has more, for m = 1 and dispersion 1."""
 
-    @abstractmethod
     def draw(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
-        """Responses with these means."""
+        """Responses with these means.
+
+        Raises:
+            ModelError: The family has none with one of the means.
+        """
+        drawn = self.possible_draws(rng, mu, m, dispersion)
+        impossible = mu[np.isnan(drawn)]
+        if not impossible.size:
+            return drawn
+        infinite = impossible[~np.isfinite(impossible)]
+        extreme = infinite[0] if infinite.size else impossible.min()
+        raise ModelError(
+            f"Responses of the {self.title} family with the {self.link.name} link cannot be drawn: "
+            f"means such as {extreme:.3g} occur where random effects or coefficients are drawn. "
+            "Take a link under which every predictor has a mean (log for counts and positive "
+            "responses), or a model with smaller variances."
+        )
+
+    def possible_draws(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
+    ) -> FloatArray:
+        """The same; NaN where the family has no response with a mean."""
+        known = np.isfinite(mu)
+        drawn = self._drawn(rng, np.where(known, mu, 0.5), m, dispersion)
+        return np.where(known, drawn, np.nan)
+
+    @abstractmethod
+    def _drawn(
+        self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
+    ) -> FloatArray:
+        """The same for means that are finite."""
 
 
 def required(dispersion: Dispersion) -> float | FloatArray:

@@ -83,7 +83,7 @@ class Poisson(_Counts):
         """2 (y log(y / mu) - (y - mu))."""
         return 2.0 * (times_log_ratio(y, mu) - (y - mu))
 
-    def draw(
+    def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Counts."""
@@ -108,7 +108,7 @@ class TruncatedPoisson(_Counts):
         seen = mu / -np.expm1(-mu)
         return (y - seen) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
 
-    def draw(
+    def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """One count, and the Poisson count after the first event of the interval."""
@@ -131,7 +131,7 @@ class NegativeBinomial(_Counts):
         k = required(dispersion)
         return 2.0 * (times_log_ratio(y, mu) - (y + k) * np.log((y + k) / (mu + k)))
 
-    def draw(
+    def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Poisson counts with gamma means."""
@@ -166,7 +166,7 @@ class TruncatedNegativeBinomial(_Counts):
         _, seen = self._seen(mu, dispersion)
         return (y - seen) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
 
-    def draw(
+    def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Truncated Poisson counts, their means gamma numbers of those that give one.
@@ -201,7 +201,7 @@ class Nb1(_Counts):
         """Of squared Pearson residuals."""
         return (y - mu) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
 
-    def draw(
+    def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Poisson counts with gamma means."""

@@ -53,8 +53,14 @@ class Distribution:
         return (y - self.mean(eta)) ** 2 / self.variance(eta, np.ones_like(eta))
 
     def draw(self, rng: np.random.Generator, eta: FloatArray, m: FloatArray) -> FloatArray:
-        """Responses."""
-        drawn = self.family.draw(rng, self.family.link.mean(eta), m, self.dispersion)
+        """Responses.
+
+        Raises:
+            ModelError: The family has none at one of the predictors.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mu = self.family.link.mean(eta)
+        drawn = self.family.draw(rng, mu, m, self.dispersion)
         if self.zero is None:
             return drawn
         found: FloatArray = np.where(rng.random(len(eta)) < self.zero, 0.0, drawn)

@@ -45,6 +45,10 @@ class Link:
     predictor: Map
     slope: Map
 
+    def mean_and_slope(self, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Both, as limits are taken back from the scale of the predictor."""
+        return self.mean(eta), self.slope(eta)
+
 
 def _exp(eta: FloatArray) -> FloatArray:
     found: FloatArray = np.exp(np.minimum(eta, _LARGEST))

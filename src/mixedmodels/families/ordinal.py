@@ -50,7 +50,7 @@ class Ordinal(Family):
         """
         raise _needs_thresholds()
 
-    def draw(
+    def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """They depend on the thresholds.

@@ -46,7 +46,7 @@ class Gamma(_Positive):
         found: FloatArray = 2.0 * ((y - mu) / mu - np.log(y / mu))
         return found
 
-    def draw(
+    def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """With shape m / phi."""
@@ -72,7 +72,7 @@ class InverseGaussian(_Positive):
         found: FloatArray = (y - mu) ** 2 / (mu**2 * y)
         return found
 
-    def draw(
+    def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Wald's distribution."""
@@ -101,7 +101,7 @@ class Gaussian(Family):
         """(y - mu)^2."""
         return (y - mu) ** 2
 
-    def draw(
+    def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Normal numbers."""

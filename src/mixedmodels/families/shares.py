@@ -88,7 +88,7 @@ class Binomial(Family):
         """Of a share."""
         return 2.0 * (times_log_ratio(y, mu) + times_log_ratio(1.0 - y, 1.0 - mu))
 
-    def draw(
+    def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Successes."""
@@ -125,7 +125,7 @@ class Beta(Family):
         """Of squared Pearson residuals: a beta density has no perfect mean."""
         return (y - mu) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
 
-    def draw(
+    def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """Kept off 0 and 1."""

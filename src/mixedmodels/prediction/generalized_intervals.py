@@ -17,8 +17,9 @@ import scipy
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError, warn
 from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.tails import transformed_limits
 from mixedmodels.estimates.working import working_fit
-from mixedmodels.families.links import KEEP_SIGN, NODES, Link, mean_over
+from mixedmodels.families.links import NODES, mean_over
 from mixedmodels.memory import require
 from mixedmodels.prediction.generalized import PREDICTIONS, PredictionType
 from mixedmodels.prediction.intervals import Wanted
@@ -155,22 +156,11 @@ def generalized_intervals(
         else:
             limits = eta[:, None] + scipy.special.ndtri(tails) * error[:, None]
             if wanted.type == "response":
-                limits = _limits_of_means(link, eta, limits)
+                limits = transformed_limits(link.mean_and_slope, eta, limits.T).T
                 table = _table(target, mu, error * np.abs(link.slope(eta)), limits)
             else:
                 table = _table(target, eta, error, limits)
     return _warn_of_unknown(target, eta, mu, table)
-
-
-def _limits_of_means(link: Link, eta: FloatArray, limits: FloatArray) -> FloatArray:
-    """(n, 2) limits of the predictor as limits of the mean.
-
-    Where the mean is not monotone over zero, or has no value beyond it, limits end there.
-    """
-    if link.name in (*KEEP_SIGN, "sqrt"):
-        ends = np.copysign(0.0, eta)[:, None]
-        limits = np.where(limits * np.sign(eta)[:, None] < 0.0, ends, limits)
-    return np.sort(link.mean(limits), axis=1)
 
 
 def _warn_of_unknown(
@@ -329,8 +319,9 @@ def _observations(
     some = max(1, _MOST // _DRAWS)
     for first in range(0, len(rows), some):
         part = rows[first : first + some]
-        mu = family.link.mean(eta[part] + error[part] * rng.permutation(normal)[:, None])
-        drawn = fitted.shown_of(family.draw(rng, mu, m[part], dispersion), m[part])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mu = family.link.mean(eta[part] + error[part] * rng.permutation(normal)[:, None])
+        drawn = fitted.shown_of(family.possible_draws(rng, mu, m[part], dispersion), m[part])
         spread[part] = drawn.std(axis=0)
         limits[part] = np.quantile(drawn, tails, axis=0, method="inverted_cdf").T
     at = family.link.mean(eta)
