@@ -86,8 +86,10 @@ def _exact(fitted: GeneralizedFitted) -> list[str]:
     if not family.parameter or family.counts:
         return []
     eta, of = fitted.solution.eta, fitted.distribution
-    variance = of.variance(eta, np.ones_like(eta))
-    if (variance > _EXACT * of.mean(eta) ** 2).any():
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        variance, mean = of.variance(eta, np.ones_like(eta)), of.mean(eta)
+        some_rest = ~(variance <= _EXACT * mean**2)  # also where a predictor has no mean
+    if some_rest.any():
         return []
     says = (
         f"The means fit all responses exactly: the {family.title} family's {family.parameter} has "

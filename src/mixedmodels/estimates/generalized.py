@@ -276,7 +276,8 @@ class GeneralizedModel(BaseModel[GeneralizedWorkspace]):
         if self.family.link.name not in _WITH_UNIT:
             return 1.0
         of = self.distribution(psi)
-        information = of.slope(eta) ** 2 / of.variance(eta, np.ones_like(eta))
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            information = of.slope(eta) ** 2 / of.variance(eta, np.ones_like(eta))
         found = float(np.sqrt(information.mean()))
         return found if np.isfinite(found) else 1.0
 

@@ -75,7 +75,9 @@ def working_residuals(fitted: GeneralizedFitted) -> FloatArray:
 def pearson_residuals(fitted: GeneralizedFitted) -> FloatArray:
     """(n,) (y - mu) over the standard deviation of y."""
     of, eta = fitted.distribution, fitted.solution.eta
-    size = np.sqrt(of.variance(eta, fitted.model.weights))
+    # Variances may underflow, or be those of means out of range in a fit that has not converged.
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        size = np.sqrt(of.variance(eta, fitted.model.weights))
     return _relative(fitted.mean_response - of.mean(eta), size)
 
 

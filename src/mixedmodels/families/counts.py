@@ -7,11 +7,14 @@ from typing import ClassVar
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.errors import ModelError
 from mixedmodels.families.base import Dispersion, Family, Fault, required, times_log_ratio
 
 _WHOLE = 1e-6
 # Mean from which on a Poisson count is a normal number to all digits.
 _NORMAL = 1e15
+# Least share of draws that are kept, below which truncated counts would take too long.
+_LEAST_SEEN = 1e-4
 
 
 def poisson_counts(rng: np.random.Generator, mean: FloatArray) -> FloatArray:
@@ -151,8 +154,10 @@ class TruncatedNegativeBinomial(_Counts):
     def _seen(self, mu: FloatArray, dispersion: Dispersion) -> tuple[FloatArray, FloatArray]:
         """The probability of a count above zero, and the mean of these."""
         k = required(dispersion)
-        positive: FloatArray = -np.expm1(-k * np.log1p(mu / k))
-        return positive, mu / positive
+        with np.errstate(divide="ignore", over="ignore"):
+            # log(1 + mu / k), where the ratio may overflow
+            positive: FloatArray = -np.expm1(-k * np.logaddexp(0.0, np.log(mu) - np.log(k)))
+            return positive, mu / positive
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Of the count that is seen."""
@@ -175,6 +180,13 @@ class TruncatedNegativeBinomial(_Counts):
         times the mean, large ones from the density itself, and kept with the rest of the factor.
         """
         k, mean = np.broadcast_to(np.asarray(required(dispersion)), mu.shape).ravel(), mu.ravel()
+        seen = float((self._seen(mu, dispersion)[0] / np.minimum(mu, 1.0)).min(initial=1.0))
+        if seen < _LEAST_SEEN:
+            raise ModelError(
+                f"Truncated counts cannot be drawn: with k = {k.min():.3g} hardly any count is "
+                "above zero before truncation. The variance that k stands for has no estimate; "
+                'take the family "truncated_poisson".'
+            )
         rate, waiting = np.empty(mu.size), np.arange(mu.size)
         while waiting.size:
             own, center = k[waiting], mean[waiting]

@@ -50,6 +50,15 @@ def test_means_in_a_table_are_drawn_as_in_a_row(family: Any) -> None:
     np.testing.assert_array_equal(drawn.ravel(), row)
 
 
+def test_truncated_counts_of_a_tiny_k_are_refused_soon() -> None:
+    """Hardly any count is above zero before truncation, so that nothing could be kept."""
+    family = TruncatedNegativeBinomial()
+    with pytest.raises(mm.ModelError, match="k = 2e-37"):
+        family.draw(np.random.default_rng(1), np.full(50, 9.0), np.ones(50), 2e-37)
+    drawn = family.draw(np.random.default_rng(1), np.full(50, 9.0), np.ones(50), 1e-3)
+    assert (drawn >= 1.0).all()
+
+
 @pytest.mark.parametrize(
     ("link", "at", "limits", "expected"),
     [
