@@ -1,7 +1,7 @@
 """Cross-products of a design: the last stage that reads rows.
 
-The sums themselves, the orthogonal basis of X and its rank are the core's; here the design is
-handed over and what the core finds impossible is said in the user's words.
+The core forms the sums, the orthogonal basis of X and its rank. Here the design is handed over, and
+what the core finds impossible is said in the user's words.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mixedmodels import _core
+import mixedmodels._core as _core
 from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
@@ -19,7 +19,7 @@ from mixedmodels.design import Design
 from mixedmodels.design.copies import explaining_columns
 from mixedmodels.errors import ModelError
 
-# What coefficients, standard deviations and theta may be of the order of: their squares, and sums
+# Smallest and largest order of coefficients, standard deviations and theta: their squares, and sums
 # of these, are numbers.
 _LEAST, _MOST = 1e-153, 1e153
 
@@ -95,7 +95,7 @@ def row_products(design: Design, threads: int = 1, origin: FloatArray | None = N
 
     Args:
         design: As for `cross_products`.
-        threads: Likewise.
+        threads: Threads of the core; BLAS is held to one.
         origin: (p_all,) what is taken from the columns of X where another parameter stands for the
             intercept. Which columns depend on others is decided before, with an intercept: after it
             rounding of a column would look like a column of its own.

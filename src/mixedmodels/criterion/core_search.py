@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from mixedmodels import _core
+import mixedmodels._core as _core
 from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.base import Found, SearchSettings
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mixedmodels import _core
+import mixedmodels._core as _core
 from mixedmodels._core import Analysis, GeneralizedEvaluator, Products, ProfileCurve
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
@@ -26,7 +26,7 @@ from mixedmodels.values import quick
 
 # Decrease that the model of the search predicts where it ends; steps kept for its updates.
 _DECREMENT, _REMEMBERED = 1e-11, 8
-# The same of replicates, which vary by far more.
+# Predicted decrease at which a search for a replicate stops; replicates vary by much more.
 _REFIT_DECREMENT = 1e-8
 
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from mixedmodels import _core
+import mixedmodels._core as _core
 from mixedmodels._core import Estimator, Evaluator, Products
 from mixedmodels.arrays import FloatArray, IntArray, LongArray
 from mixedmodels.covariance import Templates

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 import numpy.typing as npt
 
-from mixedmodels import _core
+import mixedmodels._core as _core
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.criterion.axes import ThetaAxes
 from mixedmodels.criterion.base import SearchSettings
