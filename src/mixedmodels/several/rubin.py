@@ -21,13 +21,15 @@ class Rubin(Degrees):
         estimates = np.stack([method.beta for method in methods])
         self.m = len(methods)
         self.within = np.mean([method.vcov for method in methods], axis=0)
-        self.between = np.cov(estimates.T, ddof=1).reshape(self.within.shape)
+        # From the first one on, so that equal estimates have no variance in floating point either.
+        moved = estimates - estimates[0]
+        self.between = np.cov(moved.T, ddof=1).reshape(self.within.shape)
         self.method = methods[0].method
         self.source = f"pooled over {self.m} imputations"
         self._methods = tuple(methods)
         total = self.within + (1.0 + 1.0 / self.m) * self.between
         sigma = float(np.sqrt(np.mean([method.sigma**2 for method in methods])))
-        super().__init__(estimates.mean(axis=0), total, sigma)
+        super().__init__(estimates[0] + moved.mean(axis=0), total, sigma)
 
     def riv(self, L: FloatArray) -> FloatArray:
         """(k,) relative increase of the variance of the rows of L beta by what is missing."""
