@@ -80,7 +80,7 @@ def _(
 
 def _dispersion_of(fitted: GeneralizedFitted) -> float:
     """Sum of squared Pearson residuals over its degrees of freedom."""
-    df = max(fitted.solution.n - fitted.solution.p, 1)
+    df = max(fitted.solution.rows_less_rank, 1)
     return float(np.sum(pearson_residuals(fitted) ** 2) / df)
 
 

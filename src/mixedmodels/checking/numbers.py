@@ -16,7 +16,7 @@ from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design import Design
 from mixedmodels.estimates.model import Model
 from mixedmodels.estimates.solution import Solution
-from mixedmodels.estimates.tables import random_part, term_modes
+from mixedmodels.estimates.tables import fixed_mean, random_part, term_modes
 from mixedmodels.naming import distinct
 
 # Levels, and rows of a level, that are needed to look at their distribution.
@@ -48,10 +48,7 @@ class View:
     def of(cls, model: Model, solution: Solution, y: FloatArray) -> View:
         """The view of a solution for the response y (n,)."""
         design, templates = model.design, model.templates
-        kept = solution.kept
-        fixed = design.X[:, kept] @ solution.beta[kept]
-        if design.offset is not None:
-            fixed = fixed + design.offset
+        fixed = fixed_mean(design, solution.beta)
         fitted = fixed + random_part(templates, design.groups, design.terms, solution.b, design.n)
         root = 1.0 if design.w is None else np.sqrt(design.w)
         modes: dict[str, FloatArray] = {}

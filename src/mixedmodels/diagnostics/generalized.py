@@ -14,6 +14,7 @@ from mixedmodels.diagnostics.rows import RowValues, Scale, cooks_by_row, rows_of
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.messages import convergence_message
+from mixedmodels.estimates.tables import fixed_mean
 from mixedmodels.estimates.working import pearson_residuals, working_fit
 
 
@@ -67,7 +68,7 @@ def augmented_rows(
     design = model.design
     values = fitted.once(rows_of)
     offset = np.zeros(design.n) if design.offset is None else design.offset
-    fixed = offset + design.X @ np.nan_to_num(solution.beta)
+    fixed = fixed_mean(design, solution.beta)
     return pd.DataFrame(
         {
             ".fitted": means,

@@ -27,7 +27,7 @@ from mixedmodels.diagnostics.rows import values_at
 from mixedmodels.estimates.forward import ForwardAxes
 from mixedmodels.estimates.model import Fitted
 
-# Curvature below this part of the largest is taken for flat: no step goes there.
+# Curvature, relative to the largest, below which a direction is flat and no step is made along it.
 _FLAT = 1e-8
 # Steps of the differences in theta, in natural units; they are central, so the error is its square.
 _STEP = 1e-4
@@ -107,7 +107,7 @@ def rows_by_one_step(fitted: Fitted, rows: LongArray, newton: FloatArray) -> Del
         newton: (m, m) what takes gradients to steps of theta; zeros keep it where it is.
     """
     solution, model = fitted.solution, fitted.model
-    theta, n, p = solution.axes_theta, len(rows), solution.p
+    theta, n = solution.axes_theta, len(rows)
     at = _without(fitted, theta, rows)
     free = np.flatnonzero(newton.any(axis=0)).tolist()
     size = np.maximum(np.abs(theta), 0.1 * model.axes.unit)
@@ -126,7 +126,7 @@ def rows_by_one_step(fitted: Fitted, rows: LongArray, newton: FloatArray) -> Del
         log_pwrss += by * slope.log_pwrss
         log_spread += by[:, None] * slope.log_spread
     axes = ForwardAxes.of(model.products, model.templates)
-    df = n_left(fitted) - (p if solution.reml else 0)
+    df = solution.scale_df - 1
     sigma = np.sqrt(np.exp(log_pwrss) / df) if df > 0 else np.full(n, np.nan)
     levels = np.empty((n, len(model.design.groups)), dtype=np.int32)
     for g, group in enumerate(model.design.groups):
@@ -169,20 +169,24 @@ def _slope(fitted: Fitted, k: int, rows: LongArray, step: float) -> _Without:
     )
 
 
+def _fit(df: int, log_pwrss: FloatArray) -> FloatArray:
+    """What the sum of squares adds to the criterion at its best variance."""
+    added: FloatArray = df * (1.0 + np.log(2.0 * np.pi / max(df, 1)) + log_pwrss)
+    return added
+
+
 def _without(fitted: Fitted, theta: FloatArray, rows: LongArray) -> _Without:
-    reml, n, p = fitted.solution.reml, fitted.solution.n, fitted.solution.p
+    reml, df = fitted.solution.reml, fitted.solution.scale_df
     with fitted.criterion.at(theta) as point:
         values = values_at(point, directions=True)
         pwrss_of_all, RX, beta = point.pwrss, point.RX, point.beta
     spare, residual = values.spare[rows], values.residual[rows]
     direction = values.direction[rows]
-    df = n - (p if reml else 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         pwrss = pwrss_of_all - residual**2 / spare
         log_pwrss = np.log(np.where(pwrss > 0.0, pwrss, np.nan))
         log_det = np.log(spare if reml else 1.0 - values.random[rows])
-    change = log_det + (df - 1) * (1.0 + np.log(2.0 * np.pi / max(df - 1, 1)) + log_pwrss)
-    change -= df * (1.0 + np.log(2.0 * np.pi * pwrss_of_all / df))
+    change = log_det + _fit(df - 1, log_pwrss) - _fit(df, np.log(pwrss_of_all))
     if fitted.model.design.w is not None:
         change += np.log(fitted.model.design.w[rows])
     root = np.linalg.inv(RX @ fitted.model.products.R)

@@ -23,8 +23,8 @@ from mixedmodels.settings import (
     check_option,
 )
 
-# Where less than this of a row is left to the residual, the row determines a coefficient by itself:
-# its residual is rounding error and no ratio to it means anything.
+# Part of a row left to the residual below which the row determines a coefficient by itself. Its
+# residual is rounding error, and no ratio to it has a meaning.
 _DETERMINED = 1e-10
 
 
@@ -149,7 +149,7 @@ def row_columns(
     offset: FloatArray,
     w: FloatArray,
 ) -> dict[str, FloatArray]:
-    """What `augment` says of rows, by name; each array is (n,)."""
+    """What `augment` adds to rows, by name; each array is (n,)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         standardized = values.residual / (solution.sigma * np.sqrt(values.spare))
         cooks = cooks_by_row(values, solution)
@@ -171,7 +171,7 @@ def sigma_without(values: RowValues, solution: Solution) -> FloatArray:
 
     pwrss falls by residual^2 / (1 - hat), exactly.
     """
-    df = solution.n - (solution.p if solution.reml else 0) - 1
+    df = solution.scale_df - 1
     if df < 1:
         return np.full(solution.n, np.nan)
     left = np.maximum(solution.pwrss - values.residual**2 / values.spare, 0.0)

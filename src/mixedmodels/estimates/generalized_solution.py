@@ -28,7 +28,7 @@ class GeneralizedSolution:
         psi: (k,) coefficients of the parameters of the distribution beside its mean.
         dispersion: The family's own parameter, for all rows or by row; None where it has none.
         objective: -2 log-likelihood.
-        deviance: The same.
+        deviance: -2 log-likelihood, as for linear models.
         logdet_L2: log|L|^2.
         penalized: -2 log density of the response given the modes, plus u'u.
         beta: (p_all,) coefficients in column order of X, NaN where a column is aliased.
@@ -61,6 +61,11 @@ class GeneralizedSolution:
     p: int
     covariance_of: Covariances
     reml: bool = False
+
+    @property
+    def rows_less_rank(self) -> int:
+        """n - p, the degrees of freedom of the residual."""
+        return self.n - self.p
 
     def __post_init__(self) -> None:
         for array in (self.theta, self.par, self.beta, self.kept, self.u, self.b, self.eta):

@@ -71,6 +71,16 @@ class Solution:
         return self.axes_theta
 
     @property
+    def rows_less_rank(self) -> int:
+        """n - p, the degrees of freedom of the residual."""
+        return self.n - self.p
+
+    @property
+    def scale_df(self) -> int:
+        """What sigma squared is pwrss over: n - p for REML, n for ML."""
+        return self.rows_less_rank if self.reml else self.n
+
+    @property
     def npar(self) -> int:
         """Rank of X, length of theta, and sigma."""
         return self.p + len(self.theta) + 1

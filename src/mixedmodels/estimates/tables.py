@@ -7,6 +7,7 @@ by term, level by level, the term's columns adjacent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,32 @@ def term_modes(templates: Templates, b: FloatArray, term: int) -> FloatArray:
     """(levels, s_t) view of the random effects of one term."""
     start, end = templates.term_starts[term : term + 2]
     return b[start:end].reshape(-1, templates.sizes[term])
+
+
+class FixedPart(Protocol):
+    """Rows with columns of the fixed part: of a model, or new ones."""
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+
+    @property
+    def X(self) -> FloatArray:
+        """(n, p_all) columns."""
+
+    @property
+    def offset(self) -> FloatArray | None:
+        """(n,) offset, or None."""
+
+
+def fixed_mean(rows: FixedPart, beta: FloatArray) -> FloatArray:
+    """(n,) offset + X beta; aliased coefficients (NaN) count as zero."""
+    mean = np.zeros(rows.n)
+    if len(beta):
+        mean += rows.X @ np.nan_to_num(beta)
+    if rows.offset is not None:
+        mean += rows.offset
+    return mean
 
 
 def random_part(

@@ -7,9 +7,10 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray, IntArray
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.estimates.tables import random_part
+from mixedmodels.estimates.tables import fixed_mean, random_part
 
-# A level whose cross-product is this near to singular has no estimates of its own.
+# Smallest eigenvalue of a level's scaled cross-product below which the level has no estimates of
+# its own.
 _SINGULAR = 1e-10
 
 
@@ -57,9 +58,7 @@ def _without_group(fitted: Fitted, group: int) -> FloatArray:
         if term.group == group:
             b[templates.term_starts[t] : templates.term_starts[t + 1]] = 0.0
     others = random_part(templates, design.groups, design.terms, b, design.n)
-    rest = design.y - others - design.X @ np.nan_to_num(solution.beta)
-    if design.offset is not None:
-        rest -= design.offset
+    rest: FloatArray = design.y - others - fixed_mean(design, solution.beta)
     return rest
 
 

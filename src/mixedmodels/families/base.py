@@ -138,6 +138,11 @@ class Family(Guided, ABC):
     ) -> FloatArray:
         """The same for means that are finite."""
 
+    def squared_pearson(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
+        """Squared distances from the mean, over the variance for m = 1."""
+        found: FloatArray = (y - mu) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
+        return found
+
 
 def required(dispersion: Dispersion) -> float | FloatArray:
     """The dispersion of a family that has one."""

@@ -210,8 +210,8 @@ class Nb1(_Counts):
         return mu * (1.0 + required(dispersion)) / m
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Of squared Pearson residuals."""
-        return (y - mu) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
+        """Squared Pearson residuals."""
+        return self.squared_pearson(y, mu, dispersion)
 
     def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion

@@ -8,7 +8,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.families.base import Dispersion, Family, Fault, required, times_log_ratio
 
 _PROBABILITIES = ("logit", "probit", "cloglog", "cauchit", "log", "identity")
-# Successes may differ so much from a whole number, which is rounding of share times trials.
+# Largest distance of successes from a whole number that counts as rounding of share times trials.
 _WHOLE = 1e-6
 
 
@@ -122,8 +122,8 @@ class Beta(Family):
         return mu * (1.0 - mu) / (1.0 + required(dispersion))
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Of squared Pearson residuals: a beta density has no perfect mean."""
-        return (y - mu) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
+        """Squared Pearson residuals: a beta density has no perfect mean."""
+        return self.squared_pearson(y, mu, dispersion)
 
     def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import scipy
 
@@ -58,10 +57,10 @@ class GeneralizedRows(GeneralizedParameters):
         """(n,) working residuals: on the scale of the predictor, as the fitted values."""
         return residuals_of_type(self._generalized, "working")
 
-    def _scaled_quantiles(self) -> FloatArray:
-        pearson = residuals_of_type(self._generalized, "pearson")
-        quantiles: FloatArray = np.quantile(pearson, (0.0, 0.25, 0.5, 0.75, 1.0))
-        return quantiles
+    @property
+    def _scaled_residuals(self) -> FloatArray:
+        """(n,) Pearson residuals."""
+        return pearson_residuals(self._generalized)
 
     def std_residuals(  # type: ignore[override]
         self, kind: ResidualType = "deviance", *, seed: Seed = None
@@ -107,7 +106,7 @@ class GeneralizedRows(GeneralizedParameters):
     @property
     def _residuals_drawn(self) -> tuple[str, FloatArray]:
         # Those of right means have mean zero whatever the family, unlike deviance residuals.
-        return "Pearson residuals", pearson_residuals(self._generalized)
+        return "Pearson residuals", self._scaled_residuals
 
     @property
     def _normal_if_right(self) -> tuple[str, FloatArray]:

@@ -13,9 +13,9 @@ from mixedmodels.estimates.model import SIGMA
 from mixedmodels.estimates.parameters import coefficient_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table, degrees
-from mixedmodels.inference.components import component_table
+from mixedmodels.inference.components import components_of
 from mixedmodels.inference.hypotheses import Spec, coefficients_of, hypothesis
-from mixedmodels.inference.information import announced_information, parameter_covariance
+from mixedmodels.inference.information import parameter_covariance
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.inference.tables import Anova, CoefTable
 from mixedmodels.inference.wald import LinearTest, anova_table, linear_test
@@ -268,11 +268,4 @@ class Inference(Values):
             component is on its bound (a standard deviation of 0, a correlation of 1) or not
             identified.
         """
-        found = component_table(
-            self.varcorr,
-            self._fitted.model.templates,
-            self.theta,
-            self._fitted.once(announced_information),
-            self._fitted.identification,
-        )
-        return WholeFrame(found)
+        return WholeFrame(components_of(self._fitted, self.varcorr))

@@ -398,18 +398,10 @@ class Pictures(Values):
     def _residuals_drawn(self) -> tuple[str, FloatArray]:
         """The residuals of `plot_residuals` and what they are called."""
         if self._design.w is not None:
-            return "Standardised residuals", self._standardized
+            return "Standardised residuals", self._scaled_residuals
         return "Residuals", self._raw_residuals
 
     @property
     def _normal_if_right(self) -> tuple[str, FloatArray]:
         """What is normal if the model is right, for `plot_qq`."""
-        return "Standardised residuals", self._standardized
-
-    @property
-    def _standardized(self) -> FloatArray:
-        """(n,) residuals over their standard deviation sigma / sqrt(w)."""
-        w = self._design.w
-        left = self._raw_residuals
-        scaled: FloatArray = left if w is None else left * np.sqrt(w)
-        return scaled / self.sigma
+        return "Standardised residuals", self._scaled_residuals

@@ -47,7 +47,7 @@ MOST_CORRELATIONS = 20
 
 @runtime_checkable
 class InTables(Protocol):
-    """What a table of several models asks of each."""
+    """What a table of several models needs of each."""
 
     @property
     def _has_degrees(self) -> bool: ...
@@ -137,10 +137,7 @@ class Reports(Values):
         )
 
     def _scaled_quantiles(self) -> FloatArray:
-        w = self._design.w
-        left = self._raw_residuals
-        scaled = left if w is None else left * np.sqrt(w)
-        quantiles: FloatArray = np.quantile(scaled, (0.0, 0.25, 0.5, 0.75, 1.0)) / self.sigma
+        quantiles: FloatArray = np.quantile(self._scaled_residuals, (0.0, 0.25, 0.5, 0.75, 1.0))
         return quantiles
 
     def _other_tables(self, level: float) -> dict[str, pd.DataFrame]:

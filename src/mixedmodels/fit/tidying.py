@@ -32,8 +32,7 @@ from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.parameters import random_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table
-from mixedmodels.inference.components import component_limits, component_table, table_order
-from mixedmodels.inference.information import announced_information
+from mixedmodels.inference.components import component_limits, components_of, table_order
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_function, late_module
 from mixedmodels.report.whole import WholeFrame
@@ -165,13 +164,7 @@ class Tidying(Values):
 
     def _transformed(self, rows: pd.DataFrame, level: float) -> pd.DataFrame:
         """Standard deviations and correlations with Wald limits on scales without bounds."""
-        table = component_table(
-            self.varcorr,
-            self._fitted.model.templates,
-            self.theta,
-            self._fitted.once(announced_information),
-            self._fitted.identification,
-        )
+        table = components_of(self._fitted, self.varcorr)
         limits = component_limits(table, level)
         return rows.assign(conf_low=limits[0], conf_high=limits[1])
 

@@ -19,12 +19,14 @@ from mixedmodels.design import by_row
 from mixedmodels.design.given import Given
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.design.names import Effect, Labels
+from mixedmodels.estimates import criteria
 from mixedmodels.estimates.by_group import ByGroup
 from mixedmodels.estimates.messages import fit_messages, singular_terms
 from mixedmodels.estimates.model import Fitted, conditional_covariances
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.estimates.tables import (
     coef_tables,
+    fixed_mean,
     random_part,
     ranef_table,
     ranef_tables,
@@ -235,20 +237,17 @@ class Values(Guided, ABC):
     @property
     def aic(self) -> float:
         """Akaike's criterion, objective + 2 npar."""
-        return self.objective + 2.0 * self.npar
+        return float(criteria.aic(self.objective, self.npar))
 
     @property
     def bic(self) -> float:
         """Schwarz's criterion, objective + log(nobs) npar."""
-        return self.objective + float(np.log(self.nobs)) * self.npar
+        return float(criteria.bic(self.objective, self.npar, self.nobs))
 
     @property
     def aicc(self) -> float:
         """Akaike's criterion corrected for small samples; inf when nobs <= npar + 1."""
-        room = self.nobs - self.npar - 1
-        if room <= 0:
-            return float("inf")
-        return self.aic + 2.0 * self.npar * (self.npar + 1) / room
+        return float(criteria.aicc(self.objective, self.npar, self.nobs))
 
     @property
     def nobs(self) -> int:
@@ -289,13 +288,10 @@ class Values(Guided, ABC):
     def _fitted_values(self) -> FloatArray:
         """(n,) the same on the rows used."""
         design = self._design
-        mean = random_part(
+        mean = fixed_mean(design, self.beta)
+        mean += random_part(
             self._fitted.model.templates, design.groups, design.terms, self._solution.b, design.n
         )
-        if design.x_names:
-            mean += design.X @ np.nan_to_num(self.beta)
-        if design.offset is not None:
-            mean += design.offset
         mean.flags.writeable = False
         return mean
 
@@ -304,6 +300,14 @@ class Values(Guided, ABC):
         left: FloatArray = self._design.y - self._fitted_values
         left.flags.writeable = False
         return left
+
+    @property
+    def _scaled_residuals(self) -> FloatArray:
+        """(n,) residuals over their standard deviation sigma / sqrt(w)."""
+        w = self._design.w
+        left = self._raw_residuals
+        scaled: FloatArray = left if w is None else left * np.sqrt(w)
+        return scaled / self.sigma
 
     # -- effects by level ---------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from mixedmodels.design.partition import Partition, partition
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.forward import forward_root
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.estimates.tables import random_part
+from mixedmodels.estimates.tables import fixed_mean, random_part
 from mixedmodels.memory import require
 
 # Numbers in the blocks made at a time.
@@ -102,8 +102,7 @@ class Rows:
         width = solution.p + sum(templates.sizes)
         require({f"{design.n} rows of {width} numbers": 16.0 * design.n * width}, "vcov_robust")
         kept = solution.kept
-        part = design.X[:, kept] @ solution.beta[kept]
-        residual = design.y - part if design.offset is None else design.y - design.offset - part
+        residual = design.y - fixed_mean(design, solution.beta)
         modes = random_part(templates, design.groups, design.terms, solution.b, design.n)
         lams = zip(design.terms, templates.lam(solution.theta), strict=True)
         return cls(

@@ -60,7 +60,7 @@ def degrees(fitted: Fitted, ddf: Ddf) -> Degrees:
     if method == "none" or solution.p == 0:
         return Normal(*estimates(fitted))
     if method == "residual":
-        return Residual(*estimates(fitted), solution.n - solution.p)
+        return Residual(*estimates(fitted), solution.rows_less_rank)
     if method == "kenward-roger":
         return fitted.once(_kenward_roger)
     return Satterthwaite(fitted, fitted.once(variance_information))

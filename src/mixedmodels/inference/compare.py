@@ -18,6 +18,7 @@ from mixedmodels._core import Products
 from mixedmodels.design import Design
 from mixedmodels.design.places import used_rows
 from mixedmodels.errors import MixedModelsError, NotNestedWarning, warn
+from mixedmodels.estimates import criteria
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.inference.drop import chi_square_tail
 from mixedmodels.inference.estimated import objective_error, warn_of_error
@@ -188,18 +189,15 @@ def compare(candidates: Sequence[Candidate], note: str) -> Comparison:
     npar = np.array([candidate.npar for candidate in ordered])
     objective = np.array([candidate.solution.objective for candidate in ordered])
     n = ordered[0].design.n
-    aic = objective + 2.0 * npar
-    room = n - npar - 1.0
-    with np.errstate(divide="ignore"):
-        aicc = np.where(room > 0.0, aic + 2.0 * npar * (npar + 1.0) / room, np.inf)
+    aic = criteria.aic(objective, npar)
     relative = np.exp(-0.5 * (aic - aic.min()))
     ratio = np.maximum(-np.diff(objective), 0.0)
     df = np.diff(npar)
     table: dict[str, Any] = {
         "npar": npar,
         "aic": aic,
-        "aicc": aicc,
-        "bic": objective + np.log(n) * npar,
+        "aicc": criteria.aicc(objective, npar, n),
+        "bic": criteria.bic(objective, npar, n),
         "weight": relative / relative.sum(),
         "loglik": -0.5 * objective,
         "deviance": objective,

@@ -17,12 +17,13 @@ import scipy
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.estimates.identified import Identification
+from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.varcorr import VarCorr
-from mixedmodels.inference.information import Information
+from mixedmodels.inference.information import Information, announced_information
 
-# A correlation this near to 1 is 1.
+# Distance from 1 within which a correlation counts as 1.
 _ONE = 1e-9
-# A function that changes by less than this along a direction without curvature does not change.
+# Change of a function along a direction without curvature below which it does not depend on it.
 _FLAT = 1e-5
 
 
@@ -59,6 +60,13 @@ def component_table(
         df = 2.0 * (table["vcov"] / table["vcov_std_error"]) ** 2
     table["df"] = df.where(table["var2"].isna())
     return table
+
+
+def components_of(fitted: Fitted, varcorr: VarCorr) -> pd.DataFrame:
+    """The table of a fit; warns where parameters have no standard error."""
+    information = fitted.once(announced_information)
+    templates, theta = fitted.model.templates, fitted.solution.theta
+    return component_table(varcorr, templates, theta, information, fitted.identification)
 
 
 def component_limits(table: pd.DataFrame, level: float) -> FloatArray:

@@ -14,6 +14,7 @@ import scipy
 
 from mixedmodels.design.names import term_names
 from mixedmodels.errors import ConvergenceWarning, warn
+from mixedmodels.estimates import criteria
 from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.estimated import objective_error, warn_of_error
@@ -29,7 +30,7 @@ from mixedmodels.inference.wald import f_tests
 from mixedmodels.naming import distinct
 from mixedmodels.optimize import Request
 
-# A likelihood ratio below this is rounding of the two searches.
+# Likelihood ratio below which it is rounding of the two searches.
 _ROUNDING = 1e-6
 # By how much a part may fit better than the whole before a local optimum is the reason.
 _LOCAL = 1e-3
@@ -159,7 +160,7 @@ def _npar(fitted: Fitted) -> int:
 
 
 def _aic(fitted: Fitted) -> float:
-    return fitted.solution.objective + 2.0 * _npar(fitted)
+    return float(criteria.aic(fitted.solution.objective, _npar(fitted)))
 
 
 def _row(
@@ -170,4 +171,12 @@ def _row(
     p_value: float = np.nan,
     p_mixture: float = np.nan,
 ) -> tuple[float, ...]:
-    return (npar, -0.5 * objective, objective + 2.0 * npar, ratio, df, p_value, p_mixture)
+    return (
+        npar,
+        -0.5 * objective,
+        float(criteria.aic(objective, npar)),
+        ratio,
+        df,
+        p_value,
+        p_mixture,
+    )

@@ -133,7 +133,7 @@ def _(fitted: Fitted) -> Information:
         hessian = point.hessian(_BUDGET)
     held = on_bound(model.templates, theta)
     inverse, flat, problem = inverse_of(hessian, ~held, fitted.identification.complete)
-    df = solution.n - solution.p if solution.reml else solution.n
+    df = solution.scale_df
     drift = 0.5 * slope
     m = len(theta)
     vcov = np.empty((m + 1, m + 1))

@@ -81,7 +81,7 @@ def _given(fitted: Fitted, ddf: Ddf, vcov: Any) -> Degrees:
     other: Degrees = (
         Normal(beta, matrix, sigma)
         if method == "none"
-        else Residual(beta, matrix, sigma, solution.n - solution.p)
+        else Residual(beta, matrix, sigma, solution.rows_less_rank)
     )
     other.source = "a given matrix" if tests is None else tests.source
     return other

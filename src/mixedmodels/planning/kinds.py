@@ -19,13 +19,14 @@ from mixedmodels.estimates.generalized import GeneralizedFitted, GeneralizedMode
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
 from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.estimates.refits import Refits, Refitter
+from mixedmodels.estimates.tables import fixed_mean
 from mixedmodels.families.base import Family
 from mixedmodels.formula.parts import PartSpec
 from mixedmodels.naming import first_few
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.prediction.denovo import Parameters
 from mixedmodels.prediction.generalized import Draws
-from mixedmodels.prediction.simulate import Gaussian, fixed_mean
+from mixedmodels.prediction.simulate import Gaussian
 from mixedmodels.settings import Control
 
 AnyModel: TypeAlias = Any

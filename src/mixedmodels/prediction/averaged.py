@@ -17,13 +17,13 @@ from mixedmodels.prediction.posterior import Draws, posterior_draws
 from mixedmodels.prediction.predict import RowSolver, absent_rows
 from mixedmodels.prediction.target import Target
 
-# Draws lighter than this part of the heaviest are left out.
+# Weight of a draw, relative to the heaviest, below which it is left out.
 _LIGHT = 1e-6
 # Numbers of the mixture held at a time, and searched for limits at a time.
 _MOST_NUMBERS = 8_000_000
 _CACHED = 200_000
 _STEPS = 60
-# The last Newton step is below this part of the smallest scale; what is left is its square.
+# Largest last Newton step, relative to the smallest scale; the error left is its square.
 _NEAR = 1e-6
 # Degrees of freedom from which the t distribution is transformed to the normal one.
 _MANY = 1000
@@ -57,7 +57,7 @@ def averaged_errors(
         means, scales = _at_draws(fitted, criterion, target[part], draws, noise=noise)
         spread = weight @ (scales**2 + (means - mean[part]) ** 2)
         error[part] = np.sqrt(spread)
-        df = fitted.solution.n - fitted.solution.p
+        df = fitted.solution.rows_less_rank
         for some in np.array_split(np.arange(len(part)), 1 + means.size // _CACHED):
             for limit, tail in zip(limits, tails.tolist(), strict=True):
                 limit[part[some]] = _quantile(means[:, some], scales[:, some], weight, df, tail)
@@ -69,7 +69,7 @@ def _at_draws(
 ) -> tuple[FloatArray, FloatArray]:
     """(k, n) predictions and scales of their errors at every theta."""
     solver = RowSolver.of(fitted.model.products, target)
-    df = fitted.solution.n - fitted.solution.p
+    df = fitted.solution.rows_less_rank
     means = np.empty((len(draws.theta), target.n))
     scales = np.empty_like(means)
     own = 0.0 if not noise else 1.0 if target.weights is None else 1.0 / target.weights

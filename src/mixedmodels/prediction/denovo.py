@@ -19,13 +19,13 @@ from mixedmodels.design import Design
 from mixedmodels.design.names import Labels
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.estimates.parameters import parameter_names, random_spellings
+from mixedmodels.estimates.tables import fixed_mean
 from mixedmodels.naming import by_spelling, find
 from mixedmodels.output import labelled
 from mixedmodels.prediction.simulate import (
     Gaussian,
     Seed,
     check_count,
-    fixed_mean,
     random_generator,
     responses,
 )

@@ -18,13 +18,13 @@ from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
 from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.parameters import to_sd_cor
-from mixedmodels.estimates.tables import random_part
+from mixedmodels.estimates.tables import fixed_mean, random_part
 from mixedmodels.estimates.working import pearson_residuals, working_residuals
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION
 from mixedmodels.families.distribution import Distribution
 from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.prediction.bootstrap import Plan, Replicates, replicates_of
-from mixedmodels.prediction.simulate import Seed, fixed_mean, random_generator, simulator
+from mixedmodels.prediction.simulate import Seed, random_generator, simulator
 from mixedmodels.settings import (
     BOOTSTRAPS,
     MODES,

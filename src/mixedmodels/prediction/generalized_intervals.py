@@ -17,6 +17,7 @@ import scipy
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError, warn
 from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.tables import fixed_mean
 from mixedmodels.estimates.tails import transformed_limits
 from mixedmodels.estimates.working import working_fit
 from mixedmodels.families.links import NODES, mean_over
@@ -247,9 +248,7 @@ def _averaged(
 ) -> FloatArray:
     model = fitted.model
     require({f"{target.n} rows at {NODES} nodes": 16.0 * target.n * NODES}, "The prediction")
-    eta = target.X @ np.nan_to_num(beta)
-    if target.offset is not None:
-        eta = eta + target.offset
+    eta = fixed_mean(target, beta)
     found = mean_over(model.family.link, eta, np.sqrt(_prior_variance(fitted, target, theta)))
     found[absent_rows(target)] = np.nan
     return found

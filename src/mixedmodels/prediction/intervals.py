@@ -114,7 +114,7 @@ def fixed_intervals(fitted: Fitted, target: Target, wanted: Wanted, tests: Tests
     df[rows] = tests.of_rows(L, share)
     if share is not None and tests.source and tests.method == "satterthwaite":
         # A robust covariance has no part of sigma: Satterthwaite's rule for a sum of variances.
-        noise = max(fitted.solution.n - fitted.solution.p, 1)
+        noise = max(fitted.solution.rows_less_rank, 1)
         df[rows] = 1.0 / (share**2 / df[rows] + (1.0 - share) ** 2 / noise)
     return _table(target, mean, error, wald_limits(mean, error, df, wanted.level))
 
@@ -145,7 +145,7 @@ def conditional_intervals(
     if method == "none":
         df = np.array([np.inf])
     elif method == "residual":
-        df = np.array([float(fitted.solution.n - fitted.solution.p)])
+        df = np.array([float(fitted.solution.rows_less_rank)])
     else:
         df = _matched(fitted, target, variance, known())
     return _table(target, mean, error, wald_limits(mean, error, df, wanted.level))
@@ -157,7 +157,7 @@ def _matched(fitted: Fitted, target: Target, variance: FloatArray, vcov: FloatAr
     It is with respect to theta and log sigma, A being their covariance. Where the data do not say
     what that is, those of the residual serve.
     """
-    residual = float(fitted.solution.n - fitted.solution.p)
+    residual = float(fitted.solution.rows_less_rank)
     moving = np.flatnonzero(np.diag(vcov)[:-1] != 0.0)
     slopes = np.zeros((target.n, len(vcov)))
     with np.errstate(divide="ignore", invalid="ignore"):

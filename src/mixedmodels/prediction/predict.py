@@ -14,7 +14,7 @@ from mixedmodels.criterion.point import LinearPoint
 from mixedmodels.errors import warn
 from mixedmodels.estimates.dependence import dependence_of
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.estimates.tables import term_modes
+from mixedmodels.estimates.tables import fixed_mean, term_modes
 from mixedmodels.memory import require
 from mixedmodels.prediction.target import Target
 
@@ -27,13 +27,9 @@ _DEPENDENT = 1e-6
 def predicted(fitted: Any, target: Target) -> FloatArray:
     """(n,) offset + x'beta + z'b, nothing for new levels; NaN in rows with a missing value."""
     design, templates, solution = fitted.model.design, fitted.model.templates, fitted.solution
-    mean = np.zeros(target.n)
-    if target.X.shape[1]:
-        # A covariate may be infinite here, as log(0); nothing is known of such a row.
-        with np.errstate(invalid="ignore"):
-            mean += target.X @ np.nan_to_num(solution.beta)
-    if target.offset is not None:
-        mean += target.offset
+    # A covariate may be infinite here, as log(0); nothing is known of such a row.
+    with np.errstate(invalid="ignore"):
+        mean = fixed_mean(target, solution.beta)
     for t, term in enumerate(design.terms):
         codes = target.codes[term.group]
         first = templates.term_offsets[t]

@@ -18,7 +18,7 @@ from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.forward import forward_root
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.estimates.tables import random_part, term_modes
+from mixedmodels.estimates.tables import fixed_mean, random_part, term_modes
 from mixedmodels.memory import require
 from mixedmodels.settings import (
     BOOTSTRAPS,
@@ -62,16 +62,6 @@ def check_count(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise MixedModelsError(f"{name} is {value!r}; it must be a whole number of at least 1.")
     return int(value)
-
-
-def fixed_mean(design: Design, beta: FloatArray) -> FloatArray:
-    """(n,) offset + X beta; aliased coefficients (NaN) count as zero."""
-    mean = np.zeros(design.n)
-    if design.x_names:
-        mean += design.X @ np.nan_to_num(beta)
-    if design.offset is not None:
-        mean += design.offset
-    return mean
 
 
 class Gaussian:

@@ -16,6 +16,7 @@ import pandas as pd
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.calls import guided
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates import criteria
 from mixedmodels.estimates.model import Fitted, by_ml
 from mixedmodels.inference.compare import REFITTED, Candidate, check_comparable
 from mixedmodels.linear import LinearMixedFit
@@ -225,17 +226,15 @@ def _values(fits: Sequence[Fitted], npar: Any, criterion: Criterion) -> FloatArr
     objective = np.array([fitted.solution.objective for fitted in fits])
     n = fits[0].solution.n
     if criterion == "bic":
-        return np.asarray(objective + np.log(n) * npar)
-    aic = objective + 2.0 * npar
+        return np.asarray(criteria.bic(objective, npar, n))
     if criterion == "aic":
-        return np.asarray(aic)
-    room = n - npar - 1.0
-    if not (room > 0.0).any():
+        return np.asarray(criteria.aic(objective, npar))
+    found = np.asarray(criteria.aicc(objective, npar, n))
+    if np.isinf(found).all():
         raise MixedModelsError(
             f"AICc needs more rows ({n}) than parameters and one; use criterion='aic' or 'bic'."
         )
-    with np.errstate(divide="ignore"):
-        return np.where(room > 0.0, aic + 2.0 * npar * (npar + 1.0) / room, np.inf)
+    return found
 
 
 def _coefficients(fits: Sequence[Fitted]) -> tuple[pd.DataFrame, pd.DataFrame]:

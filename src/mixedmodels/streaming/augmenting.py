@@ -12,7 +12,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design.batch import BatchArrays
 from mixedmodels.diagnostics.rows import RowShares, row_columns
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.estimates.tables import term_modes
+from mixedmodels.estimates.tables import fixed_mean, term_modes
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.memory import require
 from mixedmodels.naming import distinct
@@ -119,7 +119,7 @@ def row_values(fitted: Fitted, arrays: BatchArrays, level: float) -> list[FloatA
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = RowShares(w * (error / solution.sigma) ** 2, np.sqrt(w) * (arrays.y - mean))
     whole = np.sqrt(error**2 + residual_variance(solution.sigma, target))
-    df = np.array([float(solution.n - solution.p)])
+    df = np.array([float(solution.rows_less_rank)])
     found = row_columns(shares, solution, arrays.y, mean, fixed, offset, w)
     return [*found.values(), whole, *wald_limits(mean, whole, df, level)]
 
@@ -174,9 +174,7 @@ def simulate_source(
         y = errors[key].standard_normal((n, nsim)).T * np.sqrt(
             np.broadcast_to(residual_variance(solution.sigma, target), n)
         )
-        y += target.X @ np.nan_to_num(solution.beta)
-        if target.offset is not None:
-            y += target.offset
+        y += fixed_mean(target, solution.beta)
         for t, drawn in enumerate(effects):
             group = fitted.model.design.terms[t].group
             first = templates.term_offsets[t]
