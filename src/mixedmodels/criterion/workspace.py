@@ -46,9 +46,9 @@ class HessianCost:
     differences: float
     numbers: float
 
-    def exact_pays(self, gradients: float = 1.0) -> bool:
-        """Whether the exact ones cost less than so large a part of the 2m gradients."""
-        pays = self.exact <= gradients * self.differences and self.numbers <= _MOST_NUMBERS
+    def exact_pays(self) -> bool:
+        """Whether the exact ones cost less than differences."""
+        pays = self.exact <= self.differences and self.numbers <= _MOST_NUMBERS
         return pays and (self.numbers <= _FEW_NUMBERS or fits(8.0 * self.numbers))
 
 

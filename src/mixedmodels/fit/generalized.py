@@ -30,11 +30,11 @@ else:
 _NO_RESIDUAL = "it is about the residual variance, which a generalized model does not have"
 
 
-def _refused(name: str, reason: str, instead: str = "") -> Callable[..., Any]:
+def _refused(name: str, reason: str) -> Callable[..., Any]:
     """A method that says why a generalized model does not have it."""
 
     def method(*_: Any, **__: Any) -> Any:
-        raise ModelError(f"{name}: {reason}.{instead and ' ' + instead}")
+        raise ModelError(f"{name}: {reason}.")
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"Refused: {reason}."

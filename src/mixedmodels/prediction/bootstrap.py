@@ -36,11 +36,10 @@ from mixedmodels.prediction.simulate import (
 )
 from mixedmodels.settings import BootstrapKind, Modes, thread_count
 
-# Chunks grow until one takes this long, so that progress shows and an interrupt is heard.
+# Seconds that a chunk is to take: progress shows, and interrupts are noticed.
 _SECONDS = 0.5
 
 Report: TypeAlias = Callable[[int, int], None]
-Statistic: TypeAlias = Callable[[FloatArray], "pd.Series[float]"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,11 +195,6 @@ class OfCounts:
         return self._train(self._values, self._counts, self._given)
 
 
-def of_extremes(name: str) -> MakeLearner:
-    """Learners of the range of an argument."""
-    return lambda _given: OfExtremes(name)
-
-
 def of_levels(name: str) -> MakeLearner:
     """Learners of the levels of an argument, where that is categorical."""
     return lambda given: OfLevels(name) if is_categorical(given[name]) else None
