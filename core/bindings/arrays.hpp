@@ -19,7 +19,8 @@ using Dense = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::c
 using AnyShape = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>;
 
-// Codes as the core takes them. Nothing is converted, since that could change a code or leave the copy to nobody.
+// Codes as the core takes them. Nothing is converted, since that could change a code or leave the copy without an
+// owner.
 inline Codes checked_codes(nb::handle given, std::int32_t n_levels, std::int32_t lowest = 0) {
   Codes codes;
   if (!nb::try_cast<Codes>(given, codes, false))

@@ -153,7 +153,7 @@ TEST(products_formed_anew) {
   }
 }
 
-TEST(nothing_left) {
+TEST(sets_that_leave_too_few_rows) {
   const Structure s = structures::crossed(6, 40, {{5, {1}}}, 2);
   const Stages stages(s);
   const std::vector<mm::ThetaEntry> entries = s.entries();
@@ -166,7 +166,7 @@ TEST(nothing_left) {
   for (int i = 0; i < 3; ++i) CHECK(std::isnan(found.objective[i]) && found.n[i] == i);
 }
 
-TEST(one_step_is_newtons) {
+TEST(one_step_is_a_newton_step) {
   const Structure s = structures::crossed(8, 120, {{12, {1}}}, 2);
   const Stages stages(s);
   const std::vector<mm::ThetaEntry> entries = s.entries();

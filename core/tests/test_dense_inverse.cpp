@@ -14,7 +14,7 @@ dense::Matrix<double> positive_definite(Random& random, int n) {
   return root * dense::transpose(root);
 }
 
-TEST(sizes) {
+TEST(inverses_of_all_sizes) {
   for (int n : {0, 1, 2, 12, 13, 100, 256, 257, 384, 400}) {
     Random random(n + 1);
     const dense::Matrix<double> A = positive_definite(random, n);

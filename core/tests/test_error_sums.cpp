@@ -93,7 +93,7 @@ TEST(errors_have_the_covariance_of_the_rows) {
         map(i, j) = whole;
         size += whole * whole;
       }
-      // A direction that exists has length one, another one next to nothing.
+      // A direction that exists has length one, another one almost zero.
       const double squares = out[q + p] + fixed - 2;
       CHECK_ERROR("squares", std::min(std::abs(squares - 1), std::abs(squares) + size), 1e-3);
     }

@@ -105,7 +105,7 @@ TEST(another_response_in_a_frame) {
 
 TEST(columns_that_the_first_rows_do_not_tell_apart) {
   Structure s = drifting(3000);
-  for (int i = 0; i < 200; ++i) s.x[2][i] = s.x[3][i] = 0;  // nobody treated among them
+  for (int i = 0; i < 200; ++i) s.x[2][i] = s.x[3][i] = 0;  // none of them treated
   const Stages exact(s);
   const mm::Frame frame = mm::pilot_frame(first_rows(exact.rows, 200));
   const mm::CrossProducts A = mm::cross_products(exact.rows, frame);

@@ -26,7 +26,7 @@ dense::Matrix<double> hessian_at(mm::Criterion& f, const std::vector<double>& th
   return matrix(mm::hessian(f.use(likelihood)));
 }
 
-// Entries are measured in those of a unit diagonal: the scale of a column of Z is no matter of digits.
+// Entries are measured in those of a unit diagonal: the scale of a column of Z costs no digits.
 double difference(dense::Matrix<double> found, const dense::Matrix<reference::Real>& truth) {
   double worst = 0;
   std::vector<double> size;
@@ -128,7 +128,7 @@ TEST(large_rest) {
   }
 }
 
-TEST(digits_are_not_lost_in_silence) {
+TEST(hessian_is_empty_where_digits_would_be_lost) {
   const Structure s = structures::crossed(9, 300, {{20, {2}}, {12, {1}}});
   const Stages stages(s);
   mm::Criterion f(stages.model, mm::Likelihood::ml);
@@ -138,7 +138,7 @@ TEST(digits_are_not_lost_in_silence) {
   CHECK(hessian_at(f, {1e5, 100, 1e5, 1e5}, mm::Likelihood::ml).a.empty());
 }
 
-TEST(nothing_to_be_said) {
+TEST(hessian_is_nan_where_the_criterion_overflows) {
   const Structure s = structures::crossed(5, 60, {{6, {3}}, {5, {2}}});
   const Stages stages(s);
   mm::Criterion f(stages.model, mm::Likelihood::ml);

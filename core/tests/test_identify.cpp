@@ -21,7 +21,7 @@ TEST(crossed_factors_are_identified) {
   }
 }
 
-TEST(a_factor_under_two_names_is_not) {
+TEST(a_factor_under_two_names_is_not_identified) {
   for (const std::vector<int>& widths : {std::vector<int>{1}, {2}, {2, 1}}) {
     Structure s = structures::crossed(3, 200, {{12, widths}, {8, {1}}}, 3);
     Structure::Factor again = s.factors[0];
@@ -31,7 +31,7 @@ TEST(a_factor_under_two_names_is_not) {
   }
 }
 
-TEST(a_column_in_two_terms_is_not) {
+TEST(a_column_in_two_terms_is_not_identified) {
   Structure s = structures::crossed(4, 200, {{12, {2, 1}}}, 2);
   s.factors[0].z[2] = s.factors[0].z[1];
   for (auto likelihood : {mm::Likelihood::ml, mm::Likelihood::reml}) CHECK(found(s, likelihood).pivot < 1e-10);

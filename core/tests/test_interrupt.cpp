@@ -42,13 +42,13 @@ bool works_until_interrupted() {
   return false;
 }
 
-TEST(nobody_is_asked_without_a_scope) {
+TEST(without_a_scope_there_is_no_check) {
   reset(true);
   for (int i = 0; i < 1000; ++i) check_interrupt(1e9);
   CHECK(asked == 0);
 }
 
-TEST(little_work_asks_nobody) {
+TEST(little_work_makes_no_check) {
   reset(true);
   const InterruptScope scope(stop);
   for (int i = 0; i < 1000; ++i) check_interrupt(100);
@@ -62,7 +62,7 @@ TEST(long_work_is_interrupted) {
   CHECK(asked == 1);
 }
 
-TEST(work_goes_on_while_nobody_wants_to_stop) {
+TEST(work_goes_on_without_an_interrupt) {
   reset(false);
   const InterruptScope scope(stop);
   CHECK(!works_until_interrupted());
@@ -126,7 +126,7 @@ TEST(a_caller_that_waits_for_workers_is_asked) {
   CHECK(thrown == (long_ones > 0));
 }
 
-TEST(workers_are_as_good_as_new_after_an_interrupt) {
+TEST(workers_work_again_after_an_interrupt) {
   reset(true);
   Workers workers(3);
   {

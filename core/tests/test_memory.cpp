@@ -35,7 +35,7 @@ struct Asking {
   ~Asking() { mm::memory_check() = nullptr; }
 };
 
-TEST(nobody_is_asked_about_little) {
+TEST(small_needs_do_not_ask_the_system) {
   const Asking asking(0);
   mm::require_memory("a test", {{"numbers", 1e6}, {"others", 2e6}});
   CHECK(what_for.empty());

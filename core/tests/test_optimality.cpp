@@ -1,4 +1,4 @@
-// What gradient and Hessian say of minima, saddles and points on the way.
+// The second-order check at minima, saddles and points on the way.
 #include <algorithm>
 
 #include "check.hpp"
@@ -53,7 +53,7 @@ TEST(a_zero_that_is_a_saddle_shows_the_way_down) {
     lowest = std::min(lowest, subject.f.use(kMl).value(moved.data()));
   }
   CHECK(lowest < v.value);
-  // A model that knows nothing of the zero columns does not hide it.
+  // A model without the zero columns does not hide it.
   std::vector<double> learnt(16, 0.0);
   for (int i = 0; i < 4; ++i) learnt[i * 5] = 1;
   CHECK(!mm::check_optimum(subject.f.use(kMl), std::vector<double>(4, 0.0), learnt, false).downhill.empty());
@@ -91,11 +91,11 @@ TEST(the_predicted_decrease_is_larger_away_from_the_optimum) {
   std::vector<double> near = found.theta;
   for (double& t : near) t *= 1.02;
   const mm::Optimality v = exactly(subject.f, near);
-  // Near the optimum the quadratic model promises what there is.
+  // Near the optimum the predicted decrease is that of the criterion.
   CHECK_ERROR("predicted decrease", check::relative(v.decrement, v.value - found.value, 0.0), 0.1);
 }
 
-// A model that is wrong by one factor: one product with the exact Hessian comes to the same promise.
+// A model that is wrong by one factor: one product with the exact Hessian predicts the same decrease.
 TEST(a_hessian_product_corrects_the_predicted_decrease) {
   for (std::uint64_t seed = 0; seed < 8; ++seed) {
     check::at("seed " + std::to_string(seed));
@@ -115,7 +115,7 @@ TEST(a_hessian_product_corrects_the_predicted_decrease) {
 }
 
 // Where the last step of a search has confirmed its model, the first product has been made: no evaluation more, and the
-// promise is that of the exact Hessian.
+// predicted decrease is that of the exact Hessian.
 TEST(a_confirmed_step_is_a_product) {
   int confirmed = 0;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {

@@ -97,7 +97,7 @@ std::vector<Structure> subjects() {
 // Curvature at the optimum, at least that of sigma's scale: a step of one standard error or so.
 double unit(const mm::ProfileCurve& curve) { return std::sqrt(2 / std::max(curve.curvature(), 1e-3)); }
 
-TEST(points_are_what_they_say) {
+TEST(points_hold_their_deviance_slope_and_theta) {
   for (const Structure& s : subjects()) {
     const Subject subject(s);
     for (const mm::ProfileParameter& parameter : subject.parameters()) {
@@ -135,7 +135,7 @@ TEST(a_coefficient_held_is_an_offset) {
   CHECK_ERROR("deviance with an offset", std::abs(p.deviance - alone.fit.value), 1e-8);
 }
 
-TEST(an_effect_without_variance_is_no_effect) {
+TEST(leaving_out_an_effect_without_variance_changes_nothing) {
   const Subject subject(subjects()[1]);
   // Neither the first nor the second of two correlated effects needs the order of the template.
   for (int effect : {0, 1}) {

@@ -94,7 +94,7 @@ TEST(small_and_large_variances_are_found) {
 
 TEST(random_structures_end_at_a_stationary_point) {
   mm::SearchSettings settings;
-  settings.decrement = 1e-10;  // a smaller promise is within rounding for some of these
+  settings.decrement = 1e-10;  // a smaller predicted decrease is within rounding for some of these
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const Structure s = structures::random(seed);
     if (s.q() > s.n) continue;  // more effects than rows: the scale may run to zero

@@ -46,7 +46,7 @@ TEST(both_ways_agree_where_they_meet) {
   }
 }
 
-TEST(ends) {
+TEST(tails_at_zero_infinity_and_many_degrees_of_freedom) {
   CHECK(mm::student_tail(7, 0) == 1);
   CHECK(mm::student_tail(7, INFINITY) == 0);
   CHECK(mm::student_tail(1e9, INFINITY) == 0);

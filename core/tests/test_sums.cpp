@@ -304,7 +304,7 @@ std::vector<Hard> hard() {
 
 Structure medium(std::uint64_t seed) { return structures::crossed(seed, 400, {{20, {1}}, {8, {2}}}, 3); }
 
-TEST(hard_columns_keep_their_digits) {
+TEST(ill_conditioned_columns_keep_their_digits) {
   for (const Hard& one : hard()) {
     for (std::uint64_t seed = 0; seed < 5; ++seed) {
       check::at(std::string(one.name) + ", seed " + std::to_string(seed));
@@ -420,7 +420,7 @@ TEST(only_sums_of_one_frame_are_merged) {
 }
 
 // Whatever arrays are given: refused, or sums that can be worked with.
-TEST(a_state_from_anywhere) {
+TEST(damaged_states_are_refused) {
   const Structure s = structures::crossed(2, 300, {{9, {1, 1}}, {6, {2}}, {5, {1}}}, 3);
   mm::Sums sums = sums_of(s, frame_of(s, 80), 0, s.n);
   const mm::SumsState good = sums.state();

@@ -1,6 +1,6 @@
 """Linear mixed models by penalized least squares: what R's lme4 does, in Python.
 
-The public names are loaded when they are first used, so that importing the package costs next to
+The public names are loaded when they are first used, so that importing the package costs almost
 nothing.
 """
 

@@ -1,8 +1,7 @@
 """Relative covariance templates: theta to and from the lower-triangular factors lambda.
 
 Here live the order, names, bounds and starting values of theta, the templates it fills and
-the index arrays that tell the core where each entry goes. Data, the criterion and variances
-on the scale of the response are elsewhere.
+the index arrays that tell the core where each entry goes; nothing depends on data.
 
 Two orders of the random effects occur. *Public*: term by term, within a term level by
 level, the term's columns adjacent. *Core*: group by group, level by level, the columns of

@@ -36,7 +36,7 @@ _MISSING_NUMBERS = frozenset(
         "#VALUE!",
     }
 )
-# A column with at least this part of numbers is one of numbers with stray values.
+# Least part of numbers in a column that counts as one of numbers with stray values.
 _MOSTLY = 0.5
 # Newer versions of pandas read decimal numbers to the last bit without being asked.
 _EXACT = tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)

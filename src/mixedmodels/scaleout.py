@@ -1,6 +1,6 @@
 """Sums over the rows of a source as users hold them: merged, kept in files, and fitted.
 
-How rows are read and summed is in `streaming`, the sums themselves are the core's.
+Rows are read and summed by `streaming`; the core holds the sums.
 """
 
 from __future__ import annotations

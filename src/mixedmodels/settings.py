@@ -20,7 +20,7 @@ from mixedmodels.output import polars_wanted, want_polars
 
 # Level up to which a profile goes by default.
 PROFILE_LEVEL = 0.99
-# Threads that may be asked for: this many, or this many for each processor.
+# Largest number of threads that may be asked for: in all, or for each processor.
 _MOST_THREADS = 64
 _THREADS_PER_PROCESSOR = 4
 

@@ -63,7 +63,7 @@ def with_role(role: str, expression: str) -> mm.LinearMixedFit:
     ["response", "covariate", "interaction", "slope", "offset in the formula", "offset", "weights"],
 )
 @pytest.mark.parametrize("expression", LOST)
-def test_lost_rows_are_told_in_every_role(role: str, expression: str) -> None:
+def test_lost_rows_are_reported_in_every_role(role: str, expression: str) -> None:
     if "poly" in expression and role != "covariate":
         pytest.skip("more than one column")
     if role == "weights" and expression in ("scale(log(x))", "log(x)", "log10(x)", "np.log(x)"):
@@ -174,7 +174,7 @@ def grouped(*levels: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("levels", "few"), [((2,), 1), ((4,), 1), ((5,), 0), ((12, 3), 1)])
-def test_few_groups_are_told_once(levels: tuple[int, ...], few: int) -> None:
+def test_few_groups_are_mentioned_once(levels: tuple[int, ...], few: int) -> None:
     data = grouped(*levels)
     terms = " + ".join(f"(1 | g{number})" for number in range(len(levels)))
     fit = mm.lmer(f"y ~ x + {terms}", data)

@@ -33,7 +33,7 @@ def singular(formula: str, data: pd.DataFrame, **options: Any) -> LinearMixedFit
 
 
 def everything(fit: LinearMixedFit) -> None:
-    """Every method runs and gives finite numbers where it promises them."""
+    """Every method runs and gives finite numbers where its docstring says so."""
     p = fit.solution.p
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RefitWarning)
@@ -168,7 +168,7 @@ def test_methods_refuse_what_they_do_not_know(df: DfMethod) -> None:
         fit.test("Days", ddf=wrong)
 
 
-def test_maximum_likelihood_is_refitted_once_and_that_is_said() -> None:
+def test_maximum_likelihood_is_refitted_once_with_a_note() -> None:
     fit = lmer(SLEEP, load_dataset("sleepstudy"), reml=False)
     before = fit.theta.copy(), fit.coef_table()
     with pytest.warns(RefitWarning, match="refitted by it"):

@@ -43,7 +43,7 @@ def test_interaction_of_ten_thousand_by_ten_thousand(group: str) -> None:
     assert np.isfinite(value)
 
 
-def test_nesting_is_seen_without_being_told() -> None:
+def test_nesting_is_recognised_from_the_data() -> None:
     pastes = load_dataset("pastes")
     implicit = lmer("strength ~ 1 + (1 | sample) + (1 | batch)", pastes)
     assert_same_fit(lmer("strength ~ 1 + (1 | batch/cask)", pastes), implicit, rtol=1e-9)

@@ -226,7 +226,7 @@ def test_refits_by_ml_use_all_starts(seed: int) -> None:
     assert found.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-5, abs=1e-7)
 
 
-def test_a_refit_that_stalls_is_not_used_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refit_that_stalls_is_not_used_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     """drop1 has NaN for it and a warning names the term."""
     data = two_optima(1)
     fit = quietly("y ~ kind + x + (1 | unit)", data, reml=False)

@@ -52,7 +52,7 @@ def test_what_fits_is_not_refused(little: Callable[[float], None]) -> None:
         )
 
 
-def test_nobody_looks_for_little(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_needs_do_not_ask_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda: pytest.fail("asked"))
     memory.require({"one": 6e7}, "A test")
     assert memory.fits(6e7)

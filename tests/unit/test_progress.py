@@ -34,7 +34,7 @@ def test_verbose_prints_every_iteration(capsys: pytest.CaptureFixture[str]) -> N
     assert shown.err == ""
 
 
-def test_silent_before_patience_ends() -> None:
+def test_nothing_is_shown_before_patience_ends() -> None:
     terminal = Terminal()
     with Watcher(err=terminal) as watch:
         watch(0, 1.0, THETA)
@@ -53,7 +53,7 @@ def test_one_line_on_a_terminal_and_clean_afterwards() -> None:
     assert text.endswith("\r")
 
 
-def test_silent_when_not_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_shown_when_not_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     stream = io.StringIO()
     with Watcher(err=stream, patience=0.0) as watch:
         watch(0, 1.0, THETA)

@@ -230,7 +230,7 @@ def test_lines_that_cannot_be_split(
         read_table(str(path))
 
 
-def test_short_lines_are_said(tmp_path: Path) -> None:
+def test_short_lines_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("\n".join([*LINES[:4], "1.5", *LINES[4:], "2.5,3"]), encoding="utf-8")
     table, notes, _ = read_table(str(path))

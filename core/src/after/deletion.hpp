@@ -40,7 +40,7 @@ struct Deletions : Fits {
 Deletions fit_without(const Model& model, const RowSets& sets, const std::vector<double>& start, Likelihood likelihood,
                       const SearchSettings& settings, const NewtonStep* newton, int threads);
 
-// Takes the products of some rows out of A. False when what is left has lost too many digits, A being of no use then.
+// Takes the products of some rows out of A. False when what is left has lost too many digits, and A is not usable then.
 // `left` holds the rows left of every level, factor after factor.
 bool subtract_rows(const Model& all, const std::int64_t* which, std::int64_t count,
                    const std::vector<std::int64_t>& left, CrossProducts& A);

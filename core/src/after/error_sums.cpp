@@ -14,7 +14,7 @@ namespace mixedmodels {
 
 namespace {
 
-// What rounding errors of the factor may be beside the I: little, so that its pivots are positive.
+// Largest rounding error of the factor relative to the I: small, so that its pivots are positive.
 constexpr double kRounding = 1e-3;
 // A pivot above this part of its diagonal entry is that of a direction that exists, and one below this number is not;
 // only so many of those between are looked at closely, for each takes a solve.
@@ -152,7 +152,7 @@ void ErrorSums::draw(const std::vector<double>& theta, const double* u, const do
   double squares = rest;
   for (std::size_t i = 0; i < q + p; ++i)
     if (present_[i]) squares += x[i] * x[i];
-  // Of the errors: [Z X]'We. Absent directions are left in, for their columns are next to nothing.
+  // Of the errors: [Z X]'We. Absent directions are left in, for their columns are almost zero.
   multiply_factor(x, drawn.data());
   for (std::size_t i = 0; i < q; ++i) small::axpy(static_cast<int>(p), x[i], RZX_.data() + i * k, own.data());
   for (std::size_t c = 0; c < p; ++c)

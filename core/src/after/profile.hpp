@@ -22,7 +22,7 @@ class ProfileCurve {
   double curvature() const { return curvature_; }
   int n_value() const { return f_->n_value(); }
 
-  // Starts from what the points solved before say of this one; `thorough`, or where that fails, from other places too.
+  // Starts from a prediction by the points solved before; `thorough`, or where that fails, from other places too.
   ProfilePoint solve(double outer, bool thorough = false);
 
  private:

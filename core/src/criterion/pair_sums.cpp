@@ -13,8 +13,8 @@ namespace mixedmodels {
 
 namespace {
 
-constexpr int kRows = 96;          // of a panel, about, and
-constexpr int kPanel = 4'000'000;  // numbers
+constexpr int kRows = 96;          // rows of a panel, about
+constexpr int kPanel = 4'000'000;  // numbers of a panel, at most
 constexpr int kPacked = 64;        // pairs of levels that are summed in one call
 // Tasks that panels are dealt out to, and the numbers that their sums may take.
 constexpr std::size_t kTasks = 24, kNumbers = 20'000'000;

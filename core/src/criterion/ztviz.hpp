@@ -22,7 +22,7 @@ bool keeps_digits(const CrossProducts& A, const Templates& lam);
 
 class ZtViZ {
  public:
-  // At the templates of the last update of `pls`. `alone`: nobody else uses it at the same time, so that large parts of
+  // At the templates of the last update of `pls`. `alone`: the caller holds `pls` exclusively, so that large parts of
   // M^-1 may be made and read there.
   ZtViZ(Pls& pls, bool alone);
 

@@ -74,7 +74,7 @@ class MinimumDegree {
 
  private:
   enum State : char { kVariable, kElement, kGone };
-  // Once every variable has so much of the others for neighbours, their order no longer matters.
+  // Part of the other variables that every one has for neighbours, from which on their order does not matter.
   static constexpr double kNearlyAll = 0.9;
   static constexpr int kMove = 5;  // what moving a variable to another bucket takes, in entries looked at
   static constexpr int kRetired = std::numeric_limits<int>::max();

@@ -12,7 +12,7 @@ namespace mixedmodels {
 
 namespace {
 
-constexpr double kEvaluation = 3;  // factorizations that factor and inverse take together
+constexpr double kEvaluation = 3;  // cost of factor and inverse together, in factorizations
 constexpr int kSamples = 64;       // levels whose neighbours are counted
 // Flops an estimate takes for a pair, an entry of its block: about twelve passes over all pairs for nine columns, with
 // the time that memory takes.

@@ -22,7 +22,7 @@ inline MemoryCheck& memory_check() {
   return check;
 }
 
-// Bytes below which nobody is asked.
+// Bytes below which the system is not asked for free memory.
 constexpr double kSmallMemory = 64e6;
 
 inline void require_memory(const char* what, std::initializer_list<MemoryPart> parts, double flops = 0) {

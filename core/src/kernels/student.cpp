@@ -10,11 +10,11 @@ namespace mixedmodels {
 namespace {
 
 constexpr double kSqrt2 = 1.4142135623730950488, kLogRootPi = 0.57236494292470008707;
-// Above, Hill's expansion has all digits; below, the fraction.
+// Degrees of freedom above which Hill's expansion has all digits; below, the continued fraction is used.
 constexpr double kMany = 5000;
 // Twice the largest exponent of a normal tail that is a number.
 constexpr double kGone = 1500;
-// From here on the series of log Gamma has all digits.
+// Argument from which on the series of log Gamma has all digits.
 constexpr double kSeries = 20;
 constexpr int kMostTerms = 100000;
 

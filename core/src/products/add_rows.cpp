@@ -57,8 +57,8 @@ inline void prefetch(const double* begin, int count) {
 template <typename List>
 void add_factor(const FactorRows& f, FactorBlock& block, const List& list, std::int64_t first, int count,
                 const double* xy, const double* w, int k, double* ztx) {
-  constexpr int kAhead = 12;              // rows
-  constexpr std::int64_t kCached = 4096;  // numbers
+  constexpr int kAhead = 12;              // rows that are asked for in advance
+  constexpr std::int64_t kCached = 4096;  // numbers of products that stay in the cache
   const int s = block.width;
   const bool scattered = std::int64_t{block.levels} * s * k > kCached;
   for (int i = 0; i < count; ++i) {
@@ -140,7 +140,7 @@ void add_levels(const Rows& rows, const Frame& frame, const List& list, std::int
     for (int i = 0; i < count; ++i) {
       const double weight = rows.w(list[first + i]);
       w[i] = sign * weight;
-      if (!(weight > 0)) continue;  // such a row is none
+      if (!(weight > 0)) continue;  // rows without weight do not count
       A.n += sign;
       if (rows.weight.base) A.sum_log_weights += sign * std::log(weight);
     }

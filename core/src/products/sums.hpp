@@ -48,7 +48,8 @@ struct SumsState {
   std::vector<double> pair_values;
 };
 
-// The part of it that is the frame's, and the frame of such a part. Throws std::invalid_argument where it is none.
+// The part of it that is the frame's, and the frame of such a part. Throws std::invalid_argument where `part` is not
+// one.
 SumsState state_of(const SumsFrame& frame);
 SumsFrame frame_from_state(const SumsState& state);
 

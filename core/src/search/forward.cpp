@@ -11,7 +11,7 @@ namespace mixedmodels {
 
 namespace {
 
-// A rotation of the columns of a template by more than this (radians) is no small step.
+// Largest rotation (radians) of the columns of a template that counts as a small step.
 constexpr double kMostTurn = 1;
 
 using Square = std::vector<double>;

@@ -13,7 +13,7 @@ namespace mixedmodels {
 
 namespace {
 
-// Differences of the gradient are good to about this, relative to the diagonal.
+// Error of differences of the gradient, relative to the diagonal.
 constexpr double kRounding = 1e-3;
 
 // A term with columns of its template at zero: for each of them the entries from the diagonal on, the longest first.

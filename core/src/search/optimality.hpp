@@ -29,8 +29,8 @@ struct Idle {
 };
 
 // `model` is m x m; `idle` may be null. The evaluator may end at another theta. A search that is given up where second
-// derivatives cannot be computed has no model, or one with entries that are not finite: every parameter is then taken to
-// curve as it does in its natural unit.
+// derivatives cannot be computed has no model, or one with entries that are not finite: every parameter is then taken
+// to curve as it does in its natural unit.
 Optimality check_optimum(Objective& f, const std::vector<double>& theta, const std::vector<double>& model,
                          bool confirmed, const Idle* idle = nullptr);
 

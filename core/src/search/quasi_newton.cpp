@@ -14,7 +14,7 @@ namespace mixedmodels {
 namespace {
 
 // Step pairs that start where the predicted decrease is above kFar are dropped: the curvature there differs. Where the
-// criterion has fallen by kStiff times what the model promised, the model is too stiff and they are kept on request.
+// criterion has fallen by kStiff times the predicted decrease, the model is too stiff and they are kept on request.
 constexpr double kFar = 3, kStiff = 1.5;
 // A full step counts as a Hessian-vector product if the predicted decrease was at most kNear before it and at most
 // kLeft of that remains.
@@ -179,7 +179,7 @@ class Search {
       for (double& s : step_) s *= part;
   }
 
-  // Announces the step, with what the updates of the model say of the others beyond the scoring Hessian.
+  // Announces the step, with what the updates of the model add for the others to the scoring Hessian.
   void announce(double decrement) {
     if (!f_.foresees()) return;
     std::vector<double> missed(static_cast<std::size_t>(more_), 0.0);
@@ -284,8 +284,8 @@ class Search {
     r.theta = theta_;
     r.value = value;
     for (double& s : step_) s *= t;
-    for (int i = n_ - more_; i < n_; ++i) step_[i] = trial_[i] - x_[i];  // what was carried has gone its own way
-    const bool stiff = !settings_.forget_stiff && fallen > kStiff * promise();
+    for (int i = n_ - more_; i < n_; ++i) step_[i] = trial_[i] - x_[i];  // the criterion has moved what it carries
+    const bool stiff = !settings_.forget_stiff && fallen > kStiff * predicted_decrease();
     x_ = trial_;
     add_product(0.5, step_, gradient_);  // half of what the scoring Hessians say; the other half when the next is made
     scoring_.rotate(rotation_.data(), step_.data());
@@ -301,15 +301,15 @@ class Search {
     return true;
   }
 
-  // By how much the criterion falls along the step, by the model.
-  double promise() const {
+  // Of the criterion along the step, by the model.
+  double predicted_decrease() const {
     double curvature = 0;
     for (int j = 0; j < n_; ++j)
       curvature += step_[j] * small::dot(n_, model_.hessian().data() + static_cast<std::size_t>(j) * n_, step_.data());
     return -small::dot(n_, step_.data(), gradient_.data()) - 0.5 * curvature;
   }
 
-  // Small diagonal entries are set to zero where the criterion does not mind: all at once, or else the smaller
+  // Small diagonal entries are set to zero where the criterion does not rise: all at once, or else the smaller
   // half of them and then the others.
   void try_zeros(SearchResult& r) {
     if (settings_.without.zeros) return;

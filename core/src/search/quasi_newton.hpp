@@ -22,7 +22,7 @@ struct Without {
   bool second_start = false;  // of the two starts by moments
   bool scoring = false;       // the scoring Hessian: its mean diagonal in its place
   bool updates = false;       // corrections by the last steps
-  bool distance = false;      // that steps from afar are forgotten
+  bool distance = false;      // that steps from far away are dropped from the updates
   bool rotations = false;     // the curvature given to rotations
   bool step_limit = false;
   bool zeros = false;      // that small diagonal entries are tried at zero
@@ -36,8 +36,9 @@ struct SearchSettings {
   double zero = 1e-3;        // diagonal entries below this (in natural units) are tried at zero
   bool model = true;         // whether the result is to have its model
   Without without = {};
-  int remembered = 5;        // steps kept for updates
-  bool forget_stiff = true;  // whether steps from afar are forgotten where the criterion fell by more than predicted
+  int remembered = 5;  // steps kept for updates
+  bool forget_stiff =
+      true;  // whether steps from far away are dropped also where the criterion fell by more than predicted
 };
 
 // unforeseen: the criterion carries parameters and has not foreseen how they move; see trust_region.hpp.

@@ -15,12 +15,13 @@ constexpr double kFirstRadius = 10, kLeastRadius = 1e-7;
 // Parts of the predicted decrease beyond which the radius grows, below which it shrinks, and below which a step is
 // refused.
 constexpr double kGood = 0.7, kPoor = 0.3, kRefused = 0.1;
-// Updates are given up where they have foreseen the gradient to less than this part of the one before.
+// Change of the gradient that updates have not foreseen, relative to the gradient before, above which they are given
+// up.
 constexpr double kMissed = 0.5;
-// Predicted decreases below this, and changes of the value below that relative to it, are rounding.
+// Predicted decrease that is rounding, and change of the value that is, relative to it.
 constexpr double kTiny = 1e-9, kRounding = 1e-11;
-// The end of a search along which the criterion hardly falls any more: after so many steps that were tiny in a row,
-// with a predicted decrease of that.
+// Number of tiny steps in a row, and predicted decrease, after which the search ends: the criterion hardly falls any
+// more.
 constexpr int kMostTiny = 2;
 constexpr double kEnough = 1e-8;
 constexpr double kFlat = 1e-8, kConcave = 1e-6;  // eigenvalues of the scaled Hessian that are zero, or negative

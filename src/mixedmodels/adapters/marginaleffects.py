@@ -55,7 +55,7 @@ def as_model(fit: LinearMixedFit, *, random: Any = "none", df: float = np.inf) -
     Args:
         fit: A fit that has its data (see `LinearMixedFit.data`).
         random: Random effects that take part in predictions, as for `LinearMixedFit.predict`. They
-            are held at their conditional modes: standard errors know nothing of theirs.
+            are held at their conditional modes: standard errors leave out theirs.
         df: Degrees of freedom of all tests and limits. marginaleffects has one number for all rows;
             infinity is the normal distribution. Where groups are few, `fit.emmeans` has degrees of
             freedom for each row.

@@ -23,7 +23,7 @@ from mixedmodels.naming import distinct
 FEW = 5
 # Columns of X whose squares are tried.
 _MOST_COLUMNS = 12
-# Squares of which less than this is left beside X say nothing.
+# Size of what X leaves of a squared covariate below which it counts as zero.
 _SPANNED = 1e-10
 FIXED_PART = "the fixed part"
 

@@ -104,7 +104,7 @@ def actions_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:
 
 
 def refuse_without(arguments: argparse.Namespace, names: Sequence[str], needed: str) -> None:
-    """Refuse options that would be of no use.
+    """Refuse options that would have no effect.
 
     Raises:
         MixedModelsError: One of the options was given.

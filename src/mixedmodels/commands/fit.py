@@ -180,7 +180,7 @@ def _of_sums(arguments: argparse.Namespace, asked: dict[str, Any]) -> Callable[[
 
 
 def _checked(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What `lmer` is given beside columns and plain options; refuses options of no use.
+    """What `lmer` is given beside columns and plain options; refuses options without effect.
 
     Raises:
         MixedModelsError: An option that cannot be understood, or goes with another one.

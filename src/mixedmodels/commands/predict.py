@@ -28,7 +28,7 @@ from mixedmodels.settings import check_level, df_method
 from mixedmodels.storage.files import write_whole
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
-# Below this, every whole number is a double.
+# Largest number up to which every whole number is a double.
 _WHOLE = 2.0**53
 _OF_INTERVALS = ("level", "ddf", "uncertainty", "weights")
 

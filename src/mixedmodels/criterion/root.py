@@ -1,7 +1,7 @@
 """The root of a gradient that is estimated: a quasi-Newton search that never compares values.
 
 The value of an estimated criterion agrees with its estimated gradient only up to the error of the
-estimate, so a line search on values would stop early or go astray. Steps are bounded instead.
+estimate, so a line search on values could stop early or go wrong. Steps are bounded instead.
 Parameters are theta along the axes in its natural units. The criterion is even in a diagonal entry
 that is alone in its column, so that zero is always a root there and the slope beside it decides. A
 column whose diagonal entry is negative stands for the one of opposite sign.
@@ -98,7 +98,7 @@ def find_root(
         entries: Their places in templates.
         tolerance: Predicted decrease of the criterion at which the search ends.
         most: Evaluations.
-        notify: Is told value and parameters of every iteration.
+        notify: Is given value and parameters of every iteration.
         hessian: (m, m) second derivatives at the start, if known.
     """
     slope = evaluate(start)

@@ -1,6 +1,6 @@
 """The data sets bundled with the package: load, list, describe.
 
-Depends on `errors` only. Models and formulas know nothing of it.
+Depends on `errors` only; independent of models and formulas.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Asked:
     Attributes:
         spec: The parsed formula.
         weights: A column or an expression of columns, or None.
-        offset: The same.
+        offset: A column or an expression of columns, or None.
         contrasts: Column (or factor as written) to contrast.
         na_action: "omit" or "raise".
     """

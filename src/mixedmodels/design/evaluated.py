@@ -34,8 +34,8 @@ class Evaluated:
         others: By key of a factor that stands in another formula: that formula.
 
     Attributes:
-        formula: As given.
-        rows: As given.
+        formula: The parsed formula.
+        rows: Rows of the table.
     """
 
     def __init__(

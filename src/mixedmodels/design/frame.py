@@ -35,7 +35,7 @@ else:
 
 
 class Table(Protocol):
-    """What the design asks of a table."""
+    """What the design needs of a table."""
 
     @property
     def n_rows(self) -> int:

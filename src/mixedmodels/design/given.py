@@ -29,10 +29,10 @@ class Given:
 
     Attributes:
         data: The table.
-        weights: As given.
-        offset: As given.
-        contrasts: As given.
-        na_action: As given.
+        weights: Prior weights as the user wrote them.
+        offset: Offset as the user wrote it.
+        contrasts: Contrasts by column.
+        na_action: What is done with missing values.
     """
 
     data: Any
@@ -92,7 +92,7 @@ def _known_still(design: Design, data: Any, known: Mapping[str, Any]) -> Given:
         known: Arguments that are given anew.
 
     Raises:
-        ArgumentError: An argument that nobody knows any more is not among the known ones.
+        ArgumentError: An argument is kept neither by the caller nor by the design.
     """
     offset = design.offset_spec.argument
     lost = {

@@ -158,7 +158,7 @@ def match_columns(
 
 
 def _match_parts(spec: GroupSpec, coded: list[IntArray]) -> IntArray:
-    """The combination that each row is; -1 where it is none of those in training."""
+    """The combination that each row is; -1 for one that training did not have."""
     known: LongArray = spec.parts[0].astype(np.int64)
     wanted: LongArray = coded[0].astype(np.int64)
     bound = len(spec.levels[0])

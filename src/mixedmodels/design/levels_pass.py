@@ -202,7 +202,7 @@ class LevelsPass:
 def _column_of(
     factor: Factor, used: UsedRows, text: str, *, is_group: bool
 ) -> CategoricalColumn | None:
-    """A factor with levels on the rows in use; None of numbers that are no group."""
+    """A factor with levels on the rows in use; None for numbers that do not group."""
     if is_group and factor.is_column:
         return code_column(factor.name, used.values.rows)
     value = used.values.value(factor)

@@ -114,9 +114,9 @@ class MissingRows:
         part: Whether these are some of the rows of a model, so that none need be left.
 
     Attributes:
-        rows: As given.
-        action: As given.
-        part: As given.
+        rows: Rows of the table.
+        action: What is done with missing values.
+        part: Which part of the rows, in words for messages.
         n_dropped: How many rows were dropped.
         counts: By name of a column or expression: rows in which it is missing.
     """
@@ -187,7 +187,7 @@ def weights_message(n_zero: int, *, trials: bool = False) -> str | None:
     """What the user should know of rows with a weight of zero that were dropped, or None.
 
     Args:
-        n_zero: How many.
+        n_zero: Number of these rows.
         trials: Whether the weights are trials that the response has counted.
     """
     if not n_zero:

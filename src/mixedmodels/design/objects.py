@@ -30,7 +30,7 @@ _LEVELS = frozenset(
     | {"period", "interval", "empty"}
 )
 _EXACT = 2**53
-# Decimals beyond this exponent are not expanded into digits.
+# Largest exponent of a decimal that is expanded into digits.
 _LONGEST = 60
 # Texts that a message shows.
 _SHOWN = 5

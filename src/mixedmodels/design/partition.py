@@ -1,6 +1,6 @@
 """Rows by group: what a user means by a grouping factor's name, or by one label for each row.
 
-Whoever leaves groups of rows out, or takes them for clusters, asks here.
+Deletion of groups and clusters of robust covariances take their rows from here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How messages name rows: by label, by position, or as they stand in a file.
 
-The one convention: a row is called by its label where the table has labels (a pandas index), and by
-its position counted from 0 where it has none; the message says which. Where the rows are those of a
-file (command line) they are lines of the text, or rows counted from 1.
+The one convention: a row is called by its label if the table has labels (a pandas index), and else
+by its position counted from 0; the message says which. Rows of a file (command line) are lines of
+the text, or rows counted from 1.
 """
 
 from __future__ import annotations

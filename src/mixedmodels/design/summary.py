@@ -1,4 +1,4 @@
-"""What is kept of rows that are read and forgotten, beside their cross-products.
+"""Summaries of rows that are read once and not kept, beside their cross-products.
 
 Levels, means of covariates and frequencies of cells are those of `variables`; second moments
 without weights are kept where the cross-products have prior weights or no intercept.
@@ -22,7 +22,7 @@ from mixedmodels.formula.tree import Call, Name
 
 # Functions that make a factor of the values of a column.
 _TO_FACTOR = frozenset({"factor", "as.factor", "ordered", "C", "relevel"})
-# Combinations of levels up to which these are counted.
+# Largest number of combinations of levels that are counted.
 _MOST_CELLS = 1_000_000
 # Distinct values up to which a column of numbers counts as a factor.
 _KEPT = 2

@@ -40,7 +40,7 @@ from mixedmodels.values import quick
 @quick
 @dataclass(frozen=True, slots=True, eq=False)
 class UsedRows:
-    """The rows in use, and the values that are no part of X or Z.
+    """The rows in use, and the values beside X and Z.
 
     Attributes:
         values: The factors of the formula on these rows.

@@ -1,9 +1,9 @@
 """Separation: coefficients of generalized models without a finite estimate, proved and named.
 
-Where some direction of the coefficients moves predictors only of rows with the smallest response
-down, or of rows with the largest one up, the likelihood rises along it for ever. Random effects
-cannot cause this, as they have a prior. Reference: Konis (2007), Computational algorithms for
-detecting separation in binary logistic regression.
+A direction of the coefficients separates the rows if it moves predictors down only in rows with the
+smallest response, and up only in rows with the largest one. The likelihood rises along it for ever.
+Random effects cannot cause this, as they have a prior. Reference: Konis (2007), Computational
+algorithms for detecting separation in binary logistic regression.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class BaseModel(ABC, Generic[AnyWorkspace]):
 
     @abstractmethod
     def _new_workspace(self) -> AnyWorkspace:
-        """A workspace that nobody shares yet."""
+        """A new workspace, not shared yet."""
 
     @cached_property
     def workspace(self) -> AnyWorkspace:

@@ -19,7 +19,7 @@ from mixedmodels._core import Products
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 
-# A column of which less is left beside those before it has no direction of its own.
+# Pivot of R, relative to its longest column, below which a column depends on those before it.
 _DEPENDENT = 1e-13
 
 

@@ -1,7 +1,7 @@
 """One model from design to estimates: each stage made once, when it is first needed.
 
-The stages themselves are elsewhere (cross-products, analysis, criterion, search); here they are
-kept together, for the model that users see and for whatever has to fit a relative of it.
+The stages (cross-products, analysis, criterion, search) are kept together, for the model that users
+see and for whatever has to fit a relative of it.
 """
 
 from __future__ import annotations

@@ -56,6 +56,6 @@ NONE = OwnCoefficients((), (), (), np.empty(0), _no_values, _no_covariance, _unk
 
 @singledispatch
 def own_coefficients(fitted: Any) -> OwnCoefficients:
-    """Those of a fit; of a kind that says nothing else there are none."""
+    """The coefficients of other parameters that a fit has; none unless its kind registers some."""
     del fitted
     return NONE

@@ -1,6 +1,6 @@
 """One model fitted to many responses, in compiled code; the whole search where one does not settle.
 
-What is drawn, and what the fits are for, is the caller's.
+Independent of how responses are drawn and of what the fits are for.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from mixedmodels.values import quick
 PATIENCE = 60.0
 # Random effects of all factors but the largest up to which a factor is small.
 _SMALL = 1500
-# Seconds of an exact evaluation from which a fit says what the other way takes if that is so many
-# times faster.
+# Seconds of an exact evaluation above which a fit names the time of the other way, if that is
+# _FASTER times faster.
 _LONG = 5.0
 _FASTER = 5.0
 # Operations per second of one thread in dense kernels.

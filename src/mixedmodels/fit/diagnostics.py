@@ -312,7 +312,7 @@ class Diagnostics(Values):
     def repca(self, scale: PcaScale = "covariance") -> RandomEffectsPCA:
         """Principal components of each grouping factor's random effects.
 
-        Components with next to no variance say that the random effects have more columns than the
+        Components with almost no variance say that the random effects have more columns than the
         data support (Bates, Kliegl, Vasishth and Baayen 2015, arXiv:1506.04967).
 
         Args:

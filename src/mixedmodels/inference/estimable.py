@@ -8,7 +8,7 @@ import numpy as np
 
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray
 
-# A function may differ from an estimable one by this, relative to its largest weight.
+# Largest distance of a function from an estimable one, relative to its largest weight.
 _TOLERANCE = 1e-7
 # Rounds of scaling, each halving the logarithms of what rows and columns differ by, or better.
 _ROUNDS = 20

@@ -187,7 +187,7 @@ def _information(parts: _Parts, phi: FloatArray) -> FloatArray:
 def _pseudo_inverse(information: FloatArray, whole: FloatArray) -> FloatArray:
     """Its inverse over the directions that have information, scaled to a unit diagonal first.
 
-    A parameter of which the fixed effects leave next to nothing of `whole`, its information without
+    A parameter of which the fixed effects leave almost nothing of `whole`, its information without
     them, has rounding errors for its information.
     """
     size = np.diag(information)

@@ -24,7 +24,7 @@ from mixedmodels.errors import ModelError
 Atom: TypeAlias = frozenset[Choice]
 """A product of columns of factors; the empty one is the intercept."""
 
-# What is smaller is zero; the weights of atoms are of size 1.
+# Largest number that counts as zero; the weights of atoms are of size 1.
 _TINY = 1e-9
 
 

@@ -30,7 +30,7 @@ Part: TypeAlias = frozenset[tuple[str, bool]]
 """A product of factors, each with whether it lacks a level."""
 
 _CONSTANT: Part = frozenset()
-# A constant is in the span of columns that leave no more than this of it.
+# Largest part of a constant, left by columns, with which it counts as in their span.
 _IN_SPAN = 1e-10
 
 

@@ -32,7 +32,7 @@ from mixedmodels.settings import ROBUST_KINDS, DfMethod, RobustKind, check_optio
 
 # Eigenvalues of the covariance of a cluster's residuals below this, relative to the largest, are 0.
 _FLAT = 1e-12
-# Where less than this of a variance is left by its estimate's own leverage, none is estimated.
+# Part of a variance left by its estimate's own leverage below which it is not estimated.
 _NOTHING = 1e-9
 
 _NO_DF = (
@@ -225,7 +225,7 @@ class RobustCovariance(TableResult):
     Attributes:
         kind: "CR0", "CR1" or "CR2".
         cluster: What the clusters are: a factor, or "labels".
-        n_clusters: Their number.
+        n_clusters: Number of clusters.
         tests: Tests by it, with its degrees of freedom.
     """
 

@@ -34,7 +34,7 @@ from mixedmodels.settings import AnovaType
 
 # Singular values below this, relative to the largest, are zero.
 _RANK = 1e-9
-# The same for what a dropped column has of kept ones, rows and columns scaled.
+# Largest share of a dropped column in kept ones that counts as zero, rows and columns scaled.
 _SHARE = 1e-7
 # Number of the term of columns that no term of the formula has.
 _ADDED = -1

@@ -41,7 +41,7 @@ class Problem:
     _last: tuple[float, FloatArray] | None = None
 
     def begin(self) -> None:
-        """Forget the search before, but for the counts."""
+        """Begin a new search; the counts go on."""
         self.trace = []
         self.best = None
 

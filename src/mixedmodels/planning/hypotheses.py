@@ -201,7 +201,7 @@ def _ratio_of_term(model: AnyModel, name: str, k: int | None, refitter: Refittin
 
 
 def _random_part(design: Design, name: str) -> Deletion | None:
-    """The random-effects part that a user means; None where it is none.
+    """The random-effects part that a user means; None for any other term.
 
     Raises:
         MixedModelsError: Several parts are meant, or a term that the model does not have.

@@ -61,7 +61,7 @@ from mixedmodels.settings import (
     thread_count,
 )
 
-# Chunks grow until one takes this long, so that progress shows and an interrupt is noticed.
+# Seconds that a chunk is to take: progress shows, and interrupts are noticed.
 _SECONDS = 0.5
 
 

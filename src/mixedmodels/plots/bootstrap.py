@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Replicates nearer to a bound than this part of the estimate (of 1 for a correlation) stand on it.
+# Distance from a bound, relative to the estimate (to 1 for a correlation), within which replicates
+# count as at the bound.
 _AT_BOUND = 1e-4
 
 

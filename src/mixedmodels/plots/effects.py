@@ -28,7 +28,7 @@ MOST_POINTS = 3000
 MOST_STRANDS = 100
 # Entries of the legend.
 _MOST_ENTRIES = 12
-# Levels on the horizontal axis: up to so many, with so many characters together.
+# Largest number of levels on the horizontal axis, and of characters of all their names.
 _BESIDE = 8
 _CHARACTERS = 56
 _ROW = 0.26

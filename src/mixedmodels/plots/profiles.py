@@ -32,7 +32,7 @@ _STEEP = 3.0
 
 
 class ProfileLike(Protocol):
-    """What the pictures ask of a profile."""
+    """What the pictures need of a profile."""
 
     @property
     def parameters(self) -> Sequence[str]:

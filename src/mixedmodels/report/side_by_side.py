@@ -41,7 +41,7 @@ _RESTRICTED = (
     "logLik, AIC and BIC of REML fits compare only between equal fixed parts.",
     "Compare other models with anova(), or fit them with reml=False.",
 )
-# Norms of one response, summed in different orders, may differ by this, relative.
+# Largest relative difference of norms of one response that were summed in different orders.
 _ROUNDING = 1e-9
 _OTHER_ROWS = ("The rows or responses differ, so logLik, AIC and BIC do not compare.",)
 

@@ -29,7 +29,8 @@ _NAME_AT = 30
 # The same fit gives the same bytes, whenever it is saved.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
-# Bytes that the values of a file may take in memory: this many, or this many times the file.
+# Largest number of bytes that the values of a file may take in memory: in all, or in sizes of the
+# file.
 _FREE = 64 << 20
 _EXPANSION = 100
 # Largest header, and the most objects and lists in it: each takes some 250 bytes in memory.

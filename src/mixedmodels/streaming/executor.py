@@ -66,7 +66,7 @@ class Executor(Protocol):
             segments: At least one, by number from 0.
             accumulate: Makes the value of a segment; may be sent to another process.
             merge: Makes a new value of those of two neighbours, the earlier first.
-            report: Told of the progress.
+            report: Is notified of the progress.
         """
 
 
@@ -120,7 +120,7 @@ class Threads:
 
     @property
     def count(self) -> int:
-        """How many."""
+        """Number of threads."""
         return self._count
 
     def __repr__(self) -> str:

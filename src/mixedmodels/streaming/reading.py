@@ -28,7 +28,7 @@ def tables_of(
         partition: What to read.
         columns: Names.
         schema: Types of the source.
-        report: Told of the rows read.
+        report: Is notified of the rows read.
     """
     first = 0
     batches = batches_of(partition, columns, schema)

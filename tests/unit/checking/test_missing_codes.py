@@ -62,7 +62,7 @@ def test_other_numbers_are_left_alone(values: list[float]) -> None:
     assert list(suspicious(np.array(values))) == []
 
 
-def test_bundled_data_have_none() -> None:
+def test_bundled_data_have_no_codes_for_missing_values() -> None:
     for name in mm.list_datasets():
         for column, values in mm.load_dataset(name).items():
             if values.dtype.kind in "iuf":

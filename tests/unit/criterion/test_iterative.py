@@ -45,7 +45,7 @@ def model_of(name: str) -> LinearMixedModel:
 
 @pytest.mark.parametrize("name", DESIGNS)
 @pytest.mark.parametrize("reml", [True, False])
-def test_stated_errors_are_honest_over_twenty_seeds(name: str, reml: bool) -> None:
+def test_stated_errors_hold_over_twenty_seeds(name: str, reml: bool) -> None:
     """Away from the optimum, where the gradient is large."""
     model = model_of(name)
     theta = 1.1 * np.array(fitted(name, "exact")._fitted.solution.axes_theta)

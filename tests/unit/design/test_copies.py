@@ -68,7 +68,7 @@ def test_in_the_fixed_part(table: pd.DataFrame, fixed: str, named: str) -> None:
         mm.lmer(f"y ~ {fixed} + (1 | g)", table)
 
 
-def test_small_residuals_are_not_none(table: pd.DataFrame) -> None:
+def test_small_residuals_are_not_taken_for_zero(table: pd.DataFrame) -> None:
     rng = np.random.default_rng(3)
     near = table.assign(y=table["number"] + 1e-5 * rng.normal(size=len(table)))
     with warnings.catch_warnings():

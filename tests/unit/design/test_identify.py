@@ -164,7 +164,7 @@ def test_ordinary_models_get_no_message(seed: int) -> None:
 
 
 @pytest.mark.parametrize("origin", [0.0, 2e3, 1e5, 1e6])
-def test_the_origin_of_a_covariate_is_no_reason(origin: float) -> None:
+def test_the_origin_of_a_covariate_does_not_confound(origin: float) -> None:
     """Calendar years and time stamps in correlated and uncorrelated terms."""
     data = table_of(3)
     data["x"] = data["x"] + origin

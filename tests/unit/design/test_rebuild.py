@@ -197,7 +197,7 @@ def test_a_design_survives_pickling(design: Callable[..., Design], table: pd.Dat
     assert_same(again, table, slice(None))
 
 
-def test_replaying_does_not_change_what_was_learnt(
+def test_replaying_does_not_change_the_state(
     design: Callable[..., Design], table: pd.DataFrame
 ) -> None:
     made = design("y ~ poly(x, 2) + scale(z) + bs(x, df=4) + (1|g)")

@@ -46,7 +46,7 @@ def test_limit_of_the_modes() -> None:
     np.testing.assert_allclose(found, rest.groupby(design.groups[0].codes).mean())
 
 
-def test_levels_with_too_few_rows_have_none() -> None:
+def test_levels_with_too_few_rows_have_no_estimates() -> None:
     data = SLEEP.drop(index=range(1, 10))
     fit = mm.lmer("Reaction ~ Days + (Days | Subject)", data)
     found = within_levels(fitted_of(fit), 0)

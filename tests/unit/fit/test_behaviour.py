@@ -1,4 +1,4 @@
-"""What the facade promises beyond numbers: shapes, laziness, errors, messages."""
+"""What the facade guarantees beyond numbers: shapes, laziness, errors, messages."""
 
 from __future__ import annotations
 

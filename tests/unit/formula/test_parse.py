@@ -114,7 +114,7 @@ def test_a_column_that_begins_like_offset_is_a_column() -> None:
     assert parse_formula("y ~ offsets + log(offset_2) + (1|g)").offsets == ()
 
 
-def test_random_term_knows_its_place() -> None:
+def test_random_term_has_its_position() -> None:
     text = "y ~ x + (1 + x || a:b)"
     (term,) = parse_formula(text).random
     assert text[term.start : term.end] == "(1 + x || a:b)"

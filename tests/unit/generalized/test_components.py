@@ -329,7 +329,7 @@ def test_refused_parts(
         mm.glmer("y ~ 1 + (1 | g)", data, family, **parts)
 
 
-def test_a_probability_of_zero_is_said() -> None:
+def test_a_probability_of_zero_is_reported() -> None:
     rng = np.random.default_rng(8)
     data = pd.DataFrame({"g": np.arange(400) % 20})
     mu = np.exp(1.0 + 0.5 * rng.normal(size=20)[data["g"]])

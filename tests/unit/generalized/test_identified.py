@@ -73,7 +73,7 @@ def test_what_cannot_be_told_apart_is_said(random: str, family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("random", APART)
-def test_ordinary_models_are_silent(random: str, family: str) -> None:
+def test_ordinary_models_have_no_message(random: str, family: str) -> None:
     fit, said = fitted(random, family)
     assert said == []
     assert not any("told apart" in message for message in fit.messages)
@@ -93,7 +93,7 @@ def test_the_first_rows_do_not_decide(first: str) -> None:
 
 @pytest.mark.parametrize("slope", [5.0, 50.0, 5000.0])
 def test_certain_zeros_leave_numbers(slope: float) -> None:
-    """Where a zero is certain, mean and variance are next to nothing and their ratios finite."""
+    """Where a zero is certain, mean and variance are almost zero and their ratios finite."""
     rng = np.random.default_rng(5)
     data = pd.DataFrame({"g": np.repeat(np.arange(12), 10), "x": np.tile(np.arange(10.0), 12)})
     mean = np.exp(1.0 + rng.normal(size=12))[data["g"]]

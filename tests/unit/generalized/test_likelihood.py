@@ -192,7 +192,7 @@ def test_residuals_are_not_resampled() -> None:
         fit_case("trials").bootstrap(3, kind="residual")
 
 
-def test_an_interrupt_is_heard_within_a_second() -> None:
+def test_an_interrupt_is_noticed_within_a_second() -> None:
     rng = np.random.default_rng(1)
     data = pd.DataFrame({"g": rng.integers(0, 300, 20_000), "x": rng.normal(size=20_000)})
     data["y"] = rng.poisson(np.exp(0.3 * data["x"]))

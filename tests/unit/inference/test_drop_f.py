@@ -1,6 +1,6 @@
 """F tests of drop1 against dense linear algebra, also where a term's removal recodes the others.
 
-The truth knows nothing of codings: each term spans the indicators of all levels of its factors,
+The truth is independent of codings: each term spans the indicators of all levels of its factors,
 times its covariates, and the hypothesis says that the mean lies in what the other terms span.
 """
 

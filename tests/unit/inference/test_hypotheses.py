@@ -83,7 +83,7 @@ def test_refused(spec: Any, rhs: Any, message: str) -> None:
         hypothesis(spec, rhs, ABOUT)
 
 
-def test_redundant_rows_are_no_contradiction() -> None:
+def test_redundant_rows_do_not_contradict() -> None:
     assert hypothesis(["x = 1", "2*x = 2"], None, ABOUT).L.shape == (2, 5)
 
 

@@ -59,7 +59,7 @@ def test_every_parameter_has_limits(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [1324, 1651])
 def test_an_upper_limit_where_the_residual_goes_to_zero(seed: int) -> None:
-    """With the limit held, the best of the other parameters have next to no residual."""
+    """With the limit held, the best of the other parameters leave almost no residual."""
     data = table(seed)
     fit = mm.lmer(FORMULA, data, reml=False)
     upper = fit.confint(parameters="sd(g.z)")["upper"].iloc[0]

@@ -169,7 +169,7 @@ def test_refusals(slopes: LinearMixedFit, arguments: dict[str, object], message:
         slopes.profile("sigma").zeta("x", 1.0)
 
 
-def test_a_fit_that_is_no_optimum_is_refused(slopes: LinearMixedFit) -> None:
+def test_a_fit_that_is_not_at_its_optimum_is_refused(slopes: LinearMixedFit) -> None:
     """Where the search was cut short, a profile comes below the fit and says where to go on."""
     with pytest.warns(mm.ConvergenceWarning):
         short = slopes.model._by(reml=False).fit(

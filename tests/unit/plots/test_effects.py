@@ -233,7 +233,7 @@ def test_many_levels(groups: int, long: bool, dark: bool) -> None:
     assert legend.get_window_extent().x0 >= many.axes[0].get_window_extent().x1
 
 
-def test_many_rows_and_levels_are_thinned_and_said() -> None:
+def test_many_rows_and_levels_are_thinned_with_a_note() -> None:
     data = table(300, 12)
     figure = mm.lmer("y ~ x + (x | g)", data).plot_effect("x", random="g")
     (points,) = dots(figure, edge=False)

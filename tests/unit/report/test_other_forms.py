@@ -60,7 +60,7 @@ def test_latex_of_special_characters_is_balanced(text: str) -> None:
     assert not re.search(r"(?<!\\)[#$%&_]", written)
 
 
-def test_a_summary_knows_its_other_forms() -> None:
+def test_a_summary_has_other_forms() -> None:
     summary = Summary(tuple(SECTIONS), pd.DataFrame())
     assert summary.to_markdown() == render_markdown(SECTIONS)
     assert summary.to_latex() == render_latex(SECTIONS)
@@ -85,7 +85,7 @@ class _Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_page_is_balanced_escaped_and_alone() -> None:
+def test_page_is_balanced_escaped_and_self_contained() -> None:
     pictures = [Picture('A "quoted" <caption>', "<svg></svg>")]
     html = render_page(
         "y ~ I(x < 1) + (1 | g)", ["mind <this>"], [Chapter("Summary", SECTIONS)], pictures, "end"

@@ -69,7 +69,7 @@ def test_any_size_of_response_shows_digits(scale: float) -> None:
     assert float(shown[1]) == pytest.approx(fit.beta[1], rel=2e-3)
 
 
-def test_criteria_that_do_not_compare_are_said(fits: list[mm.LinearMixedFit]) -> None:
+def test_criteria_that_do_not_compare_are_reported(fits: list[mm.LinearMixedFit]) -> None:
     same = [
         mm.lmer("Reaction ~ Days + (1 | Subject)", DATA),
         mm.lmer("Reaction ~ Days + (Days | Subject)", DATA),

@@ -84,7 +84,7 @@ def test_a_model_without_weight_still_has_a_conditional_average() -> None:
     assert found.full.loc["z", "estimate"] == 0.0
 
 
-def test_caveats_are_said_and_lines_fit() -> None:
+def test_caveats_are_printed_and_lines_fit() -> None:
     text = str(mm.average(cakes()))
     assert "make sense only where" in text
     assert max(map(len, text.splitlines())) <= 80

@@ -155,7 +155,9 @@ def test_a_file_that_changes_while_it_is_read_is_refused(data: Path, plan: Plan)
         sum_source(plan, source, Threads(1))
 
 
-def test_files_that_are_gone_or_new_are_refused(data: Path, plan: Plan, tmp_path: Path) -> None:
+def test_files_that_were_removed_or_added_are_refused(
+    data: Path, plan: Plan, tmp_path: Path
+) -> None:
     folder = tmp_path / "checkpoint"
     sum_source(plan, as_source(data), Threads(1), folder)
     moved = (data / "part3.parquet").rename(tmp_path / "part3.parquet")
