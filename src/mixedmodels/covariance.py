@@ -28,6 +28,11 @@ RESIDUAL = "Residual"
 _MOST_REMEMBERED = 5000
 
 
+def _entries_of_term(size: int) -> int:
+    """How many entries of theta a term with so many columns has."""
+    return size * (size + 1) // 2
+
+
 @lru_cache(maxsize=64)
 def _triangle(size: int) -> tuple[IntArray, IntArray]:
     """Rows and columns of a lower triangle taken by columns."""
@@ -183,7 +188,7 @@ class Templates:
     @cached_property
     def theta_slices(self) -> tuple[slice, ...]:
         """The part of theta that belongs to each term."""
-        ends = list(accumulate((s * (s + 1) // 2 for s in self.sizes), initial=0))
+        ends = list(accumulate(map(_entries_of_term, self.sizes), initial=0))
         return tuple(slice(a, b) for a, b in pairwise(ends))
 
     @cached_property
@@ -306,7 +311,7 @@ def _made(
     columns: tuple[tuple[str, ...], ...],
     n_levels: tuple[int, ...],
 ) -> Templates:
-    m = sum(s * (s + 1) // 2 for s in sizes)
+    m = sum(map(_entries_of_term, sizes))
     return Templates(sizes, groups, group_names, columns, n_levels, m)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mixedmodels.arrays import FloatArray, IntArray
+from mixedmodels.crossprod import templates_of
 from mixedmodels.design import Design, TermDesign
 
 # Relative size of what the larger model leaves of the smaller one; rounding leaves 1e-12 or less.
@@ -56,7 +57,7 @@ def _part_of(term: TermDesign, small: Design, other: TermDesign, large: Design) 
 
 
 def _matrices(design: Design) -> int:
-    return 1 + sum(len(term.columns) * (len(term.columns) + 1) // 2 for term in design.terms)
+    return 1 + templates_of(design).m
 
 
 def _values(design: Design, x: FloatArray, y: FloatArray) -> Iterator[float]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from mixedmodels.arrays import AnyArray
+from mixedmodels.crossprod import templates_of
 from mixedmodels.design import Design, GroupingFactor, PartPlan, TermDesign
 from mixedmodels.design.coding import Coding
 from mixedmodels.design.design import PartDesign
@@ -63,9 +64,8 @@ def check_solution(solution: Solution, design: Design) -> None:
         FileError: What is wrong.
     """
     p_all, kept = len(design.x_names), solution.kept
-    sizes = [len(term.columns) for term in design.terms]
-    m = sum(size * (size + 1) // 2 for size in sizes)
-    q = sum(len(term.columns) * design.groups[term.group].n_levels for term in design.terms)
+    templates = templates_of(design)
+    m, q = templates.m, templates.q
     thetas = (solution.theta, solution.axes_theta, solution.relative_theta)
     shapes = [
         *((theta, (m,)) for theta in thetas),

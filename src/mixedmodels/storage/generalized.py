@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.crossprod import templates_of
 from mixedmodels.design import Design
 from mixedmodels.errors import FileError
 from mixedmodels.estimates.components import components_of, exponential, of_role
@@ -125,9 +126,8 @@ def _check_fit(saved: SavedGeneralized) -> None:
 
 def _check_shapes(design: Design, family: Family, solution: GeneralizedSolution) -> None:
     p_all, kept, of = len(design.x_names), solution.kept, solution.covariance_of
-    sizes = [len(term.columns) for term in design.terms]
-    m = sum(size * (size + 1) // 2 for size in sizes)
-    q = sum(len(term.columns) * design.groups[term.group].n_levels for term in design.terms)
+    templates = templates_of(design)
+    m, q = templates.m, templates.q
     k = sum(len(part.names) for part in components_of(design, family, 1))
     every = m + solution.p + k
     _require(isinstance(of, KnownCovariances), "its parts are not those of a fit")
