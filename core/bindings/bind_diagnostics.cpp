@@ -26,7 +26,7 @@ mm::ForwardStep forward_step(const std::vector<int>& sizes, Dense turns, std::si
   for (int s : sizes) {
     if (s < 1 || s > 1 << 15) throw nb::value_error("a term has no size");
     squares += static_cast<std::size_t>(s) * s;
-    entries += static_cast<std::size_t>(s) * (s + 1) / 2;
+    entries += static_cast<std::size_t>(mm::entries_of_term(s));
   }
   if (squares != turns.size() || entries != m) throw nb::value_error("sizes, turns and theta are not of one model");
   return {sizes, {turns.data(), turns.data() + turns.size()}};

@@ -18,26 +18,6 @@ constexpr int kFew = 16;  // columns of X that are multiplied without BLAS
 
 using Square = std::vector<double>;  // width x width, column-major
 
-// A random-effects term: columns `first` to `end` of its factor.
-struct Term {
-  int factor, first, end;
-};
-
-std::vector<Term> terms_of(const std::vector<ThetaEntry>& entries) {
-  std::vector<Term> out;
-  for (std::size_t e = 0; e < entries.size();) {
-    const ThetaEntry& corner = entries[e];
-    std::size_t size = 0;
-    while (e + size < entries.size() && entries[e + size].factor == corner.factor &&
-           entries[e + size].column == corner.column)
-      ++size;
-    const int s = static_cast<int>(size);
-    out.push_back({corner.factor, corner.row, corner.row + s});
-    e += size * (size + 1) / 2;
-  }
-  return out;
-}
-
 // One (co)variance: the effects `a` and `b` of a factor.
 struct Parameter {
   int factor, a, b;
@@ -45,13 +25,14 @@ struct Parameter {
 
 class Gram {
  public:
-  Gram(const CrossProducts& A, const std::vector<Term>& terms, bool project) : A_(A), project_(project) {
+  Gram(const CrossProducts& A, const std::vector<ThetaTerm>& terms, bool project) : A_(A), project_(project) {
     scalar_.assign(A.factors.size(), -1);
     count_.assign(A.factors.size(), 0);
-    for (const Term& t : terms) {
+    for (const ThetaTerm& t : terms) {
       if (A.factors[t.factor].width == 1) scalar_[t.factor] = static_cast<int>(parameters_.size());
-      for (int b = t.first; b < t.end; ++b)
-        for (int a = b; a < t.end; ++a) parameters_.push_back({t.factor, a, b}), ++count_[t.factor];
+      const int end = t.first + t.width;
+      for (int b = t.first; b < end; ++b)
+        for (int a = b; a < end; ++a) parameters_.push_back({t.factor, a, b}), ++count_[t.factor];
     }
     n_ = static_cast<int>(parameters_.size()) + 1;
     gram_.assign(static_cast<std::size_t>(n_) * n_, 0.0);
@@ -255,7 +236,7 @@ Identifiability identifiability(const CrossProducts& A, const std::vector<ThetaE
   if (A.has_prior())
     throw std::invalid_argument("The test of identifiability is not available for levels with a prior precision.");
   const OrthonormalProducts orthonormal(A);
-  return Gram(orthonormal.get(), terms_of(entries), likelihood == Likelihood::reml).run();
+  return Gram(orthonormal.get(), theta_terms(entries), likelihood == Likelihood::reml).run();
 }
 
 }  // namespace mixedmodels

@@ -313,19 +313,15 @@ std::vector<double> all_ratios(const CrossProducts& A) {
 // Of every term its block of the factors' covariances, factorised.
 std::vector<double> theta_of(const CrossProducts& A, const std::vector<ThetaEntry>& entries, std::vector<Square> C) {
   std::vector<double> theta(entries.size(), 0.0);
-  for (std::size_t e = 0; e < entries.size();) {
-    const ThetaEntry& corner = entries[e];
-    const int s = A.factors[corner.factor].width;
-    double* const own = C[corner.factor].data();
+  for (const ThetaTerm& term : theta_terms(entries)) {
+    const int s = A.factors[term.factor].width, end = term.first + term.width;
+    std::size_t e = term.theta;
+    double* const own = C[term.factor].data();
     auto at = [&](int r, int c) -> double& { return own[r + c * s]; };
-    int end = corner.row;
-    for (std::size_t i = e;
-         i < entries.size() && entries[i].factor == corner.factor && entries[i].column == corner.column; ++i)
-      ++end;
-    for (int j = corner.row; j < end; ++j) {
+    for (int j = term.first; j < end; ++j) {
       const double before = at(j, j);
       for (int i = j; i < end; ++i)
-        for (int k = corner.row; k < j; ++k) at(i, j) -= at(i, k) * at(j, k);
+        for (int k = term.first; k < j; ++k) at(i, j) -= at(i, k) * at(j, k);
       // What is left of a variance beside the others may be lost in rounding.
       const double pivot = std::sqrt(std::max(at(j, j), 1e-14 * before));
       for (int i = j; i < end; ++i, ++e) theta[e] = at(i, j) = i == j ? pivot : at(i, j) / pivot;

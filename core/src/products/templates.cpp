@@ -4,6 +4,18 @@
 
 namespace mixedmodels {
 
+std::vector<ThetaTerm> theta_terms(const std::vector<ThetaEntry>& entries) {
+  std::vector<ThetaTerm> out;
+  for (std::size_t e = 0; e < entries.size(); e += static_cast<std::size_t>(entries_of_term(out.back().width))) {
+    const ThetaEntry& corner = entries[e];
+    std::size_t last = e;  // of the first column
+    while (last < entries.size() && entries[last].factor == corner.factor && entries[last].column == corner.column)
+      ++last;
+    out.push_back({corner.factor, corner.row, static_cast<int>(last - e), e});
+  }
+  return out;
+}
+
 Templates zero_templates(const CrossProducts& A) {
   Templates out;
   for (const FactorBlock& f : A.factors) out.emplace_back(static_cast<std::size_t>(f.width) * f.width, 0.0);

@@ -2,6 +2,7 @@
 // vectors of random effects.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "products/axes.hpp"
@@ -10,6 +11,16 @@ namespace mixedmodels {
 
 // By factor: width x width, column-major, a lower triangle unless stated otherwise.
 using Templates = std::vector<std::vector<double>>;
+
+// Entries of theta of a term with so many columns: a lower triangle.
+inline int entries_of_term(int width) { return width * (width + 1) / 2; }
+
+// A term: its columns among those of its factor, and where its entries of theta begin.
+struct ThetaTerm {
+  int factor, first, width;
+  std::size_t theta;
+};
+std::vector<ThetaTerm> theta_terms(const std::vector<ThetaEntry>& entries);
 
 // A square of zeros for every factor.
 Templates zero_templates(const CrossProducts& A);

@@ -51,15 +51,11 @@ void contract(int before, int n, int after, const double* in, const double* M, i
 }  // namespace
 
 Coordinates::Coordinates(const CrossProducts& A, const std::vector<ThetaEntry>& entries) : A_(A), m_(entries.size()) {
-  for (std::size_t e = 0; e < m_;) {
-    int width = 0;
-    const ThetaEntry& corner = entries[e];
-    while (e + width < m_ && entries[e + width].factor == corner.factor && entries[e + width].column == corner.column)
-      ++width;
-    const std::vector<double> zeros(static_cast<std::size_t>(width) * width);
-    squares_.push_back({corner.factor, corner.row, width, static_cast<std::size_t>(size_), e, zeros, zeros, zeros});
-    size_ += width * width;
-    e += static_cast<std::size_t>(width) * (width + 1) / 2;
+  for (const ThetaTerm& term : theta_terms(entries)) {
+    const std::vector<double> zeros(static_cast<std::size_t>(term.width) * term.width);
+    const auto at = static_cast<std::size_t>(size_);
+    squares_.push_back({term.factor, term.first, term.width, at, term.theta, zeros, zeros, zeros});
+    size_ += term.width * term.width;
   }
   for (const FactorBlock& block : A.factors)
     axes_.emplace_back(static_cast<std::size_t>(block.width) * block.width, 0.0);

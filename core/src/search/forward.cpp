@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/small_dense.hpp"
+#include "products/templates.hpp"
 
 namespace mixedmodels {
 
@@ -49,7 +50,7 @@ void settle(int s, const Square& L, Square& B) {
 }
 
 void advance_term(int s, const double* Q, double* theta, const double* step) {
-  const int m = s * (s + 1) / 2;
+  const int m = entries_of_term(s);
   if (s == 1) theta[0] = std::max(theta[0] + step[0], 0.0);
   if (s == 1 || std::all_of(step, step + m, [](double d) { return d == 0; })) return;
   Square L = product(s, Q, false, unpack(s, theta)), rotation(L.size());
@@ -74,7 +75,7 @@ void advance_term(int s, const double* Q, double* theta, const double* step) {
 
 ForwardStep::ForwardStep(std::vector<int> sizes, std::vector<double> turns)
     : sizes_(std::move(sizes)), turns_(std::move(turns)) {
-  for (int s : sizes_) m_ += s * (s + 1) / 2;
+  for (int s : sizes_) m_ += entries_of_term(s);
 }
 
 void ForwardStep::advance(double* theta, const double* step) const {
@@ -82,8 +83,8 @@ void ForwardStep::advance(double* theta, const double* step) const {
   for (int s : sizes_) {
     advance_term(s, Q, theta, step);
     Q += s * s;
-    theta += s * (s + 1) / 2;
-    step += s * (s + 1) / 2;
+    theta += entries_of_term(s);
+    step += entries_of_term(s);
   }
 }
 
