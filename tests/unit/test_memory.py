@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from mixedmodels import (
+    GeneralizedLinearMixedModel,
     LinearMixedModel,
     MixedModelsError,
     ResourceError,
@@ -24,6 +25,7 @@ from mixedmodels import (
     simulate,
 )
 from mixedmodels.linear import LinearMixedFit
+from mixedmodels.memory import limited
 
 GB = 1e9
 
@@ -231,3 +233,15 @@ def test_under_a_limit_of_the_system() -> None:
     assert done.returncode == 0, done.stderr
     assert "This model would need" in done.stdout
     assert done.stdout.endswith("True\n")
+
+
+def test_a_factor_of_a_generalized_model_is_predicted_in_its_parts() -> None:
+    rng = np.random.default_rng(0)
+    data = {"y": rng.poisson(2.0, 60_000), "a": rng.integers(4000, size=60_000)}
+    data["b"] = rng.integers(4000, size=60_000)
+    model = GeneralizedLinearMixedModel("y ~ 1 + (1 | a) + (1 | b)", data, family="poisson")
+    with (
+        limited("100MB"),
+        pytest.raises(ResourceError, match=r"This model would need .* MB .*the factor .* MB"),
+    ):
+        model.fit()

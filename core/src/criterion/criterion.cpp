@@ -18,18 +18,6 @@ namespace {
 constexpr double kCancellation = 1e3;
 constexpr int kRenewals = 2;
 
-// The model, once it is known that factor and inverse have room; a search needs both.
-const Model& affordable(const Model& model, int threads) {
-  const WorkspaceBytes need(*model.A, *model.symbolic, threads);
-  require_memory("This model",
-                 {{"the factor", need.factor},
-                  {"its inverse", need.inverse},
-                  {"updates of the factor", need.updates},
-                  {"products of fixed and random effects", need.products}},
-                 model.symbolic->elimination.fill.flops);
-  return model;
-}
-
 }  // namespace
 
 std::vector<double> natural_units(const Model& model) {
@@ -51,6 +39,17 @@ WorkspaceBytes::WorkspaceBytes(const CrossProducts& A, const Symbolic& S, int th
   inverse = bytes_of_numbers(S.panel_size + S.product_size);
   updates = bytes_of_numbers(threads * kWidest * S.max_below);
   products = bytes_of_numbers(static_cast<double>(A.q) * (4.0 * A.p + 8));
+}
+
+const Model& affordable(const Model& model, int threads) {
+  const WorkspaceBytes need(*model.A, *model.symbolic, threads);
+  require_memory("This model",
+                 {{"the factor", need.factor},
+                  {"its inverse", need.inverse},
+                  {"updates of the factor", need.updates},
+                  {"products of fixed and random effects", need.products}},
+                 model.symbolic->elimination.fill.flops);
+  return model;
 }
 
 Criterion::Criterion(const Model& model, Likelihood likelihood, int threads)

@@ -18,6 +18,9 @@ struct WorkspaceBytes {
   double total() const { return factor + inverse + updates + products; }
 };
 
+// The model, once it is known that factor and inverse have room; a search needs both.
+const Model& affordable(const Model& model, int threads);
+
 // Natural unit of every entry of theta: one over the root mean square of the column of Z that its row multiplies.
 std::vector<double> natural_units(const Model& model);
 

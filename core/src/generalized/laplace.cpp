@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "criterion/criterion.hpp"
 #include "kernels/interrupt.hpp"
 #include "kernels/small_dense.hpp"
 
@@ -57,7 +58,7 @@ Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximati
       rows_(*model.rows),
       family_(*model.family),
       parameters_(rows_.n(), family_.parameters(), source_.parameter_columns, source_.unit.parameter),
-      equations_(model_, threads),
+      equations_(affordable(model_, threads), threads),
       n_(rows_.n()),
       m_(model_.m()),
       p_(A_->p),
