@@ -54,6 +54,21 @@ def originals() -> tuple[bytes, ...]:
                 mm.load_dataset("cbpp"),
                 threads=1,
             ),
+            mm.glmer(
+                "c ~ Days + (1 | Subject)",
+                gaps.assign(c=np.arange(180) * 7 % 11 % 4),
+                "ordinal",
+                threads=1,
+            ),
+            mm.glmer(
+                "c ~ Days + (1 | Subject)",
+                gaps.assign(c=np.arange(180) * 7 % 11 % 4),
+                "negative_binomial",
+                dispersion="~ f",
+                zero_inflation="~ 1",
+                threads=1,
+            ),
+            mm.lmer("Reaction ~ Days + (Days | Subject)", _SLEEP, executor=mm.Threads(1)),
         ]
     found = []
     with tempfile.TemporaryDirectory() as folder:
