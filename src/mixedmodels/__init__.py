@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RefitWarning,
         ResourceError,
         SingularFitWarning,
+        UnknownKeyError,
         UnknownNameError,
     )
     from mixedmodels.generalized import GeneralizedLinearMixedFit, GeneralizedLinearMixedModel
@@ -74,6 +75,7 @@ _HOMES = {
     "ResourceError": "errors",
     "SingularFitWarning": "errors",
     "Threads": "streaming.executor",
+    "UnknownKeyError": "errors",
     "UnknownNameError": "errors",
     "anova": "api",
     "average": "several.averages",
@@ -120,6 +122,7 @@ __all__ = [
     "SingularFitWarning",
     "SparkExecutor",
     "Threads",
+    "UnknownKeyError",
     "UnknownNameError",
     "__version__",
     "anova",

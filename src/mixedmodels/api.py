@@ -395,7 +395,7 @@ def anova(*fits: MixedFit, names: Sequence[str] | None = None, refit: bool = Tru
 
 @guided
 def table(
-    fits: InTables | Sequence[InTables],
+    fits: InTables | Sequence[InTables] | Mapping[str, InTables],
     *others: InTables,
     names: Sequence[str] | None = None,
     below: Below = "std_error",
@@ -407,7 +407,8 @@ def table(
     """Set fits side by side: coefficients, standard deviations and criteria, a column each.
 
     Args:
-        fits: A list of fits, or the first of them; what `pool` gives may be among them.
+        fits: A list of fits, a dict of them by title, or the first of them; what `pool` gives may
+            be among them.
         *others: The other fits.
         names: Titles of the columns; (1), (2), ... if None.
         below: What stands below each coefficient: "std_error", "conf_int" (Wald limits by `ddf`),
@@ -435,6 +436,9 @@ def table(
         >>> shown.to_frame().loc[("fixed", "Days"), "slopes"].round(3).tolist()[:2]
         [10.467, 1.546]
     """
+    if isinstance(fits, Mapping) and not others:
+        names = list(map(str, fits)) if names is None else names
+        fits = list(fits.values())
     every = [*(fits if isinstance(fits, Iterable) else [fits]), *others]
     for position, fit in enumerate(every):
         if not isinstance(fit, InTables):

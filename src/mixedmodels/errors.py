@@ -88,6 +88,14 @@ class UnknownNameError(MixedModelsError, AttributeError):
     """A name that a fit, a model or the package does not have; says what to write instead."""
 
 
+class UnknownKeyError(MixedModelsError, KeyError):
+    """A key that a result does not have; names those that it has."""
+
+    def __str__(self) -> str:
+        """The message itself, of which KeyError would show the quoted form."""
+        return str(self.args[0]) if self.args else ""
+
+
 class ConvergenceWarning(UserWarning):
     """The optimiser stopped where the gradient or the Hessian says there is no optimum."""
 
@@ -152,7 +160,8 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     folded = {option.lower(): option for option in known}
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     near += [folded[key] for key in difflib.get_close_matches(name.lower(), folded, n=3)]
-    distinct = list(dict.fromkeys(near))[:3]
+    distinct = list(dict.fromkeys(near))
+    distinct = [name for name in distinct if name.strip("`") not in (set(distinct) - {name})][:3]
     if not distinct:
         return ""
     return " Did you mean " + " or ".join(f"'{option}'" for option in distinct) + "?"

@@ -94,3 +94,52 @@ def test_a_model_shows_itself_in_a_line() -> None:
     assert repr(model) == (
         "<LinearMixedModel 'rt ~ prime + (1 | p)' by REML: 600 observations, levels: p 30>"
     )
+
+
+@pytest.fixture(scope="module")
+def sleep() -> mm.LinearMixedFit:
+    return mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda fit: fit.emmeans("Subject"), "'Subject' is a grouping factor.*fit.ranef()"),
+        (lambda fit: fit.joint_tests(by="Subject"), "'Subject' is a grouping factor"),
+        (lambda fit: fit.emtrends("Subject", "Days"), "'Subject' is a grouping factor"),
+        (lambda fit: fit.plot_effect("Subject"), "'Subject' is a grouping factor"),
+        (lambda fit: fit.plot_effect("Days", by="Subject"), "'Subject' is a grouping factor"),
+        (lambda fit: fit.predict({"Days": [1]}), "'Subject' is not .* new data.*random='none'"),
+        (lambda fit: fit.predict(random="Subject"), r"Write random=\['Subject'\]"),
+        (lambda fit: fit.predict(random="fixed"), "Write 'none'"),
+        (lambda fit: fit.ranef()["subject"], "Did you mean 'Subject'"),
+        (lambda fit: fit.coef_table()["pvalue"], "Did you mean 'p_value'"),
+        (lambda fit: fit.report("page.pdf"), "Name it 'page.html'"),
+        (lambda fit: fit.report("nowhere/page.html"), "Make the folder nowhere first"),
+        (lambda fit: fit.save("nowhere/fit.mm"), "Make the folder nowhere first"),
+        (lambda fit: fit.report("."), "Name a file in it"),
+        (lambda fit: mm.pool([fit, DATA]), r"of type DataFrame.*pool\(\[mm.lmer"),
+        (lambda fit: mm.power(fit, along="Subject", n=30), r"extend=\{'g': \[20, 40\]\}"),
+        (lambda fit: mm.power(fit, test="Days", beta={"Day": 5}), r"Did you mean 'Days'\?"),
+    ],
+)  # fmt: skip
+def test_mistakes_after_a_fit(
+    sleep: mm.LinearMixedFit, call: Any, said: str, tmp_path: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(mm.MixedModelsError, match=said):
+        call(sleep)
+
+
+def test_a_key_that_is_not_there_is_a_key_error_too(sleep: mm.LinearMixedFit) -> None:
+    assert sleep.ranef().get("subject") is None
+    for result in (sleep.ranef(), sleep.coef_table()):
+        with pytest.raises(KeyError) as refused:
+            result["nothing"]
+        assert str(refused.value).startswith("'nothing' is not a ")
+
+
+def test_a_table_of_a_dict(sleep: mm.LinearMixedFit) -> None:
+    small = sleep.update("~ . - (Days | Subject) + (1 | Subject)")
+    listed = mm.table([small, sleep], names=["small", "large"])
+    assert str(mm.table({"small": small, "large": sleep})) == str(listed)

@@ -33,6 +33,11 @@ _OTHERWISE = (
     (r"\bevaluations \(control\)", "evaluations (--max-evaluations)"),
     (r"\bfit\.update\(n_agq=(\d+)\)", r"--n-agq \1"),
     (r", or an object of mixedmodels\.families", ""),
+    (
+        r"\bwhich are in fit\.ranef\(\), fit\.coef\(\) and fit\.plot_ranef\(\)",
+        "drawn on the page that `mixedmodels fit --report` writes",
+    ),
+    (r", and tables have to_latex\(\) and to_markdown\(\)", ""),
     # What a table in memory calls for; here the table is a file.
     (
         (

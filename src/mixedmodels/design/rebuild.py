@@ -16,7 +16,7 @@ import numpy as np
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from mixedmodels.design.columns import all_finite
 from mixedmodels.design.design import Design, PartDesign, TermDesign
-from mixedmodels.design.evaluate import absent_columns, columns_of
+from mixedmodels.design.evaluate import absent_columns, columns_hint, columns_of
 from mixedmodels.design.factors import CategoricalBlock, factor_values, replay_factor
 from mixedmodels.design.finite import (
     NAN_THERE,
@@ -30,7 +30,7 @@ from mixedmodels.design.groups import GroupingFactor, group_labels, match_group
 from mixedmodels.design.matrix import PartPlan, build_matrix
 from mixedmodels.design.missing import offset_values, read_argument
 from mixedmodels.design.rows import Rows
-from mixedmodels.errors import DataError
+from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula import Factor
 
 
@@ -53,6 +53,7 @@ def check_columns(design: Design, terms: Sequence[int], rows: Rows) -> None:
 
     Raises:
         DataError: Two columns or more are missing.
+        FormulaError: One that only the random effects need is missing.
     """
     fixed = _absent(_factors(design.fixed_spec), rows)
     random: list[str] = []
@@ -61,9 +62,14 @@ def check_columns(design: Design, terms: Sequence[int], rows: Rows) -> None:
         random += _absent(design.groups[term.group].spec.factors, rows)
         random += _absent(_factors(term.spec), rows)
     absent = list(dict.fromkeys([*fixed, *random]))
+    hint = "" if fixed else " For predictions without random effects write random='none'."
+    if len(absent) == 1 and random and not fixed:
+        raise FormulaError(
+            f"'{absent[0]}' is not a column of the new data.{columns_hint(absent[0], rows.table)}"
+            f"{hint}"
+        )
     if len(absent) < 2:
         return
-    hint = "" if fixed else " For predictions without random effects write random='none'."
     *most, last = (f"'{name}'" for name in absent)
     raise DataError(f"The new data do not have the columns {', '.join(most)} and {last}.{hint}")
 

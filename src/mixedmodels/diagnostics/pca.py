@@ -69,7 +69,7 @@ class RandomEffectsPCA(Result, Mapping[str, GroupComponents]):
         """The components of a grouping factor.
 
         Raises:
-            KeyError: No such grouping factor.
+            UnknownKeyError: No such grouping factor.
         """
         return self.groups[group]
 

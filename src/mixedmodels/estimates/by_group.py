@@ -12,6 +12,7 @@ import pandas as pd
 
 from mixedmodels.arrays import AnyArray
 from mixedmodels.design.lookup import GroupNames
+from mixedmodels.errors import UnknownKeyError
 from mixedmodels.output import for_caller
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
@@ -39,13 +40,13 @@ class ByGroup(Result, Mapping[str, T]):
         """The part of a grouping factor.
 
         Raises:
-            KeyError: No such grouping factor.
+            UnknownKeyError: No such grouping factor.
         """
         name = group
         if group not in self.parts:
             found = self.groups.find(group)
             if found is None:
-                raise KeyError(self.groups.unknown(group))
+                raise UnknownKeyError(self.groups.unknown(group))
             name = self.groups.names[found]
         part: T = for_caller(self.parts[name])
         return part

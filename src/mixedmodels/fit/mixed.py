@@ -11,12 +11,13 @@ import datetime as dt
 import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from mixedmodels.errors import MixedModelsError, ModelError
+from mixedmodels.errors import FileError, MixedModelsError, ModelError
 from mixedmodels.estimates.model import by_ml
 from mixedmodels.estimates.parameters import random_names
 from mixedmodels.estimates.tails import wald_limits
@@ -86,6 +87,24 @@ _MOST_FACTORS, _MOST_LEVELS = 6, 30
 _REFITS, _PATIENCE, _MOST_ROWS = 200, 10.0, 20_000
 
 
+# Endings of formats that a report is not written in.
+_OTHER_FORMATS = (".pdf", ".doc", ".docx", ".odt", ".rtf", ".md", ".tex", ".txt", ".qmd", ".ipynb")
+
+
+def _check_page(path: Path) -> None:
+    """Refuse a page that would be called a document of another format.
+
+    Raises:
+        FileError: Its ending is such a format's.
+    """
+    if path.suffix.lower() in _OTHER_FORMATS:
+        raise FileError(
+            f"report writes an HTML page, which {path.name!r} is not called. Name it "
+            f"'{path.stem}.html'; a browser prints it to PDF, and tables have to_latex() and "
+            "to_markdown()."
+        )
+
+
 class MixedFit(
     Again,
     Inference,
@@ -152,7 +171,7 @@ class MixedFit(
             ddf: Method of the denominator degrees of freedom, as in `coef_table`.
 
         Raises:
-            FileError: The file cannot be written there.
+            FileError: The file cannot be written there, or its name is that of another format.
             MixedModelsError: Unknown `ddf`.
 
         Examples:
@@ -164,7 +183,7 @@ class MixedFit(
             >>> "1527.5" in path.read_text(encoding="utf-8")
             True
         """
-        check_target(path)
+        _check_page(check_target(path).path)
         method = degrees(self._fitted, ddf)
         values = self._values(full=True)
         unknown = unknown_message(

@@ -17,6 +17,7 @@ from mixedmodels.arrays import AnyArray, LongArray
 from mixedmodels.design import Design
 from mixedmodels.design.absent import rows_needed
 from mixedmodels.design.columns import level_label, level_labels
+from mixedmodels.design.lookup import GroupNames
 from mixedmodels.design.summary import made_factors
 from mixedmodels.design.variables import variable_column
 from mixedmodels.errors import MixedModelsError, ResourceError, did_you_mean
@@ -136,7 +137,13 @@ def with_values(axes: Mapping[str, Axis], at: Any, hint: str = "") -> dict[str, 
     return found
 
 
-def find_axis(asked: str, axes: Mapping[str, Axis], argument: str, hint: str = "") -> str:
+def find_axis(
+    asked: str,
+    axes: Mapping[str, Axis],
+    argument: str,
+    hint: str = "",
+    design: Design | None = None,
+) -> str:
     """The name of the variable that a user calls so, plain or as in `factor(x)`.
 
     Args:
@@ -144,6 +151,7 @@ def find_axis(asked: str, axes: Mapping[str, Axis], argument: str, hint: str = "
         axes: The variables by name.
         argument: Where it is called so.
         hint: A sentence for what is not there.
+        design: That of the axes, if grouping factors are to be told as such.
 
     Raises:
         MixedModelsError: There is none; the message names those that there are.
@@ -154,13 +162,25 @@ def find_axis(asked: str, axes: Mapping[str, Axis], argument: str, hint: str = "
     inner = plain.partition("(")[2].rpartition(")")[0].partition(",")[0].strip(" `")
     if inner in axes:
         return inner
+    of_group = _group_hint(design, asked)
     if not axes:
         raise MixedModelsError(
-            f"{argument} names '{asked}', but the fixed part of the model has no variables.{hint}"
+            f"{argument} names '{asked}', but the fixed part of the model has no variables."
+            f"{of_group or hint}"
         )
     raise MixedModelsError(
         f"{argument} names '{asked}', which is not a variable of the fixed part; there are: "
-        f"{first_few(list(axes), 12)}.{did_you_mean(plain, axes) or hint}"
+        f"{first_few(list(axes), 12)}.{of_group or did_you_mean(plain, axes) or hint}"
+    )
+
+
+def _group_hint(design: Design | None, asked: str) -> str:
+    """A sentence about a name that is a grouping factor's, or nothing."""
+    if design is None or GroupNames(design.groups).find(asked) is None:
+        return ""
+    return (
+        f" '{asked}' is a grouping factor: its levels have random effects, which are in "
+        "fit.ranef(), fit.coef() and fit.plot_ranef()."
     )
 
 

@@ -142,8 +142,8 @@ def _values(
     axes = axes_of(design)
     if not isinstance(variable, str):
         raise MixedModelsError(f"variable is {variable!r:.80}; it must be the name of a variable.")
-    name = find_axis(variable, axes, "variable")
-    groups = tuple(find_axis(asked, axes, "by") for asked in read_specs([], by).by)
+    name = find_axis(variable, axes, "variable", design=design)
+    groups = tuple(find_axis(asked, axes, "by", design=design) for asked in read_specs([], by).by)
     if name in groups:
         raise MixedModelsError(f"by names '{name}', which is the variable itself.")
     values: dict[str, Any] = {}

@@ -71,7 +71,7 @@ def joint_tests(design: Design, source: Source, by: Any = None, at: Any = None) 
     """
     base = axes_of(design)
     asked = read_specs([], by).by
-    groups = tuple(dict.fromkeys(find_axis(name, base, "by") for name in asked))
+    groups = tuple(dict.fromkeys(find_axis(name, base, "by", design=design) for name in asked))
     axes = with_values({name: _two_values(axis) for name, axis in base.items()}, at)
     grid = grid_over(design, axes, nesting_of(design, base))
     rows, labels, notes = [], [], {}

@@ -167,7 +167,7 @@ def _found(asked: Sequence[str], grid: Grid, argument: str) -> tuple[str, ...]:
         parts = [name]
         if name not in grid.axes and (":" in name or "*" in name) and "(" not in name:
             parts = list(split_name(name))
-        names += [find_axis(part, grid.axes, argument) for part in parts]
+        names += [find_axis(part, grid.axes, argument, design=grid.design) for part in parts]
     return tuple(dict.fromkeys(names))
 
 

@@ -56,7 +56,7 @@ def marginal_trends(
     base = axes_of(design)
     if not isinstance(var, str):
         raise MixedModelsError(f"var is {var!r:.80}; it must be the name of a covariate.")
-    name = find_axis(var, base, "var")
+    name = find_axis(var, base, "var", design=design)
     axes = with_values(_as_covariate(base, name), at)
     grid = _sloped(design, axes, name, nesting_of(design, base))
     names, groups = resolve(asked, grid)

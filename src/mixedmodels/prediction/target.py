@@ -5,6 +5,7 @@ Also which random-effects terms take part. Independent of a fit.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -155,9 +156,12 @@ def chosen_terms(design: Design, random: Any) -> Parts:
     if isinstance(random, str):
         if random in ("all", "none"):
             return everything if random == "all" else {}
+        hint = value_hint("random", random, ("all", "none"))
+        with contextlib.suppress(MixedModelsError):
+            hint = f" Write random=[{random!r}]." if find_parts(design, random) else hint
         raise MixedModelsError(
             f"random is {random!r}; it must be 'all', 'none' or a list of terms, of which this "
-            f"model has {_known(design)}.{value_hint('random', random, ('all', 'none'))}"
+            f"model has {_known(design)}.{hint}"
         )
     wanted: dict[int, BoolArray] = {}
     for name in names_given("random", random, "'all', 'none' or a list of terms"):

@@ -15,6 +15,7 @@ import numpy as np
 
 from mixedmodels.arrays import AnyArray
 from mixedmodels.calls import Guided
+from mixedmodels.errors import UnknownKeyError, did_you_mean
 from mixedmodels.output import for_caller
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.heads import with_heads
@@ -129,8 +130,20 @@ class TableResult(Result):
             yield note if len(about) == len(self.table) else f"{', '.join(about)}: {note}"
 
     def __getitem__(self, key: Any) -> Any:
-        """A column, or several."""
-        return for_caller(self.to_frame())[key]
+        """A column, or several.
+
+        Raises:
+            UnknownKeyError: There is no such column.
+        """
+        frame = for_caller(self.to_frame())
+        try:
+            return frame[key]
+        except KeyError:
+            columns = [str(name) for name in frame.columns]
+            raise UnknownKeyError(
+                f"{key!r:.80} is not a column of this table; it has {', '.join(columns)}."
+                f"{did_you_mean(str(key), columns)}"
+            ) from None
 
     def __getattr__(self, name: str) -> Any:
         """What a DataFrame has and this class does not."""

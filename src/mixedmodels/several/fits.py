@@ -39,8 +39,14 @@ def _checked(who: str, given: Any, kinds: Any) -> list[Any]:
     fits = list(given) if several else []
     for position, fit in enumerate(fits):
         if not isinstance(fit, kinds):
+            hint = (
+                f" Fit the model to each table: {who}([mm.lmer(formula, t) for t in tables])."
+                if hasattr(fit, "columns")
+                else ""
+            )
             raise MixedModelsError(
-                f"{who} takes a list of fits; item {position + 1} is {fit!r:.60}, which is not one."
+                f"{who} takes a list of fits; item {position + 1} is of type "
+                f"{type(fit).__name__}, which is not one.{hint}"
             )
     if len(fits) < 2:
         found = f"a list of {len(fits)}" if several else f"{given!r:.60}"

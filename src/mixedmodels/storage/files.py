@@ -141,7 +141,12 @@ def _told(text: str, done: str) -> Iterator[None]:
     except FileNotFoundError as error:
         if done == "read":
             raise FileError(f"{text} does not exist.") from None
-        raise FileError(f"{text} cannot be {done}: {error.strerror}.") from error
+        folder = Path(text).parent
+        hint = "" if folder.is_dir() else f" Make the folder {folder} first."
+        raise FileError(f"{text} cannot be {done}: {error.strerror}.{hint}") from error
+    except IsADirectoryError as error:
+        hint = f"{text} cannot be {done}: {error.strerror}. Name a file in it."
+        raise FileError(hint) from error
     except OSError as error:
         raise FileError(f"{text} cannot be {done}: {error.strerror or error}.") from error
     except UnicodeError as error:
