@@ -129,6 +129,7 @@ def design_of(case: Case) -> Any:
         rows=None,
         index=data.index,
         response_name=case.response,
+        has_rows=False,
         messages=(),
         fixed_spec=SimpleNamespace(recipes={}),
         all_rows=None,

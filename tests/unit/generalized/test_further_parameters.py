@@ -33,6 +33,8 @@ def test_leverage_is_that_of_the_weighted_problem(fit: Any) -> None:
     w = of.slope(eta) ** 2 / of.variance(eta, np.ones(design.n))
     Z = np.eye(design.groups[0].n_levels)[design.groups[0].codes] * fit.theta[0]
     both = np.hstack([Z, design.X[:, fit.solution.kept]])
+    if fit.family.ordered:
+        both = np.hstack([both, -of.shares(eta)])
     penalty = np.diag(np.append(np.ones(Z.shape[1]), np.zeros(both.shape[1] - Z.shape[1])))
     hat = np.linalg.solve(both.T @ (w[:, None] * both) + penalty, both.T)
     np.testing.assert_allclose(
