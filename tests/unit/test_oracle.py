@@ -19,8 +19,9 @@ REFERENCE = {
 }
 
 
-# Dense differences of a large case take seconds and show nothing new.
-SMALL = [case for case in CASES if REFERENCE[case.id]["n"] <= 400]
+# Dense algebra of a large case takes seconds and shows nothing new: no differences, and one theta.
+SMALL = [case for case in CASES if REFERENCE[case.id]["n"] <= 250]
+LARGE = 1000
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.id)
@@ -32,7 +33,8 @@ def pair(request: pytest.FixtureRequest) -> tuple[Any, dict[str, Any]]:
 @pytest.mark.parametrize("reml", [False, True], ids=["ml", "reml"])
 def test_criterion_and_parts_at_fixed_theta(pair: tuple[Any, dict[str, Any]], reml: bool) -> None:
     problem, reference = pair
-    for point in reference["devfun"]["reml" if reml else "ml"]:
+    points = reference["devfun"]["reml" if reml else "ml"]
+    for point in points[: 1 if reference["n"] > LARGE else None]:
         theta = np.array(point["theta"], dtype=np.float64)
         pls = solve(problem, theta)
         # lme4's oxide values carry a rounding error of 3e-8 (reference README).
