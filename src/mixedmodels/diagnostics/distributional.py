@@ -91,7 +91,13 @@ def _row_variance(fitted: GeneralizedFitted, kind: RowVariance) -> float:
     # The mean is that of the model without covariates, the family's own parameter that of the fit.
     of, eta = fitted.distribution, np.full(fitted.solution.n, _population(null))
     # Over the rows, where parameters of the family have predictors.
-    relative = float(np.mean(of.variance(eta, np.ones_like(eta)) / of.slope(eta) ** 2))
+    with np.errstate(over="ignore", invalid="ignore"):
+        relative = float(np.mean(of.variance(eta, np.ones_like(eta)) / of.slope(eta) ** 2))
+    if not np.isfinite(relative):
+        raise ModelError(
+            "The variance of responses at the mean over the random effects is too large for double "
+            "precision: the variances of the random effects or an offset are too large."
+        )
     if kind == "lognormal":
         return float(np.log1p(relative))
     if kind == "trigamma":

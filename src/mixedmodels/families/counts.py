@@ -180,8 +180,9 @@ class TruncatedNegativeBinomial(_Counts):
         times the mean, large ones from the density itself, and kept with the rest of the factor.
         """
         k, mean = np.broadcast_to(np.asarray(required(dispersion)), mu.shape).ravel(), mu.ravel()
-        seen = float((self._seen(mu, dispersion)[0] / np.minimum(mu, 1.0)).min(initial=1.0))
-        if seen < _LEAST_SEEN:
+        above = mean > 0.0
+        seen = self._seen(mean[above], k[above])[0] / np.minimum(mean[above], 1.0)
+        if seen.min(initial=1.0) < _LEAST_SEEN:
             raise ModelError(
                 f"Truncated counts cannot be drawn: with k = {k.min():.3g} hardly any count is "
                 "above zero before truncation. The variance that k stands for has no estimate; "

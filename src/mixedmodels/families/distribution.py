@@ -43,7 +43,8 @@ class Distribution:
         own = self.family.variance(mu, m, self.dispersion)
         if self.zero is None:
             return own
-        found: FloatArray = (1.0 - self.zero) * (own + self.zero * mu**2 / m)
+        with np.errstate(over="ignore"):  # infinite, where means are larger than 1e154
+            found: FloatArray = (1.0 - self.zero) * (own + self.zero * mu**2 / m)
         return found
 
     def unit_deviance(self, y: FloatArray, eta: FloatArray) -> FloatArray:

@@ -54,7 +54,7 @@ def test_truncated_counts_of_a_tiny_k_are_refused_soon() -> None:
     """Hardly any count is above zero before truncation, so that nothing could be kept."""
     family = TruncatedNegativeBinomial()
     with pytest.raises(mm.ModelError, match="k = 2e-37"):
-        family.draw(np.random.default_rng(1), np.full(50, 9.0), np.ones(50), 2e-37)
+        family.draw(np.random.default_rng(1), np.r_[0.0, np.full(49, 9.0)], np.ones(50), 2e-37)
     drawn = family.draw(np.random.default_rng(1), np.full(50, 9.0), np.ones(50), 1e-3)
     assert (drawn >= 1.0).all()
 
