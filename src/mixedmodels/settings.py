@@ -192,7 +192,7 @@ def anova_type(given: object) -> AnovaType:
 
 
 def _letters(name: str) -> str:
-    return "".join(sign for sign in name.casefold() if sign.isalpha())
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
 
 
 def check_flag(name: str, value: object) -> None:
