@@ -37,8 +37,8 @@ struct SearchSettings {
   bool model = true;         // whether the result is to have its model
   Without without = {};
   int remembered = 5;  // steps kept for updates
-  bool forget_stiff =
-      true;  // whether steps from far away are dropped also where the criterion fell by more than predicted
+  // Whether steps from far away are dropped also where the criterion fell by more than predicted.
+  bool forget_stiff = true;
 };
 
 // unforeseen: the criterion carries parameters and has not foreseen how they move; see trust_region.hpp.

@@ -69,13 +69,23 @@ def test_a_second_search_leaves_a_local_optimum() -> None:
     assert fit.objective < first.objective - 4.0
 
 
-def test_compiled_refits_make_the_second_search_too() -> None:
+def two_optima() -> tuple[Any, Any, Any]:
+    """Data of births, the best fit, and the fit that a search from equal variances ends in."""
     data = births(0, 4.0)
     formula = BIRTHS.replace("(1 | mother)", "(x4 | mother)")
     best = fitted(formula, data)
-    largest = np.where(best.model.lower_bounds == 0.0, 1.0, 0.0)
-    local = fitted(formula, data, start=largest)._generalized
+    local = fitted(formula, data, start=equal_variances(best))._generalized
     assert local.solution.objective > best.objective + 4.0
+    return data, best, local
+
+
+def equal_variances(fit: Any) -> Any:
+    """(m,) theta of standard deviations of 1."""
+    return np.where(fit.model.lower_bounds == 0.0, 1.0, 0.0)
+
+
+def test_compiled_refits_make_the_second_search_too() -> None:
+    data, best, local = two_optima()
     refits = GeneralizedRefitter(local.model, local.solution.par, local.optsum.control, 1)
     y = np.asarray(data["y"], dtype=np.float64)
     _, objective = refits(y[None, :])
@@ -84,14 +94,10 @@ def test_compiled_refits_make_the_second_search_too() -> None:
 
 def test_warm_searches_make_the_second_search_too() -> None:
     """Refits, and fits without rows, from parameters whose own search ends in the local optimum."""
-    data = births(0, 4.0)
-    formula = BIRTHS.replace("(1 | mother)", "(x4 | mother)")
-    best = fitted(formula, data)
-    largest = np.where(best.model.lower_bounds == 0.0, 1.0, 0.0)
-    local = fitted(formula, data, start=largest)._generalized
-    assert local.solution.objective > best.objective + 4.0
+    data, best, local = two_optima()
     model, criterion = local.model, local.model.criterion()
-    start = np.concatenate([largest, local.parameters[len(largest) :]])
+    theta = equal_variances(best)
+    start = np.concatenate([theta, local.parameters[len(theta) :]])
     at = model.solution(criterion, criterion.from_user(start))
     before = dataclasses.replace(local, solution=at)
     every = np.arange(model.design.n)
