@@ -249,6 +249,39 @@ void add_levels(const FactorBlock& block, std::int32_t l, int first, int count, 
   }
 }
 
+// C = Z'WZ E, rows of k numbers, for the unit vectors E of `count` effects, `first` on, of the levels l .. last - 1.
+void columns_of_levels(const CrossProducts& A, int factor, std::int32_t l, std::int32_t last, int first, int count,
+                       int k, std::vector<double>& C) {
+  const FactorBlock& block = A.factors[factor];
+  const int s = block.width;
+  std::fill(C.begin(), C.end(), 0.0);
+  for (std::int32_t m = l; m < last; ++m)
+    for (int c = 0; c < count; ++c)
+      for (int r = 0; r < s; ++r)
+        C[(Layout::effect(block, m) + r) * k + (m - l) * count + c] =
+            block.diagonal[(std::int64_t{m} * s + first + c) * s + r];
+  for (const PairBlock& pair : A.pairs) {
+    const FactorBlock &a = A.factors[pair.a], &b = A.factors[pair.b];
+    for (std::int32_t m = l; pair.a == factor && m < last; ++m)
+      for (std::int64_t t = pair.start[m]; t < pair.start[m + 1]; ++t)
+        for (int c = 0; c < count; ++c)
+          for (int r = 0; r < b.width; ++r)
+            C[(Layout::effect(b, pair.level_b[t]) + r) * k + (m - l) * count + c] =
+                pair.values[(t * s + first + c) * b.width + r];
+    if (pair.b != factor) continue;
+    InterruptMeter meter;
+    for (std::int32_t m = 0; m < a.levels; ++m) {
+      meter.count(pair.start[m + 1] - pair.start[m]);
+      for (std::int64_t t = pair.start[m]; t < pair.start[m + 1]; ++t)
+        if (const std::int32_t own = pair.level_b[t]; own >= l && own < last)
+          for (int r = 0; r < a.width; ++r)
+            for (int c = 0; c < count; ++c)
+              C[(Layout::effect(a, m) + r) * k + (own - l) * count + c] =
+                  pair.values[(t * a.width + r) * s + first + c];
+    }
+  }
+}
+
 // B = Lambda'C in the permuted order, rows of k numbers.
 void turn(const CrossProducts& A, const Pls& pls, const std::vector<double>& C, int k, std::vector<double>& B) {
   const std::vector<int>& permuted = pls.factor().symbolic().permuted;
@@ -272,15 +305,14 @@ std::vector<double> covariance_derivative(Criterion& f, int factor, int first, i
   const CrossProducts& A = *f.model().A;
   const FactorBlock& block = A.factors[factor];
   Pls& pls = f.pls();
-  std::vector<double> out(static_cast<std::size_t>(count) * count), E, C, B;
+  std::vector<double> out(static_cast<std::size_t>(count) * count), C, B;
   const int together = std::max(1, kBatch / count);
   for (std::int32_t l = 0; l < block.levels; l += together) {
-    const int k = count * std::min(together, block.levels - l);
+    const std::int32_t last = std::min(l + together, block.levels);
+    const int k = count * (last - l);
     check_interrupt(2.0 * k * static_cast<double>(A.q));
-    for (auto* v : {&E, &C, &B}) v->resize(static_cast<std::size_t>(A.q) * k);
-    std::fill(E.begin(), E.end(), 0.0);
-    for (int i = 0; i < k; ++i) E[(Layout::effect(block, l + i / count) + first + i % count) * k + i] = 1;
-    multiply_products(A, E.data(), C.data(), k);
+    for (auto* v : {&C, &B}) v->resize(static_cast<std::size_t>(A.q) * k);
+    columns_of_levels(A, factor, l, last, first, count, k, C);
     turn(A, pls, C, k, B);
     pls.factor().solve_L(B.data(), k);
     add_levels(block, l, first, count, k, C, B, out);
@@ -302,10 +334,9 @@ std::vector<double> covariance_derivative(Criterion& f, int factor, int first, i
 
 double covariance_derivative_cost(const Criterion& f, int factor, int count) {
   const CrossProducts& A = *f.model().A;
-  double numbers = static_cast<double>(f.pls().factor().symbolic().panel_size + A.q);
-  for (const FactorBlock& block : A.factors) numbers += static_cast<double>(block.diagonal.size());
-  for (const PairBlock& pair : A.pairs) numbers += 2.0 * static_cast<double>(pair.values.size());
-  return 2 * numbers * count * A.factors[factor].levels;
+  double numbers = 2 * static_cast<double>(f.pls().factor().symbolic().panel_size + A.q);
+  for (const PairBlock& pair : A.pairs) numbers += static_cast<double>(pair.level_b.size()) / kBatch;
+  return numbers * count * A.factors[factor].levels;
 }
 
 double gradient_cost(const Criterion& f) {

@@ -20,19 +20,22 @@ using Square = std::vector<double>;  // width x width, column-major
 
 // One (co)variance: the effects `a` and `b` of a factor.
 struct Parameter {
-  int factor, a, b;
+  int factor, a, b, index;
 };
 
 class Gram {
  public:
   Gram(const CrossProducts& A, const std::vector<ThetaTerm>& terms, bool project) : A_(A), project_(project) {
     scalar_.assign(A.factors.size(), -1);
-    count_.assign(A.factors.size(), 0);
+    own_.resize(A.factors.size());
     for (const ThetaTerm& t : terms) {
       if (A.factors[t.factor].width == 1) scalar_[t.factor] = static_cast<int>(parameters_.size());
       const int end = t.first + t.width;
       for (int b = t.first; b < end; ++b)
-        for (int a = b; a < end; ++a) parameters_.push_back({t.factor, a, b}), ++count_[t.factor];
+        for (int a = b; a < end; ++a) {
+          parameters_.push_back({t.factor, a, b, static_cast<int>(parameters_.size())});
+          own_[t.factor].push_back(parameters_.back());
+        }
     }
     n_ = static_cast<int>(parameters_.size()) + 1;
     gram_.assign(static_cast<std::size_t>(n_) * n_, 0.0);
@@ -64,36 +67,45 @@ class Gram {
       for (int a = 0; a < sa; ++a) K[a + b * sa] = small::dot(A_.p, fixed_row(fa, l, a), fixed_row(fb, m, b));
   }
 
-  // Adds what two levels give: half of N_ac N_bd + N_ad N_bc, N = B - K, without the product of the two K. B is sa x
-  // sb.
-  void add(int fa, int fb, const double* B, const Square& K) {
-    const int s = A_.factors[fa].width;
+  // Adds what two levels give: half of N_ac N_bd + N_ad N_bc, N = B - K, without the product of the two K, which is
+  // B_ac H_bd + H_ac B_bd with H = B / 2 - K and so on. B is sa x sb, and H takes the place of K.
+  void add(int fa, int fb, const double* B, Square& K) {
     if (scalar_[fa] >= 0 && scalar_[fb] >= 0) {
-      const auto [low, high] = std::minmax(scalar_[fa], scalar_[fb]);
-      gram_[low + static_cast<std::size_t>(high) * n_] += project_ ? B[0] * (B[0] - 2 * K[0]) : B[0] * B[0];
+      sums_[0] += project_ ? B[0] * (B[0] - 2 * K[0]) : B[0] * B[0];
       return;
     }
-    auto part = [&](int r, int c, int u, int v) {
-      const double x = B[r + c * s], y = B[u + v * s];
-      return project_ ? x * y - x * K[u + v * s] - y * K[r + c * s] : x * y;
-    };
-    for (int j = 0; j < n_ - 1; ++j) {
-      const Parameter& q = parameters_[j];
-      if (q.factor != fb) continue;
-      for (int i = 0; i < (fa == fb ? j + 1 : n_ - 1); ++i) {
-        const Parameter& o = parameters_[i];
-        if (o.factor != fa) continue;
-        const double value = q.a == q.b || o.a == o.b ? part(o.a, q.a, o.b, q.b)
-                                                      : 0.5 * (part(o.a, q.a, o.b, q.b) + part(o.a, q.b, o.b, q.a));
-        gram_[std::min(i, j) + static_cast<std::size_t>(std::max(i, j)) * n_] += value;
-      }
+    const int s = A_.factors[fa].width;
+    for (std::size_t i = 0; i < K.size(); ++i) K[i] = 0.5 * B[i] - (project_ ? K[i] : 0.0);
+    const std::vector<Parameter>&rows = own_[fa], &columns = own_[fb];
+    double* sum = sums_.data();
+    for (std::size_t j = 0; j < columns.size(); ++j, sum += rows.size()) {
+      const Parameter& q = columns[j];
+      const double *Ba = B + q.a * s, *Bb = B + q.b * s, *Ha = K.data() + q.a * s, *Hb = K.data() + q.b * s;
+      const std::size_t end = fa == fb ? j + 1 : rows.size();
+      if (q.a == q.b)
+        for (std::size_t i = 0; i < end; ++i) sum[i] += Ba[rows[i].a] * Ha[rows[i].b] + Ha[rows[i].a] * Ba[rows[i].b];
+      else
+        for (std::size_t i = 0; i < end; ++i) {
+          const int a = rows[i].a, b = rows[i].b;
+          sum[i] += 0.5 * (Ba[a] * Hb[b] + Ha[a] * Bb[b] + Bb[a] * Ha[b] + Hb[a] * Ba[b]);
+        }
     }
+  }
+
+  // Between what is added for two factors.
+  void begin(int fa, int fb) { sums_.assign(own_[fa].size() * own_[fb].size(), 0.0); }
+  void end(int fa, int fb) {
+    for (std::size_t j = 0, at = 0; j < own_[fb].size(); ++j)
+      for (std::size_t i = 0; i < own_[fa].size(); ++i, ++at) {
+        const auto [low, high] = std::minmax(own_[fa][i].index, own_[fb][j].index);
+        gram_[low + static_cast<std::size_t>(high) * n_] += sums_[at];
+      }
   }
 
   // Operations for a pair of levels, about: the products of the fixed part and those of all pairs of parameters.
   std::int64_t work(int fa, int fb) const {
     const std::int64_t blocks = std::int64_t{A_.factors[fa].width} * A_.factors[fb].width;
-    return blocks * (2 * std::int64_t{A_.p} + 1) + 4 * count_[fa] * count_[fb];
+    return blocks * (2 * std::int64_t{A_.p} + 1) + static_cast<std::int64_t>(4 * own_[fa].size() * own_[fb].size());
   }
 
   // The levels of one factor, and the traces with the residual; the least part of a column that X leaves over.
@@ -102,24 +114,24 @@ class Gram {
     const int s = block.width;
     Square K(static_cast<std::size_t>(s) * s);
     std::vector<double> all(s), left(s);
+    begin(f, f);
     InterruptMeter meter;
     for (std::int64_t l = 0; l < block.levels; ++l) {
       meter.count(work(f, f));
       const double* B = block.diagonal.data() + l * s * s;
       fixed_block(f, l, f, l, K);
-      add(f, f, B, K);
       for (int c = 0; c < s; ++c) {
         all[c] += B[c * (s + 1)];
         left[c] += B[c * (s + 1)] - K[c * (s + 1)];
       }
-      for (int j = 0; j < n_ - 1; ++j) {
-        const Parameter& q = parameters_[j];
-        if (q.factor != f) continue;
+      for (const Parameter& q : own_[f]) {
         const double x = B[q.a + q.b * s];
-        gram_[j + static_cast<std::size_t>(n_ - 1) * n_] += project_ ? x - K[q.a + q.b * s] : x;
-        if (q.a == q.b) scale_[j] += x * x;
+        gram_[q.index + static_cast<std::size_t>(n_ - 1) * n_] += project_ ? x - K[q.a + q.b * s] : x;
+        if (q.a == q.b) scale_[q.index] += x * x;
       }
+      add(f, f, B, K);
     }
+    end(f, f);
     double share = 1;
     for (int c = 0; c < s; ++c) share = std::min(share, all[c] > 0 ? left[c] / all[c] : 0.0);
     return share;
@@ -128,6 +140,7 @@ class Gram {
   void between(const PairBlock& pair) {
     const std::int64_t sa = A_.factors[pair.a].width, sb = A_.factors[pair.b].width;
     Square B(static_cast<std::size_t>(sa * sb)), K(B);
+    begin(pair.a, pair.b);
     InterruptMeter meter;
     for (std::int64_t l = 0; l < A_.factors[pair.a].levels; ++l) {
       meter.count((pair.start[l + 1] - pair.start[l]) * work(pair.a, pair.b));
@@ -142,6 +155,7 @@ class Gram {
         add(pair.b, pair.a, stored, K);
       }
     }
+    end(pair.a, pair.b);
   }
 
   // The products of the two K over all pairs of levels: <H_j, H_k>, H the symmetric part of the sum of C_a C_b'.
@@ -225,9 +239,10 @@ class Gram {
   bool project_;
   int n_ = 0;  // parameters, the residual variance last
   std::vector<Parameter> parameters_;
-  std::vector<int> scalar_;          // per factor of one column its parameter, -1 for the others
-  std::vector<std::int64_t> count_;  // parameters of every factor
+  std::vector<int> scalar_;                  // per factor of one column its parameter, -1 for the others
+  std::vector<std::vector<Parameter>> own_;  // of every factor
   std::vector<double> gram_, scale_;
+  std::vector<double> sums_;  // of two factors, by their parameters
 };
 
 }  // namespace
