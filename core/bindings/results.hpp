@@ -1,5 +1,5 @@
-// Results of the core as classes of Python with read-only attributes, so that a type checker sees what is read. Arrays
-// own their memory; they were moved there, and every reader gets the same one.
+// Results of the core as classes of Python with read-only attributes, so that a type checker sees what is read. Every
+// reader of an array gets the same one.
 #pragma once
 
 #include "arrays.hpp"
