@@ -124,8 +124,8 @@ def lmer(
         "contrasts": contrasts,
         "na_action": na_action,
     }
-    large_only = (executor, checkpoint, levels)
-    if any(given is not None for given in large_only) or is_source(data):
+    large_only = executor is not None or checkpoint is not None or levels is not None
+    if large_only or is_source(data):
         search = {"start": start, "optimizer": optimizer, "control": control, "verbose": verbose}
         return large.fit_source(
             formula,

@@ -99,7 +99,7 @@ class limited:
     """
 
     def __init__(self, limit: object) -> None:
-        self._limit = memory_size(limit)
+        self._limit = None if limit is None else memory_size(limit)
 
     def __enter__(self) -> None:
         self._token = None if self._limit is None else _limit.set(self._limit)

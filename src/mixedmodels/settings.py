@@ -350,3 +350,7 @@ class Control(Guided):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
                 raise MixedModelsError(f"{name} is {value!r}; it must be a number between 0 and 1.")
+
+
+USUAL_CONTROL = Control()
+"""The limits of a fit that is given none."""

@@ -28,6 +28,7 @@ from mixedmodels.generalized.fit import GeneralizedLinearMixedFit
 from mixedmodels.optimize import Request
 from mixedmodels.settings import (
     INFORMATION,
+    USUAL_CONTROL,
     Control,
     Information,
     NaAction,
@@ -239,7 +240,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         Raises:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
-        return self._fit(Request(optimizer, start, control or Control()), verbose)
+        return self._fit(Request(optimizer, start, control or USUAL_CONTROL), verbose)
 
     def _fit(self, request: Request, verbose: bool = False) -> GeneralizedLinearMixedFit:
         fitted = self._solved(request, verbose)

@@ -25,6 +25,7 @@ from mixedmodels.fit.values import OfSums
 from mixedmodels.linear.fit import LinearMixedFit
 from mixedmodels.optimize import Request
 from mixedmodels.settings import (
+    USUAL_CONTROL,
     Control,
     Method,
     NaAction,
@@ -203,7 +204,7 @@ class LinearMixedModel(MixedModel):
         Raises:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
-        return self._fit(Request(optimizer, start, control or Control()), verbose)
+        return self._fit(Request(optimizer, start, control or USUAL_CONTROL), verbose)
 
     def _fit(self, request: Request, verbose: bool = False) -> LinearMixedFit:
         return LinearMixedFit(self, self._solved(request, verbose))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,13 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.optimize.methods import METHODS
 from mixedmodels.optimize.problem import Ended, Problem, Trace
 from mixedmodels.optimize.summary import OptSummary, Status
-from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option
+from mixedmodels.settings import (
+    OPTIMIZERS,
+    USUAL_CONTROL,
+    Control,
+    OptimizerName,
+    check_option,
+)
 from mixedmodels.values import quick
 
 
@@ -41,7 +47,7 @@ class Request:
 
     optimizer: OptimizerName = "auto"
     start: npt.ArrayLike | None = None
-    control: Control = field(default_factory=Control)
+    control: Control = USUAL_CONTROL
     own_starts: bool = False
     warm: bool = False
 

@@ -51,6 +51,7 @@ from mixedmodels.prediction.simulate import (
 from mixedmodels.progress import Tally
 from mixedmodels.settings import (
     DROP_TESTS,
+    USUAL_CONTROL,
     Control,
     Ddf,
     DropTest,
@@ -207,7 +208,7 @@ def power(
     )
     if test is None:
         question = Question(_only_term(base), question.kind, question.ddf)
-    search = control or Control()
+    search = control or USUAL_CONTROL
     study = _Study(what, question, given, by_reml, count, search, thread_count(threads))
     sizes = list(_sizes(extend))
     rng, entropy = random_generator(seed)
