@@ -68,6 +68,7 @@ class Run {
   Found fit(std::vector<std::vector<double>> starts, bool moments) {
     target_.f.reset_counts();
     return handed_out(in_core([&] {
+      settings_.opposite = moments && target_.f.more() == 0;
       if (moments)
         for (std::vector<double>& start : target_.starts()) starts.push_back(std::move(start));
       return mm::fit(target_.f, std::move(starts), settings_, idle(), progress());

@@ -17,6 +17,12 @@ constexpr int kMostShrinks = 4;
 constexpr double kShrink = 0.1;
 // By how much a point must be lower to be a way down from a saddle.
 constexpr double kLower = 1e-8;
+// Rows per random effect below which the criterion often has a second basin, and random effects above which it has none
+// even then (docs/adr/0002).
+constexpr double kFewRows = 1.5;
+constexpr std::int64_t kFewEffects = 64;
+// Largest ratio of a standard deviation at the opposite start to that at the start.
+constexpr double kOpposite = 10;
 
 bool on_diagonal(const ThetaEntry& entry) { return entry.row == entry.column; }
 
@@ -28,6 +34,21 @@ std::vector<double> lower_point(Objective& f, const std::vector<double>& theta, 
     if (f.value(trial.data()) < at.value - kLower) return trial;
   }
   return {};
+}
+
+bool few_rows(const CrossProducts& A) {
+  return A.q <= kFewEffects && static_cast<double>(A.n) < kFewRows * static_cast<double>(A.q);
+}
+
+// Standard deviations that are small where a search has raised them, and large where it has lowered them; without
+// correlations.
+std::vector<double> opposite(const std::vector<ThetaEntry>& entries, std::vector<double> start,
+                             const std::vector<double>& end) {
+  for (std::size_t e = 0; e < entries.size(); ++e) {
+    const double from = std::abs(start[e]), to = std::max(std::abs(end[e]), from / kOpposite);
+    start[e] = on_diagonal(entries[e]) && to > 0 ? from * from / to : 0.0;
+  }
+  return start;
 }
 
 class Driver {
@@ -168,7 +189,7 @@ Fit fit(Objective& f, std::vector<std::vector<double>> starts, const FitSettings
   std::size_t lowest = 0;
   SearchResult found = driver.search(starts[0]);
   int counted = driver.counted();
-  for (std::size_t i = 1; i < starts.size(); ++i) {
+  auto search_from_another = [&](std::size_t i) {
     const std::size_t before = driver.traced();
     driver.count_from(0);
     SearchResult other = driver.search(starts[i]);
@@ -180,6 +201,12 @@ Fit fit(Objective& f, std::vector<std::vector<double>> starts, const FitSettings
     } else {
       driver.put_first(before);
     }
+  };
+  for (std::size_t i = 1; i < starts.size(); ++i) search_from_another(i);
+  if (settings.opposite && !settings.search.without.second_start && found.status != SearchStatus::not_finite &&
+      few_rows(f.products())) {
+    starts.push_back(driver.without_idle(opposite(f.entries(), starts[lowest], found.theta)));
+    search_from_another(starts.size() - 1);
   }
   // Criteria of more parameters than theta may be defined for small random effects only, with those as they start.
   const bool more = f.size() > static_cast<int>(f.entries().size());

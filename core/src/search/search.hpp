@@ -16,6 +16,8 @@ struct FitSettings {
   SearchSettings search;  // max_values of every single search
   double gtol = 1e-6;     // largest predicted decrease at an optimum, in units of the criterion
   bool restart = true;    // whether to go on from a point that is not an optimum, and not a saddle either
+  // Whether to search from the opposite of the lowest start as well where random effects are few and rows hardly more.
+  bool opposite = false;
 };
 
 struct Fit {
