@@ -57,7 +57,6 @@ REFUSED: dict[str, tuple[str, dict[str, Any], dict[str, Any], type, str]] = {
     "infinite response": (FORMULA, {"y": at(4, np.inf)}, {}, DataError, "'y' is not fin.*row 4"),
     "infinite weight": (FORMULA, {}, {"weights": at(3, np.inf)}, DataError, r"weights.*3 \(inf\)"),
     "negative weight": (FORMULA, {}, {"weights": at(3, -1)}, DataError, r"weights.*row 3 \(-1"),
-    "missing weight": (FORMULA, {}, {"weights": at(3, np.nan)}, DataError, r"weights.*row 3 \(nan"),
     "infinite offset": (FORMULA, {}, {"offset": at(3, np.inf)}, DataError, "'offset' is not fi"),
     "counts below zero": (FORMULA, {"y": Y - 1}, {}, DataError, "are below 0"),
     "constant count": (FORMULA, {"y": 3}, {}, DataError, r"'y' is constant \(3 in all 120 rows\)"),

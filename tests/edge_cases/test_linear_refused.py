@@ -255,9 +255,9 @@ def test_column_scales_far_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(-1.0, r"-1\.0"), (np.nan, "nan")], ids=["negative", "missing"]
+    ("value", "shown"), [(-1.0, r"-1\.0"), (np.inf, "inf")], ids=["negative", "infinite"]
 )
-def test_weight_negative_or_missing(value: float, shown: str) -> None:
+def test_weight_negative_or_infinite(value: float, shown: str) -> None:
     weights = np.ones(180)
     weights[[2, 5]] = value
     message = rf"weights must be finite and not negative: row 2 \({shown}\), row 5 \({shown}\)"

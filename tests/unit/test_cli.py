@@ -115,6 +115,17 @@ def test_weights_and_offset(capsys: pytest.CaptureFixture[str]) -> None:
     assert slopes[0] == pytest.approx(slopes[1] - 3.0, rel=1e-6)
 
 
+def test_missing_weights_leave_rows_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    data = mixedmodels.load_dataset("sleepstudy").assign(w=1.0)
+    data.loc[[3, 7], "w"] = np.nan
+    data.to_csv(tmp_path / "sleep.csv", index=False, na_rep="NA")
+    found = fit_json(capsys, SLEEP, str(tmp_path / "sleep.csv"), "--weights", "w")
+    assert found["n"] == 178
+    arguments = ["fit", SLEEP, str(tmp_path / "sleep.csv"), "--weights", "w"]
+    assert main([*arguments, "--na-action", "raise"]) == 2
+    assert "missing values (w 2): line 5, line 9" in capsys.readouterr().err
+
+
 def test_the_trace_stands_before_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", SLEEP, "sleepstudy", "--verbose"]) == 0
     assert capsys.readouterr().out.startswith("0: ")

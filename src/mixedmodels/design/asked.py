@@ -54,8 +54,8 @@ class Asked:
             DataError: There are some and they are refused.
         """
         missing = MissingRows(rows, self.na_action, part=True)
-        offset = self.argument("offset", rows)
-        missing.of_columns(columns_needed(self.spec, rows.table, offset), offset)
+        given = self.argument("offset", rows), self.argument("weights", rows)
+        missing.of_columns(columns_needed(self.spec, rows.table, *given), *given)
         return missing
 
     def columns(self, table: Any) -> dict[str, None]:
@@ -63,8 +63,8 @@ class Asked:
         rows = Rows(as_table(table))
         check_contrasts(self.contrasts, rows.table)
         check_roles(self.spec, rows.table)
-        needed = columns_needed(self.spec, rows.table, self.argument("offset", rows))
         weights = self.argument("weights", rows)
+        needed = columns_needed(self.spec, rows.table, self.argument("offset", rows), weights)
         return needed | dict.fromkeys(weights.columns if weights else ())
 
 

@@ -174,7 +174,8 @@ class LevelsPass:
         check_response(asked.spec.response, used.y)
         check_identifiable(terms, groups, counts.n, residual=True)
         warn_of_wide_terms(terms, groups)
-        order = columns_needed(asked.spec, rows.table, used.offset_spec.argument)
+        weights = asked.argument("weights", rows)
+        order = columns_needed(asked.spec, rows.table, used.offset_spec.argument, weights)
         return Design(
             formula=asked.spec,
             y=used.y[:0],

@@ -128,8 +128,8 @@ class MissingRows:
         self.n_dropped = 0
         self.counts: dict[str, int] = {}
 
-    def of_columns(self, columns: Iterable[str], offset: Argument | None) -> None:
-        """Drop the rows where a column, or an offset given as values, is missing.
+    def of_columns(self, columns: Iterable[str], *arguments: Argument | None) -> None:
+        """Drop the rows where a column, or an argument given as values, is missing.
 
         Raises:
             DataError: There are some and they are refused; or no row is left.
@@ -139,8 +139,12 @@ class MissingRows:
             absent = self.rows.missing(name)
             if absent is not None and absent.any():
                 masks[name] = absent
-        if offset is not None and offset.values is not None and np.isnan(offset.values).any():
-            masks["offset"] = np.isnan(offset.values)
+        for argument in arguments:
+            if argument is None or argument.values is None:
+                continue
+            absent = np.isnan(argument.values)
+            if absent.any():
+                masks[argument.role] = absent
         keep = self.kept(masks)
         if keep is not None:
             self.rows.restrict(keep)
@@ -209,18 +213,18 @@ def read_weights(
 ) -> tuple[FloatArray | None, int]:
     """The weights on the kept rows, and how many rows they drop.
 
-    Rows whose weight is zero are dropped as if absent.
-    A missing value that arises in an expression is one like any other. A weight that is given as
-    missing is refused: it would say that a row has no weight, which is zero.
+    Rows whose weight is zero are dropped as if absent. A missing value that arises in an
+    expression is one like any other.
 
     Raises:
-        DataError: a weight is negative, missing or infinite, or all are zero.
+        DataError: a weight is negative or infinite, or all are zero; or weights are missing and
+            such rows are refused.
     """
     if argument is None:
         return None, 0
     w = argument.on(rows)
-    nan = np.isnan(w) if argument.is_computed else None
-    if nan is not None and nan.any():
+    nan = np.isnan(w)
+    if nan.any():
         keep = missing.kept({argument.name: nan})
         if keep is not None:
             argument.announce(nan, rows)

@@ -90,7 +90,7 @@ def use_rows(
     """
     rows = missing.rows
     factors = (spec.response_factor, *spec.predictors) if response else spec.predictors
-    needed = columns_needed(spec, rows.table, offset, response=bool(response))
+    needed = columns_needed(spec, rows.table, offset, weights, response=bool(response))
     known = {factor.key for factor in factors}
     others: dict[str, str] = {}
     for part in parts:
@@ -99,7 +99,7 @@ def use_rows(
             if factor.key not in known:
                 others.setdefault(factor.key, part.text)
                 factors = (*factors, factor)
-    missing.of_columns(needed, offset)
+    missing.of_columns(needed, offset, weights)
     w, n_zero_weight = read_weights(weights, rows, missing)
     values = Evaluated(spec.text, rows, states, others)
     given, keep = _evaluate(values, factors, offset, missing, announced=states is None)
@@ -122,9 +122,17 @@ def use_rows(
 
 
 def columns_needed(
-    spec: FormulaSpec, table: Table, offset: Argument | None, *, response: bool = True
+    spec: FormulaSpec,
+    table: Table,
+    offset: Argument | None,
+    weights: Argument | None,
+    *,
+    response: bool = True,
 ) -> dict[str, None]:
-    """The columns that formula and offset need, each once, in the order of the formula.
+    """The columns without a value of which a row cannot be used, in the order of the formula.
+
+    Those of formula and offset, and a column of weights; weights that are computed from columns
+    may have a value without them.
 
     Raises:
         FormulaError: A name is not a column of the table.
@@ -136,6 +144,8 @@ def columns_needed(
             needed[name] = None
     if offset is not None:
         needed.update(dict.fromkeys(offset.columns))
+    if weights is not None and not weights.is_computed:
+        needed.update(dict.fromkeys(weights.columns))
     return needed
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
-from mixedmodels import SingularFitWarning, lmer
+from mixedmodels import SingularFitWarning, glmer, lmer
 from mixedmodels.errors import DataError
 from mixedmodels.linear import LinearMixedFit
 
@@ -112,12 +115,55 @@ def test_no_row_left() -> None:
         lmer("y ~ log(x) + (1 | g)", table)
 
 
-def test_a_weight_given_as_missing_is_refused() -> None:
+WEIGHTS: dict[str, Callable[[pd.Series], object]] = {
+    "NumPy": lambda w: w,
+    "pandas": lambda w: w.astype("Int64"),
+    "objects": lambda w: w.astype(object).where(w.notna(), None),
+    "Arrow": lambda w: w.astype("double[pyarrow]"),
+    "Polars": lambda w: pl.Series(w.name, w.where(w.notna(), None).tolist(), strict=False),
+}
+
+
+@pytest.mark.parametrize("kind", WEIGHTS)
+@pytest.mark.parametrize("fit", [lmer, functools.partial(glmer, family="poisson")])
+def test_a_missing_weight_is_a_missing_value(fit: Callable[..., Any], kind: str) -> None:
+    table = data().assign(w=np.r_[np.nan, 2.0, np.nan, np.ones(N - 3)])
+    table["y"] = np.arange(N) % 4
+    weights = WEIGHTS[kind](table["w"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SingularFitWarning)
+        complete = fit("y ~ z + (1 | g)", table.drop(index=[0, 2]), weights="w")
+    framed = pl.from_pandas(table[["y", "z", "g"]]) if kind == "Polars" else table.copy()
+    framed = framed.with_columns(weights) if kind == "Polars" else framed.assign(w=weights)
+    for given, name in (("w", "w"), (weights, "weights"), ("1 * w", "1 * w")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SingularFitWarning)
+            made = fit("y ~ z + (1 | g)", framed, weights=given, na_action="exclude")
+            with pytest.raises(DataError, match=r"missing values \(.*2\): row 0.*row 2.*omit"):
+                fit("y ~ z + (1 | g)", framed, weights=given, na_action="raise")
+        assert made.messages[0] == f"2 rows with missing values dropped ({name} 2)."
+        assert made.objective == pytest.approx(complete.objective, rel=1e-12)
+        assert np.isnan(made.fitted.to_numpy()[[0, 2]]).all()
+
+
+def test_weights_without_a_value() -> None:
+    table = data().assign(w=np.nan)
+    with pytest.raises(DataError, match=r"No row is left.*\(w 60\)"):
+        lmer("y ~ z + (1 | g)", table, weights="w")
+    table = table.assign(w=np.r_[np.nan, np.zeros(N - 1)])
+    with pytest.raises(DataError, match="All weights are zero"):
+        lmer("y ~ z + (1 | g)", table, weights="w")
+    table.loc[1:, "w"] = np.inf
+    with pytest.raises(DataError, match=r"weights must be finite.*row 1 \(inf\)"):
+        lmer("y ~ z + (1 | g)", table, weights="w")
+
+
+def test_refits_and_updates_keep_the_rows_with_weights() -> None:
     table = data().assign(w=np.r_[np.nan, np.ones(N - 1)])
-    for weights in ("w", table["w"], table["w"].to_numpy()):
-        with pytest.raises(DataError, match=r"weights must be finite.*row 0 \(nan\)"):
-            lmer("y ~ z + (1 | g)", table, weights=weights)
-    assert fitted("y ~ z + (1 | g)", table, weights="2 * w").nobs == N - 1
+    fit = fitted("y ~ z + (1 | g)", table, weights="w")
+    assert fit.refit(fit.simulate(1, seed=1).to_numpy().ravel()).nobs == N - 1
+    assert fit.update("~ . + x").nobs == N - 1
+    assert fit.update(weights=None).nobs == N
 
 
 @pytest.mark.parametrize(

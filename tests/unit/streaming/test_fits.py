@@ -76,6 +76,7 @@ def rows(n: int = 4000) -> pd.DataFrame:
     effects = rng.standard_normal(60)
     data["y"] = 1e5 + 0.3 * (data["x"] - 1e6) + effects[data["g"]] + rng.standard_normal(n)
     data.loc[::31, "x"] = np.nan
+    data.loc[::37, "w"] = np.nan
     data["twice"] = 2.0 * data["x"]
     return data
 

@@ -76,6 +76,7 @@ def rows_with_gaps() -> pd.DataFrame:
         data.loc[rng.random(len(data)) < 0.05, name] = np.nan if name in "xz" else None
     data["g"] = data["g"].astype("Int64")
     data.loc[rng.random(len(data)) < 0.05, "g"] = pd.NA
+    data.loc[rng.random(len(data)) < 0.05, "w"] = np.nan
     return data
 
 
