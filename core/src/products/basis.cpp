@@ -14,9 +14,8 @@ namespace mixedmodels {
 
 namespace {
 
-// Rounding errors of a residual: of the response itself, as it was computed by the caller, and of the columns that are
-// taken from it, which may be far larger where they cancel each other.
-constexpr double kExact = 1e3 * std::numeric_limits<double>::epsilon();
+// Rounding error of a residual relative to the columns that are taken from the response. Where these cancel each other
+// they may be far larger than the response.
 constexpr double kRounding = 50 * std::numeric_limits<double>::epsilon();
 
 }  // namespace

@@ -7,12 +7,16 @@
 // squared. A frame's rows are never stored either: a block of them is made from a block of X when it is wanted.
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "products/rows.hpp"
 #include "products/triangle.hpp"
 
 namespace mixedmodels {
+
+// Rounding error of a residual relative to the response, as it was computed by the caller.
+inline constexpr double kExact = 1e3 * std::numeric_limits<double>::epsilon();
 
 struct Frame {
   std::vector<int> kept;  // columns of X kept; of a dependent set the first ones stay

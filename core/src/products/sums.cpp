@@ -212,7 +212,12 @@ Sums::Condition Sums::condition() const {
   for (std::size_t f = 0; f < levels_.size(); ++f)
     out.frame = std::max(out.frame, condition_of_axes(static_cast<int>(f), frame_.widths[f], A_, count_));
   const double left = qr.entry(A_.p, A_.p) * qr.entry(A_.p, A_.p), all = A_.XtX.back();
-  if (all > 0) out.response = all / left;
+  // What the frame leaves of a response that it fits exactly has no digits to lose.
+  const std::vector<double> triangle = qr.triangle();
+  const auto k = static_cast<std::size_t>(A_.k());
+  double response = 0;
+  for (std::size_t i = (k - 1) * k; i < k * k; ++i) response += triangle[i] * triangle[i];
+  if (all > kExact * kExact * response) out.response = all / left;
   return out;
 }
 

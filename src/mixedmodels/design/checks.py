@@ -15,8 +15,13 @@ from mixedmodels.formula import RandomTerm
 _WIDE = 8
 
 
-def check_response(name: str, y: FloatArray) -> None:
+def check_response(name: str, y: FloatArray, n: int | None = None) -> None:
     """Refuse a response that never varies.
+
+    Args:
+        name: The response.
+        y: (rows,) the response; of the rows of a source, its extremes among others.
+        n: Number of all rows if these are some of them.
 
     Raises:
         DataError: all values are the same.
@@ -24,7 +29,7 @@ def check_response(name: str, y: FloatArray) -> None:
     if y.size and y[0] != y[-1]:  # of most responses this is enough
         return
     if (y == y[:1]).all():
-        value = f"{y[0]:.15g} in all {y.size} rows" if y.size else "empty"
+        value = f"{y[0] + 0.0:.15g} in all {n or y.size} rows" if y.size else "empty"
         raise DataError(f"The response '{name}' is constant ({value}); there is nothing to model.")
 
 

@@ -171,7 +171,7 @@ class LevelsPass:
         builder = Builder(asked.spec, used.values, asked.contrasts)
         fixed, X = builder.fixed()
         groups, terms = builder.random(fixed, X)
-        check_response(asked.spec.response, used.y)
+        check_response(asked.spec.response, used.y, counts.n)
         check_identifiable(terms, groups, counts.n, residual=True)
         warn_of_wide_terms(terms, groups)
         weights = asked.argument("weights", rows)

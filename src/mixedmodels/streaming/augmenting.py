@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.criterion.iterative import needs_factor
 from mixedmodels.design.batch import BatchArrays
 from mixedmodels.diagnostics.rows import RowShares, row_columns
 from mixedmodels.estimates.model import Fitted
@@ -56,7 +57,10 @@ def augment_source(fitted: Fitted, plan: Plan, source: Source, level: float) -> 
 
     Raises:
         DataError: A column of the plan is missing.
+        MixedModelsError: The log-likelihood of the fit is estimated.
     """
+    if fitted.model.iterative:
+        raise needs_factor("the variance of predictions")
 
     def values(arrays: BatchArrays, key: str) -> list[FloatArray]:
         del key

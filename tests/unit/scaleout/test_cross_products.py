@@ -286,6 +286,24 @@ def test_rows_that_are_unlike_the_sample_are_summed_again() -> None:
     assert abs(sums.fit().objective - whole.objective) <= 1e-10 * whole.objective
 
 
+@pytest.mark.parametrize("term", ["x", "f", "x * f", "poly(x, 3)", "far"])
+def test_a_response_fitted_exactly_is_refused_as_in_memory(term: str) -> None:
+    rng = np.random.default_rng(4)
+    n = 6000
+    data = pd.DataFrame(
+        {"x": rng.normal(size=n), "f": rng.choice([*"abc"], n), "g": rng.integers(0, 20, n)}
+    )
+    data["far"] = np.where(data.index < n // 2, data["x"], 1e5 * data["x"])
+    of_f = data["f"].map({"a": 1.1, "b": 2.3, "c": 0.7})
+    y = {"x": 2.0 + 3.0 * data["x"], "f": of_f, "x * f": 0.1 * data["x"] + of_f}
+    data["y"] = y.get(term, data["x"] ** 3 if term != "far" else 2.0 + 3.0 * data["far"])
+    for rows in (data, in_parts(data, 6)):
+        with pytest.raises(ModelError, match=r"fits the response 'y' exactly \(.*6000 rows\)"):
+            mm.lmer(f"y ~ {term} + (1 | g)", rows)
+        with pytest.raises(DataError, match=r"'I\(0 \* x\)' is constant \(0 in all 6000 rows\)"):
+            mm.lmer("I(0 * x) ~ f + (1 | g)", rows)
+
+
 def test_random_effects_that_hide_the_residuals_are_refused() -> None:
     rng = np.random.default_rng(5)
     g = np.repeat(np.arange(40), 25)

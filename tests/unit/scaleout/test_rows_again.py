@@ -161,3 +161,12 @@ def test_report_without_rows(pair: Pair, tmp_path: Path) -> None:
     text = (tmp_path / "fit.html").read_text(encoding="utf-8")
     assert "Checks need the rows of the data" in text
     assert "Marginal means" in text
+
+
+def test_an_estimated_fit_says_that_rows_need_the_factor() -> None:
+    data = table(600)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.lmer("y ~ x + (1 | g) + (1 | h)", in_parts(data, 4), method="iterative")
+    with pytest.raises(mm.MixedModelsError, match=r"^augment .*needs the factor of the model"):
+        fit.augment(in_parts(data, 4))
