@@ -140,7 +140,7 @@ void bind_evaluator(nb::module_& m) {
           .def(
               "identifiability",
               [](const Evaluator& s, bool reml) {
-                return in_core([&] { return mm::identifiability(s.A(), s.core.entries(), likelihood(reml)); });
+                return in_core([&] { return mm::identifiability(s.A(), s.model.entries, likelihood(reml)); });
               },
               nb::arg("reml"))
           .def_prop_ro(

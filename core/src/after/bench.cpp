@@ -12,7 +12,7 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 Fits::Fits(const Model& model, int count) {
   const auto fits = static_cast<std::size_t>(count);
-  theta.assign(fits * model.entries.size(), kNaN);
+  theta.assign(fits * static_cast<std::size_t>(model.m()), kNaN);
   beta.assign(fits * model.basis.kept.size(), kNaN);
   sigma.assign(fits, kNaN);
   objective.assign(fits, kNaN);

@@ -19,6 +19,7 @@ constexpr double kRounding = 1e-3;
 constexpr double kLeast = 1e-5;
 
 Model with_squares(Model model, const std::vector<ProfileTerm>& terms) {
+  require_triangles(model.structures.get(), "A profile");
   model.entries.clear();
   for (const ProfileTerm& t : terms)
     for (int c = 0; c < t.size; ++c)

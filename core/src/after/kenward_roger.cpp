@@ -92,6 +92,7 @@ KenwardRogerSums kenward_roger_sums(Pls& pls) {
   const std::vector<ThetaEntry>& entries = pls.model().entries;
   require_independent_levels(A, "The method of Kenward and Roger");
   const std::size_t m = entries.size();
+  require_triangles(pls.model().structures.get(), "Kenward-Roger");
   require_memory("Kenward-Roger",
                  {{"sums over the random effects", bytes_of_numbers(kenward_roger_workspace(A, graph, m))}});
   const std::vector<double>& H = pls.renew_ZtViX();

@@ -56,16 +56,18 @@ Criterion::Criterion(const Model& model, Likelihood likelihood, int threads)
     : model_(affordable(model, threads)),
       likelihood_(likelihood),
       pls_(model, threads),
-      unit_(natural_units(model)),
-      theta_(model.entries.size(), std::numeric_limits<double>::quiet_NaN()),
-      gradient_(model.entries.size()) {}
+      unit_(model.structures ? model.structures->unit() : natural_units(model)),
+      par_(static_cast<std::size_t>(model.m()), std::numeric_limits<double>::quiet_NaN()),
+      gradient_(par_.size()) {
+  if (model.structures) structured_.emplace(*model.structures), by_theta_.resize(model.entries.size());
+}
 
-double Criterion::value(const double* theta) {
-  if (!std::equal(theta, theta + m(), theta_.begin())) {
+double Criterion::value(const double* par) {
+  if (!std::equal(par, par + m(), par_.begin())) {
     ++n_value_;
     forget();  // until the workspace is that of the new theta: the work may be interrupted
     try {
-      pls_.update(theta);
+      pls_.update(structured_ ? structured_->move(par).data() : par);
       // A reference at this very theta leaves nothing to cancel, so a second round is rare.
       // Without rows there is no better one: the digits are lost, and callers check `cancellation` at the optimum.
       for (int i = 0; i < kRenewals && model_.rows.present() && std::abs(pls_.cancellation()) > kCancellation; ++i)
@@ -74,7 +76,7 @@ double Criterion::value(const double* theta) {
       pls_.reset_reference();  // as if nothing had been computed
       throw;
     }
-    std::copy_n(theta, m(), theta_.begin());
+    std::copy_n(par, m(), par_.begin());
   }
   return pls_.criterion(likelihood_);
 }
@@ -83,7 +85,11 @@ void Criterion::gradient(double* out) {
   if (gradient_of_ != likelihood_) {
     ++n_gradient_;
     gradient_of_.reset();
-    pls_.gradient(likelihood_, gradient_.data());
+    pls_.gradient(likelihood_, structured_ ? by_theta_.data() : gradient_.data());
+    if (structured_)
+      structured_->gradient(
+          by_theta_.data(), [this](const EffectsBlock& block, double* slope) { slope_block(block, slope); },
+          gradient_.data());
     gradient_of_ = likelihood_;
   }
   std::copy(gradient_.begin(), gradient_.end(), out);
@@ -128,7 +134,7 @@ void Criterion::hold_coefficients(std::vector<double> a, double value) {
 }
 
 void Criterion::forget() {
-  std::fill(theta_.begin(), theta_.end(), std::numeric_limits<double>::quiet_NaN());
+  std::fill(par_.begin(), par_.end(), std::numeric_limits<double>::quiet_NaN());
   gradient_of_.reset();
 }
 
@@ -138,6 +144,11 @@ void Criterion::response_changed() {
   reset_counts();
 }
 
-std::vector<std::vector<double>> Criterion::starts() const { return moment_starts(*model_.A, model_.entries); }
+std::vector<std::vector<double>> Criterion::starts() const {
+  std::vector<std::vector<double>> out = moment_starts(*model_.A, model_.entries);
+  for (std::vector<double>& start : out)
+    if (model_.structures) start = model_.structures->closest_to(start);
+  return out;
+}
 
 }  // namespace mixedmodels

@@ -38,14 +38,13 @@ class Criterion : public Objective {
   const Model& model() const { return model_; }
   int m() const { return model_.m(); }
   const Equations& equations() const override { return pls_; }
-  const std::vector<ThetaEntry>& entries() const override { return model_.entries; }
-  // Natural unit (m) of every entry: one over the root mean square of the column of Z that its row multiplies. What is
-  // small or large of theta is so in these units, whatever the scales of the covariates.
+  // Natural unit (m) of every parameter; of an entry of theta one over the root mean square of the column of Z that its
+  // row multiplies. What is small or large of theta is so in these units, whatever the scales of the covariates.
   const std::vector<double>& unit() const override { return unit_; }
 
   // NaN where the criterion cannot be computed. Asked again for the theta it stands at, it computes nothing.
-  double value(const double* theta) override;
-  // At the theta of the last `value`.
+  double value(const double* par) override;
+  // At the parameters of the last `value`.
   void gradient(double* out) override;
   // Residual standard deviation at the theta of the last `value`, in the caller's unit.
   double sigma() const;
@@ -62,7 +61,7 @@ class Criterion : public Objective {
   // Forgets everything that depends on the response.
   void response_changed();
 
-  // Starting values of theta by moments, one or two where terms are coupled (see starts.hpp).
+  // Starting values by moments, one or two where terms are coupled (see starts.hpp).
   std::vector<std::vector<double>> starts() const;
   std::vector<double> start() const { return starts().front(); }
 
@@ -78,8 +77,9 @@ class Criterion : public Objective {
   const Model& model_;
   Likelihood likelihood_;
   Pls pls_;
-  std::vector<double> unit_, theta_, gradient_;
-  std::optional<Likelihood> gradient_of_;  // what gradient_ is of, at theta_
+  std::optional<StructuredTheta> structured_;  // where parameters are not theta itself
+  std::vector<double> unit_, par_, gradient_, by_theta_;
+  std::optional<Likelihood> gradient_of_;  // what gradient_ is of, at par_
   int n_value_ = 0, n_gradient_ = 0;
 };
 

@@ -219,6 +219,7 @@ const std::vector<double>& Equations::renew_ZtViX() {
 
 // -(AK'dLambda K + its transpose), each half one product over the levels.
 void Pls::fixed_derivatives(double* out) {
+  require_triangles(model_.structures.get(), "A derivative of X'V^-1X");
   const int p = A_.p;
   const std::size_t size = static_cast<std::size_t>(p) * p;
   if (!solved_) {

@@ -157,8 +157,9 @@ HessianSums add_up(Pls& pls, Likelihood likelihood) {
 
 std::vector<double> hessian(Criterion& f) {
   const CrossProducts& A = *f.model().A;
-  const std::vector<ThetaEntry>& entries = f.entries();
+  const std::vector<ThetaEntry>& entries = f.model().entries;
   const std::size_t m = entries.size(), p = A.p;
+  if (f.structures()) return {};
   std::vector<double> out(m * m, std::numeric_limits<double>::quiet_NaN());
   Pls& pls = f.pls();
   if (!std::isfinite(pls.criterion(f.likelihood()))) return out;

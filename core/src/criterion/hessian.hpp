@@ -10,8 +10,9 @@
 
 namespace mixedmodels {
 
-// m x m at the theta of the last value of f. NaN if the criterion is not finite there. Empty if cancellation would make
-// the result inaccurate (see `keeps_digits`); differences of the gradient (differences.hpp) are better then.
+// m x m at the theta of the last value of f. NaN if the criterion is not finite there. Empty if there are structures,
+// or if cancellation would make the result inaccurate (see `keeps_digits`); differences of the gradient
+// (differences.hpp) are better then.
 std::vector<double> hessian(Criterion& f);
 
 // Derivative (count x count) of the criterion by the covariance of the effects first, first + 1 ... of a factor, at the

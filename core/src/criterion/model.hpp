@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "criterion/structures.hpp"
 #include "factor/symbolic.hpp"
 #include "products/axes.hpp"
 #include "products/basis.hpp"
@@ -23,7 +24,11 @@ struct Model {
   std::shared_ptr<const Symbolic> symbolic;
   std::vector<ThetaEntry> entries;  // term by term, each a lower triangle by columns unless stated otherwise
 
-  int m() const { return static_cast<int>(entries.size()); }
+  std::shared_ptr<const Structures> structures = nullptr;  // where terms are not free triangles
+
+  // What a search moves beside the parameters of a distribution: theta, or what it is a function of.
+  const std::vector<ThetaEntry>& parameters() const { return structures ? structures->parameters() : entries; }
+  int m() const { return static_cast<int>(parameters().size()); }
 };
 
 // The same model with other cross-products.

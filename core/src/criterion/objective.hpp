@@ -1,11 +1,12 @@
 // Purpose: what a search needs of a criterion in the core, whatever the model: value and gradient, what makes up a
 // model of its Hessian, and how parameters beside theta move.
 //
-// Parameters are theta, by `entries`, and then `more` others: none for linear models, coefficients and parameters of
-// the distribution for generalized ones. Some of the others may be *carried*: the criterion finds their best value for
-// a step itself, and hands back where they stand.
+// Parameters are theta, or what it is a function of (structures.hpp), and then `more` others: none for linear models,
+// coefficients and parameters of the distribution for generalized ones. Some of the others may be *carried*: the
+// criterion finds their best value for a step itself, and hands back where they stand.
 #pragma once
 
+#include <cmath>
 #include <vector>
 
 #include "criterion/equations.hpp"
@@ -27,20 +28,25 @@ struct PlannedStep {
   double decrement;            // decrease that the model predicts
 };
 
-// A block of effects of a factor's levels.
-struct EffectsBlock {
-  int factor, first, width;
-};
-
 class Objective {
  public:
   virtual ~Objective() = default;
 
   virtual const Equations& equations() const = 0;
-  virtual const std::vector<ThetaEntry>& entries() const = 0;
+  const Model& model() const { return equations().model(); }
+  const CrossProducts& products() const { return *model().A; }
+  const Structures* structures() const { return model().structures.get(); }
+  // What the parameters of the covariances are: entries of theta or, with a row and a column below zero, of structures.
+  const std::vector<ThetaEntry>& entries() const { return model().parameters(); }
   virtual int more() const { return 0; }
-  int size() const { return static_cast<int>(entries().size()) + more(); }
-  const CrossProducts& products() const { return *equations().model().A; }
+  int size() const { return model().m() + more(); }
+  // The value nearest to `at` about which the criterion is even in a parameter, with the column of a template that it
+  // may be the diagonal entry of; NaN where there is none.
+  double turning_point(std::size_t e, double at) const {
+    const std::vector<ThetaEntry>& of = entries();
+    if (e < of.size() && of[e].row == of[e].column) return 0;
+    return e < of.size() && structures() ? structures()->turning_point(e, at) : std::nan("");
+  }
   // Natural unit of every parameter.
   virtual const std::vector<double>& unit() const = 0;
 

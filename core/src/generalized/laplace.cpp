@@ -63,6 +63,7 @@ Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximati
       m_(model_.m()),
       p_(A_->p),
       K_(parameters_.size()) {
+  require_triangles(model_.structures.get(), "A generalized model");
   for (const ThetaEntry& e : model_.entries) {
     const FactorBlock& f = A_->factors[e.factor];
     const std::int64_t s = f.width;

@@ -68,7 +68,6 @@ class Laplace : public Objective {
   Laplace& operator=(const Laplace&) = delete;
 
   const Equations& equations() const override { return equations_; }
-  const std::vector<ThetaEntry>& entries() const override { return model_.entries; }
   int more() const override { return p_ + K_; }
   const std::vector<double>& unit() const override { return unit_; }
   double value(const double* par) override;

@@ -124,4 +124,13 @@ inline void rotate_to_lower(int w, double* A, double* Q) {
     }
 }
 
+// The same with no negative number on the diagonal.
+inline void make_triangular(int w, double* A, double* Q) {
+  rotate_to_lower(w, A, Q);
+  for (int c = 0; c < w; ++c) {
+    if (A[c * (w + 1)] >= 0) continue;
+    for (int r = 0; r < w; ++r) A[r + c * w] = -A[r + c * w], Q[r + c * w] = -Q[r + c * w];
+  }
+}
+
 }  // namespace mixedmodels::small

@@ -144,7 +144,7 @@ void ThetaAxes::for_each_column(Call&& call) const {
       ++count;
     const std::vector<double>& T = A_.factors[f].T;
     const std::ptrdiff_t lead = A_.factors[f].width;
-    if (!T.empty()) call(e, count, T.data() + row * (lead + 1), lead);
+    if (!T.empty() && row >= 0) call(e, count, T.data() + row * (lead + 1), lead);
     e += count;
   }
 }

@@ -32,7 +32,8 @@ std::vector<std::vector<double>> put_along_axes(Rows& rows, int factor, const st
 // The power of two that gives a column of this root mean square about unit size.
 double power_of_two(double rms);
 
-// Theta to and from the axes; `entries` term by term, each a lower triangle by columns.
+// Theta to and from the axes; `entries` term by term, each a lower triangle by columns. Entries with a row below zero
+// are of no triangle and are left as they are.
 class ThetaAxes {
  public:
   ThetaAxes(const CrossProducts& A, const std::vector<ThetaEntry>& entries) : A_(A), entries_(entries) {}

@@ -15,6 +15,11 @@ using Templates = std::vector<std::vector<double>>;
 // Entries of theta of a term with so many columns: a lower triangle.
 inline int entries_of_term(int width) { return width * (width + 1) / 2; }
 
+// A block of effects of a factor's levels.
+struct EffectsBlock {
+  int factor, first, width;
+};
+
 // A term: its columns among those of its factor, and where its entries of theta begin.
 struct ThetaTerm {
   int factor, first, width;

@@ -128,15 +128,7 @@ std::vector<double> Coordinates::to_theta_hessian(const std::vector<double>& hes
 }
 
 void Coordinates::make_triangular(double* x, double* Q) const {
-  for (const Square& q : squares_) {
-    const int w = q.width;
-    double *F = x + q.at, *turn = Q + q.at;
-    small::rotate_to_lower(w, F, turn);
-    for (int c = 0; c < w; ++c) {
-      if (F[c * (w + 1)] >= 0) continue;
-      for (int r = 0; r < w; ++r) F[r + c * w] = -F[r + c * w], turn[r + c * w] = -turn[r + c * w];
-    }
-  }
+  for (const Square& q : squares_) small::make_triangular(q.width, x + q.at, Q + q.at);
 }
 
 void Coordinates::rotate(const double* Q, double* x) {
@@ -161,6 +153,18 @@ void Coordinates::to_templates(const double* x, Templates& out) const {
         out[q.factor][q.first + r + (q.first + c) * s] = sum;
       }
   }
+}
+
+void Coordinates::from_template(std::size_t term, const double* square, double* x) const {
+  const Square& q = squares_[term];
+  const int s = A_.factors[q.factor].width, w = q.width;
+  const double* W = axes_[q.factor].data() + q.first * (s + 1);
+  for (int c = 0; c < w; ++c)
+    for (int r = 0; r < w; ++r) {
+      double sum = square[r + c * w];
+      for (int i = 0; i < r; ++i) sum -= W[r + i * s] * x[i + c * w];
+      x[r + c * w] = sum / W[r + r * s];
+    }
 }
 
 // Twice what `block_at` gives of every term, along the axes.
@@ -202,7 +206,7 @@ void Coordinates::hessian(const Objective& f, const double* x, bool with_rotatio
       if (b.factor == a.factor) add_expected(equations, x, a, b, out);
     }
     add_template(scores, x + a.at, a, out);
-    if (with_rotations) add_rotations(a, out);
+    if (with_rotations && a.turns) add_rotations(a, out);
   }
   // The blocks have a rank of q at most among them, so that with no fewer than q the common scale takes no more than
   // there is: the model stays positive semidefinite, also where random effects outnumber rows.

@@ -37,8 +37,11 @@ class Coordinates {
   void make_triangular(double* x, double* Q) const;
   void rotate(const double* Q, double* x);
 
-  // Squares of x as what they are of the templates; entries between terms are zero.
+  // Squares of x as what they are of the templates; entries between terms are zero. And the square of a term's one.
   void to_templates(const double* x, Templates& out) const;
+  void from_template(std::size_t term, const double* square, double* x) const;
+  // The square of this term is not free to turn.
+  void hold(std::size_t term) { squares_[term].turns = false; }
 
   // At the theta of the last gradient of the criterion. A rotation changes nothing; on request the Hessian is made
   // positive in these directions, where it is zero.
@@ -52,6 +55,7 @@ class Coordinates {
     int factor, first, width;
     std::size_t at, theta;           // where it starts in x and in theta
     std::vector<double> N, null, G;  // of its template x, see coordinates.cpp; sum of its levels' G along the axes
+    bool turns = true;
   };
 
   void find_axes(const Square& q);

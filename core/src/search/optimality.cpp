@@ -18,10 +18,13 @@ constexpr double kRounding = 1e-3;
 
 // A term with columns of its template at zero: for each of them the entries from the diagonal on, the longest first.
 // There Lambda Lambda' does not change to first order, so second derivatives are zero but between two entries of one
-// column, where they are twice the derivative by the covariance of their effects, whatever the column.
+// column, where they are twice the derivative by the covariance of their effects, whatever the column. A parameter of a
+// structure at a turning point counts as a term with one such entry: the criterion is even in it.
 using ZeroColumns = std::vector<std::vector<int>>;
 
-std::vector<ZeroColumns> zero_columns(const std::vector<ThetaEntry>& entries, const std::vector<double>& theta) {
+std::vector<ZeroColumns> zero_columns(const Objective& f, const std::vector<double>& theta) {
+  const std::vector<ThetaEntry>& entries = f.entries();
+  const auto at_zero = [&](int e) { return theta[e] == (entries[e].row < 0 ? f.turning_point(e, theta[e]) : 0); };
   std::vector<ZeroColumns> out;
   int factor = -1, bottom = -1;  // of the last term
   for (int e = 0, last = 0; e < static_cast<int>(entries.size()); e = last) {
@@ -29,7 +32,9 @@ std::vector<ZeroColumns> zero_columns(const std::vector<ThetaEntry>& entries, co
       return other.factor == entries[e].factor && other.column == entries[e].column;
     };
     while (last < static_cast<int>(entries.size()) && in_column(entries[last])) ++last;
-    if (!std::all_of(theta.begin() + e, theta.begin() + last, [](double value) { return value == 0; })) continue;
+    bool all = true;
+    for (int i = e; i < last; ++i) all = all && at_zero(i);
+    if (!all) continue;
     const ThetaEntry& end = entries[last - 1];
     if (end.factor != factor || end.row != bottom) out.emplace_back();
     factor = end.factor, bottom = end.row;
@@ -124,7 +129,7 @@ class ExactPart {
         theta_(theta),
         gradient_(gradient),
         steps_(difference_steps(theta, f.unit())),
-        terms_(zero_columns(f.entries(), theta)) {
+        terms_(zero_columns(f, theta)) {
     for (const ZeroColumns& columns : terms_) blocks_.emplace_back(columns.front().size() * columns.front().size());
   }
 
@@ -167,6 +172,7 @@ class ExactPart {
     std::vector<EffectsBlock> wanted;
     for (const ZeroColumns& columns : terms_) {
       const ThetaEntry& entry = f_.entries()[columns.front()[0]];
+      if (entry.row < 0) return false;
       wanted.push_back({entry.factor, entry.row, static_cast<int>(columns.front().size())});
     }
     const auto found = f_.covariance_derivatives(wanted, saved);

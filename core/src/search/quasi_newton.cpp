@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "kernels/small_dense.hpp"
-#include "search/coordinates.hpp"
 #include "search/line_search.hpp"
 #include "search/quadratic_model.hpp"
+#include "search/variables.hpp"
 
 namespace mixedmodels {
 
@@ -24,19 +24,19 @@ constexpr double kNear = 1e-2, kLeft = 0.1;
 constexpr int kMostForeseen = 16, kMostShortened = 3;
 constexpr double kUnforeseen = 5;
 
-// The search moves x of `Coordinates` and, after these, the parameters beside theta; theta and its gradient are those
-// of the point it stands at.
+// The search moves x of `Variables` and, after these, the other parameters; theta (all parameters) and its gradient are
+// those of the point it stands at.
 class Search {
  public:
   Search(Objective& f, const SearchSettings& settings)
       : f_(f),
         settings_(settings),
-        scoring_(f.products(), f.entries()),
+        scoring_(f),
         more_(f.more()),
         n_(scoring_.size() + more_),
         model_(n_),
         theta_(f.size()) {
-    for (auto* v : {&x_, &gradient_, &trial_, &rotation_, &step_, &change_}) v->resize(n_);
+    for (auto* v : {&x_, &gradient_, &trial_, &step_, &change_}) v->resize(n_);
     scored_.resize(static_cast<std::size_t>(n_) * n_);
   }
 
@@ -112,32 +112,32 @@ class Search {
   }
 
   void to_x(const std::vector<double>& theta) {
-    scoring_.from_theta(theta.data(), x_.data());
+    scoring_.from_parameters(theta.data(), x_.data());
     std::copy(theta.end() - more_, theta.end(), x_.end() - more_);
   }
 
   // By theta and the others, from one by x and the others.
-  std::vector<double> to_theta_hessian(const std::vector<double>& hessian) const {
-    if (more_ == 0) return scoring_.to_theta_hessian(hessian);
+  std::vector<double> to_theta_hessian(const std::vector<double>& hessian) {
+    if (more_ == 0) return scoring_.to_parameter_hessian(hessian);
     const std::size_t n = n_, own = scoring_.size(), m = theta_.size(), m_own = m - more_;
     std::vector<double> part(own * own), out(m * m), column(m_own);
     for (std::size_t j = 0; j < own; ++j) std::copy_n(hessian.begin() + j * n, own, part.begin() + j * own);
-    part = scoring_.to_theta_hessian(part);
+    part = scoring_.to_parameter_hessian(part);
     for (std::size_t j = 0; j < m_own; ++j) std::copy_n(part.begin() + j * m_own, m_own, out.begin() + j * m);
     for (std::size_t j = 0; j < static_cast<std::size_t>(more_); ++j) {
       const double* from = hessian.data() + (own + j) * n;
-      scoring_.to_theta_slope(from, column.data());
+      scoring_.to_parameter_slope(from, column.data());
       for (std::size_t i = 0; i < m_own; ++i) out[i + (m_own + j) * m] = out[m_own + j + i * m] = column[i];
       std::copy_n(from + own, more_, out.begin() + m_own + (m_own + j) * m);
     }
     return out;
   }
 
-  // Turns x to be triangular; `rotation_` says how. What the criterion carries stands in x afterwards. `part` is of the
+  // Turns x to be triangular. What the criterion carries stands in x afterwards. `part` is of the
   // step that was announced.
   double value_at(std::vector<double>& x, double part) {
-    scoring_.make_triangular(x.data(), rotation_.data());
-    scoring_.to_theta(x.data(), theta_.data());
+    scoring_.make_triangular(x.data());
+    scoring_.to_parameters(x.data(), theta_.data());
     std::copy(x.end() - more_, x.end(), theta_.end() - more_);
     const double value = f_.advance(theta_.data(), part);
     std::copy(theta_.end() - more_, theta_.end(), x.end() - more_);
@@ -228,8 +228,8 @@ class Search {
     if (predicted > kFar && !settings_.without.distance && !(stiff && !settings_.forget_stiff)) return seen_.clear();
     if (static_cast<int>(seen_.size()) == settings_.remembered) seen_.erase(seen_.begin());
     for (auto& [step, missed] : seen_) {
-      scoring_.rotate(rotation_.data(), step.data());
-      scoring_.rotate(rotation_.data(), missed.data());
+      scoring_.rotate(step.data());
+      scoring_.rotate(missed.data());
     }
     seen_.emplace_back(step_, change_);
     fresh_ = true;
@@ -288,8 +288,8 @@ class Search {
     const bool stiff = !settings_.forget_stiff && fallen > kStiff * predicted_decrease();
     x_ = trial_;
     add_product(0.5, step_, gradient_);  // half of what the scoring Hessians say; the other half when the next is made
-    scoring_.rotate(rotation_.data(), step_.data());
-    scoring_.rotate(rotation_.data(), gradient_.data());
+    scoring_.rotate(step_.data());
+    scoring_.rotate(gradient_.data());
     find_slope(r.gradient, change_);
     for (int i = 0; i < n_; ++i) {
       std::swap(gradient_[i], change_[i]);
@@ -309,42 +309,40 @@ class Search {
     return -small::dot(n_, step_.data(), gradient_.data()) - 0.5 * curvature;
   }
 
-  // Small diagonal entries are set to zero where the criterion does not rise: all at once, or else the smaller
-  // half of them and then the others.
+  // Parameters next to a turning point, of theta diagonal entries next to zero, are set there where the criterion does
+  // not rise: all at once, or else the nearer half of them and then the others.
   void try_zeros(SearchResult& r) {
     if (settings_.without.zeros) return;
-    std::vector<int> small_entries;
+    std::vector<int> close;
+    const auto distance = [&](int e) { return std::abs(r.theta[e] - f_.turning_point(e, r.theta[e])) / f_.unit()[e]; };
     for (std::size_t e = 0; e < f_.entries().size(); ++e)
-      if (f_.entries()[e].row == f_.entries()[e].column && r.theta[e] != 0 &&
-          std::abs(r.theta[e]) < settings_.zero * f_.unit()[e])
-        small_entries.push_back(static_cast<int>(e));
-    if (small_entries.empty()) return;
-    std::sort(small_entries.begin(), small_entries.end(),
-              [&](int a, int b) { return r.theta[a] / f_.unit()[a] < r.theta[b] / f_.unit()[b]; });
-    zero(r, small_entries.data(), small_entries.size());
+      if (const double d = distance(e); d > 0 && d < settings_.zero) close.push_back(static_cast<int>(e));
+    if (close.empty()) return;
+    std::sort(close.begin(), close.end(), [&](int a, int b) { return distance(a) < distance(b); });
+    zero(r, close.data(), close.size());
     r.value = f_.advance(r.theta.data(), 0);
     find_gradient(r);
   }
 
-  void zero(SearchResult& r, const int* entries, std::size_t count) {
+  void zero(SearchResult& r, const int* which, std::size_t count) {
     theta_ = r.theta;
-    for (std::size_t i = 0; i < count; ++i) theta_[entries[i]] = 0;
+    for (std::size_t i = 0; i < count; ++i) theta_[which[i]] = f_.turning_point(which[i], theta_[which[i]]);
     const double value = f_.advance(theta_.data(), 0);
     if (value <= r.value + 1e-9 + noise(r)) {
       r.theta = theta_;
       r.value = value;
     } else if (count > 1) {
-      zero(r, entries, count / 2);
-      zero(r, entries + count / 2, count - count / 2);
+      zero(r, which, count / 2);
+      zero(r, which + count / 2, count - count / 2);
     }
   }
 
   Objective& f_;
   const SearchSettings& settings_;
-  Coordinates scoring_;
+  Variables scoring_;
   int more_, n_;  // variables beside theta, all variables
   QuadraticModel model_;
-  std::vector<double> theta_, x_, gradient_, trial_, rotation_, step_, change_;
+  std::vector<double> theta_, x_, gradient_, trial_, step_, change_;
   std::vector<double> scored_;                                             // n x n
   std::vector<std::pair<std::vector<double>, std::vector<double>>> seen_;  // steps, and what the scoring Hessian missed
   bool fresh_ = false;    // the last of these still lacks this point's half

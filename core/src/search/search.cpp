@@ -24,8 +24,6 @@ constexpr std::int64_t kFewEffects = 64;
 // Largest ratio of a standard deviation at the opposite start to that at the start.
 constexpr double kOpposite = 10;
 
-bool on_diagonal(const ThetaEntry& entry) { return entry.row == entry.column; }
-
 // A lower point along the direction of negative curvature; empty when there is none.
 std::vector<double> lower_point(Objective& f, const std::vector<double>& theta, const Optimality& at) {
   for (double length : {1.0, -1.0, 0.3, -0.3, 0.1, -0.1, 0.03, -0.03, 0.01, -0.01}) {
@@ -45,8 +43,9 @@ bool few_rows(const CrossProducts& A) {
 std::vector<double> opposite(const std::vector<ThetaEntry>& entries, std::vector<double> start,
                              const std::vector<double>& end) {
   for (std::size_t e = 0; e < entries.size(); ++e) {
+    if (entries[e].row < 0) continue;  // a parameter of a structure
     const double from = std::abs(start[e]), to = std::max(std::abs(end[e]), from / kOpposite);
-    start[e] = on_diagonal(entries[e]) && to > 0 ? from * from / to : 0.0;
+    start[e] = entries[e].row == entries[e].column && to > 0 ? from * from / to : 0.0;
   }
   return start;
 }
@@ -229,10 +228,10 @@ Fit settle(Objective& f, const std::vector<double>& theta, bool spent, const Fit
 
 SearchResult refit_from(Objective& f, std::vector<double> start, const std::function<std::vector<double>()>& moments,
                         SearchSettings settings) {
-  const std::vector<ThetaEntry>& entries = f.entries();
+  const std::size_t m = f.entries().size();
   std::vector<double> other;
-  for (std::size_t e = 0; e < entries.size(); ++e) {
-    if (!on_diagonal(entries[e]) || start[e] != 0) continue;
+  for (std::size_t e = 0; e < m; ++e) {
+    if (start[e] != f.turning_point(e, start[e])) continue;
     if (other.empty()) other = moments();
     start[e] = other[e];
   }
@@ -242,7 +241,7 @@ SearchResult refit_from(Objective& f, std::vector<double> start, const std::func
   SearchResult found = quasi_newton(f, std::move(start), own, {});
   if (found.status == SearchStatus::not_finite) return found;
   bool zero = false;
-  for (std::size_t e = 0; e < entries.size(); ++e) zero = zero || (on_diagonal(entries[e]) && found.theta[e] == 0);
+  for (std::size_t e = 0; e < m; ++e) zero = zero || found.theta[e] == f.turning_point(e, found.theta[e]);
   if (!zero) return found;
   settings.model = true;
   const FitSettings as_fit{settings, 0.0, false};

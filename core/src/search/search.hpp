@@ -37,8 +37,8 @@ Fit fit(Objective& f, std::vector<std::vector<double>> starts, const FitSettings
 Fit settle(Objective& f, const std::vector<double>& theta, bool spent, const FitSettings& settings, const Idle* idle,
            const Progress& progress);
 
-// A search from one start, whose zeros on a diagonal are left for the moments of the data; an end at a zero is left
-// where that is a saddle.
+// A search from one start, whose parameters at a turning point are left for the moments of the data; an end at a
+// turning point is left where that is a saddle.
 SearchResult refit_from(Objective& f, std::vector<double> start, const std::function<std::vector<double>()>& moments,
                         SearchSettings settings);
 inline SearchResult refit_from(Criterion& f, std::vector<double> start, const SearchSettings& settings) {
