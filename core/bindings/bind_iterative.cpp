@@ -1,4 +1,5 @@
 // Bindings of estimator.hpp and costs.hpp: the evaluator for crossed factors whose factor would be too large.
+#include "criterion/differences.hpp"
 #include "criterion/identify.hpp"
 #include "criterion/starts.hpp"
 #include "evaluators.hpp"
@@ -8,6 +9,8 @@
 #include "results.hpp"
 
 namespace {
+
+Array<double> square(std::vector<double> values, std::size_t size) { return to_numpy(std::move(values), {size, size}); }
 
 struct Estimator {
   mm::Model model;
@@ -40,10 +43,19 @@ struct Estimator {
     core.gradient(likelihood(reml), out.data());
     return to_numpy(std::move(out));
   }
+  // Forward; solves by conjugate gradients leave an error in gradients, beside which a step must be long.
+  Array<double> difference_hessian(Dense theta, Dense gradient, bool reml) {
+    constexpr double kStep = 1e-3;
+    const std::vector<double> at(checked(theta), theta.data() + m()), slope(checked(gradient), gradient.data() + m());
+    const std::vector<double> steps = mm::difference_steps(at, mm::natural_units(model), kStep);
+    const auto gradient_at = [&](const std::vector<double>& par, std::vector<double>& out) {
+      core.update(par.data());
+      core.gradient(likelihood(reml), out.data());
+    };
+    return square(in_core([&] { return mm::difference_hessian(gradient_at, at, steps, slope); }), m());
+  }
   double sigma(bool reml) const { return core.sigma(likelihood(reml)); }
 };
-
-Array<double> square(std::vector<double> values, std::size_t size) { return to_numpy(std::move(values), {size, size}); }
 
 Array<double> fixed_derivatives(const Estimator& s) {
   const auto p = static_cast<std::size_t>(s.A().p);
@@ -79,6 +91,9 @@ void bind_estimator(nb::module_& m) {
           .def("value", &Estimator::value, nb::arg("theta"), nb::arg("reml"),
                "The criterion at theta, NaN if it fails.")
           .def("gradient", &Estimator::gradient, nb::arg("reml"), "(m,) at the theta of the last `value`.")
+          .def("difference_hessian", &Estimator::difference_hessian, nb::arg("theta"), nb::arg("gradient"),
+               nb::arg("reml"),
+               "(m, m) differences of the gradient, by the same probes, from the one there; moves the estimator.")
           .def("sigma", &Estimator::sigma, nb::arg("reml"))
           .def(
               "vcov",

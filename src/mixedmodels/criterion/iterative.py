@@ -38,8 +38,6 @@ _TOLERANCE = 1e-8
 # Change of an entry of theta, relative to the largest, from where basis and probes were chosen,
 # above which they are chosen anew.
 _FAR = 0.1
-# Step of differences of the gradient, in natural units and relative to theta.
-_STEP = 1e-3
 # Sum of squares over what is left of it above which digits are lost.
 _MOST_CANCELLED = 1e9
 
@@ -125,21 +123,12 @@ class IterativePoint(LinearPoint):
         key = (self.par.tobytes(), self._reml)
         known = self._workspace.hessians.get(key)
         if known is None:
-            unit = self._core.unit
-            slope = self.gradient() * unit
-            scaled = difference_hessian(self._slope_at, self.par / unit, slope)
-            known = scaled / np.outer(unit, unit)
-            self._workspace.hessians[key] = known
+            slope = self.gradient()
+            known = self._estimator.difference_hessian(self.par, slope, self._reml)
             self._workspace.stands_at = None
+            self._workspace.hessians[key] = known
         found: FloatArray = known.copy()
         return found
-
-    def _slope_at(self, scaled: FloatArray) -> FloatArray:
-        """(m,) gradient in natural units; moves the workspace."""
-        core, unit = self._core, self._core.unit
-        self._workspace.stands_at = None
-        core.value(scaled * unit, self._reml)
-        return core.gradient(self._reml) * unit
 
     def accuracy(self) -> Accuracy:
         """Standard errors by the choice of the probes."""
@@ -393,22 +382,6 @@ class _Search:
             n_value=self.n,
             n_gradient=self.n,
         )
-
-
-def difference_hessian(
-    slope_at: Callable[[FloatArray], FloatArray], scaled: FloatArray, gradient: FloatArray
-) -> FloatArray:
-    """(m, m) from m gradients beside the one at hand, in natural units."""
-    m = len(scaled)
-    size = np.maximum(np.abs(scaled), 0.1 * float(np.abs(scaled).max(initial=1e-3)))
-    found = np.empty((m, m))
-    for entry in range(m):
-        step = _STEP * float(size[entry])
-        at = scaled.copy()
-        at[entry] += step
-        found[:, entry] = (slope_at(at) - gradient) / step
-    symmetric: FloatArray = 0.5 * (found + found.T)
-    return symmetric
 
 
 def theta_errors(
