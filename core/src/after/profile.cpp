@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "after/descent.hpp"
 #include "criterion/differences.hpp"
 #include "kernels/small_dense.hpp"
-#include "search/descent.hpp"
 
 namespace mixedmodels {
 

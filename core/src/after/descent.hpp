@@ -1,4 +1,6 @@
-// Purpose: from a point to a minimum of any smooth function, by BFGS from a model of its Hessian.
+// Purpose: from a predicted point to a minimum of a criterion with one parameter held, by BFGS from a model of its
+// Hessian. Steps are those of the one search (quadratic_model.hpp, line_search.hpp); starts, zeros and saddles, which
+// its driver adds to them, a profile has settled before (profile.hpp).
 #pragma once
 
 #include <cmath>
