@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from mixedmodels.errors import DataError, MixedModelsError
 from mixedmodels.streaming.executor import Report, Segment, merged_in_order
+
+# What the modules of the exceptions of Spark begin with.
+_ROOTS = {"py4j", "pyspark"}
 
 T = TypeVar("T")
 
@@ -56,6 +60,10 @@ class SparkExecutor:
             found: list[T | MixedModelsError] = tasks.map(
                 lambda segment: _leaf(shared.value, segment)
             ).collect()
+        except Exception as error:
+            if _ROOTS.isdisjoint(type(error).__module__.split(".")):
+                raise
+            raise MixedModelsError(_failed(error)) from None
         finally:
             shared.destroy()
         values: list[T] = []
@@ -65,6 +73,21 @@ class SparkExecutor:
             values.append(value)
         report(0, sum(len(segment.partitions) for segment in segments))
         return merged_in_order(values, merge)
+
+
+def _failed(error: Exception) -> str:
+    """What ended the work, from the last lines of Python in Spark's long text, and a remedy."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    causes = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Killed)\b.*: ", line)]
+    cause = causes[0] if causes else next(filter(None, lines), type(error).__name__)
+    if "No module named" in cause or "PYTHON_VERSION_MISMATCH" in str(error):
+        remedy = (
+            "The workers need a Python with this package: name it by the environment variable "
+            "PYSPARK_PYTHON or the option spark.pyspark.python before the session is made."
+        )
+    else:
+        remedy = "Spark tried the task as often as spark.task.maxFailures says; see its log."
+    return f"Spark could not sum the rows: {cause[:500]}. {remedy}"
 
 
 def _leaf(accumulate: Callable[[Segment, Report], T], segment: Segment) -> T | MixedModelsError:

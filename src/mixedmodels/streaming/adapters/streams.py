@@ -58,14 +58,14 @@ class TablePartition:
         return f"row {self.first + row}"
 
 
-def from_stream(given: Any) -> Source:
-    """Anything with `__arrow_c_stream__`.
+def from_stream(given: Any, *, kind: str = "", schema: Any = None) -> Source:
+    """Anything with `__arrow_c_stream__`; `kind` and `schema` where the caller knows them.
 
     Raises:
         DataError: The stream can be read once only.
     """
     pa = pyarrow()
-    kind = f"{type(given).__module__.partition('.')[0]} {type(given).__name__}"
+    kind = kind or f"{type(given).__module__.partition('.')[0]} {type(given).__name__}"
     if isinstance(given, pa.RecordBatchReader):
         raise DataError(
             "A RecordBatchReader can be read once, and a model reads its rows twice: once for "
@@ -73,7 +73,8 @@ def from_stream(given: Any) -> Source:
             "levels={'column': [...]}, or give the query or the files behind it, or a list of "
             "functions that each return a new reader, [make_reader]."
         )
-    schema = pa.RecordBatchReader.from_stream(_project(given, None)).schema
+    if schema is None:
+        schema = pa.RecordBatchReader.from_stream(_project(given, None)).schema
     query = getattr(given, "sql_query", None)
     # What is the same in another process: the query, or the text without places in memory.
     text = query() if callable(query) else re.sub(r"0x[0-9a-fA-F]+", "", repr(given))
