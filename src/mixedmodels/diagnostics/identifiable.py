@@ -48,6 +48,8 @@ def _rows_as_levels(fitted: GeneralizedFitted) -> list[str]:
 
 def _flat(fitted: GeneralizedFitted) -> list[str]:
     """Directions in which the likelihood does not curve."""
+    if fitted.optsum.status == "unbounded":
+        return []
     direction = _flat_direction(fitted)
     if direction is None:
         return []

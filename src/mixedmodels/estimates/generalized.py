@@ -26,7 +26,9 @@ from mixedmodels.criterion.generalized import (
 from mixedmodels.crossprod import row_products, templates_of
 from mixedmodels.design import Design
 from mixedmodels.design.identify import examine_predictor
+from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.base import BaseFitted, BaseModel
+from mixedmodels.estimates.breakdown import bound_message, dissolved_message, start_message
 from mixedmodels.estimates.components import (
     Component,
     components_of,
@@ -51,6 +53,7 @@ from mixedmodels.families.distribution import Distribution
 from mixedmodels.lazy import cached_property
 from mixedmodels.memory import threads_that_fit
 from mixedmodels.optimize import Request
+from mixedmodels.optimize.run import NoValueError
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.values import quick
 
@@ -230,8 +233,29 @@ class GeneralizedModel(BaseModel[GeneralizedWorkspace]):
         Raises:
             MixedModelsError: An unknown method, or a start that cannot be used.
         """
-        at, optsum = searched(criterion, self.templates, request, watch)
-        return GeneralizedFitted(self, self.solution(criterion, at), optsum)
+        try:
+            at, optsum = searched(criterion, self.templates, request, watch)
+        except NoValueError as error:
+            raise MixedModelsError(start_message(self.family) or str(error)) from None
+        solution = self.solution(criterion, at)
+        if not optsum.converged:
+            optsum = self._explained(criterion, solution, optsum)
+        return GeneralizedFitted(self, solution, optsum)
+
+    def _explained(
+        self, criterion: LaplaceCriterion, solution: GeneralizedSolution, optsum: OptSummary
+    ) -> OptSummary:
+        """A search that found no optimum, with the reason if there is none."""
+        reason = bound_message(self.family, solution.eta)
+        if reason is None:
+            with criterion.at(solution.par) as point:
+                given = point.conditional_covariance()
+            quadrature = self.quadrature_possible and self.nodes == 1 and not self.reml
+            theta = solution.theta
+            reason = dissolved_message(self.design, self.templates, given, theta, quadrature)
+        if reason is None:
+            return optsum
+        return dataclasses.replace(optsum, status="unbounded", message=reason)
 
     def solution(self, criterion: LaplaceCriterion, at: FloatArray) -> GeneralizedSolution:
         """The modes and all that belongs to them at parameters of the search."""

@@ -151,6 +151,8 @@ def singular_message(templates: Templates, terms: list[int]) -> str:
 
 def convergence_message(optsum: OptSummary) -> str:
     """Why the search did not end at an optimum, and what to try."""
+    if optsum.status == "unbounded":
+        return f"Not converged: {optsum.message}."
     advice = {
         "max_evaluations": "Allow more evaluations (control) or start elsewhere (start=).",
         "stalled": "Rescale the covariates, start elsewhere (start=) or try another optimizer=.",

@@ -49,7 +49,8 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
     @property
     def messages(self) -> tuple[str, ...]:
         """What the user should know: rows and columns dropped, singularity, separation."""
-        advice = self.laplace_error.advice
+        unbounded = self.optsum.status == "unbounded"
+        advice = None if unbounded else self.laplace_error.advice
         own = (*dropped_messages(self._generalized.model.components),)
         own += (*trouble(self._generalized), *remarks(self._generalized))
         return (*super().messages, *own, *([] if advice is None else [advice]))

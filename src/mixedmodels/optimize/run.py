@@ -29,6 +29,10 @@ from mixedmodels.settings import (
 from mixedmodels.values import quick
 
 
+class NoValueError(MixedModelsError):
+    """The criterion cannot be computed where a search starts."""
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -102,7 +106,7 @@ def minimize(
         found = criterion.search(start, settings)
         theta_start, message = found.start, _message(found, request.control)
     if found.ended == "not_finite":
-        raise MixedModelsError(
+        raise NoValueError(
             f"The criterion cannot be computed at the start theta = {found.start}. Give "
             "another start=; or fixed and random effects fit the response exactly, which "
             "leaves no residual."

@@ -15,7 +15,7 @@ from mixedmodels.report.sections import Section, Table
 from mixedmodels.settings import Control, OptimizerName
 from mixedmodels.values import quick
 
-Status: TypeAlias = Literal["converged", "boundary", "stalled", "max_evaluations"]
+Status: TypeAlias = Literal["converged", "boundary", "stalled", "max_evaluations", "unbounded"]
 
 
 @quick
@@ -30,7 +30,8 @@ class OptSummary(Result):
         n_gradient: Evaluations of its gradient.
         message: What the optimiser said at its end.
         status: "converged", "boundary" (converged with a diagonal entry of theta at 0),
-            "stalled" or "max_evaluations".
+            "stalled", "max_evaluations" or "unbounded" (the criterion has no optimum there, for the
+            reason in `message`).
         trace: Criterion and theta (m,) of every iteration.
         theta_start: (m,) where the search began.
         max_gradient: Largest projected gradient at the optimum, absolute value, along the axes of
