@@ -70,30 +70,71 @@ mm::RowSets checked_sets(const Integers& start, const Integers& rows, std::int64
   return sets;
 }
 
+// What every way of leaving out rows takes besides the rows.
+struct Leaving {
+  const Evaluator& evaluator;
+  Integers start, rows;
+  Dense theta;
+  bool reml;
+  const mm::SearchSettings& settings;
+  std::optional<ColumnMajor> newton;
+  const std::vector<int>& sizes;
+  Dense turns;
+  int threads;
+
+  Deletions without(std::int64_t n, const mm::RowsElsewhere* elsewhere) const {
+    const mm::Model& model = evaluator.model;
+    const mm::RowSets sets = checked_sets(start, rows, n);
+    const std::vector<double> from(evaluator.checked(theta), theta.data() + theta.size());
+    std::optional<mm::NewtonStep> step;
+    if (newton) {
+      if (newton->shape(0) != from.size() || newton->shape(1) != from.size())
+        throw nb::value_error("newton is not m x m");
+      step = {{newton->data(), newton->data() + newton->size()}, forward_step(sizes, turns, from.size())};
+    }
+    mm::Deletions found = in_core([&] {
+      return mm::fit_without(model, sets, from, likelihood(reml), settings, step ? &*step : nullptr, threads,
+                             elsewhere);
+    });
+    const auto count = static_cast<std::size_t>(sets.count()), p = static_cast<std::size_t>(model.A->p);
+    return {to_numpy(std::move(found.theta), {count, from.size()}),
+            to_numpy(std::move(found.beta), {count, p}),
+            to_numpy(std::move(found.std_error), {count, p}),
+            to_numpy(std::move(found.sigma)),
+            to_numpy(std::move(found.objective)),
+            to_numpy(std::move(found.decrement)),
+            to_numpy(std::move(found.n)),
+            to_numpy(std::move(found.levels), {count, model.A->factors.size()}),
+            to_numpy(std::move(found.rebuilt))};
+  }
+};
+
 Deletions fit_without(const Evaluator& evaluator, Integers start, Integers rows, Dense theta, bool reml,
                       const mm::SearchSettings& settings, std::optional<ColumnMajor> newton,
                       const std::vector<int>& sizes, Dense turns, int threads) {
-  const mm::Model& model = evaluator.model;
-  const mm::RowSets sets = checked_sets(start, rows, model.rows.n);
-  const std::vector<double> from(evaluator.checked(theta), theta.data() + theta.size());
-  std::optional<mm::NewtonStep> step;
-  if (newton) {
-    if (newton->shape(0) != from.size() || newton->shape(1) != from.size())
-      throw nb::value_error("newton is not m x m");
-    step = {{newton->data(), newton->data() + newton->size()}, forward_step(sizes, turns, from.size())};
-  }
-  mm::Deletions found = in_core(
-      [&] { return mm::fit_without(model, sets, from, likelihood(reml), settings, step ? &*step : nullptr, threads); });
-  const auto count = static_cast<std::size_t>(sets.count()), p = static_cast<std::size_t>(model.A->p);
-  return {to_numpy(std::move(found.theta), {count, from.size()}),
-          to_numpy(std::move(found.beta), {count, p}),
-          to_numpy(std::move(found.std_error), {count, p}),
-          to_numpy(std::move(found.sigma)),
-          to_numpy(std::move(found.objective)),
-          to_numpy(std::move(found.decrement)),
-          to_numpy(std::move(found.n)),
-          to_numpy(std::move(found.levels), {count, model.A->factors.size()}),
-          to_numpy(std::move(found.rebuilt))};
+  const Leaving leaving{evaluator, start, rows, theta, reml, settings, newton, sizes, turns, threads};
+  return leaving.without(evaluator.model.rows.n, nullptr);
+}
+
+Deletions fit_without_rows(const Evaluator& evaluator, std::vector<nb::object> codes,
+                           std::vector<std::vector<Matrix>> z, Matrix X, Vector y, std::optional<Vector> w,
+                           std::optional<Vector> offset, Integers of_levels, Integers start, Integers rows, Dense theta,
+                           bool reml, const mm::SearchSettings& settings, std::optional<ColumnMajor> newton,
+                           const std::vector<int>& sizes, Dense turns, int threads) {
+  std::vector<std::int32_t> levels;
+  for (const mm::FactorBlock& factor : evaluator.A().factors) levels.push_back(factor.levels);
+  const GivenRows given(std::move(codes), levels, std::move(z), X, y, w, offset);
+  const std::vector<int>& kept = evaluator.model.basis.kept;
+  if (!kept.empty() && kept.back() >= given.rows.p()) throw nb::value_error("X does not have the columns of the model");
+  for (std::size_t f = 0; f < levels.size(); ++f)
+    if (given.rows.factors[f].width() != evaluator.A().factors[f].width)
+      throw nb::value_error("z does not have the columns of the model");
+  if (of_levels.size() != static_cast<std::size_t>(evaluator.A().nodes))
+    throw nb::value_error("the rows of levels are not of as many levels");
+  const mm::RowsElsewhere elsewhere(evaluator.model, given.rows, given.widths,
+                                    {of_levels.data(), of_levels.data() + of_levels.size()});
+  const Leaving leaving{evaluator, start, rows, theta, reml, settings, newton, sizes, turns, threads};
+  return leaving.without(given.rows.n, &elsewhere);
 }
 
 }  // namespace
@@ -122,6 +163,12 @@ void bind_diagnostics(nb::module_& m) {
         nb::arg("threads"),
         "Fits without the rows of each set rows[start[i]:start[i + 1]]. With `newton` (m, m) one step by\n"
         "-newton @ gradient instead of a search, as `advance` makes it.");
+  m.def("fit_without_rows", &fit_without_rows, nb::arg("evaluator"), nb::arg("codes"), nb::arg("z"), nb::arg("X"),
+        nb::arg("y"), nb::arg("w").none(), nb::arg("offset").none(), nb::arg("of_levels"), nb::arg("start"),
+        nb::arg("rows"), nb::arg("theta"), nb::arg("reml"), nb::arg("settings"), nb::arg("newton").none(),
+        nb::arg("sizes"), nb::arg("turns"), nb::arg("threads"),
+        "The same of a model without rows: sets are of the rows given, in the caller's columns. `of_levels` has the\n"
+        "rows of each level of every factor in the whole model. NaN where products would have to be formed anew.");
   m.def("advance", &advance, nb::arg("theta"), nb::arg("steps"), nb::arg("sizes"), nb::arg("turns"),
         "(n, m) theta after each of the steps (n, m), made along the forward axes of the terms: sizes of the terms, "
         "turns from the core's axes, column-major squares one after the other.");

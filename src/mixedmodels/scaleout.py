@@ -12,6 +12,7 @@ from typing import Any
 import numpy.typing as npt
 import pandas as pd
 
+from mixedmodels.arrays import LongArray
 from mixedmodels.design import Design
 from mixedmodels.errors import DataError, ModelError
 from mixedmodels.estimates.model import Fitted, Model
@@ -63,6 +64,10 @@ class CrossProducts(Result):
     def keys(self) -> tuple[str, ...]:
         """What was summed: a key for each partition."""
         return self.partial.keys
+
+    def level_rows(self) -> list[LongArray]:
+        """For each grouping factor of the model: (levels,) rows of each level."""
+        return [self.partial.sums.level_counts(g) for g in range(len(self.plan.design.groups))]
 
     @property
     def pairs(self) -> int:

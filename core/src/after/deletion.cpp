@@ -63,22 +63,25 @@ struct Request {
   const std::vector<double>& start;
   const SearchSettings& settings;
   const NewtonStep* newton;
+  const RowsElsewhere* elsewhere;
 };
 
 // What one thread needs to fit without one set of rows after the other.
 class DeletionBench : Bench {
  public:
-  DeletionBench(const Model& all, Likelihood likelihood)
-      : Bench(all, likelihood),
-        all_(all),
-        weights_(static_cast<std::size_t>(all.rows.n)),
-        left_(static_cast<std::size_t>(all.A->nodes), 0) {
-    const Rows& rows = all_.rows;
-    for (std::int64_t i = 0; i < rows.n; ++i) weights_[i] = rows.w(i);
+  DeletionBench(const Model& all, Likelihood likelihood, const RowsElsewhere* elsewhere)
+      : Bench(all, likelihood), all_(all), rows_(elsewhere ? elsewhere->rows : all.rows) {
+    if (elsewhere) {
+      left_ = elsewhere->of_levels;
+      return;
+    }
+    left_.assign(static_cast<std::size_t>(all.A->nodes), 0);
+    weights_.resize(static_cast<std::size_t>(rows_.n));
+    for (std::int64_t i = 0; i < rows_.n; ++i) weights_[i] = rows_.w(i);
     // A weight of zero takes a row out of everything that is formed from rows.
     model.rows.weight = {weights_.data(), 1};
-    for (std::size_t f = 0; f < rows.factors.size(); ++f)
-      for (std::int64_t i = 0; i < rows.n; ++i) ++left_[A->factors[f].first_node + rows.factors[f].codes[i]];
+    for (std::size_t f = 0; f < rows_.factors.size(); ++f)
+      for (std::int64_t i = 0; i < rows_.n; ++i) ++left_[A->factors[f].first_node + rows_.factors[f].codes[i]];
   }
 
   void fit(const Request& request, int at, Deletions& out) {
@@ -94,12 +97,12 @@ class DeletionBench : Bench {
     out.n[at] = all_.rows.n - count;
     check_interrupt(static_cast<double>(all_.A->q) * all_.A->k());
     *A = *all_.A;
-    if (subtract_rows(all_, which, count, left_, *A)) {
+    if (subtract_rows(all_, rows_, all_.rows.n, which, count, left_, *A)) {
       criterion.response_changed();
       solve(criterion, request, at, out);
     } else {
       out.rebuilt[at] = 1;
-      fit_anew(count, request, at, out);
+      if (!request.elsewhere) fit_anew(count, request, at, out);
     }
     put_back(which, count);
   }
@@ -107,18 +110,21 @@ class DeletionBench : Bench {
  private:
   void take_out(const std::int64_t* which, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) {
-      weights_[which[i]] = 0;
-      for (std::size_t f = 0; f < all_.rows.factors.size(); ++f)
-        --left_[A->factors[f].first_node + all_.rows.factors[f].codes[which[i]]];
+      if (!weights_.empty()) weights_[which[i]] = 0;
+      count_row(which[i], -1);
     }
   }
 
   void put_back(const std::int64_t* which, std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) {
-      weights_[which[i]] = all_.rows.w(which[i]);
-      for (std::size_t f = 0; f < all_.rows.factors.size(); ++f)
-        ++left_[A->factors[f].first_node + all_.rows.factors[f].codes[which[i]]];
+      if (!weights_.empty()) weights_[which[i]] = rows_.w(which[i]);
+      count_row(which[i], 1);
     }
+  }
+
+  void count_row(std::int64_t row, int sign) {
+    for (std::size_t f = 0; f < rows_.factors.size(); ++f)
+      left_[A->factors[f].first_node + rows_.factors[f].codes[row]] += sign;
   }
 
   void fit_anew(std::int64_t count, const Request& request, int at, Deletions& out) {
@@ -165,7 +171,8 @@ class DeletionBench : Bench {
   }
 
   const Model& all_;
-  std::vector<double> weights_;
+  const Rows& rows_;             // that sets refer to
+  std::vector<double> weights_;  // of all rows; empty where these are not there
   std::vector<std::int64_t> left_;
 };
 
@@ -179,10 +186,21 @@ Deletions::Deletions(const Model& model, int sets)
       levels(sigma.size() * model.A->factors.size(), 0),
       rebuilt(sigma.size(), 0) {}
 
-bool subtract_rows(const Model& all, const std::int64_t* which, std::int64_t count,
+RowsElsewhere::RowsElsewhere(const Model& model, Rows given, const std::vector<std::vector<int>>& widths,
+                             std::vector<std::int64_t> of_levels)
+    : rows(std::move(given)), of_levels(std::move(of_levels)) {
+  rows.scale = 1 / model.A->unit;
+  for (std::size_t f = 0; f < widths.size(); ++f) {
+    const std::vector<double>& T = model.A->factors[f].T;
+    if (T.empty()) continue;
+    for (std::vector<double>& numbers : put_along_axes(rows, static_cast<int>(f), widths[f], T))
+      along_axes.push_back(std::move(numbers));
+  }
+}
+
+bool subtract_rows(const Model& all, const Rows& rows, std::int64_t n, const std::int64_t* which, std::int64_t count,
                    const std::vector<std::int64_t>& left, CrossProducts& A) {
-  const Rows& rows = all.rows;
-  if (rows.n - count <= A.p) return false;
+  if (n - count <= A.p) return false;
   add_rows(rows, all.basis, which, count, -1, A);
   for (std::int64_t i = 0; i < count; ++i)
     if (!settle_levels(rows, which[i], *all.A, left, A)) return false;
@@ -190,16 +208,17 @@ bool subtract_rows(const Model& all, const std::int64_t* which, std::int64_t cou
 }
 
 Deletions fit_without(const Model& model, const RowSets& sets, const std::vector<double>& start, Likelihood likelihood,
-                      const SearchSettings& settings, const NewtonStep* newton, int threads) {
-  require_one_level(model.rows, "Leaving out rows");
+                      const SearchSettings& settings, const NewtonStep* newton, int threads,
+                      const RowsElsewhere* elsewhere) {
+  if (!elsewhere) require_one_level(model.rows, "Leaving out rows");
   require_independent_levels(*model.A, "Leaving out rows");
   Workers workers(std::min(threads, std::max(sets.count(), 1)));
   const std::size_t numbers = start.size() + 2 * model.basis.kept.size() + model.A->factors.size() + 5;
   require_benches("Fits without some rows, by several threads", model, workers.threads(),
-                  sets.count() * bytes_of_numbers(numbers), bytes_of_numbers(model.rows.n));
+                  sets.count() * bytes_of_numbers(numbers), elsewhere ? 0.0 : bytes_of_numbers(model.rows.n));
   Deletions out(model, sets.count());
-  const Request request{sets, start, settings, newton};
-  const auto make = [&] { return std::make_unique<DeletionBench>(model, likelihood); };
+  const Request request{sets, start, settings, newton, elsewhere};
+  const auto make = [&] { return std::make_unique<DeletionBench>(model, likelihood, elsewhere); };
   on_benches(workers, sets.count(), make, [&](DeletionBench& bench, int i) { bench.fit(request, i, out); });
   return out;
 }

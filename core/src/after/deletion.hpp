@@ -35,14 +35,27 @@ struct Deletions : Fits {
   Deletions(const Model& model, int sets);
 };
 
-// Searches start at `start`, where a diagonal entry of it is zero at moments of the rows left. With `newton`
-// there is no search but that step from `start`.
-Deletions fit_without(const Model& model, const RowSets& sets, const std::vector<double>& start, Likelihood likelihood,
-                      const SearchSettings& settings, const NewtonStep* newton, int threads);
+// Rows that sets refer to, of a model that has none itself: in the coordinates of its products, with the number of rows
+// that each level of all rows has, factor after factor.
+struct RowsElsewhere {
+  Rows rows;
+  std::vector<std::vector<double>> along_axes;  // numbers of the columns of Z that the rows point into
+  std::vector<std::int64_t> of_levels;
 
-// Takes the products of some rows out of A. False when what is left has lost too many digits, and A is not usable then.
-// `left` holds the rows left of every level, factor after factor.
-bool subtract_rows(const Model& all, const std::int64_t* which, std::int64_t count,
+  // Puts `rows` into the coordinates of a model; `widths` has the columns of every term of each factor.
+  RowsElsewhere(const Model& model, Rows given, const std::vector<std::vector<int>>& widths,
+                std::vector<std::int64_t> of_levels);
+};
+
+// Searches start at `start`, where a diagonal entry of it is zero at moments of the rows left. With `newton`
+// there is no search but that step from `start`. Without rows of its own a model cannot form products anew: NaN there.
+Deletions fit_without(const Model& model, const RowSets& sets, const std::vector<double>& start, Likelihood likelihood,
+                      const SearchSettings& settings, const NewtonStep* newton, int threads,
+                      const RowsElsewhere* elsewhere = nullptr);
+
+// Takes the products of some rows out of A, those of a model of `n` rows. False when what is left has lost too many
+// digits, and A is not usable then. `left` holds the rows left of every level, factor after factor.
+bool subtract_rows(const Model& all, const Rows& rows, std::int64_t n, const std::int64_t* which, std::int64_t count,
                    const std::vector<std::int64_t>& left, CrossProducts& A);
 
 }  // namespace mixedmodels

@@ -22,7 +22,7 @@ from mixedmodels.arrays import FloatArray, IntArray, LongArray
 from mixedmodels.covariance import Templates
 from mixedmodels.criterion.accuracy import Accuracy
 from mixedmodels.criterion.base import Found, SearchSettings
-from mixedmodels.criterion.linear import LinearCriterion
+from mixedmodels.criterion.linear import LinearCriterion, RowsElsewhere
 from mixedmodels.criterion.point import LinearPoint, point_at
 from mixedmodels.criterion.root import Entries, Path, Slope, find_root
 from mixedmodels.criterion.workspace import Workspace
@@ -254,6 +254,7 @@ class IterativeCriterion(LinearCriterion):
         newton: FloatArray | None,
         forward: tuple[list[int], FloatArray],
         threads: int,
+        elsewhere: RowsElsewhere | None = None,
     ) -> _core.Deletions:
         """Refused."""
         raise needs_factor("fits without some rows")

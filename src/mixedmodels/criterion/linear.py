@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 import mixedmodels._core as _core
-from mixedmodels.arrays import FloatArray, LongArray
+from mixedmodels.arrays import FloatArray, IntArray, LongArray
 from mixedmodels.criterion.axes import ThetaAxes
 from mixedmodels.criterion.base import SearchSettings
 from mixedmodels.criterion.core_search import CoreSearch
@@ -24,6 +25,28 @@ from mixedmodels.settings import Control
 # Flops of a factorization above which the core's search stops at a larger predicted decrease of the
 # criterion than usual, which is still far below statistical error.
 _COSTLY, _COARSE = 2e9, 1e-7
+
+
+class RowsElsewhere(NamedTuple):
+    """Rows of a model that was made from sums, and how many rows its levels have.
+
+    Attributes:
+        codes: For each grouping factor: (n,) int32 level of each row.
+        z: For each grouping factor: the (n, s) columns of its terms.
+        X: (n, p_all) fixed-effects columns, in Fortran order.
+        y: (n,) response.
+        w: (n,) positive weights, or None.
+        offset: (n,) offset, or None.
+        of_levels: Rows of each level in the whole model, factor after factor.
+    """
+
+    codes: list[IntArray]
+    z: list[list[FloatArray]]
+    X: FloatArray
+    y: FloatArray
+    w: FloatArray | None
+    offset: FloatArray | None
+    of_levels: LongArray
 
 
 class LinearCriterion(CoreSearch):
@@ -180,6 +203,7 @@ class LinearCriterion(CoreSearch):
         newton: FloatArray | None,
         forward: tuple[list[int], FloatArray],
         threads: int,
+        elsewhere: RowsElsewhere | None = None,
     ) -> _core.Deletions:
         """Fits without each of several sets of rows, in workspaces of their own.
 
@@ -190,20 +214,16 @@ class LinearCriterion(CoreSearch):
             newton: (m, m) for one step by -newton @ gradient instead of a search, else None.
             forward: Sizes and turns of the forward axes (`estimates.forward`).
             threads: Threads, each with a workspace.
+            elsewhere: The rows that sets are of, for a model that has none.
 
         Returns:
             theta (along the axes), beta, std_error, sigma, objective, decrement, n, levels and
             rebuilt.
         """
-        starts, rows = sets
-        return _core.fit_without(
-            self.workspace.evaluator,
-            np.ascontiguousarray(starts),
-            np.ascontiguousarray(rows),
-            start,
-            self.reml,
-            _core.SearchSettings(control.max_evaluations),
-            newton,
-            *forward,
-            threads,
-        )
+        starts, rows = map(np.ascontiguousarray, sets)
+        settings = _core.SearchSettings(control.max_evaluations)
+        how = (start, self.reml, settings, newton, *forward, threads)
+        evaluator = self.workspace.evaluator
+        if elsewhere is None:
+            return _core.fit_without(evaluator, starts, rows, *how)
+        return _core.fit_without_rows(evaluator, *elsewhere, starts, rows, *how)

@@ -7,7 +7,7 @@ have learnt are replayed, as on new data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,19 @@ class BatchArrays:
     kept: LongArray | None
     counts: Counts
     variables: Mapping[str, tuple[AnyArray, pd.Index | None]]
+
+    def of_rows(self, at: LongArray) -> BatchArrays:
+        """The arrays of some of the rows; counts and variables stay those of all."""
+        return replace(
+            self,
+            codes=[codes[at] for codes in self.codes],
+            z=[[z[at] for z in terms] for terms in self.z],
+            X=self.X[at],
+            y=self.y[at],
+            w=None if self.w is None else self.w[at],
+            offset=None if self.offset is None else self.offset[at],
+            kept=at if self.kept is None else self.kept[at],
+        )
 
 
 def batch_arrays(asked: Asked, design: Design, states: States, data: Any) -> BatchArrays:

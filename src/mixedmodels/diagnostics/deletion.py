@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.arrays import AnyArray, FloatArray, LongArray
+from mixedmodels.criterion.linear import RowsElsewhere
 from mixedmodels.design.by_row import all_labels, spread
 from mixedmodels.design.partition import partition
 from mixedmodels.diagnostics.influence import Influence
@@ -180,8 +181,33 @@ def _(
     return _fits(fitted, sets, control, newton, fitted.model.affordable_threads(threads))
 
 
+def influence_of_rows(
+    fitted: Fitted,
+    sets: RowSets,
+    elsewhere: RowsElsewhere,
+    method: InfluenceMethod,
+    control: Control | None,
+    threads: int | None,
+) -> Influence:
+    """Fits of a model that was made from sums without each set of some of its rows.
+
+    Raises:
+        MixedModelsError: The log-determinant of the model is estimated.
+    """
+    count = thread_count(threads, fitted.model.threads)
+    newton, control = _NEWTON[method](fitted), control or fitted.optsum.control
+    at_once = fitted.model.affordable_threads(count)
+    found = _fits(fitted, sets, control, newton, at_once, elsewhere)
+    return _result(fitted, sets, method, found, control)
+
+
 def _fits(
-    fitted: Fitted, sets: RowSets, control: Control, newton: FloatArray | None, threads: int
+    fitted: Fitted,
+    sets: RowSets,
+    control: Control,
+    newton: FloatArray | None,
+    threads: int,
+    elsewhere: RowsElsewhere | None = None,
 ) -> Deletions:
     """The core's fits."""
     found = fitted.criterion.fit_without(
@@ -191,6 +217,7 @@ def _fits(
         newton,
         ForwardAxes.of(fitted.model.products, fitted.model.templates).packed(),
         threads,
+        elsewhere,
     )
     return Deletions(
         found.theta,

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
         response_chunks,
         simulator,
     )
+    from mixedmodels.streaming import deleting as _deleting
+    from mixedmodels.streaming import sources as _sources
 else:
     all_fit = late_function("mixedmodels.diagnostics.all_fit", "all_fit")
     chosen_method = late_function("mixedmodels.diagnostics.deletion", "chosen_method")
@@ -59,6 +61,8 @@ else:
     response_chunks = late_function("mixedmodels.prediction.simulate", "response_chunks")
     simulator = late_function("mixedmodels.prediction.simulate", "simulator")
     checking = late_module("mixedmodels.checking.run")
+    _deleting = late_module("mixedmodels.streaming.deleting")
+    _sources = late_module("mixedmodels.streaming.sources")
 
 
 # Simpler formulas that are tried after a singular fit.
@@ -168,6 +172,7 @@ class Diagnostics(Values):
         only: Sequence[Any] | None = None,
         control: Control | None = None,
         threads: int | None = None,
+        source: Any = None,
     ) -> Influence:
         """Fits without each row, or without each level of a group.
 
@@ -186,6 +191,8 @@ class Diagnostics(Values):
             only: Labels of the deletions to make; all when None.
             control: Limits of the searches; those of this fit when None.
             threads: Threads; those of this fit when None.
+            source: Of a fit that was made from a source: that source, which is read once for the
+                rows of the levels that are left out.
 
         Returns:
             Coefficients, theta and sigma by deletion, with `cooks_distance`, `dfbetas` and
@@ -201,7 +208,31 @@ class Diagnostics(Values):
             '309'
         """
         chosen = chosen_method(method, exact, "held" if by is None else "exact")
+        if source is not None or self._sums is not None:
+            return self._influence_of_source(
+                source, by, chosen, only=only, control=control, threads=threads
+            )
         return influence(self._fitted, by, chosen, only=only, control=control, threads=threads)
+
+    def _influence_of_source(
+        self, source: Any, by: Any, method: InfluenceMethod, **options: Any
+    ) -> Influence:
+        if self._sums is None:
+            raise MixedModelsError(
+                "source= is for a fit that was made from a source; this one has its rows. Leave "
+                "source= out."
+            )
+        if source is None:
+            raise MixedModelsError(
+                "influence needs the rows of the data, and this fit was made from sums over them: "
+                "give their source, as in fit.influence("
+                f"{self._design.groups[0].name!r}, source=...). Cook's distances and hat values of "
+                "single rows are columns of fit.augment(source)."
+            )
+        plan, counts, given = self._sums.plan, self._sums.level_rows(), _sources.as_source(source)
+        return _deleting.influence_of_source(
+            self._fitted, plan, counts, given, by, method, **options
+        )
 
     def cooks_distance(
         self,

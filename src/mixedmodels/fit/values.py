@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mixedmodels.arrays import FloatArray
+from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.calls import Guided
 from mixedmodels.design import by_row
 from mixedmodels.design.given import Given
@@ -51,6 +51,9 @@ class OfSums(Protocol):
     @property
     def plan(self) -> Plan:
         """What is known of the rows."""
+
+    def level_rows(self) -> list[LongArray]:
+        """For each grouping factor of the model: rows of each level."""
 
     def restored(self, solution: Solution, optsum: OptSummary, threads: int) -> Any:
         """The fit of a solution."""

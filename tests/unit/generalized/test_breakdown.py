@@ -29,9 +29,7 @@ def test_fits_of_every_kind_converge(name: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    "name", ["poisson sqrt", "negative_binomial log dispersion", "beta probit", "ordinal cloglog"]
-)
+@pytest.mark.parametrize("name", ["poisson sqrt", "gamma log dispersion"])
 def test_their_ends_are_as_low_as_those_of_another_program(name: str) -> None:
     apart, above = compare(KINDS[name], fit_of(KINDS[name], "slopes", 1))
     assert apart < 1e-8
