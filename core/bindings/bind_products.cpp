@@ -161,6 +161,17 @@ void bind_analysis(nb::module_& m) {
                        "Order and pattern of the factor: 'cheapest', 'minimum degree' or a list of factors.")
       .def(nb::init<Products&, std::variant<std::string, std::vector<int>>>(), nb::arg("products"),
            nb::arg("order") = std::string("cheapest"), nb::keep_alive<1, 2>())
+      .def(
+          "of_products",
+          [](const Analysis& s, const Products& products) {
+            if (products.A().pattern != s.A().pattern) throw nb::value_error("the products have another pattern");
+            Analysis out(s);
+            out.model = products.model;
+            out.model.graph = s.model.graph;
+            out.model.symbolic = s.model.symbolic;
+            return out;
+          },
+          nb::arg("products"), nb::keep_alive<0, 2>(), "The same for products that differ in their numbers alone.")
       .def_prop_ro("order", [](const Analysis& s) { return s.symbolic().elimination.name; })
       .def_prop_ro("nnz", [](const Analysis& s) { return s.symbolic().elimination.fill.nnz; })
       .def_prop_ro("flops", [](const Analysis& s) { return s.symbolic().elimination.fill.flops; })

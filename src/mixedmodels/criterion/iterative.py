@@ -49,6 +49,12 @@ _LOST_DIGITS = (
 )
 
 
+# What does without the factor in the place of what needs it.
+_WALD = " For limits without it call confint(method='wald')."
+_INSTEAD = {"profile": _WALD, "confint": _WALD, "bootstrap": _WALD}
+_INSTEAD["predict_interval"] = " predict() gives predictions without intervals."
+
+
 def needs_factor(what: str = "") -> MixedModelsError:
     """The refusal of what an estimated fit cannot do, by the name that the user called."""
     name = asked_for()
@@ -56,7 +62,7 @@ def needs_factor(what: str = "") -> MixedModelsError:
     return MixedModelsError(
         f"{name or 'This'}{part} needs the factor of the model, which this model does without: its "
         "log-likelihood is estimated (method='iterative'). With enough memory and time, "
-        "method='exact' makes it."
+        f"method='exact' makes it.{_INSTEAD.get(name, '')}"
     )
 
 

@@ -183,7 +183,8 @@ class Model(BaseModel[Workspace]):
         made.sums = None  # those are of the response that was read
         made._identified = {}  # noqa: SLF001 (of this class)
         made.products = checked_products(self.design, self.products.with_response(y))
-        made.__dict__.pop("analysis", None)
+        if "analysis" in made.__dict__:
+            made.__dict__["analysis"] = self.analysis.of_products(made.products)
         return made
 
     def with_design(self, design: Design) -> Model:

@@ -216,7 +216,8 @@ class Tidying(Values):
             names is called `data(name)`. Of a fit that was made from a source a
             `pyarrow.RecordBatchReader` instead, which reads the source as it is read itself: the
             columns of the formula in the rows used, then those above, and `.std_error`, `.lower`,
-            `.upper` of the prediction of a row (theta taken as known).
+            `.upper` of the prediction of a row (theta taken as known). What is made from variances
+            of rows is NaN where the log-likelihood is estimated.
 
         Raises:
             DataError: Not an eager table, or not the one the model was fitted to.

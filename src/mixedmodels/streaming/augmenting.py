@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.criterion.iterative import needs_factor
 from mixedmodels.design.batch import BatchArrays
 from mixedmodels.diagnostics.rows import RowShares, row_columns
 from mixedmodels.estimates.model import Fitted
@@ -18,7 +17,7 @@ from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.memory import require
 from mixedmodels.naming import distinct
 from mixedmodels.prediction.intervals import Wanted, conditional_intervals
-from mixedmodels.prediction.predict import residual_variance
+from mixedmodels.prediction.predict import predicted, residual_variance
 from mixedmodels.prediction.simulate import add_effects
 from mixedmodels.prediction.target import Target
 from mixedmodels.settings import MODES, Modes, check_option
@@ -57,10 +56,7 @@ def augment_source(fitted: Fitted, plan: Plan, source: Source, level: float) -> 
 
     Raises:
         DataError: A column of the plan is missing.
-        MixedModelsError: The log-likelihood of the fit is estimated.
     """
-    if fitted.model.iterative:
-        raise needs_factor("the variance of predictions")
 
     def values(arrays: BatchArrays, key: str) -> list[FloatArray]:
         del key
@@ -112,11 +108,17 @@ def _with_columns(
 
 
 def row_values(fitted: Fitted, arrays: BatchArrays, level: float) -> list[FloatArray]:
-    """By name of `ADDED`: (n,) the values of the fit at some rows."""
+    """By name of `ADDED`: (n,) the values of the fit at some rows.
+
+    Variances of rows, and what is made from them, are NaN where the log-determinant is estimated.
+    """
     n, solution = len(arrays.y), fitted.solution
     target = _target(arrays)
-    table = conditional_intervals(fitted, target, Wanted(), "residual", _unknown)
-    mean, error = table["prediction"].to_numpy(), table["std_error"].to_numpy()
+    if solution.accuracy is None:
+        table = conditional_intervals(fitted, target, Wanted(), "residual", _unknown)
+        mean, error = table["prediction"].to_numpy(), table["std_error"].to_numpy()
+    else:
+        mean, error = predicted(fitted, target), np.full(n, np.nan)
     w = np.ones(n) if arrays.w is None else np.asarray(arrays.w)
     offset = np.zeros(n) if arrays.offset is None else np.asarray(arrays.offset)
     fixed = offset + arrays.X @ np.nan_to_num(solution.beta)

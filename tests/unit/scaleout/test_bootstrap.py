@@ -130,3 +130,16 @@ def test_residuals_are_not_there_to_be_resampled() -> None:
     _, fit = both("slopes")
     with pytest.raises(mm.MixedModelsError, match=r"bootstrap.* needs the rows"):
         fit.bootstrap(5, kind="residual")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_another_response_is_not_analysed_again(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, fit = both(case)
+    default = fit.bootstrap(3, seed=4)
+
+    def never(*_: object) -> None:
+        raise AssertionError("the pattern is analysed again")
+
+    monkeypatch.setattr("mixedmodels.estimates.model.Analysis", never)
+    own = fit.bootstrap(3, seed=4, statistic=lambda one: {"sigma": one.sigma})
+    np.testing.assert_allclose(own.replicates["sigma"], default.replicates["sigma"], rtol=1e-4)

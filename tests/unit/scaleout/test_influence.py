@@ -94,6 +94,8 @@ def test_what_cannot_be_answered_says_so(data: pd.DataFrame) -> None:
     with pytest.raises(mm.MixedModelsError, match="Leave source= out"):
         mm.lmer(RATINGS, data).influence("v", source=data)
     estimated = mm.lmer(RATINGS, in_parts(data, 4), method="iterative")
+    with pytest.raises(mm.MixedModelsError, match=r"call confint\(method='wald'\)"):
+        estimated.profile()
     with pytest.raises(mm.MixedModelsError, match="exact"):
         estimated.influence("v", source=data)
 

@@ -163,10 +163,13 @@ def test_report_without_rows(pair: Pair, tmp_path: Path) -> None:
     assert "Marginal means" in text
 
 
-def test_an_estimated_fit_says_that_rows_need_the_factor() -> None:
-    data = table(600)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fit = mm.lmer("y ~ x + (1 | g) + (1 | h)", in_parts(data, 4), method="iterative")
-    with pytest.raises(mm.MixedModelsError, match=r"^augment .*needs the factor of the model"):
-        fit.augment(in_parts(data, 4))
+def test_rows_of_an_estimated_fit_have_values_without_variances() -> None:
+    formula = "y ~ x + (1 | g) + (1 | h)"
+    exact = mm.lmer(formula, in_parts(DATA, 3)).augment(in_parts(DATA, 2)).read_all()
+    fit = mm.lmer(formula, in_parts(DATA, 3), method="iterative")
+    found = fit.augment(in_parts(DATA, 2)).read_all()
+    assert found.schema == exact.schema
+    for name in (".fitted", ".resid", ".wtres"):
+        np.testing.assert_allclose(found[name], exact[name], atol=1e-3)
+    for name in (".hat", ".std_resid", ".cooksd", ".std_error", ".lower", ".upper"):
+        assert np.isnan(found[name]).all()
