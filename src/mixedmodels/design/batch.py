@@ -6,7 +6,7 @@ have learnt are replayed, as on new data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,6 +70,32 @@ class BatchArrays:
             offset=None if self.offset is None else self.offset[at],
             kept=at if self.kept is None else self.kept[at],
         )
+
+
+def joined(parts: Sequence[BatchArrays]) -> BatchArrays:
+    """The rows of several batches one after the other; counts and variables are the first's."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+
+    def column(name: str) -> AnyArray | None:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else np.concatenate(values)
+
+    groups, terms = range(len(first.codes)), [range(len(terms)) for terms in first.z]
+    return replace(
+        first,
+        codes=[np.concatenate([part.codes[g] for part in parts]) for g in groups],
+        z=[
+            [np.asfortranarray(np.concatenate([part.z[g][t] for part in parts])) for t in terms[g]]
+            for g in groups
+        ],
+        X=np.asfortranarray(np.concatenate([part.X for part in parts])),
+        y=np.concatenate([part.y for part in parts]),
+        w=column("w"),
+        offset=column("offset"),
+        kept=None,
+    )
 
 
 def batch_arrays(asked: Asked, design: Design, states: States, data: Any) -> BatchArrays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from mixedmodels.design.columns import Column, NumericColumn
 from mixedmodels.design.frame import as_table
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.design.partition import partition
-from mixedmodels.errors import DataError, MixedModelsError
+from mixedmodels.errors import DataError, MixedModelsError, asked_for
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.estimates.within import within_levels
 from mixedmodels.fit.values import Values
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
         plot_scale_location,
     )
     from mixedmodels.plots.shrinkage import plot_shrinkage
+    from mixedmodels.streaming import sampling as _sampling
+    from mixedmodels.streaming import sources as _sources
+    from mixedmodels.streaming.sampling import SampledRows
 else:
     chosen_method = late_function("mixedmodels.diagnostics.deletion", "chosen_method")
     influence = late_function("mixedmodels.diagnostics.deletion", "influence")
@@ -54,6 +57,15 @@ else:
     plot_scale_location = late_function("mixedmodels.plots.residuals", "plot_scale_location")
     plot_shrinkage = late_function("mixedmodels.plots.shrinkage", "plot_shrinkage")
     _ratios = late_module("mixedmodels.marginal.ratios")
+    _sampling = late_module("mixedmodels.streaming.sampling")
+    _sources = late_module("mixedmodels.streaming.sources")
+
+
+def _noted(figure: Figure, ax: Axes | None, sample: SampledRows) -> Figure:
+    """A picture that says which rows it shows."""
+    axes = figure.axes[0] if ax is None else ax
+    axes.set_title(f"{axes.get_title()}\n{sample.words}")
+    return figure
 
 
 class Pictures(Values):
@@ -178,6 +190,7 @@ class Pictures(Values):
         max_labels: int = MOST_LEVELS,
         ax: Axes | None = None,
         figsize: tuple[float, float] | None = None,
+        source: Any = None,
     ) -> Figure:
         """Residuals against fitted values with a smooth line; standardised where there are weights.
 
@@ -190,11 +203,17 @@ class Pictures(Values):
             max_labels: Levels up to this many are named; more stand in the order of their medians.
             ax: Axes to draw in; a new figure if None.
             figsize: Size of a new figure, in inches.
+            source: Of a fit that was made from a source: that source, of which a sample of 10,000
+                rows is drawn; `by` is a grouping factor of the model or a column of X then.
 
         Raises:
             MixedModelsError: `by` is not a grouping factor, a column of X or of the table, or one
                 value per row; it is missing in some rows; or matplotlib is not installed.
         """
+        sample = self._sample(source)
+        if sample is not None:
+            picture = self._residuals_of_sample(sample, by, max_labels, ax, figsize)
+            return _noted(picture, ax, sample)
         kind, values = self._residuals_drawn
         if by is None:
             return plot_residuals(self._fitted_values, values, kind=kind, ax=ax, figsize=figsize)
@@ -219,6 +238,58 @@ class Pictures(Values):
             ax=ax,
             figsize=figsize,
         )
+
+    def _residuals_of_sample(
+        self,
+        sample: SampledRows,
+        by: str | npt.ArrayLike | None,
+        max_labels: int,
+        ax: Axes | None,
+        figsize: tuple[float, float] | None,
+    ) -> Figure:
+        """The picture of `plot_residuals` of some rows."""
+        arrays, design = sample.arrays, self._design
+        kind = "Residuals" if arrays.w is None else "Standardised residuals"
+        values = sample.residuals if arrays.w is None else sample.scaled
+        if by is None:
+            return plot_residuals(sample.fitted, values, kind=kind, ax=ax, figsize=figsize)
+        names = [group.name for group in design.groups]
+        if isinstance(by, str) and by in names:
+            g = names.index(by)
+            there, codes = np.unique(arrays.codes[g], return_inverse=True)
+            levels = [str(level) for level in design.groups[g].levels[there]]
+            named = {"of": by, "max_labels": max_labels, "ax": ax, "figsize": figsize}
+            return plot_residuals_by(codes, levels, values, kind=kind, **named)  # type: ignore[arg-type]
+        if isinstance(by, str) and by in design.x_names:
+            x = arrays.X[:, design.x_names.index(by)]
+            return plot_residuals(x, values, kind=kind, against=by, ax=ax, figsize=figsize)
+        raise MixedModelsError(
+            f"plot_residuals: by={by!r:.60} is neither a grouping factor of the model "
+            f"({', '.join(names)}) nor a column of X ({first_few(design.x_names, 12)}), of which "
+            "the pictures of a source are drawn."
+        )
+
+    def _sample(self, source: Any) -> SampledRows | None:
+        """Rows of a source for a picture; None for a fit that has its rows.
+
+        Raises:
+            MixedModelsError: A source of a fit with rows, or none of a fit without.
+        """
+        name = asked_for()
+        if self._sums is None and source is not None:
+            raise MixedModelsError(
+                "source= is for a fit that was made from a source; this one has its rows. Leave "
+                "source= out."
+            )
+        if self._sums is None:
+            return None
+        if source is None:
+            raise MixedModelsError(
+                f"{name} needs the rows of the data, and this fit was made from sums over them: "
+                f"give their source, as in fit.{name}(source=...), of which a sample is drawn."
+            )
+        given = _sources.as_source(source)
+        return _sampling.sampled_rows(self._fitted, self._sums.plan, given)
 
     def _numbers(self, by: str | npt.ArrayLike) -> tuple[str, FloatArray] | None:
         """Numbers by row and their name: a column of X, or numbers given; None for groups."""
@@ -284,7 +355,11 @@ class Pictures(Values):
         return found.plot(labels=labels, ax=ax, figsize=figsize)
 
     def plot_scale_location(
-        self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None
+        self,
+        *,
+        ax: Axes | None = None,
+        figsize: tuple[float, float] | None = None,
+        source: Any = None,
     ) -> Figure:
         """Square roots of absolute standardised residuals against fitted values.
 
@@ -295,7 +370,15 @@ class Pictures(Values):
         Args:
             ax: Axes to draw in; a new figure if None.
             figsize: Size of a new figure, in inches.
+            source: As for `plot_residuals`.
         """
+        sample = self._sample(source)
+        if sample is not None:
+            return _noted(
+                plot_scale_location(sample.fitted, sample.scaled, ax=ax, figsize=figsize),
+                ax,
+                sample,
+            )
         kind, values = self._normal_if_right
         return plot_scale_location(self._fitted_values, values, kind=kind, ax=ax, figsize=figsize)
 
@@ -305,6 +388,7 @@ class Pictures(Values):
         level: float = 0.95,
         ax: Axes | None = None,
         figsize: tuple[float, float] | None = None,
+        source: Any = None,
     ) -> Figure:
         """Standardised residuals against normal quantiles, with a line through the quartiles.
 
@@ -315,7 +399,11 @@ class Pictures(Values):
             level: Coverage of the band.
             ax: Axes to draw in; a new figure if None.
             figsize: Size of a new figure, in inches.
+            source: As for `plot_residuals`.
         """
+        sample = self._sample(source)
+        if sample is not None:
+            return _noted(plot_qq(sample.scaled, level=level, ax=ax, figsize=figsize), ax, sample)
         kind, values = self._normal_if_right
         return plot_qq(values, kind=kind, level=level, ax=ax, figsize=figsize)
 

@@ -113,7 +113,7 @@ def row_values(fitted: Fitted, arrays: BatchArrays, level: float) -> list[FloatA
     Variances of rows, and what is made from them, are NaN where the log-determinant is estimated.
     """
     n, solution = len(arrays.y), fitted.solution
-    target = _target(arrays)
+    target = target_of(arrays)
     if solution.accuracy is None:
         table = conditional_intervals(fitted, target, Wanted(), "residual", _unknown)
         mean, error = table["prediction"].to_numpy(), table["std_error"].to_numpy()
@@ -130,7 +130,8 @@ def row_values(fitted: Fitted, arrays: BatchArrays, level: float) -> list[FloatA
     return [*found.values(), whole, *wald_limits(mean, whole, df, level)]
 
 
-def _target(arrays: BatchArrays) -> Target:
+def target_of(arrays: BatchArrays) -> Target:
+    """The rows of a batch as predictions take them."""
     return Target(
         index=None,
         X=arrays.X,
@@ -176,7 +177,7 @@ def simulate_source(
         if key not in errors:
             errors.clear()
             errors[key] = np.random.default_rng(_of_partition(start, key))
-        target, n = _target(arrays), len(arrays.y)
+        target, n = target_of(arrays), len(arrays.y)
         y = errors[key].standard_normal((n, nsim)).T * np.sqrt(
             np.broadcast_to(residual_variance(solution.sigma, target), n)
         )

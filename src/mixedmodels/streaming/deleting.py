@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import AnyArray, LongArray
+from mixedmodels.arrays import LongArray
 from mixedmodels.criterion.linear import RowsElsewhere
-from mixedmodels.design.batch import BatchArrays
+from mixedmodels.design.batch import BatchArrays, joined
 from mixedmodels.diagnostics.deletion import RowSets, influence_of_rows
 from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.errors import DataError, MixedModelsError
@@ -67,7 +67,11 @@ def influence_of_source(
     own, n = counts[g][wanted], int(counts[g][wanted].sum())
     require({f"{n:,} rows of the levels of '{by}'": _bytes_of_row(plan) * n}, "influence")
     kept = _rows_of(plan, source, g, _places(wanted, len(counts[g])))
-    elsewhere = _joined(kept, np.concatenate([np.asarray(c) for c in counts]))
+    if not kept:
+        raise DataError("The source has no rows that the model uses; give the one summed.")
+    rows = joined(kept)
+    X, of_levels = np.asfortranarray(rows.X), np.concatenate([np.asarray(c) for c in counts])
+    elsewhere = RowsElsewhere(rows.codes, rows.z, X, rows.y, rows.w, rows.offset, of_levels)
     place = _places(wanted, len(counts[g]))[elsewhere.codes[g]]
     found = np.bincount(place, minlength=len(wanted))
     if (found != own).any():
@@ -129,26 +133,3 @@ def _rows_of(plan: Plan, source: Source, g: int, place: LongArray) -> list[Batch
                         kept.append(batch.of_rows(np.flatnonzero(place[batch.codes[g]] >= 0)))
             report(0, 1)
     return kept
-
-
-def _joined(kept: list[BatchArrays], of_levels: LongArray) -> RowsElsewhere:
-    """The rows of all batches."""
-    if not kept:
-        raise DataError("The source has no rows that the model uses; give the one summed.")
-    first = kept[0]
-
-    def column(name: str) -> AnyArray | None:
-        values = [getattr(batch, name) for batch in kept]
-        return None if values[0] is None else np.concatenate(values)
-
-    codes = [np.concatenate([b.codes[f] for b in kept]) for f in range(len(first.codes))]
-    z = [
-        [
-            np.asfortranarray(np.concatenate([b.z[f][t] for b in kept]))
-            for t in range(len(first.z[f]))
-        ]
-        for f in range(len(first.z))
-    ]
-    X = np.asfortranarray(np.concatenate([batch.X for batch in kept]))
-    y = np.concatenate([batch.y for batch in kept])
-    return RowsElsewhere(codes, z, X, y, column("w"), column("offset"), of_levels)

@@ -14,6 +14,8 @@ from tests.streamed import in_parts
 
 import mixedmodels as mm
 from mixedmodels.linear import LinearMixedFit
+from mixedmodels.streaming.sampling import sampled_rows
+from mixedmodels.streaming.sources import as_source
 
 mpl.use("agg")
 FORMULA = "y ~ x + f + twice + (x | g) + (1 | h)"
@@ -173,3 +175,49 @@ def test_rows_of_an_estimated_fit_have_values_without_variances() -> None:
         np.testing.assert_allclose(found[name], exact[name], atol=1e-3)
     for name in (".hat", ".std_resid", ".cooksd", ".std_error", ".lower", ".upper"):
         assert np.isnan(found[name]).all()
+
+
+PICTURES = {
+    "residuals": lambda fit, **more: fit.plot_residuals(**more),
+    "by a group": lambda fit, **more: fit.plot_residuals("g", **more),
+    "by a column": lambda fit, **more: fit.plot_residuals("x", **more),
+    "spread": lambda fit, **more: fit.plot_scale_location(**more),
+    "quantiles": lambda fit, **more: fit.plot_qq(**more),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_show_the_rows_of_a_source(
+    name: str, pair: tuple[LinearMixedFit, LinearMixedFit]
+) -> None:
+    whole, fit = pair
+    draw = PICTURES[name]
+    axes, expected = draw(fit, source=in_parts(DATA, 3)).axes[0], draw(whole).axes[0]
+    assert axes.get_title() == f"{expected.get_title()}\nall 238 rows"
+    assert axes.get_xlabel() == expected.get_xlabel()
+
+    def points(of: Any) -> np.ndarray:
+        line = max(of.lines, key=lambda line: len(line.get_xdata()))
+        found = np.column_stack([line.get_xdata(), line.get_ydata()])
+        return found[np.lexsort(found.T)]
+
+    # Two fits end within the tolerance of their searches.
+    np.testing.assert_allclose(points(axes), points(expected), atol=1e-5)
+    with pytest.raises(mm.MixedModelsError, match=r"fit\.plot_\w+\(source=\.\.\.\)"):
+        draw(fit)
+    with pytest.raises(mm.MixedModelsError, match="Leave source= out"):
+        draw(whole, source=DATA)
+
+
+def test_a_sample_does_not_depend_on_the_batches(
+    pair: tuple[LinearMixedFit, LinearMixedFit],
+) -> None:
+    _, fit = pair
+    plan = fit._sums.plan
+    rows = as_source(in_parts(DATA, 4))
+    few, all_rows = (sampled_rows(fit._fitted, plan, rows, n) for n in (50, 238))
+    assert len(few.residuals) == 50
+    assert few.words == "a sample of 50 of 238 rows"
+    np.testing.assert_array_equal(np.sort(few.residuals), np.sort(all_rows.residuals[:50]))
+    with pytest.raises(mm.MixedModelsError, match=r"neither a grouping factor.*\(g, h\)"):
+        fit.plot_residuals("o", source=DATA)
