@@ -11,7 +11,8 @@ namespace mixedmodels {
 
 namespace {
 
-// Sigma below which it is left, and where it is started then, in units of the largest standard deviation.
+// Sigma below which a search is started again (kZero) and its new start (kAway), in units of the largest standard
+// deviation.
 constexpr double kZero = 1e-3, kAway = 0.03;
 // Largest rounding error of a deviance: a thousandth of a limit's signed root takes five times as much.
 constexpr double kRounding = 1e-3;

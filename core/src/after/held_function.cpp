@@ -11,7 +11,7 @@ namespace mixedmodels {
 
 namespace {
 
-// Size of a column of a template below which only symmetry holds it at zero, and the size that it is started at then.
+// Size of a column of a template below which symmetry alone may hold it at zero (kZero), and its new start (kAway).
 constexpr double kZero = 1e-3, kAway = 0.03;
 
 std::vector<int> starts(const std::vector<ProfileTerm>& terms) {

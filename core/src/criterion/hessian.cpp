@@ -15,11 +15,11 @@ namespace mixedmodels {
 
 namespace {
 
-// In flops of a dense factorization, from measurements: a component, its dense part, a number gathered from where it
-// is; an evaluation, and what it does for a level or a pair of them.
+// Costs in flops of a dense factorization, from measurements: of a component, of its dense part and of a number that
+// is gathered; of an evaluation, and of a level or a pair of levels in it.
 constexpr double kComponent = 1.5e4, kElimination = 4e4, kGather = 3;
 constexpr double kEvaluation = 1e5, kLevel = 1.5e3;
-// Numbers in the panels of two threads; copies of the sums, and what they take together (see pair_sums.cpp).
+// Numbers in the panels of two threads; most copies of the sums, and most numbers in all copies (see pair_sums.cpp).
 constexpr double kPanels = 8e6, kCopies = 32, kMostCopied = 2e7;
 
 // What components add.

@@ -10,10 +10,11 @@ namespace mixedmodels {
 
 namespace {
 
-// Columns of a supernode: no fewer than a call of BLAS is worth, more where a run is so wide that the pieces are many.
+// Smallest and largest number of columns of a supernode, and the number of supernodes that a wide run is divided into
+// between these.
 constexpr std::int64_t kPiece = 128, kWidestPiece = 256, kPieces = 12;
-constexpr double kTopShare = 24;  // a subtree with more than one part in so many of the work is top
-constexpr double kChunks = 64;
+// A subtree with more than 1 / kTopShare of the work belongs to the top; a chunk has about 1 / kChunks of the rest.
+constexpr double kTopShare = 24, kChunks = 64;
 
 // Supernodes while they are found: columns [first, last] in the order of nodes.
 struct Run {

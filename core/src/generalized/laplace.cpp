@@ -20,7 +20,7 @@ constexpr double kTight = 1e-10, kFirst = 1e-4, kSearch = 1e-9, kRoundingDecreme
 constexpr double kMostChange = 6;
 // Diagonal that X'V^-1X gets where it is not positive definite, as a part of X'WX with weights of 1.
 constexpr double kRidge = 1e-13;
-// The weak pull of coefficients to where they began, as a part of X'WX.
+// Weight of the term that keeps coefficients near their start, relative to the diagonal of X'WX.
 constexpr double kProximal = 1e-9;
 constexpr double kFarAway = 3;  // predicted decrease above which updates are not taken for the pull
 

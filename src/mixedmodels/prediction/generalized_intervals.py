@@ -145,7 +145,7 @@ def generalized_intervals(
         eta = averaged_predictors(fitted, mu)
     else:
         eta = predicted(fitted, target)
-    with np.errstate(all="ignore"):  # what is no number is told of
+    with np.errstate(all="ignore"):  # a warning names what is not a number
         if wanted.average:
             variance = _averaged_variance(fitted, target, vcov, wanted)
         else:
