@@ -40,6 +40,8 @@ namespace blas {
 inline double longest = 1e9;
 // Rows and columns of a piece: no fewer, or the library would lose its speed.
 constexpr int kPiece = 64;
+// Operations below which a call of the library takes longer than loops.
+constexpr double kFewOperations = 300;
 
 namespace pieces {
 
@@ -59,6 +61,22 @@ inline std::ptrdiff_t at(int row, int column, int lead) { return row + static_ca
 
 // The first of two halves of a triangle.
 inline int half(int n) { return std::max(kPiece, n / 2 / kPiece * kPiece); }
+
+// trsm by loops: `size` unknowns for each of `others` right-hand sides.
+inline void substitute(bool left, bool lower, bool transposed, int size, int others, const double* a, int lda,
+                       double* b, int ldb) {
+  const bool turned = transposed == left;  // X op(A) = B is op(A)'X' = B'
+  const bool forward = lower != turned;
+  const std::ptrdiff_t step = left ? 1 : ldb, next = left ? ldb : 1;
+  for (int other = 0; other < others; ++other, b += next)
+    for (int done = 0; done < size; ++done) {
+      const int i = forward ? done : size - 1 - done;
+      double rest = b[i * step];
+      for (int k = forward ? 0 : i + 1; k < (forward ? i : size); ++k)
+        rest -= a[turned ? at(k, i, lda) : at(i, k, lda)] * b[k * step];
+      b[i * step] = rest / a[at(i, i, lda)];
+    }
+}
 
 }  // namespace pieces
 
@@ -135,6 +153,10 @@ inline void trsm(char side, char uplo, char trans, int m, int n, const double* a
   if (m == 0 || n == 0) return;
   const bool left = side == 'L';
   const int size = left ? m : n, others = left ? n : m;
+  if (1.0 * size * size * others <= kFewOperations) {
+    pieces::substitute(left, uplo == 'L', trans == 'T', size, others, a, lda, b, ldb);
+    return;
+  }
   if (1.0 * size * size * kPiece > longest && size > kPiece) {  // by halves of the triangle
     const int one = pieces::half(size), two = size - one;
     const double *second = a + pieces::at(one, one, lda),

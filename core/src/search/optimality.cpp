@@ -8,6 +8,7 @@
 
 #include "criterion/differences.hpp"
 #include "kernels/eigen.hpp"
+#include "kernels/small_dense.hpp"
 
 namespace mixedmodels {
 
@@ -44,7 +45,7 @@ std::vector<ZeroColumns> zero_columns(const Objective& f, const std::vector<doub
   return out;
 }
 
-// The quadratic model scaled to a unit diagonal, by its eigenvalues.
+// The quadratic model scaled to a unit diagonal. Its eigenvalues are computed only if one is not above kRounding.
 class ScaledModel {
  public:
   ScaledModel(const std::vector<double>& hessian, const std::vector<double>& unit) : m_(static_cast<int>(unit.size())) {
@@ -55,10 +56,18 @@ class ScaledModel {
     std::vector<double> scaled(hessian);
     for (int j = 0; j < m_; ++j)
       for (int i = 0; i < m_; ++i) scaled[i + j * m_] *= scale_[i] * scale_[j];
-    symmetric_eigen(m_, std::move(scaled), values_, vectors_);
+    std::vector<double> less(scaled);
+    for (int i = 0; i < m_; ++i) less[i * (m_ + 1)] -= kRounding;
+    definite_ = small::eliminate(m_, m_, less.data());
+    if (definite_) {
+      factor_ = std::move(scaled);
+      small::eliminate(m_, m_, factor_.data());
+    } else {
+      symmetric_eigen(m_, std::move(scaled), values_, vectors_);
+    }
   }
 
-  bool curves_down() const { return values_[0] < -kRounding; }
+  bool curves_down() const { return !definite_ && values_[0] < -kRounding; }
 
   // Along which the model falls fastest, of length sqrt(2) in its scale.
   std::vector<double> downhill() const {
@@ -70,6 +79,13 @@ class ScaledModel {
   // |H|^-1 r, with eigenvalues that are rounding taken for as large as that.
   std::vector<double> solve(const std::vector<double>& r) const {
     std::vector<double> out(m_, 0.0);
+    if (definite_) {
+      for (int i = 0; i < m_; ++i) out[i] = scale_[i] * r[i];
+      small::solve_lower(m_, m_, factor_.data(), out.data(), 1);
+      small::solve_upper(m_, m_, factor_.data(), out.data(), 1);
+      for (int i = 0; i < m_; ++i) out[i] *= scale_[i];
+      return out;
+    }
     for (int k = 0; k < m_; ++k) {
       const double* v = vectors_.data() + k * m_;
       double along = 0;
@@ -89,7 +105,8 @@ class ScaledModel {
 
  private:
   int m_;
-  std::vector<double> scale_, values_, vectors_;
+  bool definite_ = false;
+  std::vector<double> scale_, factor_, values_, vectors_;
 };
 
 bool finite(const std::vector<double>& values) {
