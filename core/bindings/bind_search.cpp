@@ -146,15 +146,19 @@ const char* name_of(mm::SearchStatus status) {
 }
 
 mm::Without without_one(const std::string& name) {
-  static constexpr std::pair<const char*, bool mm::Without::*> all[] = {{"second start", &mm::Without::second_start},
-                                                                        {"scoring", &mm::Without::scoring},
-                                                                        {"updates", &mm::Without::updates},
-                                                                        {"distance", &mm::Without::distance},
-                                                                        {"rotations", &mm::Without::rotations},
-                                                                        {"step limit", &mm::Without::step_limit},
-                                                                        {"zeros", &mm::Without::zeros},
-                                                                        {"confirmed", &mm::Without::confirmed},
-                                                                        {"saddles", &mm::Without::saddles}};
+  static constexpr std::pair<const char*, bool mm::Without::*> all[] = {
+      {"second start", &mm::Without::second_start},
+      {"scoring", &mm::Without::scoring},
+      {"updates", &mm::Without::updates},
+      {"distance", &mm::Without::distance},
+      {"rotations", &mm::Without::rotations},
+      {"step limit", &mm::Without::step_limit},
+      {"zeros", &mm::Without::zeros},
+      {"confirmed", &mm::Without::confirmed},
+      {"saddles", &mm::Without::saddles},
+      {"foreseen updates", &mm::Without::foreseen_updates},
+      {"second phase", &mm::Without::second_phase},
+      {"smaller starts", &mm::Without::smaller_starts}};
   mm::Without out;
   for (const auto& [known, member] : all)
     if (name == known) out.*member = true;

@@ -76,7 +76,7 @@ class Search {
         const bool spent = f_.n_value() >= settings_.max_values;
         r.status = r.decrement <= noise(r) ? SearchStatus::converged
                    : spent                 ? SearchStatus::max_values
-                   : f_.foresees()         ? SearchStatus::unforeseen
+                   : has_second_phase()    ? SearchStatus::unforeseen
                                            : SearchStatus::stalled;
         break;
       }
@@ -184,7 +184,7 @@ class Search {
     if (!f_.foresees()) return;
     std::vector<double> missed(static_cast<std::size_t>(more_), 0.0);
     const std::size_t n = n_, own = scoring_.size();
-    for (std::size_t j = 0; j < n; ++j)
+    for (std::size_t j = 0; j < n && !settings_.without.foreseen_updates; ++j)
       for (int i = 0; i < more_; ++i)
         missed[i] += (model_.hessian()[own + i + j * n] - scored_[own + i + j * n]) * step_[j];
     Templates change(f_.equations().lam());
@@ -245,10 +245,12 @@ class Search {
   // Rounding error of a difference of two values of the criterion.
   double noise(const SearchResult& r) const { return 1e-13 * (1 + std::abs(r.value)) + f_.rounding(); }
 
+  bool has_second_phase() const { return f_.foresees() && !settings_.without.second_phase; }
+
   // Whether the criterion has not foreseen how what it carries moves: too many iterations or shortened steps, or much
   // left of the gradient by what is carried after a step.
   bool unforeseen(int iterations) const {
-    if (!f_.foresees() || iterations == 0) return false;
+    if (!has_second_phase() || iterations == 0) return false;
     if (iterations >= kMostForeseen || shortened_ > most_shortened()) return true;
     double left = 0;
     for (int i = scoring_.size(); i < scoring_.size() + f_.carried(); ++i) {
@@ -264,7 +266,7 @@ class Search {
   // Values that a line search may take.
   int most_tries() const {
     const int left = settings_.max_values - f_.n_value();
-    return f_.foresees() ? std::min(left, most_shortened() + 2 - shortened_) : left;
+    return has_second_phase() ? std::min(left, most_shortened() + 2 - shortened_) : left;
   }
 
   // Moves along the step to a point of lower criterion, or says that there is none.

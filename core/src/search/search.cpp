@@ -208,7 +208,7 @@ Fit fit(Objective& f, std::vector<std::vector<double>> starts, const FitSettings
     search_from_another(starts.size() - 1);
   }
   // Criteria of more parameters than theta may be defined for small random effects only, with those as they start.
-  const bool more = f.size() > static_cast<int>(f.entries().size());
+  const bool more = f.size() > static_cast<int>(f.entries().size()) && !settings.search.without.smaller_starts;
   for (int round = 0; more && round < kMostShrinks && found.status == SearchStatus::not_finite; ++round) {
     for (std::size_t e = 0; e < f.entries().size(); ++e) starts[lowest][e] *= kShrink;
     found = driver.search(starts[lowest]);

@@ -209,7 +209,7 @@ class TrustRegion {
     fresh_ = false;
     at_ = next_;
     gradient_ = slope;
-    if (f_.hessian_is_exact() || miss > kMissed * kMissed * before) H_.clear();
+    if (f_.hessian_is_exact() || settings_.without.updates || miss > kMissed * kMissed * before) H_.clear();
   }
 
   Objective& f_;
