@@ -104,7 +104,7 @@ KenwardRogerSums kenward_roger_sums(Pls& pls) {
   out.trace.resize(m);
   out.traces.resize(m * m);
   // E = (e_a e_b' + e_b e_a') / 2 on the diagonal, without the half elsewhere.
-  const auto weight = [&](const ThetaEntry& e) { return e.row == e.column ? 0.5 : 1.0; };
+  const auto weight = [&](const ThetaEntry& e) { return on_diagonal(e) ? 0.5 : 1.0; };
   const auto unit = [&](const ThetaEntry& e) {
     std::vector<double> column(A.factors[e.factor].width, 0.0);
     column[e.column] = 1;

@@ -44,7 +44,7 @@ class Objective {
   // may be the diagonal entry of; NaN where there is none.
   double turning_point(std::size_t e, double at) const {
     const std::vector<ThetaEntry>& of = entries();
-    if (e < of.size() && of[e].row == of[e].column) return 0;
+    if (e < of.size() && on_diagonal(of[e])) return 0;
     return e < of.size() && structures() ? structures()->turning_point(e, at) : std::nan("");
   }
   // Natural unit of every parameter.

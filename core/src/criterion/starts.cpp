@@ -336,7 +336,7 @@ bool coupled(const std::vector<ThetaEntry>& entries, const FactorBlock& block, i
              const double* own) {
   int diagonal = 0, all = 0;
   for (const ThetaEntry& e : entries)
-    if (e.factor == factor) diagonal += e.row == e.column, ++all;
+    if (e.factor == factor) diagonal += on_diagonal(e), ++all;
   if (2 * all == diagonal * (diagonal + 1)) return false;  // one term
   const int s = block.width;
   for (int j = 0; j < s; ++j) {

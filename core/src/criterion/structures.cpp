@@ -92,7 +92,7 @@ void Structures::add_units(const CrossProducts& A, std::size_t t) {
 }
 
 double Structures::turning_point(std::size_t e, double at) const {
-  if (parameters_[e].row == parameters_[e].column) return 0;
+  if (on_diagonal(parameters_[e])) return 0;
   for (const Term& term : terms_)
     if (term.structure && e - term.par < static_cast<std::size_t>(term.size))
       return term.structure->turning_point(term.theta.width, static_cast<int>(e - term.par), at);

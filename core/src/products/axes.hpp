@@ -18,6 +18,7 @@ namespace mixedmodels {
 struct ThetaEntry {
   int factor, row, column;
 };
+inline bool on_diagonal(const ThetaEntry& entry) { return entry.row == entry.column; }
 
 // Puts the axes of every term into `rows`: T of each factor, and z T in the place of z. `widths` has the number of
 // columns of every term of each factor. Returns the numbers that the new columns point into.

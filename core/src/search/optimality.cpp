@@ -258,7 +258,7 @@ void check_rest(const Objective& f, const std::vector<double>& theta, const std:
   if (alive.empty()) return;
   std::vector<double> gradient, part(alive.size() * alive.size()), moving(m, 0.0);
   for (std::size_t e : alive) {
-    const bool held = f.entries()[e].row == f.entries()[e].column && at[e] == 0 && slope[e] >= 0;
+    const bool held = on_diagonal(f.entries()[e]) && at[e] == 0 && slope[e] >= 0;
     gradient.push_back(held ? 0.0 : slope[e]);
     moving[e] = gradient.back();
   }
@@ -294,7 +294,7 @@ Optimality check_optimum(Objective& f, const std::vector<double>& theta, const s
   f.gradient(found.gradient.data());
   std::vector<double> moving(found.gradient), d;
   for (int e = 0; e < m; ++e) {
-    const bool held = e < m_theta && f.entries()[e].row == f.entries()[e].column && theta[e] == 0 && moving[e] >= 0;
+    const bool held = e < m_theta && on_diagonal(f.entries()[e]) && theta[e] == 0 && moving[e] >= 0;
     if (held) moving[e] = 0;
     found.max_gradient = std::max(found.max_gradient, std::abs(moving[e]));
   }

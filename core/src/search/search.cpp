@@ -45,7 +45,7 @@ std::vector<double> opposite(const std::vector<ThetaEntry>& entries, std::vector
   for (std::size_t e = 0; e < entries.size(); ++e) {
     if (entries[e].row < 0) continue;  // a parameter of a structure
     const double from = std::abs(start[e]), to = std::max(std::abs(end[e]), from / kOpposite);
-    start[e] = entries[e].row == entries[e].column && to > 0 ? from * from / to : 0.0;
+    start[e] = on_diagonal(entries[e]) && to > 0 ? from * from / to : 0.0;
   }
   return start;
 }

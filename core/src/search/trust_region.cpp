@@ -144,7 +144,7 @@ class TrustRegion {
     const std::vector<ThetaEntry>& entries = f_.entries();
     std::vector<double> sign(n_, 1.0);
     for (std::size_t e = 0; e < entries.size(); ++e) {
-      if (entries[e].row != entries[e].column || next_[e] >= 0) continue;
+      if (!on_diagonal(entries[e]) || next_[e] >= 0) continue;
       for (std::size_t i = 0; i < entries.size(); ++i)
         if (entries[i].factor == entries[e].factor && entries[i].column == entries[e].column) sign[i] = -1;
     }
