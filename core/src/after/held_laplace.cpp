@@ -27,6 +27,7 @@ HeldLaplace::HeldLaplace(const GeneralizedModel& model, const Approximation& app
       by_(par.size()),
       hessian_(std::move(hessian)),
       constant_(constant) {
+  require_triangles(f_.structures(), "A profile");
   find_turn(f_.products(), 1);
   choose_variables(par);
 }

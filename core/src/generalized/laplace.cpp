@@ -63,14 +63,11 @@ Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximati
       m_(model_.m()),
       p_(A_->p),
       K_(parameters_.size()) {
-  require_triangles(model_.structures.get(), "A generalized model");
-  for (const ThetaEntry& e : model_.entries) {
-    const FactorBlock& f = A_->factors[e.factor];
-    const std::int64_t s = f.width;
-    double sum = 0;
-    for (std::int64_t l = 0; l < f.levels; ++l) sum += f.diagonal[l * s * s + e.row * (s + 1)];
-    unit_.push_back(sum > 0 ? std::sqrt(static_cast<double>(A_->n) / sum) : 1.0);
+  if (model_.structures) {
+    if (joint()) require_triangles(model_.structures.get(), "A generalized model with its coefficients in the mode");
+    structured_.emplace(*model_.structures), by_theta_.resize(model_.entries.size());
   }
+  unit_ = structures() ? structures()->unit() : natural_units(model_);
   unit_.resize(size(), 1.0);
   par_.assign(size(), std::numeric_limits<double>::quiet_NaN());
   gradient_.resize(size());
@@ -161,14 +158,14 @@ bool Laplace::factorize_here() {
   rows_.renew_random(w_.data(), *A_);
   ++n_factor_;
   expected_ = false;
-  if (equations_.factorize(par_.data())) return true;
+  if (equations_.factorize(theta())) return true;
   std::vector<double> expected(n_);
   expect(eta_, expected.data());
   w_ = std::move(expected);
   rows_.renew_random(w_.data(), *A_);
   ++n_factor_;
   expected_ = true;
-  return equations_.factorize(par_.data());
+  return equations_.factorize(theta());
 }
 
 // The step to the solution of the equations here, and its decrement squared; NaN where there is none.
@@ -313,7 +310,7 @@ double Laplace::settle(bool found) {
 void Laplace::renew_factor(const std::vector<double>& w) {
   rows_.renew_random(w.data(), *A_);
   ++n_factor_;
-  equations_.factorize(par_.data());
+  equations_.factorize(theta());
 }
 
 double Laplace::value(const double* par) {

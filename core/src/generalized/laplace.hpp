@@ -126,7 +126,7 @@ class Laplace : public Objective {
     bool planned = false;
   };
 
-  double* theta() { return par_.data(); }
+  const double* theta() { return structured_ ? structured_->move(par_.data()).data() : par_.data(); }
   double* beta() { return par_.data() + m_; }
   double* psi() { return par_.data() + m_ + p_; }
 
@@ -165,6 +165,7 @@ class Laplace : public Objective {
   CurvaturePoint curvature_point(std::vector<double>& fourth) const;
   std::vector<double> fourth_derivatives() const;
   std::vector<double> difference_steps_here();
+  std::vector<double> with_theta(std::vector<double> par, const std::vector<double>& theta) const;
   void difference_columns(const std::vector<double>& par, const std::vector<double>& steps,
                           const std::vector<std::size_t>& rows, const std::vector<std::size_t>& columns,
                           std::vector<double>& out);
@@ -181,6 +182,8 @@ class Laplace : public Objective {
   Equations equations_;
   std::int64_t n_;
   int m_, p_, K_;
+  std::optional<StructuredTheta> structured_;  // where parameters are not theta itself
+  std::vector<double> by_theta_;
   std::vector<double> unit_, par_, u_, eta_, s_, w_, t_;
   std::vector<double> Zts_, Xts_;  // scores summed
   std::vector<double> step_u_, step_beta_, step_eta_, trial_eta_, work_, work_rows_;

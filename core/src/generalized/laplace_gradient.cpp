@@ -162,14 +162,18 @@ void Laplace::gradient(double* out) {
       rows_.sum_fixed(quadrature_->score().data(), mean.data());
       for (int j = 0; j < p_; ++j) pull_[j] -= 2 * (mean[j] - Xts_[j]);
     }
-    for (int e = 0; e < m_; ++e) {
-      const ThetaEntry& entry = model_.entries[e];
+    double* by_theta = structured_ ? by_theta_.data() : gradient_.data();
+    for (const ThetaEntry& entry : model_.entries) {
       const FactorBlock& f = A_->factors[entry.factor];
       double sum = 0;
       for (std::int64_t at = f.offset; at < f.offset + std::int64_t{f.levels} * f.width; at += f.width)
         sum += Zts_[at + entry.row] * v_[at + entry.column] + d_[at + entry.row] * u_[at + entry.column];
-      gradient_[e] = 2 * own_slopes_[entry.factor][entry.row + entry.column * f.width] + sum;
+      *by_theta++ = 2 * own_slopes_[entry.factor][entry.row + entry.column * f.width] + sum;
     }
+    if (structured_)
+      structured_->gradient(
+          by_theta_.data(), [this](const EffectsBlock& block, double* slope) { slope_block(block, slope); },
+          gradient_.data());
     for (int j = 0; j < p_; ++j) gradient_[m_ + j] = joint() ? 0.0 : pull_[j] - 2 * Xts_[j];
     find_parameter_slopes();
     base_.u = u_;

@@ -5,7 +5,7 @@
 #include "criterion/differences.hpp"
 #include "generalized/laplace.hpp"
 #include "kernels/interrupt.hpp"
-#include "search/coordinates.hpp"
+#include "search/variables.hpp"
 
 namespace mixedmodels {
 
@@ -54,7 +54,8 @@ CurvaturePoint Laplace::curvature_point(std::vector<double>& fourth) const {
 
 // Against two gradients for every parameter, a gradient being about three factorizations and passes over the rows.
 bool Laplace::exact_is_cheaper() {
-  if (quadrature_ || joint() || approximation_.expected || components().largest() > kLargest) return false;
+  if (structures() || quadrature_ || joint() || approximation_.expected || components().largest() > kLargest)
+    return false;
   const double rows = static_cast<double>(n_) * (kFamily + p_ * (p_ / 2.0 + 4)),
                evaluation = 3 * (rows + model_.symbolic->elimination.fill.flops);
   return exact_work(components(), m_, p_, n_) <= 2 * (m_ + p_) * evaluation;
@@ -64,12 +65,16 @@ bool Laplace::exact_is_cheaper() {
 std::vector<double> Laplace::difference_steps_here() {
   constexpr double kStep = 4e-4, kLongest = 1e-4;  // the latter of theta, whose model may have no curvature at zero
   std::vector<double> steps;
-  Coordinates coordinates(*A_, model_.entries);
-  const auto n = static_cast<std::size_t>(coordinates.size());
+  Variables variables(*this);
+  const auto n = static_cast<std::size_t>(variables.size());
   std::vector<double> x(n), scored(n * n), others(static_cast<std::size_t>(p_ + K_) * (p_ + K_));
-  coordinates.from_theta(par_.data(), x.data());
-  coordinates.hessian(*this, x.data(), false, scored.data());
-  scored = coordinates.to_theta_hessian(scored);
+  variables.from_parameters(par_.data(), x.data());
+  if (structures()) {  // what theta is a function of is known where it is triangular
+    variables.make_triangular(x.data());
+    variables.gradient(*this, scored.data());
+  }
+  variables.hessian(*this, x.data(), false, scored.data());
+  scored = variables.to_parameter_hessian(scored);
   model_of_others(others.data());
   double largest = 0;
   for (int e = 0; e < m_; ++e) largest = std::max(largest, scored[e * (static_cast<std::size_t>(m_) + 1)]);

@@ -135,9 +135,9 @@ std::vector<double> Laplace::start() {
   for (double& w : w_) w = std::max(w, 1e-12);
   rows_.renew_random(w_.data(), *A_);
   rows_.sum_random(s_.data(), Zts_.data());
-  std::vector<double> out(par_);
-  for (int e = 0; e < m_; ++e) {
-    const auto [factor, row, column] = model_.entries[e];
+  std::vector<double> theta;
+  for (const auto& [factor, row, column] : model_.entries) {
+    theta.push_back(0);
     if (row != column) continue;
     const FactorBlock& block = A_->factors[factor];
     const std::int64_t s = block.width;
@@ -152,10 +152,17 @@ std::vector<double> Laplace::start() {
       }
       variance = lower > 0 ? std::max(upper / lower, 0.0) : 0.0;
     }
-    out[e] = std::min(kLargestStart, std::sqrt(std::max(variance, 0.01 / (mean + 1e-300))));
+    theta.back() = std::min(kLargestStart, std::sqrt(std::max(variance, 0.01 / (mean + 1e-300))));
   }
+  const std::vector<double> out = with_theta(par_, theta);
   std::fill(par_.begin(), par_.end(), std::numeric_limits<double>::quiet_NaN());
   return out;
+}
+
+std::vector<double> Laplace::with_theta(std::vector<double> par, const std::vector<double>& theta) const {
+  const std::vector<double> own = structures() ? structures()->closest_to(theta) : theta;
+  std::copy(own.begin(), own.end(), par.begin());
+  return par;
 }
 
 // Where predictors must keep a sign (means above zero by the link 1/mu^2 or the identity), the criterion may have a
@@ -165,19 +172,19 @@ std::vector<std::vector<double>> Laplace::starts() {
   if (family_.concave() || !keeps_sign()) return out;
   double size = 0, weight = 0;
   for (std::int64_t i = 0; i < n_; ++i) size += std::abs(eta_[i]) / static_cast<double>(n_), weight += w_[i];
-  std::vector<double> larger(out[0]);
+  std::vector<double> theta;
   double terms = 0;
-  for (const auto& [factor, row, column] : model_.entries) terms += row == column;
-  for (int e = 0; e < m_; ++e) {
-    const auto [factor, row, column] = model_.entries[e];
+  for (const ThetaEntry& entry : model_.entries) terms += on_diagonal(entry);
+  for (const auto& [factor, row, column] : model_.entries) {
+    theta.push_back(0);
     if (row != column) continue;
     const FactorBlock& block = A_->factors[factor];
     const std::int64_t s = block.width;
     double square = 0;
     for (std::int64_t l = 0; l < block.levels; ++l) square += block.diagonal[l * s * s + row * (s + 1)];
-    larger[e] = kShare * size / std::sqrt(terms * std::max(square / weight, 1e-300));
+    theta.back() = kShare * size / std::sqrt(terms * std::max(square / weight, 1e-300));
   }
-  out.insert(out.begin(), std::move(larger));
+  out.insert(out.begin(), with_theta(out[0], theta));
   return out;
 }
 

@@ -181,9 +181,15 @@ class TrustRegion {
     Templates change(f_.equations().lam());
     for (auto& square : change) std::fill(square.begin(), square.end(), 0.0);
     const std::vector<ThetaEntry>& entries = f_.entries();
+    if (f_.structures()) {
+      StructuredTheta theta(*f_.structures());
+      theta.move(at_.data());
+      theta.add_step(step_.data(), f_.products(), change);
+    }
     for (std::size_t e = 0; e < entries.size(); ++e)
-      change[entries[e].factor][entries[e].row + entries[e].column * f_.products().factors[entries[e].factor].width] =
-          step_[e];
+      if (entries[e].row >= 0)
+        change[entries[e].factor][entries[e].row + entries[e].column * f_.products().factors[entries[e].factor].width] =
+            step_[e];
     const std::vector<double> missed(n_, 0.0);
     f_.foresee({change, step_.data() + entries.size(), missed.data(), predicted()});
   }
