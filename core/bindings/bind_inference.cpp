@@ -87,4 +87,10 @@ void bind_inference(nb::module_& m) {
         return in_core([&] { return mm::kenward_roger_workspace(products.A(), products.graph(), m); });
       },
       nb::arg("products"), nb::arg("m"), "Numbers that kenward_roger_sums() needs room for.");
+  m.def(
+      "kenward_roger_flops",
+      [](Products& products) {
+        return in_core([&] { return mm::kenward_roger_flops(products.A(), products.graph()); });
+      },
+      nb::arg("products"), "Floating-point operations of kenward_roger_sums(), about.");
 }

@@ -14,7 +14,8 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from mixedmodels import foreign
-from mixedmodels.errors import ArgumentError, UnknownNameError, did_you_mean
+from mixedmodels.errors import ArgumentError, ResourceError, UnknownNameError, did_you_mean
+from mixedmodels.memory import exhausted
 from mixedmodels.output import Outward
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -28,8 +29,8 @@ _SIGNS = re.compile(r"[^0-9a-z]+")
 def guided(function: _Function) -> _Function:
     """The function, whose errors in the names or number of arguments are of our tree.
 
-    A call that cannot be bound to the signature raises an `ArgumentError`. Errors inside the
-    function pass as they are.
+    A call that cannot be bound to the signature raises an `ArgumentError`, and an allocation that
+    fails a `ResourceError`. Other errors inside the function pass as they are.
     """
 
     @functools.wraps(function)
@@ -43,6 +44,10 @@ def guided(function: _Function) -> _Function:
             if message is None:
                 raise
             raise ArgumentError(message) from None
+        except ResourceError:
+            raise
+        except MemoryError as error:
+            raise exhausted(f"{function.__name__}()") from error
 
     return call  # type: ignore[return-value]
 

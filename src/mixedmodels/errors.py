@@ -124,6 +124,10 @@ class FormulaWarning(UserWarning):
     """A formula that says something else than it may seem to; names what to write instead."""
 
 
+class LongCalculationWarning(UserWarning):
+    """A calculation that is predicted to take long; names the time and what to do instead."""
+
+
 class LostRowsWarning(UserWarning):
     """Rows that a computation in the formula makes missing; names the expression and the rows."""
 

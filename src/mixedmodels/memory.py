@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mixedmodels.errors import MixedModelsError, ResourceError
+from mixedmodels.errors import LongCalculationWarning, MixedModelsError, ResourceError, warn
 
 try:
     import resource as _resource
@@ -31,6 +31,8 @@ SMALL = 64e6
 SHARE = 0.8
 # Operations per second, about, for the time that a message predicts.
 _SPEED = 1e10
+# Seconds of a calculation, predicted, above which it is announced.
+_LONG = 30.0
 _UNLIMITED = 1 << 60
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]*)?)\s*([KMGT]?(?:I?B)?)", re.IGNORECASE)
 _UNITS = {
@@ -86,6 +88,22 @@ def require(parts: Mapping[str, float], what: str, flops: float = 0.0, remedy: s
         f"{what} would need {format_bytes(total)} of memory ({listed}); {room.words}.{work}"
         f" {remedy or 'Use fewer levels, terms or columns, or a machine with more memory.'}"
     )
+
+
+def announce(what: str, flops: float, remedy: str) -> None:
+    """Warn before a calculation that is predicted to take long.
+
+    Args:
+        what: What is being calculated, as the subject of a sentence.
+        flops: Floating-point operations of all of it, about.
+        remedy: What to do instead.
+    """
+    seconds = flops / _SPEED
+    if seconds >= _LONG:
+        warn(
+            f"{what} takes {flops:.2g} flops, {duration(seconds)} on one processor. {remedy}",
+            LongCalculationWarning,
+        )
 
 
 class limited:

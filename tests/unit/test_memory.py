@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from mixedmodels import (
     GeneralizedLinearMixedModel,
     LinearMixedModel,
+    LongCalculationWarning,
     MixedModelsError,
     ResourceError,
     lmer,
@@ -99,6 +101,31 @@ def test_bytes(size: float, text: str) -> None:
 )
 def test_time(flops: float, text: str) -> None:
     assert memory.duration(flops / 1e10) == f"about {text}"
+
+
+def test_a_long_calculation_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(7)
+    g, h = np.repeat(np.arange(40), 8), np.tile(np.arange(30), 11)[:320]
+    x = rng.normal(size=320)
+    y = x + rng.normal(size=40)[g] + rng.normal(size=30)[h] + rng.normal(size=320)
+    fit = lmer("y ~ x + (1 | g) + (1 | h)", {"y": y, "x": x, "g": g, "h": h})
+    flops = 30 * 30 * (70 + 30)
+    monkeypatch.setattr(memory, "_SPEED", flops / 120.0)
+    said = r"^Kenward-Roger takes 9e\+04 flops, about 2 minutes on one processor\. Use ddf='satter"
+    with pytest.warns(LongCalculationWarning, match=said):
+        fit.coef_table(ddf="kenward-roger")
+    monkeypatch.setattr(memory, "_SPEED", flops / 15.0)
+    copy.deepcopy(fit).coef_table(ddf="kenward-roger")  # a warning would be an error
+
+
+def test_an_allocation_that_fails_anywhere_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 8 TiB")
+
+    fit = lmer("Reaction ~ Days + (1 | Subject)", load_dataset("sleepstudy"))
+    monkeypatch.setattr(np, "ascontiguousarray", fails)
+    with pytest.raises(ResourceError, match=r"^predict_interval\(\) needs more memory than"):
+        fit.predict_interval()
 
 
 def test_threads_that_have_room(little: Callable[[float], None]) -> None:

@@ -138,4 +138,15 @@ double kenward_roger_workspace(const CrossProducts& A, const LevelGraph& graph, 
   return largest + 2 * sums;
 }
 
+double kenward_roger_flops(const CrossProducts& A, const LevelGraph& graph) {
+  double flops = 0;
+  Layout layout(A, {});
+  for (const std::vector<int>& nodes : components(graph)) {
+    layout.assign(A, nodes);
+    const double rest = layout.rest, q = layout.q();
+    flops += rest * rest * (q + rest);
+  }
+  return flops;
+}
+
 }  // namespace mixedmodels

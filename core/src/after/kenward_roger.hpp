@@ -25,4 +25,8 @@ KenwardRogerSums kenward_roger_sums(Pls& pls);
 // Numbers (doubles) that the sums of m entries need room for.
 double kenward_roger_workspace(const CrossProducts& A, const LevelGraph& graph, std::size_t m);
 
+// Floating-point operations, about: products of matrices as large as the levels of a component that are not of its
+// largest factor.
+double kenward_roger_flops(const CrossProducts& A, const LevelGraph& graph);
+
 }  // namespace mixedmodels

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedmodels._core import kenward_roger_workspace
+from mixedmodels._core import kenward_roger_flops, kenward_roger_workspace
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import triangle_inverse
@@ -20,7 +20,7 @@ from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.estimates.tails import f_tail
 from mixedmodels.inference.degrees import Degrees, FTest, estimates, principal_axes
 from mixedmodels.inference.information import to_basis
-from mixedmodels.memory import require
+from mixedmodels.memory import announce, require
 from mixedmodels.settings import DfMethod
 
 # Information on a variance parameter, relative to the largest, that counts as none.
@@ -28,6 +28,7 @@ _FLAT = 1e-10
 # Denominators that are zero but for rounding, and degrees of freedom that are two.
 _ZERO = 1e-10
 _TWO = 1e-2
+_REMEDY = "Use ddf='satterthwaite', which comes to the same in large samples."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,18 +131,15 @@ def by_reml(fitted: Fitted) -> tuple[Fitted, str]:
 
 
 def check_size(model: Model) -> None:
-    """Refuse what would not fit into memory.
+    """Refuse what would not fit into memory, and announce what would take long.
 
     Raises:
         ResourceError: With the numbers, and what to use instead.
     """
     size = 8.0 * kenward_roger_workspace(model.products, model.templates.m)
     sums = f"sums over {model.templates.q} random effects and {model.products.p} columns of X"
-    require(
-        {sums: size},
-        "Kenward-Roger",
-        remedy="Use ddf='satterthwaite', which comes to the same in large samples.",
-    )
+    require({sums: size}, "Kenward-Roger", remedy=_REMEDY)
+    announce("Kenward-Roger", kenward_roger_flops(model.products), _REMEDY)
 
 
 def _parts(fitted: Fitted) -> tuple[FloatArray, _Parts]:
