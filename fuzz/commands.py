@@ -12,7 +12,10 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from fuzz import formulas
+from mixedmodels import cross_products, plan
 from mixedmodels.api import lmer
 from mixedmodels.cli import main
 from mixedmodels.commands.arguments import actions_of, commands_of, make_parser
@@ -21,7 +24,8 @@ from mixedmodels.commands.arguments import actions_of, commands_of, make_parser
 class Command(NamedTuple):
     """The bytes of the data file and the arguments.
 
-    `DATA` stands for the file's path, `FIT` and `OTHER` for those of saved fits.
+    `DATA` stands for the file's path, `FIT` and `OTHER` for those of saved fits, `SUMS` and
+    `MORE` for those of sums by one plan.
     """
 
     content: bytes
@@ -46,6 +50,7 @@ _OPTIONS += (
     *("--interval", "--random", "--allow-new-levels", "--output", "--uncertainty"),
     *("--by", "--at", "--adjust", "--type", "--pairs"),
 )
+_SUMS = ("SUMS", "SUMS", "MORE", "MORE", "FIT", "nosuch.mmsums", "DATA", "")
 _SAVED = ("FIT", "FIT", "FIT", "OTHER", "nosuch.mm", "DATA", "")
 _VALUES = (
     "",
@@ -97,11 +102,12 @@ def draw(random: Random) -> Command:
         random.choice(
             (
                 *(*("fit",) * 5, *("predict",) * 3, "compare", "emmeans", "emmeans"),
+                *("sums", "sums", "sums", "merge", "merge"),
                 *("datasets", "completion", "nosuch"),
             )
         )
     ]
-    if arguments[0] == "fit":
+    if arguments[0] in ("fit", "sums"):
         plain = ("y ~ x + (1 | g)", "y ~ v + (1 | g)", "y ~ 1 + (1 | v)", "y ~ x + (x | g)")
         arguments.append(
             random.choice((*plain, *plain, formulas.draw(random)[:2000])).replace("\x00", "")
@@ -127,6 +133,11 @@ def _of_saved(random: Random, command: str) -> list[str]:
         return [random.choice(_SAVED), *data]
     if command == "compare":
         return [random.choice(_SAVED) for _ in range(random.randrange(1, 4))]
+    if command == "merge":
+        return [random.choice(_SUMS) for _ in range(random.randrange(1, 4))] + ["-o", "all.mmsums"]
+    if command == "sums":
+        plan = ["--plan", random.choice(_SUMS)] if random.random() < 0.3 else []
+        return [*plan, *random.choice((["-o", "s.mmsums"], ["--output", "SUMS"], []))]
     if command == "emmeans":
         return [
             random.choice(_SAVED),
@@ -145,7 +156,7 @@ def _options_of(command: str) -> tuple[str, ...]:
 
 @cache
 def _saved() -> dict[str, bytes]:
-    """Two fits as files, of the columns that random tables have."""
+    """Two fits and two sums as files, of the columns that random tables have."""
     random = Random(1)
     table = {
         "y": [random.gauss(0, 1) for _ in range(60)],
@@ -160,6 +171,13 @@ def _saved() -> dict[str, bytes]:
             path = Path(folder) / f"{name}.mm"
             lmer(formula, table).save(path)
             content[name] = path.read_bytes()
+        rows = pa.table(table)
+        parts = {"SUMS": rows.slice(0, 30), "MORE": rows.slice(30)}
+        made = plan("y ~ x + (1 | g)", rows, progress=False)
+        for name, part in parts.items():
+            path = Path(folder) / f"{name}.mmsums"
+            cross_products(made, part, progress=False).save(path)
+            content[name] = path.read_bytes()
     return content
 
 
@@ -171,8 +189,8 @@ def run(command: Command) -> int:
         path.write_bytes(command.content)
         named = {"DATA": str(path)}
         for name, content in _saved().items():
-            (Path(folder) / f"{name}.mm").write_bytes(content)
-            named[name] = f"{name}.mm"
+            named[name] = f"{name}.mmsums" if name in ("SUMS", "MORE") else f"{name}.mm"
+            (Path(folder) / named[name]).write_bytes(content)
         os.chdir(folder)
         try:
             status = _status([named.get(a, a) for a in command.arguments])

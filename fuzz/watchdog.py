@@ -18,13 +18,14 @@ import time
 from multiprocessing.connection import Connection
 from random import Random
 
-from fuzz import commands, designs, files, formulas, frames, generalized
+from fuzz import commands, designs, files, formulas, frames, generalized, sources
 from fuzz.outcome import Outcome, outcome_of
 
 KINDS = {
     "formulas": formulas,
     "frames": frames,
     "files": files,
+    "sources": sources,
     "commands": commands,
     "designs": designs,
     "generalized": generalized,

@@ -6,7 +6,7 @@ from random import Random
 from types import ModuleType
 
 import pytest
-from fuzz import commands, designs, files, formulas, frames, generalized
+from fuzz import commands, designs, files, formulas, frames, generalized, sources
 from fuzz.outcome import outcome_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,7 +26,9 @@ def test_a_call_ends_in_a_result_or_in_an_error_of_the_library(
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("kind", [designs, generalized], ids=["designs", "generalized"])
+@pytest.mark.parametrize(
+    "kind", [designs, generalized, sources], ids=["designs", "generalized", "sources"]
+)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(random=st.randoms(use_true_random=False))
 def test_calls_after_a_fit_end_so_too(kind: ModuleType, random: Random) -> None:

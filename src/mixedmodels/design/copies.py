@@ -54,7 +54,8 @@ def rounded_copies(design: Design, residual_sd: float) -> list[str]:
     variance: no other covariate is within half a unit of the response in every row.
     """
     sample = np.asarray(design.y[:: max(1, design.n // _ROWS)], dtype=np.float64)
-    if residual_sd**2 > _LEFT * float(sample.var()):
+    size = float(np.abs(sample).max(initial=0.0)) or 1.0  # squares of a response may overflow
+    if (residual_sd / size) ** 2 > _LEFT * float((sample / size).var()):
         return []
     y = np.asarray(design.y, dtype=np.float64)
     found = []

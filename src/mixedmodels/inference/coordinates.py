@@ -35,11 +35,12 @@ class Coordinate:
 
     def held(self, w: Any) -> Any:
         """What is held at a coordinate."""
-        return self.unit * (np.sinh(np.minimum(w, FARTHEST)) if self.kind == "sd" else w)
+        with np.errstate(over="ignore"):  # infinite: no limit on this side
+            return self.unit * (np.sinh(np.minimum(w, FARTHEST)) if self.kind == "sd" else w)
 
     def stretch(self, w: float) -> float:
         """D held / d w."""
-        return self.unit * (float(np.cosh(w)) if self.kind == "sd" else 1.0)
+        return self.unit * (float(np.cosh(min(w, FARTHEST))) if self.kind == "sd" else 1.0)
 
     def bound(self, side: Side) -> float:
         """How far w goes: to a standard deviation of 0, a correlation of 1 or -1."""

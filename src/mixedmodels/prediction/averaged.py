@@ -55,8 +55,10 @@ def averaged_errors(
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
         means, scales = _at_draws(fitted, criterion, target[part], draws, noise=noise)
-        spread = weight @ (scales**2 + (means - mean[part]) ** 2)
-        error[part] = np.sqrt(spread)
+        unit = scales.max(axis=0)  # in which squares cannot overflow
+        unit[unit == 0.0] = 1.0
+        spread = weight @ ((scales / unit) ** 2 + ((means - mean[part]) / unit) ** 2)
+        error[part] = unit * np.sqrt(spread)
         df = fitted.solution.rows_less_rank
         for some in np.array_split(np.arange(len(part)), 1 + means.size // _CACHED):
             for limit, tail in zip(limits, tails.tolist(), strict=True):
@@ -76,7 +78,7 @@ def _at_draws(
     for k, theta in enumerate(draws.theta):
         with criterion.at(theta) as point:
             means[k], variance = solver.at(point)
-            scales[k] = np.sqrt(point.pwrss / df * (variance + own))
+            scales[k] = np.sqrt(point.pwrss / df) * np.sqrt(variance + own)
     return means, scales
 
 

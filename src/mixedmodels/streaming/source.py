@@ -88,9 +88,16 @@ def make_source(kind: str, schema: Any, partitions: Sequence[Partition]) -> Sour
     """A source, its partitions in the order of their keys.
 
     Raises:
-        DataError: There is no partition, two have one key, or two columns have one name.
+        DataError: There is no partition, two have one key, two columns have one name, or a name is
+            not text.
     """
-    twice = [name for name in schema.names if schema.names.count(name) > 1]
+    try:
+        names = schema.names
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"The source ({kind}) has names of columns that are not UTF-8: {error}."
+        ) from None
+    twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise DataError(f"The source ({kind}) has several columns called '{twice[0]}'; rename one.")
     if not partitions:

@@ -106,3 +106,17 @@ def test_no_other_covariate_is_called_a_copy() -> None:
     for name in ("again", "few"):
         fit = mm.lmer(f"y ~ {name} + (1 | g)", data)
         assert not any("rounded" in message for message in fit.messages)
+
+
+def test_a_response_whose_squares_overflow_is_looked_at() -> None:
+    rng = np.random.default_rng(2)
+    table: dict[str, np.ndarray] = {
+        "v": rng.choice([-1e300, 1e300, 1e-300], 48),
+        "x": rng.normal(size=48),
+    }
+    table["g"] = np.tile(np.arange(8), 6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        fit = mm.lmer("v ~ x + (1 | g)", table, offset="1 + v")
+        assert not any("rounded" in message for message in fit.messages)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
 import mixedmodels as mm
+from mixedmodels.inference.coordinates import Coordinate
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning"),
@@ -99,3 +102,14 @@ def test_sigma_of_an_ordinary_model_has_a_lower_limit_above_zero() -> None:
     fit = mm.lmer("y ~ x + (1 | g)", data, reml=False)
     limits = fit.confint(parameters="sigma")
     assert 0.3 * fit.sigma < limits["lower"].iloc[0] < fit.sigma
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1.0, 1e150])
+def test_coordinates_far_out_are_infinite_without_a_warning(unit: float) -> None:
+    place = Coordinate("sd", unit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for w in (0.5, 600.0, 900.0):
+            assert place.held(w) > 0.0
+            assert place.stretch(w) > 0.0
+    assert place.held(0.5) == pytest.approx(unit * np.sinh(0.5), rel=1e-15)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Literal
+
 import numpy as np
+import pandas as pd
 import pytest
 from kinds_of_fits import CASES, fit_case
 from scipy import integrate, stats
 
-from mixedmodels import lmer
+from mixedmodels import lmer, load_dataset
 from mixedmodels.prediction.averaged import _quantile, _t_below
 from mixedmodels.prediction.posterior import posterior_draws
 from mixedmodels.prediction.prior import Coordinates, Prior
@@ -110,3 +114,15 @@ def test_t_distribution_of_many_degrees_of_freedom() -> None:
     t = np.linspace(-6, 6, 50)
     for df in (1000, 70_000):
         np.testing.assert_allclose(_t_below(df, t), stats.t.cdf(t, df), atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["confidence", "prediction"])
+def test_limits_have_the_unit_of_the_response(kind: Literal["confidence", "prediction"]) -> None:
+    data = load_dataset("dyestuff")
+    plain = lmer("Yield ~ 1 + (1 | Batch)", data)
+    large = lmer("Yield ~ 1 + (1 | Batch)", data.assign(Yield=1e151 * data["Yield"]))
+    expected = plain.predict_interval(kind=kind, uncertainty="full")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = large.predict_interval(kind=kind, uncertainty="full")
+    pd.testing.assert_frame_equal(found / 1e151, expected, rtol=1e-6)

@@ -78,6 +78,7 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "glob": lambda folder: str(folder / "parts" / "*.parquet"),
     "list of files": lambda folder: sorted((folder / "parts").glob("*.parquet")),
     "dataset": lambda folder: pyarrow.dataset.dataset(folder / "parts", exclude_invalid_files=True),
+    "dataset in memory": lambda _folder: pyarrow.dataset.dataset(table()),
     "feather": lambda folder: folder / "one.feather",
     "csv": lambda folder: folder / "one.csv",
     "tsv": lambda folder: folder / "one.tsv",
@@ -226,7 +227,15 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         ([list], "give no batches"),
         ([lambda: pa.table([[1], [2]], names=["y", "y"])], "several columns called 'y'"),
         (rows.to_reader(), r"can be read once.*\[make_reader\]"),
+        (rows.slice(0, 0), "The data has no rows"),
+        (pyarrow.dataset.dataset(pa.table([[1], [2]], names=["y", "y"])), "Multiple matches"),
     ]
+    (tmp_path / "noise.csv").write_bytes(b"y,\xff\xfe\xc8,u\n1,2,3\n")
+    refused.append((tmp_path / "noise.csv", "names of columns that are not UTF-8"))
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    on_disk = pyarrow.dataset.dataset(tmp_path / "rows.parquet")
+    both = pyarrow.dataset.dataset([on_disk, pyarrow.dataset.dataset(rows)])
+    refused.append((both, "tables in memory beside files"))
     (tmp_path / "notes.docx").write_text("text")
     refused.append((tmp_path / "notes.docx", r"notes\.docx is not of a kind that is read"))
     (tmp_path / "text.parquet").write_text("text")

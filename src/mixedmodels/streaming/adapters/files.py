@@ -11,6 +11,7 @@ from typing import Any
 from mixedmodels.datasets import list_datasets
 from mixedmodels.errors import DataError, FileError
 from mixedmodels.storage.files import path_text
+from mixedmodels.streaming.adapters.streams import from_table
 from mixedmodels.streaming.packages import optional
 from mixedmodels.streaming.source import BATCH_ROWS, Source, make_source
 
@@ -129,13 +130,24 @@ def from_files(text: str, files: Sequence[str]) -> Source:
 
 
 def from_dataset(dataset: Any, title: str = "a dataset") -> Source:
-    """A `pyarrow.dataset.Dataset`, split by row groups.
+    """A `pyarrow.dataset.Dataset`, split by row groups; one in memory, cut by rows.
 
     Raises:
-        DataError: It has no files.
+        DataError: It has no files, or files and tables in memory, or cannot be read.
         FileError: A file cannot be read.
     """
-    fragments = list(dataset.get_fragments())
+    try:
+        fragments = list(dataset.get_fragments())
+    except (OSError, ValueError) as error:
+        raise DataError(f"The source ({title}) cannot be read: {error}") from None
+    in_memory = [not hasattr(fragment, "filesystem") for fragment in fragments]
+    if any(in_memory):
+        if not all(in_memory):
+            raise DataError(
+                "The dataset has tables in memory beside files; write the tables to files, or give "
+                "a list of functions that return batches of Arrow."
+            )
+        return from_table(dataset.to_table(), "a dataset in memory")
     partitions = [part for fragment in fragments for part in _split(fragment, dataset.schema)]
     count = f"{len(fragments)} file{'s' * (len(fragments) != 1)}"
     return make_source(f"{count} of {title}", dataset.schema, partitions)

@@ -84,7 +84,8 @@ def from_stream(given: Any, *, kind: str = "", schema: Any = None) -> Source:
 
 def from_table(table: Any, kind: str = "a table in memory") -> Source:
     """A `pyarrow.Table`, cut by rows."""
-    sample = table.take(list(range(0, table.num_rows, max(table.num_rows // _SAMPLED, 1))))
+    places = range(0, table.num_rows, max(table.num_rows // _SAMPLED, 1))
+    sample = table.take(pyarrow().array(places, "int64"))
     mark = _digest(str(table.schema), str(table.num_rows), repr(sample.to_pydict()))
     parts = [
         TablePartition(
