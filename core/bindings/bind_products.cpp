@@ -1,6 +1,7 @@
 // Bindings of crossprod.hpp and symbolic.hpp: the stages that do not depend on theta.
 #include "model.hpp"
 #include "results.hpp"
+#include "search/search.hpp"
 
 namespace {
 
@@ -73,6 +74,9 @@ void bind_products(nb::module_& m) {
           },
           "Triangle (p, p) with sqrt(W) X = Q R.", nb::rv_policy::automatic)
       .def_prop_ro("nbytes", [](const Products& s) { return s.A().bytes(); })
+      .def_prop_ro(
+          "few_rows", [](const Products& s) { return mm::few_rows(s.A()); },
+          "Whether rows are so few that one start may not find the lowest optimum.")
       .def_prop_ro("fits_exactly", [](const Products& s) { return s.model.basis.fits_exactly; })
       .def_prop_ro(
           "all_columns",

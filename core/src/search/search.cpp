@@ -34,10 +34,6 @@ std::vector<double> lower_point(Objective& f, const std::vector<double>& theta, 
   return {};
 }
 
-bool few_rows(const CrossProducts& A) {
-  return A.q <= kFewEffects && static_cast<double>(A.n) < kFewRows * static_cast<double>(A.q);
-}
-
 // Standard deviations that are small where a search has raised them, and large where it has lowered them; without
 // correlations.
 std::vector<double> opposite(const std::vector<ThetaEntry>& entries, std::vector<double> start,
@@ -179,6 +175,10 @@ class Driver {
 };
 
 }  // namespace
+
+bool few_rows(const CrossProducts& A) {
+  return A.q <= kFewEffects && static_cast<double>(A.n) < kFewRows * static_cast<double>(A.q);
+}
 
 Fit fit(Objective& f, std::vector<std::vector<double>> starts, const FitSettings& settings, const Idle* idle,
         const Progress& progress) {

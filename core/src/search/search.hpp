@@ -16,7 +16,7 @@ struct FitSettings {
   SearchSettings search;  // max_values of every single search
   double gtol = 1e-6;     // largest predicted decrease at an optimum, in units of the criterion
   bool restart = true;    // whether to go on from a point that is not an optimum, and not a saddle either
-  // Whether to search from the opposite of the lowest start as well where random effects are few and rows hardly more.
+  // Whether to search from the opposite of the lowest start as well where rows are few.
   bool opposite = false;
 };
 
@@ -28,6 +28,9 @@ struct Fit {
   // Criterion and theta (m each) of every iteration; those of the search that counts come last.
   std::vector<double> values, thetas;
 };
+
+// Whether random effects are few and rows hardly more, so that one start may not find the lowest optimum.
+bool few_rows(const CrossProducts& A);
 
 // `starts` has at least one; `idle` may be null. Not finite where no start has a criterion.
 Fit fit(Objective& f, std::vector<std::vector<double>> starts, const FitSettings& settings, const Idle* idle,

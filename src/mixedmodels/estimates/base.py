@@ -46,6 +46,11 @@ class BaseModel(ABC, Generic[AnyWorkspace]):
     def _new_workspace(self) -> AnyWorkspace:
         """A new workspace, not shared yet."""
 
+    @property
+    def several_basins(self) -> bool:
+        """Whether a search from the optimum of similar data takes the model's own starts too."""
+        return False
+
     @cached_property
     def workspace(self) -> AnyWorkspace:
         """The workspace that all users of the model share."""

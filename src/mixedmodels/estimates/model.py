@@ -92,6 +92,11 @@ class Model(BaseModel[Workspace]):
         return self.route.iterative
 
     @property
+    def several_basins(self) -> bool:
+        """Whether rows are few beside the random effects."""
+        return self.products.few_rows
+
+    @property
     def distribution_in_words(self) -> str:
         """Nothing: responses are normal."""
         return ""

@@ -86,7 +86,9 @@ class Again(Values):
             start: What this fit says of its optimum, or None.
         """
         made, before = self._model._like(model), self.optsum  # noqa: SLF001 (of this fit)
-        request = Request(before.optimizer, start, before.control, warm=True)
+        request = Request(
+            before.optimizer, start, before.control, own_starts=model.several_basins, warm=True
+        )
         found: Self = made._fit(request)  # noqa: SLF001 (of the model of this fit)
         return found
 

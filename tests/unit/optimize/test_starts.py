@@ -106,3 +106,22 @@ def test_models_with_more_rows_are_searched_once() -> None:
             fit = model.fit()
             with unittest.mock.patch.object(_core, "SearchSettings", once):
                 assert model.fit().optsum.n_objective == fit.optsum.n_objective
+
+
+@pytest.mark.filterwarnings("ignore::mixedmodels.SingularFitWarning")
+def test_refits_to_other_responses_search_from_all_starts() -> None:
+    above = bounded = 0
+    for seed in range(60):
+        formula, data = few_rows(seed)
+        if len(data) <= 2 * max(data["g"].nunique(), data["h"].nunique()):
+            continue  # a term with as many random effects as rows is refused
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fit = lmer(formula, data)
+            y = fit.simulate(1, seed=seed).to_numpy().ravel()
+            again, new = fit.refit(y), lmer(formula, data.assign(y=y))
+        if max(again.theta.max(), new.theta.max()) < 1e3:  # else the criterion has no minimum
+            bounded += 1
+            above += again.objective > new.objective + 1e-4
+    assert bounded > 30
+    assert above == 0
