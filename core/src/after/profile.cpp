@@ -16,16 +16,20 @@ constexpr double kSizes[] = {1, 0.1};
 constexpr double kSmall = 0.05, kNearZero = 1e-4;
 constexpr std::size_t kMostVaried = 4;
 constexpr double kLower = 1e-7;
+// Decrease below the optimum of the fit at which a descent is given up: the criterion falls without bound there, or far
+// from the fit.
+constexpr double kFallen = 100;
 
 // The criterion of the free variables with `at` held.
 struct AtOne {
   HeldFunction& f;
-  double at;
+  double at, floor;
+  double last = 0;
 
-  double value(const std::vector<double>& x) { return f.value(x, at); }
+  double value(const std::vector<double>& x) { return last = f.value(x, at); }
   void gradient(std::vector<double>& out) { f.gradient(out); }
   double rounding() const { return f.rounding(); }
-  bool is_accurate() const { return f.is_accurate(); }
+  bool is_accurate() const { return f.is_accurate() && !(last < floor); }
 };
 
 // The criterion of the free variables and, last, of `at` in units of its own.
@@ -110,7 +114,7 @@ void ProfileCurve::learn_curvature() {
 
 // From `free` to where the deviance is least; the evaluator and slope_ are left there.
 bool ProfileCurve::lowest(std::vector<double>& free, double at) {
-  AtOne held{*f_, at};
+  AtOne held{*f_, at, optimum_.deviance - kFallen};
   return descend(held, model_, free, value_);
 }
 
@@ -183,7 +187,10 @@ ProfilePoint ProfileCurve::best_of_many(double at, bool converged, std::vector<d
   std::vector<std::vector<double>> starts = other_starts(at);
   for (std::vector<double>& free : starts) {
     std::copy(solved_[0].hessian.begin(), solved_[0].hessian.end(), model_.data());
-    if (!lowest(free, at) || (out.converged && !(value_ < out.deviance - kLower))) continue;
+    if (!lowest(free, at) || (out.converged && !(value_ < out.deviance - kLower))) {
+      if (!out.converged && value_ < out.deviance) out = f_->point(false);
+      continue;
+    }
     out = f_->point(true);
     found = std::move(free);
     hessian = model_.hessian();

@@ -23,6 +23,12 @@ from mixedmodels.inference.unbounded import Tendency, tendency_of
 
 # Difference by which a deviance below that of the fit shows that the fit is not at its minimum.
 _LOWER = 1e-4
+# Difference by which a deviance below that of the fit, where a search for the minimum was given up,
+# shows that there is none; and how often that is met before the curve ends there.
+_FALLEN, _MOST_FALLS = 50.0, 2
+# Evaluations of a generalized criterion from which on a search has lost its way, and how many such
+# searches a curve may have on the way to a limit: each takes seconds.
+_LONG_SEARCH, _MOST_LONG = 120, 2
 # Attempts to compute a point, each half as far out, before a limit is given up.
 _MOST_FAILURES = 12
 # Distance in w at which the search for a limit of a parameter that may tend to an end of its range
@@ -114,6 +120,7 @@ class Curve:
         core = core_of(fitted, threads)
         self.parameter = parameter
         self._core = core(parameter.kind, parameter.place)
+        self._falls = self._long = 0  # points at which the deviance has no minimum; long searches
         self._scaled = fitted.solution.residual_sd is not None
         best = self._core.optimum
         self.minimum = best.deviance
@@ -135,7 +142,7 @@ class Curve:
             self._without = min(without, key=lambda point: point.deviance)
         self.ceiling = inf if self._without is None else self._without.deviance
         rows, random = fitted.solution.n, fitted.model.templates.q
-        self.thorough = self.small and random >= rows
+        self.thorough = self.small and self._scaled and random >= rows
         if self.small and random > _FEW_ROWS * rows:
             self.computed(w, thorough=True)  # refuses a fit that is not at its lowest minimum
         if not fitted.optsum.converged:
@@ -184,6 +191,10 @@ class Curve:
 
     # -- points -------------------------------------------------------------------------
 
+    def new_side(self) -> None:
+        """Count searches in vain anew: what is met on one side says nothing of the other."""
+        self._falls = self._long = 0
+
     def point(self, w: float) -> Point:
         """The deviance minimised with the parameter held.
 
@@ -196,20 +207,27 @@ class Curve:
         """
         found = self.computed(w)
         if found is None:
-            value = to_value(self.parameter.kind, self.coordinate.held(w))
-            raise NoLimitError(
-                f"The profile of {self.parameter.name} cannot be computed at {value:g}: "
-                f"{self._reason()}"
-            )
+            raise NoLimitError(f"{self._name_at(w)}: {self._reason()}")
         return found
+
+    def _name_at(self, w: float) -> str:
+        value = to_value(self.parameter.kind, self.coordinate.held(w))
+        return f"The profile of {self.parameter.name} cannot be computed at {value:g}"
 
     def computed(self, w: float, *, thorough: bool = False) -> Point | None:
         """The point, or None where the search over the other parameters does not converge."""
         held = float(self.coordinate.held(w))
+        if self._long >= _MOST_LONG:
+            raise NoLimitError(f"{self._name_at(w)}: {self._reason()}")
+        before = self._core.n_value
         solved = self._core.solve(held, thorough or self.thorough)
+        self._long += not self._scaled and self._core.n_value - before > _LONG_SEARCH
         if self._without is not None and not solved.deviance < self.ceiling:
             solved = self._without
         if not solved.converged:
+            self._falls += solved.deviance < self.minimum - _FALLEN
+            if self._falls >= _MOST_FALLS:
+                raise NoLimitError(f"{self._name_at(w)}: {self._reason()}")
             return None
         deviance, slope, start = solved.deviance, solved.slope, solved.start
         above = deviance - self.minimum
@@ -249,7 +267,14 @@ class Curve:
 
     def _reason(self) -> str:
         """Why the minimum over the other parameters cannot be found, and what to do."""
-        if self._as_many_effects_as_rows:
+        if self._falls:
+            return (
+                f"the deviance falls there by more than {_FALLEN:g} below that of the fit and has "
+                "no minimum, so the likelihood of the model is unbounded. Leave out a term, or a "
+                "predictor of the dispersion or of zero inflation, that fits single rows exactly; "
+                "confint(method='wald') gives limits at the optimum that was found."
+            )
+        if self._as_many_effects_as_rows and self._scaled:
             return (
                 "the model is saturated (there are as many fixed and random effects as rows), and "
                 "the best of the other parameters leave too small a residual for the deviance to "

@@ -82,6 +82,11 @@ class GeneralizedCurve:
         self.optimum = self._point(best, solution.objective, slope)
         self.curvature = self._core.curvature
 
+    @property
+    def n_value(self) -> int:
+        """Evaluations of the criterion so far."""
+        return self._core.n_value
+
     def solve(self, held: float, thorough: bool = False) -> HeldPoint:
         """The constrained minimum; from several starts where it is to be thorough."""
         found = self._core.solve(held, thorough)

@@ -63,6 +63,10 @@ class Core(Protocol):
     def curvature(self) -> float:
         """Second derivative of the minimised criterion there."""
 
+    @property
+    def n_value(self) -> int:
+        """Evaluations of the criterion so far."""
+
     def solve(self, held: float, thorough: bool = False) -> CorePoint:
         """The constrained minimum at a value."""
 

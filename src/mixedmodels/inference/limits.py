@@ -134,6 +134,7 @@ def from_optimum(fitted: Fitted, work: Callable[[Fitted], T]) -> T:
 def _end(curve: Curve, zeta: float, guess: float | None, notes: dict[str, str]) -> float:
     """One limit; NaN, with a note, where there is none."""
     parameter = curve.parameter
+    curve.new_side()
     try:
         found = limit(curve, zeta, guess)
     except NoLimitError as error:

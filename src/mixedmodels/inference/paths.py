@@ -41,6 +41,7 @@ def path(curve: Curve, reach: float) -> Path:
 
 def _half(curve: Curve, side: Side, reach: float) -> Path:
     """The points on one side of the optimum, from there outwards."""
+    curve.new_side()
     if side < 0 and curve.starts_level():
         return Path([], curve.level_note(curve.optimum))
     bound = curve.coordinate.bound(side)

@@ -216,3 +216,18 @@ def test_an_interrupt_is_noticed_within_a_second() -> None:
 def test_names_that_there_are_not() -> None:
     with pytest.raises(mm.MixedModelsError, match="no parameter 'sigma'"):
         fit_case("trials").profile("sigma")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_profile_ends_where_the_likelihood_is_unbounded() -> None:
+    """One row per level and a dispersion by level: rows can be fitted exactly."""
+    n, rng = 40, np.random.default_rng(3)
+    data = {"g": np.arange(n), "h": np.arange(n) % 8, "x": rng.normal(size=n)}
+    y = np.clip(rng.beta(2, 2, n), 0.01, 0.99)
+    fit = mm.glmer("y ~ x + (1 | g)", data | {"y": y}, "beta", dispersion="~ factor(h)")
+    profile = fit.profile("dispersion.factor(h)1")
+    assert "the likelihood of the model is unbounded" in profile.notes["dispersion.factor(h)1"]
+    low, high = profile.confint().loc["dispersion.factor(h)1"]
+    estimate = profile.estimates["dispersion.factor(h)1"]
+    assert not low >= estimate
+    assert not high <= estimate
