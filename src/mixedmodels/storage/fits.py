@@ -63,6 +63,9 @@ CLASSES: dict[str, type] = {
     )
 }
 
+FIT_AGAIN = "Fit the model again with this version, or load the file with the one that wrote it."
+"""What to do with a file whose parts do not belong together."""
+
 
 class Saved(NamedTuple):
     """What a file holds: all that a fit cannot compute again."""
@@ -168,7 +171,7 @@ def understand(file: Unpacked, form: Form) -> Any:
         # Senseless content makes pandas and NumPy raise almost anything.
         raise FileError(
             f"{file.name}, written by {_writer(header)}, cannot be understood: "
-            f"{str(error).rstrip('.') or type(error).__name__:.300}."
+            f"{str(error).rstrip('.') or type(error).__name__:.300}. {FIT_AGAIN}"
         ) from error
 
 

@@ -11,7 +11,7 @@ from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.storage.checks import check_search, check_solution
 from mixedmodels.storage.container import Unpacked, pack
 from mixedmodels.storage.files import check_target, write_whole
-from mixedmodels.storage.fits import CLASSES, FORMAT, OF_SUMS, VERSION
+from mixedmodels.storage.fits import CLASSES, FIT_AGAIN, FORMAT, OF_SUMS, VERSION
 from mixedmodels.storage.values import Reader, Writer
 from mixedmodels.streaming.partial import Partial
 from mixedmodels.streaming.plan import Plan
@@ -66,5 +66,6 @@ def fit_of_sums_in(file: Unpacked) -> tuple[Plan, Partial, Solution, OptSummary]
         check_search(optsum, len(solution.theta))
     except Exception as error:
         # Senseless content makes pandas and NumPy raise almost anything.
-        raise FileError(f"{file.name} cannot be understood: {error!s:.300}") from error
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise FileError(f"{file.name} cannot be understood: {reason:.300}. {FIT_AGAIN}") from error
     return plan, partial, solution, optsum

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,3 +82,10 @@ def test_a_start_without_a_mode_is_said() -> None:
     with pytest.raises(mm.MixedModelsError, match=r'inverse link. Take another link \(link="log"'):
         mm.glmer("y ~ x + (1 | g)", data, "inverse_gaussian", link="inverse")
     assert mm.glmer("y ~ x + (1 | g)", data, "inverse_gaussian", link="log").converged
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_reason_is_kept_in_files(tmp_path: Path) -> None:
+    fit = fit_of(KINDS["negative_binomial identity"], "slopes", 1)
+    fit.save(tmp_path / "fit.mm")
+    assert mm.load(tmp_path / "fit.mm").messages == fit.messages
