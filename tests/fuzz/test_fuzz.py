@@ -63,3 +63,10 @@ def ends_well(kind: ModuleType, random: Random) -> None:
     example = kind.draw(random)
     outcome = outcome_of(lambda: kind.run(example))
     assert outcome.kind != "problem", f"{outcome.text}\n{ascii(kind.show(example))[:600]}"
+
+
+# Values of a source that overflow where they are only noted, and a damaged file of Arrow.
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("number", [380, 394, 1684])
+def test_sources_that_were_not_answered_in_words(number: int) -> None:
+    ends_well(sources, Random(f"sources/7/{number}"))

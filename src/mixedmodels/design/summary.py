@@ -241,7 +241,8 @@ def summary_of(
             codes.append((column, level_positions(own, whole).astype(np.float64)))
         else:
             kinds.append("b" if column.dtype.kind == "b" else "f")
-            bounds = (float(column.sum()), float(column.min()), float(column.max()))
+            with np.errstate(over="ignore", invalid="ignore"):  # values need not be finite
+                bounds = (float(column.sum()), float(column.min()), float(column.max()))
             codes.append(_values(column, bounds[1:], name in factors or kinds[-1] == "b"))
         numbers.append(bounds)
     n = len(next(iter(columns.values()))[0]) if columns else 0 if moments is None else moments.n
@@ -329,11 +330,13 @@ def moments_of(
     mean = X.mean(axis=0)
     centred = X - mean
     grams = [(np.asarray(term).T @ np.asarray(term)).ravel() for term in z]
+    with np.errstate(over="ignore"):  # weights may be as small as numbers get
+        spread = float(n) if w is None else float((1.0 / w).sum())
     return Moments(
         n,
         mean,
         centred.T @ centred,
         np.concatenate(grams) if grams else np.zeros(0),
-        float(n) if w is None else float((1.0 / w).sum()),
+        spread,
         frame,
     )

@@ -124,7 +124,7 @@ def from_files(text: str, files: Sequence[str]) -> Source:
         # The folder itself, so that its sub-folders `year=2020` become a column.
         partitioning = "hive" if any("=" in part for part in Path(files[0]).parts) else None
         found = dataset.dataset(files, format=_format(kind, files[0]), partitioning=partitioning)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, NotImplementedError) as error:
         raise FileError(f"{text} cannot be read as {_TITLES[kind]}: {error}") from None
     return from_dataset(found, _TITLES[kind])
 
