@@ -11,6 +11,8 @@ from mixedmodels.estimates.messages import singular_terms
 
 # Variances of responses relative to their squared means below which they are fitted exactly.
 _EXACT = 1e-12
+# The same where the search has not converged: without a bound it ends somewhere on the way.
+_NEARLY_EXACT = 1e-9
 # Part of an indicator's squared length that the fixed part may leave of it by rounding.
 _ROUNDING = 1e-8
 
@@ -88,7 +90,8 @@ def _exact(fitted: GeneralizedFitted) -> list[str]:
     eta, of = fitted.solution.eta, fitted.distribution
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         variance, mean = of.variance(eta, np.ones_like(eta)), of.mean(eta)
-        some_rest = ~(variance <= _EXACT * mean**2)  # also where a predictor has no mean
+        least = _EXACT if fitted.optsum.converged else _NEARLY_EXACT
+        some_rest = ~(variance <= least * mean**2)  # also where a predictor has no mean
     if some_rest.any():
         return []
     says = (

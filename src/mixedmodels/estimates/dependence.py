@@ -29,7 +29,8 @@ def _dependence(products: Products) -> FloatArray:
     """The same of some products.
 
     A column may be made of others of very different sizes, as x + 1e9 is of x and a constant. What
-    counts as zero is what rounding of the column may leave, whatever its share of the column is.
+    counts as zero is what rounding of the column may leave, or of larger ones that cancel each
+    other in it, whatever its share of the column is.
     """
     own, kept = np.asarray(products.all_columns), products.kept
     D = np.zeros((len(kept), own.shape[1]))
@@ -45,7 +46,8 @@ def _dependence(products: Products) -> FloatArray:
     least = _ROUNDING * np.finfo(np.float64).eps * np.linalg.norm(inverse, axis=1)
     for column in aliased.tolist():
         shares = inverse @ unit[:, column]
-        parts = np.flatnonzero(np.abs(shares) > least)
+        largest = max(1.0, np.abs(shares).max())
+        parts = np.flatnonzero(np.abs(shares) > largest * least)
         if parts.size:
             found = np.linalg.lstsq(unit[:, kept[parts]], unit[:, column], rcond=None)[0]
             D[parts, column] = found / size[kept[parts]] * size[column]
