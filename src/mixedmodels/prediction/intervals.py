@@ -101,16 +101,16 @@ def fixed_intervals(fitted: Fitted, target: Target, wanted: Wanted, tests: Tests
     L = some.X[:, kept]
     mean[rows] += L @ (tests.beta - fitted.solution.beta[kept])
     if tests.method == "kenward-roger" or tests.source:
-        variance = tests.variances(L)
+        variance, unit, sigma = tests.variances(L), 1.0, tests.sigma
     else:
-        variance = conditional_variance(fitted, some)
+        variance, unit, sigma = conditional_variance(fitted, some), fitted.solution.sigma, 1.0
     share = None
     if wanted.kind == "prediction":
-        whole = variance + residual_variance(tests.sigma, some)
+        whole = variance + residual_variance(sigma, some)
         share = np.divide(variance, whole, out=np.ones(len(rows)), where=whole > 0.0)
         variance = whole
     error, df = np.full(target.n, np.nan), np.full(target.n, np.nan)
-    error[rows] = np.sqrt(variance)
+    error[rows] = unit * np.sqrt(variance)
     df[rows] = tests.of_rows(L, share)
     if share is not None and tests.source and tests.method == "satterthwaite":
         # A robust covariance has no part of sigma: Satterthwaite's rule for a sum of variances.
@@ -140,8 +140,8 @@ def conditional_intervals(
     mean = predicted(fitted, target)
     variance = conditional_variance(fitted, target)
     if wanted.kind == "prediction":
-        variance = variance + residual_variance(fitted.solution.sigma, target)
-    error = np.sqrt(variance)
+        variance = variance + residual_variance(1.0, target)
+    error = fitted.solution.sigma * np.sqrt(variance)
     if method == "none":
         df = np.array([np.inf])
     elif method == "residual":
@@ -162,7 +162,7 @@ def _matched(fitted: Fitted, target: Target, variance: FloatArray, vcov: FloatAr
     slopes = np.zeros((target.n, len(vcov)))
     with np.errstate(divide="ignore", invalid="ignore"):
         if np.isfinite(vcov).all():
-            by_theta = fitted.solution.sigma**2 * variance_slopes(fitted, target, moving)
+            by_theta = variance_slopes(fitted, target, moving)
             slopes[:, moving] = by_theta / np.where(variance > 0.0, variance, np.inf)[:, None]
         slopes[:, -1] = 2.0
         df = 2.0 / np.einsum("ki,ki->k", slopes @ vcov, slopes)

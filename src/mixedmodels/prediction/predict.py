@@ -97,7 +97,7 @@ class RowSolver:
 
 
 def conditional_variance(fitted: Fitted, target: Target) -> FloatArray:
-    """(n,) variance of the error of x'beta + z'b given theta and sigma.
+    """(n,) variance of the error of x'beta + z'b given theta and sigma, over sigma^2.
 
     The errors of beta and of the modes b are taken together (the inverse of Henderson's mixed model
     equations); a new level adds the variance of its random effects.
@@ -108,13 +108,12 @@ def conditional_variance(fitted: Fitted, target: Target) -> FloatArray:
     solver = RowSolver.of(fitted.model.products, target)
     with fitted.criterion.at(fitted.solution.axes_theta) as point:
         _, variance = solver.at(point)
-    out: FloatArray = fitted.solution.sigma**2 * variance
-    out[absent_rows(target)] = np.nan
-    return out
+    variance[absent_rows(target)] = np.nan
+    return variance
 
 
 def variance_slopes(fitted: Fitted, target: Target, entries: LongArray) -> FloatArray:
-    """(n, k) derivatives of `conditional_variance` over sigma^2 by entries of theta along the axes.
+    """(n, k) derivatives of `conditional_variance` by entries of theta along the axes.
 
     By central differences: each entry costs two evaluations.
     """

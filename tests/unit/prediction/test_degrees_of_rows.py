@@ -78,3 +78,19 @@ def test_missing_values_are_missing() -> None:
     new = {"Days": [1.0, np.nan, 2.0], "Subject": ["308", "308", None]}
     found = fit.predict_interval(new)
     assert found.isna().all(axis=1).tolist() == [False, True, True]
+
+
+def test_intervals_of_the_largest_responses_are_those_of_small_ones() -> None:
+    rng = np.random.default_rng(3)
+    group, x = np.repeat(np.arange(12), 20), rng.standard_normal(240)
+    y = 10.0 * rng.standard_normal(12)[group] * x + rng.standard_normal(240)
+    rows = pd.DataFrame({"group": [3, 77], "x": [1e9, -1e9]})
+    small, large = (
+        lmer("y ~ x + (0 + x | group)", pd.DataFrame({"y": unit * y, "x": x, "group": group}))
+        for unit in (1.0, 1e149)
+    )
+    for kind in ("confidence", "prediction"):
+        found, expected = (
+            fit.predict_interval(rows, kind=kind, allow_new_levels=True) for fit in (large, small)
+        )
+        np.testing.assert_allclose(found / 1e149, expected, rtol=1e-5)
