@@ -17,7 +17,7 @@ import pyarrow.dataset
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
-from streamed import bits, close
+from streamed import bits, close, in_parts
 
 import mixedmodels as mm
 from mixedmodels.streaming import packages
@@ -301,3 +301,29 @@ def test_columns_that_dask_has_no_example_of_are_refused_by_name(kind: str) -> N
     assert mm.plan("y ~ (1 | g)", rows).n == 30
     with pytest.raises(mm.DataError, match="'o' cannot be made one of Arrow"):
         mm.plan("y ~ o + (1 | g)", rows)
+
+
+def test_columns_that_are_not_asked_for_may_be_of_any_type() -> None:
+    lists = [
+        pa.DictionaryArray.from_arrays(pa.array([0, 1] * 15, pa.int8()), pa.array(values))
+        for values in ([[1, 2], [3, 4]], [[3, 4], [1, 2]])
+    ]
+    y = np.random.default_rng(1).standard_normal(30)
+    table = pa.concat_tables(
+        [pa.table({"y": y, "g": np.arange(30) % 6, "v": column}) for column in lists]
+    )
+    source = pyarrow.dataset.dataset(table)
+    assert mm.lmer("y ~ 1 + (1 | g)", source).nobs == 60
+    with pytest.raises(mm.DataError, match="Column 'v' cannot be read"):
+        mm.lmer("y ~ C(v) + (1 | g)", source)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1.0, 1e300])
+def test_scaled_columns_of_any_size_are_those_in_memory(unit: float) -> None:
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.arange(60) % 6, "v": unit * rng.uniform(-1, 1, 60)})
+    data["y"] = data["v"] / unit + rng.standard_normal(6)[data["g"]] + rng.standard_normal(60)
+    found, expected = (
+        mm.lmer("y ~ scale(v) + (1 | g)", given).fixef for given in (in_parts(data, 3), data)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-10)

@@ -36,7 +36,7 @@ class Moments:
     Attributes:
         n: (k,) finite values of each column.
         mean: (k,) their means.
-        squares: (k,) their sums of squared deviations from the mean.
+        length: (k,) roots of their sums of squared deviations from the mean, which may overflow.
         low: (k,) smallest values.
         high: (k,) largest values.
         n_columns: k of an argument with several columns; None of one without.
@@ -49,7 +49,7 @@ class Moments:
         self._train = train
         self._given: Mapping[str, Any] = {}
         self.n = np.zeros(0)
-        self.mean = self.squares = self.low = self.high = np.zeros(0)
+        self.mean = self.length = self.low = self.high = np.zeros(0)
         self.n_columns: int | None = None
 
     def add(self, given: Mapping[str, Any]) -> LongArray:
@@ -66,17 +66,18 @@ class Moments:
         self,
         n: FloatArray,
         mean: FloatArray,
-        squares: FloatArray,
+        length: FloatArray,
         low: FloatArray,
         high: FloatArray,
     ) -> None:
         if not self.n.size:
-            self.n, self.mean, self.squares, self.low, self.high = n, mean, squares, low, high
+            self.n, self.mean, self.length, self.low, self.high = n, mean, length, low, high
             return
         total = np.maximum(self.n + n, 1.0)
         apart = np.where(n > 0, mean - np.where(self.n > 0, self.mean, mean), 0.0)
         at = np.where(self.n > 0, self.mean, mean)
-        self.squares = self.squares + squares + apart**2 * self.n * n / total
+        between = np.abs(apart) * np.sqrt(self.n * n / total)
+        self.length = np.hypot(np.hypot(self.length, length), between)
         self.mean = at + apart * n / total
         self.n = self.n + n
         self.low, self.high = np.fmin(self.low, low), np.fmax(self.high, high)
@@ -85,7 +86,7 @@ class Moments:
         """The moments of both."""
         if other.n.size:
             self._given, self.n_columns = other._given, other.n_columns
-            self._put(other.n, other.mean, other.squares, other.low, other.high)
+            self._put(other.n, other.mean, other.length, other.low, other.high)
 
     def finish(self) -> dict[str, Any]:
         """What the function learns from the moments."""
@@ -100,9 +101,13 @@ def _moments(values: FloatArray) -> tuple[float, float, float, float, float]:
         learnt_range(values)
     if not finite.size:
         return 0.0, 0.0, 0.0, np.nan, np.nan
-    mean = float(finite.mean())
-    squares = float(np.sum((finite - mean) ** 2))
-    return float(finite.size), mean, squares, float(finite.min()), float(finite.max())
+    low, high = float(finite.min()), float(finite.max())
+    # A power of two, so that nothing is rounded.
+    unit = 2.0 ** max(int(np.frexp(max(-low, high))[1]) - 1, -1000)
+    scaled = finite / unit
+    mean = float(scaled.mean())
+    length = float(np.linalg.norm(scaled - mean))
+    return float(finite.size), mean * unit, length * unit, low, high
 
 
 class Quadrature:

@@ -103,8 +103,8 @@ def _learnt_by_moments(found: Moments, given: Mapping[str, Any]) -> dict[str, An
     if by is True:
         if np.any(found.low == found.high):
             raise DataError(_CONSTANT)
-        squares = found.squares + found.n * (found.mean - about) ** 2
-        by = np.sqrt(squares / np.maximum(found.n - ddof, 1.0))
+        length = np.hypot(found.length, np.sqrt(found.n) * np.abs(found.mean - about))
+        by = length / np.sqrt(np.maximum(found.n - ddof, 1.0))
     elif by is not False and np.any(by == 0.0):
         raise FormulaError(_BY_ZERO)
     single = found.n_columns is None

@@ -85,7 +85,9 @@ def from_stream(given: Any, *, kind: str = "", schema: Any = None) -> Source:
 def from_table(table: Any, kind: str = "a table in memory") -> Source:
     """A `pyarrow.Table`, cut by rows."""
     places = range(0, table.num_rows, max(table.num_rows // _SAMPLED, 1))
-    sample = table.take(pyarrow().array(places, "int64"))
+    # `take` would unify the dictionaries of chunks, which not all types of values can be.
+    rows = [table.slice(place, 1) for place in places]
+    sample = pyarrow().concat_tables([table.slice(0, 0), *rows])
     mark = _digest(str(table.schema), str(table.num_rows), repr(sample.to_pydict()))
     parts = [
         TablePartition(
