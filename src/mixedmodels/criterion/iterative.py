@@ -49,10 +49,14 @@ _LOST_DIGITS = (
 )
 
 
-# What does without the factor in the place of what needs it.
+# By the name of a method that needs the factor: what to call instead.
 _WALD = " For limits without it call confint(method='wald')."
-_INSTEAD = {"profile": _WALD, "confint": _WALD, "bootstrap": _WALD}
-_INSTEAD["predict_interval"] = " predict() gives predictions without intervals."
+_INSTEAD = {
+    "profile": _WALD,
+    "confint": _WALD,
+    "bootstrap": _WALD,
+    "predict_interval": " predict() gives predictions without intervals.",
+}
 
 
 def needs_factor(what: str = "") -> MixedModelsError:

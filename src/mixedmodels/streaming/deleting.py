@@ -66,13 +66,15 @@ def influence_of_source(
     source.check_usable(plan.columns)
     own, n = counts[g][wanted], int(counts[g][wanted].sum())
     require({f"{n:,} rows of the levels of '{by}'": _bytes_of_row(plan) * n}, "influence")
-    kept = _rows_of(plan, source, g, _places(wanted, len(counts[g])))
+    number = np.full(len(counts[g]), -1, dtype=np.int64)  # of each level among those wanted
+    number[wanted] = np.arange(len(wanted))
+    kept = _rows_of(plan, source, g, number)
     if not kept:
         raise DataError("The source has no rows that the model uses; give the one summed.")
     rows = joined(kept)
     X, of_levels = np.asfortranarray(rows.X), np.concatenate([np.asarray(c) for c in counts])
     elsewhere = RowsElsewhere(rows.codes, rows.z, X, rows.y, rows.w, rows.offset, of_levels)
-    place = _places(wanted, len(counts[g]))[elsewhere.codes[g]]
+    place = number[rows.codes[g]]
     found = np.bincount(place, minlength=len(wanted))
     if (found != own).any():
         level = int(np.flatnonzero(found != own)[0])
@@ -108,21 +110,14 @@ def _wanted(by: str, levels: pd.Index, counts: LongArray, only: Sequence[Any] | 
     return np.asarray(at, dtype=np.int64)
 
 
-def _places(wanted: LongArray, levels: int) -> LongArray:
-    """(levels,) the number of each level among those wanted, -1 for others."""
-    place = np.full(levels, -1, dtype=np.int64)
-    place[wanted] = np.arange(len(wanted))
-    return place
-
-
 def _bytes_of_row(plan: Plan) -> float:
     design = plan.design
     columns = sum(len(term.columns) for term in design.terms) + len(design.x_names)
     return 2.0 * (8.0 * (columns + 4) + 4.0 * len(design.groups))
 
 
-def _rows_of(plan: Plan, source: Source, g: int, place: LongArray) -> list[BatchArrays]:
-    """The rows of the levels wanted, batch by batch."""
+def _rows_of(plan: Plan, source: Source, g: int, number: LongArray) -> list[BatchArrays]:
+    """The rows of levels whose number is not negative, batch by batch."""
     kept = []
     with Rows("leaving out", len(source.partitions)) as report:
         for partition in source.partitions:
@@ -130,6 +125,6 @@ def _rows_of(plan: Plan, source: Source, g: int, place: LongArray) -> list[Batch
                 for table, _ in tables_of(partition, plan.columns, source.schema, report):
                     batch = plan.batch(table)
                     if len(batch.y):
-                        kept.append(batch.of_rows(np.flatnonzero(place[batch.codes[g]] >= 0)))
+                        kept.append(batch.of_rows(np.flatnonzero(number[batch.codes[g]] >= 0)))
             report(0, 1)
     return kept
