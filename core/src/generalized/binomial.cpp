@@ -9,15 +9,19 @@ namespace mixedmodels {
 
 namespace {
 
-double log_choose(double y, double m) { return std::lgamma(m + 1) - std::lgamma(y + 1) - std::lgamma(m - y + 1); }
+double log_choose(double y, double m) {
+  return special::log_factorial(m) - special::log_factorial(y) - special::log_factorial(m - y);
+}
 
 double shrunken(double y, double m) { return (y + 0.5) / (m + 1); }
 
-// e^-|eta| of every row, and from it scores, weights and their slopes.
-MIXEDMODELS_CLONES void logit_rows(const RowBlock& b, double* a, double* s, double* w, double* t) {
+// From e^-|eta| of every row: scores, weights and their slopes. Returns the sum of -y softplus(-eta) and
+// -(m - y) softplus(eta).
+MIXEDMODELS_CLONES double logit_rows(const RowBlock& b, double* a, double* s, double* w, double* t) {
 #pragma omp simd
   for (int i = 0; i < b.count; ++i) a[i] = special::exponential(-std::abs(b.eta[i]));
-#pragma omp simd
+  double sum = 0;
+  MIXEDMODELS_STRANDS(sum)
   for (int i = 0; i < b.count; ++i) {
     const double q = 1 / (1 + a[i]), small = a[i] * q;
     const double mu = b.eta[i] > 0 ? q : small, nu = b.eta[i] > 0 ? small : q;
@@ -25,7 +29,10 @@ MIXEDMODELS_CLONES void logit_rows(const RowBlock& b, double* a, double* s, doub
     s[i] = b.y[i] * nu - (b.m[i] - b.y[i]) * mu;
     w[i] = weight;
     t[i] = weight * (nu - mu);
+    sum += b.y[i] * std::min(b.eta[i], 0.0) - (b.m[i] - b.y[i]) * std::max(b.eta[i], 0.0);
+    sum -= b.m[i] * special::log1p_of_share(a[i]);
   }
+  return sum;
 }
 
 class Logit : public Family {
@@ -34,10 +41,8 @@ class Logit : public Family {
     constexpr int kMost = 512;
     double a[kMost], sum = 0;
     for (int first = 0; first < b.count; first += kMost) {
-      const int count = std::min(kMost, b.count - first);
-      const RowBlock part{b.y + first, b.m + first, b.eta + first, count};
-      logit_rows(part, a, s + first, w + first, t + first);
-      sum -= softplus_sum(part, a);
+      const RowBlock part{b.y + first, b.m + first, b.eta + first, std::min(kMost, b.count - first)};
+      sum += logit_rows(part, a, s + first, w + first, t + first);
     }
     return sum;
   }
@@ -46,26 +51,6 @@ class Logit : public Family {
   double start(double y, double m) const override {
     const double p = shrunken(y, m);
     return std::log(p / (1 - p));
-  }
-
- private:
-  // The sum of y softplus(-eta) + (m - y) softplus(eta). With one trial a row, logarithms are those of products of
-  // eight.
-  static double softplus_sum(const RowBlock& b, const double* a) {
-    double sum = 0;
-    bool single = true;
-    for (int i = 0; i < b.count; ++i) {
-      sum += b.eta[i] > 0 ? (b.m[i] - b.y[i]) * b.eta[i] : -b.y[i] * b.eta[i];
-      single = single && b.m[i] == 1;
-    }
-    int i = 0;
-    for (; single && i + 8 <= b.count; i += 8) {
-      double product = 1;
-      for (int j = 0; j < 8; ++j) product *= 1 + a[i + j];
-      sum += std::log(product);
-    }
-    for (; i < b.count; ++i) sum += b.m[i] * std::log1p(a[i]);
-    return sum;
   }
 };
 

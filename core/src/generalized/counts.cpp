@@ -37,7 +37,7 @@ struct TruncatedPoissonKernel {
     return {m * (y * x - v - d.l), m * (y - v - d.d1), m * (v + d.d2), m * (v + d.d3)};
   }
   double expected(NoParameters at, double y, double m, double x) const { return row(at, y, m, x).w; }
-  double constant(double y, double m) const { return -m * std::lgamma(y + 1); }
+  double constant(double y, double m) const { return -m * special::log_factorial(y); }
   double start(double y, double) const { return std::log(y + 0.1); }
 };
 
@@ -62,7 +62,7 @@ struct NegativeBinomialKernel {
     const double l = at.k * (special::rising(at.k, y).d0 - special::softplus(d)) - (y * q - at.k * p);
     return {m * l, m * (w - at.k * p), m * (at.k * p * q - w * (q - p))};
   }
-  double constant(double y, double m) const { return -m * std::lgamma(y + 1); }
+  double constant(double y, double m) const { return -m * special::log_factorial(y); }
   double start(double y, double) const { return std::log(y + 0.1); }
   std::vector<double> start_parameters(std::int64_t n, const double* y, const double*) const {
     const Moments of(n, y);
@@ -136,7 +136,7 @@ struct Nb1Kernel {
     const KernelRow r = row(at, y, 1, x);
     return {m * (y - r.s - (y + R) * at.share), m * (r.w - e), m * (e - r.t)};
   }
-  double constant(double y, double m) const { return -m * std::lgamma(y + 1); }
+  double constant(double y, double m) const { return -m * special::log_factorial(y); }
   double start(double y, double) const { return std::log(y + 0.1); }
   std::vector<double> start_parameters(std::int64_t n, const double* y, const double*) const {
     const Moments of(n, y);

@@ -95,6 +95,11 @@ void Laplace::apply_templates(const Templates& lam, const double* in, double* ou
   for (std::size_t f = 0; f < lam.size(); ++f) {
     const FactorBlock& block = A_->factors[f];
     const int s = block.width;
+    if (s == 1) {
+      const double scale = lam[f][0];
+      for (std::int64_t at = block.offset; at < block.offset + block.levels; ++at) out[at] = scale * in[at];
+      continue;
+    }
     level.resize(s);
     for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s) {
       std::fill(level.begin(), level.end(), 0.0);

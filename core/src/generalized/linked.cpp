@@ -105,7 +105,7 @@ struct BinomialMean {
   }
   static double information(double, double m, const Mean& a) { return m / (a.mu * a.nu); }
   static double constant(double y, double m) {
-    return std::lgamma(m + 1) - std::lgamma(y + 1) - std::lgamma(m - y + 1);
+    return special::log_factorial(m) - special::log_factorial(y) - special::log_factorial(m - y);
   }
   static double near(double y, double m) { return (y + 0.5) / (m + 1); }
 };
@@ -142,7 +142,7 @@ struct NegativeBinomialMean {
     const double k = std::exp(psi);
     return m * k / (a.mu * (k + a.mu));
   }
-  static double constant(double y, double m) { return -m * std::lgamma(y + 1); }
+  static double constant(double y, double m) { return -m * special::log_factorial(y); }
   static double near(double y, double) { return y + 0.1; }
   static double start_parameter(std::int64_t n, const double* y) {
     const Moments of(n, y);

@@ -1,5 +1,6 @@
 #include "generalized/special.hpp"
 
+#include <array>
 #include <numbers>
 
 namespace mixedmodels::special {
@@ -14,6 +15,17 @@ constexpr double kFar = 12;
 constexpr double kFew = 40, kLarge = 1e4;
 
 }  // namespace
+
+double log_factorial(double x) {
+  constexpr int kKnown = 256;
+  static const auto known = [] {
+    std::array<double, kKnown> out;
+    for (int i = 0; i < kKnown; ++i) out[i] = std::lgamma(i + 1.0);
+    return out;
+  }();
+  if (x >= 0 && x < kKnown && x == std::floor(x)) return known[static_cast<std::size_t>(x)];
+  return std::lgamma(x + 1);
+}
 
 double expm1_minus(double x) {
   if (std::abs(x) >= 1e-2) return std::expm1(x) - x;
@@ -85,7 +97,7 @@ double gamma_norm_slope(double nu) { return nu > 1e5 ? 1 / (2 * nu) + 1 / (12 * 
 
 double poisson_saturated(double y) {
   if (!(y > 0)) return 0;
-  if (y <= 30) return y * std::log(y) - y - std::lgamma(y + 1);
+  if (y <= 30) return y * std::log(y) - y - log_factorial(y);
   const double i = 1 / (y * y);
   return -0.5 * std::log(2 * std::numbers::pi * y) - (1.0 / 12 - i * (1.0 / 360 - i * (1.0 / 1260 - i / 1680))) / y;
 }

@@ -35,8 +35,9 @@ MIXEDMODELS_CLONES double weighted_dot(int n, const double* x, const double* y) 
   return sum;
 }
 
-// The upper triangle (p x p) of X'WX of a block of rows, added.
-MIXEDMODELS_CLONES void add_squares(int count, int p, const double* x, const double* w, double* wx, double* sums) {
+// The upper triangle (p columns, `leading` apart) of X'WX of a block of rows, added.
+MIXEDMODELS_CLONES void add_squares(int count, int p, const double* x, const double* w, int leading, double* sums) {
+  double wx[kBlock];
   for (int c = 0; c < p; ++c) {
     const double* column = x + c * kBlock;
     for (int i = 0; i < count; ++i) wx[i] = w[i] * column[i];
@@ -45,7 +46,7 @@ MIXEDMODELS_CLONES void add_squares(int count, int p, const double* x, const dou
       double sum = 0;
       MIXEDMODELS_STRANDS(sum)
       for (int i = 0; i < count; ++i) sum += wx[i] * other[i];
-      sums[r + static_cast<std::size_t>(c) * p] += sum;
+      sums[r + static_cast<std::size_t>(c) * leading] += sum;
     }
   }
 }
@@ -107,7 +108,7 @@ WeightedRows::WeightedRows(const Model& model, const Column& offset)
   if (p_ == 0) return;
   std::vector<std::int64_t> list(n_);
   for (std::int64_t i = 0; i < n_; ++i) list[i] = place(i);
-  BasisRows basis(rows, model.basis, kBlock);
+  BasisRows basis(rows, model.basis, static_cast<int>(std::min<std::int64_t>(kBlock, n_)));
   each_block(n_, p_ * p_, [&](std::int64_t first, int count) {
     const double* from = basis.block(RowList{list.data()}, first, count);
     double* to = x_.data() + first * p_;
@@ -210,13 +211,13 @@ void WeightedRows::renew_fixed(const double* w, CrossProducts& A) const {
 }
 
 void WeightedRows::renew_fixed_squares(const double* w, CrossProducts& A) const {
-  const auto k = static_cast<std::size_t>(A.k()), p = static_cast<std::size_t>(p_);
-  std::vector<double> sums(p * p, 0.0), wx(kBlock);
+  const int k = A.k();
+  for (int c = 0; c < p_; ++c) std::fill_n(A.XtX.data() + std::size_t(c) * k, c + 1, 0.0);
   each_block(n_, p_ * p_ / 2, [&](std::int64_t first, int count) {
-    add_squares(count, p_, x_.data() + first * p_, w + first, wx.data(), sums.data());
+    add_squares(count, p_, x_.data() + first * p_, w + first, k, A.XtX.data());
   });
-  for (std::size_t c = 0; c < p; ++c)
-    for (std::size_t r = 0; r <= c; ++r) A.XtX[r + c * k] = A.XtX[c + r * k] = sums[r + c * p];
+  for (int c = 0; c < p_; ++c)
+    for (int r = 0; r < c; ++r) A.XtX[c + std::size_t(r) * k] = A.XtX[r + std::size_t(c) * k];
 }
 
 void WeightedRows::sum_random(const double* s, double* Zts) const {

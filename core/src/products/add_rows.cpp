@@ -17,10 +17,12 @@ namespace {
 
 constexpr int kBlock = 256;  // rows held at a time: small enough for the first-level cache
 
-// Adds a block of rows to the products of X and y with themselves (upper triangle). `scaled` takes kBlock x k numbers.
+constexpr int kByBlas = 12;  // columns from which BLAS is faster
+
+// Adds a block of rows to the products of X and y with themselves (upper triangle). `scaled` takes k numbers for each
+// row, and for kByBlas rows at least.
 // The block is summed by itself first: rounding errors grow with the number of blocks, not of rows.
 void add_xtx(const double* xy, const double* w, int count, int k, int sign, double* scaled, double* xtx) {
-  constexpr int kByBlas = 12;
   if (k < kByBlas) {
     double* sums = scaled;
     std::fill_n(sums, k * k, 0.0);
@@ -130,8 +132,9 @@ template <typename List>
 void add_levels(const Rows& rows, const Frame& frame, const List& list, std::int64_t begin, std::int64_t end, int sign,
                 bool pairs, CrossProducts& A) {
   const int k = A.k();
-  BasisRows basis_rows(rows, frame, static_cast<int>(std::min<std::int64_t>(kBlock, end - begin)));
-  std::vector<double> scaled(static_cast<std::size_t>(kBlock) * k);
+  const auto most = static_cast<int>(std::min<std::int64_t>(kBlock, end - begin));
+  BasisRows basis_rows(rows, frame, most);
+  std::vector<double> scaled(static_cast<std::size_t>(std::max(most, kByBlas)) * k);
   double w[kBlock];
   for (std::int64_t first = begin; first < end; first += kBlock) {
     const int count = static_cast<int>(std::min<std::int64_t>(kBlock, end - first));
