@@ -87,7 +87,7 @@ class Inference(Values):
             A table that is read like a DataFrame, one row per term in the order of the formula;
             columns `sum_sq`, `mean_sq`, `num_df`, `den_df`, `statistic` (F), `p_value`. A term of
             which nothing is estimable has `num_df` 0 and NaN; `notes` says by term why a number is
-            missing.
+            missing. Of generalized models `sum_sq` is Wald's chi-square.
 
         Raises:
             MixedModelsError: Unknown `type` or `ddf`.
@@ -107,7 +107,8 @@ class Inference(Values):
             )
         method = method_of(self._fitted, ddf, vcov, announce=True)
         table = anova_table(self._fitted.model, method, type)
-        return Anova(table, method.method, f"type {type}", method.source)
+        residual = self._solution.residual_sd is not None
+        return Anova(table, method.method, f"type {type}", method.source, residual)
 
     def test(
         self,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import TableResult
@@ -46,16 +48,26 @@ class Anova(TableResult):
         ddf: Method for the denominator degrees of freedom.
         tests: What each term is tested against, in words.
         vcov: The covariance in words; "" for the model's.
+        residual: Whether rows have a residual variance, in which sums of squares are measured.
     """
 
     ddf: DfMethod
     tests: str
     vcov: str = ""
+    residual: bool = True
 
     @property
     def heading(self) -> tuple[str, ...]:
         """What the rows are."""
         return (f"F tests of fixed terms, {self.tests} ({tested_by(self.ddf, self.vcov)})",)
+
+    def _sentences(self) -> Iterator[str]:
+        yield from super(Anova, self)._sentences()  # slots make the class anew
+        if not self.residual and np.isinf(self.table["den_df"]).any():
+            yield (
+                "sum_sq is Wald's chi-square with num_df degrees of freedom; statistic is it "
+                "divided by num_df, and p_value is of both."
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

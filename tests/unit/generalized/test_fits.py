@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from scipy.optimize import minimize
 
 import mixedmodels as mm
@@ -112,6 +113,17 @@ def test_draws_and_refits(fit: mm.GeneralizedLinearMixedFit) -> None:
     assert again.objective == pytest.approx(mm.glmer(FORMULA, other).objective, abs=1e-8)
     with pytest.raises(mm.DataError, match="are not shares"):
         fit.refit(CBPP["size"] + 1)
+
+
+def test_tables_of_terms_give_walds_chi_square(fit: mm.GeneralizedLinearMixedFit) -> None:
+    table, beta = fit.anova(), fit.beta[1:]
+    chi_square = beta @ np.linalg.solve(fit.vcov.to_numpy()[1:, 1:], beta)
+    assert table.loc["period", "sum_sq"] == pytest.approx(chi_square, rel=1e-10)
+    p_value = scipy.stats.chi2.sf(chi_square, 3)
+    assert table.loc["period", "p_value"] == pytest.approx(p_value, rel=1e-8)
+    assert "chi-square with num_df degrees of freedom" in str(table)
+    sleep = mm.lmer("Reaction ~ Days + (1 | Subject)", mm.load_dataset("sleepstudy"))
+    assert "chi-square" not in str(sleep.anova(ddf="none"))
 
 
 def test_comparisons(fit: mm.GeneralizedLinearMixedFit) -> None:
