@@ -127,7 +127,9 @@ def _from_start(method: Method) -> Method:
 
     def run(problem: Problem, start: FloatArray) -> Ended:
         problem.report(problem.value(start), start)
-        return method(problem, start)
+        # The large values that stand for none overflow in some of SciPy's interpolations.
+        with np.errstate(all="ignore"):
+            return method(problem, start)
 
     return run
 
