@@ -51,7 +51,11 @@ class Distribution:
         """That of the family; squared Pearson residuals with zeros of their own."""
         if self.zero is None:
             return self.family.unit_deviance(y, self.family.link.mean(eta), self.dispersion)
-        return (y - self.mean(eta)) ** 2 / self.variance(eta, np.ones_like(eta))
+        left = y - self.mean(eta)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            found = left**2 / self.variance(eta, np.ones_like(eta))
+        # Where a zero is certain, the variance is zero and nothing is left of a zero.
+        return np.where(left == 0.0, 0.0, found)
 
     def draw(self, rng: np.random.Generator, eta: FloatArray, m: FloatArray) -> FloatArray:
         """Responses.

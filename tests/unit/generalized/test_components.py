@@ -216,6 +216,16 @@ def test_draws_of_a_mixture_have_its_mean_and_variance() -> None:
     assert drawn.var() == pytest.approx(made.variance(mu, ones)[0], rel=0.02)
 
 
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial", "nb1"])
+def test_a_certain_zero_leaves_no_residual(family: str) -> None:
+    of = family_of(family)
+    made = Distribution(of, 1.5 if of.parameter else None, 0.4)
+    deviance = made.unit_deviance(np.array([0.0, 0.0, 2.0]), np.array([-800.0, 0.0, -800.0]))
+    assert deviance[0] == 0.0
+    assert 0.0 < deviance[1] < np.inf
+    assert deviance[2] > 1e300
+
+
 def test_quantile_residuals_and_simulated_responses() -> None:
     fit = fitted(dispersion="~ z", zero_inflation="~ z")
     uniform = fit.std_residuals("quantile", seed=1)
