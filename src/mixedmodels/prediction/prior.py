@@ -68,6 +68,7 @@ class Prior:
         self._coordinates = coordinates
         blocks = [products.diagonal(g).mean(axis=0) for g in range(len(templates.group_names))]
         self.V: list[FloatArray] = []
+        self._roots: list[FloatArray] = []
         turns = ForwardAxes.of(products, templates).turns
         self._power = np.zeros(templates.m)
         for t, (size, part) in enumerate(zip(templates.sizes, templates.theta_slices, strict=True)):
@@ -75,6 +76,7 @@ class Prior:
             inside = slice(first, first + size)
             own = np.linalg.pinv(blocks[templates.groups[t]][inside, inside])
             self.V.append(turns[t] @ own @ turns[t].T)
+            self._roots.append(_root_of(self.V[-1]))
             rows, columns = templates.entries[part, 1], templates.entries[part, 2]
             # dSigma = 2^s prod l_ii^(s - i) dlam (i from 0), and one more for the logarithm.
             self._power[part] = np.where(rows == columns, size - rows + 1.0, 0.0)
@@ -83,16 +85,36 @@ class Prior:
         """Log density at the coordinates."""
         templates = self._templates
         total = float(self._power @ np.where(templates.diagonal, eta, 0.0))
-        for lam, V in zip(templates.lam(self._coordinates.theta(eta)), self.V, strict=True):
-            total -= len(V) * float(np.linalg.slogdet(lam @ lam.T + V)[1])
+        for lam, root in zip(templates.lam(self._coordinates.theta(eta)), self._roots, strict=True):
+            diagonal = np.abs(np.diag(_triangle(lam, root)))
+            with np.errstate(divide="ignore"):
+                total -= 2.0 * len(root) * float(np.log(diagonal).sum())
         return total
 
     def gradient(self, eta: FloatArray) -> FloatArray:
         """(m,) gradient of `value`."""
         templates = self._templates
         slopes = []
-        for lam, V in zip(templates.lam(self._coordinates.theta(eta)), self.V, strict=True):
-            slopes.append(-2.0 * len(V) * np.linalg.solve(lam @ lam.T + V, lam))
+        for lam, root in zip(templates.lam(self._coordinates.theta(eta)), self._roots, strict=True):
+            triangle = _triangle(lam, root)
+            if not np.isfinite(triangle).all():
+                slopes.append(np.full_like(lam, np.nan))
+                continue
+            inverse = np.linalg.pinv(triangle)
+            slopes.append(-2.0 * len(root) * (inverse @ (inverse.T @ lam)))
         by_theta = templates.theta_of(slopes)
         gradient: FloatArray = by_theta * self._coordinates.slope(eta) + self._power
         return gradient
+
+
+def _root_of(V: FloatArray) -> FloatArray:
+    """(s, s) a root of a covariance: V = root root'."""
+    values, vectors = np.linalg.eigh(V)
+    root: FloatArray = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root
+
+
+def _triangle(lam: FloatArray, root: FloatArray) -> FloatArray:
+    """(s, s) R with R'R = lam lam' + root root', whose sum would lose the smaller one."""
+    found: FloatArray = np.asarray(np.linalg.qr(np.vstack([lam.T, root.T]), mode="r"), np.float64)
+    return found

@@ -32,6 +32,20 @@ def test_gradient_of_the_prior(name: str) -> None:
     np.testing.assert_allclose(coordinates.eta(coordinates.theta(eta)), eta, rtol=1e-12)
 
 
+@pytest.mark.parametrize("size", [10.0, 25.0, 100.0, 600.0])
+@pytest.mark.parametrize("name", ["slopes", "zero correlation", "nested"])
+def test_the_prior_far_away(name: str, size: float) -> None:
+    """Covariances that are much larger than V, or of very different sizes in two directions."""
+    fit = fit_case(name)
+    model = fit._fitted.model
+    prior = Prior(model.templates, model.products, Coordinates(model.templates, model.axes.unit))
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        eta = size * rng.uniform(-1.0, 1.0, model.templates.m)
+        assert np.isfinite(prior.value(eta))
+        assert np.isfinite(prior.gradient(eta)).all()
+
+
 @pytest.mark.parametrize("name", ["one term", "singular"])
 def test_draws_against_quadrature(name: str) -> None:
     fit = fit_case(name)
