@@ -133,7 +133,10 @@ def variance_slopes(fitted: Fitted, target: Target, entries: LongArray) -> Float
 
 def residual_variance(sigma: float, target: Target) -> FloatArray | float:
     """Sigma^2 / w of an observation at each row."""
-    return sigma**2 if target.weights is None else sigma**2 / target.weights
+    if target.weights is None:
+        return sigma * sigma
+    with np.errstate(over="ignore"):  # infinite, where weights are next to nothing
+        return sigma * sigma / target.weights
 
 
 def _warn_unidentified(fitted: Any, target: Target) -> None:

@@ -140,3 +140,13 @@ def test_limits_have_the_unit_of_the_response(kind: Literal["confidence", "predi
         warnings.simplefilter("error")
         found = large.predict_interval(kind=kind, uncertainty="full")
     pd.testing.assert_frame_equal(found / 1e151, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [5e-324, 1e-300, 1e300])
+def test_observations_of_extreme_weights_have_limits(weight: float) -> None:
+    data = load_dataset("sleepstudy").assign(w=1.0)
+    fit = lmer("Reaction ~ Days + (1 | Subject)", data, weights="w")
+    new = data.head(3).assign(w=[1.0, weight, 1.0])
+    table = fit.predict_interval(new, kind="prediction")
+    assert not table.isna().any().any()
+    assert np.isfinite(table.iloc[[0, 2]]).all().all()
