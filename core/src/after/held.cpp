@@ -149,13 +149,12 @@ void HeldDeviance::add_special(double by_sigma, std::vector<double>& out) {
 
 // The determinant of M = I + Lambda'Z'WZ Lambda loses the digits of the identity where Z'WZ is singular.
 double HeldDeviance::rounding() const {
-  const double rest = 1e-13 * (1 + std::abs(value_));
-  if (dense_) return rest + dense_->rounding();
-  if (A_.q < A_.n) return rest;
+  if (dense_) return dense_->rounding();
+  if (A_.q < A_.n) return 0;
   double largest = 0;
   for (std::size_t e = 0; e < theta_.size(); ++e) largest = std::max(largest, std::abs(theta_[e]) / f_.unit()[e]);
   const double effects = std::sqrt(static_cast<double>(A_.q));
-  return rest + std::numeric_limits<double>::epsilon() * largest * largest * effects;
+  return std::numeric_limits<double>::epsilon() * largest * largest * effects;
 }
 
 bool HeldDeviance::is_accurate() const { return A_.q < A_.n || rounding() <= kRounding; }

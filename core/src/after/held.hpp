@@ -47,6 +47,7 @@ class HeldDeviance : public HeldFunction {
   bool is_scarce() const override { return 2 * A_.n < 3 * A_.q; }
   void leave_zeros(std::vector<double>& free) const override;
   int n_value() const override { return f_.n_value() + (dense_ ? dense_->n_value() : 0); }
+  const Equations& equations() const override { return f_.equations(); }
 
  private:
   void choose_variables();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "after/turned.hpp"
+#include "criterion/equations.hpp"
 
 namespace mixedmodels {
 
@@ -50,10 +51,11 @@ class HeldFunction {
 
   // At the point of the last `value` and `gradient`.
   virtual ProfilePoint point(bool converged) const = 0;
-  // Rounding error of a difference of two values near the last one, and whether it is small beside what limits need.
+  // As of an `Objective`, and whether it is small beside what limits need.
   virtual double rounding() const = 0;
   virtual bool is_accurate() const { return true; }
   virtual int n_value() const = 0;
+  virtual const Equations& equations() const = 0;
 
   // A step of `at` for differences, at the point of the last `value`.
   virtual double unit_for_differences() const = 0;

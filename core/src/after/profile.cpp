@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
-#include "after/descent.hpp"
 #include "criterion/differences.hpp"
 #include "kernels/small_dense.hpp"
+#include "search/line_search.hpp"
+#include "search/quadratic_model.hpp"
+#include "search/quasi_newton.hpp"
 
 namespace mixedmodels {
 
@@ -18,123 +21,184 @@ constexpr std::size_t kMostVaried = 4;
 constexpr double kLower = 1e-7;
 // Decrease below the optimum of the fit at which a descent is given up: the criterion falls without bound there, or far
 // from the fit.
-constexpr double kFallen = 100;
+constexpr double kFallen = 100, kInfinity = std::numeric_limits<double>::infinity();
+// Predicted decrease that a search which rounding has ended may leave, and evaluations that it may take.
+constexpr double kGoodEnough = 1e-7;
+constexpr int kMostValues = 400;
 
-// The criterion of the free variables with `at` held.
-struct AtOne {
-  HeldFunction& f;
-  double at, floor;
-  double last = 0;
+// The criterion as the search has it: its parameters are the free variables and, where that is not held, last `at` in
+// units of its own.
+class Free : public Objective {
+ public:
+  // `hessian` is the model of second derivatives wherever the search goes; the search corrects it.
+  Free(HeldFunction& f, double at, std::vector<double> hessian) : Free(f, at, 0, std::move(hessian)) {}
+  static Free with_at(HeldFunction& f, double unit, std::vector<double> hessian = {}) {
+    return Free(f, 0, unit, std::move(hessian));
+  }
 
-  double value(const std::vector<double>& x) { return last = f.value(x, at); }
-  void gradient(std::vector<double>& out) { f.gradient(out); }
-  double rounding() const { return f.rounding(); }
-  bool is_accurate() const { return f.is_accurate() && !(last < floor); }
-};
+  const Equations& equations() const override { return f_.equations(); }
+  const std::vector<ThetaEntry>& entries() const override { return no_entries_; }
+  int more() const override { return static_cast<int>(unit_.size()); }
+  int carried() const override { return 0; }
+  const std::vector<double>& unit() const override { return unit_; }
 
-// The criterion of the free variables and, last, of `at` in units of its own.
-struct Together {
-  HeldFunction& f;
-  double unit;
-  std::vector<double> free = {};
+  double value(const double* par) override {
+    if (std::equal(par_.begin(), par_.end(), par)) return value_;
+    std::copy_n(par, par_.size(), par_.begin());
+    ++n_value_;
+    has_gradient_ = false;
+    free_.assign(par, par + f_.size());
+    return value_ = f_.value(free_, moves_at() ? unit_at_ * par_.back() : at_);
+  }
+  void gradient(double* out) override {
+    if (!has_gradient_) {
+      f_.gradient(free_);
+      std::copy(free_.begin(), free_.end(), gradient_.begin());
+      if (moves_at()) gradient_.back() = unit_at_ * f_.slope();
+      ++n_gradient_;
+      has_gradient_ = true;
+      from_ = par_;
+    }
+    std::copy(gradient_.begin(), gradient_.end(), out);
+  }
+  double rounding() const override { return f_.rounding(); }
+  bool is_accurate() const { return f_.is_accurate(); }
+  int n_value() const override { return n_value_; }
+  int n_gradient() const override { return n_gradient_; }
+  void reset_counts() override { n_value_ = n_gradient_ = 0; }
+
+  Scores scores() const override { return {no_modes_}; }
+  void slope_block(const EffectsBlock&, double*) const override {}
+  void model_of_others(double* out) override { std::copy(hessian_.begin(), hessian_.end(), out); }
+  double part_allowed(const double* step) const override { return part_within(more(), from_.data(), step); }
 
   std::vector<double> start() const {
-    std::vector<double> out(f.start());
-    out.push_back(f.start_at() / unit);
+    std::vector<double> out(f_.start());
+    if (moves_at()) out.push_back(f_.start_at() / unit_at_);
     return out;
   }
-  double value(const std::vector<double>& x) {
-    free.assign(x.begin(), x.end() - 1);
-    return f.value(free, unit * x.back());
+  // Value and gradient at the start.
+  void stand() {
+    value(start().data());
+    gradient(std::vector<double>(par_.size()).data());
   }
-  void gradient(std::vector<double>& out) {
-    f.gradient(free);
-    std::copy(free.begin(), free.end(), out.begin());
-    out.back() = unit * f.slope();
-  }
-  double rounding() const { return f.rounding(); }
-  bool is_accurate() const { return f.is_accurate(); }
-  // At the point of the last value, of which the gradient is given; the evaluator ends at another one.
-  std::vector<double> hessian(const std::vector<double>& x, const std::vector<double>& slope) {
-    std::vector<double> steps = difference_steps({x.begin(), x.end() - 1}, std::vector<double>(x.size() - 1, 1.0));
+  // The Hessian by differences there; the function ends at another point.
+  const std::vector<double>& learn() {
+    std::vector<double> steps = difference_steps({from_.begin(), from_.end() - 1}, {unit_.begin(), unit_.end() - 1});
     steps.push_back(kForward);
     const auto gradient_at = [this](const std::vector<double>& at, std::vector<double>& out) {
-      value(at);
-      gradient(out);
+      value(at.data());
+      gradient(out.data());
     };
-    return difference_hessian(gradient_at, x, steps, slope);
+    return hessian_ =
+               difference_hessian(gradient_at, std::vector<double>(from_), steps, std::vector<double>(gradient_));
   }
+
+ private:
+  Free(HeldFunction& f, double at, double unit_at, std::vector<double> hessian)
+      : f_(f),
+        at_(at),
+        unit_at_(unit_at),
+        unit_(static_cast<std::size_t>(f.size()) + (unit_at != 0), 1.0),
+        hessian_(std::move(hessian)),
+        par_(unit_.size(), std::nan("")),
+        gradient_(unit_.size()) {}
+  bool moves_at() const { return unit_at_ != 0; }
+
+  HeldFunction& f_;
+  double at_, unit_at_;
+  std::vector<double> unit_, hessian_;
+  std::vector<double> par_, free_, gradient_, from_;  // from_: of the last gradient
+  double value_ = 0;
+  bool has_gradient_ = false;
+  int n_value_ = 0, n_gradient_ = 0;
+  const std::vector<ThetaEntry> no_entries_;
+  const std::vector<double> no_modes_;
 };
+
+// The one search, given up where the criterion is below `floor` or has lost its digits.
+SearchResult search(Free& f, std::vector<double> start, double floor) {
+  SearchSettings settings;
+  settings.max_values = kMostValues;
+  settings.remembered = kMostValues;
+  settings.far = kInfinity;
+  return quasi_newton(f, std::move(start), settings, [&](int, double value, const std::vector<double>&) {
+    return f.is_accurate() && !(value < floor);
+  });
+}
 
 }  // namespace
 
-ProfileCurve::ProfileCurve(std::unique_ptr<HeldFunction> f) : f_(std::move(f)), model_(f_->size()) {
+ProfileCurve::ProfileCurve(std::unique_ptr<HeldFunction> f) : f_(std::move(f)) {
   if (f_->is_dense()) find_optimum();
   direction_.resize(f_->start().size());
   solved_.push_back({f_->start_at(), f_->start(), {}});
   learn_curvature();
 }
 
+// Of differences, where nothing is held.
+double ProfileCurve::unit_of_at() {
+  f_->value(f_->start(), f_->start_at());
+  return f_->unit_for_differences();
+}
+
 // The fit's search, in units of sigma, may have come to an end where sigma is small: from there with nothing held.
 void ProfileCurve::find_optimum() {
-  f_->value(f_->start(), f_->start_at());
-  Together all{*f_, f_->unit_for_differences()};
-  std::vector<double> x = all.start(), slope(x.size());
-  all.value(x);
-  all.gradient(slope);
-  QuadraticModel model(static_cast<int>(x.size()));
-  const std::vector<double> hessian = all.hessian(x, slope);
-  std::copy(hessian.begin(), hessian.end(), model.data());
-  double value = 0;
-  descend(all, model, x, value);
-  f_->start_from(x, all.unit);
+  const double unit = unit_of_at();
+  Free all = Free::with_at(*f_, unit);
+  all.stand();
+  all.learn();
+  f_->start_from(search(all, all.start(), -kInfinity).theta, unit);
 }
 
 // The Hessian of all variables and `at`, by differences of the gradient where it is not known.
 void ProfileCurve::learn_curvature() {
   const std::size_t k = direction_.size(), all = k + 1;
-  f_->value(f_->start(), f_->start_at());
-  Together f{*f_, f_->unit_for_differences(), f_->start()};
-  const std::vector<double> x = f.start();
-  std::vector<double> slope(all), cross(k);
-  f.gradient(slope);
+  const double unit = unit_of_at();
+  Free f = Free::with_at(*f_, unit);
+  f.stand();
   optimum_ = f_->point(true);
-  std::vector<double> hessian = f_->hessian_at_start(f.unit);
-  if (hessian.empty()) hessian = f.hessian(x, slope);
+  std::vector<double> hessian = f_->hessian_at_start(unit);
+  if (hessian.empty()) hessian = f.learn();
+  QuadraticModel model(static_cast<int>(k));
+  std::vector<double> cross(k);
   for (std::size_t j = 0; j < k; ++j) {
-    std::copy_n(hessian.begin() + j * all, k, model_.data() + j * k);
-    cross[j] = hessian[j + k * all] / f.unit;
+    std::copy_n(hessian.begin() + j * all, k, model.data() + j * k);
+    cross[j] = hessian[j + k * all] / unit;
   }
-  model_.step(cross, direction_);
-  const double own = hessian.back() / (f.unit * f.unit);
-  curvature_ = own + small::dot(static_cast<int>(k), cross.data(), direction_.data());
+  model.step(cross, direction_);
+  curvature_ = hessian.back() / (unit * unit) + small::dot(static_cast<int>(k), cross.data(), direction_.data());
   curvature_ /= f_->unit_at() * f_->unit_at();
-  solved_[0].hessian = model_.hessian();
+  solved_[0].hessian = model.hessian();
 }
 
 // From `free` to where the deviance is least; the evaluator and slope_ are left there.
 bool ProfileCurve::lowest(std::vector<double>& free, double at) {
-  AtOne held{*f_, at, optimum_.deviance - kFallen};
-  return descend(held, model_, free, value_);
+  Free held(*f_, at, std::move(hessian_));
+  SearchResult found = search(held, free, optimum_.deviance - kFallen);
+  free = std::move(found.theta);
+  hessian_ = std::move(found.model);
+  value_ = found.value;
+  return found.status == SearchStatus::converged ||
+         (found.status == SearchStatus::stalled && found.decrement < kGoodEnough + f_->rounding());
 }
 
 ProfilePoint ProfileCurve::solve(double outer, bool thorough) {
   const double at = f_->inner(outer);
   std::vector<double> free = predict(at);
   f_->leave_zeros(free);
-  const Solved& close = nearest(at);
-  std::copy(close.hessian.begin(), close.hessian.end(), model_.data());
+  hessian_ = nearest(at).hessian;
   bool converged = lowest(free, at);
   if (!converged) {
     // The prediction may have led astray: from the nearest point, with what is known of the optimum.
     free = nearest(at).free;
     f_->leave_zeros(free);
-    std::copy(solved_[0].hessian.begin(), solved_[0].hessian.end(), model_.data());
+    hessian_ = solved_[0].hessian;
     converged = lowest(free, at);
   }
   if (thorough || !converged) return best_of_many(at, converged, std::move(free));
   ProfilePoint out = f_->point(converged);
-  solved_.push_back({at, std::move(free), model_.hessian()});
+  solved_.push_back({at, std::move(free), hessian_});
   return out;
 }
 
@@ -183,17 +247,17 @@ void ProfileCurve::add_subsets(double least, std::vector<std::vector<double>>& s
 // may have more than one minimum.
 ProfilePoint ProfileCurve::best_of_many(double at, bool converged, std::vector<double> found) {
   ProfilePoint out = f_->point(converged);
-  std::vector<double> hessian = model_.hessian();
+  std::vector<double> hessian = hessian_;
   std::vector<std::vector<double>> starts = other_starts(at);
   for (std::vector<double>& free : starts) {
-    std::copy(solved_[0].hessian.begin(), solved_[0].hessian.end(), model_.data());
+    hessian_ = solved_[0].hessian;
     if (!lowest(free, at) || (out.converged && !(value_ < out.deviance - kLower))) {
       if (!out.converged && value_ < out.deviance) out = f_->point(false);
       continue;
     }
     out = f_->point(true);
     found = std::move(free);
-    hessian = model_.hessian();
+    hessian = hessian_;
   }
   if (out.converged) solved_.push_back({at, std::move(found), std::move(hessian)});
   return out;

@@ -1,15 +1,15 @@
 // Purpose: the profile likelihood of one parameter: the criterion minimised over all others while it is held.
 //
 // What is held, and the criterion as a function of the other variables: held.hpp for linear models, held_laplace.hpp
-// for generalized ones. Here: the search for the minimum, from what the points solved before predict, by a quasi-Newton
-// method that keeps what each point taught of the curvature.
+// for generalized ones. Here: the minimum by the one search (quasi_newton.hpp), from what the points solved before
+// predict, with the Hessian that the nearest of them has ended with. Starts, zeros and saddles, which the driver of
+// fits adds to the search, are the profile's own.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "after/held_function.hpp"
-#include "search/quadratic_model.hpp"
 
 namespace mixedmodels {
 
@@ -31,6 +31,7 @@ class ProfileCurve {
     std::vector<double> free, hessian;
   };
 
+  double unit_of_at();
   void find_optimum();
   void learn_curvature();
   std::vector<std::vector<double>> other_starts(double at) const;
@@ -41,7 +42,8 @@ class ProfileCurve {
   const Solved& nearest(double at) const;
 
   std::unique_ptr<HeldFunction> f_;
-  QuadraticModel model_;
+  // What the last search ended with, and the Hessian that the next one begins with.
+  std::vector<double> hessian_;
   double value_ = 0;
   std::vector<double> direction_;  // of the variables by `at`, at the optimum
   ProfilePoint optimum_;

@@ -2,8 +2,8 @@
 // model of its Hessian, and how parameters beside theta move.
 //
 // Parameters are theta, or what it is a function of (structures.hpp), and then `more` others: none for linear models,
-// coefficients and parameters of the distribution for generalized ones. Some of the others may be *carried*: the
-// criterion finds their best value for a step itself, and hands back where they stand.
+// coefficients and parameters of the distribution for generalized ones, all free variables for a profile. Some of the
+// others may be *carried*: the criterion finds their best value for a step itself, and hands back where they stand.
 #pragma once
 
 #include <cmath>
@@ -37,9 +37,9 @@ class Objective {
   const CrossProducts& products() const { return *model().A; }
   const Structures* structures() const { return model().structures.get(); }
   // What the parameters of the covariances are: entries of theta or, with a row and a column below zero, of structures.
-  const std::vector<ThetaEntry>& entries() const { return model().parameters(); }
+  virtual const std::vector<ThetaEntry>& entries() const { return model().parameters(); }
   virtual int more() const { return 0; }
-  int size() const { return model().m() + more(); }
+  int size() const { return static_cast<int>(entries().size()) + more(); }
   // The value nearest to `at` about which the criterion is even in a parameter, with the column of a template that it
   // may be the diagonal entry of; NaN where there is none.
   double turning_point(std::size_t e, double at) const {

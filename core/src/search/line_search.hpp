@@ -38,14 +38,12 @@ LinePoint lower_along(const Line& line, int most, Value value_at) {
 
 // A step may not much more than double the largest entry: beyond that a model is unreliable. Twice the entry would
 // be the way to its mirror image, where an even function is the same, and half of that to zero, where it is flat.
-// `count` is of the variables that this is about, which come first; the whole step is shortened.
-inline void limit_step(const std::vector<double>& at, std::vector<double>& step, std::size_t count) {
+// So this is the part of a step that may be taken, 1 at most.
+inline double part_within(int n, const double* at, const double* step) {
   double size = 0.1, longest = 0;
-  for (std::size_t i = 0; i < count; ++i) size = std::max(size, std::abs(at[i]));
-  for (std::size_t i = 0; i < count; ++i) longest = std::max(longest, std::abs(step[i]));
-  if (longest > 1.5 * size)
-    for (double& d : step) d *= 1.5 * size / longest;
+  for (int i = 0; i < n; ++i) size = std::max(size, std::abs(at[i]));
+  for (int i = 0; i < n; ++i) longest = std::max(longest, std::abs(step[i]));
+  return longest > 1.5 * size ? 1.5 * size / longest : 1;
 }
-inline void limit_step(const std::vector<double>& at, std::vector<double>& step) { limit_step(at, step, step.size()); }
 
 }  // namespace mixedmodels

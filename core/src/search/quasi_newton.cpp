@@ -13,9 +13,8 @@ namespace mixedmodels {
 
 namespace {
 
-// Step pairs that start where the predicted decrease is above kFar are dropped: the curvature there differs. Where the
-// criterion has fallen by kStiff times the predicted decrease, the model is too stiff and they are kept on request.
-constexpr double kFar = 3, kStiff = 1.5;
+// Fall of the criterion, over the predicted decrease, from which on the model counts as too stiff.
+constexpr double kStiff = 1.5;
 // A full step counts as a Hessian-vector product if the predicted decrease was at most kNear before it and at most
 // kLeft of that remains.
 constexpr double kNear = 1e-2, kLeft = 0.1;
@@ -119,6 +118,7 @@ class Search {
   // By theta and the others, from one by x and the others.
   std::vector<double> to_theta_hessian(const std::vector<double>& hessian) {
     if (more_ == 0) return scoring_.to_parameter_hessian(hessian);
+    if (more_ == n_) return hessian;
     const std::size_t n = n_, own = scoring_.size(), m = theta_.size(), m_own = m - more_;
     std::vector<double> part(own * own), out(m * m), column(m_own);
     for (std::size_t j = 0; j < own; ++j) std::copy_n(hessian.begin() + j * n, own, part.begin() + j * own);
@@ -159,6 +159,7 @@ class Search {
   // The scoring Hessian of theta, and with the others what the criterion has.
   void score(bool with_rotations) {
     if (more_ == 0) return scoring_.hessian(f_, x_.data(), with_rotations, scored_.data());
+    if (more_ == n_) return f_.model_of_others(scored_.data());
     const std::size_t n = n_, own = scoring_.size(), more = more_;
     std::vector<double> part(std::max(own * own, more * more));
     scoring_.hessian(f_, x_.data(), with_rotations, part.data());
@@ -173,8 +174,11 @@ class Search {
   }
 
   void limit() {
-    limit_step(x_, step_, static_cast<std::size_t>(scoring_.size()));
-    const double part = f_.part_allowed(step_.data() + scoring_.size());
+    shorten(part_within(scoring_.size(), x_.data(), step_.data()));
+    shorten(f_.part_allowed(step_.data() + scoring_.size()));
+  }
+
+  void shorten(double part) {
     if (part < 1)
       for (double& s : step_) s *= part;
   }
@@ -225,7 +229,8 @@ class Search {
   // missed a part. Steps that start where the predicted decrease is large say little of the curvature here.
   void remember(double predicted, bool stiff) {
     if (settings_.without.updates) return;
-    if (predicted > kFar && !settings_.without.distance && !(stiff && !settings_.forget_stiff)) return seen_.clear();
+    if (predicted > settings_.far && !settings_.without.distance && !(stiff && !settings_.forget_stiff))
+      return seen_.clear();
     if (static_cast<int>(seen_.size()) == settings_.remembered) seen_.erase(seen_.begin());
     for (auto& [step, missed] : seen_) {
       scoring_.rotate(step.data());

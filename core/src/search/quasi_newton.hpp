@@ -8,6 +8,8 @@
 // the scoring Hessian, renewed at every point and corrected by BFGS updates for what it has missed along the last
 // steps; steps are halved on an interpolated line until the criterion falls. Reference: Nocedal and Wright (2006), ch.
 // 3, 6 and 7.
+//
+// A criterion may have no theta, but other parameters only (profile.hpp): their model is what it gives.
 #pragma once
 
 #include <functional>
@@ -42,6 +44,8 @@ struct SearchSettings {
   int remembered = 5;  // steps kept for updates
   // Whether steps from far away are dropped also where the criterion fell by more than predicted.
   bool forget_stiff = true;
+  // Predicted decrease above which a step starts far away: the curvature there differs.
+  double far = 3;
 };
 
 // unforeseen: the criterion carries parameters and has not foreseen how they move; see trust_region.hpp.

@@ -9,7 +9,7 @@
 namespace mixedmodels {
 
 Variables::Variables(const Objective& f)
-    : squares_(f.products(), f.model().entries),
+    : squares_(f.products(), f.structures() ? f.model().entries : f.entries()),
       A_(f.products()),
       structures_(f.structures()),
       size_(squares_.size()),
