@@ -20,12 +20,6 @@ class QuadraticModel {
     for (int i = 0; i < m_; ++i) at(i, i) = scale;
   }
 
-  // The same model of a function of variables that are 1 / unit as large.
-  void rescale(const std::vector<double>& unit) {
-    for (int j = 0; j < m_; ++j)
-      for (int i = 0; i < m_; ++i) at(i, j) *= unit[i] * unit[j];
-  }
-
   double* data() { return hessian_.data(); }
   const std::vector<double>& hessian() const { return hessian_; }
 

@@ -195,7 +195,19 @@ class _PandasTable(_Labelled):
         return chosen.set_axis(self._data.columns[places], axis=1)
 
 
-class _MappingTable(_Labelled):
+class _Named(_Labelled):
+    """Columns are found by the text of their labels."""
+
+    _names: _Names
+
+    def names(self) -> Iterable[str]:
+        return iter(self._names)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+
+class _MappingTable(_Named):
     def __init__(self, data: Mapping[Any, Any]) -> None:
         self._keys = list(data)
         self._columns = list(data.values())
@@ -207,12 +219,6 @@ class _MappingTable(_Labelled):
         self.n_rows = next(iter(lengths.values()), 0)
         self.index = _common_index(data)
 
-    def names(self) -> Iterable[str]:
-        return iter(self._names)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._names
-
     def column(self, name: str) -> Column:
         values = self._columns[self._names.position(name)]
         return _read(name, lambda: column_of_values(name, values), self.row_names)
@@ -222,18 +228,12 @@ class _MappingTable(_Labelled):
         return {self._keys[place]: self._columns[place] for place in places}
 
 
-class _NarwhalsTable(_Labelled):
+class _NarwhalsTable(_Named):
     def __init__(self, frame: nw.DataFrame[Any]) -> None:
         self._frame = frame
         self._names = _Names(frame.columns)
         self.n_rows = len(frame)
         self.index: pd.Index | None = nw.maybe_get_index(frame)
-
-    def names(self) -> Iterable[str]:
-        return iter(self._names)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._names
 
     def column(self, name: str) -> Column:
         position = self._names.position(name)

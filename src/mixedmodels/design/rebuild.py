@@ -115,18 +115,13 @@ def rebuild_group(group: GroupingFactor, rows: Rows) -> tuple[IntArray, BoolArra
     return match_group(group.spec, rows)
 
 
-def rebuild_codes(group: GroupingFactor, rows: Rows) -> IntArray:
-    """The levels of `rebuild_group` alone."""
-    return rebuild_group(group, rows)[0]
-
-
 def unknown_levels(group: GroupingFactor, rows: Rows, codes: IntArray) -> list[str]:
     """Labels of the levels behind the codes -1, each once, in order of appearance; "NA" if missing.
 
     Args:
         group: The grouping factor.
         rows: The new data.
-        codes: The levels that `rebuild_codes` gave for it.
+        codes: The levels that `rebuild_group` gave for it.
     """
     if (codes >= 0).all():
         return []

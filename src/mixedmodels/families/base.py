@@ -99,9 +99,13 @@ class Family(Guided, ABC):
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Variance of a response with this mean."""
 
-    @abstractmethod
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Twice the log-likelihood that a perfect mean has more, for m = 1 and dispersion 1."""
+        """Twice the log-likelihood that a perfect mean has more, for m = 1 and dispersion 1.
+
+        Squared Pearson residuals where the density has no perfect mean.
+        """
+        found: FloatArray = (y - mu) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
+        return found
 
     def draw(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
@@ -137,11 +141,6 @@ class Family(Guided, ABC):
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
         """The same for means that are finite."""
-
-    def squared_pearson(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Squared distances from the mean, over the variance for m = 1."""
-        found: FloatArray = (y - mu) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
-        return found
 
 
 def required(dispersion: Dispersion) -> float | FloatArray:

@@ -210,10 +210,6 @@ class Nb1(_Counts):
         """In proportion to the mean."""
         return mu * (1.0 + required(dispersion)) / m
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Squared Pearson residuals."""
-        return self.squared_pearson(y, mu, dispersion)
-
     def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:

@@ -121,10 +121,6 @@ class Beta(Family):
         """Weights repeat a row; they leave its variance alone."""
         return mu * (1.0 - mu) / (1.0 + required(dispersion))
 
-    def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Squared Pearson residuals: a beta density has no perfect mean."""
-        return self.squared_pearson(y, mu, dispersion)
-
     def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:

@@ -20,7 +20,7 @@ from mixedmodels.families.base import DISPERSION, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import thread_count
-from mixedmodels.storage.checks import check_search
+from mixedmodels.storage.checks import check_search, check_shapes, require
 from mixedmodels.storage.fits import CLASSES, GENERALIZED, Form, fit_to_bytes, from_bytes, to_bytes
 from mixedmodels.storage.pickles import kept_threads, usable_threads
 
@@ -86,24 +86,24 @@ def _check_model(saved: SavedModel | SavedGeneralized) -> None:
     design, responses = saved.design, saved.responses
     if not isinstance(responses, Responses):
         raise FileError("it has no family")
-    _require(responses.nodes >= 0, "its nodes of quadrature are not a number of nodes")
+    require(responses.nodes >= 0, "its nodes of quadrature are not a number of nodes")
     family = family_of(responses.family, responses.link)
     m = np.ones(design.n) if design.w is None else design.w
-    _require(family.fault(design.y, m) is None, "its responses are not those of its family")
+    require(family.fault(design.y, m) is None, "its responses are not those of its family")
     _check_roles(design, family)
 
 
 def _check_roles(design: Design, family: Family) -> None:
     """Refuse categories and parts that the family cannot have."""
     categories, roles = design.categories, [part.spec.role for part in design.parts]
-    _require((categories is not None) == family.ordered, "it has categories, or lacks them")
+    require((categories is not None) == family.ordered, "it has categories, or lacks them")
     if categories is not None:
         found = np.unique(design.y)
-        _require(
+        require(
             len(categories) > 1 and bool(np.isin(found, np.arange(len(categories))).all()),
             "its responses are not numbers of its categories",
         )
-    _require(
+    require(
         len(set(roles)) == len(roles)
         and set(roles) <= {DISPERSION, ZERO_INFLATION}
         and (DISPERSION not in roles or bool(family.parameter))
@@ -130,7 +130,7 @@ def _check_shapes(design: Design, family: Family, solution: GeneralizedSolution)
     m, q = templates.m, templates.q
     k = sum(len(part.names) for part in components_of(design, family, 1))
     every = m + solution.p + k
-    _require(isinstance(of, KnownCovariances), "its parts are not those of a fit")
+    require(isinstance(of, KnownCovariances), "its parts are not those of a fit")
     shapes: list[tuple[Any, tuple[int, ...]]] = [
         *((theta, (m,)) for theta in _thetas(solution)),
         *((solution.par, (every,)), (solution.psi, (k,)), (solution.beta, (p_all,))),
@@ -139,15 +139,7 @@ def _check_shapes(design: Design, family: Family, solution: GeneralizedSolution)
         *((of.hessian, (every, every)), (of.user, (every, every))),
         (of.conditional, (solution.p, solution.p)),
     ]
-    _require(
-        solution.n == design.n and all(array.shape == shape for array, shape in shapes),
-        "its solution is that of another model",
-    )
-    increasing = np.all(np.diff(kept, prepend=-1) > 0)
-    _require(
-        bool(increasing) and (not kept.size or bool(kept[-1] < p_all)),
-        "the columns that its solution keeps are not columns of X",
-    )
+    check_shapes(solution, design, shapes)
 
 
 def _check_numbers(design: Design, family: Family, solution: GeneralizedSolution) -> None:
@@ -157,7 +149,7 @@ def _check_numbers(design: Design, family: Family, solution: GeneralizedSolution
         *(solution.par, solution.beta[solution.kept], solution.u, solution.b, solution.eta),
         *(solution.psi, np.array(scalars)),
     ]
-    _require(
+    require(
         all(bool(np.isfinite(array).all()) for array in numbers),
         "its solution has numbers that are not finite",
     )
@@ -165,7 +157,7 @@ def _check_numbers(design: Design, family: Family, solution: GeneralizedSolution
     own = None if component is None else exponential(component.predictor(solution.psi))
     given = solution.dispersion
     same = own is given if own is None or given is None else np.shape(own) == np.shape(given)
-    _require(
+    require(
         same and (own is None or given is None or bool(np.allclose(own, given, rtol=1e-9))),
         "its dispersion is not that of its family",
     )
@@ -173,11 +165,6 @@ def _check_numbers(design: Design, family: Family, solution: GeneralizedSolution
 
 def _thetas(solution: GeneralizedSolution) -> tuple[FloatArray, ...]:
     return solution.theta, solution.axes_theta, solution.relative_theta
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise FileError(otherwise)
 
 
 _CLASSES = {

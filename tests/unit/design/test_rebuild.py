@@ -14,11 +14,11 @@ import polars as pl
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.design import Design, build_design
+from mixedmodels.design import Design, GroupingFactor, build_design
 from mixedmodels.design.rebuild import (
     new_rows,
-    rebuild_codes,
     rebuild_fixed,
+    rebuild_group,
     rebuild_offset,
     rebuild_term,
     unknown_levels,
@@ -41,13 +41,17 @@ FORMULAS = (
 )
 
 
+def codes_of(group: GroupingFactor, rows: Any) -> Any:
+    return rebuild_group(group, rows)[0]
+
+
 def assert_same(made: Design, data: Any, rows: Any) -> None:
     again = new_rows(data)
     np.testing.assert_array_equal(rebuild_fixed(made, again), made.X[rows])
     for term in made.terms:
         np.testing.assert_array_equal(rebuild_term(term, again), term.z[rows])
     for group in made.groups:
-        np.testing.assert_array_equal(rebuild_codes(group, again), group.codes[rows])
+        np.testing.assert_array_equal(codes_of(group, again), group.codes[rows])
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
@@ -83,7 +87,7 @@ def test_missing_column_is_named(design: Callable[..., Design]) -> None:
     with pytest.raises(FormulaError, match=r"'x' is not a column of the data\. Did you mean 'X'"):
         rebuild_fixed(made, rows)
     with pytest.raises(FormulaError, match="'g' is not a column"):
-        rebuild_codes(made.groups[0], rows)
+        codes_of(made.groups[0], rows)
 
 
 def test_new_levels_of_groups(design: Callable[..., Design]) -> None:
@@ -92,11 +96,11 @@ def test_new_levels_of_groups(design: Callable[..., Design]) -> None:
     rows = new_rows(
         {"g": ["B", "new", None, "A", "new"], "h": [1, 99, 1, 2, 1], "s": ["odd"] * 4 + ["?"]}
     )
-    codes = rebuild_codes(by_name["g"], rows)
+    codes = codes_of(by_name["g"], rows)
     assert codes.tolist() == [1, -1, -1, 0, -1]
     assert unknown_levels(by_name["g"], rows, codes) == ["new", "NA"]
     both = by_name["h:s"]
-    codes = rebuild_codes(both, rows)
+    codes = codes_of(both, rows)
     known = list(both.levels)
     assert codes.tolist() == [known.index("1:odd"), -1, known.index("1:odd"), codes[3], -1]
     assert known[codes[3]] == "2:odd"
@@ -107,7 +111,7 @@ def test_unobserved_combination_is_new() -> None:
     from_codes = pd.DataFrame({"a": list("aabb" * 3), "c": list("cdcc" * 3)})
     from_codes["y"] = np.arange(12.0) ** 2
     made = make(from_codes, "y ~ 1 + (1|a:c)")
-    codes = rebuild_codes(made.groups[0], new_rows({"a": ["b", "b"], "c": ["d", "c"]}))
+    codes = codes_of(made.groups[0], new_rows({"a": ["b", "b"], "c": ["d", "c"]}))
     assert codes.tolist() == [-1, 2]
 
 
@@ -118,13 +122,13 @@ def make(data: pd.DataFrame, formula: str) -> Design:
 def test_all_known_means_no_labels(design: Callable[..., Design], table: pd.DataFrame) -> None:
     made = design("y ~ x + (1|g)")
     rows = new_rows(table)
-    assert unknown_levels(made.groups[0], rows, rebuild_codes(made.groups[0], rows)) == []
+    assert unknown_levels(made.groups[0], rows, codes_of(made.groups[0], rows)) == []
 
 
 def test_number_levels_match_whatever_their_type(design: Callable[..., Design]) -> None:
     made = design("y ~ x + (1|h)")
     for values in ([2, 0], [2.0, 0.0], np.array([2, 0], dtype=np.int8), ["2", "0"]):
-        assert rebuild_codes(made.groups[0], new_rows({"h": values})).tolist() == [2, 0]
+        assert codes_of(made.groups[0], new_rows({"h": values})).tolist() == [2, 0]
 
 
 def test_more_than_a_hundred_levels() -> None:
@@ -132,7 +136,7 @@ def test_more_than_a_hundred_levels() -> None:
     made = make(data, "y ~ 1 + (1|g)")
     rng = np.random.default_rng(3)
     wanted = rng.integers(0, 300, 1000)
-    np.testing.assert_array_equal(rebuild_codes(made.groups[0], new_rows({"g": wanted})), wanted)
+    np.testing.assert_array_equal(codes_of(made.groups[0], new_rows({"g": wanted})), wanted)
 
 
 def test_missing_values_give_nan_rows(design: Callable[..., Design]) -> None:

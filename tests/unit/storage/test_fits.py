@@ -17,8 +17,8 @@ import pytest
 import mixedmodels as mm
 from mixedmodels.design.rebuild import (
     new_rows,
-    rebuild_codes,
     rebuild_fixed,
+    rebuild_group,
     rebuild_offset,
     rebuild_term,
 )
@@ -111,7 +111,7 @@ def test_new_rows_become_the_same_columns(pair: Any) -> None:
     for term, term0 in zip(design.terms, design0.terms, strict=True):
         np.testing.assert_array_equal(rebuild_term(term, new), rebuild_term(term0, new0))
     for group, group0 in zip(design.groups, design0.groups, strict=True):
-        np.testing.assert_array_equal(rebuild_codes(group, new), rebuild_codes(group0, new0))
+        np.testing.assert_array_equal(rebuild_group(group, new)[0], rebuild_group(group0, new0)[0])
         pd.testing.assert_index_equal(group.levels, group0.levels, exact=True)
     if design0.index is not None:
         pd.testing.assert_index_equal(design.index, design0.index, exact=True)

@@ -175,7 +175,7 @@ def dummy(f: Any, levels_to_keep: Any = None, *, _state: dict[str, Any]) -> Any:
     Raises:
         DataError: a level named is not one of the factor's.
     """
-    column, levels = settled(_as_factor(f), _state)
+    column, levels = settled(as_factor(f), _state)
     labels = level_labels(levels)
     if levels_to_keep is None:
         kept = list(range(1, len(labels)))
@@ -203,10 +203,6 @@ def settled(x: Any, state: dict[str, Any]) -> tuple[CategoricalColumn, pd.Index]
         return CategoricalColumn(codes, known, column.ordered), known
     levels = pd.Index(level_labels(known) + level_labels(column.levels.take(stray)), dtype=object)
     return CategoricalColumn(match_levels(column, levels), levels, column.ordered), known
-
-
-def _as_factor(x: Any) -> Any:
-    return x if isinstance(x, CodedColumn) else CodedColumn(categories(x), compact=True)
 
 
 def _factor(x: Any) -> CategoricalColumn:
