@@ -13,13 +13,13 @@ from mixedmodels.design.lookup import GroupNames
 from mixedmodels.estimates.by_group import ByGroup
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.report.frames import frame_table
-from mixedmodels.report.results import Result
+from mixedmodels.report.results import Result, WithTable
 from mixedmodels.report.sections import Section
 from mixedmodels.settings import PCA_SCALES, PcaScale, check_option
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class GroupComponents(Result):
+class GroupComponents(WithTable):
     """The components of one grouping factor, largest first; the terms on it are taken together.
 
     Attributes:
@@ -30,12 +30,7 @@ class GroupComponents(Result):
             scale "orthogonal" the effects that belong to a direction of unit length.
     """
 
-    table: pd.DataFrame
     loadings: pd.DataFrame
-
-    def to_frame(self) -> pd.DataFrame:
-        """The table of components."""
-        return self.table.copy()
 
     def _sections(self) -> Sequence[Section]:
         """Both tables."""

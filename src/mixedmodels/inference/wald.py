@@ -23,7 +23,7 @@ from mixedmodels.inference.tables import tested_by
 from mixedmodels.inference.terms import term_hypotheses
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.numbers import format_p
-from mixedmodels.report.results import Result
+from mixedmodels.report.results import WithTable
 from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.settings import AnovaTypeName, DfMethod, anova_type, check_level
 
@@ -64,7 +64,7 @@ def f_tests(model: Model, degrees: Degrees, hypotheses: Mapping[int, FloatArray]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class LinearTest(Result):
+class LinearTest(WithTable):
     """The test of a linear hypothesis L beta = rhs.
 
     Attributes:
@@ -78,7 +78,6 @@ class LinearTest(Result):
         vcov: The covariance in words; "" for the model's.
     """
 
-    table: pd.DataFrame
     joint: FTest
     method: DfMethod
     level: float
@@ -89,10 +88,6 @@ class LinearTest(Result):
     def p_value(self) -> float:
         """Of the joint test."""
         return self.joint.p_value
-
-    def to_frame(self) -> pd.DataFrame:
-        """The table."""
-        return self.table.copy()
 
     def _sections(self) -> Sequence[Section]:
         """The table, and the joint test when there are several rows."""

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.plots.power import plot_power
 from mixedmodels.report.frames import frame_table
-from mixedmodels.report.results import Result
+from mixedmodels.report.results import WithTable
 from mixedmodels.report.sections import Paragraph, Section
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ _MANY = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Power(Result):
+class Power(WithTable):
     """How often a test rejects in simulated data.
 
     Attributes:
@@ -41,7 +40,6 @@ class Power(Result):
         extended: The factors extended.
     """
 
-    table: pd.DataFrame
     p_values: FloatArray
     formula: str
     test: str
@@ -55,10 +53,6 @@ class Power(Result):
     def power(self) -> float:
         """That of the largest design, the last row."""
         return float(self.table["power"].iloc[-1])
-
-    def to_frame(self) -> pd.DataFrame:
-        """The table."""
-        return self.table.copy()
 
     def plot(self, *, target: float | None = 0.8, ax: Any = None, figsize: Any = None) -> Figure:
         """Draw power against the levels of the factor extended, with its limits.

@@ -87,7 +87,22 @@ class Summary(Result):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TableResult(Result):
+class WithTable(Result):
+    """A result whose numbers are one table, whatever else it says.
+
+    Attributes:
+        table: The numbers.
+    """
+
+    table: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table."""
+        return self.table.copy()
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TableResult(WithTable):
     """A result that is one table, and is read like it.
 
     `result["p_value"]`, `result.loc["Days"]`, `len(result)` and whatever else a DataFrame can do is
@@ -98,8 +113,6 @@ class TableResult(Result):
         table: The numbers.
     """
 
-    table: pd.DataFrame
-
     @property
     def notes(self) -> dict[str, str]:
         """By row why a number is missing."""
@@ -109,10 +122,6 @@ class TableResult(Result):
     @abstractmethod
     def heading(self) -> tuple[str, ...]:
         """Lines above the table."""
-
-    def to_frame(self) -> pd.DataFrame:
-        """The table."""
-        return self.table.copy()
 
     def _tables(self) -> Sequence[Section]:
         return [frame_table(self.table)]

@@ -29,7 +29,7 @@ from mixedmodels.marginal.results import MarginalMeans
 from mixedmodels.marginal.source import source_of
 from mixedmodels.marginal.weights import Weights
 from mixedmodels.report.frames import frame_table
-from mixedmodels.report.results import Result
+from mixedmodels.report.results import WithTable
 from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.report.side_by_side import ModelColumn
 from mixedmodels.settings import Ddf, DfMethod, MeansType, check_level
@@ -44,7 +44,7 @@ from mixedmodels.several.rubin import Rubin
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Pooled(Result):
+class Pooled(WithTable):
     """Estimates pooled over imputations.
 
     Attributes:
@@ -70,7 +70,6 @@ class Pooled(Result):
             that is one number. Empty where there are none.
     """
 
-    table: pd.DataFrame
     vcov: pd.DataFrame
     within: pd.DataFrame
     between: pd.DataFrame
@@ -182,10 +181,6 @@ class Pooled(Result):
             found[title] = rows.set_axis(part.index)
             first += len(part)
         return found
-
-    def to_frame(self) -> pd.DataFrame:
-        """The table of coefficients."""
-        return self.table.copy()
 
     def _sections(self) -> Sequence[Section]:
         head = Paragraph((
