@@ -192,7 +192,8 @@ class _PandasTable(_Labelled):
         )
         columns = {place: self._data.iloc[:, place] for place in places}
         chosen = pd.DataFrame(columns, self._data.index, copy=False)
-        return chosen.set_axis(self._data.columns[places], axis=1)
+        chosen.columns = self._data.columns[places]  # `set_axis` copies before pandas 3
+        return chosen
 
 
 class _Named(_Labelled):

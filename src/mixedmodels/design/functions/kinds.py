@@ -64,7 +64,9 @@ class Basis:
     spans: bool
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
-        """The columns, for NumPy."""
+        """The columns, for NumPy, which asks for `copy` from 2.0 on."""
+        if copy is None:
+            return np.asarray(self.columns, dtype=dtype)
         return np.array(self.columns, dtype=dtype, copy=copy)
 
 
