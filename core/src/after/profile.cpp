@@ -30,11 +30,16 @@ constexpr int kMostValues = 400;
 // units of its own.
 class Free : public Objective {
  public:
-  // `hessian` is the model of second derivatives wherever the search goes; the search corrects it.
-  Free(HeldFunction& f, double at, std::vector<double> hessian) : Free(f, at, 0, std::move(hessian)) {}
-  static Free with_at(HeldFunction& f, double unit, std::vector<double> hessian = {}) {
-    return Free(f, 0, unit, std::move(hessian));
-  }
+  // `unit_at` is zero where `at` is held. `hessian` is the model of second derivatives wherever the search goes; the
+  // search corrects it.
+  Free(HeldFunction& f, double at, double unit_at, std::vector<double> hessian)
+      : f_(f),
+        at_(at),
+        unit_at_(unit_at),
+        unit_(static_cast<std::size_t>(f.size()) + (unit_at != 0), 1.0),
+        hessian_(std::move(hessian)),
+        par_(unit_.size(), std::nan("")),
+        gradient_(unit_.size()) {}
 
   const Equations& equations() const override { return f_.equations(); }
   const std::vector<ThetaEntry>& entries() const override { return no_entries_; }
@@ -95,14 +100,6 @@ class Free : public Objective {
   }
 
  private:
-  Free(HeldFunction& f, double at, double unit_at, std::vector<double> hessian)
-      : f_(f),
-        at_(at),
-        unit_at_(unit_at),
-        unit_(static_cast<std::size_t>(f.size()) + (unit_at != 0), 1.0),
-        hessian_(std::move(hessian)),
-        par_(unit_.size(), std::nan("")),
-        gradient_(unit_.size()) {}
   bool moves_at() const { return unit_at_ != 0; }
 
   HeldFunction& f_;
@@ -120,7 +117,6 @@ class Free : public Objective {
 SearchResult search(Free& f, std::vector<double> start, double floor) {
   SearchSettings settings;
   settings.max_values = kMostValues;
-  settings.remembered = kMostValues;
   settings.far = kInfinity;
   return quasi_newton(f, std::move(start), settings, [&](int, double value, const std::vector<double>&) {
     return f.is_accurate() && !(value < floor);
@@ -145,7 +141,7 @@ double ProfileCurve::unit_of_at() {
 // The fit's search, in units of sigma, may have come to an end where sigma is small: from there with nothing held.
 void ProfileCurve::find_optimum() {
   const double unit = unit_of_at();
-  Free all = Free::with_at(*f_, unit);
+  Free all(*f_, 0, unit, {});
   all.stand();
   all.learn();
   f_->start_from(search(all, all.start(), -kInfinity).theta, unit);
@@ -155,7 +151,7 @@ void ProfileCurve::find_optimum() {
 void ProfileCurve::learn_curvature() {
   const std::size_t k = direction_.size(), all = k + 1;
   const double unit = unit_of_at();
-  Free f = Free::with_at(*f_, unit);
+  Free f(*f_, 0, unit, {});
   f.stand();
   optimum_ = f_->point(true);
   std::vector<double> hessian = f_->hessian_at_start(unit);
@@ -174,7 +170,7 @@ void ProfileCurve::learn_curvature() {
 
 // From `free` to where the deviance is least; the evaluator and slope_ are left there.
 bool ProfileCurve::lowest(std::vector<double>& free, double at) {
-  Free held(*f_, at, std::move(hessian_));
+  Free held(*f_, at, 0, std::move(hessian_));
   SearchResult found = search(held, free, optimum_.deviance - kFallen);
   free = std::move(found.theta);
   hessian_ = std::move(found.model);

@@ -197,17 +197,19 @@ class Search {
     f_.foresee({change, step_.data() + own, missed.data(), decrement});
   }
 
-  // The scoring Hessian of this point, corrected by what it has missed along the last steps.
+  // The scoring Hessian of this point, corrected by what it has missed along the last steps. Without theta the model is
+  // the same at every point: corrections are made in it as they come, and none is forgotten.
   void renew_model(bool with_rotations) {
-    score(with_rotations);
-    if (settings_.without.scoring) level_model();
-    if (fresh_) add_product(-0.5, seen_.back().first, seen_.back().second);
-    fresh_ = false;
-    std::copy(scored_.begin(), scored_.end(), model_.data());
-    for (const auto& [step, missed] : seen_) {
-      change_ = missed;
-      add_product(1, step, change_);
-      model_.learn(step, change_);
+    const bool kept = more_ == n_ && has_model_, fresh = std::exchange(fresh_, false);
+    if (!kept) score(with_rotations);
+    if (!kept && settings_.without.scoring) level_model();
+    if (fresh) add_product(-0.5, seen_.back().first, seen_.back().second);
+    if (!kept) std::copy(scored_.begin(), scored_.end(), model_.data());
+    has_model_ = true;
+    for (auto pair = kept ? seen_.end() - fresh : seen_.begin(); pair != seen_.end(); ++pair) {
+      change_ = pair->second;
+      add_product(1, pair->first, change_);
+      model_.learn(pair->first, change_);
     }
   }
 
@@ -352,7 +354,8 @@ class Search {
   std::vector<double> theta_, x_, gradient_, trial_, step_, change_;
   std::vector<double> scored_;                                             // n x n
   std::vector<std::pair<std::vector<double>, std::vector<double>>> seen_;  // steps, and what the scoring Hessian missed
-  bool fresh_ = false;    // the last of these still lacks this point's half
+  bool fresh_ = false;  // the last of these still lacks this point's half
+  bool has_model_ = false;
   bool full_ = false;     // the last step was not shortened
   double curvature_ = 0;  // along it, times its length squared
   int shortened_ = 0;     // steps shortened so far
