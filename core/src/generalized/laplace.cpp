@@ -161,14 +161,12 @@ double Laplace::merit(double l, const std::vector<double>& u, const double* beta
 // M at the weights of this point, with expected ones where it is not positive definite.
 bool Laplace::factorize_here() {
   rows_.renew_random(w_.data(), *A_);
-  ++n_factor_;
   expected_ = false;
   if (equations_.factorize(theta())) return true;
   std::vector<double> expected(n_);
   expect(eta_, expected.data());
   w_ = std::move(expected);
   rows_.renew_random(w_.data(), *A_);
-  ++n_factor_;
   expected_ = true;
   return equations_.factorize(theta());
 }
@@ -314,7 +312,6 @@ double Laplace::settle(bool found) {
 // The factor for these weights, at the parameters of par_.
 void Laplace::renew_factor(const std::vector<double>& w) {
   rows_.renew_random(w.data(), *A_);
-  ++n_factor_;
   equations_.factorize(theta());
 }
 

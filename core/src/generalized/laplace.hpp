@@ -104,7 +104,6 @@ class Laplace : public Objective {
   // Covariance of the coefficients of the basis for known theta and psi: (X'V^-1X)^-1, p x p.
   std::vector<double> conditional_vcov();
 
-  const GeneralizedModel& generalized() const { return source_; }
   int p() const { return p_; }
   int parameters() const { return K_; }
   const std::vector<double>& parameters_at() const { return par_; }
@@ -113,7 +112,6 @@ class Laplace : public Objective {
   std::vector<double> modes() const;                       // Lambda u, along the axes
   double penalized() const { return g_; }
   double logdet() const { return equations_.logdet_L2(); }
-  int factorizations() const { return n_factor_; }
   Equations& equations() { return equations_; }
 
  private:
@@ -203,7 +201,7 @@ class Laplace : public Objective {
   bool fixed_ready_ = false;  // RZX and RX are those of this point
   bool gradient_ready_ = false, stands_ = false;
   std::vector<double> gradient_;
-  int n_value_ = 0, n_gradient_ = 0, n_factor_ = 0;
+  int n_value_ = 0, n_gradient_ = 0;
 };
 
 }  // namespace mixedmodels
