@@ -56,15 +56,25 @@ class Kind:
         return " ".join([self.family, self.link, *self.more])
 
 
-def kinds() -> Iterator[Kind]:
-    """All of them."""
+def kinds(*, of_all_links: bool = False) -> Iterator[Kind]:
+    """All of them; further parameters with the usual link alone, or with all."""
     for name, family in FAMILIES.items():
-        for link in family.links:
+        for number, link in enumerate(family.links):
             yield Kind(name, link)
-        if family.with_zeros:
-            yield Kind(name, family.links[0], {"zero_inflation": "~ 1"})
-        if family.parameter:
-            yield Kind(name, family.links[0], {"dispersion": "~ x"})
+            if number and not of_all_links:
+                continue
+            if family.with_zeros:
+                yield Kind(name, link, {"zero_inflation": "~ 1"})
+            if family.parameter:
+                yield Kind(name, link, {"dispersion": "~ x"})
+            if of_all_links and family.with_zeros and family.parameter:
+                yield Kind(name, link, {"zero_inflation": "~ x", "dispersion": "~ x"})
+
+
+def place(kind: Kind) -> tuple[float, float]:
+    """Center and spread of the predictors of a kind."""
+    known = SHARES if kind.family == "binomial" and kind.link in SHARES else CENTRES
+    return known.get(kind.link, (0.0, 0.8))
 
 
 def table(kind: Kind, design: str, seed: int) -> dict[str, Any]:
@@ -80,8 +90,7 @@ def table(kind: Kind, design: str, seed: int) -> dict[str, Any]:
         effects += slopes[a] * z
     if "crossed" in design:
         effects += 0.5 * rng.normal(size=LEVELS_B)[b]
-    known = SHARES if kind.family == "binomial" and kind.link in SHARES else CENTRES
-    centre, spread = known.get(kind.link, (0.0, 0.8))
+    centre, spread = place(kind)
     eta = centre + spread * effects
     if kind.link in CENTRES and kind.link != "log":
         eta = np.clip(eta, 0.4 * centre, 1.6 * centre)

@@ -137,24 +137,6 @@ def test_gradient_by_predictors_of_zeros(family: str, link: str, dispersion: str
     check_gradient(model, np.array([0.06, 0.01, 0.05, 0.04]), np.array([intercept(link), 0.05]))
 
 
-@pytest.mark.parametrize(
-    ("family", "parts"),
-    [
-        ("gamma", {"dispersion": "~ z"}),
-        ("nb1", {"dispersion": "~ z", "zero_inflation": "~ x"}),
-        ("poisson", {"zero_inflation": "~ z"}),
-    ],
-)
-@pytest.mark.parametrize("random", ["(1 | g)", "(x | g)"])
-def test_gradient_by_quadrature(family: str, parts: dict[str, str], random: str) -> None:
-    data = rows(family, "log", zeros="zero_inflation" in parts)
-    model = GeneralizedLinearMixedModel(
-        f"y ~ x + {random}", data, family, link="log", n_agq=5, **parts
-    )
-    theta = np.array([0.4, 0.1, 0.3])[: len(model.theta_names)]
-    check_gradient(model, theta, np.array([0.5, 0.1]))
-
-
 @pytest.mark.parametrize("family", ["gamma", "negative_binomial", "beta"])
 def test_a_constant_predictor_is_one_dispersion(family: str) -> None:
     data = rows(family, "log" if family != "beta" else "logit")

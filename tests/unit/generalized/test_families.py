@@ -47,29 +47,6 @@ def data_of(name: str, link: str, seed: int = 3) -> pd.DataFrame:
     return data
 
 
-@pytest.mark.parametrize(("name", "link"), EVERY)
-def test_gradient_is_that_of_the_criterion(name: str, link: str) -> None:
-    data = data_of(name, link)
-    model = GeneralizedLinearMixedModel("y ~ x + (x | g) + (1 | h)", data, name, link=link)
-    theta = np.array([0.06, 0.01, 0.05, 0.04])
-    beta = np.array([intercept(name, link), 0.04])
-    psi = [np.log(DISPERSION[name])] if name in DISPERSION else []
-    at = np.concatenate([theta, beta, psi])
-
-    def value(par: Floats) -> float:
-        own = float(np.exp(par[6])) if psi else None
-        return model.objective(par[:4], par[4:6], own)
-
-    own = DISPERSION.get(name)
-    gradient = model.gradient(theta, beta, own)
-    h = 1e-4
-    for j, e in enumerate(np.eye(len(at))):
-        near = value(at + h * e) - value(at - h * e)
-        far = value(at + 2 * h * e) - value(at - 2 * h * e)
-        difference = (8 * near - far) / (12 * h)
-        assert gradient[j] == pytest.approx(difference, rel=1e-6, abs=1e-6 * abs(gradient).max())
-
-
 def density(name: str, y: Floats, mu: Floats, k: float) -> Floats:
     """Log densities by SciPy."""
     if name == "binomial":

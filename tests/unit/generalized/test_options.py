@@ -10,46 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from unit.generalized.test_families import DISPERSION, EVERY, data_of, intercept
 
 import mixedmodels as mm
-from mixedmodels.estimates.generalized import GeneralizedModel
-from mixedmodels.families.catalogue import FAMILIES
 
 Floats = NDArray[np.float64]
-UNORDERED = [(name, link) for name, link in EVERY if not FAMILIES[name].ordered]
 HERDS = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
-OPTIONS: list[tuple[int, bool, bool]] = [
-    (0, False, False),
-    (1, True, False),
-    (1, False, True),
-    (0, True, False),
-]
-
-
-@pytest.mark.parametrize("random", ["(x | g)", "(x | g) + (1 | h)"])
-@pytest.mark.parametrize(("name", "link"), UNORDERED)
-def test_gradients_are_those_of_the_criterion(name: str, link: str, random: str) -> None:
-    data = data_of(name, link)
-    base = mm.GeneralizedLinearMixedModel(f"y ~ x + {random}", data, name, link=link)
-    theta = np.array([0.06, 0.01, 0.05, 0.04])[: len(base.theta_names)]
-    psi = [np.log(DISPERSION[name])] if name in DISPERSION else []
-    at = base._criterion.from_user(np.concatenate([theta, [intercept(name, link), 0.04], psi]))
-    h = 1e-4
-    for nodes, expected, reml in OPTIONS:
-        if expected and name == "nb1":
-            continue
-        model = GeneralizedModel(base.design, base.family, 1, nodes, expected, reml)
-        criterion = model.criterion()
-        gradient = criterion.gradient(at)
-        value = criterion.value
-        differences = [
-            (8 * (value(at + h * e) - value(at - h * e)) - value(at + 2 * h * e))
-            + value(at - 2 * h * e)
-            for e in np.eye(len(at))
-        ]
-        error = np.abs(gradient - np.array(differences) / (12 * h)).max()
-        assert error < 1e-7 * (1 + np.abs(gradient).max()), (nodes, expected, reml)
 
 
 def simple(seed: int = 1) -> pd.DataFrame:

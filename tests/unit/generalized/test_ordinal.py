@@ -56,30 +56,6 @@ def test_without_random_effects_the_criterion_is_the_likelihood(link: str) -> No
     assert found == pytest.approx(-2 * np.log(p).sum(), rel=1e-10)
 
 
-@pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize(("random", "nodes"), [("(x | g) + (1 | h)", 1), ("(x | g)", 5)])
-def test_gradient_is_that_of_the_criterion(link: str, random: str, nodes: int) -> None:
-    model = GeneralizedLinearMixedModel(
-        f"y ~ x + f + {random}", rows(), "ordinal", link=link, n_agq=nodes
-    )
-    criterion = model._model.criterion()
-    theta = [0.5, 0.1, 0.3, 0.4][: len(model.theta_names)]
-    user = np.array([*theta, 0.4, 0.1, -0.2, -1.0, 0.1, 0.4])
-    at = criterion.from_user(user)
-    np.testing.assert_allclose(criterion.to_user(at), user, rtol=1e-12)
-    h = 1e-4
-
-    def value(step: Floats) -> float:
-        return criterion.value(at + step)
-
-    expected = [
-        (8 * (value(h * e) - value(-h * e)) - (value(2 * h * e) - value(-2 * h * e))) / (12 * h)
-        for e in np.eye(len(at))
-    ]
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(criterion.gradient(at), expected, atol=1e-7 * scale)
-
-
 def test_two_categories_are_a_binomial_model() -> None:
     data = rows()
     data["two"] = pd.Categorical(np.where(data["number"] > 2, "b", "a"), ordered=True)
