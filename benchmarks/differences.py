@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 import mixedmodels as mm
-from benchmarks.simulated import OWN, Kind, kinds, place, table
+from benchmarks.simulated import Kind, kinds, place, point, table
 from mixedmodels.criterion.generalized import LaplaceCriterion
 from mixedmodels.estimates.generalized import GeneralizedModel
 
@@ -90,18 +90,6 @@ def model_of(kind: Kind, way: Way) -> GeneralizedModel:
         f"{response} ~ x + {way.random}", data, kind.family, link=kind.link, **options
     )
     return model._model  # noqa: SLF001
-
-
-def point(kind: Kind, model: GeneralizedModel) -> Floats:
-    """(m + p + k,) parameters like those the responses are drawn from, as users have them."""
-    centre, spread = place(kind)
-    first = {"dispersion": np.log(OWN.get(kind.family, 1.0)), "zero_inflation": -1.1}
-    parts = [spread * np.where(model.templates.lower_bounds == 0.0, 0.6, 0.1)]
-    parts.append(np.array([centre, -0.4 * spread])[-model.design.X.shape[1] :])
-    for part in model.components:
-        parts.append(np.full(len(part.names), 0.3))
-        parts[-1][0] = first.get(part.role, -1.0)
-    return np.concatenate(parts)
 
 
 def by_differences(of: Callable[[Floats], Any], at: Floats, steps: Floats) -> Floats:

@@ -21,7 +21,7 @@ Complex: TypeAlias = Any
 
 _POINTS, _RADIUS = 24, 0.3
 # Part of the distance to a singularity that a circle may take.
-_PART = 0.4
+_PART = 0.25
 _STEPS, _DONE = 200, 1e-22
 _DIFFERENCE = 1e-4
 _FAR = 1e10
@@ -169,11 +169,12 @@ class Problem:
             if (eta >= end).any():
                 return np.full((4, len(eta)), np.nan)
             radius = np.minimum(radius, _PART * (end - eta))
-        circle = np.exp(2j * np.pi * np.arange(_POINTS) / _POINTS)[:, None]
+        # On the lower half of a circle values are the conjugates of those on the upper one.
+        circle = np.exp(2j * np.pi * np.arange(_POINTS // 2 + 1) / _POINTS)[:, None]
         with np.errstate(all="ignore"):
             values = self.log_density(eta + radius * circle, psi)
             orders = np.arange(4)[:, None]
-            found = np.fft.fft(values, axis=0)[:4].real / _POINTS / radius**orders
+            found = np.fft.hfft(values, _POINTS, axis=0)[:4] / _POINTS / radius**orders
         derivatives: Floats = found * np.array([1.0, 1.0, 2.0, 6.0])[:, None]
         return derivatives
 
@@ -181,6 +182,15 @@ class Problem:
 def _log_choose(m: Floats, y: Floats) -> Floats:
     found: Floats = special.gammaln(m + 1) - special.gammaln(y + 1) - special.gammaln(m - y + 1)
     return found
+
+
+def _root(ZL: Floats, w: Floats) -> tuple[Any, bool] | None:
+    """Cholesky's factor of M with these weights, or None where there is none."""
+    try:
+        factor, lower = linalg.cho_factor(np.eye(ZL.shape[1]) + (ZL.T * w) @ ZL)
+    except linalg.LinAlgError:
+        return None
+    return factor, lower
 
 
 class Laplace:
@@ -224,11 +234,11 @@ class Laplace:
             return None
         for _ in range(_STEPS):
             slope = u - ZL.T @ d[1]
-            M = np.eye(len(u)) - (ZL.T * d[2]) @ ZL
-            try:
-                root = linalg.cho_factor(M)
-            except linalg.LinAlgError:
-                root = linalg.cho_factor(np.eye(len(u)) + (ZL.T * np.abs(d[2])) @ ZL)
+            root = _root(ZL, -d[2])
+            if root is None:
+                root = _root(ZL, np.abs(d[2]))
+            if root is None:  # where rounding is larger than one
+                return None
             step = linalg.cho_solve(root, slope)
             decrement = slope @ step
             if decrement < _DONE * (1.0 + abs(value)):
@@ -242,12 +252,8 @@ class Laplace:
             else:
                 break
             u, d, value = u - t * step, d_new, lower
-        M = np.eye(len(u)) - (ZL.T * d[2]) @ ZL
-        try:
-            root = linalg.cho_factor(M)
-        except linalg.LinAlgError:
-            return None
-        return u, d, value, root
+        root = _root(ZL, -d[2])
+        return None if root is None else (u, d, value, root)
 
     def value(self, par: Floats) -> float:
         """-2 log-likelihood; infinite where it cannot be computed."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.differences import WAYS, Way, model_of, of_gradient, of_hessian, point
-from benchmarks.simulated import Kind, kinds
+from benchmarks.differences import WAYS, Way, model_of, of_gradient, of_hessian
+from benchmarks.simulated import Kind, kinds, point
 
 from mixedmodels.families.catalogue import FAMILIES
 
