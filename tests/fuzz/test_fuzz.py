@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from random import Random
 from types import ModuleType
 
@@ -57,6 +58,29 @@ ONE_SIDED = (
 def test_modes_that_are_found_from_one_side_only(drawn: generalized.Drawn) -> None:
     outcome = outcome_of(lambda: generalized.run(drawn))
     assert outcome.kind == "result", outcome.text
+
+
+# Where the criterion has no minimum with a parameter held: it falls along the edge of where modes
+# exist; it is flat and rounded.
+LOST = (
+    generalized.Drawn(
+        *("y ~ ns(z, df = 3) + (x + z | a)", "gamma", 60, (20, 2, 2), "parts of responses"),
+        *((("threads", 2), ("link", "identity")), ("profile",), 2660669674),
+    ),
+    generalized.Drawn(
+        *("y ~ x * f + (1 | o)", "gamma", 200, (6, 12, 2), ""),
+        *((("threads", 1), ("dispersion", "~ 1"), ("weights", "w")), ("limits",), 4274278095),
+    ),
+)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("drawn", LOST)
+def test_searches_that_have_lost_their_way_end_soon(drawn: generalized.Drawn) -> None:
+    began = time.process_time()
+    outcome = outcome_of(lambda: generalized.run(drawn))
+    assert outcome.kind == "result", outcome.text
+    assert time.process_time() - began < 10.0  # seconds; a fifth of it on an idle machine
 
 
 def ends_well(kind: ModuleType, random: Random) -> None:

@@ -13,6 +13,9 @@ namespace mixedmodels {
 namespace {
 
 constexpr int kMostSteps = 100;
+// Part of the decrement squared by which a step misses if it falls by less, and steps in a row that may.
+constexpr double kMissed = 1e-3;
+constexpr int kMostMissed = 4;
 // Newton decrements at which a mode is found: for a value that is asked for, for the first and the last of a search,
 // and where no longer falling means rounding.
 constexpr double kTight = 1e-10, kFirst = 1e-4, kSearch = 1e-9, kRoundingDecrement = 1e-6;
@@ -216,8 +219,9 @@ double Laplace::direction(bool carried, const std::vector<double>& pull) {
   return sum;
 }
 
-// Along the step until g has fallen; false where it does not fall, with everything as before.
-bool Laplace::move_along(bool carried, const std::vector<double>& pull, double decrement) {
+// Along the step until g has fallen; false where it does not fall, with everything as before. `missed` says whether it
+// has fallen by next to nothing of what the first length tried promised, or by rounding.
+bool Laplace::move_along(bool carried, const std::vector<double>& pull, double decrement, bool& missed) {
   const std::vector<double>* along = carried ? &pull : nullptr;
   const double before = merit(l_, u_, beta(), along);
   apply_templates(equations_.lam(), step_u_.data(), work_.data());
@@ -225,10 +229,10 @@ bool Laplace::move_along(bool carried, const std::vector<double>& pull, double d
   rows_.predict(work_.data(), carried ? step_beta_.data() : none.data(), false, step_eta_.data());
   double longest = 0;
   for (double d : step_eta_) longest = std::max(longest, std::abs(d));
-  double t = longest > kMostChange ? kMostChange / longest : 1.0;
+  const double first = longest > kMostChange ? kMostChange / longest : 1.0;
   const double noise = 1e-14 * (std::abs(before) + static_cast<double>(n_));
   std::vector<double> u(u_.size()), to(beta(), beta() + p_);
-  for (; t > 1e-10; t *= 0.5) {
+  for (double t = first; t > 1e-10; t *= 0.5) {
     for (std::int64_t i = 0; i < n_; ++i) trial_eta_[i] = eta_[i] + t * step_eta_[i];
     for (std::size_t i = 0; i < u.size(); ++i) u[i] = u_[i] + t * step_u_[i];
     if (carried)
@@ -239,6 +243,7 @@ bool Laplace::move_along(bool carried, const std::vector<double>& pull, double d
     u_ = u;
     std::copy(to.begin(), to.end(), beta());
     l_ = l;
+    missed = before - g < std::max(kMissed * first * decrement, 10 * noise);
     return true;
   }
   evaluate_rows(eta_);
@@ -258,7 +263,8 @@ bool Laplace::find_mode(bool carried, const std::vector<double>& pull, double to
   l_ = evaluate_rows(eta_);
   if (!std::isfinite(l_)) return false;
   double before = std::numeric_limits<double>::infinity();
-  for (int step = 0; step < kMostSteps; ++step) {
+  bool missed = false;
+  for (int step = 0, misses = 0; step < kMostSteps; ++step) {
     if (!factorize_here()) return false;
     const double decrement = direction(carried, pull);
     if (!std::isfinite(decrement)) return false;
@@ -269,11 +275,15 @@ bool Laplace::find_mode(bool carried, const std::vector<double>& pull, double to
       return true;
     }
     before = decrement;
-    if (!move_along(carried, pull, decrement)) {
+    const bool creeps = misses == kMostMissed;
+    if (creeps || !move_along(carried, pull, decrement, missed)) {
       decrement_ = std::sqrt(std::max(decrement, 0.0));
       tolerance_ = tolerance;
-      return !expected_ && decrement < 1e-8 * (1 + std::abs(l_));
+      if (!expected_ && decrement < 1e-8 * (1 + std::abs(l_))) return true;
+      if (!creeps) return false;
+      break;
     }
+    misses = missed ? misses + 1 : 0;
   }
   // Coefficients that run away slowly: where they have got to, the modes alone.
   return carried && find_mode(false, pull, tolerance);

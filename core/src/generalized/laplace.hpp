@@ -136,7 +136,7 @@ class Laplace : public Objective {
   bool factorize_here();
   bool find_mode(bool carried, const std::vector<double>& pull, double tolerance);
   double direction(bool carried, const std::vector<double>& pull);
-  bool move_along(bool carried, const std::vector<double>& pull, double decrement);
+  bool move_along(bool carried, const std::vector<double>& pull, double decrement, bool& missed);
   double merit(double l, const std::vector<double>& u, const double* beta, const std::vector<double>* pull) const;
   double evaluate();
   bool joint() const { return approximation_.coefficients != Coefficients::searched && p_ > 0; }
