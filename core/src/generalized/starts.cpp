@@ -61,20 +61,22 @@ void Laplace::fit_without_random_effects() {
   // X'mX is the identity
   std::vector<double> offset(n_), beta_none(p_, 0.0), start(n_);
   rows_.predict(none.data(), beta_none.data(), true, offset.data());
-  for (std::int64_t i = 0; i < n_; ++i)
-    start[i] = source_.m[i] * (family_.start(source_.y[i], source_.m[i]) - offset[i]);
-  rows_.sum_fixed(start.data(), beta());
-  rows_.predict(none.data(), beta(), true, eta_.data());
-  l_ = evaluate_rows(eta_);
-  if (!std::isfinite(l_)) {  // where means must not be negative: from the same mean for all rows
+  const auto begin_at = [&](const auto& predictor) {
+    for (std::int64_t i = 0; i < n_; ++i) start[i] = source_.m[i] * (predictor(i) - offset[i]);
+    rows_.sum_fixed(start.data(), beta());
+    rows_.predict(none.data(), beta(), true, eta_.data());
+    return l_ = evaluate_rows(eta_);
+  };
+  const auto near = [&](std::int64_t i) { return family_.start(source_.y[i], source_.m[i]); };
+  const double by_row = begin_at(near);
+  // Where means must not be negative, or predictors of responses near zero are large: from the same mean for all rows.
+  if (!std::isfinite(by_row) || !family_.concave()) {
     double mean = 0, weight = 0;
     for (std::int64_t i = 0; i < n_; ++i) mean += source_.y[i], weight += source_.m[i];
     const bool trials = source_.model.rows.weight.base != nullptr && mean <= weight;
     const double level = trials ? family_.start(mean, weight) : family_.start(mean / static_cast<double>(n_), 1);
-    for (std::int64_t i = 0; i < n_; ++i) start[i] = source_.m[i] * (level - offset[i]);
-    rows_.sum_fixed(start.data(), beta());
-    rows_.predict(none.data(), beta(), true, eta_.data());
-    l_ = evaluate_rows(eta_);
+    const double of_level = begin_at([level](std::int64_t) { return level; });
+    if (std::isfinite(by_row) && !(of_level > by_row)) begin_at(near);
   }
   const double settled = kSettled * std::max(1.0, static_cast<double>(n_) / kManyRows);
   std::vector<double> step(p_), to(p_), second;
