@@ -9,7 +9,10 @@ from mixedmodels.diagnostics.misread import misread
 from mixedmodels.diagnostics.separation import separation, separation_message, suspicion
 from mixedmodels.estimates.components import component_messages
 from mixedmodels.estimates.generalized import GeneralizedFitted
-from mixedmodels.estimates.generalized_covariances import scaled_eigen
+from mixedmodels.estimates.generalized_covariances import flat_shares
+
+# Share of a parameter in flat directions that is rounding.
+_ROUNDING = 1e-4
 
 
 def trouble(fitted: GeneralizedFitted) -> tuple[str, ...]:
@@ -47,13 +50,15 @@ def _rows_as_levels(fitted: GeneralizedFitted) -> list[str]:
 
 
 def _flat(fitted: GeneralizedFitted) -> list[str]:
-    """Directions in which the likelihood does not curve."""
+    """Directions in which the likelihood does not curve, but for those of separated responses."""
     if fitted.optsum.status == "unbounded":
         return []
-    direction = _flat_direction(fitted)
-    if direction is None:
+    shares, separated = _flat_shares(fitted), fitted.once(separation)
+    names = np.array(fitted.criterion.names)[shares > 0.3 * shares.max(initial=_ROUNDING)]
+    if separated is not None:
+        names = names[~np.isin(names, separated.names)]
+    if not names.size:
         return []
-    names = np.array(fitted.criterion.names)[np.abs(direction) > 0.3 * np.abs(direction).max()]
     says = (
         f"The data do not identify {' and '.join(names)}: the likelihood is flat there, so that "
         "standard errors are missing. Leave out a term or a covariate that says the same as "
@@ -62,21 +67,14 @@ def _flat(fitted: GeneralizedFitted) -> list[str]:
     return [says]
 
 
-def _flat_direction(fitted: GeneralizedFitted) -> FloatArray | None:
-    """(m + p + k,) a direction in which the likelihood does not curve; None if there is none.
-
-    Of parameters as users know them, each in units of the root of its own curvature.
-    """
+def _flat_shares(fitted: GeneralizedFitted) -> FloatArray:
+    """(m + p + k,) shares of the parameters in flat directions; zero where none is."""
     solution, criterion = fitted.solution, fitted.criterion
-    if np.isfinite(solution.covariance_of.user).all():
-        return None
     size = len(solution.par)
-    root = np.linalg.inv(criterion.to_user(np.eye(size)))
-    information = root @ solution.covariance_of.hessian @ root.T
+    hessian = solution.covariance_of.hessian
+    if np.isfinite(solution.covariance_of.user).all() or not np.isfinite(hessian).all():
+        return np.zeros(size)
     fixed = (solution.par <= criterion.lower_bounds) & (np.arange(size) < criterion.m)
     free = np.flatnonzero(~fixed)
-    if not np.isfinite(information).all():
-        return None
-    found = np.zeros(size)
-    found[free] = scaled_eigen(information[np.ix_(free, free)])[2][:, 0]
-    return found
+    J = criterion.to_user(np.eye(size))[free]
+    return flat_shares(0.5 * hessian[np.ix_(free, free)], J)

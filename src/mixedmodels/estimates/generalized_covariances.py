@@ -7,13 +7,13 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.arrays import FloatArray
 from mixedmodels.lazy import cached_property
 
 # Eigenvalues of the information with a unit diagonal up to which a direction counts as flat, and
 # below the negative of which the point is a saddle.
 _FLAT, _NEGATIVE = 1e-12, 1e-4
-# Weight of a parameter in a flat direction that is more than rounding.
+# Share of a parameter in flat directions that is more than rounding.
 _WEIGHT = 1e-4
 
 AnyModel: TypeAlias = Any
@@ -78,12 +78,13 @@ class ModelCovariances:
         fixed = (par <= criterion.lower_bounds) & (np.arange(size) < m)
         free = np.flatnonzero(~fixed)
         information = 0.5 * self.hessian[np.ix_(free, free)]
-        found, flat = np.zeros((size, size)), np.zeros(size, dtype=np.bool_)
-        found[np.ix_(free, free)], flat[free] = _inverse(information)
-        J = criterion.to_user(np.eye(size))  # row by row: linear, without an origin
-        covariance: FloatArray = J.T @ found @ J
-        symmetric: FloatArray = 0.5 * (covariance + covariance.T)
-        unknown = (J[flat] != 0.0).any(axis=0)
+        J = criterion.to_user(np.eye(size))[free]  # row by row: linear, without an origin
+        found = _inverse(information)
+        symmetric = np.full((size, size), np.nan)
+        if found is not None:
+            covariance: FloatArray = J.T @ found @ J
+            symmetric = 0.5 * (covariance + covariance.T)
+        unknown = flat_shares(information, J) > _WEIGHT
         symmetric[unknown] = np.nan
         symmetric[:, unknown] = np.nan
         return symmetric
@@ -106,20 +107,36 @@ def scaled_eigen(information: FloatArray) -> tuple[FloatArray, FloatArray, Float
     return scale, values, vectors
 
 
-def _inverse(information: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Of a symmetric matrix, and which parameters lie in directions without curvature.
+def flat_shares(information: FloatArray, J: FloatArray) -> FloatArray:
+    """(users,) how much of each user's parameter lies in directions without curvature, from 0 to 1.
 
-    Such directions are left out: what is orthogonal to them does not depend on them. With a
-    direction of negative curvature nothing is known.
+    A parameter of the user is a combination of those of the search. What is orthogonal to the flat
+    directions does not depend on them, whatever basis the search took.
+
+    Args:
+        information: (search, search) of the parameters of the search.
+        J: (search, users) the combinations.
     """
-    everything = np.ones(len(information), dtype=np.bool_)
     if not np.isfinite(information).all():
-        return np.zeros(information.shape), everything
+        return np.ones(J.shape[1])
+    scale, values, vectors = scaled_eigen(information)
+    scaled = J * scale[:, None]
+    whole = np.linalg.norm(scaled, axis=0)
+    along = np.linalg.norm(vectors[:, values <= _FLAT].T @ scaled, axis=0)
+    return np.where(whole > 0.0, along / np.where(whole > 0.0, whole, 1.0), 0.0)
+
+
+def _inverse(information: FloatArray) -> FloatArray | None:
+    """Of a symmetric matrix, without its flat directions; None where nothing is known.
+
+    That is with a direction of negative curvature, and without finite numbers.
+    """
+    if not np.isfinite(information).all():
+        return None
     scale, values, vectors = scaled_eigen(information)
     if values.size and values[0] < -_NEGATIVE:
-        return np.zeros(information.shape), everything
-    flat = values <= _FLAT
-    root = vectors[:, ~flat] / np.sqrt(values[~flat])
+        return None
+    curved = values > _FLAT
+    root = vectors[:, curved] / np.sqrt(values[curved])
     inverse: FloatArray = root @ root.T * np.outer(scale, scale)
-    touched: BoolArray = np.abs(vectors[:, flat]).max(axis=1, initial=0.0) > _WEIGHT
-    return inverse, touched
+    return inverse

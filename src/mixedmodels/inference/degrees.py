@@ -15,6 +15,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tails import f_tail
+from mixedmodels.estimates.unknown import covariance_of_rows, variances_of_rows
 from mixedmodels.inference.information import Information, variance_slopes
 from mixedmodels.settings import DfMethod
 
@@ -65,16 +66,18 @@ class Degrees(ABC):
 
     def variances(self, L: FloatArray) -> FloatArray:
         """(k,) variances of the rows of L beta."""
-        found: FloatArray = np.einsum("ki,ij,kj->k", L, self.vcov, L)
-        return found
+        return variances_of_rows(L, self.vcov)
 
     def joint(self, L: FloatArray, difference: FloatArray) -> FTest:
         """The test that L beta equals what it differs from by `difference` (k,).
 
         L vcov L' is turned to its principal axes; the squared t ratios there are independent, and
-        F is their mean (Fai and Cornelius, 1996).
+        F is their mean (Fai and Cornelius, 1996). NaN where the data do not determine a row.
         """
-        axes, variances = principal_axes(L @ self.vcov @ L.T)
+        covariance = covariance_of_rows(L, self.vcov)
+        if np.isnan(covariance).any():
+            return FTest(float("nan"), int(np.linalg.matrix_rank(L)), float("nan"), float("nan"))
+        axes, variances = principal_axes(covariance)
         num_df = len(axes)
         if num_df == 0:
             return FTest(float("nan"), 0, float("nan"), float("nan"))

@@ -17,6 +17,7 @@ from mixedmodels.design.partition import LABELS, Partition
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.rows_left import part_of_rows
+from mixedmodels.estimates.unknown import known_part
 from mixedmodels.inference.clusters import clusters_of
 from mixedmodels.inference.degrees import Normal
 from mixedmodels.inference.robust import RobustCovariance, robust
@@ -39,9 +40,12 @@ def _(
         raise ModelError("vcov_robust: the model has no fixed effects.")
     clusters = clusters_of(model.design, cluster, data)
     count, m = len(clusters.levels), len(solution.theta)
-    scores = _scores(fitted, clusters) @ solution.covariance_of.user[:, m : m + solution.p]
+    known, unknown = known_part(solution.covariance_of.user)
+    scores = _scores(fitted, clusters) @ known[:, m : m + solution.p]
     factor = 1.0 if kind == "CR0" else count / (count - 1.0)
     vcov: FloatArray = factor * scores.T @ scores
+    unknown = unknown[m : m + solution.p]
+    vcov[unknown] = vcov[:, unknown] = np.nan
     by = "" if clusters.name == LABELS else f" by {clusters.name}"
     tests = Normal(solution.beta[solution.kept], vcov, 1.0)
     tests.source = f"{kind}{by}, {count} clusters"

@@ -31,6 +31,10 @@ _NOT_ESTIMABLE = (
     "nothing of this term is estimable: its columns depend on those of other terms, or cells of "
     "its factors are empty. Leave it out, or test what is estimable by fit.test()."
 )
+_NOT_DETERMINED = (
+    "the data do not determine coefficients of this term, which have no standard errors; see "
+    "fit.messages. drop1() compares likelihoods instead."
+)
 COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "statistic", "p_value")
 
 
@@ -59,6 +63,8 @@ def f_tests(model: Model, degrees: Degrees, hypotheses: Mapping[int, FloatArray]
     table = table.astype({name: np.int64 if name == "num_df" else np.float64 for name in COLUMNS})
     notes = notes_of(table, "den_df", degrees)
     notes.update(dict.fromkeys(map(str, table.index[table["num_df"] == 0]), _NOT_ESTIMABLE))
+    lost = table["statistic"].isna() & (table["num_df"] > 0)
+    notes.update(dict.fromkeys(map(str, table.index[lost]), _NOT_DETERMINED))
     table.attrs["notes"] = notes
     return table
 

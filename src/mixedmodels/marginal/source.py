@@ -15,6 +15,7 @@ import numpy as np
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray
 from mixedmodels.estimates.dependence import dependence_of
 from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.unknown import covariance_of_rows
 from mixedmodels.inference.estimable import over_kept
 
 # What cancels but for rounding is zero, lest it counts as a part of an aliased column.
@@ -95,7 +96,7 @@ class Source:
     def correlation(self, L: FloatArray) -> FloatArray:
         """(k, k) correlations of estimable rows."""
         rows = L[:, self.kept]
-        covariance = rows @ self.vcov @ rows.T
+        covariance = covariance_of_rows(rows, self.vcov)
         size = np.sqrt(np.diag(covariance))
         with np.errstate(divide="ignore", invalid="ignore"):
             found: FloatArray = np.where(

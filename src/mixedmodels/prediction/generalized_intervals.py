@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from mixedmodels.arrays import FloatArray
+from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.errors import MixedModelsError, warn
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.tables import fixed_mean
 from mixedmodels.estimates.tails import transformed_limits
+from mixedmodels.estimates.unknown import variances_of_rows
 from mixedmodels.estimates.working import working_fit
 from mixedmodels.families.links import NODES, mean_over
 from mixedmodels.memory import require
@@ -161,14 +162,21 @@ def generalized_intervals(
                 table = _table(target, mu, error * np.abs(link.slope(eta)), limits)
             else:
                 table = _table(target, eta, error, limits)
-    return _warn_of_unknown(target, eta, mu, table)
+    return _warn_of_unknown(target, eta, mu, table, np.isnan(variance))
 
 
 def _warn_of_unknown(
-    target: Target, eta: FloatArray, mu: FloatArray, table: pd.DataFrame
+    target: Target, eta: FloatArray, mu: FloatArray, table: pd.DataFrame, undetermined: BoolArray
 ) -> pd.DataFrame:
     """The table, with a warning where rows have no interval."""
     rows = table.isna().to_numpy().any(axis=1) & ~absent_rows(target)
+    lost = rows & undetermined & np.isfinite(eta)
+    if lost.any():
+        warn(
+            f"{lost.sum()} of {target.n} rows have no interval: the data do not determine "
+            "coefficients that they take, which have no standard errors; see fit.messages.",
+        )
+    rows &= ~lost
     if rows.any():
         at = int(np.argmax(rows))
         warn(
@@ -197,8 +205,7 @@ def _variance(
 ) -> FloatArray:
     if not random:
         X = target.X[:, fitted.solution.kept]
-        found: FloatArray = np.einsum("ij,ij->i", X @ vcov, X)
-        return found
+        return variances_of_rows(X, vcov)
     working = fitted.once(working_fit)
     more = np.zeros((target.n, working.model.design.X.shape[1] - target.X.shape[1]))
     padded = dataclasses.replace(target, X=np.hstack([target.X, more]))

@@ -126,6 +126,41 @@ def test_shares_with_trials() -> None:
     assert "Where kind is c" in message
 
 
+@pytest.mark.parametrize("family", ["binomial", "poisson", "negative_binomial"])
+@pytest.mark.parametrize("random", ["(1 | g)", "(1 | g) + (1 | h)"])
+def test_other_coefficients_are_those_without_the_separated_rows(family: str, random: str) -> None:
+    """Standard errors, marginal means, tests and robust errors do not know of the cell."""
+    data = cells().assign(h=np.arange(400) // 40)
+    if family != "binomial":
+        data["y"] = np.random.default_rng(1).poisson(np.exp(data["level"] + 0.3 * data["x"]))
+    data.loc[data["kind"] == "c", "y"] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.glmer(f"y ~ x + kind + {random}", data, family)
+        rest = mm.glmer(f"y ~ x + kind + {random}", data[data["kind"] != "c"], family)
+        robust = [one.vcov_robust("h", "CR0").to_frame() for one in (fit, rest)]
+        means = [one.emmeans("kind", at={"x": 0}).to_frame() for one in (fit, rest)]
+    others = ["(Intercept)", "x", "kindb"]
+    assert np.isnan(fit.stderror["kindc"])
+    np.testing.assert_allclose(fit.fixef[others], rest.fixef, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(fit.stderror[others], rest.stderror, rtol=1e-4)
+    np.testing.assert_allclose(robust[0].loc[others, others], robust[1], rtol=1e-3, atol=1e-6)
+    assert robust[0]["kindc"].isna().all()
+    numbers = ["estimate", "std_error", "lower", "upper"]
+    np.testing.assert_allclose(means[0][numbers][:2], means[1][numbers], rtol=1e-4, atol=1e-5)
+    assert np.isnan(means[0]["std_error"].iloc[2])
+    pairs = fit.emmeans("kind").pairs(adjust="none").to_frame()
+    assert pairs["p_value"].isna().tolist() == [False, True, True]
+    tests = fit.anova()
+    assert np.isfinite(tests.loc["x", "p_value"])
+    assert np.isnan(tests.loc["kind", "p_value"])
+    assert "no standard errors" in tests.attrs["notes"]["kind"]
+    with pytest.warns(UserWarning, match="1 of 2 rows have no interval: the data do not determine"):
+        found = fit.predict_interval({"x": [0, 0], "kind": ["b", "c"]}, random="none")
+    assert found["std_error"].isna().tolist() == [False, True]
+    assert not any("likelihood is flat" in message for message in fit.messages)
+
+
 def test_a_cell_of_two_factors_is_named() -> None:
     data = cells()
     data.loc[(data["site"] == "north") & (data["kind"] == "b"), "y"] = 0
