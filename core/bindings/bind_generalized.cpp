@@ -181,6 +181,12 @@ std::vector<double> predictors(const Evaluator_& s) {
   return eta;
 }
 
+std::vector<double> curvatures(const Evaluator_& s) {
+  std::vector<double> w = s.model.rows->unsorted(in_core([&] { return s.core.curvatures(); }));
+  for (double& entry : w) entry *= s.model.unit.predictor * s.model.unit.predictor;
+  return w;
+}
+
 }  // namespace
 
 void bind_generalized(nb::module_& m) {
@@ -240,6 +246,10 @@ void bind_generalized(nb::module_& m) {
               "(q,), core order, of the caller's columns of Z.", nb::rv_policy::automatic)
           .def_prop_ro(
               "eta", [](const Evaluator_& s) { return to_numpy(predictors(s)); }, "(n,) linear predictor at the mode.",
+              nb::rv_policy::automatic)
+          .def_prop_ro(
+              "curvatures", [](const Evaluator_& s) { return to_numpy(curvatures(s)); },
+              "(n,) minus the second derivatives of the log densities by the predictor there.",
               nb::rv_policy::automatic)
           .def_prop_ro("logdet_L2", [](const Evaluator_& s) { return s.core.logdet(); })
           .def_prop_ro(

@@ -151,6 +151,14 @@ double Laplace::evaluate_rows(const std::vector<double>& eta) {
   return sum;
 }
 
+std::vector<double> Laplace::curvatures() const {
+  std::vector<double> s(n_), w(n_), t(n_);
+  in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+    family_.rows(block(eta_, first, last), s.data() + first, w.data() + first, t.data() + first);
+  });
+  return w;
+}
+
 double Laplace::merit(double l, const std::vector<double>& u, const double* beta,
                       const std::vector<double>* pull) const {
   double sum = 0;

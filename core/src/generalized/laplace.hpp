@@ -109,7 +109,9 @@ class Laplace : public Objective {
   const std::vector<double>& parameters_at() const { return par_; }
   const std::vector<double>& u() const { return u_; }
   const std::vector<double>& eta() const { return eta_; }  // in the order of the rows
-  std::vector<double> modes() const;                       // Lambda u, along the axes
+  // Minus the second derivatives of the log densities by the predictor there, which need not be positive.
+  std::vector<double> curvatures() const;
+  std::vector<double> modes() const;  // Lambda u, along the axes
   double penalized() const { return g_; }
   double logdet() const { return equations_.logdet_L2(); }
   Equations& equations() { return equations_; }

@@ -154,6 +154,11 @@ class LaplacePoint:
         return self._standing().eta
 
     @property
+    def curvatures(self) -> FloatArray:
+        """(n,) minus the second derivatives of the log densities by the predictor at the modes."""
+        return self._standing().curvatures
+
+    @property
     def logdet_L2(self) -> float:
         """log|L|^2."""
         return self._standing().logdet_L2

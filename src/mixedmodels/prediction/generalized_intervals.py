@@ -20,7 +20,7 @@ from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.tables import fixed_mean
 from mixedmodels.estimates.tails import transformed_limits
 from mixedmodels.estimates.unknown import variances_of_rows
-from mixedmodels.estimates.working import working_fit
+from mixedmodels.estimates.working import curved_fit
 from mixedmodels.families.links import NODES, mean_over
 from mixedmodels.memory import require
 from mixedmodels.prediction.generalized import PREDICTIONS, PredictionType
@@ -206,7 +206,7 @@ def _variance(
     if not random:
         X = target.X[:, fitted.solution.kept]
         return variances_of_rows(X, vcov)
-    working = fitted.once(working_fit)
+    working = fitted.once(curved_fit)
     more = np.zeros((target.n, working.model.design.X.shape[1] - target.X.shape[1]))
     padded = dataclasses.replace(target, X=np.hstack([target.X, more]))
     variance = conditional_variance(working, padded)
