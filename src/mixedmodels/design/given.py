@@ -21,6 +21,9 @@ from mixedmodels.errors import ArgumentError
 from mixedmodels.settings import NaAction
 from mixedmodels.values import quick
 
+# How an argument is shown that is not an expression.
+_AS_VALUES = "given as values"
+
 
 @quick
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +114,19 @@ def _known_still(design: Design, data: Any, known: Mapping[str, Any]) -> Given:
         offset=None if offset is None else offset.text,
         na_action="omit" if design.all_rows is None else "exclude",
     )
+
+
+def beside_formula(design: Design, given: Given | None) -> dict[str, str]:
+    """Offset and weights that were given beside the formula, as they were written.
+
+    A fit without its `Given` knows how its offset was written and not its weights.
+    """
+    found = {}
+    if design.offset_spec.argument is not None:
+        found["Offset"] = design.offset_spec.argument.text or _AS_VALUES
+    if given is not None and given.weights is not None:
+        found["Weights"] = given.weights if isinstance(given.weights, str) else _AS_VALUES
+    return found
 
 
 def columns_used(design: Design, given: Given) -> Any:

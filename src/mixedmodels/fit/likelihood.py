@@ -239,7 +239,8 @@ class Likelihood(Values):
 def compare_fits(fits: Sequence[Values], names: Sequence[str], refit: bool) -> comparing.Comparison:
     """The table of likelihood ratios; see `anova`."""
     every = [fit._fitted for fit in fits]  # noqa: SLF001
-    given = _candidates(names, every)
+    formulas = [fit._formula_in_full for fit in fits]  # noqa: SLF001
+    given = _candidates(names, every, formulas)
     comparing.check_comparable(given)
     if len({candidate.solution.residual_sd is None for candidate in given}) > 1:
         raise MixedModelsError(
@@ -251,10 +252,12 @@ def compare_fits(fits: Sequence[Values], names: Sequence[str], refit: bool) -> c
         return comparing.compare(given, comparing.RESTRICTED if given[0].solution.reml else "")
     if not any(fit.reml for fit in fits):
         return comparing.compare(given, "")
-    return comparing.compare(_candidates(names, map(by_ml, every)), comparing.REFITTED)
+    return comparing.compare(_candidates(names, map(by_ml, every), formulas), comparing.REFITTED)
 
 
-def _candidates(names: Sequence[str], every: Iterable[Fitted]) -> list[comparing.Candidate]:
+def _candidates(
+    names: Sequence[str], every: Iterable[Fitted], formulas: Sequence[str]
+) -> list[comparing.Candidate]:
     return [
         comparing.Candidate(
             name,
@@ -262,6 +265,7 @@ def _candidates(names: Sequence[str], every: Iterable[Fitted]) -> list[comparing
             fitted.solution,
             fitted.model.products,
             fitted.model.distribution_in_words,
+            formula,
         )
-        for name, fitted in zip(names, every, strict=True)
+        for name, fitted, formula in zip(names, every, formulas, strict=True)
     ]

@@ -217,6 +217,7 @@ class MixedFit(
             n_dropped=design.n_dropped,
             weighted=design.is_weighted,
             shifted=design.is_shifted,
+            beside=self._beside,
             random=tuple(
                 RandomPart(
                     design.groups[term.group].name,

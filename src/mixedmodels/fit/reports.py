@@ -118,6 +118,7 @@ class Reports(Values):
             coefficients=self._coefficients(table, method, correlated=full),
             quantiles=self._scaled_quantiles() if full and has_residuals else None,
             messages=(*self.messages, *notes),
+            beside=self._beside,
         )
 
     def _coefficients(
@@ -185,7 +186,7 @@ class Reports(Values):
         own = {} if family is None else {family["parameter"]: family["dispersion"]}
         return ModelColumn(
             name=name,
-            formula=design.formula.text,
+            formula=self._formula_in_full,
             reml=self.reml,
             fixed=fixed if ratios is None else _ratios.as_ratios(fixed, ratios),
             random=dict(zip(labels, map(float, sizes), strict=True)),

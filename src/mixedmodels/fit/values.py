@@ -16,7 +16,7 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.calls import Guided
 from mixedmodels.design import by_row
-from mixedmodels.design.given import Given
+from mixedmodels.design.given import Given, beside_formula
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.design.names import Effect, Labels
 from mixedmodels.estimates import criteria
@@ -85,6 +85,17 @@ class Values(Guided, ABC):
     @abstractmethod
     def _by_formula(self, formula: str) -> Values | None:
         """The fit by another formula, without a word; None where it cannot be made."""
+
+    @property
+    def _beside(self) -> dict[str, str]:
+        """Offset and weights given beside the formula."""
+        return beside_formula(self._design, self._given)
+
+    @property
+    def _formula_in_full(self) -> str:
+        """The formula, with offset and weights that were given beside it."""
+        beside = (f"{what.lower()} {text}" for what, text in self._beside.items())
+        return "; ".join((self._design.formula.text, *beside))
 
     @property
     def _family_words(self) -> dict[str, Any] | None:

@@ -46,6 +46,7 @@ class Candidate:
         solution: The numbers at the optimum.
         products: Cross-products, which tell rows apart where there are none.
         distribution: Family, link and predictors of other parameters than the mean, in words.
+        formula: The formula, with what was given beside it; that of the design where empty.
     """
 
     name: str
@@ -53,6 +54,14 @@ class Candidate:
     solution: Solution
     products: Products
     distribution: str = ""
+    formula: str = ""
+
+    @property
+    def title(self) -> str:
+        """What was fitted, in words."""
+        return "; ".join(
+            filter(None, (self.formula or self.design.formula.text, self.distribution))
+        )
 
     @property
     def npar(self) -> int:
@@ -205,9 +214,7 @@ def compare(candidates: Sequence[Candidate], note: str) -> Comparison:
         "df": np.concatenate([[np.nan], df]),
         "p_value": [np.nan, *map(chi_square_tail, ratio.tolist(), df.tolist())],
     }
-    models = {
-        c.name: "; ".join(filter(None, (c.design.formula.text, c.distribution))) for c in ordered
-    }
+    models = {candidate.name: candidate.title for candidate in ordered}
     for small, large in pairwise(ordered):
         warn_of_error(small.solution, large.solution, f"'{small.name}' and '{large.name}'")
     note = " ".join(filter(None, (note, _accuracy(ordered))))

@@ -6,7 +6,7 @@ Values come from the fit; this module chooses words and columns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from mixedmodels.report.frames import DIGITS, frame_table
@@ -66,6 +66,7 @@ class PageValues:
         made: Date, and version of the package.
         others: Chapters that other parts of the library give, before the last.
         family: Of a generalized model its family and its link; else None.
+        beside: What was given beside the formula.
     """
 
     response: str
@@ -84,6 +85,7 @@ class PageValues:
     made: str
     others: tuple[Chapter, ...] = ()
     family: tuple[str, str] | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 def chapters(values: PageValues) -> list[Chapter]:
@@ -112,6 +114,8 @@ def _words(values: PageValues) -> Iterator[str]:
     levels = {part.group: part.levels for part in values.random}
     groups = ", ".join(f"{count:,} levels of {group}" for group, count in levels.items())
     yield f"Data: {values.n:,} observations{dropped}; {groups}. {values.made}."
+    for what, text in values.beside.items():
+        yield f"{what}: {text}."
     names = [name for name in values.fixed.index if name != "(Intercept)"]
     if names:
         yield f"Fixed effects: {_listed(names)}."

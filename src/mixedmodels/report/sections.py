@@ -58,7 +58,8 @@ def fit_sections(values: FitValues) -> list[Section]:
 
 
 def _heading(values: FitValues) -> Paragraph:
-    return Paragraph((*values.title, f"Formula: {values.formula}"))
+    beside = (f"{what}: {text}" for what, text in values.beside.items())
+    return Paragraph((*values.title, f"Formula: {values.formula}", *beside))
 
 
 def _criterion(values: FitValues) -> Section:

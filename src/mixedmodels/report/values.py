@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mixedmodels.arrays import FloatArray
 
@@ -41,7 +42,8 @@ class FitValues:
 
     `title` are its first lines; `quantiles` are the minimum, quartiles and maximum of the scaled
     residuals, or None to leave that part out; `groups` pairs each grouping factor with its number
-    of levels; `others` are coefficients of other parameters than the mean, with their captions.
+    of levels; `others` are coefficients of other parameters than the mean, with their captions;
+    `beside` is what was given beside the formula.
     """
 
     title: tuple[str, ...]
@@ -60,3 +62,4 @@ class FitValues:
     quantiles: FloatArray | None
     messages: tuple[str, ...]
     others: tuple[tuple[str, CoefficientValues], ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
