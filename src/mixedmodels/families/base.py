@@ -45,6 +45,7 @@ class Family(Guided, ABC):
         counts: Whether responses are counts.
         ordered: Whether responses are ordered categories.
         with_zeros: Whether these may have zeros of their own (`zero_inflation`).
+        limits: Names of families that it has at an end of its own parameter.
 
     Raises:
         MixedModelsError: A link that the family does not take.
@@ -59,6 +60,7 @@ class Family(Guided, ABC):
     counts: ClassVar[bool] = False
     with_zeros: ClassVar[bool] = False
     ordered: ClassVar[bool] = False
+    limits: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, link: str | None = None) -> None:
         chosen = self.links[0] if link is None else link

@@ -123,6 +123,7 @@ class NegativeBinomial(_Counts):
     """Counts with variance mu + mu^2 / k; k is estimated."""
 
     name = "negative_binomial"
+    limits = ("poisson",)
     parameter = "k"
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
@@ -146,6 +147,7 @@ class TruncatedNegativeBinomial(_Counts):
     """Negative binomial counts of which zeros are not seen; mean and k are those before that."""
 
     name = "truncated_negative_binomial"
+    limits = ("truncated_poisson",)
     links = ("log",)
     parameter = "k"
     with_zeros = False
@@ -203,6 +205,7 @@ class Nb1(_Counts):
     """Counts with variance mu (1 + alpha); alpha is estimated."""
 
     name = "nb1"
+    limits = ("poisson",)
     links = ("log",)
     parameter = "alpha"
 

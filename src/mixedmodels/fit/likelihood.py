@@ -265,6 +265,7 @@ def _candidates(
             fitted.solution,
             fitted.model.products,
             fitted.model.distribution_in_words,
+            getattr(fitted.model, "family", None),
             formula,
         )
         for name, fitted, formula in zip(names, every, formulas, strict=True)

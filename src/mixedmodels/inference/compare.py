@@ -20,9 +20,15 @@ from mixedmodels.design.places import used_rows
 from mixedmodels.errors import MixedModelsError, NotNestedWarning, warn
 from mixedmodels.estimates import criteria
 from mixedmodels.estimates.solution import Solution
+from mixedmodels.families.base import Family
 from mixedmodels.inference.drop import chi_square_tail
 from mixedmodels.inference.estimated import objective_error, warn_of_error
-from mixedmodels.inference.nesting import fixed_part_nested, random_part_nested
+from mixedmodels.inference.nesting import (
+    distribution_nested,
+    fixed_part_nested,
+    offsets_nested,
+    random_part_nested,
+)
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import TableResult
 from mixedmodels.report.sections import Section
@@ -46,6 +52,7 @@ class Candidate:
         solution: The numbers at the optimum.
         products: Cross-products, which tell rows apart where there are none.
         distribution: Family, link and predictors of other parameters than the mean, in words.
+        family: Of a generalized model; else None.
         formula: The formula, with what was given beside it; that of the design where empty.
     """
 
@@ -54,6 +61,7 @@ class Candidate:
     solution: Solution
     products: Products
     distribution: str = ""
+    family: Family | None = None
     formula: str = ""
 
     @property
@@ -228,16 +236,27 @@ def _accuracy(candidates: Sequence[Candidate]) -> str:
     return f"Deviances are estimated: {', '.join(stated)}." if stated else ""
 
 
+def _not_nested(small: Candidate, large: Candidate) -> str:
+    """What of a model is not a special case of another's; "" where all is."""
+    one, other = small.design, large.design
+    if not distribution_nested(one, small.family, other, large.family):
+        return f"distribution '{small.distribution}'"
+    if not fixed_part_nested(one, other):
+        return f"fixed part '{one.formula.fixed}'"
+    if not offsets_nested(one, other):
+        return "offset"
+    residual = small.family is None
+    if not random_part_nested(one, other, residual=residual):
+        return f"random part '{' + '.join(term.name for term in one.formula.random)}'"
+    return ""
+
+
 def _warn_where_not_nested(ordered: Sequence[Candidate]) -> None:
     for small, large in pairwise(ordered):
         if small.npar == large.npar:
             continue
-        if not fixed_part_nested(small.design, large.design):
-            part = f"fixed part '{small.design.formula.fixed}'"
-        elif not random_part_nested(small.design, large.design):
-            terms = " + ".join(term.name for term in small.design.formula.random)
-            part = f"random part '{terms}'"
-        else:
+        part = _not_nested(small, large)
+        if not part:
             continue
         warn(
             f"'{small.name}' is not nested in '{large.name}': its {part} is not a special case of "

@@ -15,6 +15,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray, IntArray
 from mixedmodels.crossprod import templates_of
 from mixedmodels.design import Design, TermDesign
+from mixedmodels.families.base import Family
 
 # Relative size of what the larger model leaves of the smaller one; rounding leaves 1e-12 or less.
 _LEFT = 1e-8
@@ -23,30 +24,60 @@ _SPARE = 4
 
 
 def fixed_part_nested(small: Design, large: Design) -> bool:
-    """Whether columns and the difference of offsets are in the span of the larger model's X."""
+    """Whether columns are in the span of the larger model's X."""
     if not (small.has_rows and large.has_rows):
         return set(small.x_names) <= set(large.x_names)
-    wanted = [small.X]
+    return _in_span(small.X, large.X)
+
+
+def offsets_nested(small: Design, large: Design) -> bool:
+    """Whether the difference of offsets is in the span of the larger model's X."""
+    if not (small.has_rows and large.has_rows):
+        return small.is_shifted == large.is_shifted
     zero = np.zeros(small.n)
     difference = (zero if small.offset is None else small.offset) - (
         zero if large.offset is None else large.offset
     )
-    if difference.any():
-        wanted.append(difference[:, None])
-    return _in_span(np.hstack(wanted), large.X)
+    return not difference.any() or _in_span(difference[:, None], large.X)
 
 
-def random_part_nested(small: Design, large: Design) -> bool:
-    """Whether every covariance of the smaller model is one of the larger's (but for signs)."""
+def distribution_nested(small: Design, of: Family | None, large: Design, by: Family | None) -> bool:
+    """Whether the smaller model's distribution is one of the larger's: family, link, other parts.
+
+    A part that a model does not have is one number, or no zeros of their own.
+    """
+    if of is None or by is None:
+        return of is by
+    if of.link.name != by.link.name or of.name not in (by.name, *by.limits):
+        return False
+    others = {part.spec.role: part.X for part in large.parts}
+    mine = {part.spec.role: part.X for part in small.parts}
+    if of.name == by.name and "dispersion" in others:
+        mine.setdefault("dispersion", np.ones((small.n, 1)))
+    absent = {"dispersion": np.ones((small.n, 1))}
+    none = np.zeros((small.n, 0))
+    return all(_in_span(X, others.get(role, absent.get(role, none))) for role, X in mine.items())
+
+
+def random_part_nested(small: Design, large: Design, *, residual: bool = True) -> bool:
+    """Whether every covariance of the smaller model is one of the larger's (but for signs).
+
+    Args:
+        small: The design with fewer parameters.
+        large: The other one.
+        residual: Whether rows have a residual, whose covariance counts to both.
+    """
     if not (small.has_rows and large.has_rows):
         return all(any(_part_of(a, small, b, large) for b in large.terms) for a in small.terms)
+    if not small.terms:
+        return True
     count = _matrices(small) + _matrices(large) + _SPARE
     rng = np.random.default_rng(0)
     rows_small, rows_large = [], []
     for _ in range(count):
         x, y = rng.standard_normal((2, small.n))
-        rows_small.append(list(_values(small, x, y)))
-        rows_large.append(list(_values(large, x, y)))
+        rows_small.append(list(_values(small, x, y, residual=residual)))
+        rows_large.append(list(_values(large, x, y, residual=residual)))
     return _in_span(np.array(rows_small), np.array(rows_large))
 
 
@@ -60,9 +91,10 @@ def _matrices(design: Design) -> int:
     return 1 + templates_of(design).m
 
 
-def _values(design: Design, x: FloatArray, y: FloatArray) -> Iterator[float]:
+def _values(design: Design, x: FloatArray, y: FloatArray, *, residual: bool) -> Iterator[float]:
     """x'By for each matrix B whose multiples add up to a covariance: residual, then each term's."""
-    yield float(x @ y) if design.w is None else float(x @ (y / design.w))
+    if residual:
+        yield float(x @ y) if design.w is None else float(x @ (y / design.w))
     for term in design.terms:
         codes = design.groups[term.group].codes
         left, right = _level_sums(codes, term.z, x), _level_sums(codes, term.z, y)

@@ -10,7 +10,7 @@ import pytest
 
 import mixedmodels as mm
 from mixedmodels import MixedModelsError, NotNestedWarning
-from mixedmodels.inference.nesting import fixed_part_nested, random_part_nested
+from mixedmodels.inference.nesting import fixed_part_nested, offsets_nested, random_part_nested
 from mixedmodels.linear import LinearMixedFit
 
 SLEEP = mm.load_dataset("sleepstudy")
@@ -120,6 +120,6 @@ def test_offsets_and_weights_count() -> None:
     line = design("Reaction ~ Days + (1 | Subject)", offset="2 * Days")
     curve = design("Reaction ~ Days + (1 | Subject)", offset="Days ** 2")
     weighted = design("Reaction ~ Days + (1 | Subject)", weights="1 + Days")
-    assert fixed_part_nested(plain, line)
-    assert not fixed_part_nested(plain, curve)
+    assert offsets_nested(plain, line)
+    assert not offsets_nested(plain, curve)
     assert not random_part_nested(plain, weighted)
