@@ -12,11 +12,11 @@ import pandas as pd
 from mixedmodels.calls import guided
 from mixedmodels.crossprod import templates_of
 from mixedmodels.design import build_design
+from mixedmodels.design.unquoted import read_formula
 from mixedmodels.errors import FileError, MixedModelsError
 from mixedmodels.fit.likelihood import compare_fits
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.fit.reports import InTables, models_side_by_side
-from mixedmodels.formula import parse_formula
 from mixedmodels.inference.compare import Comparison
 from mixedmodels.lazy import late_module
 from mixedmodels.linear import LinearMixedFit, LinearMixedModel, restored
@@ -335,7 +335,7 @@ def simulate(
         (12, 5)
     """
     design = build_design(
-        parse_formula(with_left_side(formula)),
+        read_formula(with_left_side(formula), data),
         data,
         weights=weights,
         offset=offset,

@@ -9,9 +9,10 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
+import re
 import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 # What the file name of every module of the package begins with.
@@ -156,8 +157,18 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(_shortened(message), category, stacklevel=depth)  # noqa: TID251 (the only place)
 
 
-def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """A sentence that offers the names nearest to `name`, or nothing when none is near."""
+def did_you_mean(
+    name: str, options: Iterable[str], written: Callable[[str], str] = "'{}'".format
+) -> str:
+    """A sentence that offers the names nearest to `name`, or nothing when none is near.
+
+    Where none is, those are offered that have it as a word: "Age (years)" for "Age".
+
+    Args:
+        name: What was asked for.
+        options: What there is.
+        written: How an option is shown.
+    """
     if len(name) > _LONGEST_NAME:
         return ""
     known = [name for name in options if isinstance(name, str) and len(name) <= _LONGEST_NAME]
@@ -167,8 +178,11 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     distinct = list(dict.fromkeys(near))
     distinct = [name for name in distinct if name.strip("`") not in (set(distinct) - {name})][:3]
     if not distinct:
+        words = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+        distinct = [option for option in known if len(name) > 1 and words.search(option)]
+    if not distinct:
         return ""
-    return " Did you mean " + " or ".join(f"'{option}'" for option in distinct) + "?"
+    return " Did you mean " + " or ".join(written(option) for option in distinct[:3]) + "?"
 
 
 def _picture(text: str, start: int, end: int) -> str:

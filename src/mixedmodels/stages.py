@@ -12,9 +12,9 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.given import Given
+from mixedmodels.design.unquoted import read_formula
 from mixedmodels.estimates.base import BaseModel
 from mixedmodels.estimates.messages import announce, exact_messages
-from mixedmodels.formula import parse_formula
 from mixedmodels.memory import guarded
 from mixedmodels.optimize import Request
 from mixedmodels.progress import Watcher
@@ -50,7 +50,9 @@ class MixedModel(Guided, ABC):
         """The design of a formula and what is given with it, which is kept."""
         self._given = given
         with guarded("The design"):
-            return build_design(parse_formula(formula), given.data, **given.arguments, **rules)
+            return build_design(
+                read_formula(formula, given.data), given.data, **given.arguments, **rules
+            )
 
     @property
     @abstractmethod

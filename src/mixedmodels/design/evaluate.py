@@ -17,10 +17,11 @@ from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.frame import Table
 from mixedmodels.design.rows import Rows
 from mixedmodels.design.stray import strays_in_rows
+from mixedmodels.design.unquoted import with_backticks
 from mixedmodels.errors import DataError, FormulaError, MixedModelsError, did_you_mean
 from mixedmodels.formula import Factor
 from mixedmodels.formula.expression import parse_expression
-from mixedmodels.formula.tokens import shorten
+from mixedmodels.formula.tokens import quote_name, shorten
 
 __all__ = [
     "Bound",
@@ -44,7 +45,10 @@ def bind(text: str, table: Table) -> Bound:
     Raises:
         FormulaError: a name is neither a column nor a function; the nearest ones are offered.
     """
-    expression = parse_expression(text)
+    try:
+        expression = parse_expression(text)
+    except FormulaError as error:
+        raise with_backticks(error, table.names()) from None
     present = frozenset(
         candidate
         for reference in expression.references
@@ -58,26 +62,15 @@ def bind(text: str, table: Table) -> Bound:
         hint = columns_hint(name, table)
         if name == ".":
             hint = " The dot does not stand for other columns here; write the columns you want."
-        raise FormulaError(
+        unknown_name = FormulaError(
             f"'{shorten(name)}' is not a column of the data.{hint}",
             text,
             unknown.node.start,
             unknown.node.end,
-        ) from None
+        )
+        raise with_backticks(unknown_name, table.names()) from None
     except FormulaError as error:
-        raise _with_backticks(error, text, table) from None
-
-
-def _with_backticks(error: FormulaError, text: str, table: Table) -> FormulaError:
-    """The error, or what to write where the text holds the name of a column: `RT (ms)`."""
-    plain = text.replace(" ", "")
-    for name in table.names():
-        if not name.isidentifier() and "(" in name and name.replace(" ", "") in plain:
-            message = (
-                f"'{shorten(name)}' is a column of the data; write it between backticks: `{name}`."
-            )
-            return FormulaError(message, error.text, error.start, error.end)
-    return error
+        raise with_backticks(error, table.names()) from None
 
 
 def bind_factor(factor: Factor, formula: str, table: Table) -> Bound | None:
@@ -86,21 +79,22 @@ def bind_factor(factor: Factor, formula: str, table: Table) -> Bound | None:
         try:
             return bind(factor.source, table)
         except FormulaError as error:
-            raise error.within(formula, factor.start) from None
+            raise with_backticks(error.within(formula, factor.start), table.names()) from None
     if factor.name in table:
         return None
     hint = columns_hint(factor.name, table)
-    raise FormulaError(
+    absent = FormulaError(
         f"'{shorten(factor.name)}' is not a column of the data.{hint}",
         formula,
         factor.start,
         factor.end,
     )
+    raise with_backticks(absent, table.names())
 
 
 def columns_hint(name: str, table: Table) -> str:
     """The nearest names of columns; all of them where none is near and they are few."""
-    hint = did_you_mean(name, table.names())
+    hint = did_you_mean(name, table.names(), _as_written)
     names = list(itertools.islice(table.names(), _LISTED + 1))
     if hint or not names or len(names) > _LISTED:
         return hint
@@ -112,6 +106,12 @@ def columns_hint(name: str, table: Table) -> str:
             )
     listed = ", ".join(f"'{shorten(column)}'" for column in names)
     return f" The data has {'the column' if len(names) == 1 else 'the columns'} {listed}."
+
+
+def _as_written(name: str) -> str:
+    """A column's name as a formula has it."""
+    written = quote_name(name)
+    return f"'{name}'" if written == name else written
 
 
 def columns_of(factor: Factor, formula: str, table: Table) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,12 +19,14 @@ from mixedmodels.design.functions import CodedColumn
 from mixedmodels.design.levels import kind_of_times
 from mixedmodels.design.stray import strays
 from mixedmodels.errors import DataError, FormulaError
-from mixedmodels.formula import FormulaSpec
+from mixedmodels.formula import Factor, FormulaSpec
 from mixedmodels.naming import first_few
 from mixedmodels.values import quick
 
 _SHOWN = 5
 _MOST_CATEGORIES = 100
+# A percentage as a spreadsheet writes it.
+_PERCENTAGE = re.compile(r"\s*\d+([.,]\d*)?\s*%\s*")
 
 
 class Fault(Protocol):
@@ -164,7 +168,7 @@ def ruled_response(
         values.check_finite(spec.response_factor)
         return _successes_and_failures(spec, values, value, w)
     if rule.of_trials and isinstance(value, CategoricalColumn):
-        y = _second_category(spec.response, value)
+        y = _second_category(spec.response_factor, value)
     else:
         y = linear_response(spec, values, _of_family(rule))
     m = np.ones(len(y)) if w is None else w
@@ -254,12 +258,13 @@ def _successes_and_failures(
             "of trials; weights= are the trials of a share and do not go with it."
         )
     successes, failures = (np.asarray(column, dtype=np.float64) for column in value.values)
-    for column in (successes, failures):
+    for place, column in (("first", successes), ("second", failures)):
         wrong = (column < 0.0) | (column != np.rint(column))
         if wrong.any():
             raise DataError(
-                f"The response '{spec.response}' has counts that are negative or not whole, in "
-                f"{values.rows.describe(wrong, column)}. Both columns are counts of trials."
+                f"The response '{spec.response}' has counts that are negative or not whole, in its "
+                f"{place} column: {values.rows.describe(wrong, column)}. The columns are successes "
+                "and failures, which is trials less successes."
             )
     trials = successes + failures
     if not trials.any():
@@ -267,8 +272,9 @@ def _successes_and_failures(
     return successes, trials
 
 
-def _second_category(name: str, value: CategoricalColumn) -> FloatArray:
+def _second_category(response: Factor, value: CategoricalColumn) -> FloatArray:
     """0 for the first category, 1 for all others, as in R."""
+    name = response.name
     used = np.unique(value.codes)
     if len(value.levels) == 1 or used.size == 1:
         only = level_labels(value.levels)[int(used[0]) if used.size else 0]
@@ -276,14 +282,29 @@ def _second_category(name: str, value: CategoricalColumn) -> FloatArray:
             f"The response '{name}' has one category only ({only}); there is nothing to model."
         )
     if value.levels is not TRUTH_LEVELS and used.size > 2:
-        shown = first_few([str(label) for label in level_labels(value.levels)], _SHOWN)
+        labels = [str(level_labels(value.levels)[code]) for code in used]
         raise DataError(
-            f"The response '{name}' has {used.size} categories ({shown}); a binomial response has "
-            "two, of which the first is failure. Compare one with the others, as in "
-            f"I({name} == 'a')."
+            f"The response '{name}' has {used.size} categories ({first_few(labels, _SHOWN)}); a "
+            f"binomial response has two, of which the first is failure. {_fewer(response, labels)}"
         )
     found: FloatArray = (value.codes != used.min()).astype(np.float64)
     return found
+
+
+def _fewer(response: Factor, labels: Sequence[str]) -> str:
+    """What to do with a response of too many categories."""
+    if all(map(_PERCENTAGE.fullmatch, labels)):
+        return (
+            "They are percentages as text: make numbers of them, divided by 100, and give the "
+            'number of trials as weights=, or take family="beta".'
+        )
+    alike: dict[str, list[str]] = {}
+    for label in labels:
+        alike.setdefault(" ".join(label.split()).casefold(), []).append(f"'{label}'")
+    same = next((found for found in alike.values() if len(found) > 1), None)
+    if same is not None:
+        return f"{' and '.join(same[:3])} differ in spaces or letters of another case only."
+    return f"Compare one with the others, as in I({response.code} == '{labels[-1]}')."
 
 
 def outcome_message(rule: ResponseRule, spec: FormulaSpec, values: Evaluated) -> str | None:

@@ -16,6 +16,7 @@ from mixedmodels.design.by_row import at_rows_used
 from mixedmodels.design.given import Given, given_anew
 from mixedmodels.design.places import used_rows
 from mixedmodels.design.response import category_numbers
+from mixedmodels.design.unquoted import naming_columns
 from mixedmodels.errors import DataError, MixedModelsError, ModelError
 from mixedmodels.estimates.base import BaseModel
 from mixedmodels.estimates.solution import Solution
@@ -110,7 +111,9 @@ class Again(Values):
         """
         text = self.formula
         if formula is not None:
-            text = updated_formula(self._design.formula, formula)
+            table = data if data is not None or self._given is None else self._given.data
+            with naming_columns(table):
+                text = updated_formula(self._design.formula, formula)
         return text, given_anew(self._design, self._given, data, changed(arguments))
 
     def _searched_by(

@@ -23,10 +23,10 @@ from mixedmodels.crossprod import templates_of
 from mixedmodels.design import Design, build_design
 from mixedmodels.design.extend import extended
 from mixedmodels.design.names import term_names
+from mixedmodels.design.unquoted import read_formula
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.refits import Refits, singular_rows
 from mixedmodels.families.base import Family
-from mixedmodels.formula import parse_formula
 from mixedmodels.generalized import GeneralizedLinearMixedFit
 from mixedmodels.inference.coefficients import without_degrees
 from mixedmodels.linear import LinearMixedFit
@@ -185,7 +185,7 @@ def power(
             "power: sigma= is for linear models. Give dispersion= where the family has a parameter."
         )
     base = build_design(
-        parse_formula(with_left_side(asked.formula)),
+        read_formula(with_left_side(asked.formula), asked.design),
         asked.design,
         weights=asked.weights,
         offset=asked.offset,

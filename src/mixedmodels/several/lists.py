@@ -15,9 +15,9 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.calls import guided
 from mixedmodels.design import Design, build_design
+from mixedmodels.design.unquoted import read_formula
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.tails import wald_limits
-from mixedmodels.formula import parse_formula
 from mixedmodels.naming import first_few
 from mixedmodels.plots.groups import MOST_NAMED, plot_groups
 from mixedmodels.report.frames import frame_table
@@ -195,7 +195,7 @@ def lm_list(
         >>> round(lines.sigma, 4), lines.df_residual
         (25.5918, 144)
     """
-    spec = parse_formula(_as_random_term(formula))
+    spec = read_formula(_as_random_term(formula), data)
     design = build_design(
         spec, data, weights=weights, offset=offset, contrasts=contrasts, na_action=na_action
     )

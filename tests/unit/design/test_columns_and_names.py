@@ -115,7 +115,7 @@ def test_a_column_named_like_an_expression_is_another_factor(
         ("y ~ x + (1|G)", "G", "Did you mean 'g'"),
         ("y ~ x + (X|g)", "X", "Did you mean 'x'"),
         ("y ~ `np.log` + (1|g)", "`np.log`", "not a column"),
-        ("y ~ I(`my vra`) + (1|g)", "`my vra`", "Did you mean 'my var'"),
+        ("y ~ I(`my vra`) + (1|g)", "`my vra`", "Did you mean `my var`"),
         ("y ~ lgo(x) + (1|g)", "lgo", "Did you mean 'log'"),
         ("y ~ np.lgo(x) + (1|g)", "np.lgo", "NumPy has no function 'lgo'"),
         ("y ~ np.mean(x) + (1|g)", "np.mean", "row by row"),
