@@ -33,6 +33,7 @@ _OFFSET = (
     "The offset is computed from the new data: give them its columns, such as area=1 for rates per "
     "unit of an exposure."
 )
+_LINES_BY = "The first is the variable, the others are by=: plot_effect('x', by='f')."
 _CONTROL = "Write control=mixedmodels.Control(max_evaluations=...)."
 
 CRITERION = "The criterion is chosen by reml=, the method of search by optimizer=."
@@ -273,6 +274,28 @@ KEYWORDS: Mapping[str, Answers] = {
                  "alpha": "Intervals are fit.confint().", "level": "Intervals are fit.confint()."},
     ".vcov_adjusted": _TABLE,
     ".plot_coefficients": _TABLE,
+    ".plot_effect": {
+        **_TABLE,
+        "terms": _LINES_BY,
+        "condition": _LINES_BY,
+        "pred": "variable",
+        "term": "variable",
+        "focal": "variable",
+        "modx": "by",
+        "group": "by",
+        "color": "by",
+        "mod2": "Panels are those of the second name: by=['f', 'g'].",
+        "facet": "Panels are those of the second name: by=['f', 'g'].",
+        "scale": "type",
+        "transform": "type",
+        "outcome_scale": "type",
+        "partial_residuals": "Write show='partial'.",
+        "residuals": "Write show='partial'.",
+        "points": "Write show='data' or show='none'.",
+        "add_data": "Write show='data' or show='none'.",
+        "plot_points": "Write show='data' or show='none'.",
+        "exposure": "Write offset=0 for one unit of an exposure, or offset=log(units).",
+    },
     ".ranef": {"condvar": _MODES_COVARIANCES, "postvar": _MODES_COVARIANCES,
                "condsd": "Standard errors are in fit.ranef_table().", "whichel": _ONE_LEVEL,
                "groups": _ONE_LEVEL, "drop": _ONE_LEVEL},
@@ -280,6 +303,8 @@ KEYWORDS: Mapping[str, Answers] = {
               "df": "Fixed effects with tests are fit.coef_table()."},
     ".predict_interval": {
         **_TABLE,
+        "offset": _OFFSET,
+        "newoffset": _OFFSET,
         "interval": "kind",
         "re_form": _RANDOM_PART,
         "use_rfx": _RANDOM_PART,

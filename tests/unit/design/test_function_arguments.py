@@ -301,3 +301,19 @@ def test_natural_splines_of_sleepstudy() -> None:
     for df, deviance in ((3, 1793.029692), (4, 1791.854174)):
         fit = lmer(f"Reaction ~ ns(Days, df={df}) + (1|Subject)", sleep, reml=False)
         assert fit.deviance == pytest.approx(deviance, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ("ln(x)", "write log(x), the natural logarithm."),
+        ("logit(x)", "write qlogis(p)."),
+        ("inv_logit(x)", "write plogis(x)."),
+        ("zscore(x)", "write scale(x)."),
+        ("categorical(x)", "write factor(x)."),
+    ],
+)
+def test_names_of_other_packages_are_answered(call: str, says: str) -> None:
+    with pytest.raises(FormulaError) as caught:
+        lmer(f"y ~ {call} + (1 | g)", {"y": [1.0, 2, 3], "x": [1.0, 2, 2], "g": [1, 1, 2]})
+    assert says in caught.value.message

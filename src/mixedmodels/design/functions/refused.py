@@ -81,6 +81,21 @@ REFUSED: dict[str, str] = {
     "trials": "'trials' is not a function of formulas; successes of trials are cbind(successes, "
     "failures), or a share of them with weights= as the number of trials.",
     "Surv": "'Surv' is not a function of formulas: models of survival times are not here.",
+    **{
+        name: f"'{name}' is not a function of formulas; write {remedy}."
+        for names, remedy in (
+            (("ln", "loge", "log_e"), "log(x), the natural logarithm"),
+            (("lg", "log_10"), "log10(x)"),
+            (("logit",), "qlogis(p)"),
+            (("expit", "inv_logit", "invlogit", "sigmoid"), "plogis(x)"),
+            (("probit",), "qnorm(p)"),
+            (("sqr", "square"), "I(x^2)"),
+            (("zscore", "z_score"), "scale(x)"),
+            (("demean", "centre"), "center(x)"),
+            (("category", "categorical"), "factor(x)"),
+        )
+        for name in names
+    },
     "pow": "'pow' is not a function of formulas; write x^2.",
 }
 """Name to the whole refusal."""
