@@ -192,6 +192,7 @@ class Marginal(Values):
         vcov: Covariance = None,
         weights: Weights = "equal",
         show: Show = "data",
+        offset: float | None = None,
         labels: Renaming | None = None,
         max_labels: int = MOST_NAMED,
         ax: Axes | None = None,
@@ -221,6 +222,8 @@ class Marginal(Values):
                 3,000 some are drawn. Where a covariate is `by`, a row belongs to the nearest of its
                 values. A generalized model has "data" with type="response" only; its residuals are
                 the working ones.
+            offset: The offset of every prediction, as in `emmeans`; its mean over the rows if None.
+                Data are moved there: with a log link counts become counts for this exposure.
             labels: What to call levels: a mapping or a function of their names. Long names are
                 shortened so that they stay distinct.
             max_labels: Most levels of the variable that are named.
@@ -238,7 +241,7 @@ class Marginal(Values):
             >>> fit.plot_effect("Days", random="Subject").axes[0].get_ylabel()
             'Reaction'
         """
-        wanted = means.Wanted(type=type, weights=weights, level=level)
+        wanted = means.Wanted(type=type, weights=weights, level=level, offset=offset)
         behind = effects.Behind(show, random, self._linked)
         found = effects.effect_of(
             self._fitted,

@@ -27,7 +27,7 @@ from mixedmodels.estimates.tables import term_modes
 from mixedmodels.formula.expression import parse_expression
 from mixedmodels.marginal.axes import Axis, axes_of, find_axis
 from mixedmodels.marginal.functions import Functions, View
-from mixedmodels.marginal.grid import Grid, combined, grid_table, reference_grid
+from mixedmodels.marginal.grid import Grid, combined, grid_table, reference_grid, with_offset
 from mixedmodels.marginal.means import (
     Wanted,
     average_notes,
@@ -103,7 +103,7 @@ def effect_of(
         raise MixedModelsError("random= does not go with weights='counterfactual'.")
     name, groups, values = _values(design, variable, by, at)
     found = marginal_means(design, source, scale, [name], list(groups) or None, values, wanted)
-    grid = reference_grid(design, values)
+    grid = with_offset(reference_grid(design, values), wanted.offset)
     names, groups = resolve(read_specs([name], list(groups) or None), grid)
     functions = found.origin.functions
     effect = _Parts(fitted, grid, names, groups, functions, found.table, found.origin.view)
@@ -141,7 +141,10 @@ def _values(
     """The variables by their names, and the values of all that have values of their own."""
     axes = axes_of(design)
     if not isinstance(variable, str):
-        raise MixedModelsError(f"variable is {variable!r:.80}; it must be the name of a variable.")
+        raise MixedModelsError(
+            f"variable is {variable!r:.80}; it must be the name of a variable. Others, for lines "
+            "and panels of their own, go to by=."
+        )
     name = find_axis(variable, axes, "variable", design=design)
     groups = tuple(find_axis(asked, axes, "by", design=design) for asked in read_specs([], by).by)
     if name in groups:
@@ -320,6 +323,8 @@ class _Parts:
             return None
         curve, at = self._curve_of_rows(), self._places_of_rows()
         y = np.array(self.grid.design.y, dtype=np.float64)
+        if show == "data" and self.grid.offset_asked:
+            y = self._at_offset(y, linked=behind.linked)
         if show == "partial":
             y = self._linear_at(at, curve) + residuals()
         is_response = show == "data" and behind.linked
@@ -327,6 +332,18 @@ class _Parts:
         good = (curve >= 0) & np.isfinite(at) & np.isfinite(shown)
         what = "data" if show == "data" else "partial residuals"
         return Marks(what, at[good], shown[good], curve[good].astype(np.int32))
+
+    def _at_offset(self, y: FloatArray, *, linked: bool) -> FloatArray:
+        """(n,) responses moved along the predictor from the offset of their row to that asked."""
+        own = self.grid.design.offset
+        move = self.grid.offset - (0.0 if own is None else own)
+        if not linked:
+            return y + move
+        model: Any = self.fitted.model  # a generalized one
+        link = model.family.link
+        with np.errstate(divide="ignore", invalid="ignore"):
+            moved: FloatArray = link.mean(link.predictor(y) + move)
+        return moved
 
     def _linear(self) -> FloatArray:
         """(k,) predictions on the scale of the predictor."""
