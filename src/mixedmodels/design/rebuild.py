@@ -8,7 +8,7 @@ makes its row NaN (or -1).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,9 @@ from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, FormulaError
 from mixedmodels.formula import Factor
 
+_WITHOUT = " For predictions without random effects write random='none'."
+_EXPOSURE = "where it is an exposure, 1 in every row gives rates for one unit."
+
 
 def new_rows(data: Any) -> Rows:
     """New data to be given to the functions below; each column is read once.
@@ -53,7 +56,7 @@ def check_columns(design: Design, terms: Sequence[int], rows: Rows) -> None:
 
     Raises:
         DataError: Two columns or more are missing.
-        FormulaError: One that only the random effects need is missing.
+        FormulaError: One that only the random effects or the offset need is missing.
     """
     fixed = _absent(_factors(design.fixed_spec), rows)
     random: list[str] = []
@@ -61,8 +64,16 @@ def check_columns(design: Design, terms: Sequence[int], rows: Rows) -> None:
         term = design.terms[t]
         random += _absent(design.groups[term.group].spec.factors, rows)
         random += _absent(_factors(term.spec), rows)
-    absent = list(dict.fromkeys([*fixed, *random]))
-    hint = "" if fixed else " For predictions without random effects write random='none'."
+    shift = list(dict.fromkeys(_absent_of_offset(design, rows)))
+    absent = list(dict.fromkeys([*fixed, *random, *shift]))
+    hint = "" if fixed or not random else _WITHOUT
+    if shift:
+        hint += f" The offset needs {' and '.join(map(repr, shift))}; {_EXPOSURE}"
+    if absent == shift and shift:
+        raise FormulaError(
+            f"'{shift[0]}' is not a column of the new data.{columns_hint(shift[0], rows.table)}"
+            f"{hint}"
+        )
     if len(absent) == 1 and random and not fixed:
         raise FormulaError(
             f"'{absent[0]}' is not a column of the new data.{columns_hint(absent[0], rows.table)}"
@@ -72,6 +83,14 @@ def check_columns(design: Design, terms: Sequence[int], rows: Rows) -> None:
         return
     *most, last = (f"'{name}'" for name in absent)
     raise DataError(f"The new data do not have the columns {', '.join(most)} and {last}.{hint}")
+
+
+def _absent_of_offset(design: Design, rows: Rows) -> Iterator[str]:
+    """Columns of the offset that the new data lack."""
+    spec = design.offset_spec
+    if spec.argument is not None:
+        yield from (name for name in spec.argument.columns if name not in rows.table)
+    yield from _absent([recipe.factor for recipe in spec.recipes], rows)
 
 
 def _factors(plan: PartPlan) -> list[Factor]:

@@ -233,3 +233,29 @@ def test_columns_inside_expressions_are_among_those_that_new_data_lack(
     words = f"{', '.join(left[:-1])} and {left[-1]}"
     with pytest.raises(DataError, match=re.escape(f"the columns {words}.")):
         fit.predict(table[["y", *given]])
+
+
+@pytest.mark.parametrize(
+    ("formula", "offset"),
+    [
+        ("y ~ x + (1 | g)", "log(`w (mm)`)"),
+        ("y ~ x + (1 | g)", "w (mm)"),
+        ("y ~ x + offset(log(`w (mm)`)) + (1 | g)", None),
+    ],
+)
+def test_a_column_of_the_offset_is_named_among_those_that_lack(
+    formula: str, offset: str | None
+) -> None:
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame({name: rng.uniform(1.0, 2.0, 60) for name in ["y", "x", "w (mm)"]})
+    table["g"] = (np.arange(60) % 6).astype(str)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mm.SingularFitWarning)
+        fit = mm.lmer(formula, table, offset=offset)
+    with pytest.raises(mm.FormulaError, match=r"'w \(mm\)' is not a column of the new data.*1 in"):
+        fit.predict(table[["x", "g"]])
+    with pytest.raises(DataError, match=r"the columns 'x' and 'w \(mm\)'\. The offset needs 'w"):
+        fit.predict(table[["g"]])
+    with pytest.raises(DataError, match=r"'g' and 'w \(mm\)'\..*random='none'\. The offset needs"):
+        fit.predict(table[["x"]])
+    assert fit.model_matrix(table[["x", "g"]]).shape == (60, 2)
