@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from mixedmodels.report.sections import Paragraph, Section, Table
 from mixedmodels.report.text import WIDTH, render_text
 
 _NUMBERS = ("estimate", "std_error", "df", "lower", "upper", "statistic", "p_value")
+# Digits of a covariate's values.
+_DIGITS = 6
 # Columns that are printed with the same number of decimals.
 _ALIKE = ("estimate", "std_error", "lower", "upper")
 
@@ -43,7 +46,17 @@ def group_of(functions: Functions, row: int, names: Sequence[str] | None = None)
     """The levels of `by`, or of some of it, at a row."""
     labels = functions.labels
     shown = functions.by if names is None else names
-    return ", ".join(f"{name} = {level_label(labels[name].iloc[row])}" for name in shown)
+    return ", ".join(f"{name} = {short_labels(labels[name].tolist())[row]}" for name in shown)
+
+
+def short_labels(values: Sequence[Any]) -> list[str]:
+    """Labels of levels and of values of a covariate: six digits of numbers, all where these merge.
+
+    A mean of a covariate has as many digits as sentences give it.
+    """
+    whole = [level_label(value) for value in values]
+    short = [f"{v:.{_DIGITS}g}" if isinstance(v, float) else level_label(v) for v in values]
+    return short if len(set(short)) == len(set(whole)) else whole
 
 
 def _decimals(table: pd.DataFrame) -> int:
@@ -66,7 +79,7 @@ def _table_of(part: pd.DataFrame, decimals: int, caption: str) -> Table:
         if name in _ALIKE:
             columns[place] = [_fixed(value, decimals) for value in part[name].tolist()]
         elif str(name) not in _NUMBERS:
-            columns[place] = [level_label(value) for value in part[name].tolist()]
+            columns[place] = short_labels(part[name].tolist())
     rows = tuple(zip(*columns[1:], strict=True))
     return Table(caption, table.header[1:], rows, table.sides[1:])
 

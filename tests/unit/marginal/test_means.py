@@ -517,3 +517,18 @@ def test_results_are_pickled_without_the_workspace_of_the_fit(options: dict[str,
         assert str(again) == str(result)
     pairs = pickle.loads(pickle.dumps(means)).pairs()
     pd.testing.assert_frame_equal(pairs.to_frame(), means.pairs().to_frame())
+
+
+def test_values_of_a_covariate_are_printed_with_six_digits() -> None:
+    """All digits where values would print alike; the table has the numbers themselves."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.uniform(0, 3, 60), "g": np.arange(60) % 6})
+    data["y"] = data["x"] + data["g"] + rng.normal(size=60)
+    fit = mm.lmer("y ~ x + (1 | g)", data)
+    means = fit.emmeans("x")
+    assert means.to_frame()["x"].iloc[0] == pytest.approx(data["x"].mean(), rel=1e-14)
+    assert str(means).splitlines()[3].split()[0] == f"{data['x'].mean():.6g}"
+    close = fit.emmeans("x", at={"x": [1.0, 1.00000001, 1e7 + 1]})
+    lines = [line.split()[0] for line in str(close).splitlines()[3:6]]
+    assert lines == ["1", "1.00000001", "10000001"]
+    assert "x = 0.333333:" in str(fit.emmeans("1", by="x", at={"x": [1 / 3, 2 / 3]}))
