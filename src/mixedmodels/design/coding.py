@@ -215,7 +215,11 @@ def _from_matrix(contrast: Any, levels: pd.Index, factor: str) -> Coding:
     try:
         matrix = real_numbers(contrast)
     except (TypeError, ValueError):
-        raise DataError(f"The contrast of '{factor}' is not a matrix of numbers.") from None
+        raise DataError(
+            f"The contrast of '{factor}' is {contrast!r:.80}, which is not a matrix of numbers. "
+            "For another reference level write relevel(f, ref='b') in the formula, for a factor f; "
+            f"other contrasts are {', '.join(map(repr, CONTRASTS))}."
+        ) from None
     if matrix.ndim == 1:
         matrix = matrix[:, None]
     n_levels = len(levels)

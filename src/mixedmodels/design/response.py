@@ -163,7 +163,13 @@ def ruled_response(
         DataError: A response that there cannot be, with the rows.
     """
     value, rows = _plain(values.value(spec.response_factor)), values.rows
-    two = isinstance(value, NumericBlock) and len(value.values) == 2
+    columns = len(value.values) if isinstance(value, NumericBlock) else 1
+    if rule.of_trials and columns > 2:
+        raise DataError(
+            f"The response '{spec.response}' has {columns} columns; that of a binomial model has "
+            "two, successes and failures, which is trials less successes."
+        )
+    two = columns == 2
     if rule.of_trials and two:
         values.check_finite(spec.response_factor)
         return _successes_and_failures(spec, values, value, w)

@@ -104,6 +104,6 @@ def _advice(fitted: GeneralizedFitted, total: float, per_level: float) -> str:
             "log-likelihood no longer changes."
         )
     return (
-        f"{found} Quadrature (n_agq) is for one grouping factor with few effects; see by "
-        "fit.simulate() and fit.refit() how far the estimates of such data are from the truth."
+        f"{found} Quadrature (n_agq) is for one grouping factor with few effects; the column bias "
+        "of fit.bootstrap(200, seed=1) says how far estimates from such data are from the truth."
     )

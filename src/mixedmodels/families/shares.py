@@ -17,7 +17,10 @@ _FORMS = (
     "as weights=, or cbind(successes, failures)"
 )
 _NOT_COUNTED = 'Shares that are not of counted trials are of family="beta"'
-_ROUNDED = "Where shares were rounded, write cbind(successes, failures) with the counts themselves"
+_ROUNDED = (
+    "Where shares were rounded, write cbind(successes, failures) with the counts themselves, such "
+    "as cbind(round(y * n), n - round(y * n)) for a share y of n trials, without weights="
+)
 _PERCENTAGES = "If they are percentages, divide them by 100"
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 import scipy
 
 from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.design.places import used_rows
 from mixedmodels.errors import MixedModelsError, warn
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.tables import fixed_mean
@@ -173,16 +174,17 @@ def _warn_of_unknown(
     lost = rows & undetermined & np.isfinite(eta)
     if lost.any():
         warn(
-            f"{lost.sum()} of {target.n} rows have no interval: the data do not determine "
+            f"{lost.sum()} of {target.n} rows have no interval, as "
+            f"{used_rows(np.flatnonzero(lost)[:1], None, target.index)}: the data do not determine "
             "coefficients that they take, which have no standard errors; see fit.messages.",
         )
     rows &= ~lost
     if rows.any():
         at = int(np.argmax(rows))
         warn(
-            f"{rows.sum()} of {target.n} rows have no interval in double precision, as row "
-            f"{at + 1}: its linear predictor is {eta[at]:.3g} and its mean {mu[at]:.6g}. Predict "
-            "nearer to the data.",
+            f"{rows.sum()} of {target.n} rows have no interval in double precision, as "
+            f"{used_rows(np.array([at]), None, target.index)}: its linear predictor is "
+            f"{eta[at]:.3g} and its mean {mu[at]:.6g}. Predict nearer to the data.",
         )
     return table
 

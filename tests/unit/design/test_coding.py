@@ -85,6 +85,7 @@ def test_no_contrast_where_all_levels_stand(design: Callable[..., Design]) -> No
         ({"f": np.eye(4)}, r"shape \(4, 4\).*3 levels in use.*3 rows and 1 to 2 columns"),
         ({"f": np.eye(3)}, r"shape \(3, 3\)"),
         ({"f": [["a"], ["b"], ["c"]]}, "not a matrix of numbers"),
+        ({"f": ("treatment", "p")}, r"is \('treatment', 'p'\).* relevel\(f, ref='b'\) .*'helmert'"),
         ({"f": [[1], [np.nan], [0]]}, "not finite"),
         ({"nowhere": "sum"}, "'nowhere', which is not a column"),
         ({"x": "sum"}, r"'x', which is numeric; write C\(x\)"),

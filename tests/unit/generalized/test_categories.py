@@ -42,3 +42,19 @@ def test_the_column_with_wrong_counts_is_named(response: str, place: str) -> Non
     data = pd.DataFrame({"a": np.arange(20), "b": np.where(np.arange(20) == 7, -1, 3)})
     with pytest.raises(mm.DataError, match=rf"in its {place} column: row 7 \(-1\.0\)"):
         mm.glmer(f"{response} ~ 1 + (1 | g)", data.assign(g=np.arange(20) % 4))
+
+
+def test_three_columns_are_refused() -> None:
+    data = pd.DataFrame({"a": np.arange(20), "g": np.arange(20) % 4})
+    with pytest.raises(mm.DataError, match="has 3 columns; that of a binomial model has two"):
+        mm.glmer("cbind(a, a, a) ~ 1 + (1 | g)", data)
+
+
+def test_rounded_shares_are_fitted_as_the_remedy_says() -> None:
+    herds = mm.load_dataset("cbpp")
+    herds["y"] = (herds["incidence"] / herds["size"]).round(3)
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    with pytest.raises(mm.DataError, match=r"cbind\(round\(y \* n\), n - round\(y \* n\)\)"):
+        mm.glmer("y ~ period + (1 | herd)", herds, weights="size")
+    counts = "cbind(round(y * size), size - round(y * size)) ~ period + (1 | herd)"
+    assert mm.glmer(counts, herds).loglik == mm.glmer(formula, herds).loglik

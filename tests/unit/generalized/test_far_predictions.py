@@ -103,7 +103,9 @@ def test_counts_of_any_size() -> None:
 
 
 def test_a_mean_that_is_one_to_all_digits_has_no_interval() -> None:
-    with pytest.warns(UserWarning, match="1 of 2 rows have no interval .* row 1: .* its mean 1[.]"):
+    with pytest.warns(
+        UserWarning, match="1 of 2 rows have no interval .* row 0, counted from 0: .* its mean 1[.]"
+    ):
         table = fitted("logit").predict_interval({"x": [1e100, 0.0]}, random="average")
     assert table["prediction"].iloc[0] == 1.0
     assert table.iloc[0, 1:].isna().all()
