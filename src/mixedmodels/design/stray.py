@@ -8,6 +8,7 @@ with a level for every number, so it is refused, unless the formula or the data 
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,10 @@ _FEW = 0.05
 # Texts that stand for a missing value.
 _ABSENT = frozenset(
     {"", "na", "n/a", "#n/a", "nan", "null", "none", "missing", ".", "-", "--", "?"}
+)
+# Days as people and files write them, with a time of the day or without.
+_DATE = re.compile(
+    r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\d{1,2}:.*)?\s*"
 )
 _REMEDY = "make the column numeric (pandas.to_numeric, or .cast(Float64) of Polars)"
 
@@ -106,6 +111,15 @@ def check_meant_as_factor(
                 f"factor({quote_name(name)}) says that this is meant."
             )
             return
+        elif n_levels > _MANY and _are_dates(column.levels):
+            written = quote_name(name)
+            warn(
+                f"'{name}' has dates that are stored as text ('{column.levels[0]:.20}'). As it is, "
+                f"it is a factor with {n_levels} levels; make a number of it, such as the days "
+                "since the first ((dates - dates.min()).dt.days of pandas.to_datetime), or write "
+                f"(1 | {written}); factor({written}) says that a factor is meant."
+            )
+            return
     if nearly_all:
         written = quote_name(name)
         warn(
@@ -113,6 +127,10 @@ def check_meant_as_factor(
             f"estimate the rest from. If it tells units apart, write (1 | {written}); if it is a "
             f"number, {_REMEDY}; factor({written}) says that a factor is meant."
         )
+
+
+def _are_dates(levels: pd.Index) -> bool:
+    return all(_DATE.fullmatch(str(level)) is not None for level in levels)
 
 
 def _refuse_strays(
