@@ -56,6 +56,7 @@ from mixedmodels.storage.files import check_target, write_whole
 if TYPE_CHECKING:
     from mixedmodels.inference.confint import profile_intervals
     from mixedmodels.marginal import means as _means
+    from mixedmodels.marginal import ratios as _coefficients
     from mixedmodels.marginal import source as _source
     from mixedmodels.storage.fits import save_fit
 else:
@@ -63,6 +64,7 @@ else:
     profile_intervals = late_function("mixedmodels.inference.confint", "profile_intervals")
     _means = late_module("mixedmodels.marginal.means")
     _source = late_module("mixedmodels.marginal.source")
+    _coefficients = late_module("mixedmodels.marginal.ratios")
 
 _metadata = late_module("importlib.metadata")
 
@@ -159,9 +161,10 @@ class MixedFit(
     ) -> None:
         """Write the fit as one HTML file that needs no other, for any screen and for print.
 
-        The model in words and as an equation, coefficients with limits and tests, variance
-        components with limits, R squared and intraclass correlations, marginal means of factors,
-        the checks of `check`, pictures, and how the optimum was found.
+        The model in words and as an equation, coefficients with limits and tests, ratios where the
+        link of a generalized model makes them such, variance components with limits, R squared and
+        intraclass correlations, marginal means of factors, the checks of `check`, pictures, and how
+        the optimum was found.
 
         Args:
             path: Where to write, in one step; a file that is there is replaced.
@@ -238,7 +241,18 @@ class MixedFit(
                 Chapter("Checks", list(self._checked(checks))),
             ),
             family=self._family_in_words,
+            ratios=self._as_ratios(fixed[["estimate", "lower", "upper"]]),
         )
+
+    def _as_ratios(self, fixed: pd.DataFrame) -> tuple[str, pd.DataFrame] | None:
+        """Coefficients of a generalized model as ratios, where its link makes them such."""
+        if self._family_words is None:
+            return None
+        try:
+            scale = self._ratios()
+        except MixedModelsError:
+            return None
+        return _coefficients.name_of_ratios(scale), _coefficients.as_ratios(fixed, scale)
 
     @property
     def _family_in_words(self) -> tuple[str, str] | None:

@@ -45,6 +45,13 @@ def coefficient_ratios(response: Factor, family: Mapping[str, Any] | None) -> Sc
     return scale
 
 
+def name_of_ratios(scale: Scale) -> str:
+    """What ratios by a link are called."""
+    if scale.odds:
+        return "Odds ratios"
+    return "Ratios of hazards" if scale.name == _OF_HAZARDS else "Ratios of means"
+
+
 def as_ratios(table: pd.DataFrame, scale: Scale) -> pd.DataFrame:
     """Estimates and limits as ratios, standard errors by the delta method; tests stay."""
     estimate, slope, _ = scale.ratio(table["estimate"].to_numpy(dtype=np.float64))

@@ -67,6 +67,7 @@ class PageValues:
         others: Chapters that other parts of the library give, before the last.
         family: Of a generalized model its family and its link; else None.
         beside: What was given beside the formula.
+        ratios: Coefficients as ratios, `estimate`, `lower` and `upper`, and what these are called.
     """
 
     response: str
@@ -86,6 +87,7 @@ class PageValues:
     others: tuple[Chapter, ...] = ()
     family: tuple[str, str] | None = None
     beside: Mapping[str, str] = field(default_factory=dict)
+    ratios: tuple[str, pd.DataFrame] | None = None
 
 
 def chapters(values: PageValues) -> list[Chapter]:
@@ -174,12 +176,16 @@ def _fixed(values: PageValues) -> Iterator[Section]:
     if (fixed["df"] == float("inf")).all():  # tests by the normal distribution
         fixed, headers = fixed.drop(columns="df"), {**_HEADERS, "statistic": "z"}
     yield _headed(frame_table(fixed, "Coefficients, with 95 % limits"), headers)
+    if values.ratios is not None:
+        name, ratios = values.ratios
+        caption = f"{name}, with 95 % limits"
+        yield _headed(frame_table(ratios, caption), {**_HEADERS, "estimate": "Ratio"})
     if values.tests is not None:
         yield _tests(values.tests)
 
 
 def _tests(tests: pd.DataFrame) -> Table:
-    if (tests["den_df"] != float("inf")).any():
+    if (tests["den_df"].dropna() != float("inf")).any():
         return _headed(frame_table(tests, "F tests of the terms, type III"), _TEST_HEADERS)
     chi2 = tests.assign(statistic=tests["statistic"] * tests["num_df"]).drop(columns="den_df")
     headers = {**_TEST_HEADERS, "statistic": "Chi-square"}
