@@ -133,6 +133,11 @@ def test_messages_on_columns_of_a_file_name_no_data_frame(command: str) -> None:
             "fit",
             "make them missing in the file.",
         ),
+        (
+            'a generalized model, mixedmodels.glmer(..., family="binomial"), ordered ones',
+            "fit",
+            "a generalized model, --family binomial, ordered ones",
+        ),
         ('Drop them, or use na_action="omit".', "fit", "Drop them, or use --na-action omit."),
         ("Give another start= or optimizer=.", "fit", "Give another --start or --optimizer."),
         ("start=[1, 0.5]", "fit", "--start 1,0.5"),

@@ -33,6 +33,8 @@ _OTHERWISE = (
     (r"\bevaluations \(control\)", "evaluations (--max-evaluations)"),
     (r"\bfit\.update\(n_agq=(\d+)\)", r"--n-agq \1"),
     (r", or an object of mixedmodels\.families", ""),
+    (r"\bmixedmodels\.glmer\(\.\.\., family=\"(\w+)\"\)", r"--family \1"),
+    (r" \(\(dates - dates\.min\(\)\)\.dt\.days of pandas\.to_datetime\)", ""),
     (
         r"\bwhich are in fit\.ranef\(\), fit\.coef\(\) and fit\.plot_ranef\(\)",
         "drawn on the page that `mixedmodels fit --report` writes",
