@@ -244,8 +244,17 @@ def _counterfactual(grid: Grid, names: Sequence[str], codes: Mapping[str, LongAr
     return L
 
 
-def average_notes(grid: Grid, names: Sequence[str], weights: Weights) -> list[str]:
-    """What is averaged over and held, and what is nested."""
+def average_notes(
+    grid: Grid, names: Sequence[str], weights: Weights, *, shifted: bool = True
+) -> list[str]:
+    """What is averaged over and held, and what is nested.
+
+    Args:
+        grid: The cells.
+        names: The variables shown.
+        weights: How cells are averaged.
+        shifted: Whether the offset counts, as it does not in slopes.
+    """
     found = []
     averaged = [n for n, axis in grid.axes.items() if n not in names and len(axis) > 1]
     if weights == "counterfactual":
@@ -263,7 +272,7 @@ def average_notes(grid: Grid, names: Sequence[str], weights: Weights) -> list[st
     ]
     if held:
         found.append(f"At {', '.join(held)}.")
-    if grid.design.is_shifted:
+    if shifted and grid.design.is_shifted:
         where = "" if grid.offset_asked else "its mean, "
         found.append(f"The offset is at {where}{grid.offset:.5g}.")
     for inner, outer in grid.nests.items():

@@ -62,7 +62,8 @@ def marginal_trends(
     names, groups = resolve(asked, grid)
     functions = mean_functions(grid, source, names, groups, wanted.weights)
     view = dataclasses.replace(wanted, type="link").view(None, source.tests.sigma)
-    notes = [*average_notes(grid, names, wanted.weights), *involved_note(grid, names)]
+    notes = average_notes(grid, names, wanted.weights, shifted=False)
+    notes += involved_note(grid, names)
     if len(functions.L) > 1 and not np.ptp(functions.L, axis=0).any():
         notes.append(
             f"The model has no interaction of {name} with {' or '.join(names)}: the slopes are one "

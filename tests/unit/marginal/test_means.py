@@ -532,3 +532,11 @@ def test_values_of_a_covariate_are_printed_with_six_digits() -> None:
     lines = [line.split()[0] for line in str(close).splitlines()[3:6]]
     assert lines == ["1", "1.00000001", "10000001"]
     assert "x = 0.333333:" in str(fit.emmeans("1", by="x", at={"x": [1 / 3, 2 / 3]}))
+
+
+def test_slopes_say_nothing_of_the_offset() -> None:
+    data = mm.load_dataset("grouseticks").assign(t=lambda frame: 1.0 + frame["HEIGHT"] % 5)
+    formula = "TICKS ~ YEAR * cHEIGHT + (1 | LOCATION)"
+    fit = mm.glmer(formula, data, "poisson", offset="log(t)")
+    assert "offset" not in str(fit.emtrends("~ YEAR", "cHEIGHT"))
+    assert "The offset is at its mean" in str(fit.emmeans("YEAR"))
