@@ -100,6 +100,7 @@ class Marginal(Values):
             >>> fit.emmeans("Machine").pairs()["p_value"].round(4).tolist()
             [0.0111, 0.0002, 0.0507]
         """
+        self._check_scale(type)
         spread = self._bias_spread() if sigma is None and bias_adjust is True else sigma
         wanted = means.Wanted(adjust, type, weights, level, bias_adjust, spread, offset)
         origin = self._source(ddf, vcov)
@@ -241,6 +242,7 @@ class Marginal(Values):
             >>> fit.plot_effect("Days", random="Subject").axes[0].get_ylabel()
             'Reaction'
         """
+        self._check_scale(type)
         wanted = means.Wanted(type=type, weights=weights, level=level, offset=offset)
         behind = effects.Behind(show, random, self._linked)
         found = effects.effect_of(
@@ -257,6 +259,18 @@ class Marginal(Values):
         if found.panel and ax is None:
             return plot_panels(found, max_labels=max_labels, labels=labels, figsize=figsize)
         return plot_effect(found, max_labels=max_labels, labels=labels, ax=ax, figsize=figsize)
+
+    def _check_scale(self, type: MeansType) -> None:  # noqa: A002
+        """Refuse means of the response where it has none.
+
+        Raises:
+            MixedModelsError: They are asked for.
+        """
+        if type == "response" and self._linked and self._scale is None:
+            raise MixedModelsError(
+                "type='response': ordered responses have no mean. Means are on the latent scale, "
+                "type='link'; probabilities of the categories are predict(data, type='prob')."
+            )
 
     def _bias_spread(self) -> float | None:
         """Standard deviation for an adjustment of bias; the residual's if None.

@@ -209,6 +209,9 @@ def test_means_are_on_the_latent_scale() -> None:
     beta, vcov = fit.fixef.to_numpy()[1:], fit.vcov.to_numpy()[1:, 1:]
     expected = beta @ np.linalg.solve(vcov, beta) / 2
     assert tests.loc["f", "statistic"] == pytest.approx(expected, rel=1e-8)
+    for call in (fit.emmeans, fit.plot_effect):
+        with pytest.raises(MixedModelsError, match=r"ordered responses have no mean.*type='prob'"):
+            call("f", type="response")
 
 
 def test_tests_of_terms_do_not_depend_on_the_coding() -> None:
