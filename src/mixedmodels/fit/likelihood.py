@@ -249,10 +249,13 @@ def compare_fits(fits: Sequence[Values], names: Sequence[str], refit: bool) -> c
         )
     if not refit:
         comparing.check_restricted(given)
+        comparing.check_approximations(given)
         return comparing.compare(given, comparing.RESTRICTED if given[0].solution.reml else "")
-    if not any(fit.reml for fit in fits):
-        return comparing.compare(given, "")
-    return comparing.compare(_candidates(names, map(by_ml, every), formulas), comparing.REFITTED)
+    refitted = any(fit.reml for fit in fits)
+    if refitted:
+        given = _candidates(names, map(by_ml, every), formulas)
+    comparing.check_approximations(given)
+    return comparing.compare(given, comparing.REFITTED if refitted else "")
 
 
 def _candidates(
@@ -266,6 +269,7 @@ def _candidates(
             fitted.model.products,
             fitted.model.distribution_in_words,
             getattr(fitted.model, "family", None),
+            getattr(fitted.model, "method", ""),
             formula,
         )
         for name, fitted, formula in zip(names, every, formulas, strict=True)

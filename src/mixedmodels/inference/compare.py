@@ -53,6 +53,7 @@ class Candidate:
         products: Cross-products, which tell rows apart where there are none.
         distribution: Family, link and predictors of other parameters than the mean, in words.
         family: Of a generalized model; else None.
+        method: How its likelihood is made, in words.
         formula: The formula, with what was given beside it; that of the design where empty.
     """
 
@@ -62,6 +63,7 @@ class Candidate:
     products: Products
     distribution: str = ""
     family: Family | None = None
+    method: str = ""
     formula: str = ""
 
     @property
@@ -156,6 +158,22 @@ def _check_sums(first: Candidate, other: Candidate) -> None:
         f"'{first.name}' is {norms[0]:.12g}, and that of '{other.design.response_name}' of "
         f"'{other.name}' {norms[1]:.12g}. Fit both models to the same response and rows."
     )
+
+
+def check_approximations(candidates: Sequence[Candidate]) -> None:
+    """Refuse to compare likelihoods that are approximated in different ways.
+
+    Raises:
+        MixedModelsError: They are.
+    """
+    first = candidates[0]
+    for other in candidates[1:]:
+        if other.method != first.method:
+            raise MixedModelsError(
+                f"'{first.name}' is fitted by {first.method}, '{other.name}' by {other.method}: "
+                "their likelihoods differ by the approximation too. Fit both with the same n_agq= "
+                "and information=."
+            )
 
 
 def _same_columns(first: Candidate, other: Candidate) -> bool:

@@ -71,3 +71,15 @@ def test_what_is_not_a_special_case_is_named(small: str, large: str, part: str) 
     told = [str(one.message) for one in caught if one.category is NotNestedWarning]
     assert bool(told) == bool(part)
     assert all(part in one and "'small' is not nested in 'large'" in one for one in told)
+
+
+def test_approximations_that_differ_do_not_compare() -> None:
+    one, two = fit("poisson"), fit("poisson").update(". ~ . - x", n_agq=9)
+    with pytest.raises(mm.MixedModelsError, match=r"Laplace approx.*9 nodes.*the same n_agq="):
+        mm.anova(one, two)
+    table = mm.anova(one.update(n_agq=9), two)
+    assert table["df"].iloc[1] == 1
+    expected = fit("squares").update(information="expected")
+    with pytest.raises(mm.MixedModelsError, match=r"expected information.*and information="):
+        mm.anova(fit("squares"), expected)
+    assert mm.anova(one.update(reml=True), two.update(n_agq=1)).note != ""
