@@ -11,7 +11,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.calls import Guided
 from mixedmodels.design import Design, build_design
-from mixedmodels.design.given import Given
+from mixedmodels.design.given import Given, with_weights_named
 from mixedmodels.design.unquoted import read_formula
 from mixedmodels.estimates.base import BaseModel
 from mixedmodels.estimates.messages import announce, exact_messages
@@ -50,9 +50,10 @@ class MixedModel(Guided, ABC):
         """The design of a formula and what is given with it, which is kept."""
         self._given = given
         with guarded("The design"):
-            return build_design(
+            design = build_design(
                 read_formula(formula, given.data), given.data, **given.arguments, **rules
             )
+        return with_weights_named(design, given)
 
     @property
     @abstractmethod

@@ -107,6 +107,7 @@ class Design:
         summary: What is known of the rows where they are not here, or None.
         parts: Predictors of other parameters of the response's distribution.
         categories: Of an ordered response, in their order; `y` has their numbers from 0.
+        weights_as: How weights were given, for reports; "" where they were not.
     """
 
     formula: FormulaSpec
@@ -130,6 +131,7 @@ class Design:
     summary: RowSummary | None = None
     parts: tuple[PartDesign, ...] = ()
     categories: pd.Index | None = None
+    weights_as: str = ""
 
     if not TYPE_CHECKING:
         __getattr__ = refuse_absent

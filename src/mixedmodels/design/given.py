@@ -116,16 +116,21 @@ def _known_still(design: Design, data: Any, known: Mapping[str, Any]) -> Given:
     )
 
 
-def beside_formula(design: Design, given: Given | None) -> dict[str, str]:
-    """Offset and weights that were given beside the formula, as they were written.
+def with_weights_named(design: Design, given: Given) -> Design:
+    """The design that knows how its weights were written."""
+    if given.weights is None:
+        return design
+    text = given.weights if isinstance(given.weights, str) else _AS_VALUES
+    return dataclasses.replace(design, weights_as=text)
 
-    A fit without its `Given` knows how its offset was written and not its weights.
-    """
+
+def beside_formula(design: Design) -> dict[str, str]:
+    """Offset and weights that were given beside the formula, as they were written."""
     found = {}
     if design.offset_spec.argument is not None:
         found["Offset"] = design.offset_spec.argument.text or _AS_VALUES
-    if given is not None and given.weights is not None:
-        found["Weights"] = given.weights if isinstance(given.weights, str) else _AS_VALUES
+    if design.weights_as:
+        found["Weights"] = design.weights_as
     return found
 
 

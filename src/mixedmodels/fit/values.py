@@ -89,7 +89,7 @@ class Values(Guided, ABC):
     @property
     def _beside(self) -> dict[str, str]:
         """Offset and weights given beside the formula."""
-        return beside_formula(self._design, self._given)
+        return beside_formula(self._design)
 
     @property
     def _formula_in_full(self) -> str:

@@ -93,7 +93,7 @@ def test_model_without_fixed_effects() -> None:
     solved = problem(y, X, Z, TEMPLATES, offset=offset)
     design = SimpleNamespace(
         y=y, X=X, x_names=(), groups=GROUPS, terms=TERMS, n=N, w=None, offset=offset, messages=(),
-        fixed_spec=nothing, offset_spec=SimpleNamespace(argument=None), index=None,
+        fixed_spec=nothing, offset_spec=SimpleNamespace(argument=None), weights_as="", index=None,
         rows=None, all_rows=None, has_rows=True,
         formula=SimpleNamespace(text="y ~ 0 + (1 | a) + (x | b) + (0 + x | a)"),
     )  # fmt: skip

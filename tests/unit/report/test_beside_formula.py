@@ -31,6 +31,8 @@ def test_offset_and_weights_are_shown_beside_the_formula(tmp_path: Any) -> None:
     herds = mm.load_dataset("cbpp")
     shares = mm.glmer("incidence / size ~ period + (1 | herd)", herds, weights="size")
     assert "\nWeights: size\n" in str(shares)
+    shares.save(tmp_path / "shares.mm")
+    assert str(mm.load(tmp_path / "shares.mm")) == str(shares)
     values = mm.lmer(
         "size ~ period + (1 | herd)", herds, weights=np.ones(56), offset=np.arange(56.0)
     )
