@@ -6,6 +6,7 @@ import numpy as np
 
 from mixedmodels.arrays import FloatArray, IntArray
 from mixedmodels.design import Design
+from mixedmodels.design.missing import OffsetSpec
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.messages import singular_terms
 
@@ -36,12 +37,24 @@ def _exposure(fitted: GeneralizedFitted) -> list[str]:
     none = _rate_likelihood(y, np.zeros_like(offset))
     if not raw < none < logarithm:
         return []
+    name, remedy = _as_written(design.offset_spec)
     says = (
-        f"The offset, from {offset.min():.4g} to {offset.max():.4g}, fits the counts worse than no "
-        "offset does, and its logarithm better. An exposure enters by its logarithm: "
-        "offset(log(exposure)) in the formula."
+        f"The offset{name}, from {offset.min():.4g} to {offset.max():.4g}, fits the counts worse "
+        "than no offset does, and its logarithm better. An exposure enters by its logarithm: "
+        f"{remedy}."
     )
     return [says]
+
+
+def _as_written(spec: OffsetSpec) -> tuple[str, str]:
+    """What the offset is, after a space, and how its logarithm is written."""
+    argument = spec.argument
+    if argument is not None and argument.text is not None and not spec.recipes:
+        return f" {argument.text}", f"offset='log({argument.text})'"
+    if argument is None and len(spec.recipes) == 1:
+        code = spec.recipes[0].factor.code.partition("(")[2].rpartition(")")[0].strip()
+        return f" {code}", f"offset(log({code})) in the formula"
+    return "", "offset(log(exposure)) in the formula"
 
 
 def _rate_likelihood(y: FloatArray, offset: FloatArray) -> float:

@@ -157,3 +157,32 @@ def test_the_error_of_theta_is_that_of_the_criterion(option: dict[str, Any]) -> 
     curvature = (values[0] - 2 * values[1] + values[2]) / step**2
     error = np.sqrt(2 / curvature) * fit.theta[0] / par[0]
     np.testing.assert_allclose(fit.stderror_full().iloc[-1], error, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("formula", "offset", "says"),
+    [
+        ("y ~ x + (1 | g)", "`hours seen` * 2", "offset='log(`hours seen` * 2)'."),
+        ("y ~ x + (1 | g)", "hours seen", "The offset `hours seen`, from"),
+        ("y ~ x + (1 | g)", "hours seen", "offset='log(`hours seen`)'."),
+        (
+            "y ~ x + offset(`hours seen`) + (1 | g)",
+            None,
+            "offset(log(`hours seen`)) in the formula.",
+        ),
+        ("y ~ x + offset(`hours seen`) + (1 | g)", "x - x + 1", "offset(log(exposure)) in the"),
+    ],
+)
+def test_an_exposure_without_its_logarithm_is_named(
+    formula: str, offset: str | None, says: str
+) -> None:
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"x": rng.normal(size=200), "g": np.arange(200) % 10})
+    data["hours seen"] = rng.uniform(1, 9, 200)
+    data["y"] = rng.poisson(data["hours seen"] * np.exp(0.2 * data["x"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.glmer(formula, data, "poisson", offset=offset)
+    (told,) = [message for message in fit.messages if "An exposure enters" in message]
+    assert says in told
+    mm.GeneralizedLinearMixedModel("y ~ x + (1 | g)", data, "poisson", offset="log(`hours seen`)")
