@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +16,9 @@ _WHOLE = 1e-6
 _NORMAL = 1e15
 # Least share of draws that are kept, below which truncated counts would take too long.
 _LEAST_SEEN = 1e-4
+# Rounds of one draw for every row after which rows get several at a time, and the most of a round.
+_FEW_ROUNDS, _MOST_DRAWS = 16, 20_000
+_TINY = np.finfo(np.float64).tiny
 
 
 def poisson_counts(rng: np.random.Generator, mean: FloatArray) -> FloatArray:
@@ -191,13 +195,18 @@ class TruncatedNegativeBinomial(_Counts):
                 'take the family "truncated_poisson".'
             )
         rate, waiting = np.empty(mu.size), np.arange(mu.size)
+        rounds = itertools.count()
+        tries = 1  # for every row at once
         while waiting.size:
             own, center = k[waiting], mean[waiting]
-            small = center < 1.0
-            drawn = np.maximum(rng.gamma(own + small, center / own), np.finfo(np.float64).tiny)
-            kept = rng.random(waiting.size) * np.where(small, drawn, 1.0) < -np.expm1(-drawn)
-            rate[waiting[kept]] = drawn[kept]
-            waiting = waiting[~kept]
+            small, shape = center < 1.0, (tries, waiting.size)
+            drawn = np.maximum(rng.gamma(own + small, center / own, shape), _TINY)
+            kept = rng.random(shape) * np.where(small, drawn, 1.0) < -np.expm1(-drawn)
+            found, first = kept.any(axis=0), kept.argmax(axis=0)
+            rate[waiting[found]] = drawn[first[found], np.flatnonzero(found)]
+            waiting = waiting[~found]
+            if next(rounds) > _FEW_ROUNDS:
+                tries = min(2 * tries, 1 + _MOST_DRAWS // (1 + waiting.size))
         return TruncatedPoisson().draw(rng, rate.reshape(mu.shape), m, None)
 
 

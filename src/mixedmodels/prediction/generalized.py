@@ -12,7 +12,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.rebuild import new_rows, rebuild_part
-from mixedmodels.errors import MixedModelsError, ModelError
+from mixedmodels.errors import MixedModelsError, ModelError, warn
 from mixedmodels.estimates.components import Component, exponential, of_role, probability
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
@@ -22,6 +22,7 @@ from mixedmodels.estimates.tables import fixed_mean, random_part
 from mixedmodels.estimates.working import pearson_residuals, working_residuals
 from mixedmodels.families.base import DISPERSION, ZERO_INFLATION
 from mixedmodels.families.distribution import Distribution
+from mixedmodels.families.links import Link
 from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.prediction.bootstrap import Plan, Replicates, replicates_of
 from mixedmodels.prediction.simulate import Seed, random_generator, simulator
@@ -71,7 +72,7 @@ def predicted_values(
     """
     if kind in ("prob", "class"):
         raise MixedModelsError(f"type is {kind!r}, {_without_categories(fitted)}.")
-    mu = fitted.model.family.link.mean(eta)
+    mu = _means(fitted.model.family.link, eta)
     if kind == "conditional":
         return mu
     zeros = of_role(fitted.model.components, ZERO_INFLATION)
@@ -90,6 +91,21 @@ def predicted_values(
         values = exponential(predictor) if kind == "disp" else probability(predictor)
     found: FloatArray = np.where(np.isnan(eta), np.nan, values)
     return found
+
+
+def _means(link: Link, eta: FloatArray) -> FloatArray:
+    """Means at predictors, with a warning where the link has none."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mu = link.mean(eta)
+    rows = np.isfinite(eta) & ~np.isfinite(mu)
+    if rows.any():
+        at = int(np.argmax(rows))
+        warn(
+            f"{rows.sum()} of {len(eta)} rows have no mean under the {link.name} link, as row "
+            f"{at + 1}: its linear predictor is {eta[at]:.3g}. Predict nearer to the data, or take "
+            'a link under which every predictor has a mean (link="log").'
+        )
+    return mu
 
 
 def _without_categories(fitted: GeneralizedFitted) -> str:

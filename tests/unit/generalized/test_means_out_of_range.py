@@ -50,6 +50,19 @@ def test_means_in_a_table_are_drawn_as_in_a_row(family: Any) -> None:
     np.testing.assert_array_equal(drawn.ravel(), row)
 
 
+@pytest.mark.filterwarnings("ignore:Singular fit")
+def test_predictions_without_a_mean_are_said() -> None:
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"x": rng.uniform(size=60), "g": np.arange(60) % 6})
+    data["y"] = rng.wald((1.0 + data["x"]) ** -0.5, 5.0)
+    fit = mm.glmer("y ~ x + (1 | g)", data, "inverse_gaussian")
+    new = pd.DataFrame({"x": [0.5, -50.0], "g": 1})
+    with pytest.warns(UserWarning, match=r"1 of 2 rows have no mean.*inverse_squared.*row 2"):
+        found = fit.predict(new)
+    assert np.isnan(found[1])
+    assert np.isfinite(found[0])
+
+
 def test_truncated_counts_of_a_tiny_k_are_refused_soon() -> None:
     """Hardly any count is above zero before truncation, so that nothing could be kept."""
     family = TruncatedNegativeBinomial()
@@ -57,6 +70,17 @@ def test_truncated_counts_of_a_tiny_k_are_refused_soon() -> None:
         family.draw(np.random.default_rng(1), np.r_[0.0, np.full(49, 9.0)], np.ones(50), 2e-37)
     drawn = family.draw(np.random.default_rng(1), np.full(50, 9.0), np.ones(50), 1e-3)
     assert (drawn >= 1.0).all()
+
+
+def test_truncated_counts_of_which_few_are_kept_have_their_distribution() -> None:
+    """P(y) is in proportion to 0.999^y / y as k goes to zero."""
+    k = 1e-4
+    drawn = TruncatedNegativeBinomial().draw(
+        np.random.default_rng(1), np.full(3000, 999.0 * k), np.ones(3000), k
+    )
+    expected = 0.999 ** np.arange(1, 6) / np.arange(1, 6) / np.log(1000.0)
+    shares = [(drawn == y).mean() for y in range(1, 6)]
+    np.testing.assert_allclose(shares, expected, atol=0.03)
 
 
 @pytest.mark.parametrize(
