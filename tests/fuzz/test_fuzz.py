@@ -61,7 +61,7 @@ def test_modes_that_are_found_from_one_side_only(drawn: generalized.Drawn) -> No
 
 
 # Where the criterion has no minimum with a parameter held: it falls along the edge of where modes
-# exist; it is flat and rounded.
+# exist; it is flat and rounded; it cannot be computed beside the optimum.
 LOST = (
     generalized.Drawn(
         *("y ~ ns(z, df = 3) + (x + z | a)", "gamma", 60, (20, 2, 2), "parts of responses"),
@@ -70,6 +70,10 @@ LOST = (
     generalized.Drawn(
         *("y ~ x * f + (1 | o)", "gamma", 200, (6, 12, 2), ""),
         *((("threads", 1), ("dispersion", "~ 1"), ("weights", "w")), ("limits",), 4274278095),
+    ),
+    generalized.Drawn(
+        *("y ~ ns(z, df = 3) + (x | a) + (1 | b)", "gamma", 60, (6, 2, 3), ""),
+        *((("threads", 1), ("link", "inverse"), ("dispersion", "~ 1")), ("profile",), 3991069199),
     ),
 )
 

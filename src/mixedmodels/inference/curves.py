@@ -9,7 +9,7 @@ are made of these points.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 
 import numpy as np
 
@@ -124,7 +124,8 @@ class Curve:
         self._scaled = fitted.solution.residual_sd is not None
         best = self._core.optimum
         self.minimum = best.deviance
-        curvature = max(self._core.curvature, 0.0)
+        # none where the deviance cannot be computed beside the optimum
+        curvature = max(self._core.curvature, 0.0) if isfinite(self._core.curvature) else 0.0
         self.tendency: Tendency | None = tendency_of(fitted, parameter)
         self._curvature = curvature
         unit = self._unit(fitted, best.at, curvature)
