@@ -103,7 +103,9 @@ def _dispersions(
             own = model.with_response(y)
             criterion = own.criterion()
             solution = own.solution(criterion, criterion.from_user(user))
-            out.append(_dispersion_of(dataclasses.replace(fitted, model=own, solution=solution)))
+            found = _dispersion_of(dataclasses.replace(fitted, model=own, solution=solution))
+            if np.isfinite(found):  # predictors without a mean where its modes are not found again
+                out.append(found)
         report(min(first + _AT_A_TIME, len(draws)), len(draws))
     return out
 

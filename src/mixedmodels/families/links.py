@@ -84,6 +84,16 @@ def _cauchit_slope(eta: FloatArray) -> FloatArray:
     return 1.0 / (np.pi * (1.0 + eta**2))
 
 
+def _quiet(of: Map) -> Map:
+    """The same; NaN or infinite without a warning at predictors that have no mean."""
+
+    def found(eta: FloatArray) -> FloatArray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return of(eta)
+
+    return found
+
+
 def mean_over(link: Link, eta: FloatArray, sd: float | FloatArray) -> FloatArray:
     """The mean over normal predictors, by quadrature.
 
@@ -128,13 +138,18 @@ LINKS: dict[str, Link] = {
         ),
         Link("log", _exp, np.log, _exp),
         Link("identity", lambda eta: eta, lambda mu: mu, np.ones_like),
-        Link("inverse", lambda eta: 1.0 / eta, lambda mu: 1.0 / mu, lambda eta: -1.0 / eta**2),
+        Link(
+            "inverse",
+            _quiet(lambda eta: 1.0 / eta),
+            lambda mu: 1.0 / mu,
+            _quiet(lambda eta: -1.0 / eta**2),
+        ),
         Link("sqrt", lambda eta: eta**2, np.sqrt, lambda eta: 2.0 * eta),
         Link(
             "inverse_squared",
-            lambda eta: 1.0 / np.sqrt(eta),
+            _quiet(lambda eta: 1.0 / np.sqrt(eta)),
             lambda mu: 1.0 / mu**2,
-            lambda eta: -0.5 * eta**-1.5,
+            _quiet(lambda eta: -0.5 * eta**-1.5),
         ),
     )
 }

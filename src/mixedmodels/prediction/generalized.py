@@ -95,8 +95,7 @@ def predicted_values(
 
 def _means(link: Link, eta: FloatArray) -> FloatArray:
     """Means at predictors, with a warning where the link has none."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mu = link.mean(eta)
+    mu = link.mean(eta)
     rows = np.isfinite(eta) & ~np.isfinite(mu)
     if rows.any():
         at = int(np.argmax(rows))

@@ -50,6 +50,13 @@ def test_means_in_a_table_are_drawn_as_in_a_row(family: Any) -> None:
     np.testing.assert_array_equal(drawn.ravel(), row)
 
 
+@pytest.mark.parametrize("link", LINKS)
+def test_links_are_quiet_where_there_is_no_mean(link: str) -> None:
+    eta = np.array([-1.0, 0.0, 1.0])
+    for of in (LINKS[link].mean, LINKS[link].slope):
+        assert np.isfinite(of(eta)[2])
+
+
 @pytest.mark.filterwarnings("ignore:Singular fit")
 def test_predictions_without_a_mean_are_said() -> None:
     rng = np.random.default_rng(4)
