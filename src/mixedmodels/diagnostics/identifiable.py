@@ -9,7 +9,7 @@ from mixedmodels.diagnostics.misread import misread
 from mixedmodels.diagnostics.separation import separation, separation_message, suspicion
 from mixedmodels.estimates.components import component_messages
 from mixedmodels.estimates.generalized import GeneralizedFitted
-from mixedmodels.estimates.generalized_covariances import flat_shares
+from mixedmodels.estimates.generalized_covariances import scaled_parameters
 
 # Share of a parameter in flat directions that is rounding.
 _ROUNDING = 1e-4
@@ -74,7 +74,4 @@ def _flat_shares(fitted: GeneralizedFitted) -> FloatArray:
     hessian = solution.covariance_of.hessian
     if np.isfinite(solution.covariance_of.user).all() or not np.isfinite(hessian).all():
         return np.zeros(size)
-    fixed = (solution.par <= criterion.lower_bounds) & (np.arange(size) < criterion.m)
-    free = np.flatnonzero(~fixed)
-    J = criterion.to_user(np.eye(size))[free]
-    return flat_shares(0.5 * hessian[np.ix_(free, free)], J)
+    return scaled_parameters(criterion, solution.par, hessian).shares

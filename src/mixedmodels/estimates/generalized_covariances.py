@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.estimates.unknown import PartlyKnown, flat_shares
 from mixedmodels.lazy import cached_property
 
 # Eigenvalues of the information with a unit diagonal up to which a direction counts as flat, and
@@ -72,19 +73,14 @@ class ModelCovariances:
         Entries of theta on the boundary are taken as known: their rows and columns are zero. Those
         of parameters that the data do not determine are NaN.
         """
-        model, par = self._model, self._par
-        m, size = model.templates.m, len(par)
-        criterion = model.criterion()
-        fixed = (par <= criterion.lower_bounds) & (np.arange(size) < m)
-        free = np.flatnonzero(~fixed)
-        information = 0.5 * self.hessian[np.ix_(free, free)]
-        J = criterion.to_user(np.eye(size))[free]  # row by row: linear, without an origin
-        found = _inverse(information)
+        scaled = scaled_parameters(self._model.criterion(), self._par, self.hessian)
+        inverse = _scaled_inverse(scaled.information)
+        size = len(self._par)
         symmetric = np.full((size, size), np.nan)
-        if found is not None:
-            covariance: FloatArray = J.T @ found @ J
+        if inverse is not None:
+            covariance: FloatArray = scaled.combinations.T @ inverse @ scaled.combinations
             symmetric = 0.5 * (covariance + covariance.T)
-        unknown = flat_shares(information, J) > _WEIGHT
+        unknown = scaled.shares > _WEIGHT
         symmetric[unknown] = np.nan
         symmetric[:, unknown] = np.nan
         return symmetric
@@ -107,36 +103,76 @@ def scaled_eigen(information: FloatArray) -> tuple[FloatArray, FloatArray, Float
     return scale, values, vectors
 
 
-def flat_shares(information: FloatArray, J: FloatArray) -> FloatArray:
-    """(users,) how much of each user's parameter lies in directions without curvature, from 0 to 1.
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaled:
+    """Users' parameters as combinations of those of the search, each over its own conditional sd.
 
-    A parameter of the user is a combination of those of the search. What is orthogonal to the flat
-    directions does not depend on them, whatever basis the search took.
-
-    Args:
+    Attributes:
         information: (search, search) of the parameters of the search.
-        J: (search, users) the combinations.
+        combinations: (search, users), scaled.
+        flat: (search, k) directions without curvature.
     """
+
+    information: FloatArray
+    combinations: FloatArray
+    flat: FloatArray
+
+    @property
+    def shares(self) -> FloatArray:
+        """(users,) how much of each parameter lies in flat directions, from 0 to 1.
+
+        What is orthogonal to these does not depend on them, whatever basis the search took.
+        """
+        if not np.isfinite(self.information).all():
+            return np.ones(self.combinations.shape[1])
+        return flat_shares(self.combinations, self.flat)
+
+
+def scaled_parameters(criterion: AnyModel, par: FloatArray, hessian: FloatArray) -> Scaled:
+    """Those of a fit; entries of theta on the boundary do not take part."""
+    size = len(par)
+    fixed = (par <= criterion.lower_bounds) & (np.arange(size) < criterion.m)
+    free = np.flatnonzero(~fixed)
+    information = 0.5 * hessian[np.ix_(free, free)]
+    J = criterion.to_user(np.eye(size))[free]  # row by row: linear, without an origin
     if not np.isfinite(information).all():
-        return np.ones(J.shape[1])
+        return Scaled(information, J, J[:, :0])
     scale, values, vectors = scaled_eigen(information)
-    scaled = J * scale[:, None]
-    whole = np.linalg.norm(scaled, axis=0)
-    along = np.linalg.norm(vectors[:, values <= _FLAT].T @ scaled, axis=0)
-    return np.where(whole > 0.0, along / np.where(whole > 0.0, whole, 1.0), 0.0)
+    return Scaled(information, J * scale[:, None], vectors[:, values <= _FLAT])
 
 
-def _inverse(information: FloatArray) -> FloatArray | None:
-    """Of a symmetric matrix, without its flat directions; None where nothing is known.
+def partly_known(fitted: Any) -> PartlyKnown | None:
+    """The covariance of the coefficients kept where some are not determined; else None.
+
+    None where nothing is known, too, and of a linear model.
+    """
+    solution, m = fitted.solution, len(fitted.solution.theta)
+    of = getattr(solution, "covariance_of", None)
+    if (
+        of is None
+        or not np.isnan(np.diag(solution.vcov)).any()
+        or not np.isfinite(of.hessian).all()
+    ):
+        return None
+    scaled = scaled_parameters(fitted.criterion, solution.par, of.hessian)
+    inverse = _scaled_inverse(scaled.information)
+    if inverse is None:
+        return None
+    own = scaled.combinations[:, m : m + solution.p]
+    return PartlyKnown(own.T @ inverse @ own, own, scaled.flat)
+
+
+def _scaled_inverse(information: FloatArray) -> FloatArray | None:
+    """Of a matrix scaled to a unit diagonal, without flat directions; None if nothing is known.
 
     That is with a direction of negative curvature, and without finite numbers.
     """
     if not np.isfinite(information).all():
         return None
-    scale, values, vectors = scaled_eigen(information)
+    _, values, vectors = scaled_eigen(information)
     if values.size and values[0] < -_NEGATIVE:
         return None
     curved = values > _FLAT
     root = vectors[:, curved] / np.sqrt(values[curved])
-    inverse: FloatArray = root @ root.T * np.outer(scale, scale)
+    inverse: FloatArray = root @ root.T
     return inverse

@@ -1,6 +1,12 @@
-"""Covariances of which some rows are not known: NaN where the data do not determine a parameter."""
+"""Covariances of which some is not known, because the data do not determine some parameters.
+
+A matrix has NaN in the rows of these. What a combination of several of them does not depend on, a
+`PartlyKnown` covariance still tells: of a separated reference level, differences of the others.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,6 +14,34 @@ from mixedmodels.arrays import BoolArray, FloatArray
 
 # A weight, relative to the largest of its row, that is rounding.
 _ROUNDING = 1e-12
+# Share of a combination in flat directions that is more than rounding.
+_WEIGHT = 1e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartlyKnown:
+    """The covariance of p parameters without the directions that the data do not determine.
+
+    Attributes:
+        known: (p, p) without these directions.
+        combinations: (m, p) the parameters, of others whose errors have the same size.
+        flat: (m, k) orthonormal directions of those others that are not determined.
+    """
+
+    known: FloatArray
+    combinations: FloatArray
+    flat: FloatArray
+
+    def unknown(self, L: FloatArray) -> BoolArray:
+        """(k,) rows of L (k, p) that are not determined."""
+        return flat_shares(self.combinations @ L.T, self.flat) > _WEIGHT
+
+
+def flat_shares(combinations: FloatArray, flat: FloatArray) -> FloatArray:
+    """(k,) how much of each combination (m, k) lies in flat directions (m, f), from 0 to 1."""
+    whole = np.linalg.norm(combinations, axis=0)
+    along = np.linalg.norm(flat.T @ combinations, axis=0)
+    return np.where(whole > 0.0, along / np.where(whole > 0.0, whole, 1.0), 0.0)
 
 
 def known_part(covariance: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -16,29 +50,28 @@ def known_part(covariance: FloatArray) -> tuple[FloatArray, BoolArray]:
     return np.where(np.isnan(covariance), 0.0, covariance) if unknown.any() else covariance, unknown
 
 
-def covariance_of_rows(L: FloatArray, covariance: FloatArray) -> FloatArray:
+def covariance_of_rows(L: FloatArray, covariance: FloatArray | PartlyKnown) -> FloatArray:
     """(k, k) L covariance L'; NaN of rows of L (k, p) with a weight on what is not known."""
-    known, unknown = known_part(covariance)
+    known, rows = _of_rows(L, covariance)
     found: FloatArray = L @ known @ L.T
-    if unknown.any():
-        rows = _weighing(L, unknown)
-        found[rows] = np.nan
-        found[:, rows] = np.nan
+    found[rows] = np.nan
+    found[:, rows] = np.nan
     return found
 
 
-def variances_of_rows(L: FloatArray, covariance: FloatArray) -> FloatArray:
+def variances_of_rows(L: FloatArray, covariance: FloatArray | PartlyKnown) -> FloatArray:
     """(k,) the diagonal of `covariance_of_rows`, for any number of rows."""
-    known, unknown = known_part(covariance)
+    known, rows = _of_rows(L, covariance)
     found: FloatArray = np.einsum("ij,ij->i", L @ known, L)
-    if unknown.any():
-        found[_weighing(L, unknown)] = np.nan
+    found[rows] = np.nan
     return found
 
 
-def _weighing(L: FloatArray, unknown: BoolArray) -> BoolArray:
-    """(k,) rows with a weight on what is not known, but for rounding."""
+def _of_rows(L: FloatArray, covariance: FloatArray | PartlyKnown) -> tuple[FloatArray, BoolArray]:
+    """What is known, and (k,) rows with a weight on what is not, but for rounding."""
+    if isinstance(covariance, PartlyKnown):
+        return covariance.known, covariance.unknown(L)
+    known, unknown = known_part(covariance)
     size = np.abs(L)
     most = size.max(axis=1, initial=0.0)
-    found: BoolArray = (size[:, unknown] > _ROUNDING * most[:, None]).any(axis=1)
-    return found
+    return known, (size[:, unknown] > _ROUNDING * most[:, None]).any(axis=1)

@@ -176,7 +176,12 @@ class GeneralizedPrediction(GeneralizedParameters):
         target = self._target(data, terms, weights, allow_new_levels, not average)
         tests = method_of(self._fitted, ddf, vcov, announce=True)
         table = generalized_intervals(
-            self._generalized, target, wanted, random=bool(terms), vcov=tests.vcov
+            self._generalized,
+            target,
+            wanted,
+            random=bool(terms),
+            vcov=tests.vcov,
+            partly=tests.partly,
         )
         return self._laid_out(table, data, columns=columns)
 

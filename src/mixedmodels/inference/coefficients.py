@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.errors import ConvergenceWarning, ModelError, RefitWarning, warn
+from mixedmodels.estimates.generalized_covariances import partly_known
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tails import t_tail
 from mixedmodels.inference.degrees import Degrees, Normal, Residual, Satterthwaite, estimates
@@ -58,7 +59,9 @@ def degrees(fitted: Fitted, ddf: Ddf) -> Degrees:
     method = method_for(fitted, ddf)
     solution = fitted.solution
     if method == "none" or solution.p == 0:
-        return Normal(*estimates(fitted))
+        normal = Normal(*estimates(fitted))
+        normal.partly = fitted.once(partly_known)
+        return normal
     if method == "residual":
         return Residual(*estimates(fitted), solution.rows_less_rank)
     if method == "kenward-roger":

@@ -15,7 +15,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tails import f_tail
-from mixedmodels.estimates.unknown import covariance_of_rows, variances_of_rows
+from mixedmodels.estimates.unknown import PartlyKnown, covariance_of_rows, variances_of_rows
 from mixedmodels.inference.information import Information, variance_slopes
 from mixedmodels.settings import DfMethod
 
@@ -45,9 +45,11 @@ class Degrees(ABC):
         sigma: Residual standard deviation.
         note: What the user should know, or "".
         source: The covariance in words; "" for the model's.
+        partly: What is known of a covariance that has NaN, if more than the rest of it.
     """
 
     method: DfMethod
+    partly: PartlyKnown | None = None
     note: str = ""
     source: str = ""
 
@@ -55,6 +57,11 @@ class Degrees(ABC):
         self.beta = beta
         self.vcov = vcov
         self.sigma = sigma
+
+    @property
+    def covariance(self) -> FloatArray | PartlyKnown:
+        """Of the coefficients kept, for combinations of them."""
+        return self.vcov if self.partly is None else self.partly
 
     @abstractmethod
     def of_rows(self, L: FloatArray, share: FloatArray | None = None) -> FloatArray:
@@ -66,7 +73,7 @@ class Degrees(ABC):
 
     def variances(self, L: FloatArray) -> FloatArray:
         """(k,) variances of the rows of L beta."""
-        return variances_of_rows(L, self.vcov)
+        return variances_of_rows(L, self.covariance)
 
     def joint(self, L: FloatArray, difference: FloatArray) -> FTest:
         """The test that L beta equals what it differs from by `difference` (k,).
@@ -74,7 +81,7 @@ class Degrees(ABC):
         L vcov L' is turned to its principal axes; the squared t ratios there are independent, and
         F is their mean (Fai and Cornelius, 1996). NaN where the data do not determine a row.
         """
-        covariance = covariance_of_rows(L, self.vcov)
+        covariance = covariance_of_rows(L, self.covariance)
         if np.isnan(covariance).any():
             return FTest(float("nan"), int(np.linalg.matrix_rank(L)), float("nan"), float("nan"))
         axes, variances = principal_axes(covariance)

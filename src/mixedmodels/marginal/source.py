@@ -96,7 +96,7 @@ class Source:
     def correlation(self, L: FloatArray) -> FloatArray:
         """(k, k) correlations of estimable rows."""
         rows = L[:, self.kept]
-        covariance = covariance_of_rows(rows, self.vcov)
+        covariance = covariance_of_rows(rows, getattr(self.tests, "covariance", self.vcov))
         size = np.sqrt(np.diag(covariance))
         with np.errstate(divide="ignore", invalid="ignore"):
             found: FloatArray = np.where(

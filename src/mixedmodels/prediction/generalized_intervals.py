@@ -20,7 +20,7 @@ from mixedmodels.errors import MixedModelsError, warn
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.tables import fixed_mean
 from mixedmodels.estimates.tails import transformed_limits
-from mixedmodels.estimates.unknown import variances_of_rows
+from mixedmodels.estimates.unknown import PartlyKnown, variances_of_rows
 from mixedmodels.estimates.working import curved_fit
 from mixedmodels.families.links import NODES, mean_over
 from mixedmodels.memory import require
@@ -130,6 +130,7 @@ def generalized_intervals(
     *,
     random: bool,
     vcov: FloatArray,
+    partly: PartlyKnown | None = None,
 ) -> pd.DataFrame:
     """The table of predictions, standard errors and limits.
 
@@ -139,6 +140,7 @@ def generalized_intervals(
         wanted: What is asked for.
         random: Whether random effects take part.
         vcov: (p, p) covariance of the kept coefficients, for rows without random effects.
+        partly: What is known of it where it has NaN.
     """
     check_mean_of(fitted, wanted.type, average=wanted.average)
     link = fitted.model.family.link
@@ -151,7 +153,8 @@ def generalized_intervals(
         if wanted.average:
             variance = _averaged_variance(fitted, target, vcov, wanted)
         else:
-            mu, variance = link.mean(eta), _variance(fitted, target, vcov, wanted, random=random)
+            fixed = vcov if partly is None else partly
+            mu, variance = link.mean(eta), _variance(fitted, target, fixed, wanted, random=random)
         variance[absent_rows(target)] = np.nan
         error, tails = np.sqrt(variance), interval_tails(wanted.interval.level)
         if wanted.interval.kind == "prediction":
@@ -200,7 +203,7 @@ def _table(target: Target, at: FloatArray, error: FloatArray, limits: FloatArray
 def _variance(
     fitted: GeneralizedFitted,
     target: Target,
-    vcov: FloatArray,
+    vcov: FloatArray | PartlyKnown,
     wanted: WantedScale,
     *,
     random: bool,

@@ -163,6 +163,41 @@ def test_other_coefficients_are_those_without_the_separated_rows(family: str, ra
     assert not any("likelihood is flat" in message for message in fit.messages)
 
 
+@pytest.mark.parametrize("way", ["fit", "file"])
+@pytest.mark.parametrize("family", ["binomial", "poisson"])
+def test_a_separated_reference_level_leaves_what_the_others_say(
+    family: str, way: str, tmp_path: Any
+) -> None:
+    """All coefficients of the factor take part in it, and means of the others do not."""
+    data = cells().assign(h=np.arange(400) // 40)
+    if family == "poisson":
+        data["y"] = np.random.default_rng(1).poisson(np.exp(data["level"] + 0.3 * data["x"]))
+    data.loc[data["kind"] == "a", "y"] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.glmer("y ~ x + kind + (1 | g)", data, family)
+        rest = mm.glmer("y ~ x + kind + (1 | g)", data[data["kind"] != "a"], family)
+    if way == "file":
+        fit.save(tmp_path / "fit.mm")
+        fit = mm.load(tmp_path / "fit.mm")
+    assert fit.stderror.isna().tolist() == [True, False, True, True]
+    np.testing.assert_allclose(fit.stderror["x"], rest.stderror["x"], rtol=1e-4)
+    numbers = ["estimate", "std_error", "lower", "upper"]
+    means, others = (one.emmeans("kind", at={"x": 0}).to_frame() for one in (fit, rest))
+    np.testing.assert_allclose(means[numbers][1:], others[numbers], rtol=1e-4, atol=1e-5)
+    assert np.isnan(means["std_error"].iloc[0])
+    pairs, pair = (one.emmeans("kind").pairs(adjust="none").to_frame() for one in (fit, rest))
+    np.testing.assert_allclose(pairs[numbers].iloc[2], pair[numbers].iloc[0], rtol=1e-4)
+    assert pairs["std_error"].isna().tolist() == [True, True, False]
+    found = fit.test("kindb - kindc = 0").table
+    np.testing.assert_allclose(found["std_error"], rest.stderror["kindc"], rtol=1e-4)
+    new = {"x": [0, 0], "kind": ["a", "b"]}
+    with pytest.warns(UserWarning, match="1 of 2 rows have no interval, as row 0"):
+        error = fit.predict_interval(new, random="none", type="link")["std_error"]
+    np.testing.assert_allclose(error[1], others["std_error"].iloc[0], rtol=1e-4)
+    assert np.isfinite(fit.anova().loc["x", "p_value"])
+
+
 def test_a_cell_of_two_factors_is_named() -> None:
     data = cells()
     data.loc[(data["site"] == "north") & (data["kind"] == "b"), "y"] = 0
