@@ -73,6 +73,7 @@ void bind_profile(nb::module_& m) {
       .value("slope", &mm::ProfilePoint::slope, "Derivative of the deviance by `at`.")
       .value("sigma", &mm::ProfilePoint::sigma)
       .value("converged", &mm::ProfilePoint::converged)
+      .value("fell", &mm::ProfilePoint::fell, "Whether a search for it was given up far below the optimum.")
       .def_prop_ro(
           "theta", [](const mm::ProfilePoint& s) { return to_numpy(std::vector<double>(s.theta)); },
           "(m,) of the caller's columns of Z.", nb::rv_policy::automatic)

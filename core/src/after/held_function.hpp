@@ -29,6 +29,7 @@ struct ProfilePoint {
   std::vector<double> beta;   // of the columns kept
   double sigma = 0;
   bool converged = false;
+  bool fell = false;           // a search for it was given up far below the optimum
   std::vector<double> others;  // of generalized models: coefficients of the basis and the family's own parameters
 };
 

@@ -24,7 +24,7 @@ constexpr double kLower = 1e-7;
 constexpr double kFallen = 100, kInfinity = std::numeric_limits<double>::infinity();
 // Predicted decrease that a search which rounding has ended may leave, and evaluations that it may take.
 constexpr double kGoodEnough = 1e-7;
-constexpr int kMostValues = 400;
+constexpr int kMostValues = 220;
 
 // The criterion as the search has it: its parameters are the free variables and, where that is not held, last `at` in
 // units of its own.
@@ -38,7 +38,7 @@ class Free : public Objective {
         unit_at_(unit_at),
         unit_(static_cast<std::size_t>(f.size()) + (unit_at != 0), 1.0),
         hessian_(std::move(hessian)),
-        par_(unit_.size(), std::nan("")),
+        par_(unit_.size()),
         gradient_(unit_.size()) {}
 
   const Equations& equations() const override { return f_.equations(); }
@@ -48,8 +48,9 @@ class Free : public Objective {
   const std::vector<double>& unit() const override { return unit_; }
 
   double value(const double* par) override {
-    if (std::equal(par_.begin(), par_.end(), par)) return value_;
+    if (has_value_ && std::equal(par_.begin(), par_.end(), par)) return value_;
     std::copy_n(par, par_.size(), par_.begin());
+    has_value_ = true;
     ++n_value_;
     has_gradient_ = false;
     free_.assign(par, par + f_.size());
@@ -107,7 +108,7 @@ class Free : public Objective {
   std::vector<double> unit_, hessian_;
   std::vector<double> par_, free_, gradient_, from_;  // from_: of the last gradient
   double value_ = 0;
-  bool has_gradient_ = false;
+  bool has_value_ = false, has_gradient_ = false;
   int n_value_ = 0, n_gradient_ = 0;
   const std::vector<ThetaEntry> no_entries_;
   const std::vector<double> no_modes_;
@@ -171,15 +172,24 @@ void ProfileCurve::learn_curvature() {
 // From `free` to where the deviance is least; the evaluator and slope_ are left there.
 bool ProfileCurve::lowest(std::vector<double>& free, double at) {
   Free held(*f_, at, 0, std::move(hessian_));
-  SearchResult found = search(held, free, optimum_.deviance - kFallen);
+  const double floor = optimum_.deviance - kFallen;
+  SearchResult found = search(held, free, floor);
   free = std::move(found.theta);
   hessian_ = std::move(found.model);
   value_ = found.value;
+  fell_ = fell_ || value_ < floor;
   return found.status == SearchStatus::converged ||
          (found.status == SearchStatus::stalled && found.decrement < kGoodEnough + f_->rounding());
 }
 
 ProfilePoint ProfileCurve::solve(double outer, bool thorough) {
+  fell_ = false;
+  ProfilePoint out = lowest_at(outer, thorough);
+  out.fell = fell_;
+  return out;
+}
+
+ProfilePoint ProfileCurve::lowest_at(double outer, bool thorough) {
   const double at = f_->inner(outer);
   std::vector<double> free = predict(at);
   f_->leave_zeros(free);

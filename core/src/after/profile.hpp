@@ -37,6 +37,7 @@ class ProfileCurve {
   std::vector<std::vector<double>> other_starts(double at) const;
   void add_subsets(double least, std::vector<std::vector<double>>& starts) const;
   ProfilePoint best_of_many(double at, bool converged, std::vector<double> found);
+  ProfilePoint lowest_at(double outer, bool thorough);
   bool lowest(std::vector<double>& free, double at);
   std::vector<double> predict(double at) const;
   const Solved& nearest(double at) const;
@@ -45,6 +46,7 @@ class ProfileCurve {
   // What the last search ended with, and the Hessian that the next one begins with.
   std::vector<double> hessian_;
   double value_ = 0;
+  bool fell_ = false;              // a search for this point was given up below the floor
   std::vector<double> direction_;  // of the variables by `at`, at the optimum
   ProfilePoint optimum_;
   double curvature_ = 0;

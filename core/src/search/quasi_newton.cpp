@@ -221,8 +221,9 @@ class Search {
     for (int i = 0; i < n_; ++i) scored_[i * (static_cast<std::size_t>(n_) + 1)] = sum / n_;
   }
 
-  // out += a H x, H the scoring Hessian.
+  // out += a H x, H the scoring Hessian; without theta steps correct the model itself, of which they miss nothing.
   void add_product(double a, const std::vector<double>& x, std::vector<double>& out) const {
+    if (more_ == n_) return;
     for (int j = 0; j < n_; ++j)
       small::axpy(n_, a * x[j], scored_.data() + static_cast<std::size_t>(j) * n_, out.data());
   }

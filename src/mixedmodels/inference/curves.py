@@ -120,7 +120,7 @@ class Curve:
         core = core_of(fitted, threads)
         self.parameter = parameter
         self._core = core(parameter.kind, parameter.place)
-        self._falls = self._long = 0  # points at which the deviance has no minimum; long searches
+        self.new_side()
         self._scaled = fitted.solution.residual_sd is not None
         best = self._core.optimum
         self.minimum = best.deviance
@@ -194,7 +194,9 @@ class Curve:
 
     def new_side(self) -> None:
         """Count searches in vain anew: what is met on one side says nothing of the other."""
+        # Points at which the deviance has no minimum, and long searches; whether a search fell.
         self._falls = self._long = 0
+        self._fell = False
 
     def point(self, w: float) -> Point:
         """The deviance minimised with the parameter held.
@@ -223,6 +225,7 @@ class Curve:
         before = self._core.n_value
         solved = self._core.solve(held, thorough or self.thorough)
         self._long += not self._scaled and self._core.n_value - before > _LONG_SEARCH
+        self._fell |= solved.fell and not self._scaled
         if self._without is not None and not solved.deviance < self.ceiling:
             solved = self._without
         if not solved.converged:
@@ -268,7 +271,7 @@ class Curve:
 
     def _reason(self) -> str:
         """Why the minimum over the other parameters cannot be found, and what to do."""
-        if self._falls:
+        if self._falls or self._fell:
             return (
                 f"the deviance falls there by more than {_FALLEN:g} below that of the fit and has "
                 "no minimum, so the likelihood of the model is unbounded. Leave out a term, or a "

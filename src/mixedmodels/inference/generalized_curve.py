@@ -39,6 +39,7 @@ class HeldPoint:
         beta: (p,) coefficients there.
         others: (k,) coefficients of other parameters than the mean there.
         converged: Whether the minimum was found.
+        fell: Whether a search for it was given up far below the optimum.
         start: (m + p + k,) all parameters there.
     """
 
@@ -50,6 +51,7 @@ class HeldPoint:
     beta: FloatArray
     others: FloatArray
     converged: bool
+    fell: bool
     start: FloatArray
 
 
@@ -131,6 +133,7 @@ class GeneralizedCurve:
             beta=user[m : m + p],
             others=self._others(user[m + p :]),
             converged=found.converged,
+            fell=found.fell,
             start=np.concatenate([found.theta, user[m:]]),
         )
 

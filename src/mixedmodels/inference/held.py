@@ -51,6 +51,10 @@ class CorePoint(Protocol):
     def converged(self) -> bool:
         """Whether the minimum was found."""
 
+    @property
+    def fell(self) -> bool:
+        """Whether a search for it was given up far below the optimum."""
+
 
 class Core(Protocol):
     """What minimises a criterion with one parameter held."""
