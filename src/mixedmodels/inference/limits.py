@@ -11,7 +11,12 @@ import pandas as pd
 import scipy
 
 from mixedmodels._core import StopFlag
-from mixedmodels.errors import ConvergenceWarning, NotIdentifiedWarning, warn
+from mixedmodels.errors import (
+    ConvergenceWarning,
+    MixedModelsError,
+    NotIdentifiedWarning,
+    warn,
+)
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.inference.curves import Curve, LowerDevianceError, NoLimitError
 from mixedmodels.inference.parameters import Parameter, to_value
@@ -110,13 +115,25 @@ def from_optimum(fitted: Fitted, work: Callable[[Fitted], T]) -> T:
     """The result of `work` on a fit, fitted again where a profile finds a lower deviance.
 
     A search that has not converged is not mended here: its fit says so.
+
+    Raises:
+        MixedModelsError: The deviance falls from point to point and no search ends there.
     """
+    given = fitted
     for _ in range(_MOST_REFITS):
         try:
             return work(fitted)
         except LowerDevianceError as error:
-            if not fitted.optsum.converged:
+            if not given.optsum.converged:
                 raise
+            if not fitted.optsum.converged:
+                values = (given.solution.objective, fitted.solution.objective)
+                raise MixedModelsError(
+                    "Profiles find deviances below that of the fit ({:.6f}), {:.6f} and from there "
+                    "less, where no search converges: the likelihood seems to be unbounded. "
+                    "Simplify the model, as by fewer predictors of the dispersion, or take "
+                    "confint(method='wald').".format(*values)
+                ) from None
             request = Request(start=error.start, control=fitted.optsum.control)
             better = fitted.searched_again(request)
             if not better.solution.objective < fitted.solution.objective:
