@@ -8,6 +8,7 @@ compared exactly, whatever their types.
 from __future__ import annotations
 
 import datetime as dt
+import threading
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,9 @@ from mixedmodels.design.columns import (
     level_labels,
 )
 
+# pandas makes the table that finds levels when it is first asked, and other threads may see it half
+# made.
+_LOOKUP = threading.Lock()
 # Relative distance above which two numbers never print alike: one unit in the last digit, twice.
 _APART = {np.dtype(np.float64): 2e-14, np.dtype(np.float32): 2e-6}
 
@@ -49,6 +53,8 @@ def merge_alike(column: CategoricalColumn) -> CategoricalColumn:
 def level_positions(wanted: pd.Index, levels: pd.Index) -> AnyArray:
     """(w,) position among `levels` of each of `wanted`; -1 where it is not one of them."""
     if wanted.dtype == levels.dtype and _compares_exactly(levels):
+        with _LOOKUP:
+            _ = levels.is_unique  # makes the table
         return np.asarray(levels.get_indexer(wanted))
     single = np.float32 in (wanted.dtype, levels.dtype)
     known: dict[str, int] = {}

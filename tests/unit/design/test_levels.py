@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -191,3 +193,16 @@ def test_columns_found_by_what_their_names_print_as() -> None:
     both = sleep.assign(**{"2020": 1.0}).rename(columns={"Days": 2020})
     with pytest.raises(DataError, match="2 columns called '2020'"):
         build_design(parse_formula("Reaction ~ `2020` + (1 | Subject)"), both)
+
+
+def test_threads_may_look_up_the_same_levels_first() -> None:
+    levels = pd.Index(np.random.default_rng(1).permutation(100_000))
+    wanted = pd.Index(np.arange(0, 100_000, 700))
+    together = Barrier(4)
+
+    def look_up(_: int) -> bool:
+        together.wait()
+        return bool((levels[level_positions(wanted, levels)] == wanted).all())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(look_up, range(4)))
