@@ -84,7 +84,8 @@ def test_predictions_stand_beside_the_columns_of_the_data(
     pd.testing.assert_frame_equal(table.iloc[:, 3:], expected, rtol=1e-14)
     as_json = printed_json(capsys, "predict", "large.mm", "new.csv", *arguments, *more)
     assert as_json["predictions"]["columns"] == list(table.columns)
-    assert as_json["predictions"]["rows"] == [list(row) for row in table.itertuples(index=False)]
+    rows = pd.DataFrame(as_json["predictions"]["rows"], columns=list(table.columns))
+    pd.testing.assert_frame_equal(rows, table, check_dtype=False, rtol=1e-14)
     assert as_json["level"] == (None if interval is None else 0.9)
 
 

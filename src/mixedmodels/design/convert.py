@@ -302,10 +302,25 @@ def _of_arrow(name: str, native: Any) -> Column:
     kind = str(native.type)
     if kind.startswith("dictionary"):
         try:
-            return column_of_pandas(name, native.to_pandas())
+            return column_of_pandas(name, _by_signed_codes(native).to_pandas())
         except ValueError:  # the dictionary repeats a value, or has a missing one
             return column_of_arrow_values(name, native.cast(native.type.value_type))
     return column_of_arrow_values(name, native)
+
+
+def _by_signed_codes(native: Any) -> Any:
+    """A dictionary whose codes pandas takes: of unsigned ones PyArrow makes no categories."""
+    pa, kind = nw.dependencies.get_pyarrow(), native.type
+    if not pa.types.is_unsigned_integer(kind.index_type):
+        return native
+    chunks = native.chunks if isinstance(native, pa.ChunkedArray) else [native]
+    signed = [
+        pa.DictionaryArray.from_arrays(
+            chunk.indices.cast(pa.int64()), chunk.dictionary, ordered=kind.ordered
+        )
+        for chunk in chunks
+    ]
+    return pa.chunked_array(signed, pa.dictionary(pa.int64(), kind.value_type, kind.ordered))
 
 
 def column_of_arrow_values(name: str, native: Any) -> Column:

@@ -48,7 +48,9 @@ def duckdb_reader() -> Any:
     duckdb = pytest.importorskip("duckdb")
     connection = duckdb.connect()
     connection.register("t", table())
-    return connection.sql("select * from t").fetch_record_batch(500)
+    relation = connection.sql("select * from t")
+    new = hasattr(relation, "fetch_record_batch")
+    return relation.fetch_record_batch(500) if new else relation.fetch_arrow_reader(500)
 
 
 STREAMS = {
