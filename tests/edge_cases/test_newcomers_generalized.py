@@ -357,3 +357,18 @@ def test_comparisons_and_tidy_tables_name_the_parts(poisson: Any) -> None:
     mean = ratios["component"] == "mean"
     np.testing.assert_allclose(ratios["estimate"][mean], np.exp(both.fixef))
     np.testing.assert_allclose(ratios["estimate"][~mean], expected["estimate"])
+
+
+@pytest.mark.parametrize("start", [[1.0, 2.0], [1.0] * 6, [[1.0]]])
+def test_a_start_of_the_wrong_length_says_what_it_may_be(start: list[float]) -> None:
+    model = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    with pytest.raises(mm.MixedModelsError, match="start is") as raised:
+        mm.glmer(model, mm.load_dataset("cbpp"), start=start)
+    assert "1 number, theta (herd.(Intercept)), or all 5 parameters" in str(raised.value)
+
+
+@pytest.mark.parametrize("role", ["dispersion", "zero_inflation"])
+def test_a_name_without_backticks_is_named_in_every_formula(role: str) -> None:
+    data = pd.DataFrame({"y": np.arange(40) % 4, "rate %": np.arange(40.0), "g": np.arange(40) % 8})
+    with pytest.raises(mm.FormulaError, match="between backticks: `rate %`"):
+        mm.glmer("y ~ 1 + (1 | g)", data, "negative_binomial", **{role: "~ rate %"})

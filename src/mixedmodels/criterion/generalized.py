@@ -284,6 +284,12 @@ class LaplaceCriterion(CoreSearch):
         if values.shape == (self.m,) and self.m < len(self.names):
             theta = self.workspace.axes.to_axes(self.workspace.axes.checked(values))
             return np.append(self.workspace.templates.rectify(theta), self.starts()[0][self.m :])
+        if values.shape not in {(self.m,), (len(self.names),)}:
+            raise MixedModelsError(
+                f"start is {given!r:.80}; it must be {self.m} number{'s' * (self.m != 1)}, theta ("
+                f"{', '.join(self.names[: self.m])}), or all {len(self.names)} parameters, which "
+                f"are theta, {', '.join(self.names[self.m :])}."
+            )
         found = self.from_user(self.checked(values))
         found[: self.m] = self.workspace.templates.rectify(found[: self.m])
         return found

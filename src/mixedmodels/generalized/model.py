@@ -12,6 +12,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.generalized import LaplaceCriterion
 from mixedmodels.design.given import Given
 from mixedmodels.design.response import ResponseRule
+from mixedmodels.design.unquoted import naming_columns
 from mixedmodels.diagnostics.identifiable import trouble
 from mixedmodels.errors import (
     ConvergenceWarning,
@@ -105,7 +106,8 @@ class GeneralizedLinearMixedModel(MixedModel):
         check_option("information", information, INFORMATION)
         if not isinstance(reml, (bool, np.bool_)):
             raise MixedModelsError(f"reml is {reml!r:.40}; it must be True or False.")
-        parts = parts_of(chosen, {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation})
+        with naming_columns(data):
+            parts = parts_of(chosen, {DISPERSION: dispersion, ZERO_INFLATION: zero_inflation})
         count = thread_count(threads)
         design = self._designed(
             formula,
