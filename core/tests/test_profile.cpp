@@ -123,6 +123,25 @@ TEST(points_hold_their_deviance_slope_and_theta) {
   }
 }
 
+// A caller may ask for the optimum, which rounding puts next to itself.
+TEST(points_next_to_each_other_predict_as_one) {
+  for (const Structure& s : subjects()) {
+    const Subject subject(s);
+    for (const mm::ProfileParameter& parameter : subject.parameters()) {
+      mm::ProfileCurve curve = subject.curve(parameter), other = subject.curve(parameter);
+      const double at = curve.optimum().at, far = at + 0.7 * unit(curve);
+      if (parameter.kind == mm::Held::correlation && std::abs(far) > 1.5) continue;
+      curve.solve(std::nextafter(at, far));
+      curve.solve(std::nextafter(std::nextafter(at, far), far));
+      for (const double point : {far, std::nextafter(far, at), at + 0.3 * (far - at)}) {
+        const mm::ProfilePoint found = curve.solve(point);
+        CHECK(found.converged);
+        CHECK_ERROR("deviance", std::abs(found.deviance - other.solve(point).deviance), 1e-6);
+      }
+    }
+  }
+}
+
 TEST(a_coefficient_held_is_an_offset) {
   const Subject subject(subjects()[1]);
   mm::ProfileCurve curve = subject.curve({mm::Held::coefficient, 0, 1, 0});

@@ -22,6 +22,8 @@ constexpr double kLower = 1e-7;
 // Decrease below the optimum of the fit at which a descent is given up: the criterion falls without bound there, or far
 // from the fit.
 constexpr double kFallen = 100, kInfinity = std::numeric_limits<double>::infinity();
+// Distance of two points, over that to a third, below which they tell no more of it than one.
+constexpr double kApart = 1e-3;
 // Predicted decrease that a search which rounding has ended may leave, and evaluations that it may take.
 constexpr double kGoodEnough = 1e-7;
 constexpr int kMostValues = 220;
@@ -275,21 +277,33 @@ const ProfileCurve::Solved& ProfileCurve::nearest(double at) const {
   });
 }
 
+// Of points next to each other, seen from `at`, one: a curve through both would have the rounding of their difference.
+std::vector<const ProfileCurve::Solved*> ProfileCurve::by_distance(double at) const {
+  std::vector<const Solved*> all, out;
+  for (const Solved& s : solved_) all.push_back(&s);
+  const auto distance = [at](const Solved* s) { return std::abs(s->at - at); };
+  std::stable_sort(all.begin(), all.end(), [&](const Solved* a, const Solved* b) { return distance(a) < distance(b); });
+  for (const Solved* s : all)
+    if (std::none_of(out.begin(), out.end(),
+                     [&](const Solved* o) { return std::abs(o->at - s->at) < kApart * distance(s); }))
+      out.push_back(s);
+  return out;
+}
+
 // Along the tangent at the optimum, then along a parabola through the nearest points.
 std::vector<double> ProfileCurve::predict(double at) const {
   const auto k = direction_.size();
   std::vector<double> out(k);
-  std::vector<const Solved*> by_distance;
-  for (const Solved& s : solved_) by_distance.push_back(&s);
-  std::sort(by_distance.begin(), by_distance.end(),
-            [at](const Solved* a, const Solved* b) { return std::abs(a->at - at) < std::abs(b->at - at); });
-  const Solved &near = *by_distance[0], &origin = solved_[0];
-  if (near.at == at || solved_.size() == 1) {
+  const std::vector<const Solved*> points = by_distance(at);
+  const Solved& near = *points[0];
+  if (near.at == at || points.size() == 1) {
     for (std::size_t i = 0; i < k; ++i) out[i] = near.free[i] + (at - near.at) * direction_[i];
     return out;
   }
-  if (solved_.size() == 2) {
-    const Solved& other = solved_[1];
+  if (points.size() == 2) {
+    const double optimum = solved_[0].at;
+    const bool first = std::abs(near.at - optimum) < std::abs(points[1]->at - optimum);
+    const Solved &origin = *points[first ? 0 : 1], &other = *points[first ? 1 : 0];
     const double width = other.at - origin.at, t = (at - origin.at) / width;
     for (std::size_t i = 0; i < k; ++i) {
       const double tangent = width * direction_[i];
@@ -297,7 +311,7 @@ std::vector<double> ProfileCurve::predict(double at) const {
     }
     return out;
   }
-  const Solved &second = *by_distance[1], &third = *by_distance[2];
+  const Solved &second = *points[1], &third = *points[2];
   const double a = near.at, b = second.at, c = third.at;
   for (std::size_t i = 0; i < k; ++i) {
     const double first = (second.free[i] - near.free[i]) / (b - a);

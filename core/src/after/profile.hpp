@@ -39,6 +39,7 @@ class ProfileCurve {
   ProfilePoint best_of_many(double at, bool converged, std::vector<double> found);
   ProfilePoint lowest_at(double outer, bool thorough);
   bool lowest(std::vector<double>& free, double at);
+  std::vector<const Solved*> by_distance(double at) const;
   std::vector<double> predict(double at) const;
   const Solved& nearest(double at) const;
 
