@@ -1,4 +1,5 @@
 // Binomial responses: y successes of m trials.
+#include <algorithm>
 #include <cmath>
 
 #include "generalized/by_row.hpp"
@@ -15,8 +16,8 @@ double log_choose(double y, double m) {
 
 double shrunken(double y, double m) { return (y + 0.5) / (m + 1); }
 
-// From e^-|eta| of every row: scores, weights and their slopes. Returns the sum of -y softplus(-eta) and
-// -(m - y) softplus(eta).
+// From a = e^-|eta| of every row: scores, weights and their slopes. Returns the sum of y min(eta, 0) and
+// -(m - y) max(eta, 0).
 MIXEDMODELS_CLONES double logit_rows(const RowBlock& b, double* a, double* s, double* w, double* t) {
 #pragma omp simd
   for (int i = 0; i < b.count; ++i) a[i] = special::exponential(-std::abs(b.eta[i]));
@@ -30,8 +31,28 @@ MIXEDMODELS_CLONES double logit_rows(const RowBlock& b, double* a, double* s, do
     w[i] = weight;
     t[i] = weight * (nu - mu);
     sum += b.y[i] * std::min(b.eta[i], 0.0) - (b.m[i] - b.y[i]) * std::max(b.eta[i], 0.0);
-    sum -= b.m[i] * special::log1p_of_share(a[i]);
   }
+  return sum;
+}
+
+// The sum of m log(1 + a), a from 0 to 1.
+MIXEDMODELS_CLONES double weighted_logs(int count, const double* m, const double* a) {
+  double sum = 0;
+  MIXEDMODELS_STRANDS(sum)
+  for (int i = 0; i < count; ++i) sum += m[i] * special::log1p_of_share(a[i]);
+  return sum;
+}
+
+// The sum of log(1 + a) of at most 512 rows, by the logarithms of a few products.
+MIXEDMODELS_CLONES double logs_of_products(int count, const double* a) {
+  constexpr int kLanes = 8;
+  double products[kLanes], sum = 0;
+  std::fill_n(products, kLanes, 1.0);
+  int i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (int lane = 0; lane < kLanes; ++lane) products[lane] *= 1 + a[i + lane];
+  for (; i < count; ++i) products[0] *= 1 + a[i];
+  for (double product : products) sum += std::log(product);
   return sum;
 }
 
@@ -43,6 +64,8 @@ class Logit : public Family {
     for (int first = 0; first < b.count; first += kMost) {
       const RowBlock part{b.y + first, b.m + first, b.eta + first, std::min(kMost, b.count - first)};
       sum += logit_rows(part, a, s + first, w + first, t + first);
+      const bool single = std::all_of(part.m, part.m + part.count, [](double m) { return m == 1; });
+      sum -= single ? logs_of_products(part.count, a) : weighted_logs(part.count, part.m, a);
     }
     return sum;
   }
