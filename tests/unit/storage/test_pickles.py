@@ -394,6 +394,51 @@ print("done")
     assert run(script).endswith("done\n")
 
 
+@pytest.mark.parametrize(("held", "least", "most"), [(0.3, 0.15, 2.0), (4.0, 0.9, 3.0)])
+def test_a_fork_waits_a_while_for_a_computation(held: float, least: float, most: float) -> None:
+    script = (
+        FORKS
+        + f"""
+lock, inside = fit._fitted.criterion.workspace.lock, threading.Event()
+def compute():
+    with lock:
+        inside.set()
+        time.sleep({held})
+thread = threading.Thread(target=compute)
+thread.start()
+inside.wait()
+began = time.monotonic()
+in_child(lambda: None)
+took = time.monotonic() - began
+assert {least} < took < {most}, took
+in_child(use)
+thread.join()
+use()
+print("done")
+"""
+    )
+    assert run(script).endswith("done\n")
+
+
+def test_forks_by_two_threads_at_once() -> None:
+    script = (
+        FORKS
+        + """
+def forks():
+    for _ in range(5):
+        in_child(use)
+threads = [threading.Thread(target=forks) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+use()
+print("done")
+"""
+    )
+    assert run(script).endswith("done\n")
+
+
 def test_a_fork_by_the_thread_that_holds_the_lock() -> None:
     script = FORKS + "with fit._fitted.criterion.at(at):\n    in_child(use)\nuse()\nprint('done')\n"
     assert run(script).endswith("done\n")
