@@ -8,6 +8,7 @@ compared exactly, whatever their types.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import threading
 
 import numpy as np
@@ -22,8 +23,12 @@ from mixedmodels.design.columns import (
 )
 
 # pandas makes the table that finds levels when it is first asked, and other threads may see it half
-# made.
-_LOOKUP = threading.Lock()
+# made. A fork waits for them, lest the child inherits a lock that nobody gives back.
+_LOOKUP = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_LOOKUP.acquire, after_in_parent=_LOOKUP.release, after_in_child=_LOOKUP.release
+    )
 # Relative distance above which two numbers never print alike: one unit in the last digit, twice.
 _APART = {np.dtype(np.float64): 2e-14, np.dtype(np.float32): 2e-6}
 

@@ -420,6 +420,30 @@ print("done")
     assert run(script).endswith("done\n")
 
 
+def test_a_fork_beside_a_lookup_of_levels_leaves_the_child_free() -> None:
+    script = (
+        FORKS
+        + """
+from mixedmodels.design import levels
+inside = threading.Event()
+def look():
+    with levels._LOOKUP:
+        inside.set()
+        time.sleep(0.3)
+thread = threading.Thread(target=look)
+thread.start()
+inside.wait()
+def look_in_child():
+    signal.alarm(5)
+    fit.predict(data.head())
+in_child(look_in_child)
+thread.join()
+print("done")
+"""
+    )
+    assert run(script).endswith("done\n")
+
+
 def test_forks_by_two_threads_at_once() -> None:
     script = (
         FORKS
