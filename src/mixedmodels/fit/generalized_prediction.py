@@ -103,7 +103,7 @@ class GeneralizedPrediction(GeneralizedParameters):
             made: Any = ordered(self._generalized, found)
             return on_all_rows(self._design, made) if data is None else made
         if type != "link":
-            values = predicted_values(self._generalized, type, found.to_numpy(), data)
+            values = predicted_values(self._generalized, type, found, data)
             found = pd.Series(values, found.index, name=found.name)
         return on_all_rows(self._design, found) if data is None else found
 

@@ -11,6 +11,7 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
+from mixedmodels.design.places import used_rows
 from mixedmodels.design.rebuild import new_rows, rebuild_part
 from mixedmodels.errors import MixedModelsError, ModelError, warn
 from mixedmodels.estimates.components import Component, exponential, of_role, probability
@@ -57,14 +58,14 @@ _DRAWS = 250
 
 
 def predicted_values(
-    fitted: GeneralizedFitted, kind: PredictionType, eta: FloatArray, data: Any
+    fitted: GeneralizedFitted, kind: PredictionType, predictors: pd.Series[float], data: Any
 ) -> FloatArray:
     """(n,) predictions of a kind.
 
     Args:
         fitted: The fit.
         kind: Another kind than "link".
-        eta: (n,) linear predictor of the mean.
+        predictors: (n,) linear predictors of the mean, by row label.
         data: The rows as given, or None for those of the fit.
 
     Raises:
@@ -72,7 +73,8 @@ def predicted_values(
     """
     if kind in ("prob", "class"):
         raise MixedModelsError(f"type is {kind!r}, {_without_categories(fitted)}.")
-    mu = _means(fitted.model.family.link, eta)
+    eta = predictors.to_numpy()
+    mu = _means(fitted.model.family.link, eta, predictors.index)
     if kind == "conditional":
         return mu
     zeros = of_role(fitted.model.components, ZERO_INFLATION)
@@ -93,16 +95,17 @@ def predicted_values(
     return found
 
 
-def _means(link: Link, eta: FloatArray) -> FloatArray:
+def _means(link: Link, eta: FloatArray, index: pd.Index) -> FloatArray:
     """Means at predictors, with a warning where the link has none."""
     mu = link.mean(eta)
     rows = np.isfinite(eta) & ~np.isfinite(mu)
     if rows.any():
         at = int(np.argmax(rows))
         warn(
-            f"{rows.sum()} of {len(eta)} rows have no mean under the {link.name} link, as row "
-            f"{at + 1}: its linear predictor is {eta[at]:.3g}. Predict nearer to the data, or take "
-            'a link under which every predictor has a mean (link="log").'
+            f"{rows.sum()} of {len(eta)} rows have no mean under the {link.name} link, as "
+            f"{used_rows(np.array([at]), None, index)}: its linear predictor is {eta[at]:.3g}. "
+            "Predict nearer to the data, or take a link under which every predictor has a mean "
+            '(link="log").'
         )
     return mu
 

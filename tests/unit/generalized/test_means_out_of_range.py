@@ -63,11 +63,11 @@ def test_predictions_without_a_mean_are_said() -> None:
     data = pd.DataFrame({"x": rng.uniform(size=60), "g": np.arange(60) % 6})
     data["y"] = rng.wald((1.0 + data["x"]) ** -0.5, 5.0)
     fit = mm.glmer("y ~ x + (1 | g)", data, "inverse_gaussian")
-    new = pd.DataFrame({"x": [0.5, -50.0], "g": 1})
-    with pytest.warns(UserWarning, match=r"1 of 2 rows have no mean.*inverse_squared.*row 2"):
+    new = pd.DataFrame({"x": [0.5, -50.0], "g": 1}, index=["p", "q"])
+    with pytest.warns(UserWarning, match=r"1 of 2 rows have no mean.*inverse_squared.*row q:"):
         found = fit.predict(new)
-    assert np.isnan(found[1])
-    assert np.isfinite(found[0])
+    assert np.isnan(found["q"])
+    assert np.isfinite(found["p"])
 
 
 def test_truncated_counts_of_a_tiny_k_are_refused_soon() -> None:
