@@ -101,6 +101,9 @@ class Search {
   }
 
  private:
+  // A step, and what the scoring Hessian missed of the gradient's change along it.
+  using StepPair = std::pair<std::vector<double>, std::vector<double>>;
+
   // What the caller is to have of the point of the last gradient.
   void hand_out(SearchResult& r) {
     if (settings_.model) {
@@ -118,7 +121,7 @@ class Search {
   // By theta and the others, from one by x and the others.
   std::vector<double> to_theta_hessian(const std::vector<double>& hessian) {
     if (more_ == 0) return scoring_.to_parameter_hessian(hessian);
-    if (more_ == n_) return hessian;
+    if (without_theta()) return hessian;
     const std::size_t n = n_, own = scoring_.size(), m = theta_.size(), m_own = m - more_;
     std::vector<double> part(own * own), out(m * m), column(m_own);
     for (std::size_t j = 0; j < own; ++j) std::copy_n(hessian.begin() + j * n, own, part.begin() + j * own);
@@ -159,7 +162,7 @@ class Search {
   // The scoring Hessian of theta, and with the others what the criterion has.
   void score(bool with_rotations) {
     if (more_ == 0) return scoring_.hessian(f_, x_.data(), with_rotations, scored_.data());
-    if (more_ == n_) return f_.model_of_others(scored_.data());
+    if (without_theta()) return f_.model_of_others(scored_.data());
     const std::size_t n = n_, own = scoring_.size(), more = more_;
     std::vector<double> part(std::max(own * own, more * more));
     scoring_.hessian(f_, x_.data(), with_rotations, part.data());
@@ -197,21 +200,29 @@ class Search {
     f_.foresee({change, step_.data() + own, missed.data(), decrement});
   }
 
-  // The scoring Hessian of this point, corrected by what it has missed along the last steps. Without theta the model is
-  // the same at every point: corrections are made in it as they come, and none is forgotten.
+  // The scoring Hessian of this point, corrected by what it has missed along the last steps.
   void renew_model(bool with_rotations) {
-    const bool kept = more_ == n_ && has_model_, fresh = std::exchange(fresh_, false);
-    if (!kept) score(with_rotations);
-    if (!kept && settings_.without.scoring) level_model();
-    if (fresh) add_product(-0.5, seen_.back().first, seen_.back().second);
-    if (!kept) std::copy(scored_.begin(), scored_.end(), model_.data());
-    has_model_ = true;
-    for (auto pair = kept ? seen_.end() - fresh : seen_.begin(); pair != seen_.end(); ++pair) {
-      change_ = pair->second;
-      add_product(1, pair->first, change_);
-      model_.learn(pair->first, change_);
+    const bool fresh = std::exchange(fresh_, false);
+    if (without_theta() && has_model_) {
+      if (fresh) correct_by(seen_.back());
+      return;
     }
+    score(with_rotations);
+    if (settings_.without.scoring) level_model();
+    if (fresh) add_product(-0.5, seen_.back().first, seen_.back().second);
+    std::copy(scored_.begin(), scored_.end(), model_.data());
+    has_model_ = true;
+    for (const StepPair& pair : seen_) correct_by(pair);
   }
+
+  void correct_by(const StepPair& pair) {
+    change_ = pair.second;
+    add_product(1, pair.first, change_);
+    model_.learn(pair.first, change_);
+  }
+
+  // The model is then the same at every point: corrections are made in it as they come, and none is forgotten.
+  bool without_theta() const { return more_ == n_; }
 
   // The mean of the diagonal for all variables.
   void level_model() {
@@ -223,7 +234,7 @@ class Search {
 
   // out += a H x, H the scoring Hessian; without theta steps correct the model itself, of which they miss nothing.
   void add_product(double a, const std::vector<double>& x, std::vector<double>& out) const {
-    if (more_ == n_) return;
+    if (without_theta()) return;
     for (int j = 0; j < n_; ++j)
       small::axpy(n_, a * x[j], scored_.data() + static_cast<std::size_t>(j) * n_, out.data());
   }
@@ -353,8 +364,8 @@ class Search {
   int more_, n_;  // variables beside theta, all variables
   QuadraticModel model_;
   std::vector<double> theta_, x_, gradient_, trial_, step_, change_;
-  std::vector<double> scored_;                                             // n x n
-  std::vector<std::pair<std::vector<double>, std::vector<double>>> seen_;  // steps, and what the scoring Hessian missed
+  std::vector<double> scored_;  // n x n
+  std::vector<StepPair> seen_;
   bool fresh_ = false;  // the last of these still lacks this point's half
   bool has_model_ = false;
   bool full_ = false;     // the last step was not shortened
