@@ -15,7 +15,7 @@ import numpy as np
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray
 from mixedmodels.estimates.dependence import dependence_of
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.estimates.unknown import covariance_of_rows
+from mixedmodels.estimates.unknown import PartlyKnown, covariance_of_rows
 from mixedmodels.inference.estimable import over_kept
 
 # What cancels but for rounding is zero, lest it counts as a part of an aliased column.
@@ -30,6 +30,10 @@ class Tests(Protocol):
     source: str
     beta: FloatArray
     sigma: float
+
+    @property
+    def covariance(self) -> FloatArray | PartlyKnown:
+        """Of the coefficients kept, for combinations of them."""
 
     def of_rows(self, L: FloatArray) -> FloatArray:
         """(k,) degrees of freedom of the rows of L beta."""
@@ -50,7 +54,6 @@ class Source:
 
     Attributes:
         tests: Estimates, variances and degrees of freedom of the coefficients kept.
-        vcov: (p, p) their covariance.
         kept: (p,) columns of X that are kept.
         dependence: (p, p_all) what the columns of X are made of; None where all are kept.
         names: Names of all columns of X.
@@ -59,7 +62,6 @@ class Source:
     """
 
     tests: Tests
-    vcov: FloatArray
     kept: AnyArray
     dependence: FloatArray | None
     names: tuple[str, ...]
@@ -96,7 +98,7 @@ class Source:
     def correlation(self, L: FloatArray) -> FloatArray:
         """(k, k) correlations of estimable rows."""
         rows = L[:, self.kept]
-        covariance = covariance_of_rows(rows, getattr(self.tests, "covariance", self.vcov))
+        covariance = covariance_of_rows(rows, self.tests.covariance)
         size = np.sqrt(np.diag(covariance))
         with np.errstate(divide="ignore", invalid="ignore"):
             found: FloatArray = np.where(
@@ -135,9 +137,9 @@ def source_of(fitted: Fitted, tests: Any) -> Source:
 
     Args:
         fitted: The fit.
-        tests: The method, with attribute `vcov`.
+        tests: The method.
     """
     design, kept = fitted.model.design, fitted.solution.kept
     whole = len(kept) == len(design.x_names)
     made = None if whole else fitted.once(dependence_of)
-    return Source(tests, tests.vcov, kept, made, design.x_names, fitted.model.origin)
+    return Source(tests, kept, made, design.x_names, fitted.model.origin)

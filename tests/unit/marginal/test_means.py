@@ -453,13 +453,13 @@ class Doubled:
 
     def __init__(self, fit: LinearMixedFit) -> None:
         self.beta, self.sigma = fit.fixef.to_numpy(), fit.sigma
-        self.vcov = 4.0 * fit.vcov.to_numpy()
+        self.covariance = 4.0 * fit.vcov.to_numpy()
 
     def of_rows(self, L: Any) -> Any:
         return np.full(len(L), 4.0)
 
     def variances(self, L: Any) -> Any:
-        return np.einsum("ki,ij,kj->k", L, self.vcov, L)
+        return np.einsum("ki,ij,kj->k", L, self.covariance, L)
 
     def joint(self, L: Any, difference: Any) -> Any:
         raise NotImplementedError
