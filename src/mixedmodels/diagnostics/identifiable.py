@@ -10,9 +10,7 @@ from mixedmodels.diagnostics.separation import separation, separation_message, s
 from mixedmodels.estimates.components import component_messages
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.generalized_covariances import scaled_parameters
-
-# Share of a parameter in flat directions that is rounding.
-_ROUNDING = 1e-4
+from mixedmodels.estimates.unknown import SHARE
 
 
 def trouble(fitted: GeneralizedFitted) -> tuple[str, ...]:
@@ -54,7 +52,7 @@ def _flat(fitted: GeneralizedFitted) -> list[str]:
     if fitted.optsum.status == "unbounded":
         return []
     shares, separated = _flat_shares(fitted), fitted.once(separation)
-    names = np.array(fitted.criterion.names)[shares > 0.3 * shares.max(initial=_ROUNDING)]
+    names = np.array(fitted.criterion.names)[shares > 0.3 * shares.max(initial=SHARE)]
     if separated is not None:
         names = names[~np.isin(names, separated.names)]
     if not names.size:

@@ -8,14 +8,12 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.unknown import PartlyKnown, flat_shares
+from mixedmodels.estimates.unknown import SHARE, PartlyKnown, flat_shares
 from mixedmodels.lazy import cached_property
 
 # Eigenvalues of the information with a unit diagonal up to which a direction counts as flat, and
 # below the negative of which the point is a saddle.
 _FLAT, _NEGATIVE = 1e-12, 1e-4
-# Share of a parameter in flat directions that is more than rounding.
-_WEIGHT = 1e-4
 
 AnyModel: TypeAlias = Any
 """A generalized model: the members that `estimates.generalized.GeneralizedModel` has."""
@@ -80,7 +78,7 @@ class ModelCovariances:
         if inverse is not None:
             covariance: FloatArray = scaled.combinations.T @ inverse @ scaled.combinations
             symmetric = 0.5 * (covariance + covariance.T)
-        unknown = scaled.shares > _WEIGHT
+        unknown = scaled.shares > SHARE
         symmetric[unknown] = np.nan
         symmetric[:, unknown] = np.nan
         return symmetric

@@ -14,8 +14,8 @@ from mixedmodels.arrays import BoolArray, FloatArray
 
 # A weight, relative to the largest of its row, that is rounding.
 _ROUNDING = 1e-12
-# Share of a combination in flat directions that is more than rounding.
-_WEIGHT = 1e-4
+SHARE = 1e-4
+"""Share of a parameter or a combination in flat directions that is more than rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,13 +34,15 @@ class PartlyKnown:
 
     def unknown(self, L: FloatArray) -> BoolArray:
         """(k,) rows of L (k, p) that are not determined."""
-        return flat_shares(self.combinations @ L.T, self.flat) > _WEIGHT
+        return flat_shares(self.combinations @ L.T, self.flat) > SHARE
 
 
 def flat_shares(combinations: FloatArray, flat: FloatArray) -> FloatArray:
     """(k,) how much of each combination (m, k) lies in flat directions (m, f), from 0 to 1."""
-    whole = np.linalg.norm(combinations, axis=0)
-    along = np.linalg.norm(flat.T @ combinations, axis=0)
+    size = np.abs(combinations).max(axis=0, initial=0.0)  # their squares may overflow
+    of_one = combinations / np.where(size > 0.0, size, 1.0)
+    whole = np.linalg.norm(of_one, axis=0)
+    along = np.linalg.norm(flat.T @ of_one, axis=0)
     return np.where(whole > 0.0, along / np.where(whole > 0.0, whole, 1.0), 0.0)
 
 
