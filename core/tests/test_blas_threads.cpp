@@ -5,9 +5,13 @@
 #endif
 
 #include <atomic>
+#include <chrono>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "check.hpp"
+#include "kernels/blas.hpp"
 #include "kernels/blas_threads.hpp"
 
 namespace mm = mixedmodels;
@@ -88,6 +92,48 @@ TEST(scopes_of_the_forking_thread_stay) {
   }
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   CHECK(threads_now == 8);
+}
+#endif
+
+#if defined(__unix__)
+std::mutex library_lock;
+
+TEST(a_fork_waits_for_calls_of_the_library) {
+  const mm::BlasTable before = mm::blas_table();
+  mm::blas_table().dpotri = [](char*, int*, double*, int*, int*) {
+    const std::lock_guard<std::mutex> held(library_lock);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+  std::atomic<bool> leave{false};
+  std::vector<std::thread> workers;
+  for (int i = 0; i < 3; ++i)
+    workers.emplace_back([&] {
+      double value = 1;
+      while (!leave) mm::blas::potri('L', 1, &value, 1);
+    });
+  std::atomic<int> bad{0};
+  std::vector<std::thread> forking;
+  for (int i = 0; i < 2; ++i)
+    forking.emplace_back([&] {
+      for (int round = 0; round < 20; ++round) {
+        std::this_thread::sleep_for(std::chrono::microseconds(300 * round));
+        const pid_t child = fork();
+        if (child == 0) {
+          alarm(5);
+          double value = 1;
+          mm::blas::potri('L', 1, &value, 1);
+          _exit(0);
+        }
+        int status = -1;
+        waitpid(child, &status, 0);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) ++bad;
+      }
+    });
+  for (std::thread& thread : forking) thread.join();
+  leave = true;
+  for (std::thread& worker : workers) worker.join();
+  mm::blas_table() = before;
+  CHECK(bad == 0);
 }
 #endif
 

@@ -1,8 +1,6 @@
-// Purpose: the dense kernels of BLAS and LAPACK that the core uses, as a table of function pointers.
-// Precondition: `blas_table()` is filled once (by the bindings from SciPy, by the core tests from plain
-// loops) before any other function of the core runs.
-// Here are thin wrappers that take values instead of Fortran's pointers; all matrices are column-major. A call that
-// would take long is made in pieces, and between them the caller may interrupt.
+// Purpose: thin wrappers of the dense kernels of BLAS and LAPACK that take values instead of Fortran's pointers.
+// All matrices are column-major. A call that would take long is made in pieces, and between them the caller may
+// interrupt.
 #pragma once
 
 #include <algorithm>
@@ -10,29 +8,11 @@
 #include <cstddef>
 #include <vector>
 
+#include "kernels/blas_call.hpp"
+#include "kernels/blas_table.hpp"
 #include "kernels/interrupt.hpp"
 
 namespace mixedmodels {
-
-struct BlasTable {
-  void (*dgemm)(char*, char*, int*, int*, int*, double*, double*, int*, double*, int*, double*, double*, int*);
-  void (*dsymm)(char*, char*, int*, int*, double*, double*, int*, double*, int*, double*, double*, int*);
-  void (*dsyrk)(char*, char*, int*, int*, double*, double*, int*, double*, double*, int*);
-  void (*dtrsm)(char*, char*, char*, char*, int*, int*, double*, double*, int*, double*, int*);
-  void (*dpotrf)(char*, int*, double*, int*, int*);
-  void (*dpotri)(char*, int*, double*, int*, int*);
-  void (*dgeqrf)(int*, int*, double*, int*, double*, double*, int*, int*);
-  void (*dormqr)(char*, char*, int*, int*, int*, double*, int*, double*, double*, int*, double*, int*, int*);
-  void (*dsyevd)(char*, char*, int*, double*, int*, double*, double*, int*, int*, int*, int*);
-  // The library's own threads; null when it has no such switch.
-  int (*get_threads)();
-  void (*set_threads)(int);
-};
-
-inline BlasTable& blas_table() {
-  static BlasTable table{};
-  return table;
-}
 
 namespace blas {
 
@@ -87,16 +67,16 @@ inline void gemm(char ta, char tb, int m, int n, int k, double alpha, const doub
   const double work = 2.0 * m * n * std::max(k, 1);
   if (work <= longest || k == 0) {
     check_interrupt(work);
-    blas_table().dgemm(&ta, &tb, &m, &n, &k, &alpha, const_cast<double*>(a), &lda, const_cast<double*>(b), &ldb, &beta,
-                       c, &ldc);
+    LibraryCall()->dgemm(&ta, &tb, &m, &n, &k, &alpha, const_cast<double*>(a), &lda, const_cast<double*>(b), &ldb,
+                         &beta, c, &ldc);
     return;
   }
   auto call = [&](int row, int rows, int column, int columns, int first, int some) {
     const double* from_a = a + (ta == 'N' ? pieces::at(row, first, lda) : pieces::at(first, row, lda));
     const double* from_b = b + (tb == 'N' ? pieces::at(first, column, ldb) : pieces::at(column, first, ldb));
     double scale = first == 0 ? beta : 1.0;
-    blas_table().dgemm(&ta, &tb, &rows, &columns, &some, &alpha, const_cast<double*>(from_a), &lda,
-                       const_cast<double*>(from_b), &ldb, &scale, c + pieces::at(row, column, ldc), &ldc);
+    LibraryCall()->dgemm(&ta, &tb, &rows, &columns, &some, &alpha, const_cast<double*>(from_a), &lda,
+                         const_cast<double*>(from_b), &ldb, &scale, c + pieces::at(row, column, ldc), &ldc);
   };
   pieces::over(n, work / n, [&](int column, int columns) {
     pieces::over(m, work / n / m * columns, [&](int row, int rows) {
@@ -115,8 +95,8 @@ inline void symm(char side, char uplo, int m, int n, double alpha, const double*
   pieces::over(others, 2.0 * size * size, [&](int first, int some) {
     const std::ptrdiff_t in_b = left ? pieces::at(0, first, ldb) : first,
                          in_c = left ? pieces::at(0, first, ldc) : first;
-    blas_table().dsymm(&side, &uplo, left ? &m : &some, left ? &some : &n, &alpha, const_cast<double*>(a), &lda,
-                       const_cast<double*>(b + in_b), &ldb, &beta, c + in_c, &ldc);
+    LibraryCall()->dsymm(&side, &uplo, left ? &m : &some, left ? &some : &n, &alpha, const_cast<double*>(a), &lda,
+                         const_cast<double*>(b + in_b), &ldb, &beta, c + in_c, &ldc);
   });
 }
 
@@ -138,13 +118,13 @@ inline void syrk(char uplo, char trans, int n, int k, double alpha, const double
     return;
   }
   if (k == 0) {
-    blas_table().dsyrk(&uplo, &trans, &n, &k, &alpha, const_cast<double*>(a), &lda, &beta, c, &ldc);
+    LibraryCall()->dsyrk(&uplo, &trans, &n, &k, &alpha, const_cast<double*>(a), &lda, &beta, c, &ldc);
     return;
   }
   pieces::over(k, 1.0 * n * n, [&](int first, int some) {
     const double* from = a + (trans == 'N' ? pieces::at(0, first, lda) : first);
     double scale = first == 0 ? beta : 1.0;
-    blas_table().dsyrk(&uplo, &trans, &n, &some, &alpha, const_cast<double*>(from), &lda, &scale, c, &ldc);
+    LibraryCall()->dsyrk(&uplo, &trans, &n, &some, &alpha, const_cast<double*>(from), &lda, &scale, c, &ldc);
   });
 }
 
@@ -186,8 +166,8 @@ inline void trsm(char side, char uplo, char trans, int m, int n, const double* a
   double one = 1.0;
   pieces::over(others, 1.0 * size * size, [&](int first, int some) {
     double* from = b + (left ? pieces::at(0, first, ldb) : first);
-    blas_table().dtrsm(&side, &uplo, &trans, &diag, left ? &m : &some, left ? &some : &n, &one, const_cast<double*>(a),
-                       &lda, from, &ldb);
+    LibraryCall()->dtrsm(&side, &uplo, &trans, &diag, left ? &m : &some, left ? &some : &n, &one,
+                         const_cast<double*>(a), &lda, from, &ldb);
   });
 }
 
@@ -203,7 +183,7 @@ inline bool potrf(char uplo, int n, double* a, int lda) {
   }
   check_interrupt(1.0 * n * n * n / 3);
   int info = 0;
-  if (n > 0) blas_table().dpotrf(&uplo, &n, a, &lda, &info);
+  if (n > 0) LibraryCall()->dpotrf(&uplo, &n, a, &lda, &info);
   for (int i = 0; i < n; ++i)
     if (!std::isfinite(a[i + static_cast<std::ptrdiff_t>(i) * lda])) return false;
   return info == 0;
@@ -213,7 +193,7 @@ inline bool potrf(char uplo, int n, double* a, int lda) {
 inline bool potri(char uplo, int n, double* a, int lda) {
   check_interrupt(2.0 * n * n * n / 3);
   int info = 0;
-  if (n > 0) blas_table().dpotri(&uplo, &n, a, &lda, &info);
+  if (n > 0) LibraryCall()->dpotri(&uplo, &n, a, &lda, &info);
   return info == 0;
 }
 
@@ -225,7 +205,7 @@ inline void geqrf(int m, int n, double* a, int lda, double* tau, double* work, i
   if (all <= longest) {
     check_interrupt(all);
     int info = 0;
-    blas_table().dgeqrf(&m, &n, a, &lda, tau, work, &lwork, &info);
+    LibraryCall()->dgeqrf(&m, &n, a, &lda, tau, work, &lwork, &info);
     return;
   }
   std::vector<double> room(static_cast<std::size_t>(kPiece) * n);
@@ -233,13 +213,13 @@ inline void geqrf(int m, int n, double* a, int lda, double* tau, double* work, i
     int rows = m - first, width = std::min(kPiece, n - first), info = 0;
     double* panel = a + pieces::at(first, first, lda);
     check_interrupt(2.0 * rows * width * width);
-    blas_table().dgeqrf(&rows, &width, panel, &lda, tau + first, work, &lwork, &info);
+    LibraryCall()->dgeqrf(&rows, &width, panel, &lda, tau + first, work, &lwork, &info);
     char left = 'L', transposed = 'T';
     int reflectors = std::min(rows, width);
     pieces::over(n - first - width, 4.0 * rows * width, [&](int column, int columns) {
       int size = static_cast<int>(room.size());
-      blas_table().dormqr(&left, &transposed, &rows, &columns, &reflectors, panel, &lda, tau + first,
-                          a + pieces::at(first, first + width + column, lda), &lda, room.data(), &size, &info);
+      LibraryCall()->dormqr(&left, &transposed, &rows, &columns, &reflectors, panel, &lda, tau + first,
+                            a + pieces::at(first, first + width + column, lda), &lda, room.data(), &size, &info);
     });
   }
 }

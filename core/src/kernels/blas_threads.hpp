@@ -9,7 +9,7 @@
 #include <pthread.h>
 #endif
 
-#include "kernels/blas.hpp"
+#include "kernels/blas_table.hpp"
 
 namespace mixedmodels {
 

@@ -24,8 +24,8 @@ void symmetric_eigen(int n, std::vector<double> a, std::vector<double>& values, 
   std::vector<double> work(static_cast<std::size_t>(numbers));
   std::vector<int> more(static_cast<std::size_t>(integers));
   if (std::all_of(vectors.begin(), vectors.end(), [](double entry) { return std::isfinite(entry); }))
-    blas_table().dsyevd(&job, &uplo, &n, vectors.data(), &n, values.data(), work.data(), &numbers, more.data(),
-                        &integers, &info);
+    LibraryCall()->dsyevd(&job, &uplo, &n, vectors.data(), &n, values.data(), work.data(), &numbers, more.data(),
+                          &integers, &info);
   if (info == 0) return;
   std::fill(values.begin(), values.end(), std::numeric_limits<double>::quiet_NaN());
   std::fill(vectors.begin(), vectors.end(), std::numeric_limits<double>::quiet_NaN());

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -31,18 +30,6 @@ AnyEvaluator = TypeVar("AnyEvaluator", Evaluator, GeneralizedEvaluator)
 
 _ALL: weakref.WeakSet[EvaluatorWorkspace[Any]] = weakref.WeakSet()
 _LEFT_BEHIND: list[object] = []
-# Seconds that a fork waits for computations of other threads.
-_WAIT = 1.0
-
-
-class _Stopped(threading.local):
-    """The workspaces that a fork by this thread has stopped."""
-
-    def __init__(self) -> None:
-        self.workspaces: list[EvaluatorWorkspace[Any]] = []
-
-
-_STOPPED = _Stopped()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,27 +125,10 @@ class Workspace(EvaluatorWorkspace[Evaluator]):
         return 6.0 * self.templates.m * (self.analysis.flops + 10.0 * self.analysis.stored)
 
 
-def _before_fork() -> None:
-    """Let computations of other threads end: BLAS libraries have locks that a child would inherit.
-
-    Those that take longer go on, and the child may then wait for such a lock for ever.
-    """
-    end = time.monotonic() + _WAIT
-    for workspace in list(_ALL):
-        if workspace.lock.acquire(timeout=max(end - time.monotonic(), 0.0)):
-            _STOPPED.workspaces.append(workspace)
-
-
-def _go_on() -> None:
-    while _STOPPED.workspaces:
-        _STOPPED.workspaces.pop().lock.release()
-
-
 def _after_fork() -> None:
-    _go_on()
     for workspace in list(_ALL):
         workspace.after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_go_on, after_in_child=_after_fork)
+    os.register_at_fork(after_in_child=_after_fork)

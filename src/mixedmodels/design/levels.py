@@ -8,8 +8,6 @@ compared exactly, whatever their types.
 from __future__ import annotations
 
 import datetime as dt
-import os
-import threading
 
 import numpy as np
 import pandas as pd
@@ -21,14 +19,11 @@ from mixedmodels.design.columns import (
     level_label,
     level_labels,
 )
+from mixedmodels.forks import lock_held_by_forks
 
 # pandas makes the table that finds levels when it is first asked, and other threads may see it half
-# made. A fork waits for them, lest the child inherits a lock that nobody gives back.
-_LOOKUP = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_LOOKUP.acquire, after_in_parent=_LOOKUP.release, after_in_child=_LOOKUP.release
-    )
+# made.
+_LOOKUP = lock_held_by_forks()
 # Relative distance above which two numbers never print alike: one unit in the last digit, twice.
 _APART = {np.dtype(np.float64): 2e-14, np.dtype(np.float32): 2e-6}
 
