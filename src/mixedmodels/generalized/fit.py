@@ -24,7 +24,7 @@ from mixedmodels.settings import (
 )
 
 if TYPE_CHECKING:
-    import mixedmodels
+    from mixedmodels.generalized.model import GeneralizedLinearMixedModel
 
 _restoring = late_module("mixedmodels.generalized.restoring")
 _files = late_module("mixedmodels.storage.generalized")
@@ -39,10 +39,10 @@ class GeneralizedLinearMixedFit(GeneralizedFit):
     from the exact Hessian in all parameters.
     """
 
-    _model: mixedmodels.GeneralizedLinearMixedModel
+    _model: GeneralizedLinearMixedModel
 
     @property
-    def model(self) -> mixedmodels.GeneralizedLinearMixedModel:
+    def model(self) -> GeneralizedLinearMixedModel:
         """The `GeneralizedLinearMixedModel` that was fitted."""
         return self._model
 

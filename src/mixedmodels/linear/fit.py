@@ -18,7 +18,7 @@ from mixedmodels.settings import AS_BEFORE, Control, Method, NaAction, Optimizer
 from mixedmodels.storage.fits import fit_from_bytes
 
 if TYPE_CHECKING:
-    from mixedmodels import LinearMixedModel
+    from mixedmodels.linear.model import LinearMixedModel
 
 _restoring = late_module("mixedmodels.linear.restoring")
 
