@@ -58,7 +58,7 @@ def _numbered(names: list[str], taken: Collection[str]) -> Iterable[str]:
 
 
 def by_spelling(spelled: Sequence[Iterable[str]]) -> dict[str, list[int]]:
-    """From each spelling to the positions that have it."""
+    """Positions of each spelling."""
     found: dict[str, list[int]] = {}
     for position, names in enumerate(spelled):
         for name in dict.fromkeys(names):

@@ -47,7 +47,7 @@ class CrossProducts(Result):
 
     @property
     def n(self) -> int:
-        """Rows used."""
+        """Number of rows used."""
         return int(self.partial.sums.n)
 
     @property
@@ -57,7 +57,7 @@ class CrossProducts(Result):
 
     @property
     def n_missing(self) -> dict[str, int]:
-        """By column: rows in which it is missing."""
+        """Number of rows in which each column is missing."""
         return dict(self.partial.counts.n_missing)
 
     @property

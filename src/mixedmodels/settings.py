@@ -62,7 +62,7 @@ class _AsBefore:
     """The default of an argument that stays as it was; None is a value of its own there."""
 
     def __repr__(self) -> str:
-        """As signatures show it."""
+        """The text that signatures show."""
         return "<as before>"
 
 

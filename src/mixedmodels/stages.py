@@ -98,7 +98,7 @@ class MixedModel(Guided, ABC):
 
     @property
     def nobs(self) -> int:
-        """Rows used."""
+        """Number of rows used."""
         return self.design.n
 
     @property
@@ -125,7 +125,7 @@ class MixedModel(Guided, ABC):
         return fitted
 
     def __repr__(self) -> str:
-        """One line."""
+        """One line that names the model."""
         design = self.design
         groups = ", ".join(f"{group.name} {group.n_levels}" for group in design.groups)
         return (

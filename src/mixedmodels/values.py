@@ -18,7 +18,7 @@ class _Made:
     """The default of a field whose default is made anew for every instance."""
 
     def __repr__(self) -> str:
-        """As the dataclasses of Python show it."""
+        """The text that Python's dataclasses show."""
         return "<factory>"
 
 

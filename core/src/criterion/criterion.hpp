@@ -55,7 +55,7 @@ class Criterion : public Objective {
   std::vector<std::vector<double>> covariance_derivatives(const std::vector<EffectsBlock>& of,
                                                           double gradients) override;
 
-  // As `Pls::hold_coefficients`.
+  // Does the same as `Pls::hold_coefficients`.
   void hold_coefficients(std::vector<double> a, double value);
 
   // Forgets everything that depends on the response.

@@ -27,8 +27,8 @@ class Equations {
   const std::vector<double>& K() const { return K_; }
   const std::vector<double>& ZtViX() const { return AK_; }
 
-  // As far as summed last: the diagonal blocks Lambda'Z'V^-1Z (P for V^-1 with REML), width x width, level by level of
-  // every factor, and their sums.
+  // The diagonal blocks Lambda'Z'V^-1Z (P for V^-1 with REML), width x width, level by level of every factor, and their
+  // sums, as far as summed last.
   const std::vector<std::vector<double>>& trace_blocks() const { return G_; }
   const std::vector<std::vector<double>>& trace_sums() const { return G_sum_; }
 

@@ -214,7 +214,7 @@ class Gram {
       }
   }
 
-  // Of a Cholesky factorization with diagonal pivots.
+  // The least pivot of a Cholesky factorization with diagonal pivots.
   double least_pivot() {
     std::vector<int> left(n_);
     for (int i = 0; i < n_; ++i) left[i] = i;

@@ -76,7 +76,7 @@ class Objective {
   virtual int carried() const { return more(); }  // of the others, the first ones
   virtual void foresee(const PlannedStep&) {}
   virtual double advance(double* par, double) { return value(par); }
-  // Of a second phase, which moves what is carried as well: the value at the announced step, all of it as it is given;
+  // The second phase moves what is carried as well: the value at the announced step, all of it as it is given;
   // second derivatives (size x size), empty where there are none, and whether they take no other evaluation.
   virtual double follow(const double* par) { return value(par); }
   virtual std::vector<double> hessian(const std::vector<double>&) { return {}; }

@@ -31,7 +31,7 @@ class ResponseCovariance {
   int n_value() const { return n_value_; }
 
   const std::vector<double>& beta() const { return beta_; }  // of the basis, relative to least squares
-  // Of V in the place of V / sigma^2.
+  // The coefficient held; V takes the place of V / sigma^2.
   const HeldCoefficient& held() const { return held_; }
 
  private:

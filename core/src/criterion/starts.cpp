@@ -310,7 +310,7 @@ std::vector<double> all_ratios(const CrossProducts& A) {
   return ratios(A, products, c);
 }
 
-// Of every term its block of the factors' covariances, factorised.
+// Theta from the block of every term in the factors' covariances, factorised.
 std::vector<double> theta_of(const CrossProducts& A, const std::vector<ThetaEntry>& entries, std::vector<Square> C) {
   std::vector<double> theta(entries.size(), 0.0);
   for (const ThetaTerm& term : theta_terms(entries)) {

@@ -23,7 +23,7 @@ class Structure {
   virtual int size(int width) const = 0;  // parameters
   virtual void factor(int width, const double* par, double* F) const = 0;
   virtual void derivative(int width, const double* par, int i, double* dF) const = 0;
-  // By parameters i and j; false where it is zero.
+  // The second derivative by parameters i and j; false where it is zero.
   virtual bool second_derivative(int, const double*, int, int, double*) const { return false; }
   // Parameters of a covariance with about these variances.
   virtual void start(int width, const double* variances, double* par) const = 0;
@@ -47,7 +47,7 @@ class Structures {
              const std::vector<const Structure*>& kinds);
 
   const std::vector<Term>& terms() const { return terms_; }
-  // Of a free triangle its entries; the others have a row and a column below zero that no other has.
+  // The entries of a free triangle; other parameters have a row and a column below zero that no other has.
   const std::vector<ThetaEntry>& parameters() const { return parameters_; }
   std::size_t theta_size() const { return theta_size_; }
   // Natural unit of every parameter.
@@ -76,7 +76,7 @@ class StructuredTheta {
   // where that is zero. The square is valid until the next call.
   const double* derivative(std::size_t term, int i);
   const double* second_derivative(std::size_t term, int i, int j);
-  // By the parameters, from a gradient by theta and half of one by all entries of the template of a structured term.
+  // The gradient by the parameters, from one by theta and half of one by all entries of a structured term's template.
   void gradient(const double* by_theta, const std::function<void(const EffectsBlock&, double*)>& half_slope,
                 double* out);
   // Adds what a step of the parameters adds to the templates of structured terms.

@@ -97,7 +97,7 @@ void Factor::assemble_pairs(std::size_t t, const Templates& lam, std::int32_t fi
   if (pair.a == pair.b) add_prior(t, first, last);
 }
 
-// Of the pairs of a factor with itself: the precision between two levels, the same for every effect.
+// Adds the pairs of a factor with itself: the precision between two levels, the same for every effect.
 void Factor::add_prior(std::size_t t, std::int32_t first, std::int32_t last) {
   const PairBlock& pair = A_.pairs[t];
   const FactorBlock& block = A_.factors[pair.a];
@@ -244,7 +244,7 @@ void Factor::reserve_below(std::size_t size) {
   if (below_.size() < size) below_.resize(size);
 }
 
-// Of a solve with one supernode, on average; those that cost far more are left to BLAS, which counts its work itself.
+// Work of a solve with one supernode, on average; those that cost far more are left to BLAS, which counts its own.
 double Factor::solve_work(int k) const {
   return static_cast<double>(k) * static_cast<double>(S_.panel_size) / static_cast<double>(S_.supernodes.size());
 }

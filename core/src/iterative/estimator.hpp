@@ -64,7 +64,7 @@ class Estimator {
   // Derivatives (m times p x p) of X'V^-1X of the frame, and of log pwrss (m).
   void fixed_derivatives(double* out) const;
   void pwrss_gradient(double* out) const;
-  // As Pls::conditional_covariance, estimated beyond first order.
+  // The same as Pls::conditional_covariance, estimated beyond first order.
   void conditional_covariance(int factor, double* out);
 
   int steps() const { return steps_; }

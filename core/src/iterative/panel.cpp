@@ -56,7 +56,7 @@ void add_scaled(const Parts& parts, const std::vector<double>& a, const Panel& x
   });
 }
 
-// By the Cholesky factor of the Gram matrix, twice: the second time it is near to the identity.
+// Divides by the Cholesky factor of the Gram matrix, twice: the second time it is near to the identity.
 void Basis::orthonormalize(const Parts& parts) {
   const int k = columns_, lead = panel_.width;
   if (k == 0 || panel_.rows == 0) return;

@@ -39,10 +39,10 @@ class Schur {
   const std::vector<std::vector<double>>& lam() const { return lam_; }
   double logdet() const { return logdet_; }  // log|M_00| + log|D|
   double trace() const { return trace_; }    // of S, exact
-  // Of each factor (s x s) the part of the sum of the blocks [M^-1 Lambda'Z'WZ]_ll that is exact: what is left is minus
+  // The exact part, for each factor (s x s), of the sum of the blocks [M^-1 Lambda'Z'WZ]_ll: what is left is minus
   // the sum over an orthonormal basis of `remaining`, with y = S (I - S)^-1 z.
   const std::vector<std::vector<double>>& exact_traces() const { return exact_; }
-  // Of the levels of the other factors the diagonal blocks of F.
+  // The diagonal blocks of F of the levels of the other factors.
   const std::vector<double>& diagonal(int factor) const { return F_[factor]; }
 
   // out = S in. `raw` gets F Lambda C in, unless null.

@@ -85,7 +85,7 @@ class Workers::Crew {
     if (!thrown_) thrown_ = std::current_exception();
   }
 
-  // For the others; meanwhile the caller of the core may interrupt, which they notice themselves.
+  // Waits for the others; meanwhile the caller of the core may interrupt, which they notice themselves.
   void wait() {
     std::unique_lock<std::mutex> lock(mutex_);
     const auto done = [this] { return busy_ == 0; };

@@ -26,7 +26,7 @@ std::vector<std::vector<double>> orthogonalize_terms(Rows& rows, const std::vect
                                                      int threads = 1);
 
 // Puts given axes T (all columns of the factor) in the place of z; returns the numbers that the new columns point into.
-// For all rows or a part of them: T stays the caller's.
+// It works for all rows or a part of them; T stays the caller's.
 std::vector<std::vector<double>> put_along_axes(Rows& rows, int factor, const std::vector<int>& widths,
                                                 const std::vector<double>& T);
 

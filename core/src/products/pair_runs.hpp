@@ -21,7 +21,7 @@ struct PairRun {
 
 class PairRuns {
  public:
-  // Of factors a < b with these widths, b with this many levels.
+  // The runs of factors a < b with these widths and numbers of levels.
   PairRuns(int a, int b, int width_a, int width_b, std::int32_t levels_a, std::int32_t levels_b);
 
   int a() const { return a_; }

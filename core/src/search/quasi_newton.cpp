@@ -18,8 +18,8 @@ constexpr double kStiff = 1.5;
 // A full step counts as a Hessian-vector product if the predicted decrease was at most kNear before it and at most
 // kLeft of that remains.
 constexpr double kNear = 1e-2, kLeft = 0.1;
-// Of criteria that carry parameters: iterations and shortened steps after which the search is given up, and the
-// decrease that they may leave in what is carried.
+// Bounds for criteria that carry parameters: iterations and shortened steps after which the search is given up, and
+// the decrease that they may leave in what is carried.
 constexpr int kMostForeseen = 16, kMostShortened = 3;
 constexpr double kUnforeseen = 5;
 
@@ -118,7 +118,7 @@ class Search {
     std::copy(theta.end() - more_, theta.end(), x_.end() - more_);
   }
 
-  // By theta and the others, from one by x and the others.
+  // The Hessian by theta and the others, from one by x and the others.
   std::vector<double> to_theta_hessian(const std::vector<double>& hessian) {
     if (more_ == 0) return scoring_.to_parameter_hessian(hessian);
     if (without_theta()) return hessian;
@@ -279,7 +279,7 @@ class Search {
     return iterations > 1 && left > kUnforeseen;
   }
 
-  // Of parameters that are neither of a covariance nor carried the model is less good, and says nothing of what is.
+  // More steps may be shortened where parameters are neither of a covariance nor carried: the model is less accurate.
   int most_shortened() const { return kMostShortened * (1 + more_ - f_.carried()); }
 
   // Values that a line search may take.
@@ -322,7 +322,7 @@ class Search {
     return true;
   }
 
-  // Of the criterion along the step, by the model.
+  // Predicted decrease of the criterion along the step.
   double predicted_decrease() const {
     double curvature = 0;
     for (int j = 0; j < n_; ++j)

@@ -30,8 +30,8 @@ struct Without {
   bool zeros = false;      // that small diagonal entries are tried at zero
   bool confirmed = false;  // that a last step may be the check's product with the Hessian
   bool saddles = false;    // that saddles are left
-  // Of generalized models: that what is carried is told what the updates add, that a search that does not foresee it
-  // goes on in all parameters at once, and that a start without a criterion is made smaller.
+  // For generalized models: whether what is carried receives what the updates add, whether a search that does not
+  // foresee it goes on in all parameters at once, and whether a start without a criterion is made smaller.
   bool foreseen_updates = false, second_phase = false, smaller_starts = false;
 };
 

@@ -59,7 +59,7 @@ void Variables::to_parameter_slope(const double* slope, double* out) {
   through_theta(slope, out, [&](double* theta) { squares_.to_theta_slope(moving_.data(), theta); }, std::divides<>());
 }
 
-// Of free templates by `to_theta` from their squares, of structures by their units.
+// Maps free templates by `to_theta` from their squares, and structures by their units.
 template <typename ToTheta, typename Scaled>
 void Variables::through_theta(const double* x, double* out, ToTheta to_theta, Scaled scaled) {
   spread(x, moving_.data());
@@ -123,7 +123,7 @@ void Variables::find_derivatives() {
   }
 }
 
-// By the variables, from one by all entries of the squares.
+// The derivative by the variables, from one by all entries of the squares.
 void Variables::contract(const double* squares, double* out) const {
   gather(squares, out);
   const double* derivative = derivatives_.data();

@@ -20,7 +20,7 @@ class Variables {
 
   void from_parameters(const double* par, double* x);
   void to_parameters(const double* x, double* par);
-  // By the parameters, of a slope and of a Hessian by x without rotations.
+  // The slope and the Hessian by the parameters, from those by x without rotations.
   void to_parameter_slope(const double* slope, double* out);
   std::vector<double> to_parameter_hessian(const std::vector<double>& hessian);
 
@@ -30,7 +30,7 @@ class Variables {
   // What a step adds to the templates, where x was made triangular last.
   void to_templates(const double* step, Templates& out);
 
-  // As of `Coordinates`, at the x that was made triangular last.
+  // The same as in `Coordinates`, at the x that was made triangular last.
   void gradient(const Objective& f, double* out);
   void cross(const Objective& f, int other, double* out);
   // At the point of the last gradient.

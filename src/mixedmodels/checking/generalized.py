@@ -175,7 +175,7 @@ def _without_ties(
 
 
 def _modes(fitted: GeneralizedFitted) -> dict[str, FloatArray]:
-    """By effect (levels,) modes."""
+    """The (levels,) modes of each effect."""
     templates, design = fitted.model.templates, fitted.model.design
     names = iter(effect_names(design))
     found: dict[str, FloatArray] = {}

@@ -151,7 +151,7 @@ def not_normal(values: FloatArray, scores: FloatArray) -> float:
 
 
 def kurtosis(values: FloatArray) -> float:
-    """Excess kurtosis."""
+    """Excess kurtosis of the values."""
     centred = values - values.mean()
     return float(np.mean(centred**4) / np.mean(centred**2) ** 2 - 3.0)
 

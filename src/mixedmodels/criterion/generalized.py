@@ -233,7 +233,7 @@ class LaplaceCriterion(CoreSearch):
 
     @property
     def unit(self) -> FloatArray:
-        """Natural units."""
+        """Natural unit of each parameter."""
         return self.workspace.evaluator.unit
 
     @property
@@ -322,12 +322,12 @@ class LaplaceCriterion(CoreSearch):
         return self.value(par)
 
     def gradient(self, par: FloatArray) -> FloatArray:
-        """Exact gradient."""
+        """The exact gradient."""
         with self.at(par) as point:
             return point.gradient()
 
     def hessian(self, par: FloatArray) -> FloatArray:
-        """Second derivatives."""
+        """The matrix of second derivatives."""
         with self.at(par) as point:
             return point.hessian()
 

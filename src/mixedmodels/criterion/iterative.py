@@ -168,25 +168,25 @@ class IterativePoint(LinearPoint):
 
     @property
     def RZX(self) -> FloatArray:
-        """Refused."""
+        """Raises an error: this needs the factor."""
         raise needs_factor()
 
     def factor(self) -> Any:
-        """Refused."""
+        """Raises an error: this needs the factor."""
         raise needs_factor()
 
     def kenward_roger_sums(self) -> Any:
-        """Refused."""
+        """Raises an error: this needs the factor."""
         raise needs_factor("Kenward and Roger's method")
 
     def row_values(self, *, directions: bool) -> Any:
-        """Refused."""
+        """Raises an error: this needs the factor."""
         raise needs_factor("the leverage of rows")
 
     def predict_rows(
         self, codes: Sequence[IntArray], z: Sequence[FloatArray], x: FloatArray
     ) -> Any:
-        """Refused."""
+        """Raises an error: this needs the factor."""
         raise needs_factor("the variance of predictions")
 
 
@@ -253,7 +253,7 @@ class IterativeCriterion(LinearCriterion):
     def refit(
         self, responses: FloatArray, start: FloatArray, control: Control, threads: int
     ) -> _core.Refits:
-        """Refused."""
+        """Raises an error: this needs the factor."""
         raise needs_factor("refits to many responses")
 
     def fit_without(
@@ -266,7 +266,7 @@ class IterativeCriterion(LinearCriterion):
         threads: int,
         elsewhere: RowsElsewhere | None = None,
     ) -> _core.Deletions:
-        """Refused."""
+        """Raises an error: this needs the factor."""
         raise needs_factor("fits without some rows")
 
 

@@ -86,7 +86,7 @@ class Counts:
 
     @property
     def n(self) -> int:
-        """Rows used."""
+        """Number of rows used."""
         return self.n_read - self.n_dropped - self.n_zero_weight
 
     def merge(self, other: Counts) -> Counts:

@@ -137,7 +137,7 @@ class Design:
         __getattr__ = refuse_absent
 
     def __repr__(self) -> str:
-        """One line."""
+        """One line with the size of the design."""
         groups = ", ".join(f"{group.name} {group.n_levels}" for group in self.groups)
         return (
             f"<{type(self).__name__} {self.formula.text!r}: X {self.n} x {len(self.x_names)}, "

@@ -46,12 +46,12 @@ class Table(Protocol):
         """Row labels, when the table has any."""
 
     def names(self) -> Iterable[str]:
-        """Column names."""
+        """Names of the columns."""
 
     def __contains__(self, name: str) -> bool: ...
 
     def column(self, name: str) -> Column:
-        """One column."""
+        """The column of this name."""
 
     def row_names(self, positions: LongArray) -> Named:
         """What rows are called in messages."""

@@ -25,7 +25,7 @@ from mixedmodels.errors import DataError
 from mixedmodels.formula import Factor, FormulaSpec
 
 States: TypeAlias = dict[str, dict[str, Any]]
-"""By key of a factor: what its stateful functions have learnt."""
+"""What the stateful functions of each factor have learnt, by the factor's key."""
 
 
 _NONE = np.zeros(0, dtype=np.int64)

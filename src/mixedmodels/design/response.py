@@ -87,7 +87,7 @@ class Categories:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """As they are printed."""
+        """The categories as they are printed."""
         return tuple(level_labels(self.levels))
 
     @property

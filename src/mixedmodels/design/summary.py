@@ -129,7 +129,7 @@ class RowSummary:
         return found
 
     def state(self) -> dict[str, AnyArray]:
-        """As arrays, for files."""
+        """The summary as arrays, for files."""
         kinds = np.frombuffer(self.kinds.encode(), dtype=np.uint8)
         found: dict[str, AnyArray] = {
             "n": np.array([self.n], dtype=np.int64),

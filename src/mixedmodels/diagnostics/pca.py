@@ -33,7 +33,7 @@ class GroupComponents(WithTable):
     loadings: pd.DataFrame
 
     def _sections(self) -> Sequence[Section]:
-        """Both tables."""
+        """The two tables of the analysis."""
         return self.captioned("")
 
     def captioned(self, name: str) -> Sequence[Section]:

@@ -102,7 +102,7 @@ class Scale(Protocol):
 
     @property
     def n(self) -> int:
-        """Rows."""
+        """Number of rows."""
 
     @property
     def p(self) -> int:

@@ -61,7 +61,7 @@ def check_effects(effects: TidyEffect | Sequence[TidyEffect]) -> list[TidyEffect
 
 
 def fixed_rows(table: pd.DataFrame, level: float) -> pd.DataFrame:
-    """From a coefficient table, with limits by its degrees of freedom."""
+    """Rows of a coefficient table, with limits by its degrees of freedom."""
     estimate, error, df = (table[name].to_numpy() for name in ("estimate", "std_error", "df"))
     low, high = wald_limits(estimate, error, df, level)
     values = {name: table[name].to_numpy() for name in table.columns}

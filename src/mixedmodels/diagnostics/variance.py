@@ -51,7 +51,7 @@ class VarianceParts:
 
     @property
     def all_random(self) -> float:
-        """Of all grouping factors."""
+        """The variance of all grouping factors together."""
         return float(self.random.sum())
 
 
@@ -159,7 +159,7 @@ def r_squared(parts: VarianceParts) -> pd.Series[float]:
 
 
 def _sourced(found: Table, parts: VarianceParts) -> Table:
-    """With what the variance of the rows is, where that has a name."""
+    """The table with a note on the variance of the rows, where that has a name."""
     if parts.source:
         found.attrs["variance"] = parts.source
     return found

@@ -369,7 +369,7 @@ class GeneralizedFitted(BaseFitted):
 
     @property
     def scale_values(self) -> FloatArray:
-        """Its value."""
+        """Value of the dispersion."""
         values: FloatArray = np.exp(self.solution.psi[list(self.scale_places)])
         return values
 

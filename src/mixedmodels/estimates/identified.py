@@ -242,7 +242,7 @@ class Identification:
         return "their effects give the response the same variances and covariances"
 
     def _effects(self, chosen: BoolArray) -> dict[int, list[str]]:
-        """By term the columns of the chosen diagonal entries."""
+        """The columns of the chosen diagonal entries, by term."""
         out: dict[int, list[str]] = {}
         for t, row, _ in self.templates.entries[chosen].tolist():
             out.setdefault(t, []).append(self.templates.columns[t][row])

@@ -296,7 +296,7 @@ class Fitted(BaseFitted):
 
     @property
     def scale_values(self) -> FloatArray:
-        """Their values."""
+        """Values of these parameters."""
         return np.array([self.solution.sigma])
 
     def by(self, *, reml: bool) -> Fitted:

@@ -40,7 +40,7 @@ class Refits:
 
     @property
     def arrays(self) -> tuple[FloatArray, ...]:
-        """All four."""
+        """All four arrays."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
     @classmethod

@@ -81,7 +81,7 @@ class Family(Guided, ABC):
         return isinstance(other, Family) and self.__reduce__() == other.__reduce__()
 
     def __hash__(self) -> int:
-        """Of family and link."""
+        """The hash of family and link."""
         return hash(self.__reduce__())
 
     def __reduce__(self) -> tuple[type[Family], tuple[str]]:

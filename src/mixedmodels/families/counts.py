@@ -83,7 +83,7 @@ class Poisson(_Counts):
     name = "poisson"
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """The mean."""
+        """The mean divided by the weight."""
         return mu / m
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
@@ -93,7 +93,7 @@ class Poisson(_Counts):
     def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
-        """Counts."""
+        """Counts around the mean."""
         return poisson_counts(rng, mu)
 
 
@@ -106,12 +106,12 @@ class TruncatedPoisson(_Counts):
     _least = 1.0
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Of the count that is seen."""
+        """The variance of the count that is seen."""
         seen = mu / -np.expm1(-mu)
         return seen * (1.0 + mu - seen) / m
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Of squared Pearson residuals."""
+        """The squared Pearson residual."""
         seen = mu / -np.expm1(-mu)
         return (y - seen) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
 
@@ -135,7 +135,7 @@ class NegativeBinomial(_Counts):
         return (mu + mu**2 / required(dispersion)) / m
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """For known k."""
+        """The unit deviance for known k."""
         k = required(dispersion)
         return 2.0 * (times_log_ratio(y, mu) - (y + k) * np.log((y + k) / (mu + k)))
 
@@ -166,14 +166,14 @@ class TruncatedNegativeBinomial(_Counts):
             return positive, mu / positive
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Of the count that is seen."""
+        """The variance of the count that is seen."""
         positive, seen = self._seen(mu, dispersion)
         square = mu + mu**2 / required(dispersion) + mu**2
         found: FloatArray = (square / positive - seen**2) / m
         return found
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Of squared Pearson residuals."""
+        """The squared Pearson residual."""
         _, seen = self._seen(mu, dispersion)
         return (y - seen) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
 
@@ -219,7 +219,7 @@ class Nb1(_Counts):
     parameter = "alpha"
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """In proportion to the mean."""
+        """The variance, which is proportional to the mean."""
         return mu * (1.0 + required(dispersion)) / m
 
     def _drawn(

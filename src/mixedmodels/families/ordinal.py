@@ -111,7 +111,7 @@ class OrderedDistribution(Distribution):
         return found
 
     def variance(self, eta: FloatArray, m: FloatArray) -> FloatArray:
-        """Of the number of the category."""
+        """The variance of the number of the category."""
         p = self.probabilities(eta)
         numbers = np.arange(p.shape[1])
         found: FloatArray = (p @ numbers**2 - (p @ numbers) ** 2) / m

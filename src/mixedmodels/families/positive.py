@@ -20,7 +20,7 @@ class _Positive(Family):
     parameter = "phi"
 
     def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
-        """Above zero."""
+        """Responses must be above zero."""
         low = y <= 0.0
         if not low.any():
             return None
@@ -49,7 +49,7 @@ class Gamma(_Positive):
     def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
-        """With shape m / phi."""
+        """Gamma numbers of shape m / phi."""
         shape = m / required(dispersion)
         possible = mu >= 0.0
         drawn = rng.gamma(shape, np.where(possible, mu, 0.0) / shape)
@@ -104,5 +104,5 @@ class Gaussian(Family):
     def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
-        """Normal numbers."""
+        """Normal numbers around the mean."""
         return rng.normal(mu, np.sqrt(required(dispersion) / m))

@@ -84,17 +84,17 @@ class Binomial(Family):
         return None
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Of a share."""
+        """The variance of a share."""
         return mu * (1.0 - mu) / m
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
-        """Of a share."""
+        """The unit deviance of a share."""
         return 2.0 * (times_log_ratio(y, mu) + times_log_ratio(1.0 - y, 1.0 - mu))
 
     def _drawn(
         self, rng: np.random.Generator, mu: FloatArray, m: FloatArray, dispersion: Dispersion
     ) -> FloatArray:
-        """Successes."""
+        """Numbers of successes."""
         trials = np.round(m).astype(np.int64)
         return rng.binomial(trials, np.clip(mu, 0.0, 1.0)).astype(np.float64)
 
@@ -107,7 +107,7 @@ class Beta(Family):
     parameter = "precision"
 
     def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
-        """Inside the unit interval."""
+        """Responses must be inside the unit interval."""
         outside = (y <= 0.0) | (y >= 1.0)
         if not outside.any():
             return None

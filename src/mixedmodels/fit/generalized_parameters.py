@@ -145,7 +145,7 @@ class GeneralizedParameters(MixedFit):
         }
 
     def __repr__(self) -> str:
-        """One line."""
+        """One line with the estimates."""
         return (
             f"<{type(self).__name__} {self._design.formula.text!r}: {self.family.title} "
             f"({self.family.link.name}), -2 log-likelihood {self.objective:.3f}, "

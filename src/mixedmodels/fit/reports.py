@@ -80,7 +80,7 @@ class Reports(Values):
         return render_text(fit_sections(self._values(full=False)))
 
     def __repr__(self) -> str:
-        """One line."""
+        """One line that names the fit."""
         kind = "REML criterion" if self.reml else "deviance"
         return (
             f"<{type(self).__name__} {self._design.formula.text!r}: "

@@ -53,7 +53,7 @@ class OfSums(Protocol):
         """What is known of the rows."""
 
     def level_rows(self) -> list[LongArray]:
-        """For each grouping factor of the model: rows of each level."""
+        """The rows of each level, for each grouping factor of the model."""
 
     def restored(self, solution: Solution, optsum: OptSummary, threads: int) -> Any:
         """The fit of a solution."""
@@ -265,7 +265,7 @@ class Values(Guided, ABC):
 
     @property
     def nobs(self) -> int:
-        """Rows used."""
+        """Number of rows used."""
         return self._solution.n
 
     @property

@@ -110,7 +110,7 @@ def _errors(slopes: list[FloatArray], information: Information) -> FloatArray:
 
 
 def _components(templates: Templates, theta: FloatArray, sigma: float) -> Iterator[_Component]:
-    """In the order of `VarCorr.to_frame`."""
+    """The components in the order of `VarCorr.to_frame`."""
     m = templates.m
     for lam, part in zip(templates.lam(theta), templates.theta_slices, strict=True):
         size = len(lam)

@@ -60,7 +60,7 @@ class Degrees(ABC):
 
     @property
     def covariance(self) -> FloatArray | PartlyKnown:
-        """Of the coefficients kept, for combinations of them."""
+        """The covariance of the coefficients kept, for combinations of them."""
         return self.vcov if self.partly is None else self.partly
 
     @abstractmethod
@@ -99,7 +99,7 @@ class Normal(Degrees):
     method: DfMethod = "none"
 
     def of_rows(self, L: FloatArray, share: FloatArray | None = None) -> FloatArray:
-        """Infinite."""
+        """Infinite degrees of freedom of each row."""
         del share
         return np.full(len(L), np.inf)
 
@@ -140,7 +140,7 @@ class Satterthwaite(Degrees):
             )
 
     def of_rows(self, L: FloatArray, share: FloatArray | None = None) -> FloatArray:
-        """By the formula above."""
+        """Degrees of freedom of each row by the formula above."""
         slopes = variance_slopes(L, *self._derivatives)
         if share is not None:
             slopes[:, :-1] *= share[:, None]

@@ -21,7 +21,7 @@ class CorePoint(Protocol):
 
     @property
     def deviance(self) -> float:
-        """The criterion."""
+        """Value of the criterion."""
 
     @property
     def slope(self) -> float:

@@ -133,7 +133,7 @@ class _Columns:
         return cls(_triangle(model), dependence(model), origin, kept)
 
     def and_others(self, others: FloatArray) -> _Columns:
-        """With further combinations (p, k) of the kept columns."""
+        """These columns with further combinations (p, k) of the kept columns."""
         return dataclasses.replace(
             self,
             D=np.column_stack([self.D, others]),

@@ -92,7 +92,7 @@ class LinearTest(WithTable):
 
     @property
     def p_value(self) -> float:
-        """Of the joint test."""
+        """The p value of the joint test."""
         return self.joint.p_value
 
     def _sections(self) -> Sequence[Section]:

@@ -200,7 +200,7 @@ def _axis(design: Design, name: str, as_factor: bool) -> Axis:
 
 
 def _of_values(name: str, column: AnyArray) -> Axis:
-    """Of numbers or truth values that count as levels."""
+    """The axis of numbers or truth values that count as levels."""
     values, codes = np.unique(column, return_inverse=True)
     axis = _of_numbers(name, pd.Index(values), float(values[-1]) - float(values[0]))
     return dataclasses.replace(axis, codes=codes.astype(np.int64))

@@ -60,7 +60,7 @@ class Grid:
         return tuple(len(axis) for axis in self.axes.values())
 
     def codes(self) -> dict[str, LongArray]:
-        """By variable (cells,) which of its values each cell has."""
+        """For each variable (cells,) which of its values each cell has."""
         return cell_codes(self.axes)
 
     def counts(self) -> FloatArray:
@@ -138,7 +138,7 @@ def _mean_offset(design: Design) -> float:
 
 
 def cell_codes(axes: Mapping[str, Axis]) -> dict[str, LongArray]:
-    """By variable (cells,) which of its values each cell has."""
+    """For each variable (cells,) which of its values each cell has."""
     cells = math.prod(len(axis) for axis in axes.values())
     found, step = {}, 1
     for name, axis in axes.items():

@@ -302,7 +302,7 @@ def degrees_note(source: Source) -> str:
 
 
 def scale_notes(scale: Scale | None, view: View) -> list[str]:
-    """On which scale the estimates are."""
+    """Notes that say on which scale the estimates are."""
     if scale is None:
         return []
     if view.scale is None:

@@ -18,7 +18,7 @@ from mixedmodels.marginal.axes import Axis
 
 
 def nesting_of(design: Design, axes: Mapping[str, Axis]) -> dict[str, tuple[str, ...]]:
-    """By nested factor the factors that it is nested in."""
+    """The factors in which each nested factor is nested."""
     several = {
         name: axis.codes for name, axis in axes.items() if axis.codes is not None and len(axis) > 1
     }

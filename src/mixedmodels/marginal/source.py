@@ -33,7 +33,7 @@ class Tests(Protocol):
 
     @property
     def covariance(self) -> FloatArray | PartlyKnown:
-        """Of the coefficients kept, for combinations of them."""
+        """The covariance of the coefficients kept, for combinations of them."""
 
     def of_rows(self, L: FloatArray) -> FloatArray:
         """(k,) degrees of freedom of the rows of L beta."""

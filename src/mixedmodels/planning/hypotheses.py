@@ -152,7 +152,7 @@ def _of_rows(rows: Rows, kind: Kind, model: AnyModel, reml: bool, ddf: DfMethod)
 
 
 def _p_value(tests: Degrees, L: FloatArray, rhs: FloatArray) -> float:
-    """Of the t test of one row, or the F test of several."""
+    """The p value of the t test of one row, or of the F test of several."""
     difference = L @ tests.beta - rhs
     if len(L) > 1:
         return tests.joint(L, difference).p_value

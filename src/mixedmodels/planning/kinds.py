@@ -59,7 +59,7 @@ class Kind(Protocol):
 
     @property
     def categories(self) -> pd.Index | None:
-        """Of an ordered response."""
+        """Categories of an ordered response."""
 
     def source(self, design: Design, given: Parameters) -> Source:
         """What draws responses of a design."""
@@ -97,13 +97,13 @@ class Linear:
     def refitter(
         self, model: AnyModel, given: Parameters | None, control: Control, *, reml: bool
     ) -> Refitter:
-        """From given theta."""
+        """A function that refits from given theta."""
         start = model.templates.initial if given is None else given.theta
         threads = model.affordable_threads(model.threads)
         return Refitter(model, reml, model.axes.to_axes(start), control, threads)
 
     def fitted(self, model: AnyModel, y: FloatArray, at: FloatArray, *, reml: bool) -> Fitted:
-        """At theta along the axes."""
+        """The fit at theta along the axes."""
         own = model.with_response(y)
         return Fitted(own, own.solution(own.criterion(reml=reml), at), _settled(len(at)))
 
@@ -156,7 +156,7 @@ class Generalized:
         return Draws(design, templates, distribution, m, eta, templates.lam(given.theta))
 
     def model(self, design: Design, source: Source, threads: int) -> GeneralizedModel:
-        """With the response drawn, from which its own starts are."""
+        """The model of the drawn response, from which its starts are."""
         with_y = _with_response(design, source)
         return GeneralizedModel(with_y, self.family, threads, self.nodes)
 
@@ -185,7 +185,7 @@ class Generalized:
     def fitted(
         self, model: AnyModel, y: FloatArray, at: FloatArray, *, reml: bool
     ) -> GeneralizedFitted:
-        """At all parameters, as users know them."""
+        """The fit at all parameters, as users know them."""
         del reml
         own = model.with_response(y)
         criterion = own.criterion()

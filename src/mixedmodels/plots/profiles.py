@@ -36,7 +36,7 @@ class ProfileLike(Protocol):
 
     @property
     def parameters(self) -> Sequence[str]:
-        """Names."""
+        """Names of the parameters."""
 
     @property
     def estimates(self) -> pd.Series[float]:

@@ -228,7 +228,7 @@ def short_labels(names: Sequence[str], length: int) -> list[str]:
 
 
 def _sharing(names: Sequence[str], labels: Sequence[str]) -> dict[str, list[int]]:
-    """By label the places of different names that have it."""
+    """Places of the different names that have a label, by label."""
     places: dict[str, list[int]] = {}
     for i, label in enumerate(labels):
         places.setdefault(label, []).append(i)

@@ -1,4 +1,4 @@
-"""From predictions and their errors to the table that users get."""
+"""The table of intervals that users get from predictions and their errors."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Result(Guided, ABC):
         """Paragraphs and tables of the text."""
 
     def __str__(self) -> str:
-        """The text."""
+        """The result as text."""
         return render_text(self._sections())
 
     def __repr__(self) -> str:
@@ -97,7 +97,7 @@ class WithTable(Result):
     table: pd.DataFrame
 
     def to_frame(self) -> pd.DataFrame:
-        """The table."""
+        """The result as a table."""
         return self.table.copy()
 
 
@@ -115,7 +115,7 @@ class TableResult(WithTable):
 
     @property
     def notes(self) -> dict[str, str]:
-        """By row why a number is missing."""
+        """Why a number is missing, by row."""
         return dict(self.table.attrs.get("notes", {}))
 
     @property

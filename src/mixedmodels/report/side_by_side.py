@@ -369,14 +369,14 @@ def _fixed_point(value: float, decimals: int | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    """With four significant digits; nothing for None."""
+    """The number with four significant digits; nothing for None."""
     if value is None:
         return ""
     return format_number(value, DIGITS, SLACK).replace("nan", "NaN")
 
 
 def _criterion(value: float) -> str:
-    """With three decimals; nothing where a model does not have it."""
+    """The criterion with three decimals; nothing where a model does not have it."""
     return f"{value:.3f}" if math.isfinite(value) else ""
 
 

@@ -132,7 +132,7 @@ class LmList(Result):
         return plot_groups(fitted, level=level, sort=sort, max_labels=max_labels, figsize=figsize)
 
     def to_frame(self) -> pd.DataFrame:
-        """By group the coefficients, `nobs`, `df`, `sigma` and `note`."""
+        """A table of each group's coefficients, `nobs`, `df`, `sigma` and `note`."""
         parts = [self.coef, self.nobs, self.df, self.sigmas.rename("sigma")]
         notes = pd.Series([self.notes.get(g, "") for g in self.coef.index], self.coef.index)
         return pd.concat([*parts, notes.rename("note")], axis=1)

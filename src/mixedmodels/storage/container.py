@@ -124,7 +124,7 @@ def _check_seal(name: str, file: BinaryIO, size: int) -> None:
 
 
 def _digest(file: BinaryIO, count: int) -> str:
-    """Of the first `count` bytes."""
+    """The digest of the first `count` bytes."""
     digest = hashlib.sha256()
     file.seek(0)
     while count > 0 and (piece := file.read(min(count, _CHUNK))):

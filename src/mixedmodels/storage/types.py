@@ -77,7 +77,7 @@ def _array(element: Any) -> Check:
 
 
 def _container(origin: Any, arguments: tuple[Any, ...]) -> Check:
-    """Of tuples, lists and mappings, and of what they hold."""
+    """The check of tuples, lists and mappings, and of what they hold."""
     if origin is tuple and arguments[-1] is not ...:
         parts = [_check(argument) for argument in arguments]
         return lambda value: (

@@ -38,7 +38,7 @@ class DaskExecutor:
         self._retries = retries
 
     def __repr__(self) -> str:
-        """As it is made."""
+        """The call that makes it."""
         return f"DaskExecutor({self._client})"
 
     def map_reduce(

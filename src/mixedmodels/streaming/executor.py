@@ -124,7 +124,7 @@ class Threads:
         return self._count
 
     def __repr__(self) -> str:
-        """As it is made."""
+        """The call that makes it."""
         return f"Threads({self._count})"
 
     def map_reduce(

@@ -88,7 +88,7 @@ class Plan(Result):
 
     @property
     def n(self) -> int:
-        """Rows used."""
+        """Number of rows used."""
         return self.counts.n
 
     @property

@@ -35,7 +35,7 @@ class SparkExecutor:
             )
 
     def __repr__(self) -> str:
-        """As it is made."""
+        """The call that makes it."""
         return f"SparkExecutor({self._context.master})"
 
     def map_reduce(
