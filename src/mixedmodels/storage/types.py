@@ -42,6 +42,7 @@ def _checks(kind: Any) -> dict[str, Check]:
 
 def _check(hint: Any) -> Check:
     """The test of one annotation."""
+    hint = _behind_alias(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return lambda _value: True
@@ -61,6 +62,14 @@ def _check(hint: Any) -> Check:
     if hint is int:
         return lambda value: isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return lambda value: isinstance(value, hint)
+
+
+def _behind_alias(hint: Any) -> Any:
+    """The type that an alias by the `type` statement stands for, as NumPy's are from 2.5 on."""
+    origin = typing.get_origin(hint)
+    if hasattr(origin, "__value__"):
+        return _behind_alias(origin.__value__[typing.get_args(hint)])
+    return _behind_alias(hint.__value__) if hasattr(hint, "__value__") else hint
 
 
 def _array(element: Any) -> Check:
