@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.unknown import SHARE, PartlyKnown, flat_shares
+from mixedmodels.estimates.unknown import PartlyKnown, flat_shares
 from mixedmodels.lazy import cached_property
 
 # Eigenvalues of the information with a unit diagonal up to which a direction counts as flat, and
@@ -71,17 +71,9 @@ class ModelCovariances:
         Entries of theta on the boundary are taken as known: their rows and columns are zero. Those
         of parameters that the data do not determine are NaN.
         """
-        scaled = scaled_parameters(self._model.criterion(), self._par, self.hessian)
-        inverse = _scaled_inverse(scaled.information)
+        known = _known(self._model.criterion(), self._par, self.hessian)
         size = len(self._par)
-        symmetric = np.full((size, size), np.nan)
-        if inverse is not None:
-            covariance: FloatArray = scaled.combinations.T @ inverse @ scaled.combinations
-            symmetric = 0.5 * (covariance + covariance.T)
-        unknown = scaled.shares > SHARE
-        symmetric[unknown] = np.nan
-        symmetric[:, unknown] = np.nan
-        return symmetric
+        return np.full((size, size), np.nan) if known is None else known.matrix
 
     @cached_property
     def conditional(self) -> FloatArray:
@@ -139,25 +131,31 @@ def scaled_parameters(criterion: AnyModel, par: FloatArray, hessian: FloatArray)
     return Scaled(information, J * scale[:, None], vectors[:, values <= _FLAT])
 
 
+def known_parameters(fitted: Any) -> PartlyKnown | None:
+    """The covariance of theta, the coefficients and the family's own; None where none is known."""
+    solution = fitted.solution
+    return _known(fitted.criterion, solution.par, solution.covariance_of.hessian)
+
+
 def partly_known(fitted: Any) -> PartlyKnown | None:
     """The covariance of the coefficients kept where some are not determined; else None.
 
     None where nothing is known, too, and of a linear model.
     """
     solution, m = fitted.solution, len(fitted.solution.theta)
-    of = getattr(solution, "covariance_of", None)
-    if (
-        of is None
-        or not np.isnan(np.diag(solution.vcov)).any()
-        or not np.isfinite(of.hessian).all()
-    ):
+    if not hasattr(solution, "covariance_of") or not np.isnan(np.diag(solution.vcov)).any():
         return None
-    scaled = scaled_parameters(fitted.criterion, solution.par, of.hessian)
+    known: PartlyKnown | None = fitted.once(known_parameters)
+    return None if known is None else known.of(slice(m, m + solution.p))
+
+
+def _known(criterion: AnyModel, par: FloatArray, hessian: FloatArray) -> PartlyKnown | None:
+    scaled = scaled_parameters(criterion, par, hessian)
     inverse = _scaled_inverse(scaled.information)
     if inverse is None:
         return None
-    own = scaled.combinations[:, m : m + solution.p]
-    return PartlyKnown(own.T @ inverse @ own, own, scaled.flat)
+    covariance = scaled.combinations.T @ inverse @ scaled.combinations
+    return PartlyKnown(0.5 * (covariance + covariance.T), scaled.combinations, scaled.flat)
 
 
 def _scaled_inverse(information: FloatArray) -> FloatArray | None:

@@ -10,6 +10,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.components import Component
 from mixedmodels.estimates.generalized_solution import GeneralizedSolution
 from mixedmodels.estimates.own import OwnCoefficients
+from mixedmodels.estimates.unknown import covariance_of_rows
 
 
 def coefficients_of(
@@ -29,8 +30,7 @@ def coefficients_of(
             rows = np.zeros((len(part.names), len(solution.psi)))
             rows[:, part.place] = part.estimates(solution.psi)[1]
             J = np.vstack([J, rows])
-        covariance: FloatArray = J @ solution.covariance_of.user[first:, first:] @ J.T
-        return covariance
+        return covariance_of_rows(J, solution.covariance_of.user[first:, first:])
 
     def scale_error() -> float:
         if not scale_places:

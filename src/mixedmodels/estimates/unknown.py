@@ -36,6 +36,15 @@ class PartlyKnown:
         """(k,) rows of L (k, p) that are not determined."""
         return flat_shares(self.combinations @ L.T, self.flat) > SHARE
 
+    def of(self, place: slice) -> PartlyKnown:
+        """Of some of the parameters."""
+        return PartlyKnown(self.known[place, place], self.combinations[:, place], self.flat)
+
+    @property
+    def matrix(self) -> FloatArray:
+        """(p, p) with NaN for parameters that are not determined."""
+        return covariance_of_rows(np.eye(len(self.known)), self)
+
 
 def flat_shares(combinations: FloatArray, flat: FloatArray) -> FloatArray:
     """(k,) how much of each combination (m, k) lies in flat directions (m, f), from 0 to 1."""

@@ -14,6 +14,7 @@ from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.tails import t_tail
+from mixedmodels.estimates.unknown import covariance_of_rows
 from mixedmodels.families.base import Family
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.inference.generalized import full_covariance
@@ -83,7 +84,7 @@ class GeneralizedParameters(MixedFit):
         first = len(solution.theta) + solution.p + part.first
         place = slice(first, first + len(part.names))
         estimate, slopes = part.estimates(solution.psi)
-        covariance = slopes @ solution.covariance_of.user[place, place] @ slopes.T
+        covariance = covariance_of_rows(slopes, solution.covariance_of.user[place, place])
         std_error = np.sqrt(np.diag(covariance))
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = estimate / std_error

@@ -180,8 +180,7 @@ class GeneralizedPrediction(GeneralizedParameters):
             target,
             wanted,
             random=bool(terms),
-            vcov=tests.vcov,
-            partly=tests.partly,
+            covariance=tests.covariance,
         )
         return self._laid_out(table, data, columns=columns)
 

@@ -7,6 +7,7 @@ bread is the inverse of the exact Hessian in all of them. Reference: White (1982
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.design.partition import LABELS, Partition
 from mixedmodels.errors import ModelError
 from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.generalized_covariances import known_parameters
 from mixedmodels.estimates.rows_left import part_of_rows
-from mixedmodels.estimates.unknown import known_part
 from mixedmodels.inference.clusters import clusters_of
 from mixedmodels.inference.degrees import Normal
 from mixedmodels.inference.robust import RobustCovariance, robust
@@ -39,19 +40,27 @@ def _(
     if not solution.p:
         raise ModelError("vcov_robust: the model has no fixed effects.")
     clusters = clusters_of(model.design, cluster, data)
-    count, m = len(clusters.levels), len(solution.theta)
-    known, unknown = known_part(solution.covariance_of.user)
-    scores = _scores(fitted, clusters) @ known[:, m : m + solution.p]
-    factor = 1.0 if kind == "CR0" else count / (count - 1.0)
-    vcov: FloatArray = factor * scores.T @ scores
-    unknown = unknown[m : m + solution.p]
-    vcov[unknown] = vcov[:, unknown] = np.nan
+    count = len(clusters.levels)
+    tests = _tests(fitted, clusters, 1.0 if kind == "CR0" else count / (count - 1.0))
     by = "" if clusters.name == LABELS else f" by {clusters.name}"
-    tests = Normal(solution.beta[solution.kept], vcov, 1.0)
     tests.source = f"{kind}{by}, {count} clusters"
     names = [model.design.x_names[j] for j in solution.kept]
-    table = pd.DataFrame(vcov.copy(), names, names)
+    table = pd.DataFrame(tests.vcov.copy(), names, names)
     return RobustCovariance(table, kind, clusters.name, count, tests)
+
+
+def _tests(fitted: GeneralizedFitted, clusters: Partition, factor: float) -> Normal:
+    """Tests by the sandwich; NaN of what the bread does not determine."""
+    solution, bread = fitted.solution, fitted.once(known_parameters)
+    beta, p = solution.beta[solution.kept], solution.p
+    if bread is None:
+        return Normal(beta, np.full((p, p), np.nan), 1.0)
+    place = slice(len(solution.theta), len(solution.theta) + p)
+    scores = _scores(fitted, clusters) @ bread.known[:, place]
+    robust = dataclasses.replace(bread.of(place), known=factor * scores.T @ scores)
+    tests = Normal(beta, robust.matrix, 1.0)
+    tests.partly = robust
+    return tests
 
 
 def _scores(fitted: GeneralizedFitted, clusters: Partition) -> FloatArray:

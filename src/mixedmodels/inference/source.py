@@ -84,6 +84,7 @@ def _given(fitted: Fitted, ddf: Ddf, vcov: Any) -> Degrees:
         else Residual(beta, matrix, sigma, solution.rows_less_rank)
     )
     other.source = "a given matrix" if tests is None else tests.source
+    other.partly = None if tests is None else tests.partly
     return other
 
 

@@ -18,6 +18,7 @@ from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.design.places import used_rows
 from mixedmodels.errors import MixedModelsError, warn
 from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.generalized_covariances import known_parameters, partly_known
 from mixedmodels.estimates.tables import fixed_mean
 from mixedmodels.estimates.tails import transformed_limits
 from mixedmodels.estimates.unknown import PartlyKnown, variances_of_rows
@@ -101,7 +102,7 @@ def averaged_means(fitted: GeneralizedFitted, target: Target) -> FloatArray:
     NaN, with a warning, where predictors have no mean for more than a thousandth of the random
     effects; fewer are left out.
     """
-    found = _averaged(fitted, target, fitted.solution.theta, fitted.solution.beta)
+    found = _averaged(fitted, target, fitted.solution.theta, _population(fitted, target))
     lost = np.isnan(found) & ~absent_rows(target)
     if lost.any():
         warn(
@@ -129,8 +130,7 @@ def generalized_intervals(
     wanted: WantedScale,
     *,
     random: bool,
-    vcov: FloatArray,
-    partly: PartlyKnown | None = None,
+    covariance: FloatArray | PartlyKnown,
 ) -> pd.DataFrame:
     """The table of predictions, standard errors and limits.
 
@@ -139,8 +139,7 @@ def generalized_intervals(
         target: The rows.
         wanted: What is asked for.
         random: Whether random effects take part.
-        vcov: (p, p) covariance of the kept coefficients, for rows without random effects.
-        partly: What is known of it where it has NaN.
+        covariance: Of the kept coefficients (p, p), for rows without random effects.
     """
     check_mean_of(fitted, wanted.type, average=wanted.average)
     link = fitted.model.family.link
@@ -151,10 +150,10 @@ def generalized_intervals(
         eta = predicted(fitted, target)
     with np.errstate(all="ignore"):  # a warning names what is not a number
         if wanted.average:
-            variance = _averaged_variance(fitted, target, vcov, wanted)
+            variance = _averaged_variance(fitted, target, covariance, wanted)
         else:
-            fixed = vcov if partly is None else partly
-            mu, variance = link.mean(eta), _variance(fitted, target, fixed, wanted, random=random)
+            mu = link.mean(eta)
+            variance = _variance(fitted, target, covariance, wanted, random=random)
         variance[absent_rows(target)] = np.nan
         error, tails = np.sqrt(variance), interval_tails(wanted.interval.level)
         if wanted.interval.kind == "prediction":
@@ -203,20 +202,23 @@ def _table(target: Target, at: FloatArray, error: FloatArray, limits: FloatArray
 def _variance(
     fitted: GeneralizedFitted,
     target: Target,
-    vcov: FloatArray | PartlyKnown,
+    covariance: FloatArray | PartlyKnown,
     wanted: WantedScale,
     *,
     random: bool,
 ) -> FloatArray:
+    X = target.X[:, fitted.solution.kept]
     if not random:
-        X = target.X[:, fitted.solution.kept]
-        return variances_of_rows(X, vcov)
+        return variances_of_rows(X, covariance)
     working = fitted.once(curved_fit)
     more = np.zeros((target.n, working.model.design.X.shape[1] - target.X.shape[1]))
     padded = dataclasses.replace(target, X=np.hstack([target.X, more]))
     variance = conditional_variance(working, padded)
     if wanted.interval.uncertainty == "full":
         variance += _owed_to_others(fitted, target)
+    partly = fitted.once(partly_known)
+    if partly is not None:
+        variance[partly.unknown(X)] = np.nan
     return variance
 
 
@@ -228,12 +230,15 @@ def _owed_to_others(fitted: GeneralizedFitted, target: Target) -> FloatArray:
     """
     model, solution = fitted.model, fitted.solution
     m, p = len(solution.theta), solution.p
-    covariance = solution.covariance_of.user
-    others = np.append(np.arange(m), np.arange(m + p, len(covariance)))
-    others = others[np.diag(covariance)[others] > 0.0]
+    known = fitted.once(known_parameters)
+    others = np.append(np.arange(m), np.arange(m + p, len(solution.par)))
     out = np.zeros(target.n)
-    if not np.isfinite(covariance).all() or not others.size:
-        return out + (0.0 if np.isfinite(covariance).all() else np.nan)
+    if known is None or np.isnan(np.diag(known.matrix)[others]).any():
+        return out + np.nan
+    covariance = known.known
+    others = others[np.diag(covariance)[others] > 0.0]
+    if not others.size:
+        return out
     values, vectors = np.linalg.eigh(covariance[np.ix_(others, others)])
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     # Columns: how all parameters move with one standard deviation of a combination of the others.
@@ -256,14 +261,19 @@ def _owed_to_others(fitted: GeneralizedFitted, target: Target) -> FloatArray:
 
 
 def _averaged(
-    fitted: GeneralizedFitted, target: Target, theta: FloatArray, beta: FloatArray
+    fitted: GeneralizedFitted, target: Target, theta: FloatArray, eta: FloatArray
 ) -> FloatArray:
-    model = fitted.model
+    """(n,) means over the random effects, of which the predictors are `eta` (n,)."""
+    link = fitted.model.family.link
     require({f"{target.n} rows at {NODES} nodes": 16.0 * target.n * NODES}, "The prediction")
-    eta = fixed_mean(target, beta)
-    found = mean_over(model.family.link, eta, np.sqrt(_prior_variance(fitted, target, theta)))
+    found = mean_over(link, eta, np.sqrt(_prior_variance(fitted, target, theta)))
     found[absent_rows(target)] = np.nan
     return found
+
+
+def _population(fitted: GeneralizedFitted, target: Target) -> FloatArray:
+    """(n,) predictors without random effects."""
+    return fixed_mean(target, np.nan_to_num(fitted.solution.beta))
 
 
 def _prior_variance(fitted: GeneralizedFitted, target: Target, theta: FloatArray) -> FloatArray:
@@ -278,28 +288,52 @@ def _prior_variance(fitted: GeneralizedFitted, target: Target, theta: FloatArray
 
 
 def _averaged_variance(
-    fitted: GeneralizedFitted, target: Target, vcov: FloatArray, wanted: WantedScale
+    fitted: GeneralizedFitted,
+    target: Target,
+    covariance: FloatArray | PartlyKnown,
+    wanted: WantedScale,
 ) -> FloatArray:
     """(n,) variance of the link of the mean, by the delta method."""
     solution = fitted.solution
-    m, p, kept = len(solution.theta), solution.p, solution.kept
-    covariance = np.zeros((m + p, m + p))
-    covariance[m:, m:] = vcov
+    m, p, X = len(solution.theta), solution.p, target.X[:, solution.kept]
+    sd, every = np.zeros(m), covariance
     if wanted.interval.uncertainty == "full":
-        covariance = solution.covariance_of.user[: m + p, : m + p]
-    sd = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        known = fitted.once(known_parameters)
+        if known is None:
+            return np.full(target.n, np.nan)
+        every, covariance = known.of(slice(0, m + p)), known.of(slice(m, m + p))
+        sd = np.sqrt(np.diag(every.matrix)[:m])
     slopes = np.zeros((target.n, m + p))
     for j in np.flatnonzero(sd):
-        sides = []
-        for sign in (1.0, -1.0):
-            theta, beta = np.array(solution.theta), np.nan_to_num(solution.beta)
-            part, at = (theta, j) if j < m else (beta, kept[j - m])
-            part[at] += sign * _STEP * sd[j]
-            means = _averaged(fitted, target, theta, beta)
-            sides.append(averaged_predictors(fitted, means))
-        slopes[:, j] = (sides[0] - sides[1]) / (2.0 * _STEP * sd[j])
-    found: FloatArray = np.einsum("ij,ij->i", slopes @ covariance, slopes)
-    return found
+        direction = sd[j] * np.eye(m)[j]
+        slopes[:, j] = _difference(fitted, target, direction, np.zeros(target.n)) / sd[j]
+    error = np.sqrt(variances_of_rows(X, covariance))
+    step = np.where(error > 0.0, error, 1.0)
+    by_eta = _difference(fitted, target, np.zeros(m), step) / step
+    slopes[:, m:] = by_eta[:, None] * X
+    return variances_of_rows(slopes if every is not covariance else slopes[:, m:], every)
+
+
+def _difference(
+    fitted: GeneralizedFitted, target: Target, theta: FloatArray, eta: FloatArray
+) -> FloatArray:
+    """(n,) slope of the predictor of the mean over the random effects.
+
+    Args:
+        fitted: The fit.
+        target: The rows.
+        theta: (m,) direction of theta, of the size of its error.
+        eta: (n,) direction of the predictors, likewise.
+    """
+    at, about = fitted.solution.theta, _population(fitted, target)
+    high, low = (
+        averaged_predictors(
+            fitted, _averaged(fitted, target, at + step * theta, about + step * eta)
+        )
+        for step in (_STEP, -_STEP)
+    )
+    slope: FloatArray = (high - low) / (2.0 * _STEP)
+    return slope
 
 
 # -- observations ---------------------------------------------------------------------------------

@@ -198,6 +198,79 @@ def test_a_separated_reference_level_leaves_what_the_others_say(
     assert np.isfinite(fit.anova().loc["x", "p_value"])
 
 
+@pytest.mark.parametrize("way", ["fit", "file"])
+@pytest.mark.parametrize("kind", ["CR0", "CR1"])
+def test_robust_errors_of_the_others_where_the_reference_level_is_separated(
+    kind: Any, way: str, tmp_path: Any
+) -> None:
+    """By every way in which a robust covariance is read."""
+    data = cells()
+    data.loc[data["kind"] == "a", "y"] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.glmer("y ~ x + kind + (1 | g)", data)
+        rest = mm.glmer("y ~ x + kind + (1 | g)", data[data["kind"] != "a"])
+        if way == "file":
+            fit.save(tmp_path / "fit.mm")
+            fit = mm.load(tmp_path / "fit.mm")
+    given = [one.vcov_robust("g", kind) for one in (fit, rest)]
+    found = given[0].to_frame()
+    assert np.isnan(np.diag(found)).tolist() == [True, False, True, True]
+    errors = given[1].stderror
+    np.testing.assert_allclose(given[0].stderror["x"], errors["x"], rtol=1e-4)
+    tables = fit.coef_table(vcov=given[0]).to_frame(), rest.coef_table(vcov=given[1]).to_frame()
+    np.testing.assert_allclose(tables[0].loc["x"], tables[1].loc["x"], rtol=1e-4)
+    tidied = fit.tidy(vcov=given[0]).set_index("term")["std_error"]
+    np.testing.assert_allclose(tidied["x"], errors["x"], rtol=1e-4)
+    for ddf in ("satterthwaite", "none"):
+        test = fit.test("kindb - kindc = 0", vcov=given[0], ddf=ddf).table
+        np.testing.assert_allclose(test["std_error"], errors["kindc"], rtol=1e-4)
+    numbers = ["estimate", "std_error", "lower", "upper"]
+    means, others = (
+        one.emmeans("kind", at={"x": 0}, vcov=by).to_frame()
+        for one, by in zip((fit, rest), given, strict=True)
+    )
+    np.testing.assert_allclose(means[numbers][1:], others[numbers], rtol=1e-4, atol=1e-5)
+    assert np.isnan(means["std_error"].iloc[0])
+    (pairs, pair) = (
+        one.emmeans("kind", vcov=by).pairs(adjust="none").to_frame()
+        for one, by in zip((fit, rest), given, strict=True)
+    )
+    np.testing.assert_allclose(pairs[numbers].iloc[2], pair[numbers].iloc[0], rtol=1e-4)
+    slope = fit.emtrends("kind", "x", vcov=given[0]).to_frame()["std_error"]
+    np.testing.assert_allclose(slope, errors["x"], rtol=1e-4)
+    new = {"x": [0, 0], "kind": ["a", "b"]}
+    random: Any
+    for random in ("none", "average"):
+        with pytest.warns(UserWarning, match="1 of 2 rows have no interval, as row 0"):
+            row = fit.predict_interval(new, random=random, vcov=given[0], type="link")
+        other = rest.predict_interval(
+            {"x": [0], "kind": ["b"]}, random=random, vcov=given[1], type="link"
+        )
+        np.testing.assert_allclose(row.iloc[1], other.iloc[0], rtol=1e-4)
+        assert np.isnan(row["std_error"].iloc[0])
+
+
+@pytest.mark.parametrize("random", ["all", "average"])
+@pytest.mark.parametrize("uncertainty", ["conditional", "full"])
+def test_intervals_with_random_effects_where_the_reference_level_is_separated(
+    random: Any, uncertainty: Any
+) -> None:
+    data = cells()
+    data.loc[data["kind"] == "a", "y"] = 0
+    new = {"x": [0.5, 0, 1], "kind": ["b", "a", "c"], "g": [0, 0, 1]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.glmer("y ~ x + kind + (1 | g)", data)
+        rest = mm.glmer("y ~ x + kind + (1 | g)", data[data["kind"] != "a"])
+    how: Any = {"random": random, "uncertainty": uncertainty, "type": "link"}
+    with pytest.warns(UserWarning, match="1 of 3 rows have no interval, as row 1"):
+        found = fit.predict_interval(new, **how)
+    other = rest.predict_interval({name: [of[0], of[2]] for name, of in new.items()}, **how)
+    np.testing.assert_allclose(found.iloc[[0, 2]], other, rtol=1e-3, atol=1e-4)
+    assert np.isnan(found["std_error"].iloc[1])
+
+
 def test_a_cell_of_two_factors_is_named() -> None:
     data = cells()
     data.loc[(data["site"] == "north") & (data["kind"] == "b"), "y"] = 0
