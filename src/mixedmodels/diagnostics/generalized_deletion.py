@@ -9,6 +9,7 @@ from mixedmodels.diagnostics.deletion import RowSets, deletions_of
 from mixedmodels.diagnostics.one_step import Deletions
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.generalized import GeneralizedFitted
+from mixedmodels.estimates.generalized_covariances import known_parameters
 from mixedmodels.estimates.rows_left import fit_of_rows, has_scores, part_of_rows
 from mixedmodels.estimates.working import working_fit
 from mixedmodels.settings import Control, InfluenceMethod
@@ -60,7 +61,11 @@ def _one_step(
         if not has_scores(fitted):
             raise
         return
-    step = -0.5 * solution.covariance_of.user @ part.gradient
+    known = fitted.once(known_parameters)
+    if known is None:
+        return
+    step = -0.5 * known.known @ part.gradient
+    step[np.isnan(np.diag(known.matrix))] = np.nan
     theta = fitted.model.templates.rectify(solution.theta + step[:m])
     out.theta[i] = fitted.model.axes.to_axes(theta)
     out.beta[i] = solution.beta[solution.kept] + step[m : m + solution.p]

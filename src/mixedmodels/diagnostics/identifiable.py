@@ -60,16 +60,15 @@ def _flat(fitted: GeneralizedFitted) -> list[str]:
     says = (
         f"The data do not identify {' and '.join(names)}: the likelihood is flat there, so that "
         "standard errors are missing. Leave out a term or a covariate that says the same as "
-        "another one."
+        "another one, or merge levels at which a parameter has gone to a bound with others."
     )
     return [says]
 
 
 def _flat_shares(fitted: GeneralizedFitted) -> FloatArray:
     """(m + p + k,) shares of the parameters in flat directions; zero where none is."""
-    solution, criterion = fitted.solution, fitted.criterion
-    size = len(solution.par)
+    solution, converged = fitted.solution, fitted.optsum.converged
     hessian = solution.covariance_of.hessian
     if np.isfinite(solution.covariance_of.user).all() or not np.isfinite(hessian).all():
-        return np.zeros(size)
-    return scaled_parameters(criterion, solution.par, hessian).shares
+        return np.zeros(len(solution.par))
+    return scaled_parameters(fitted.model, solution.par, hessian, converged=converged).shares

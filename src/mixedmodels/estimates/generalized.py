@@ -48,6 +48,7 @@ from mixedmodels.estimates.generalized_search import searched
 from mixedmodels.estimates.generalized_solution import GeneralizedSolution
 from mixedmodels.estimates.identified import Identification
 from mixedmodels.estimates.own import OwnCoefficients, own_coefficients
+from mixedmodels.estimates.separation import Separation, proof
 from mixedmodels.families.base import ZERO_INFLATION, Family
 from mixedmodels.families.distribution import Distribution
 from mixedmodels.lazy import cached_property
@@ -124,6 +125,11 @@ class GeneralizedModel(BaseModel[GeneralizedWorkspace]):
         """(n,) prior weights."""
         w = self.design.w
         return np.ones(self.design.n) if w is None else w
+
+    @cached_property
+    def separation(self) -> tuple[Separation | None, bool]:
+        """What separates the responses, and whether that is certain where nothing was found."""
+        return proof(self)
 
     @property
     def approximation(self) -> tuple[int, bool, bool]:
@@ -237,7 +243,7 @@ class GeneralizedModel(BaseModel[GeneralizedWorkspace]):
             at, optsum = searched(criterion, self.templates, request, watch)
         except NoValueError as error:
             raise MixedModelsError(start_message(self.family) or str(error)) from None
-        solution = self.solution(criterion, at)
+        solution = self.solution(criterion, at, converged=optsum.converged)
         if not optsum.converged:
             optsum = self._explained(criterion, solution, optsum)
         return GeneralizedFitted(self, solution, optsum)
@@ -257,12 +263,16 @@ class GeneralizedModel(BaseModel[GeneralizedWorkspace]):
             return optsum
         return dataclasses.replace(optsum, status="unbounded", message=reason)
 
-    def solution(self, criterion: LaplaceCriterion, at: FloatArray) -> GeneralizedSolution:
+    def solution(
+        self, criterion: LaplaceCriterion, at: FloatArray, *, converged: bool = True
+    ) -> GeneralizedSolution:
         """The modes and all that belongs to them at parameters of the search."""
         with criterion.at(at) as point:
-            return self._read(criterion, point)
+            return self._read(criterion, point, converged)
 
-    def _read(self, criterion: LaplaceCriterion, point: LaplacePoint) -> GeneralizedSolution:
+    def _read(
+        self, criterion: LaplaceCriterion, point: LaplacePoint, converged: bool
+    ) -> GeneralizedSolution:
         m, kept = self.templates.m, self.products.kept
         user, axes = criterion.to_user(point.par), criterion.workspace.axes
         unit = criterion.predictor_unit
@@ -288,7 +298,7 @@ class GeneralizedModel(BaseModel[GeneralizedWorkspace]):
             eta=eta,
             n=self.design.n,
             p=self.products.p,
-            covariance_of=ModelCovariances(self, point.par),
+            covariance_of=ModelCovariances(self, point.par, converged),
             reml=self.reml,
         )
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.unknown import PartlyKnown, flat_shares
+from mixedmodels.estimates.separation import undetermined
+from mixedmodels.estimates.unknown import Directions, PartlyKnown, shares_of
 from mixedmodels.lazy import cached_property
 
 # Eigenvalues of the information with a unit diagonal up to which a direction counts as flat, and
@@ -54,9 +55,10 @@ class KnownCovariances:
 class ModelCovariances:
     """The covariance of all parameters, made when it is first read."""
 
-    def __init__(self, model: AnyModel, par: FloatArray) -> None:
+    def __init__(self, model: AnyModel, par: FloatArray, converged: bool) -> None:
         self._model = model
         self._par = par
+        self._converged = converged
 
     @cached_property
     def hessian(self) -> FloatArray:
@@ -71,7 +73,7 @@ class ModelCovariances:
         Entries of theta on the boundary are taken as known: their rows and columns are zero. Those
         of parameters that the data do not determine are NaN.
         """
-        known = _known(self._model.criterion(), self._par, self.hessian)
+        known = _known(self._model, self._par, self.hessian, converged=self._converged)
         size = len(self._par)
         return np.full((size, size), np.nan) if known is None else known.matrix
 
@@ -86,11 +88,11 @@ class ModelCovariances:
         return found
 
 
-def scaled_eigen(information: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scales that make its diagonal 1, eigenvalues and vectors of the scaled matrix."""
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(information)), np.finfo(np.float64).tiny))
-    values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
-    return scale, values, vectors
+def scales(information: FloatArray) -> FloatArray:
+    """Those that make its diagonal 1."""
+    least = np.finfo(np.float64).tiny
+    scale: FloatArray = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(information)), least))
+    return scale
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,43 +100,66 @@ class Scaled:
     """Users' parameters as combinations of those of the search, each over its own conditional sd.
 
     Attributes:
-        information: (search, search) of the parameters of the search.
+        information: (search, search) of the parameters of the search, seen from `curved`.
         combinations: (search, users), scaled.
-        flat: (search, k) directions without curvature.
+        curved: (search, c) orthonormal directions that are not separated.
+        undetermined: Directions that are, and others without curvature.
     """
 
     information: FloatArray
     combinations: FloatArray
-    flat: FloatArray
+    curved: FloatArray
+    undetermined: tuple[Directions, ...]
 
     @property
     def shares(self) -> FloatArray:
-        """(users,) how much of each parameter lies in flat directions, from 0 to 1.
+        """(users,) how much of each parameter lies in undetermined directions, from 0 to 1.
 
         What is orthogonal to these does not depend on them, whatever basis the search took.
         """
+        size = self.combinations.shape[1]
         if not np.isfinite(self.information).all():
-            return np.ones(self.combinations.shape[1])
-        return flat_shares(self.combinations, self.flat)
+            return np.ones(size)
+        return shares_of(np.eye(size), self.undetermined)
 
 
-def scaled_parameters(criterion: AnyModel, par: FloatArray, hessian: FloatArray) -> Scaled:
+def scaled_parameters(
+    model: AnyModel, par: FloatArray, hessian: FloatArray, *, converged: bool
+) -> Scaled:
     """Those of a fit; entries of theta on the boundary do not take part."""
-    size = len(par)
+    criterion, size = model.criterion(), len(par)
     fixed = (par <= criterion.lower_bounds) & (np.arange(size) < criterion.m)
     free = np.flatnonzero(~fixed)
     information = 0.5 * hessian[np.ix_(free, free)]
     J = criterion.to_user(np.eye(size))[free]  # row by row: linear, without an origin
     if not np.isfinite(information).all():
-        return Scaled(information, J, J[:, :0])
-    scale, values, vectors = scaled_eigen(information)
-    return Scaled(information, J * scale[:, None], vectors[:, values <= _FLAT])
+        return Scaled(information, J, np.eye(len(free)), ())
+    scale = scales(information)
+    separated = undetermined(model, criterion.to_user(par), converged=converged)
+    along = criterion.from_user(separated)[:, free].T
+    combinations = J * scale[:, None]
+    # Sizes of a separated direction depend on how far the search went, and on the coding by them.
+    own = Directions(J, _orthonormal(along))
+    curved = _orthonormal(along / scale[:, None], complement=True)
+    seen = curved.T @ (information * np.outer(scale, scale)) @ curved
+    values, vectors = np.linalg.eigh(seen)
+    flat = Directions(combinations, curved @ vectors[:, values <= _FLAT])
+    return Scaled(seen, combinations, curved, (own, flat))
+
+
+def _orthonormal(directions: FloatArray, *, complement: bool = False) -> FloatArray:
+    """(s, k) an orthonormal basis of directions (s, k) of full rank, or (s, s - k) of the rest."""
+    k = directions.shape[1]
+    size = np.linalg.norm(directions, axis=0)
+    Q = np.linalg.qr(directions / np.where(size > 0.0, size, 1.0), mode="complete").Q
+    return Q[:, k:] if complement else Q[:, :k]
 
 
 def known_parameters(fitted: Any) -> PartlyKnown | None:
     """The covariance of theta, the coefficients and the family's own; None where none is known."""
-    solution = fitted.solution
-    return _known(fitted.criterion, solution.par, solution.covariance_of.hessian)
+    solution, converged = fitted.solution, fitted.optsum.converged
+    hessian = solution.covariance_of.hessian
+    return _known(fitted.model, solution.par, hessian, converged=converged)
 
 
 def partly_known(fitted: Any) -> PartlyKnown | None:
@@ -149,26 +174,16 @@ def partly_known(fitted: Any) -> PartlyKnown | None:
     return None if known is None else known.of(slice(m, m + solution.p))
 
 
-def _known(criterion: AnyModel, par: FloatArray, hessian: FloatArray) -> PartlyKnown | None:
-    scaled = scaled_parameters(criterion, par, hessian)
-    inverse = _scaled_inverse(scaled.information)
-    if inverse is None:
+def _known(
+    model: AnyModel, par: FloatArray, hessian: FloatArray, *, converged: bool
+) -> PartlyKnown | None:
+    """None with a direction of negative curvature, and without finite numbers."""
+    if not np.isfinite(hessian).all():
         return None
-    covariance = scaled.combinations.T @ inverse @ scaled.combinations
-    return PartlyKnown(0.5 * (covariance + covariance.T), scaled.combinations, scaled.flat)
-
-
-def _scaled_inverse(information: FloatArray) -> FloatArray | None:
-    """Of a matrix scaled to a unit diagonal, without flat directions; None if nothing is known.
-
-    That is with a direction of negative curvature, and without finite numbers.
-    """
-    if not np.isfinite(information).all():
-        return None
-    _, values, vectors = scaled_eigen(information)
+    scaled = scaled_parameters(model, par, hessian, converged=converged)
+    values, vectors = np.linalg.eigh(scaled.information)
     if values.size and values[0] < -_NEGATIVE:
         return None
     curved = values > _FLAT
-    root = vectors[:, curved] / np.sqrt(values[curved])
-    inverse: FloatArray = root @ root.T
-    return inverse
+    root = scaled.combinations.T @ scaled.curved @ (vectors[:, curved] / np.sqrt(values[curved]))
+    return PartlyKnown(root @ root.T, scaled.undetermined)

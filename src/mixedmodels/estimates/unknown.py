@@ -6,6 +6,7 @@ A matrix has NaN in the rows of these. What a combination of several of them doe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,26 +20,46 @@ SHARE = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Directions:
+    """Directions of some parameters that data do not determine.
+
+    Attributes:
+        combinations: (m, p) the parameters of a user, of those.
+        flat: (m, k) the directions, orthonormal.
+    """
+
+    combinations: FloatArray
+    flat: FloatArray
+
+
+def shares_of(L: FloatArray, undetermined: Sequence[Directions]) -> FloatArray:
+    """(k,) how much of each row of L (k, p) is not determined, from 0 to 1."""
+    found = np.zeros(len(L))
+    for of in undetermined:
+        found = np.maximum(found, flat_shares(of.combinations @ L.T, of.flat))
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PartlyKnown:
     """The covariance of p parameters without the directions that the data do not determine.
 
     Attributes:
         known: (p, p) without these directions.
-        combinations: (m, p) the parameters, of others whose errors have the same size.
-        flat: (m, k) orthonormal directions of those others that are not determined.
+        undetermined: The directions.
     """
 
     known: FloatArray
-    combinations: FloatArray
-    flat: FloatArray
+    undetermined: tuple[Directions, ...]
 
     def unknown(self, L: FloatArray) -> BoolArray:
         """(k,) rows of L (k, p) that are not determined."""
-        return flat_shares(self.combinations @ L.T, self.flat) > SHARE
+        return shares_of(L, self.undetermined) > SHARE
 
     def of(self, place: slice) -> PartlyKnown:
         """Of some of the parameters."""
-        return PartlyKnown(self.known[place, place], self.combinations[:, place], self.flat)
+        undetermined = (Directions(of.combinations[:, place], of.flat) for of in self.undetermined)
+        return PartlyKnown(self.known[place, place], tuple(undetermined))
 
     @property
     def matrix(self) -> FloatArray:

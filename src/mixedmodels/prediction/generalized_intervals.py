@@ -233,7 +233,7 @@ def _owed_to_others(fitted: GeneralizedFitted, target: Target) -> FloatArray:
     known = fitted.once(known_parameters)
     others = np.append(np.arange(m), np.arange(m + p, len(solution.par)))
     out = np.zeros(target.n)
-    if known is None or np.isnan(np.diag(known.matrix)[others]).any():
+    if known is None or np.isnan(np.diag(known.matrix)[:m]).any():
         return out + np.nan
     covariance = known.known
     others = others[np.diag(covariance)[others] > 0.0]

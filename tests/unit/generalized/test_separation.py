@@ -13,7 +13,7 @@ import pytest
 from unit.generalized.hard_data import births, visits
 
 import mixedmodels as mm
-from mixedmodels.diagnostics.separation import recession
+from mixedmodels.estimates.separation import recession
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -271,6 +271,152 @@ def test_intervals_with_random_effects_where_the_reference_level_is_separated(
     assert np.isnan(found["std_error"].iloc[1])
 
 
+ADDITIVE: dict[str, tuple[str, Any]] = {
+    "treatment": ("y ~ x + kind + (1 | g)", None),
+    "sum": ("y ~ x + kind + (1 | g)", {"kind": "sum"}),
+    "helmert": ("y ~ x + kind + (1 | g)", {"kind": "helmert"}),
+    "poly": ("y ~ x + kind + (1 | g)", {"kind": "poly"}),
+    "cells": ("y ~ 0 + kind + x + (1 | g)", None),
+    "cells after x": ("y ~ 0 + x + kind + (1 | g)", None),
+    "cells after a large x": ("y ~ 0 + I(1e6 * x) + kind + (1 | g)", None),
+}
+CROSSED: dict[str, tuple[str, Any]] = {
+    "treatment": ("y ~ kind * site + (1 | g)", None),
+    "sum": ("y ~ kind * site + (1 | g)", {"kind": "sum", "site": "sum"}),
+    "mixed": ("y ~ kind * site + (1 | g)", {"kind": "helmert"}),
+    "cells": ("y ~ 0 + kind:site + (1 | g)", None),
+    "cells of one": ("y ~ 0 + kind + kind:site + (1 | g)", {"site": "sum"}),
+    "slopes": ("y ~ 0 + site + site:kind + (1 | g)", None),
+}
+
+
+def means_of(fit: Any, specs: Any, **more: Any) -> tuple[Any, Any]:
+    """Means on the scale of the predictor and their differences."""
+    means = fit.emmeans(specs, **more)
+    numbers = ["estimate", "std_error"]
+    return means.to_frame()[numbers], means.pairs(adjust="none").to_frame()[numbers]
+
+
+def same_under_all(data: pd.DataFrame, family: str, codings: Any, specs: Any, **more: Any) -> Any:
+    """The means of the first coding; those of the others are the same."""
+    first: Any = None
+    for formula, contrasts in codings.values():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit = mm.glmer(formula, data, family, contrasts=contrasts)
+            robust = means_of(fit, specs, vcov=fit.vcov_robust("g"), **more)
+        (told,) = [message for message in fit.messages if message.startswith("Separation")]
+        without = set(fit.stderror.index[fit.stderror.isna()])
+        assert all(f"'{name}'" in told for name in without)
+        assert without
+        found = (*means_of(fit, specs, **more), *robust)
+        if first is None:
+            first = found
+        for one, other in zip(found, first, strict=True):
+            known = other["std_error"].notna()
+            assert (one["std_error"].notna() == known).all()
+            np.testing.assert_allclose(one[known], other[known], rtol=2e-4, atol=1e-5)
+    return first
+
+
+@pytest.mark.parametrize("level", ["a", "b", "c"])
+@pytest.mark.parametrize("family", ["binomial", "poisson"])
+def test_a_separated_level_is_the_same_under_any_coding(family: str, level: str) -> None:
+    data = cells()
+    if family == "poisson":
+        data["y"] = np.random.default_rng(1).poisson(np.exp(data["level"] + 0.3 * data["x"]))
+    data.loc[data["kind"] == level, "y"] = 0
+    means, pairs, _, robust = same_under_all(data, family, ADDITIVE, "kind", at={"x": 0})
+    assert (means["std_error"].isna() == np.array([level == one for one in "abc"])).all()
+    assert pairs["std_error"].isna().sum() == robust["std_error"].isna().sum() == 2
+
+
+@pytest.mark.parametrize(
+    "cell", [("kind", "b"), ("kind", "a"), ("site", "north"), ("kind", "c", "site", "south")]
+)
+def test_separated_cells_are_the_same_under_any_coding(cell: tuple[str, ...]) -> None:
+    data = cells()
+    rows = data[cell[0]] == cell[1]
+    if cell[2:]:
+        rows &= data[cell[2]] == cell[3]
+    data.loc[rows, "y"] = 1
+    means = same_under_all(data, "binomial", CROSSED, ["kind", "site"])[0]
+    of = [(kind, site) for site in ("north", "south") for kind in "abc"]
+    expected = [
+        dict(zip(cell[::2], cell[1::2], strict=True)).items() <= {"kind": k, "site": s}.items()
+        for k, s in of
+    ]
+    assert means["std_error"].isna().tolist() == expected
+
+
+@pytest.mark.parametrize("level", ["a", "c"])
+def test_a_separated_level_of_ordered_responses_under_any_coding(level: str) -> None:
+    """The thresholds are those of the reference level, or of the mean of all levels."""
+    data = cells()
+    drawn = np.random.default_rng(6).logistic(size=400) + data["level"]
+    data["y"] = pd.cut(drawn, [-99, -1, 0, 1, 99], labels=list("pqrs"))
+    data.loc[data["kind"] == level, "y"] = "p"
+    every = []
+    for contrasts in ("treatment", "sum", "helmert"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit = mm.glmer("y ~ x + kind + (1 | g)", data, "ordinal", contrasts={"kind": contrasts})
+        (message,) = [message for message in fit.messages if message.startswith("Separation")]
+        assert f"Where kind is {level}, the response is always the lowest category" in message
+        table = fit.component_table()
+        assert table["std_error"].isna().all() == ("'p|q'" in message)
+        every.append(means_of(fit, "kind")[1])
+    for one in every:
+        known = [level not in pair for pair in ("ab", "ac", "bc")]
+        assert one["std_error"].notna().tolist() == known
+        np.testing.assert_allclose(one[known], every[0][known], rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("zeros", ["~ kind", "~ 0 + kind"])
+def test_a_level_without_further_zeros_under_any_coding(zeros: str) -> None:
+    """The probability of zeros of their own is 0 there: its coefficient has no estimate."""
+    rng = np.random.default_rng(6)
+    data = cells()
+    data["y"] = np.where(rng.random(400) < 0.3, 0, rng.poisson(np.exp(1 + 0.3 * data["level"])))
+    data["y"] = np.where(data["kind"] == "c", np.maximum(data["y"], 1), data["y"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.glmer("y ~ x + (1 | g)", data, "poisson", zero_inflation=zeros)
+    table = fit.component_table().loc["zero_inflation"]
+    assert table["std_error"].isna().tolist() == [False, False, True]
+    assert fit.stderror.notna().all()
+    tidied = fit.tidy().set_index("term")["std_error"]
+    assert np.isnan(tidied["kindc"])
+    assert np.isfinite(tidied["kindb"])
+    full = fit.predict_interval({"x": [0.0], "g": [1]}, uncertainty="full", type="link")
+    assert np.isfinite(full.to_numpy()).all()
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + kind + (1 | g)", "y ~ 0 + kind + x + (1 | g)"])
+def test_influence_of_determined_coefficients_beside_a_separated_level(formula: str) -> None:
+    data = cells()
+    data.loc[data["kind"] == "c", "y"] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.glmer(formula, data)
+        rest = mm.glmer(formula, data[data["kind"] != "c"])
+        moved, other = (one.influence("g", method="one-step").beta for one in (fit, rest))
+    assert moved.isna().all().tolist() == [name == "kindc" for name in moved]
+    np.testing.assert_allclose(moved[other.columns], other, rtol=1e-4, atol=1e-5)
+
+
+def test_data_too_large_for_a_proof_have_no_errors_at_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = cells()
+    data.loc[data["kind"] == "b", "y"] = 0
+    monkeypatch.setattr("mixedmodels.estimates.separation._MOST", 100)
+    for formula in ("y ~ x + kind + (1 | g)", "y ~ 0 + kind + x + (1 | g)"):
+        with pytest.warns(mm.errors.ConvergenceWarning, match="Separation is suspected"):
+            fit = mm.glmer(formula, data)
+        assert list(fit.stderror.index[fit.stderror.isna()]) == ["kindb"]
+
+
 def test_a_cell_of_two_factors_is_named() -> None:
     data = cells()
     data.loc[(data["site"] == "north") & (data["kind"] == "b"), "y"] = 0
@@ -367,7 +513,7 @@ def test_data_too_large_for_a_proof_are_suspected(monkeypatch: pytest.MonkeyPatc
     rng = np.random.default_rng(2)
     data = pd.DataFrame({"g": np.tile(np.arange(20), 30), "f": np.repeat(list("abc"), 200)})
     data["y"] = np.where(data["f"] == "c", 1, rng.integers(0, 2, 600))
-    monkeypatch.setattr("mixedmodels.diagnostics.separation._MOST", 100)
+    monkeypatch.setattr("mixedmodels.estimates.separation._MOST", 100)
     with pytest.warns(mm.errors.ConvergenceWarning, match="Separation is suspected"):
         mm.glmer("y ~ f + (1 | g)", data, family="binomial")
 
@@ -381,8 +527,8 @@ def test_few_rows_decide_for_all(seed: int, monkeypatch: pytest.MonkeyPatch) -> 
     y = rng.random(400) < 1.0 / (1.0 + np.exp(-3.0 * X[:, 3]))
     y[(X[:, 1] == 1.0) & (rng.random(400) < rng.choice([0.5, 1.0]))] = False
     expected = recession(X, ~y, y)
-    monkeypatch.setattr("mixedmodels.diagnostics.separation._ROWS", 1)
-    monkeypatch.setattr("mixedmodels.diagnostics.separation._ROWS_EACH", 0)
+    monkeypatch.setattr("mixedmodels.estimates.separation._ROWS", 1)
+    monkeypatch.setattr("mixedmodels.estimates.separation._ROWS_EACH", 0)
     found = recession(X, ~y, y)
     assert (found is None) == (expected is None)
     if found is not None and expected is not None:
@@ -429,7 +575,7 @@ def test_without_time_for_a_proof_it_is_suspected(monkeypatch: pytest.MonkeyPatc
     rng = np.random.default_rng(2)
     data = pd.DataFrame({"g": np.tile(np.arange(20), 30), "f": np.repeat(list("abc"), 200)})
     data["y"] = np.where(data["f"] == "c", 1, rng.integers(0, 2, 600))
-    monkeypatch.setattr("mixedmodels.diagnostics.separation._SECONDS", 0.0)
+    monkeypatch.setattr("mixedmodels.estimates.separation._SECONDS", 0.0)
     with pytest.warns(mm.errors.ConvergenceWarning, match="Separation is suspected"):
         mm.glmer("y ~ f + (1 | g)", data, family="binomial")
 
@@ -440,5 +586,5 @@ def test_rare_events_are_not_suspected(monkeypatch: pytest.MonkeyPatch) -> None:
     data = pd.DataFrame({"g": np.tile(np.arange(30), 400), "x": rng.normal(size=12_000)})
     effect = 0.5 * rng.normal(size=30)
     data["y"] = rng.poisson(np.exp(-4.0 + 1.5 * data["x"] + effect[data["g"]]))
-    monkeypatch.setattr("mixedmodels.diagnostics.separation._MOST", 100)
+    monkeypatch.setattr("mixedmodels.estimates.separation._MOST", 100)
     mm.glmer("y ~ x + (1 | g)", data, family="poisson")
