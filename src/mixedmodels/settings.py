@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from importlib.util import find_spec
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.calls import Guided, guided, value_hint
+from mixedmodels.calls import Guided, guided
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.output import polars_wanted, want_polars
+from mixedmodels.spelling import chosen_option, not_among
 
 # Level up to which a profile goes by default.
 PROFILE_LEVEL = 0.99
@@ -29,7 +30,7 @@ OptimizerName: TypeAlias = Literal[
     "auto", "quasi-newton", "L-BFGS-B", "COBYQA", "Nelder-Mead", "Powell", "BOBYQA"
 ]
 DfMethod: TypeAlias = Literal["satterthwaite", "kenward-roger", "residual", "none"]
-# As `ddf` is given: any case and any signs between words, and an abbreviation.
+# As `ddf` is given by users of other packages.
 Ddf: TypeAlias = Literal[
     "satterthwaite", "kenward-roger", "residual", "none", "Satterthwaite", "Kenward-Roger", "KR"
 ]
@@ -91,14 +92,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 DROP_TESTS: tuple[DropTest, ...] = get_args(DropTest)
 OUTPUTS: tuple[Output, ...] = get_args(Output)
 
-# Methods by the letters of their spellings.
-_DF_SPELLINGS: dict[str, DfMethod] = {
-    "satterthwaite": "satterthwaite",
-    "kenwardroger": "kenward-roger",
-    "kr": "kenward-roger",
-    "residual": "residual",
-    "none": "none",
-}
+_DF_SPELLINGS: dict[str, DfMethod] = {"kr": "kenward-roger"}
 _ROMAN: dict[str, AnovaType] = {"I": 1, "II": 2, "III": 3}
 
 
@@ -146,35 +140,13 @@ def names_given(kind: str, given: object, wanted: str) -> list[str]:
     return names
 
 
-def check_option(kind: str, value: object, options: tuple[str | int, ...]) -> None:
-    """Refuse a `value` that is not one of the `options`, naming them all.
-
-    Raises:
-        MixedModelsError: `value` is not in `options`.
-    """
-    # Comparing an array, or the missing value of pandas, has no single answer.
-    scalar = isinstance(value, (str, Real)) and not isinstance(value, bool)
-    if scalar and value in options:
-        return
-    raise _not_among(kind, value, options)
-
-
-def _not_among(kind: str, value: object, options: tuple[str | int, ...]) -> MixedModelsError:
-    listed = ", ".join(repr(option) for option in options)
-    hint = value_hint(kind, value, options)
-    return MixedModelsError(f"{kind} is {value!r:.80}; it must be one of {listed}.{hint}")
-
-
 def df_method(ddf: object) -> DfMethod:
     """The method for denominator degrees of freedom that is called `ddf`.
 
     Raises:
         MixedModelsError: Not the name of a method.
     """
-    found = _DF_SPELLINGS.get(_letters(ddf)) if isinstance(ddf, str) else None
-    if found is None:
-        raise _not_among("ddf", ddf, DF_METHODS)
-    return found
+    return chosen_option("ddf", ddf, DF_METHODS, _DF_SPELLINGS)
 
 
 def anova_type(given: object) -> AnovaType:
@@ -188,11 +160,7 @@ def anova_type(given: object) -> AnovaType:
     for known in ANOVA_TYPES:
         if not isinstance(given, bool) and isinstance(given, Integral) and int(given) == known:
             return known
-    raise _not_among("type", given, (*ANOVA_TYPES, *_ROMAN))
-
-
-def _letters(name: str) -> str:
-    return "".join(sign for sign in name.casefold() if sign.isalnum())
+    raise not_among("type", given, (*ANOVA_TYPES, *_ROMAN))
 
 
 def check_flag(name: str, value: object) -> None:
@@ -302,7 +270,7 @@ def set_output(library: Output) -> OutputChange:
             with mm.set_output("polars"):
                 coefficients = fit.coef_table().to_frame()
     """
-    check_option("library", library, OUTPUTS)
+    library = chosen_option("library", library, OUTPUTS)
     before = polars_wanted()
     if library == "polars" and not find_spec("polars"):
         raise MixedModelsError("Polars is not installed: pip install polars")

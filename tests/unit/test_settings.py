@@ -12,7 +12,8 @@ import pytest
 import mixedmodels
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.linear import from_design
-from mixedmodels.settings import NA_ACTIONS, Control, check_option
+from mixedmodels.settings import NA_ACTIONS, Control
+from mixedmodels.spelling import chosen_option
 
 
 def test_defaults() -> None:
@@ -49,7 +50,7 @@ def test_unknown_option_lists_the_known_ones() -> None:
     with pytest.raises(
         MixedModelsError, match=r"'omit', 'exclude', 'raise'\. Did you mean 'raise'"
     ):
-        check_option("na_action", "rise", NA_ACTIONS)
+        chosen_option("na_action", "rise", NA_ACTIONS)
 
 
 FIT = mixedmodels.lmer("Yield ~ 1 + (1 | Batch)", mixedmodels.load_dataset("dyestuff"), threads=1)

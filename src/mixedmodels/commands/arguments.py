@@ -16,6 +16,7 @@ from mixedmodels.commands.options import (
     add_model_options,
     add_search_options,
     add_text_options,
+    named,
 )
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.settings import CONFINT_METHODS, INTERVALS, UNCERTAINTIES
@@ -227,12 +228,18 @@ def _add_predict(commands: Commands) -> None:
     )
     intervals = predict.add_argument_group("intervals")
     intervals.add_argument(
-        "--interval", choices=INTERVALS, help="of the mean (confidence) or of an observation"
+        "--interval",
+        type=named(INTERVALS),
+        choices=INTERVALS,
+        help="of the mean (confidence) or of an observation",
     )
     intervals.add_argument("--level", type=float, metavar="P", help="coverage (default: 0.95)")
     intervals.add_argument("--ddf", metavar="METHOD", help=_DDF)
     intervals.add_argument(
-        "--uncertainty", choices=UNCERTAINTIES, help="given theta (default), or averaged over it"
+        "--uncertainty",
+        type=named(UNCERTAINTIES),
+        choices=UNCERTAINTIES,
+        help="given theta (default), or averaged over it",
     )
     intervals.add_argument("--weights", metavar="COL", help="column of prior weights of new rows")
     add_text_options(predict)

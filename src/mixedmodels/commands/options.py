@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 
-from mixedmodels.settings import (
-    CONFINT_METHODS,
-    INFORMATION,
-    METHODS,
-    NA_ACTIONS,
-    OPTIMIZERS,
-)
+from mixedmodels.settings import CONFINT_METHODS, INFORMATION, METHODS, NA_ACTIONS, OPTIMIZERS
+from mixedmodels.spelling import spelled
 
 
 def add_model_options(parser: argparse._ActionsContainer) -> None:
@@ -25,9 +21,19 @@ def add_model_options(parser: argparse._ActionsContainer) -> None:
     )
     parser.add_argument(
         "--na-action",
+        type=named(NA_ACTIONS),
         choices=NA_ACTIONS,
         help="rows with missing values: left out (omit, the default) or refused (raise)",
     )
+
+
+def named(options: Sequence[str]) -> Callable[[str], str]:
+    """What makes the option of a word: in any case and with any signs, as in Python."""
+
+    def chosen(word: str) -> str:
+        return spelled(word, options) or word
+
+    return chosen
 
 
 def add_family_options(fit: argparse.ArgumentParser) -> None:
@@ -47,6 +53,7 @@ def add_family_options(fit: argparse.ArgumentParser) -> None:
     )
     family.add_argument(
         "--information",
+        type=named(INFORMATION),
         choices=INFORMATION,
         help="weights in the determinant: observed (default), or expected as lme4's",
     )
@@ -78,11 +85,18 @@ def add_search_options(fit: argparse.ArgumentParser) -> None:
     search = fit.add_argument_group("search")
     search.add_argument(
         "--method",
+        type=named(METHODS),
         choices=METHODS,
         default="auto",
         help="exact, or iterative: an estimated log-likelihood for crossed factors; default: auto",
     )
-    search.add_argument("--optimizer", choices=OPTIMIZERS, default="auto", help="default: auto")
+    search.add_argument(
+        "--optimizer",
+        type=named(OPTIMIZERS),
+        choices=OPTIMIZERS,
+        default="auto",
+        help="default: auto",
+    )
     search.add_argument("--start", metavar="LIST", help="theta to start from, such as 1,0,1")
     search.add_argument(
         "--max-evaluations", type=int, metavar="N", help="most evaluations of the criterion"
@@ -97,6 +111,7 @@ def add_interval_options(fit: argparse.ArgumentParser) -> None:
     intervals.add_argument(
         "--confint",
         nargs="?",
+        type=named(CONFINT_METHODS),
         choices=CONFINT_METHODS,
         metavar="METHOD",
         help="also print intervals: profile (default), wald or bootstrap",

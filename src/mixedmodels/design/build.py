@@ -18,7 +18,7 @@ from mixedmodels.design.checks import (
     check_ruled_response,
     warn_of_wide_terms,
 )
-from mixedmodels.design.coding import check_contrast_name
+from mixedmodels.design.coding import contrast_name
 from mixedmodels.design.design import AllRows, Design
 from mixedmodels.design.evaluate import columns_hint
 from mixedmodels.design.frame import Table, as_table
@@ -36,7 +36,8 @@ from mixedmodels.errors import DataError, FormulaWarning, warn
 from mixedmodels.formula import FormulaSpec
 from mixedmodels.formula.parts import PartSpec
 from mixedmodels.formula.tokens import shorten
-from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
+from mixedmodels.settings import NA_ACTIONS, NaAction
+from mixedmodels.spelling import chosen_option
 
 
 def build_design(
@@ -87,7 +88,7 @@ def build_design(
         >>> design.n, design.x_names, design.groups[0].n_levels
         (180, ('(Intercept)', 'Days'), 18)
     """
-    check_option("na_action", na_action, NA_ACTIONS)
+    na_action = chosen_option("na_action", na_action, NA_ACTIONS)
     for power in spec.powers:
         warn(
             f"'{shorten(power)}' adds nothing to the formula: as in R, a power of one term is the "
@@ -160,4 +161,4 @@ def check_contrasts(contrasts: Mapping[str, Any], table: Table) -> None:
             hint = columns_hint(str(name), table)
             raise DataError(f"contrasts names '{name}', which is not a column of the data.{hint}")
         if isinstance(contrasts[name], str):
-            check_contrast_name(contrasts[name], name)
+            contrast_name(contrasts[name], name)

@@ -19,7 +19,8 @@ from mixedmodels.design.columns import level_labels
 from mixedmodels.errors import DataError, did_you_mean
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
-from mixedmodels.settings import CONTRASTS, real_numbers
+from mixedmodels.settings import CONTRASTS, ContrastName, real_numbers
+from mixedmodels.spelling import spelled
 from mixedmodels.values import quick
 
 # Levels that a message lists.
@@ -66,7 +67,7 @@ def make_coding(
     if isinstance(contrast, Contrast):
         return contrast.coding(levels, factor)
     labels = level_labels(levels) if labels is None else labels
-    if contrast is None or (isinstance(contrast, str) and contrast == "treatment"):
+    if contrast is None:
         return _treatment(labels, 0)
     if isinstance(contrast, str):
         return _named(contrast, labels, factor)
@@ -156,22 +157,26 @@ def _treatment(labels: Sequence[str], base: int) -> Coding:
     return Coding(tuple(labels[level] for level in indicated), None, indicated)
 
 
-def check_contrast_name(contrast: str, factor: str) -> None:
-    """Refuse an unknown contrast, also where it would not be used.
+def contrast_name(contrast: str, factor: str) -> ContrastName:
+    """The contrast that a name stands for; also to refuse others where it would not be used.
 
     Raises:
         DataError: an unknown name.
     """
-    if contrast not in CONTRASTS:
+    found = spelled(contrast, CONTRASTS)
+    if found is None:
         listed = ", ".join(repr(name) for name in CONTRASTS)
         raise DataError(
             f"The contrast of '{factor}' is {contrast!r}; it must be one of {listed}, or a matrix."
             f"{value_hint('contrast', contrast, CONTRASTS)}"
         )
+    return found
 
 
 def _named(contrast: str, labels: Sequence[str], factor: str) -> Coding:
-    check_contrast_name(contrast, factor)
+    name = contrast_name(contrast, factor)
+    if name == "treatment":
+        return _treatment(labels, 0)
     n_levels = len(labels)
     require(
         {f"{n_levels} levels by {n_levels - 1} columns": 16.0 * n_levels * n_levels},
@@ -179,9 +184,9 @@ def _named(contrast: str, labels: Sequence[str], factor: str) -> Coding:
         remedy="Use the treatment contrast, or a random-effects term, (1 | factor).",
     )
     numbered = tuple(str(column + 1) for column in range(n_levels - 1))
-    if contrast == "sum":
+    if name == "sum":
         return Coding(numbered, contr_sum(n_levels))
-    if contrast == "helmert":
+    if name == "helmert":
         return Coding(numbered, contr_helmert(n_levels))
     powers = (f"^{degree}" for degree in range(4, n_levels))
     return Coding((*_POLY_NAMES, *powers)[: n_levels - 1], contr_poly(n_levels))

@@ -14,7 +14,8 @@ from mixedmodels.estimates.model import Fitted
 from mixedmodels.optimize import Request
 from mixedmodels.optimize.nlopt_extra import has_nlopt
 from mixedmodels.report.whole import WholeFrame
-from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, check_option, names_given
+from mixedmodels.settings import OPTIMIZERS, Control, OptimizerName, names_given
+from mixedmodels.spelling import chosen_option
 
 
 def all_fit(
@@ -32,8 +33,7 @@ def all_fit(
         names = names_given("optimizers", optimizers, "the name of an optimizer, or a list of them")
     if not names:
         raise MixedModelsError("all_fit: optimizers is empty; name at least one, or leave it out.")
-    for name in names:
-        check_option("optimizer", name, OPTIMIZERS)
+    names = [chosen_option("optimizer", name, OPTIMIZERS) for name in names]
     settings = fitted.optsum.control if control is None else control
     requests = [Request(cast(OptimizerName, name), None, settings) for name in names]
     table = pd.DataFrame([_row(fitted, request) for request in requests])

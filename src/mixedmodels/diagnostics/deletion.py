@@ -32,9 +32,9 @@ from mixedmodels.settings import (
     Control,
     InfluenceMethod,
     check_flag,
-    check_option,
     thread_count,
 )
+from mixedmodels.spelling import chosen_option
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +135,7 @@ def chosen_method(
         check_flag("exact", exact)
     if method is None:
         return default if exact is None else "exact" if exact else "held"
-    check_option("method", method, INFLUENCE_METHODS)
+    method = chosen_option("method", method, INFLUENCE_METHODS)
     if exact is not None and exact != (method == "exact"):
         raise ArgumentError(f"exact={exact} contradicts method={method!r}; give one of them.")
     return method

@@ -24,10 +24,10 @@ from mixedmodels.estimates.messages import convergence_message
 from mixedmodels.families.base import Family
 from mixedmodels.families.links import mean_over
 from mixedmodels.optimize import Request
-from mixedmodels.settings import check_option
+from mixedmodels.spelling import chosen_option
 
 RowVariance: TypeAlias = Literal["theoretical", "lognormal", "delta", "trigamma"]
-ROW_VARIANCES = get_args(RowVariance)
+ROW_VARIANCES: tuple[RowVariance, ...] = get_args(RowVariance)
 
 # Of the distribution that a threshold of a latent variable would have.
 _LATENT = {"logit": np.pi**2 / 3.0, "probit": 1.0, "cloglog": np.pi**2 / 6.0}
@@ -53,8 +53,7 @@ def generalized_parts(fitted: GeneralizedFitted, kind: RowVariance | None) -> Va
         MixedModelsError: An unknown `kind`, or one that the family or the link does not have.
     """
     family, design = fitted.model.family, fitted.model.design
-    chosen = usual(family) if kind is None else kind
-    check_option("variance", chosen, ROW_VARIANCES)
+    chosen = usual(family) if kind is None else chosen_option("variance", kind, ROW_VARIANCES)
     _check(family, chosen)
     random = random_variances(fitted)
     by_row = np.array([group.n_levels == design.n for group in design.groups])

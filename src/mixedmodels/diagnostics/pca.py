@@ -15,7 +15,8 @@ from mixedmodels.estimates.model import Fitted
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result, WithTable
 from mixedmodels.report.sections import Section
-from mixedmodels.settings import PCA_SCALES, PcaScale, check_option
+from mixedmodels.settings import PCA_SCALES, PcaScale
+from mixedmodels.spelling import chosen_option
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -83,7 +84,7 @@ def random_effects_pca(fitted: Fitted, scale: PcaScale) -> RandomEffectsPCA:
     Raises:
         MixedModelsError: Unknown `scale`.
     """
-    check_option("scale", scale, PCA_SCALES)
+    scale = chosen_option("scale", scale, PCA_SCALES)
     templates, solution = fitted.model.templates, fitted.solution
     out: dict[str, GroupComponents] = {}
     orthogonal = scale == "orthogonal"

@@ -18,9 +18,7 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.settings import (
-    RESIDUAL_KINDS,
     ResidualKind,
-    check_option,
 )
 
 # Part of a row left to the residual below which the row determines a coefficient by itself. Its
@@ -185,9 +183,8 @@ def residuals_of_kind(
     """(n,) residuals; see `LinearMixedFit.std_residuals`.
 
     Raises:
-        MixedModelsError: Unknown kind, or sigma = 0 where one divides by it.
+        MixedModelsError: sigma = 0 where one divides by it.
     """
-    check_option("kind", kind, RESIDUAL_KINDS)
     design, solution = fitted.model.design, fitted.solution
     root = 1.0 if design.w is None else np.sqrt(design.w)
     if marginal:

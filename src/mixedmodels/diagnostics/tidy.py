@@ -23,7 +23,8 @@ from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.lazy import late_module
 from mixedmodels.naming import backticked, distinct
-from mixedmodels.settings import TIDY_EFFECTS, TidyEffect, check_option
+from mixedmodels.settings import TIDY_EFFECTS, TidyEffect, names_given
+from mixedmodels.spelling import chosen_option
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -52,12 +53,11 @@ def check_effects(effects: TidyEffect | Sequence[TidyEffect]) -> list[TidyEffect
     Raises:
         MixedModelsError: Not among those there are, or none.
     """
-    wanted: list[TidyEffect] = [effects] if isinstance(effects, str) else list(effects)
+    listed = ", ".join(TIDY_EFFECTS)
+    wanted = names_given("effects", effects, f"one of {listed}, or a list of them")
     if not wanted:
-        raise MixedModelsError(f"tidy: effects is empty; name some of {', '.join(TIDY_EFFECTS)}.")
-    for effect in wanted:
-        check_option("effects", effect, TIDY_EFFECTS)
-    return wanted
+        raise MixedModelsError(f"tidy: effects is empty; name some of {listed}.")
+    return [chosen_option("effects", effect, TIDY_EFFECTS) for effect in wanted]
 
 
 def fixed_rows(table: pd.DataFrame, level: float) -> pd.DataFrame:

@@ -13,7 +13,8 @@ from mixedmodels.covariance import Templates
 from mixedmodels.errors import MixedModelsError, ResourceError
 from mixedmodels.foreign import CRITERION
 from mixedmodels.memory import budget, duration, format_bytes, memory_size
-from mixedmodels.settings import METHODS, Method, check_option
+from mixedmodels.settings import METHODS, Method
+from mixedmodels.spelling import chosen_option
 from mixedmodels.values import quick
 
 # Seconds that an exact evaluation may take.
@@ -55,7 +56,7 @@ def ways_of(method: Method, memory: str | float | None) -> Ways:
     """
     if isinstance(method, str) and method.strip().upper() in ("ML", "REML"):
         raise MixedModelsError(f"method is {method!r}. {CRITERION}")
-    check_option("method", method, METHODS)
+    method = chosen_option("method", method, METHODS)
     return _USUAL if method == "auto" and memory is None else Ways(method, memory_size(memory))
 
 

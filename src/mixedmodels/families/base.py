@@ -15,6 +15,7 @@ from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.calls import Guided
 from mixedmodels.errors import MixedModelsError, ModelError, did_you_mean
 from mixedmodels.families.links import LINKS, Link
+from mixedmodels.spelling import spelled
 
 DISPERSION, ZERO_INFLATION, THRESHOLDS = "dispersion", "zero_inflation", "thresholds"
 """Parameters of a distribution beside its mean, as arguments and results call them."""
@@ -63,8 +64,8 @@ class Family(Guided, ABC):
     limits: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, link: str | None = None) -> None:
-        chosen = self.links[0] if link is None else link
-        if chosen not in self.links:
+        chosen = self.links[0] if link is None else spelled(link, self.links)
+        if chosen is None:
             known = ", ".join(repr(name) for name in self.links)
             raise MixedModelsError(
                 f"link is {link!r:.40}; the {self.title} family takes {known}."

@@ -10,6 +10,7 @@ from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.families.base import Family
 from mixedmodels.families.elsewhere import ANSWERS, OTHER_NAMES
 from mixedmodels.families.links import LINKS
+from mixedmodels.spelling import spelled
 
 FAMILIES: dict[str, type[Family]] = {
     family.name: family
@@ -44,7 +45,7 @@ def family_of(family: object, link: str | None = None) -> Family:
         MixedModelsError: There is no such family or link.
     """
     if isinstance(family, Family):
-        if link is not None and link != family.link.name:
+        if link is not None and spelled(link, (family.link.name,)) is None:
             raise MixedModelsError(
                 f"link is {link!r:.40} and the family is {family!r}; name the link in one place."
             )

@@ -23,6 +23,7 @@ from mixedmodels.fit.values import Values
 from mixedmodels.lazy import late_function, late_module
 from mixedmodels.progress import Tally
 from mixedmodels.settings import (
+    RESIDUAL_KINDS,
     Control,
     InfluenceMethod,
     OptimizerName,
@@ -30,6 +31,7 @@ from mixedmodels.settings import (
     ResidualKind,
     check_flag,
 )
+from mixedmodels.spelling import chosen_option
 
 if TYPE_CHECKING:
     from mixedmodels.checking import run as checking
@@ -146,6 +148,7 @@ class Diagnostics(Values):
             {56: 5.53, 5: 2.58}
         """
         check_flag("marginal", marginal)
+        kind = chosen_option("kind", kind, RESIDUAL_KINDS)
         if kind == "quantile":
             values = self._quantiles(marginal, check_count("nsim", nsim), seed)
         else:

@@ -29,17 +29,12 @@ from mixedmodels.prediction.generalized_intervals import (
 )
 from mixedmodels.prediction.intervals import Wanted, prediction
 from mixedmodels.prediction.target import chosen_terms
-from mixedmodels.settings import (
-    Ddf,
-    IntervalKind,
-    Uncertainty,
-    check_flag,
-    check_option,
-)
+from mixedmodels.settings import Ddf, IntervalKind, Uncertainty, check_flag
+from mixedmodels.spelling import chosen_option, spelled
 
 
 def _is_average(random: RandomPart) -> bool:
-    return isinstance(random, str) and random == "average"
+    return spelled(random, ("average",)) is not None
 
 
 class GeneralizedPrediction(GeneralizedParameters):
@@ -86,24 +81,24 @@ class GeneralizedPrediction(GeneralizedParameters):
             >>> fit.predict(new, allow_new_levels=True).round(3).tolist()
             [0.308, 0.048]
         """
-        check_option("type", type, PREDICTIONS)
+        scale = chosen_option("type", type, PREDICTIONS)
         average = _is_average(random)
         terms = chosen_terms(self._design, "all" if average else random)
         target = self._target(data, terms, None, allow_new_levels, not average)
         if average:
-            check_mean_of(self._generalized, type, average=True)
+            check_mean_of(self._generalized, scale, average=True)
             means = averaged_means(self._generalized, target)
-            response = type == "response"
+            response = scale == "response"
             values = means if response else averaged_predictors(self._generalized, means)
             found = pd.Series(values, target.index, name="prediction")
             return on_all_rows(self._design, found) if data is None else found
         found = prediction(self._fitted, target)
-        if self.family.ordered and type in ("response", "prob", "class"):
-            ordered = most_likely if type == "class" else category_probabilities
+        if self.family.ordered and scale in ("response", "prob", "class"):
+            ordered = most_likely if scale == "class" else category_probabilities
             made: Any = ordered(self._generalized, found)
             return on_all_rows(self._design, made) if data is None else made
-        if type != "link":
-            values = predicted_values(self._generalized, type, found, data)
+        if scale != "link":
+            values = predicted_values(self._generalized, scale, found, data)
             found = pd.Series(values, found.index, name=found.name)
         return on_all_rows(self._design, found) if data is None else found
 
@@ -168,7 +163,7 @@ class GeneralizedPrediction(GeneralizedParameters):
         average = _is_average(random)
         wanted = WantedScale(Wanted(kind, level, uncertainty), type, average)
         terms = chosen_terms(self._design, "all" if average else random)
-        if vcov is not None and ((terms and not average) or uncertainty == "full"):
+        if vcov is not None and ((terms and not average) or wanted.interval.uncertainty == "full"):
             raise MixedModelsError(
                 "vcov= is a covariance of the fixed effects alone; it goes with random='none' or "
                 "'average', and uncertainty='conditional'."

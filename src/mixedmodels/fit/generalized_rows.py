@@ -19,9 +19,7 @@ from mixedmodels.prediction.generalized import (
     residuals_of_type,
 )
 from mixedmodels.prediction.simulate import Seed
-from mixedmodels.settings import (
-    check_option,
-)
+from mixedmodels.spelling import chosen_option
 
 
 class GeneralizedRows(GeneralizedParameters):
@@ -81,7 +79,7 @@ class GeneralizedRows(GeneralizedParameters):
         Raises:
             MixedModelsError: Unknown `kind`, or an unusable seed.
         """
-        check_option("kind", kind, RESIDUALS)
+        kind = chosen_option("kind", kind, RESIDUALS)
         values = residuals_of_type(self._generalized, kind, seed)
         return by_row.series(self._design, values, f"{kind} residual")
 

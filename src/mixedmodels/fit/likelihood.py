@@ -24,9 +24,9 @@ from mixedmodels.settings import (
     ConfintMethod,
     Ddf,
     DropTest,
-    check_option,
     thread_count,
 )
+from mixedmodels.spelling import chosen_option, spelled
 
 if TYPE_CHECKING:
     from mixedmodels.inference import compare as comparing
@@ -85,7 +85,7 @@ class Likelihood(Values):
             >>> fit.drop1("F")["statistic"].round(3).to_dict()
             {'recipe': 0.249, 'temp': 94.976}
         """
-        check_option("test", test, DROP_TESTS)
+        test = chosen_option("test", test, DROP_TESTS)
         method_for(self._fitted, ddf)
         if test == "F":
             method = announced_degrees(self._fitted, ddf)
@@ -209,13 +209,13 @@ class Likelihood(Values):
             >>> fit.confint().round(2).loc["sigma"].tolist()
             [38.23, 67.66]
         """
-        if isinstance(parameters, str) and parameters in CONFINT_METHODS:
+        if isinstance(parameters, str) and (named := spelled(parameters, CONFINT_METHODS)):
             raise ArgumentError(
                 f"{parameters!r} is a method; the first argument names parameters. "
-                f"Write confint(method={parameters!r})."
+                f"Write confint(method={named!r})."
             )
-        check_option("method", method, CONFINT_METHODS)
-        check_option("kind", kind, BOOTSTRAP_INTERVALS)
+        method = chosen_option("method", method, CONFINT_METHODS)
+        kind = chosen_option("kind", kind, BOOTSTRAP_INTERVALS)
         method_for(self._fitted, ddf)
         thread_count(threads)
         if method != "wald" and vcov is not None:

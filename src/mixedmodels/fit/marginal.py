@@ -12,6 +12,7 @@ from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_function, late_module
 from mixedmodels.plots.labels import MOST_NAMED, Renaming
 from mixedmodels.settings import Ddf, MeansType
+from mixedmodels.spelling import spelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -266,7 +267,7 @@ class Marginal(Values):
         Raises:
             MixedModelsError: They are asked for.
         """
-        if type == "response" and self._linked and self._scale is None:
+        if spelled(type, ("response",)) and self._linked and self._scale is None:
             raise MixedModelsError(
                 "type='response': ordered responses have no mean. Means are on the latent scale, "
                 "type='link'; probabilities of the categories are predict(data, type='prob')."

@@ -35,9 +35,9 @@ from mixedmodels.settings import (
     Modes,
     Uncertainty,
     check_flag,
-    check_option,
     df_method,
 )
+from mixedmodels.spelling import chosen_option
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -198,13 +198,13 @@ class Prediction(Values):
         check_flag("columns", columns)
         wanted, method, back = Wanted(kind, level, uncertainty), df_method(ddf), self._back(type)
         terms = chosen_terms(self._design, random)
-        if vcov is not None and (terms or uncertainty == "full"):
+        if vcov is not None and (terms or wanted.uncertainty == "full"):
             raise MixedModelsError(
                 "vcov= is a covariance of the fixed effects alone; it goes with random='none' and "
                 "uncertainty='conditional'."
             )
         target = self._target(data, terms, weights, allow_new_levels)
-        if uncertainty == "full":
+        if wanted.uncertainty == "full":
             table = averaged_intervals(self._fitted, target, wanted)
         elif terms or not self._solution.p:
             table = conditional_intervals(self._fitted, target, wanted, method, self._known)
@@ -230,9 +230,9 @@ class Prediction(Values):
         Raises:
             MixedModelsError: The left side is not a function of a column with a known inverse.
         """
-        check_option("type", type, MEANS_TYPES)
+        wanted = chosen_option("type", type, MEANS_TYPES)
         response = self._design.formula.response_factor
-        if type == "link" or response.is_column:
+        if wanted == "link" or response.is_column:
             return None
         scale = self._scale
         if scale is None:

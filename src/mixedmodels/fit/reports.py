@@ -35,7 +35,8 @@ from mixedmodels.report.side_by_side import (
 )
 from mixedmodels.report.text import render_text
 from mixedmodels.report.values import CoefficientValues, FitValues
-from mixedmodels.settings import Ddf, check_flag, check_level, check_option
+from mixedmodels.settings import Ddf, check_flag, check_level
+from mixedmodels.spelling import chosen_option
 
 if TYPE_CHECKING:
     from mixedmodels.marginal import ratios as _ratios
@@ -218,7 +219,7 @@ def models_side_by_side(
     exponentiate: bool = False,
 ) -> ModelTable:
     """The table of several models; see `table`."""
-    check_option("below", below, BELOW)
+    below = chosen_option("below", below, BELOW)
     check_level(level)
     check_flag("exponentiate", exponentiate)
     titles = check_names(names, len(fits))

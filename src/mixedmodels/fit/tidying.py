@@ -36,15 +36,8 @@ from mixedmodels.inference.components import component_limits, components_of, ta
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_function, late_module
 from mixedmodels.report.whole import WholeFrame
-from mixedmodels.settings import (
-    TIDY_LIMITS,
-    Ddf,
-    TidyEffect,
-    TidyLimits,
-    check_flag,
-    check_level,
-    check_option,
-)
+from mixedmodels.settings import TIDY_LIMITS, Ddf, TidyEffect, TidyLimits, check_flag, check_level
+from mixedmodels.spelling import chosen_option
 
 if TYPE_CHECKING:
     from mixedmodels.inference.confint import profile_intervals
@@ -111,7 +104,7 @@ class Tidying(Values):
         """
         check_level(level)
         if conf_method is not None:
-            check_option("conf_method", conf_method, TIDY_LIMITS)
+            conf_method = chosen_option("conf_method", conf_method, TIDY_LIMITS)
         check_flag("exponentiate", exponentiate)
         wanted = check_effects(effects)
         if conf_int and conf_method == "profile" and vcov is not None:

@@ -34,10 +34,10 @@ from mixedmodels.settings import (
     Information,
     NaAction,
     OptimizerName,
-    check_option,
     real_numbers,
     thread_count,
 )
+from mixedmodels.spelling import chosen_option
 from mixedmodels.stages import MixedModel
 
 
@@ -103,7 +103,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         threads: int | None = None,
     ) -> None:
         chosen, nodes = family_of(family, link), check_nodes(n_agq)
-        check_option("information", information, INFORMATION)
+        information = chosen_option("information", information, INFORMATION)
         if not isinstance(reml, (bool, np.bool_)):
             raise MixedModelsError(f"reml is {reml!r:.40}; it must be True or False.")
         with naming_columns(data):

@@ -22,14 +22,15 @@ from mixedmodels.estimates.rows_left import part_of_rows
 from mixedmodels.inference.clusters import clusters_of
 from mixedmodels.inference.degrees import Normal
 from mixedmodels.inference.robust import RobustCovariance, robust
-from mixedmodels.settings import ROBUST_KINDS, RobustKind, check_option
+from mixedmodels.settings import ROBUST_KINDS, RobustKind
+from mixedmodels.spelling import chosen_option
 
 
 @robust.register
 def _(
     fitted: GeneralizedFitted, cluster: Any, kind: RobustKind, data: Any = None
 ) -> RobustCovariance:
-    check_option("kind", kind, ROBUST_KINDS)
+    kind = chosen_option("kind", kind, ROBUST_KINDS)
     if kind == "CR2":
         raise ModelError(
             "vcov_robust(kind='CR2'): its correction makes the covariance unbiased where the "

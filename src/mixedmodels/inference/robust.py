@@ -28,7 +28,8 @@ from mixedmodels.inference.clusters import Rows, batches, cluster_sums, clusters
 from mixedmodels.inference.degrees import Degrees, FTest, estimates, principal_axes
 from mixedmodels.memory import require
 from mixedmodels.report.results import TableResult
-from mixedmodels.settings import ROBUST_KINDS, DfMethod, RobustKind, check_option
+from mixedmodels.settings import ROBUST_KINDS, DfMethod, RobustKind
+from mixedmodels.spelling import chosen_option
 
 # Eigenvalues of the covariance of a cluster's residuals below this, relative to the largest, are 0.
 _FLAT = 1e-12
@@ -248,7 +249,7 @@ class RobustCovariance(TableResult):
 
 def robust_by_kind(fitted: Fitted, kind: RobustKind) -> RobustCovariance:
     """The robust covariance for the default clusters, computed once for a fit; as `robust`."""
-    check_option("kind", kind, ROBUST_KINDS)
+    kind = chosen_option("kind", kind, ROBUST_KINDS)
     return fitted.once(_BY_KIND[kind])
 
 
@@ -275,7 +276,7 @@ def robust(fitted: Any, cluster: Any, kind: RobustKind, data: Any = None) -> Rob
 
 @robust.register
 def _(fitted: Fitted, cluster: Any, kind: RobustKind, data: Any = None) -> RobustCovariance:
-    check_option("kind", kind, ROBUST_KINDS)
+    kind = chosen_option("kind", kind, ROBUST_KINDS)
     model, solution = fitted.model, fitted.solution
     if not solution.p:
         raise ModelError("vcov_robust: the model has no fixed effects.")

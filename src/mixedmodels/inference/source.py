@@ -20,6 +20,7 @@ from mixedmodels.inference.coefficients import announced_degrees, degrees, metho
 from mixedmodels.inference.degrees import Degrees, Normal, Residual
 from mixedmodels.lazy import late_module
 from mixedmodels.settings import ROBUST_KINDS, Ddf, RobustKind, real_numbers
+from mixedmodels.spelling import spelled
 
 if TYPE_CHECKING:
     from mixedmodels.inference import robust
@@ -59,8 +60,9 @@ def _given(fitted: Fitted, ddf: Ddf, vcov: Any) -> Degrees:
     method, solution = method_for(fitted, ddf), fitted.solution
     beta, sigma = solution.beta[solution.kept], solution.sigma
     tests: Degrees | None = None
-    if isinstance(vcov, str) and vcov in ROBUST_KINDS:
-        tests = robust.robust_by_kind(fitted, vcov).tests
+    kind = spelled(vcov, ROBUST_KINDS) if isinstance(vcov, str) else None
+    if kind is not None:
+        tests = robust.robust_by_kind(fitted, kind).tests
     elif isinstance(vcov, robust.RobustCovariance):
         tests = vcov.tests
         if tests.beta.shape != beta.shape or not np.array_equal(tests.beta, beta):

@@ -15,11 +15,10 @@ import numpy as np
 import scipy
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.calls import value_hint
-from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.tails import t_quantile, t_tail
 from mixedmodels.marginal.joint_t import Joint
 from mixedmodels.marginal.ranges import range_quantile, range_tail
+from mixedmodels.spelling import chosen_option
 
 Adjust: TypeAlias = Literal[
     "tukey", "holm", "hochberg", "sidak", "bonferroni", "scheffe", "mvt", "fdr", "none"
@@ -78,16 +77,7 @@ def adjust_name(adjust: object) -> Adjust:
     Raises:
         MixedModelsError: Not the name of a method.
     """
-    if isinstance(adjust, str):
-        letters = "".join(sign for sign in adjust.casefold() if sign.isalpha())
-        for known in ADJUSTS:
-            if letters == known:
-                return known
-        if letters in _SPELLINGS:
-            return _SPELLINGS[letters]
-    listed = ", ".join(repr(name) for name in ADJUSTS)
-    hint = value_hint("adjust", adjust, ADJUSTS)
-    raise MixedModelsError(f"adjust is {adjust!r:.80}; it must be one of {listed}.{hint}")
+    return chosen_option("adjust", adjust, ADJUSTS, _SPELLINGS)
 
 
 def adjusted(family: Family, method: Adjust) -> FloatArray:

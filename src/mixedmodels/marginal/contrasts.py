@@ -20,6 +20,7 @@ from mixedmodels.marginal.naming import find_mean, reference
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
 from mixedmodels.settings import real_numbers
+from mixedmodels.spelling import spelled
 
 Method: TypeAlias = Literal[
     "pairwise", "reversed", "consecutive", "treatment", "polynomial", "effect"
@@ -76,9 +77,8 @@ def method_name(method: str) -> str:
     Raises:
         MixedModelsError: Not the name of one.
     """
-    letters = "".join(sign for sign in method.casefold() if sign.isalpha())
-    found = _SPELLINGS.get(letters, letters)
-    if found in METHODS:
+    found = spelled(method, METHODS, _SPELLINGS)
+    if found is not None:
         return found
     listed = ", ".join(repr(name) for name in METHODS)
     hint = value_hint("method", method, METHODS) or did_you_mean(method, METHODS)

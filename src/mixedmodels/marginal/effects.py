@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -41,7 +41,7 @@ from mixedmodels.marginal.specs import read_specs
 from mixedmodels.marginal.weights import cell_weights, target_codes
 from mixedmodels.memory import require
 from mixedmodels.plots.effects import Curve, Effect, Marks, Strands
-from mixedmodels.settings import check_option
+from mixedmodels.spelling import chosen_option, spelled
 
 Show: TypeAlias = Literal["data", "partial", "none"]
 SHOWS: tuple[Show, ...] = get_args(Show)
@@ -96,7 +96,7 @@ def effect_of(
             option, or predictions of which none is estimable.
         ResourceError: Too many combinations.
     """
-    check_option("show", behind.show, SHOWS)
+    behind = replace(behind, show=chosen_option("show", behind.show, SHOWS))
     design = fitted.model.design
     group = _group(design, behind.random)
     if group is not None and wanted.weights == "counterfactual":
@@ -126,10 +126,10 @@ def effect_of(
 
 
 def _group(design: Design, random: Any) -> int | None:
-    if isinstance(random, str) and random == "none":
-        return None
     names = GroupNames(design.groups)
-    found = names.find(random)
+    found = None if isinstance(random, str) and random == "none" else names.find(random)
+    if found is None and spelled(random, ("none",)) is not None:
+        return None
     if found is None:
         raise MixedModelsError(f"random={names.unknown(random)} 'none' draws no lines of levels.")
     return found

@@ -27,8 +27,9 @@ from mixedmodels.marginal.results import MarginalMeans, contrasts_of, means_of
 from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import Specs, read_specs, split_name
-from mixedmodels.marginal.weights import Weights, cell_weights, check_weights, target_codes
-from mixedmodels.settings import MEANS_TYPES, MeansType, check_flag, check_level, check_option
+from mixedmodels.marginal.weights import WEIGHTS, Weights, cell_weights, target_codes
+from mixedmodels.settings import MEANS_TYPES, MeansType, check_flag, check_level
+from mixedmodels.spelling import chosen_option
 
 _METHODS = {
     "satterthwaite": "Satterthwaite",
@@ -65,8 +66,8 @@ class Wanted:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adjust", adjust_name(self.adjust))
-        check_option("type", self.type, MEANS_TYPES)
-        check_weights(self.weights)
+        object.__setattr__(self, "type", chosen_option("type", self.type, MEANS_TYPES))
+        object.__setattr__(self, "weights", chosen_option("weights", self.weights, WEIGHTS))
         check_level(self.level)
         check_flag("bias_adjust", self.bias_adjust)
         if self.sigma is not None and not (_is_number(self.sigma) and self.sigma >= 0.0):

@@ -12,19 +12,9 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.marginal.grid import Grid, combined
 from mixedmodels.marginal.nesting import occurs
 from mixedmodels.memory import require
-from mixedmodels.settings import check_option
 
 Weights: TypeAlias = Literal["equal", "proportional", "outer", "cells", "flat", "counterfactual"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
-
-
-def check_weights(weights: object) -> None:
-    """Refuse what is not the name of a way to average.
-
-    Raises:
-        MixedModelsError: It is not.
-    """
-    check_option("weights", weights, WEIGHTS)
 
 
 def target_codes(grid: Grid, names: Sequence[str]) -> tuple[LongArray, dict[str, LongArray]]:

@@ -19,13 +19,8 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.optimize.methods import METHODS
 from mixedmodels.optimize.problem import Ended, Problem, Trace
 from mixedmodels.optimize.summary import OptSummary, Status
-from mixedmodels.settings import (
-    OPTIMIZERS,
-    USUAL_CONTROL,
-    Control,
-    OptimizerName,
-    check_option,
-)
+from mixedmodels.settings import OPTIMIZERS, USUAL_CONTROL, Control, OptimizerName
+from mixedmodels.spelling import chosen_option
 from mixedmodels.values import quick
 
 
@@ -46,7 +41,7 @@ class Request:
         warm: Whether `start` is the optimum of similar data and not what a user asked for.
 
     Raises:
-        MixedModelsError: `control` is not a Control.
+        MixedModelsError: An unknown optimizer, or `control` is not a Control.
     """
 
     optimizer: OptimizerName = "auto"
@@ -58,6 +53,8 @@ class Request:
     def __post_init__(self) -> None:
         if not isinstance(self.control, Control):
             raise MixedModelsError(_not_control(self.control))
+        chosen = chosen_option("optimizer", self.optimizer, OPTIMIZERS)
+        object.__setattr__(self, "optimizer", chosen)
 
 
 def _not_control(given: object) -> str:
@@ -89,7 +86,6 @@ def minimize(
     Raises:
         MixedModelsError: Unknown or unavailable method, or a start that cannot be used.
     """
-    check_option("optimizer", request.optimizer, OPTIMIZERS)
     began = time.perf_counter()
     start = None if request.start is None else criterion.start_from(request.start)
     settings = SearchSettings(

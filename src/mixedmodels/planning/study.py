@@ -56,11 +56,11 @@ from mixedmodels.settings import (
     Ddf,
     DropTest,
     check_level,
-    check_option,
     check_reml,
     df_method,
     thread_count,
 )
+from mixedmodels.spelling import chosen_option
 
 # Seconds that a chunk is to take: progress shows, and interrupts are noticed.
 _SECONDS = 0.5
@@ -296,8 +296,7 @@ def _tested(test: Test, responses: FloatArray, fits: Refits) -> FloatArray:
 
 
 def _kind(kind: object) -> DropTest:
-    check_option("kind", kind, DROP_TESTS)
-    return "F" if kind == "F" else "Chisq"
+    return chosen_option("kind", kind, DROP_TESTS)
 
 
 def _check_alpha(alpha: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,14 @@ from mixedmodels.plots.style import (
     shorten,
     styled,
 )
+from mixedmodels.spelling import chosen_option
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Sort: TypeAlias = Literal["auto", "first", "each", "none"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
 
 # Intervals are drawn beside normal quantiles for up to this many levels.
 MOST_INTERVALS = 200
@@ -70,7 +72,11 @@ def plot_ranef(
 
     Returns:
         A row of panels per grouping factor, or one row where each has one effect.
+
+    Raises:
+        MixedModelsError: Unknown `sort`.
     """
+    sort = chosen_option("sort", sort, SORTS)
     rows = [_facets(name, table, condvar[name], level) for name, table in tables.items()]
     if all(len(row) == 1 for row in rows) and len(rows) <= 3:
         rows = [[row[0] for row in rows]]

@@ -34,7 +34,8 @@ from mixedmodels.prediction.simulate import (
     random_generator,
     simulator,
 )
-from mixedmodels.settings import BootstrapKind, Modes, thread_count
+from mixedmodels.settings import BOOTSTRAPS, MODES, BootstrapKind, Modes, thread_count
+from mixedmodels.spelling import chosen_option
 
 # Seconds that a chunk is to take: progress shows, and interrupts are noticed.
 _SECONDS = 0.5
@@ -55,7 +56,7 @@ class Plan:
         report: Called with replicates done and all of them.
 
     Raises:
-        MixedModelsError: An invalid number of replicates or threads.
+        MixedModelsError: An unknown option, or an invalid number of replicates or threads.
     """
 
     nsim: int
@@ -67,6 +68,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_count("nsim", self.nsim)
+        object.__setattr__(self, "modes", chosen_option("modes", self.modes, MODES))
+        object.__setattr__(self, "kind", chosen_option("kind", self.kind, BOOTSTRAPS))
         thread_count(self.threads)
 
 

@@ -13,7 +13,8 @@ from mixedmodels._core import ErrorSums
 from mixedmodels.arrays import FloatArray
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.memory import limited
-from mixedmodels.settings import MODES, Modes, check_option
+from mixedmodels.settings import MODES, Modes
+from mixedmodels.spelling import chosen_option
 
 
 class DrawnSums:
@@ -29,7 +30,7 @@ class DrawnSums:
     """
 
     def __init__(self, fitted: Fitted, modes: Modes) -> None:
-        check_option("modes", modes, MODES)
+        modes = chosen_option("modes", modes, MODES)
         model, solution = fitted.model, fitted.solution
         with limited(model.ways.memory):
             self._errors = ErrorSums(model.analysis, model.templates.core_entries, model.threads)

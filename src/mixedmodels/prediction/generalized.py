@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -27,31 +27,15 @@ from mixedmodels.families.links import Link
 from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.prediction.bootstrap import Plan, Replicates, replicates_of
 from mixedmodels.prediction.simulate import Seed, random_generator, simulator
-from mixedmodels.settings import (
-    BOOTSTRAPS,
-    MODES,
-    BootstrapKind,
-    Modes,
-    check_option,
-    thread_count,
-)
+from mixedmodels.settings import BOOTSTRAPS, MODES, BootstrapKind, Modes, thread_count
+from mixedmodels.spelling import chosen_option
 
 PredictionType: TypeAlias = Literal[
     "response", "link", "conditional", "zprob", "zlink", "disp", "zero", "prob", "class"
 ]
 ResidualType: TypeAlias = Literal["deviance", "pearson", "response", "working", "quantile"]
-PREDICTIONS = (
-    "response",
-    "link",
-    "conditional",
-    "zprob",
-    "zlink",
-    "disp",
-    "zero",
-    "prob",
-    "class",
-)
-RESIDUALS = ("deviance", "pearson", "response", "working", "quantile")
+PREDICTIONS: tuple[PredictionType, ...] = get_args(PredictionType)
+RESIDUALS: tuple[ResidualType, ...] = get_args(ResidualType)
 
 # Draws of which a quantile residual is a share.
 _DRAWS = 250
@@ -239,8 +223,8 @@ class Draws:
 
 @simulator.register
 def _(fitted: GeneralizedFitted, modes: Modes, kind: BootstrapKind = "parametric") -> Draws:
-    check_option("modes", modes, MODES)
-    check_option("kind", kind, BOOTSTRAPS)
+    modes = chosen_option("modes", modes, MODES)
+    kind = chosen_option("kind", kind, BOOTSTRAPS)
     if kind == "residual":
         raise ModelError(
             "kind='residual' resamples residuals of rows, which a generalized model does not have; "

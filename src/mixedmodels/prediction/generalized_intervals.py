@@ -30,7 +30,7 @@ from mixedmodels.prediction.intervals import Wanted
 from mixedmodels.prediction.predict import absent_rows, conditional_variance, predicted
 from mixedmodels.prediction.replicates import interval_tails
 from mixedmodels.prediction.target import Target
-from mixedmodels.settings import check_option
+from mixedmodels.spelling import chosen_option
 
 # Step of differences in the parameters, in standard errors.
 _STEP = 1e-3
@@ -58,7 +58,7 @@ class WantedScale:
     average: bool = False
 
     def __post_init__(self) -> None:
-        check_option("type", self.type, PREDICTIONS)
+        object.__setattr__(self, "type", chosen_option("type", self.type, PREDICTIONS))
         if self.interval.kind == "prediction" and self.type == "link":
             raise MixedModelsError(
                 "kind='prediction' is about an observation, which is on the scale of the response; "

@@ -22,14 +22,8 @@ from mixedmodels.prediction.predict import (
 )
 from mixedmodels.prediction.replicates import interval_tails
 from mixedmodels.prediction.target import Target
-from mixedmodels.settings import (
-    INTERVALS,
-    UNCERTAINTIES,
-    DfMethod,
-    IntervalKind,
-    Uncertainty,
-    check_option,
-)
+from mixedmodels.settings import INTERVALS, UNCERTAINTIES, DfMethod, IntervalKind, Uncertainty
+from mixedmodels.spelling import chosen_option
 
 
 class Tests(Protocol):
@@ -67,8 +61,9 @@ class Wanted:
     uncertainty: Uncertainty = "conditional"
 
     def __post_init__(self) -> None:
-        check_option("kind", self.kind, INTERVALS)
-        check_option("uncertainty", self.uncertainty, UNCERTAINTIES)
+        uncertainty = chosen_option("uncertainty", self.uncertainty, UNCERTAINTIES)
+        object.__setattr__(self, "kind", chosen_option("kind", self.kind, INTERVALS))
+        object.__setattr__(self, "uncertainty", uncertainty)
         interval_tails(self.level)
 
 

@@ -21,8 +21,8 @@ from mixedmodels.settings import (
     BootstrapKind,
     Modes,
     check_level,
-    check_option,
 )
+from mixedmodels.spelling import chosen_option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +98,7 @@ class Bootstrap(Result):
             >>> fit.bootstrap(200, seed=1).confint("basic").shape
             (3, 2)
         """
-        check_option("kind", kind, BOOTSTRAP_INTERVALS)
+        kind = chosen_option("kind", kind, BOOTSTRAP_INTERVALS)
         tails = interval_tails(level)
         limits = [
             _LIMITS[kind](values[np.isfinite(values)], estimate, tails)

@@ -20,13 +20,8 @@ from mixedmodels.estimates.forward import forward_root
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tables import fixed_mean, random_part, term_modes
 from mixedmodels.memory import require
-from mixedmodels.settings import (
-    BOOTSTRAPS,
-    MODES,
-    BootstrapKind,
-    Modes,
-    check_option,
-)
+from mixedmodels.settings import BOOTSTRAPS, MODES, BootstrapKind, Modes
+from mixedmodels.spelling import chosen_option
 
 _FEWER = "Draw fewer at a time, from one numpy.random.Generator."
 
@@ -197,8 +192,8 @@ def simulator(fitted: Any, modes: Modes, kind: BootstrapKind = "parametric") -> 
 
 @simulator.register
 def _(fitted: Fitted, modes: Modes, kind: BootstrapKind = "parametric") -> Simulator:
-    check_option("modes", modes, MODES)
-    check_option("kind", kind, BOOTSTRAPS)
+    modes = chosen_option("modes", modes, MODES)
+    kind = chosen_option("kind", kind, BOOTSTRAPS)
     if kind == "residual":
         return Residuals(fitted, new=modes == "new")
     design, solution = fitted.model.design, fitted.solution

@@ -35,6 +35,7 @@ from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, MixedModelsError, did_you_mean
 from mixedmodels.naming import first_few
 from mixedmodels.settings import names_given
+from mixedmodels.spelling import spelled
 
 _SHOWN = 5
 
@@ -156,9 +157,12 @@ def chosen_terms(design: Design, random: Any) -> Parts:
     if isinstance(random, str):
         if random in ("all", "none"):
             return everything if random == "all" else {}
-        hint = value_hint("random", random, ("all", "none"))
+        hint, own = value_hint("random", random, ("all", "none")), False
         with contextlib.suppress(MixedModelsError):
-            hint = f" Write random=[{random!r}]." if find_parts(design, random) else hint
+            own = bool(find_parts(design, random))
+        if not own and (found := spelled(random, ("all", "none"))):
+            return everything if found == "all" else {}
+        hint = f" Write random=[{random!r}]." if own else hint
         raise MixedModelsError(
             f"random is {random!r}; it must be 'all', 'none' or a list of terms, of which this "
             f"model has {_known(design)}.{hint}"

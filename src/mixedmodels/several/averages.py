@@ -23,8 +23,9 @@ from mixedmodels.linear import LinearMixedFit
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
-from mixedmodels.settings import check_level, check_option
+from mixedmodels.settings import check_level
 from mixedmodels.several.fits import checked_fits, fitted_of, normal_quantile, normal_tail
+from mixedmodels.spelling import chosen_option
 
 Criterion: TypeAlias = Literal["aic", "aicc", "bic"]
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
@@ -149,7 +150,7 @@ def average(
         {'(Intercept)': 1.0, 'Days': 1.0}
     """
     every = checked_fits("average", fits)
-    check_option("criterion", criterion, CRITERIA)
+    criterion = chosen_option("criterion", criterion, CRITERIA)
     check_level(level)
     given = [fitted_of(fit) for fit in every]
     labels = _labels(names, len(every))

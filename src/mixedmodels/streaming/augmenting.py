@@ -20,7 +20,8 @@ from mixedmodels.prediction.intervals import Wanted, conditional_intervals
 from mixedmodels.prediction.predict import predicted, residual_variance
 from mixedmodels.prediction.simulate import add_effects
 from mixedmodels.prediction.target import Target
-from mixedmodels.settings import MODES, Modes, check_option
+from mixedmodels.settings import MODES, Modes
+from mixedmodels.spelling import chosen_option
 from mixedmodels.streaming.packages import pyarrow
 from mixedmodels.streaming.plan import Plan
 from mixedmodels.streaming.reading import naming_partition, tables_of
@@ -166,7 +167,7 @@ def simulate_source(
         MixedModelsError: A column of the plan is missing, or unknown `modes`.
         ResourceError: The random effects of all responses do not fit into memory.
     """
-    check_option("modes", modes, MODES)
+    modes = chosen_option("modes", modes, MODES)
     solution, templates = fitted.solution, fitted.model.templates
     require({f"{nsim} draws of {templates.q} random effects": 8.0 * nsim * templates.q}, "simulate")
     effects = _effects(fitted, nsim, rng, new=modes == "new")

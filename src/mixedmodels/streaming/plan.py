@@ -20,7 +20,8 @@ from mixedmodels.progress import Rows
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section
-from mixedmodels.settings import NA_ACTIONS, NaAction, check_option
+from mixedmodels.settings import NA_ACTIONS, NaAction
+from mixedmodels.spelling import chosen_option
 from mixedmodels.streaming.adapters.streams import from_table
 from mixedmodels.streaming.declared import check_levels, declared_rows
 from mixedmodels.streaming.executor import Executor, cut
@@ -207,7 +208,7 @@ def model_asked(
         FormulaError: The formula cannot be understood.
         DataError: An argument that has a value for each row.
     """
-    check_option("na_action", na_action, NA_ACTIONS)
+    na_action = chosen_option("na_action", na_action, NA_ACTIONS)
     for role, given in (("weights", weights), ("offset", offset)):
         if given is not None and not isinstance(given, str):
             raise DataError(
