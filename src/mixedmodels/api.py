@@ -356,7 +356,8 @@ def anova(*fits: MixedFit, names: Sequence[str] | None = None, refit: bool = Tru
 
     Each model is tested against the one before it, with fewer parameters. Fits by REML are
     compared by ML, from searches beside the given fits, which stay as they are; the table's `note`
-    says so. Models that are not nested are compared with a `NotNestedWarning`.
+    says so. Models that are not nested have a `NotNestedWarning` and no p-value, as their ratio has
+    no chi-square distribution; the criteria compare them.
 
     Args:
         fits: Two or more.

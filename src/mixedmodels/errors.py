@@ -114,7 +114,7 @@ class RefitWarning(UserWarning):
 
 
 class NotNestedWarning(UserWarning):
-    """A likelihood ratio of models of which neither is a special case of the other."""
+    """A likelihood ratio, without a p-value, of models of which none is a special case."""
 
 
 class EstimatedWarning(UserWarning):

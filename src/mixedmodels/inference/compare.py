@@ -21,7 +21,6 @@ from mixedmodels.errors import MixedModelsError, NotNestedWarning, warn
 from mixedmodels.estimates import criteria
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.families.base import Family
-from mixedmodels.inference.drop import chi_square_tail
 from mixedmodels.inference.estimated import objective_error, warn_of_error
 from mixedmodels.inference.nesting import (
     distribution_nested,
@@ -29,6 +28,7 @@ from mixedmodels.inference.nesting import (
     offsets_nested,
     random_part_nested,
 )
+from mixedmodels.inference.ratio import RatioTest, ratio_test, warn_of_local_optimum
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import TableResult
 from mixedmodels.report.sections import Section
@@ -36,6 +36,7 @@ from mixedmodels.report.sections import Section
 REFITTED = "REML fits were refitted by ML."
 RESTRICTED = "Restricted likelihoods (REML); the fixed parts are the same."
 CRITERIA = ("aic", "aicc", "bic", "weight")
+_CRITERIA = "Compare AIC, AICc or BIC."
 
 
 # Relative difference of two sums over the same rows.
@@ -99,10 +100,10 @@ class Comparison(TableResult):
 
     def _tables(self) -> Sequence[Section]:
         """The tests, and apart from these the criteria, so that each fits into 80 columns."""
-        first = str(self.table.index[0])
+        untested = (str(self.table.index[0]), *self.notes)
         tests = self.table.drop(columns=list(CRITERIA))
         criteria = self.table[list(CRITERIA)]
-        return [frame_table(tests, blank=(first,)), frame_table(criteria)]
+        return [frame_table(tests, blank=untested), frame_table(criteria)]
 
 
 def check_comparable(candidates: Sequence[Candidate], who: str = "anova") -> None:
@@ -220,14 +221,13 @@ def compare(candidates: Sequence[Candidate], note: str) -> Comparison:
         note: What was done to make them so.
     """
     ordered = sorted(candidates, key=lambda candidate: candidate.npar)
-    _warn_where_not_nested(ordered)
+    notes: dict[str, str] = {}
+    tests = [_test(small, large, notes) for small, large in pairwise(ordered)]
     npar = np.array([candidate.npar for candidate in ordered])
     objective = np.array([candidate.solution.objective for candidate in ordered])
     n = ordered[0].design.n
     aic = criteria.aic(objective, npar)
     relative = np.exp(-0.5 * (aic - aic.min()))
-    ratio = np.maximum(-np.diff(objective), 0.0)
-    df = np.diff(npar)
     table: dict[str, Any] = {
         "npar": npar,
         "aic": aic,
@@ -236,15 +236,17 @@ def compare(candidates: Sequence[Candidate], note: str) -> Comparison:
         "weight": relative / relative.sum(),
         "loglik": -0.5 * objective,
         "deviance": objective,
-        "statistic": np.concatenate([[np.nan], ratio]),
-        "df": np.concatenate([[np.nan], df]),
-        "p_value": [np.nan, *map(chi_square_tail, ratio.tolist(), df.tolist())],
+        "statistic": [np.nan, *(test.statistic for test in tests)],
+        "df": [np.nan, *(float(test.df) for test in tests)],
+        "p_value": [np.nan, *(test.p_value for test in tests)],
     }
     models = {candidate.name: candidate.title for candidate in ordered}
     for small, large in pairwise(ordered):
         warn_of_error(small.solution, large.solution, f"'{small.name}' and '{large.name}'")
     note = " ".join(filter(None, (note, _accuracy(ordered))))
-    return Comparison(pd.DataFrame(table, index=list(models)), note, models)
+    frame = pd.DataFrame(table, index=list(models))
+    frame.attrs["notes"] = notes
+    return Comparison(frame, note, models)
 
 
 def _accuracy(candidates: Sequence[Candidate]) -> str:
@@ -269,16 +271,30 @@ def _not_nested(small: Candidate, large: Candidate) -> str:
     return ""
 
 
-def _warn_where_not_nested(ordered: Sequence[Candidate]) -> None:
-    for small, large in pairwise(ordered):
-        if small.npar == large.npar:
-            continue
-        part = _not_nested(small, large)
-        if not part:
-            continue
-        warn(
+def _test(small: Candidate, large: Candidate, notes: dict[str, str]) -> RatioTest:
+    """The test of a model against a larger one; `notes` gets why there is no p-value."""
+    objectives = small.solution.objective, large.solution.objective
+    ratio, df = objectives[0] - objectives[1], large.npar - small.npar
+    if not df:
+        notes[large.name] = f"No test: '{small.name}' has as many parameters. {_CRITERIA}"
+        return ratio_test(ratio, df)
+    part = _not_nested(small, large)
+    if part:
+        why = (
             f"'{small.name}' is not nested in '{large.name}': its {part} is not a special case of "
-            "the larger model's. Their likelihood ratio has no chi-square distribution; compare "
-            "AIC, AICc or BIC.",
-            NotNestedWarning,
+            f"the larger model's{_by_names(small, large)}. Their likelihood ratio has no "
+            f"chi-square distribution, so there is no p-value. {_CRITERIA}"
         )
+        warn(why, NotNestedWarning)
+        notes[large.name] = f"No test: '{small.name}' is not nested in it. {_CRITERIA}"
+        return ratio_test(ratio, df, nested=False)
+    error = objective_error(small.solution) + objective_error(large.solution)
+    warn_of_local_optimum(*objectives, error, f"'{small.name}'", f"'{large.name}'")
+    return ratio_test(ratio, df)
+
+
+def _by_names(small: Candidate, large: Candidate) -> str:
+    """How that was decided, where models have no rows."""
+    if small.design.has_rows and large.design.has_rows:
+        return ""
+    return ", by the names of its columns (fits made from sums have no rows)"

@@ -1,7 +1,7 @@
 """Single-term deletions: fixed effects (`drop1`) and random effects (`ranova`).
 
 Which terms may go, and the models without them, are `relatives`'; here these are fitted and
-compared with the whole.
+compared with the whole, of which they are special cases.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-import scipy
 
 from mixedmodels.design.names import term_names
-from mixedmodels.errors import ConvergenceWarning, warn
 from mixedmodels.estimates import criteria
 from mixedmodels.estimates.model import Fitted, Model
 from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.estimated import objective_error, warn_of_error
+from mixedmodels.inference.ratio import ROUNDING, mixture_tail, ratio_test, warn_of_local_optimum
 from mixedmodels.inference.relatives import (
     droppable,
     fit_design,
@@ -29,11 +28,6 @@ from mixedmodels.inference.terms import dropped_hypotheses
 from mixedmodels.inference.wald import f_tests
 from mixedmodels.naming import distinct
 from mixedmodels.optimize import Request
-
-# Likelihood ratio below which it is rounding of the two searches.
-_ROUNDING = 1e-6
-# By how much a part may fit better than the whole before a local optimum is the reason.
-_LOCAL = 1e-3
 
 
 def drop1_f(model: Model, degrees: Degrees) -> pd.DataFrame:
@@ -62,8 +56,8 @@ def drop1(fitted: Fitted) -> pd.DataFrame:
     rows = {NONE: (_npar(fitted), _aic(fitted), np.nan, np.nan, np.nan)}
     for name, reduced in found.items():
         df = fitted.solution.p - reduced.solution.p
-        ratio = _ratio(fitted, reduced, reduced.solution.objective)
-        rows[name] = (_npar(reduced), _aic(reduced), ratio, df, chi_square_tail(ratio, df))
+        test = ratio_test(_ratio(fitted, reduced, reduced.solution.objective), df)
+        rows[name] = (_npar(reduced), _aic(reduced), *test)
     columns = ["npar", "aic", "statistic", "df", "p_value"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return table.astype({"npar": np.int64})
@@ -88,10 +82,9 @@ def ranova(fitted: Fitted, *, reduce: bool) -> pd.DataFrame:
             reduced = fit_design(fitted, deletion.design, deletion.label)
             objective, npar = reduced.solution.objective, _npar(reduced)
         df = _npar(fitted) - npar
-        ratio = _ratio(fitted, reduced, objective)
-        mixture = mixture_tail(ratio, df) if deletion.boundary else np.nan
-        tests = (ratio, df, chi_square_tail(ratio, df), mixture)
-        rows[name] = _row(objective, npar, *tests)
+        test = ratio_test(_ratio(fitted, reduced, objective), df)
+        mixture = mixture_tail(test.statistic, df) if deletion.boundary else np.nan
+        rows[name] = _row(objective, npar, *test, mixture)
     columns = ["npar", "loglik", "aic", "statistic", "df", "p_value", "p_mixture"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return table.astype({"npar": np.int64})
@@ -100,9 +93,7 @@ def ranova(fitted: Fitted, *, reduce: bool) -> pd.DataFrame:
 def _best(fitted: Fitted, reduced: Iterable[Fitted]) -> Fitted:
     """The whole, searched again from the theta of a part that fits better, which cannot be."""
     for part in reduced:
-        slack = _ROUNDING + 3.0 * (
-            objective_error(part.solution) + objective_error(fitted.solution)
-        )
+        slack = ROUNDING + 3.0 * (objective_error(part.solution) + objective_error(fitted.solution))
         if part.solution.objective < fitted.solution.objective - slack:
             control = fitted.optsum.control
             again = fitted.searched_again(Request(start=part.solution.theta, control=control))
@@ -112,42 +103,16 @@ def _best(fitted: Fitted, reduced: Iterable[Fitted]) -> Fitted:
 
 
 def _ratio(fitted: Fitted, reduced: Fitted | None, objective: float) -> float:
-    """The likelihood ratio; NaN where the search for the reduced model has not converged.
-
-    A reduced model that fits better than the whole means that the whole is at a local optimum.
-    """
+    """The likelihood ratio; NaN where the search for the reduced model has not converged."""
     if reduced is not None and not reduced.optsum.converged:
         return np.nan
-    ratio = objective - fitted.solution.objective
     error = objective_error(fitted.solution)
     if reduced is not None:
         error += objective_error(reduced.solution)
         warn_of_error(reduced.solution, fitted.solution, "a model with and without a term")
-    if ratio < -_LOCAL - 3.0 * error:
-        warn(
-            f"A model with fewer terms fits better than the whole (criterion {objective:.6f} and "
-            f"{fitted.solution.objective:.6f}), so the fit is a local optimum. Fit again with "
-            "another start= or optimizer=.",
-            ConvergenceWarning,
-        )
-    return max(ratio, 0.0)
-
-
-def chi_square_tail(ratio: float, df: int) -> float:
-    """Probability of a chi-square above `ratio`; NaN without degrees of freedom."""
-    return float(scipy.special.chdtrc(df, ratio)) if df > 0 else np.nan
-
-
-def mixture_tail(ratio: float, df: int) -> float:
-    """Probability above `ratio` of the 50:50 mixture of chi-squares with df - 1 and df.
-
-    The asymptotic distribution for one more variance, with its df - 1 covariances, at the boundary
-    of zero. A chi-square with 0 degrees of freedom is zero. Source: Stram and Lee (1994),
-    Biometrics 50, 1171-1177, case 3; Self and Liang (1987), JASA 82, 605-610, case 5.
-    """
-    if df == 1:
-        return 1.0 if ratio <= _ROUNDING else 0.5 * float(scipy.special.chdtrc(1, ratio))
-    return 0.5 * float(scipy.special.chdtrc(df - 1, ratio) + scipy.special.chdtrc(df, ratio))
+    whole = fitted.solution.objective
+    warn_of_local_optimum(objective, whole, error, "A model with fewer terms", "the whole")
+    return objective - whole
 
 
 def _without_random_effects(fitted: Fitted) -> float:

@@ -22,8 +22,8 @@ from mixedmodels.estimates.refits import Refits
 from mixedmodels.estimates.tails import t_tail
 from mixedmodels.inference.coefficients import degrees
 from mixedmodels.inference.degrees import Degrees
-from mixedmodels.inference.drop import chi_square_tail, mixture_tail
 from mixedmodels.inference.hypotheses import Spec, coefficients_of, hypothesis
+from mixedmodels.inference.ratio import chi_square_tail, mixture_tail
 from mixedmodels.inference.relatives import (
     Deletion,
     droppable,

@@ -11,6 +11,7 @@ import pytest
 import mixedmodels as mm
 from mixedmodels import MixedModelsError, NotNestedWarning
 from mixedmodels.inference.nesting import fixed_part_nested, offsets_nested, random_part_nested
+from mixedmodels.inference.relatives import droppable, random_deletions, without_fixed_term
 from mixedmodels.linear import LinearMixedFit
 
 SLEEP = mm.load_dataset("sleepstudy")
@@ -86,13 +87,74 @@ def test_models_that_are_not_nested() -> None:
     data = SLEEP.assign(x=np.sin(np.arange(180)))
     one = mm.lmer("Reaction ~ x + (1 | Subject)", data, reml=False)
     two = mm.lmer("Reaction ~ Days + (Days | Subject)", data, reml=False)
-    with pytest.warns(NotNestedWarning, match=r"its fixed part '1 \+ x' is not a special case"):
-        mm.anova(one, two)
+    with pytest.warns(
+        NotNestedWarning, match=r"its fixed part '1 \+ x' is not a special case.*no p-v"
+    ):
+        table = mm.anova(one, two)
+    assert np.isnan(table["p_value"]).all()
+    assert table["statistic"].iloc[1] == pytest.approx(one.deviance - two.deviance)
+    assert np.isfinite(table[["df", "aic", "aicc", "bic", "weight"]].iloc[1]).all()
+    assert "fit2: No test: 'fit1' is not nested in it. Compare AIC, AICc or BIC." in str(table)
+    assert not any("NaN" in line for line in str(table).splitlines())
     half = SLEEP.assign(half=SLEEP["Days"] // 5)
     one = mm.lmer("Reaction ~ Days + (1 | Subject:half)", half, reml=False)
     two = mm.lmer("Reaction ~ Days + (Days | Subject)", half, reml=False)
     with pytest.warns(NotNestedWarning, match=r"random part '\(1 \| Subject:half\)'"):
         mm.anova(one, two)
+
+
+def test_each_pair_is_tested_where_it_can_be() -> None:
+    """Of several models: nested pairs have p-values, others and those of one size do not."""
+    data = SLEEP.assign(x=np.sin(np.arange(180)), z=np.cos(np.arange(180)))
+    texts = ["1 + (1 | Subject)", "x + (1 | Subject)", "z + (1 | Subject)"]
+    fits = [mm.lmer(f"Reaction ~ {text}", data, reml=False) for text in texts]
+    fits.append(mm.lmer("Reaction ~ z + Days + (1 | Subject)", data, reml=False))
+    table = mm.anova(*fits, names=list("abcd"))
+    assert table["p_value"].isna().tolist() == [True, False, True, False]
+    assert list(table.notes) == ["c"]
+    assert "'b' has as many parameters" in table.notes["c"]
+    assert table["statistic"].iloc[2] == pytest.approx(fits[1].deviance - fits[2].deviance)
+    alike = mm.anova(fits[0], mm.lmer("Reaction ~ 1 + (1 | Subject)", data, reml=False))
+    assert alike["statistic"].iloc[1] == 0.0
+
+
+def test_a_special_case_that_fits_better_is_told() -> None:
+    slopes = mm.lmer("Reaction ~ Days + (1 | Subject)", SLEEP, reml=False)
+    control = mm.Control(max_evaluations=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        early = mm.lmer(
+            "Reaction ~ Days + (Days | Subject)",
+            SLEEP,
+            reml=False,
+            start=[9, 0, 9],
+            control=control,
+        )
+    assert early.deviance > slopes.deviance + 1
+    with pytest.warns(mm.ConvergenceWarning, match="'fit1' fits better than 'fit2'"):
+        table = mm.anova(slopes, early)
+    assert table["p_value"].iloc[1] == 1.0
+
+
+@pytest.mark.parametrize("reduce", [True, False])
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "score ~ Machine + (Machine | Worker)",
+        "score ~ 0 + Machine + (0 + Machine | Worker)",
+        "score ~ Machine * x + (x | Worker) + (1 | Machine:Worker)",
+        "score ~ x + (x || Worker)",
+        "score ~ 1 + (x + I(x**2) | Worker)",
+    ],
+)
+def test_what_single_deletions_leave_is_nested(formula: str, reduce: bool) -> None:
+    """So that `drop1` and `ranova` test by the same rule as comparisons of fits."""
+    whole = design(formula, MACHINES.assign(x=np.sin(np.arange(len(MACHINES)))))
+    for deletion in random_deletions(whole, reduce=reduce):
+        if deletion.design is not None:
+            assert random_part_nested(deletion.design, whole)
+    for k in droppable(whole.formula.terms):
+        assert fixed_part_nested(without_fixed_term(whole, k), whole)
 
 
 @pytest.mark.parametrize(
