@@ -17,6 +17,7 @@ from mixedmodels.design.frame import as_table
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.formula.expression import parse_expression
 from mixedmodels.linear import LinearMixedFit
+from mixedmodels.spelling import spelled
 
 try:
     import polars as pl
@@ -112,7 +113,7 @@ class MixedModel(ModelAbstract):  # type: ignore[misc]
             return None
         if vcov is True:
             matrix: pd.DataFrame = self.model.vcov
-        elif isinstance(vcov, str) and vcov.lower() in ("kenward-roger", "kr"):
+        elif spelled(vcov, ("kenward-roger",), {"kr": "kenward-roger"}):
             matrix = self.model.vcov_adjusted("kenward-roger")
         elif isinstance(vcov, str):
             matrix = self.model.vcov_robust(kind=vcov).to_frame()

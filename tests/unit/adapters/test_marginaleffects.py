@@ -75,14 +75,14 @@ def test_predictions(formula: str, kind: str) -> None:
     np.testing.assert_allclose(error, expected, rtol=NEAR)
 
 
-@pytest.mark.parametrize("vcov", [True, "CR0", "CR1", "CR2", "kenward-roger", "matrix"])
+@pytest.mark.parametrize("vcov", [True, "CR0", "cr1", "CR2", "Kenward_Roger", "matrix"])
 def test_covariances(vcov: Any) -> None:
     fit = mm.lmer("y ~ x + f + (1 | g)", DATA)
     given = 2.0 * fit.vcov.to_numpy() if vcov == "matrix" else vcov
     matrix = {
         True: lambda: fit.vcov,
         "matrix": lambda: given,
-        "kenward-roger": fit.vcov_adjusted,
+        "Kenward_Roger": fit.vcov_adjusted,
     }.get(vcov, lambda: fit.vcov_robust(kind=vcov))()
     found = me.avg_slopes(as_model(fit), variables="x", vcov=given)
     (error,) = numbers(found, "std_error")

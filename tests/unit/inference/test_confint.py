@@ -30,8 +30,8 @@ def test_wald(slopes: LinearMixedFit) -> None:
 
 
 def test_unknown_method(slopes: LinearMixedFit) -> None:
-    with pytest.raises(MixedModelsError, match=r"method is 'Wald'.*Did you mean 'wald'"):
-        slopes.confint(method="Wald")  # type: ignore[arg-type]
+    with pytest.raises(MixedModelsError, match=r"method is 'Walt'.*Did you mean 'wald'"):
+        slopes.confint(method="Walt")  # type: ignore[arg-type]
     with pytest.raises(MixedModelsError, match="kind is 'bca'"):
         slopes.confint(method="bootstrap", kind="bca")  # type: ignore[arg-type]
 
