@@ -140,7 +140,7 @@ def test_nested_factors_by_either_way() -> None:
     np.testing.assert_allclose(found.theta, exact.theta, rtol=1e-2)
 
 
-@pytest.mark.parametrize("method", ["fast", "Exact", 3, None, "REML", "ml"])
+@pytest.mark.parametrize("method", ["fast", "exactly", 3, None, "REML", "ml"])
 def test_an_unknown_method_is_refused(method: Any) -> None:
     with pytest.raises(mm.MixedModelsError, match="method is"):
         LinearMixedModel(TWO, ratings(3, 400, 20, 10), method=method)
