@@ -262,7 +262,7 @@ def test_copies_are_the_same(values: dict[str, Any]) -> None:
         assert str(copied) == str(pooled)
 
 
-@pytest.mark.parametrize("library", ["arrow", "Polars", None, 3])
+@pytest.mark.parametrize("library", ["arrow", "polar", None, 3])
 def test_other_libraries(library: Any) -> None:
     with pytest.raises(mm.MixedModelsError, match=r"library is .*'pandas', 'polars'"):
         mm.set_output(library)
