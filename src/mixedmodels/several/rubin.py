@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.estimates.unknown import PartlyKnown, variances_of_rows
 from mixedmodels.inference.degrees import Degrees
 
 
@@ -20,7 +21,7 @@ class Rubin(Degrees):
     def __init__(self, methods: Sequence[Degrees]) -> None:
         estimates = np.stack([method.beta for method in methods])
         self.m = len(methods)
-        self.within = np.mean([method.vcov for method in methods], axis=0)
+        self.within: FloatArray = np.mean([method.vcov for method in methods], axis=0)
         # From the first one on, so that equal estimates have no variance in floating point either.
         moved = estimates - estimates[0]
         self.between = np.cov(moved.T, ddof=1).reshape(self.within.shape)
@@ -30,12 +31,25 @@ class Rubin(Degrees):
         total = self.within + (1.0 + 1.0 / self.m) * self.between
         sigma = float(np.sqrt(np.mean([method.sigma**2 for method in methods])))
         super().__init__(estimates[0] + moved.mean(axis=0), total, sigma)
+        self._within = self._complete()
+        if isinstance(self._within, PartlyKnown):
+            known = self._within.known + (1.0 + 1.0 / self.m) * self.between
+            self.partly = PartlyKnown(known, self._within.undetermined)
+
+    def _complete(self) -> FloatArray | PartlyKnown:
+        """`within`, with what fits know of it where they do not know all."""
+        every = [method.covariance for method in self._methods]
+        unknown = [of for one in every if isinstance(one, PartlyKnown) for of in one.undetermined]
+        if not unknown:
+            return self.within
+        known = [one.known if isinstance(one, PartlyKnown) else one for one in every]
+        mean: FloatArray = np.mean(known, axis=0)
+        return PartlyKnown(mean, tuple(unknown))
 
     def riv(self, L: FloatArray) -> FloatArray:
         """(k,) relative increase of the variance of the rows of L beta by what is missing."""
-        within, between = (
-            np.einsum("ki,ij,kj->k", L, part, L) for part in (self.within, self.between)
-        )
+        within = variances_of_rows(L, self._within)
+        between = np.einsum("ki,ij,kj->k", L, self.between, L)
         with np.errstate(divide="ignore", invalid="ignore"):
             increase: FloatArray = (1.0 + 1.0 / self.m) * between / within
         return increase

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from typing import Any
 
@@ -107,3 +108,25 @@ def test_refused() -> None:
         mm.pool(first)
     with pytest.raises(mm.MixedModelsError, match="average takes a list of fits; item 1"):
         mm.average([first, first])
+
+
+def test_a_separated_reference_level_leaves_what_the_others_say() -> None:
+    """Imputations differ in the responses of the others."""
+    rng = np.random.default_rng(7)
+    data = pd.DataFrame({"f": np.tile(list("abc"), 100), "g": np.repeat(np.arange(20), 15)})
+    data["y"] = (rng.random(300) < 0.4) & (data["f"] != "a")
+    numbers, fits, rest = ["estimate", "std_error", "df", "lower", "upper"], [], []
+    for _ in range(3):
+        filled = data.copy()
+        filled.loc[rng.choice(np.flatnonzero(data["f"] != "a"), 20), "y"] = True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fits.append(mm.glmer("y ~ f + (1 | g)", filled))
+            rest.append(mm.glmer("y ~ f + (1 | g)", filled[filled["f"] != "a"]))
+    pooled, others = mm.pool(fits), mm.pool(rest)
+    assert pooled.table["std_error"].isna().all()
+    pairs = [one.emmeans("f").pairs(adjust="none").to_frame()[numbers] for one in (pooled, others)]
+    np.testing.assert_allclose(pairs[0].iloc[2], pairs[1].iloc[0], rtol=1e-3)
+    assert pairs[0]["std_error"].isna().tolist() == [True, True, False]
+    means = [one.emmeans("f").to_frame()[numbers] for one in (pooled, others)]
+    np.testing.assert_allclose(means[0].iloc[1:], means[1], rtol=1e-3, atol=1e-5)
