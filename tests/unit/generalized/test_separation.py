@@ -392,6 +392,40 @@ def test_a_level_without_further_zeros_under_any_coding(zeros: str) -> None:
     assert np.isfinite(full.to_numpy()).all()
 
 
+@pytest.mark.parametrize("family", ["negative_binomial", "nb1"])
+def test_a_level_without_overdispersion_under_any_coding(family: str) -> None:
+    rng = np.random.default_rng(3)
+    data = cells()
+    mean = np.exp(1 + 0.3 * data["level"])
+    data["y"] = rng.negative_binomial(2, 2 / (2 + mean))
+    data["y"] = np.where(data["kind"] == "c", rng.binomial(12, 0.3, 400), data["y"])
+    errors = []
+    for formula in ("~ kind", "~ 0 + kind"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit = mm.glmer("y ~ x + kind + (1 | g)", data, family, dispersion=formula)
+        table = fit.component_table()["std_error"]
+        assert table.isna().tolist() == [False, False, True]
+        assert any("do not identify dispersion.kindc" in message for message in fit.messages)
+        errors.append([table.iloc[0], *fit.stderror])
+    np.testing.assert_allclose(errors[0], errors[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"n_agq": 0}, {"n_agq": 5}, {"reml": True}])
+def test_a_separated_level_by_every_approximation(options: dict[str, Any]) -> None:
+    data = cells()
+    data.loc[data["kind"] == "a", "y"] = 1
+    found = []
+    for formula in ("y ~ x + kind + (1 | g)", "y ~ 0 + kind + x + (1 | g)"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit = mm.glmer(formula, data, **options)
+        means = means_of(fit, "kind", at={"x": 0})[0]
+        assert means["std_error"].isna().tolist() == [True, False, False]
+        found.append(means[1:])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("formula", ["y ~ x + kind + (1 | g)", "y ~ 0 + kind + x + (1 | g)"])
 def test_influence_of_determined_coefficients_beside_a_separated_level(formula: str) -> None:
     data = cells()
