@@ -195,9 +195,12 @@ def made_factors(spec: FormulaSpec) -> frozenset[str]:
 
 
 def _made_of(factor: Factor) -> str | None:
-    if factor.is_column:
-        return None
-    tree = parse_expression(factor.source).tree
+    return None if factor.is_column else made_of(factor.source)
+
+
+def made_of(text: str) -> str | None:
+    """The column that an expression turns into levels, as in `factor(x)`; None of others."""
+    tree = parse_expression(text).tree
     if isinstance(tree, Call) and tree.name in _TO_FACTOR and tree.arguments:
         inner = tree.arguments[0]
         return inner.name if isinstance(inner, Name) else None

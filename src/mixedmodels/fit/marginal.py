@@ -124,7 +124,8 @@ class Marginal(Values):
 
         Args:
             specs: As in `emmeans`: "~ f", "pairwise ~ f"; "~ 1" is the slope averaged over all.
-            var: The covariate. A curve has its slope at the mean, or where `at` says.
+            var: The covariate, or a function of it such as "log(x)". A curve has its slope at the
+                mean, or where `at` says.
             by: Variables within whose levels slopes are compared.
             at: Values in place of all levels or of the mean, by variable.
             ddf: Method for degrees of freedom, as in `coef_table`.
@@ -137,7 +138,7 @@ class Marginal(Values):
             A table as that of `emmeans`; `estimate` is the slope.
 
         Raises:
-            MixedModelsError: `var` is not a covariate, or as `emmeans`.
+            MixedModelsError: `var` is not a covariate or a function of one, or as `emmeans`.
 
         Examples:
             >>> import mixedmodels as mm

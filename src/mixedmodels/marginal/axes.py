@@ -18,7 +18,7 @@ from mixedmodels.design import Design
 from mixedmodels.design.absent import rows_needed
 from mixedmodels.design.columns import level_label, level_labels
 from mixedmodels.design.lookup import GroupNames
-from mixedmodels.design.summary import made_factors
+from mixedmodels.design.summary import made_factors, made_of
 from mixedmodels.design.variables import variable_column
 from mixedmodels.errors import MixedModelsError, ResourceError, did_you_mean
 from mixedmodels.naming import first_few
@@ -115,6 +115,15 @@ def _axes_of_summary(design: Design) -> dict[str, Axis]:
     return found
 
 
+def range_of(design: Design, name: str) -> tuple[float, float]:
+    """Smallest and largest value of a covariate."""
+    if design.summary is not None:
+        place = list(design.variables).index(name)
+        return float(design.summary.low[place]), float(design.summary.high[place])
+    column = variable_column(name, design.variables, design.fixed_spec, design.X)
+    return float(column.min()), float(column.max())
+
+
 def with_values(axes: Mapping[str, Axis], at: Any, hint: str = "") -> dict[str, Axis]:
     """The axes with the values that `at` gives.
 
@@ -132,9 +141,30 @@ def with_values(axes: Mapping[str, Axis], at: Any, hint: str = "") -> dict[str, 
         raise MixedModelsError(f"at is {at!r:.80}; it must be a dict from a variable to values.")
     found = dict(axes)
     for asked, given in at.items():
-        name = find_axis(str(asked), axes, "at", hint)
+        name = find_at(str(asked), axes, hint)
         found[name] = _at(axes[name], given)
     return found
+
+
+def find_at(asked: str, axes: Mapping[str, Axis], hint: str = "") -> str:
+    """The name of the variable whose values a user gives.
+
+    Args:
+        asked: What it is called: plain, or as in `factor(x)`, whose levels are values of x.
+        axes: The variables by name.
+        hint: A sentence for names that are not there.
+
+    Raises:
+        MixedModelsError: There is none, or it is a function whose values are not those of the
+            variable.
+    """
+    name = find_axis(asked, axes, "at", hint)
+    plain = asked.strip().strip("`")
+    if plain != name and made_of(plain) != name:
+        raise MixedModelsError(
+            f"at names '{plain}'; it takes values of '{name}' itself: at={{{name!r}: ...}}."
+        )
+    return name
 
 
 def find_axis(

@@ -25,7 +25,7 @@ from mixedmodels.errors import FormulaError, MixedModelsError
 from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.tables import term_modes
 from mixedmodels.formula.expression import parse_expression
-from mixedmodels.marginal.axes import Axis, axes_of, find_axis
+from mixedmodels.marginal.axes import Axis, axes_of, find_at, find_axis, range_of
 from mixedmodels.marginal.functions import Functions, View
 from mixedmodels.marginal.grid import Grid, combined, grid_table, reference_grid, with_offset
 from mixedmodels.marginal.means import (
@@ -153,27 +153,18 @@ def _values(
     if at is not None and not isinstance(at, Mapping):
         raise MixedModelsError(f"at is {at!r:.80}; it must be a dict from a variable to values.")
     for asked, given in (at or {}).items():
-        values[find_axis(str(asked), axes, "at")] = given
+        values[find_at(str(asked), axes)] = given
     for each in (name, *groups):
         if each in values or axes[each].is_factor:
             continue
         if each == name:
             places = _places([axis for other, axis in axes.items() if other != name])
-            values[each] = np.linspace(*_range(design, each), places)
+            values[each] = np.linspace(*range_of(design, each), places)
         else:
             values[each] = _about_the_mean(design, each)
     if name in values and not axes[name].is_factor:
         values[name] = _increasing(values[name])
     return name, groups, values
-
-
-def _range(design: Design, name: str) -> tuple[float, float]:
-    """Smallest and largest value of a covariate."""
-    if design.summary is not None:
-        place = list(design.variables).index(name)
-        return float(design.summary.low[place]), float(design.summary.high[place])
-    column = variable_column(name, design.variables, design.fixed_spec, design.X)
-    return float(column.min()), float(column.max())
 
 
 def _about_the_mean(design: Design, name: str) -> list[float]:

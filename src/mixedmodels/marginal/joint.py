@@ -2,7 +2,9 @@
 
 For each term the contrasts that make up its main effect or interaction, averaged over all other
 variables with equal weights, are tested by F. Covariates are compared at their mean plus and minus
-one. In models without empty cells these are tests of type III.
+one, or as far as the data go on both sides where that is less: what is linear in them has the same
+test, and splines and logarithms are not computed where they are not defined. In models without
+empty cells these are tests of type III.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import pandas as pd
 
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design import Design
-from mixedmodels.marginal.axes import Axis, axes_of, find_axis, with_values
+from mixedmodels.marginal.axes import Axis, axes_of, find_axis, range_of, with_values
 from mixedmodels.marginal.functions import Functions
 from mixedmodels.marginal.grid import Grid, grid_over
 from mixedmodels.marginal.layout import in_lines
@@ -72,7 +74,7 @@ def joint_tests(design: Design, source: Source, by: Any = None, at: Any = None) 
     base = axes_of(design)
     asked = read_specs([], by).by
     groups = tuple(dict.fromkeys(find_axis(name, base, "by", design=design) for name in asked))
-    axes = with_values({name: _two_values(axis) for name, axis in base.items()}, at)
+    axes = with_values({name: _two_values(design, axis) for name, axis in base.items()}, at)
     grid = grid_over(design, axes, nesting_of(design, base))
     rows, labels, notes = [], [], {}
     for names, label in _terms(design, grid, groups):
@@ -92,12 +94,14 @@ def joint_tests(design: Design, source: Source, by: Any = None, at: Any = None) 
     return JointTests(table, (degrees_note(source),))
 
 
-def _two_values(axis: Axis) -> Axis:
-    """A covariate at its mean minus and plus one."""
+def _two_values(design: Design, axis: Axis) -> Axis:
+    """A covariate at its mean minus and plus one, or what the data allow on both sides."""
     if axis.codes is not None or len(axis) != 1:
         return axis
     mean = float(axis.values[0])
-    values = pd.Index([mean - 1.0, mean + 1.0])
+    low, high = range_of(design, axis.name)
+    half = min(1.0, mean - low, high - mean)
+    values = pd.Index([mean - half, mean + half])
     return dataclasses.replace(axis, values=values, labels=tuple(f"{v:.6g}" for v in values))
 
 

@@ -1,7 +1,8 @@
 """Slopes of a covariate by cells of other variables: differences of rows of the grid.
 
 A central difference is exact for polynomials of the second degree and good to about 1e-6 for what
-else formulas have (splines, logarithms).
+else formulas have (splines, logarithms). Slopes over a function of the covariate, such as log(x),
+are over the difference of the function.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.design.evaluate import Bound, bind, evaluate
+from mixedmodels.design.rebuild import new_rows
+from mixedmodels.errors import FormulaError, MixedModelsError
 from mixedmodels.marginal.axes import Axis, axes_of, find_axis, with_values
 from mixedmodels.marginal.comparing import Origin
 from mixedmodels.marginal.contrasts import method_name
-from mixedmodels.marginal.grid import Grid, grid_over
+from mixedmodels.marginal.grid import Grid, cell_label, grid_over, grid_table
 from mixedmodels.marginal.means import (
     Wanted,
     average_notes,
@@ -56,9 +60,10 @@ def marginal_trends(
     base = axes_of(design)
     if not isinstance(var, str):
         raise MixedModelsError(f"var is {var!r:.80}; it must be the name of a covariate.")
-    name = find_axis(var, base, "var", design=design)
+    name, function = _read(design, base, var)
+    over = name if function is None else var.strip()
     axes = with_values(_as_covariate(base, name), at)
-    grid = _sloped(design, axes, name, nesting_of(design, base))
+    grid = _sloped(design, axes, name, function, nesting_of(design, base))
     names, groups = resolve(asked, grid)
     functions = mean_functions(grid, source, names, groups, wanted.weights)
     view = dataclasses.replace(wanted, type="link").view(None, source.tests.sigma)
@@ -73,12 +78,67 @@ def marginal_trends(
         notes.append(f"Slopes are on the scale of {scale.name}.")
     notes.append(degrees_note(source))
     adjust = None if wanted.adjust == "tukey" else wanted.adjust
-    measured = f"slope of {design.response_name} over {name}"
-    origin = Origin(functions, source, view, adjust, f"Slopes of {name}", tuple(notes), measured)
+    measured = f"slope of {design.response_name} over {over}"
+    origin = Origin(functions, source, view, adjust, f"Slopes of {over}", tuple(notes), measured)
     slopes = means_of(origin)
     if not method:
         return slopes
     return MarginalMeans(slopes.table, origin, contrasts_of(origin, method, groups))
+
+
+def _read(design: Design, axes: dict[str, Axis], var: str) -> tuple[str, Bound | None]:
+    """The covariate of `var`, and the function of it that `var` is, or None.
+
+    Raises:
+        MixedModelsError: Neither a covariate nor a function of one.
+    """
+    if var.strip().strip("`") in axes or not axes:
+        return find_axis(var, axes, "var", design=design), None
+    try:
+        bound = bind(var, new_rows(_first_cell(axes)).table)
+    except FormulaError:
+        find_axis(var, axes, "var", design=design)
+        raise
+    if len(bound.names) != 1:
+        listed = " and ".join(map(repr, bound.names)) or "no variable"
+        raise MixedModelsError(
+            f"var is {var!r:.80}, of {listed}; slopes are over a covariate or a function of one."
+        )
+    return bound.names[0], bound
+
+
+def _first_cell(axes: dict[str, Axis]) -> pd.DataFrame:
+    """A row of data."""
+    return pd.DataFrame({name: axis.at(np.zeros(1, dtype=np.int64)) for name, axis in axes.items()})
+
+
+def _values(design: Design, bound: Bound, axes: dict[str, Axis]) -> FloatArray:
+    """(cells,) values of a function of the covariate; what it has learnt is that of the model.
+
+    Raises:
+        MixedModelsError: Not one column of numbers, or it has learnt nothing in the model.
+    """
+    text, states = bound.expression.text.strip(), {}
+    if bound.states:
+        recipes = design.fixed_spec.recipes.values()
+        alike = [one for one in recipes if _spaceless(one.factor.source) == _spaceless(text)]
+        if not alike:
+            raise MixedModelsError(
+                f"var is {text!r:.80}, which learns from the data and is not in the model; slopes "
+                f"over '{bound.names[0]}' itself are by its name."
+            )
+        states = alike[0].states
+    values = evaluate(bound, new_rows(grid_table(axes)), states)
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind != "f":
+        raise MixedModelsError(
+            f"var is {text!r:.80}, which is not one column of numbers; slopes over "
+            f"'{bound.names[0]}' itself are by its name."
+        )
+    return values
+
+
+def _spaceless(text: str) -> str:
+    return "".join(text.split())
 
 
 def _as_covariate(axes: dict[str, Axis], name: str) -> dict[str, Axis]:
@@ -98,7 +158,11 @@ def _as_covariate(axes: dict[str, Axis], name: str) -> dict[str, Axis]:
 
 
 def _sloped(
-    design: Design, axes: dict[str, Axis], name: str, nests: dict[str, tuple[str, ...]]
+    design: Design,
+    axes: dict[str, Axis],
+    name: str,
+    function: Bound | None,
+    nests: dict[str, tuple[str, ...]],
 ) -> Grid:
     """The grid with derivatives of X in place of its values; the offset does not change."""
     axis = axes[name]
@@ -106,11 +170,22 @@ def _sloped(
     ends = []
     for sign in (1.0, -1.0):
         values = pd.Index(axis.values.to_numpy(dtype=np.float64) + sign * step)
-        ends.append(
-            grid_over(design, {**axes, name: dataclasses.replace(axis, values=values)}, nests)
-        )
-    above, below = ends
-    X = (above.X - below.X) / (2.0 * step)
+        moved = {**axes, name: dataclasses.replace(axis, values=values)}
+        X = grid_over(design, moved, nests).X
+        ends.append((X, None if function is None else _values(design, function, moved)))
+    (above, up), (below, down) = ends
+    gap = np.full(len(above), 2.0 * step)
+    if function is not None and up is not None and down is not None:
+        with np.errstate(invalid="ignore"):
+            gap = up - down
+        bad = ~np.isfinite(gap) | (gap == 0.0)
+        if bad.any():
+            cell = cell_label(axes, int(np.argmax(bad)), [name])
+            raise MixedModelsError(
+                f"var is {function.expression.text.strip()!r:.80}, over which there is no slope at "
+                f"{cell}; give other values by at=."
+            )
+    X = (above - below) / gap[:, None]
     # A difference of what does not change is zero.
-    X[above.X == below.X] = 0.0
+    X[above == below] = 0.0
     return Grid(design, axes, nests, X, 0.0, constant=0.0)

@@ -229,6 +229,22 @@ def test_a_mean_without_data_is_nan_with_a_reason() -> None:
     assert means.letters()["letters"].tolist()[-1] == ""
 
 
+def test_joint_tests_stay_within_the_data() -> None:
+    data = table().assign(c=table()["x"] / 20.0, far=table()["x"] * 20.0)
+    formulas = [
+        "y ~ a * {} + (1 | s)",
+        "y ~ a * bs({}, df=4) + (1 | s)",
+        "y ~ a * log({}) + (1 | s)",
+    ]
+    for formula in formulas:
+        tests = mm.lmer(formula.format("c"), data).joint_tests()
+        assert np.isfinite(tests["statistic"]).all()
+        assert tests["num_df"].tolist() == [2, 1, 2]
+    # What is linear does not depend on the unit.
+    near, far = (mm.lmer(formulas[0].format(x), data).joint_tests() for x in ("c", "far"))
+    np.testing.assert_allclose(near["statistic"], far["statistic"], rtol=1e-6)
+
+
 def test_aliased_columns_leave_what_is_estimable() -> None:
     fit = fit_of("y ~ a + x + I(2 * x) + (1 | s)")
     np.testing.assert_allclose(
@@ -309,6 +325,60 @@ def test_slopes_are_derivatives(formula: str) -> None:
         found = fit.emtrends("a", "x", at=at)
         np.testing.assert_allclose(found["estimate"], expected, rtol=1e-5)
     assert len(fit.emtrends("pairwise ~ a", "x").contrasts or ()) == 3
+
+
+def test_slopes_over_a_function_of_the_covariate() -> None:
+    data = mm.load_dataset("sleepstudy")
+    data["part"], data["x"] = list("abc") * 60, data["Days"] ** 2 + 1
+    fit = mm.lmer("Reaction ~ part * log(x) + (1 | Subject)", data)
+    # emmeans 1.8.4: emtrends(m, ~ part, "log(x)", at = list(x = 4)), Kenward and Roger's df
+    for text in ("log(x)", " log( x ) "):
+        found = fit.emtrends("part", text, at={"x": 4.0}, ddf="KR")
+        np.testing.assert_allclose(
+            found["estimate"], [21.7721835, 18.2901058, 20.3611813], rtol=1e-7
+        )
+        np.testing.assert_allclose(found["std_error"], 2.96468033, rtol=1e-7)
+        np.testing.assert_allclose(found["df"], 157.18, atol=0.01)
+    assert str(found).startswith("Slopes of log( x )")
+    beta = fit.fixef.to_numpy()
+    half = fit.emtrends("part", "I(2 * log(x) + 1)")["estimate"]
+    np.testing.assert_allclose(2.0 * half, beta[3] + np.array([0.0, beta[4], beta[5]]))
+    scaled = mm.lmer("Reaction ~ part * scale(Days) + (1 | Subject)", data)
+    slopes = scaled.emtrends("part", "scale( Days )")["estimate"]
+    beta = scaled.fixef.to_numpy()
+    np.testing.assert_allclose(slopes, beta[3] + np.array([0.0, beta[4], beta[5]]))
+
+
+@pytest.mark.parametrize(
+    ("var", "words"),
+    [
+        ("scale(x)", "learns from the data and is not in the model"),
+        ("poly(x, 2)", "learns from the data and is not in the model"),
+        ("factor(x)", "slopes over 'x' itself are by its name"),
+        ("I(x > 3)", "not one column of numbers"),
+        ("x + m", "of 'x' and 'm'; slopes are over a covariate or a function of one"),
+        ("log(0 * x)", "over which there is no slope at x = "),
+        ("log(a)", "'a', which is a factor"),
+        ("nofunction(x)", "not a function"),
+        ("log(zz)", "not a variable of the fixed part"),
+        ("3", "of no variable"),
+    ],
+)
+def test_functions_without_a_slope(var: str, words: str) -> None:
+    with pytest.raises(mm.MixedModelsError) as caught:
+        fit_of("y ~ a + x + m + (1 | s)").emtrends("a", var)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["log(x)", "scale(x)", "cut(x, 3)"])
+def test_values_of_a_function_are_not_those_of_its_variable(name: str) -> None:
+    fit = fit_of("y ~ a + log(x) + (1 | s)")
+    for call in (fit.emmeans, fit.plot_effect):
+        with pytest.raises(mm.MixedModelsError, match="takes values of 'x' itself"):
+            call("a", at={name: 2.0})
+    levels = fit_of("y ~ a + factor(m) + (1 | s)")
+    found = [levels.emmeans("a", at={name: [1, 2]})["estimate"] for name in ("factor(m)", "m")]
+    np.testing.assert_array_equal(*found)
 
 
 def test_a_number_with_two_values_has_a_slope_too() -> None:
