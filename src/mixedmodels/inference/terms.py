@@ -9,7 +9,8 @@ Functions").
 F depends on the space that the rows of a hypothesis span and on nothing else, Satterthwaite's
 denominator also on the basis. That is lmerTest's: for I and II rows of a triangle with a unit
 diagonal (for II the coefficients themselves where no other term contains this one), for III
-orthonormal rows over the coefficients that treatment contrasts would have.
+orthonormal rows over the coefficients that treatment contrasts would have, and for the only term of
+a model those of I.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from mixedmodels.settings import AnovaType
 _RANK = 1e-9
 # Largest share of a dropped column in kept ones that counts as zero, rows and columns scaled.
 _SHARE = 1e-7
+# Largest difference from a combination of other rows that counts as zero, relative to the largest.
+_SPAN = 1e-8
 # Number of the term of columns that no term of the formula has.
 _ADDED = -1
 
@@ -48,8 +51,28 @@ def term_hypotheses(model: Model, type_: AnovaType) -> dict[int, FloatArray]:
     Raises:
         ModelError: Type III of a formula whose columns do not span those of its terms.
     """
-    design = model.design
-    return _type_three(design, dependence(model)) if type_ == 3 else _by_triangle(model, type_)
+    if type_ == 3:
+        return _type_three(model, dependence(model))
+    found = _by_triangle(model, type_)
+    if type_ == 2 and len(found) == 1:
+        return _same_tests(found, _by_triangle(model, 1))
+    return found
+
+
+def _same_tests(
+    found: dict[int, FloatArray], others: dict[int, FloatArray]
+) -> dict[int, FloatArray]:
+    """The other rows of each term where they span the same space."""
+    return {t: others[t] if _spans(others[t], rows) else rows for t, rows in found.items()}
+
+
+def _spans(rows: FloatArray, others: FloatArray) -> bool:
+    """Whether rows span the same space as others, both independent."""
+    if rows.shape != others.shape:
+        return False
+    shares = np.linalg.lstsq(rows.T, others.T, rcond=None)[0]
+    most = float(np.abs(others).max(initial=0.0))
+    return bool((np.abs(rows.T @ shares - others.T) <= _SPAN * most).all())
 
 
 # -- types I and II -------------------------------------------------------------------------
@@ -231,7 +254,8 @@ def _contains(outer: Term, inner: Term, categorical: set[str]) -> bool:
 # -- type III -------------------------------------------------------------------------------
 
 
-def _type_three(design: Design, D: FloatArray) -> dict[int, FloatArray]:
+def _type_three(fitted: Model, D: FloatArray) -> dict[int, FloatArray]:
+    design = fitted.design
     terms = design.formula.terms
     categorical = _categorical(design)
     model = Overparameterized(design)
@@ -257,7 +281,13 @@ def _type_three(design: Design, D: FloatArray) -> dict[int, FloatArray]:
         # L = R'Q with Q orthonormal over the coefficients of `treatment`.
         _, R = np.linalg.qr((L @ treatment).T)
         found[t] = np.linalg.solve(R.T, L) if len(L) else L
-    return found
+    if len(found) != 1:
+        return found
+    (t,) = found
+    own = np.flatnonzero(owner[chosen] == t)
+    before = [s for s in range(len(terms)) if s != t]
+    rows = _after(_triangle(fitted) @ treatment, owner[chosen], before, own)
+    return _same_tests(found, {t: np.linalg.solve(treatment.T, rows.T).T})
 
 
 def _first_independent(B: FloatArray, order: AnyArray, tolerance: float = _RANK) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 
 from mixedmodels import ModelError
 from mixedmodels.api import lmer
+from mixedmodels.datasets import load_dataset
 from mixedmodels.inference.terms import term_hypotheses
 from mixedmodels.linear import LinearMixedFit
 
@@ -52,6 +53,23 @@ def test_types_agree_without_interactions() -> None:
     assert fit.anova(1).loc["x"].equals(third.loc["x"]) or np.allclose(
         fit.anova(1).loc["x"], third.loc["x"], rtol=1e-8
     )
+
+
+def test_the_only_term_has_the_same_denominator_in_all_types() -> None:
+    data = load_dataset("sleepstudy")
+    data["part"] = pd.cut(data["Days"], [-1, 1, 4, 9], labels=list("abc")).astype(str)
+    data["z"] = data["Days"] * (data["Subject"].astype("category").cat.codes + 1) / 9
+    data = data.iloc[7:]
+    # lmerTest 3.1-3, anova(fit, type = 1 to 3): DenDF of one factor, and of a polynomial
+    for fixed, den_df in (("part", 108.409901), ("poly(z, 3)", 30.923)):
+        fit = lmer(f"Reaction ~ {fixed} + (Days | Subject)", data)
+        for type_ in (1, 2, 3):
+            np.testing.assert_allclose(fit.anova(type=type_)["den_df"], den_df, rtol=1e-4)
+    # Without an intercept the only term is all there is; beside another factor its levels differ.
+    for fixed, num_df in (("0 + part", [3]), ("0 + part + odd", [2, 1])):
+        odd = data.assign(odd=np.where(data["Days"] % 2, "o", "e"))
+        bare = lmer(f"Reaction ~ {fixed} + (Days | Subject)", odd)
+        assert bare.anova(type=3)["num_df"].tolist() == num_df
 
 
 def test_sequential_tests_depend_on_the_order() -> None:
