@@ -14,6 +14,7 @@ from mixedmodels.estimates.parameters import coefficient_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table, degrees
 from mixedmodels.inference.components import components_of
+from mixedmodels.inference.degrees import estimates
 from mixedmodels.inference.hypotheses import Spec, coefficients_of, hypothesis
 from mixedmodels.inference.information import parameter_covariance
 from mixedmodels.inference.source import Covariance, method_of
@@ -87,7 +88,8 @@ class Inference(Values):
             A table that is read like a DataFrame, one row per term in the order of the formula;
             columns `sum_sq`, `mean_sq`, `num_df`, `den_df`, `statistic` (F), `p_value`. A term of
             which nothing is estimable has `num_df` 0 and NaN; `notes` says by term why a number is
-            missing. Of generalized models `sum_sq` is Wald's chi-square.
+            missing. Of generalized models `sum_sq` is Wald's chi-square, and types 1 and 2 are by
+            the information on the coefficients, as in R's car.
 
         Raises:
             MixedModelsError: Unknown `type` or `ddf`.
@@ -106,8 +108,9 @@ class Inference(Values):
                 "mixedmodels.anova(fit1, fit2)."
             )
         method = method_of(self._fitted, ddf, vcov, announce=True)
-        table = anova_table(self._fitted.model, method, type)
         residual = self._solution.residual_sd is not None
+        vcov_of_terms = None if residual else estimates(self._fitted)[1]
+        table = anova_table(self._fitted.model, method, type, vcov_of_terms)
         return Anova(table, method.method, f"type {type}", method.source, residual)
 
     def test(

@@ -1,10 +1,11 @@
 """The hypotheses of the terms of the fixed part: sequential, marginal and SAS's Type III.
 
-Type I and II come from a triangle R of X (X'X = R'R, rows unweighted, as in SAS and lmerTest). Type
-III is defined on the overparameterized model, with an indicator for every level, so that the coding
-of factors does not matter: the estimable functions of a term and of those that contain it,
-orthogonal to those of the latter alone (SAS/STAT User's Guide, "The Four Types of Estimable
-Functions").
+Type I and II come from a root R of X'X (X'X = R'R, rows unweighted, as in SAS and lmerTest), of
+generalized models from one of the information on the coefficients: the test of a term after others
+is then Wald's in the model of these, as in R's car and in the sums of squares of lme4. Type III is
+defined on the overparameterized model, with an indicator for every level, so that the coding of
+factors does not matter: the estimable functions of a term and of those that contain it, orthogonal
+to those of the latter alone (SAS/STAT User's Guide, "The Four Types of Estimable Functions").
 
 F depends on the space that the rows of a hypothesis span and on nothing else, Satterthwaite's
 denominator also on the basis. That is lmerTest's: for I and II rows of a triangle with a unit
@@ -24,7 +25,7 @@ import numpy as np
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design import Design
 from mixedmodels.design.absent import rows_needed
-from mixedmodels.errors import ModelError
+from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.dependence import dependence
 from mixedmodels.estimates.model import Model
 from mixedmodels.formula import Term
@@ -43,19 +44,27 @@ _SPAN = 1e-8
 _ADDED = -1
 
 
-def term_hypotheses(model: Model, type_: AnovaType) -> dict[int, FloatArray]:
+def term_hypotheses(
+    model: Model, type_: AnovaType, vcov: FloatArray | None = None
+) -> dict[int, FloatArray]:
     """Hypothesis matrix L (k, p) over the kept columns, by number of term, the intercept left out.
 
     A term that adds no column to those before it, or of which nothing is estimable, has no rows.
 
+    Args:
+        model: The model.
+        type_: Type of the hypotheses.
+        vcov: (p, p) covariance of the coefficients of a generalized model, or None.
+
     Raises:
         ModelError: Type III of a formula whose columns do not span those of its terms.
     """
+    root = _root_of_information(vcov)
     if type_ == 3:
-        return _type_three(model, dependence(model))
-    found = _by_triangle(model, type_)
+        return _type_three(model, dependence(model), root)
+    found = _by_triangle(model, type_, root)
     if type_ == 2 and len(found) == 1:
-        return _same_tests(found, _by_triangle(model, 1))
+        return _same_tests(found, _by_triangle(model, 1, root))
     return found
 
 
@@ -78,9 +87,9 @@ def _spans(rows: FloatArray, others: FloatArray) -> bool:
 # -- types I and II -------------------------------------------------------------------------
 
 
-def _by_triangle(model: Model, type_: AnovaType) -> dict[int, FloatArray]:
+def _by_triangle(model: Model, type_: AnovaType, root: FloatArray | None) -> dict[int, FloatArray]:
     terms, categorical = model.design.formula.terms, _categorical(model.design)
-    columns = _Columns.of(model)
+    columns = _Columns.of(model, root)
     found = {}
     for t, term in enumerate(terms):
         if not term.factors:
@@ -138,7 +147,7 @@ class _Columns:
     """The columns of X as functions of those kept, and the terms that they come from.
 
     Attributes:
-        R: (p, p) triangle of the kept columns.
+        R: (p, p) root of X'X of the kept columns, or of their information.
         D: (p, p_all) with X = X_kept D.
         origin: (p_all,) numbers of terms.
         kept: (p,) columns kept.
@@ -150,10 +159,11 @@ class _Columns:
     kept: AnyArray
 
     @classmethod
-    def of(cls, model: Model) -> _Columns:
+    def of(cls, model: Model, root: FloatArray | None = None) -> _Columns:
         design, kept = model.design, model.products.kept
         origin = np.array(design.fixed_spec.terms, dtype=np.int32)
-        return cls(_triangle(model), dependence(model), origin, kept)
+        R = _triangle(model) if root is None else root
+        return cls(R, dependence(model), origin, kept)
 
     def and_others(self, others: FloatArray) -> _Columns:
         """These columns with further combinations (p, k) of the kept columns."""
@@ -188,6 +198,19 @@ class _Columns:
         rows = np.eye(len(origin))[own] if alone else _after(self.R @ basis, origin, before, own)
         L: FloatArray = np.linalg.solve(basis.T, rows.T).T
         return L
+
+
+def _root_of_information(vcov: FloatArray | None) -> FloatArray | None:
+    """R (p, p) with R'R the inverse of the covariance; None without one that can be inverted."""
+    if vcov is None or not np.isfinite(vcov).all():
+        return None
+    sd = np.sqrt(np.diag(vcov))
+    try:
+        root = np.linalg.cholesky(vcov / np.outer(sd, sd))
+    except np.linalg.LinAlgError:
+        return None
+    R: FloatArray = np.linalg.inv(root) / sd
+    return R
 
 
 def _triangle(model: Model) -> FloatArray:
@@ -254,7 +277,7 @@ def _contains(outer: Term, inner: Term, categorical: set[str]) -> bool:
 # -- type III -------------------------------------------------------------------------------
 
 
-def _type_three(fitted: Model, D: FloatArray) -> dict[int, FloatArray]:
+def _type_three(fitted: Model, D: FloatArray, root: FloatArray | None) -> dict[int, FloatArray]:
     design = fitted.design
     terms = design.formula.terms
     categorical = _categorical(design)
@@ -284,9 +307,13 @@ def _type_three(fitted: Model, D: FloatArray) -> dict[int, FloatArray]:
     if len(found) != 1:
         return found
     (t,) = found
+    try:
+        root = _triangle(fitted) if root is None else root
+    except MixedModelsError:  # sums over rows without the moments of weighted ones
+        return found
     own = np.flatnonzero(owner[chosen] == t)
     before = [s for s in range(len(terms)) if s != t]
-    rows = _after(_triangle(fitted) @ treatment, owner[chosen], before, own)
+    rows = _after(root @ treatment, owner[chosen], before, own)
     return _same_tests(found, {t: np.linalg.solve(treatment.T, rows.T).T})
 
 

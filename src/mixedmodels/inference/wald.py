@@ -38,14 +38,23 @@ _NOT_DETERMINED = (
 COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "statistic", "p_value")
 
 
-def anova_table(model: Model, degrees: Degrees, type_: AnovaTypeName) -> pd.DataFrame:
+def anova_table(
+    model: Model, degrees: Degrees, type_: AnovaTypeName, vcov: FloatArray | None = None
+) -> pd.DataFrame:
     """F tests of the terms, in the order of the formula.
+
+    Args:
+        model: The model.
+        degrees: The method of degrees of freedom.
+        type_: Type of the tests.
+        vcov: (p, p) covariance of the coefficients of a generalized model, by which types 1 and 2
+            say what a term is after others; None of a linear model.
 
     The mean square is the F (before Kenward and Roger's scale) times the residual variance, so that
     the table reads like one of an analysis of variance. A term of which nothing is estimable has
     no degrees of freedom and NaN elsewhere; `attrs["notes"]` has by term why a number is missing.
     """
-    return f_tests(model, degrees, term_hypotheses(model, anova_type(type_)))
+    return f_tests(model, degrees, term_hypotheses(model, anova_type(type_), vcov))
 
 
 def f_tests(model: Model, degrees: Degrees, hypotheses: Mapping[int, FloatArray]) -> pd.DataFrame:

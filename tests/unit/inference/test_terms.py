@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mixedmodels import ModelError
-from mixedmodels.api import lmer
+from mixedmodels.api import glmer, lmer
 from mixedmodels.datasets import load_dataset
 from mixedmodels.inference.terms import term_hypotheses
 from mixedmodels.linear import LinearMixedFit
@@ -125,3 +125,25 @@ def test_contrasts_that_leave_levels_out() -> None:
 def test_splines_keep_their_columns() -> None:
     table = fit_of("a*bs(x, df=4)").anova(3)
     assert table["num_df"].tolist() == [2, 4, 8]
+
+
+def test_terms_of_generalized_models_go_by_their_information() -> None:
+    cows = load_dataset("cbpp")
+    cows["big"] = (cows["size"] > 12).astype(str)
+    ticks = load_dataset("grouseticks")
+    ticks["h"] = pd.cut(ticks["HEIGHT"], [0, 440, 480, 600], labels=list("abc")).astype(str)
+    # car 3.1-1, Anova(type = 2) of fits by glmmTMB 1.1.5
+    cases = [
+        ("cbind(incidence, size - incidence) ~ period * big + (1 | herd)", cows, "binomial",
+         [22.55949, 1.18150, 6.29185]),
+        ("TICKS ~ YEAR * h + (1 | BROOD)", ticks, "poisson", [75.63184, 54.97071, 11.41658]),
+    ]  # fmt: skip
+    for formula, data, family, expected in cases:
+        fit = glmer(formula, data, family)
+        found = fit.anova(type=2)["sum_sq"]
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+        # Type I adds up to the test of all coefficients.
+        names = [name for name in fit.fixef.index if name != "(Intercept)"]
+        whole = fit.test(names).joint
+        total = fit.anova(type=1)["sum_sq"].sum()
+        np.testing.assert_allclose(total, whole.statistic * whole.num_df, rtol=1e-8)
