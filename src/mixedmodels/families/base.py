@@ -46,6 +46,7 @@ class Family(Guided, ABC):
         counts: Whether responses are counts.
         ordered: Whether responses are ordered categories.
         with_zeros: Whether these may have zeros of their own (`zero_inflation`).
+        with_all: Whether all responses are seen; of truncated counts those above zero are.
         limits: Names of families that it has at an end of its own parameter.
 
     Raises:
@@ -60,6 +61,7 @@ class Family(Guided, ABC):
     of_trials: ClassVar[bool] = False
     counts: ClassVar[bool] = False
     with_zeros: ClassVar[bool] = False
+    with_all: ClassVar[bool] = True
     ordered: ClassVar[bool] = False
     limits: ClassVar[tuple[str, ...]] = ()
 
@@ -101,6 +103,10 @@ class Family(Guided, ABC):
     @abstractmethod
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Variance of a response with this mean."""
+
+    def seen(self, mu: FloatArray, dispersion: Dispersion) -> tuple[FloatArray, FloatArray]:
+        """The mean of a response that is seen, and its derivative by mu; mu where all are seen."""
+        return mu, np.ones_like(mu)
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """Twice the log-likelihood that a perfect mean has more, for m = 1 and dispersion 1.

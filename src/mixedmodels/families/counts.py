@@ -18,6 +18,8 @@ _NORMAL = 1e15
 _LEAST_SEEN = 1e-4
 # Rounds of one draw for every row after which rows get several at a time, and the most of a round.
 _FEW_ROUNDS, _MOST_DRAWS = 16, 20_000
+# Mean before truncation below which that of the counts seen is a series.
+_NEAR = 1e-5
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -102,17 +104,24 @@ class TruncatedPoisson(_Counts):
 
     name = "truncated_poisson"
     links = ("log",)
-    with_zeros = False
+    with_zeros = with_all = False
     _least = 1.0
+
+    def seen(self, mu: FloatArray, dispersion: Dispersion) -> tuple[FloatArray, FloatArray]:
+        """The mean of counts above zero; its derivative is their variance over mu."""
+        mean = mu / -np.expm1(-mu)
+        near = mu < _NEAR
+        slope = np.where(near, 0.5 + mu / 6.0, mean * (1.0 + mu - mean) / mu)
+        return np.where(near, 1.0 + 0.5 * mu, mean), slope
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """The variance of the count that is seen."""
-        seen = mu / -np.expm1(-mu)
-        return seen * (1.0 + mu - seen) / m
+        _, slope = self.seen(mu, dispersion)
+        return mu * slope / m
 
     def unit_deviance(self, y: FloatArray, mu: FloatArray, dispersion: Dispersion) -> FloatArray:
         """The squared Pearson residual."""
-        seen = mu / -np.expm1(-mu)
+        seen, _ = self.seen(mu, dispersion)
         return (y - seen) ** 2 / self.variance(mu, np.ones_like(mu), dispersion)
 
     def _drawn(
@@ -154,7 +163,7 @@ class TruncatedNegativeBinomial(_Counts):
     limits = ("truncated_poisson",)
     links = ("log",)
     parameter = "k"
-    with_zeros = False
+    with_zeros = with_all = False
     _least = 1.0
 
     def _seen(self, mu: FloatArray, dispersion: Dispersion) -> tuple[FloatArray, FloatArray]:
@@ -164,6 +173,15 @@ class TruncatedNegativeBinomial(_Counts):
             # log(1 + mu / k), where the ratio may overflow
             positive: FloatArray = -np.expm1(-k * np.logaddexp(0.0, np.log(mu) - np.log(k)))
             return positive, mu / positive
+
+    def seen(self, mu: FloatArray, dispersion: Dispersion) -> tuple[FloatArray, FloatArray]:
+        """The mean of counts above zero, and its derivative by mu for known k."""
+        k = required(dispersion)
+        positive, mean = self._seen(mu, dispersion)
+        none = 1.0 - positive
+        slope = (positive - mu * none / (1.0 + mu / k)) / positive**2
+        near, limit = mu < _NEAR, 0.5 * (1.0 + 1.0 / k)
+        return np.where(near, 1.0 + limit * mu, mean), np.where(near, limit, slope)
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
         """The variance of the count that is seen."""

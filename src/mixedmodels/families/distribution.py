@@ -29,13 +29,18 @@ class Distribution:
 
     def mean(self, eta: FloatArray) -> FloatArray:
         """The mean of the response at linear predictors."""
-        mu = self.family.link.mean(eta)
-        return mu if self.zero is None else (1.0 - self.zero) * mu
+        seen, _ = self.family.seen(self.family.link.mean(eta), self.dispersion)
+        return seen if self.zero is None else (1.0 - self.zero) * seen
 
     def slope(self, eta: FloatArray) -> FloatArray:
         """Derivative of the mean by the linear predictor."""
-        slope = self.family.link.slope(eta)
+        link = self.family.link
+        slope = link.slope(eta) * self.family.seen(link.mean(eta), self.dispersion)[1]
         return slope if self.zero is None else (1.0 - self.zero) * slope
+
+    def mean_and_slope(self, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Both."""
+        return self.mean(eta), self.slope(eta)
 
     def variance(self, eta: FloatArray, m: FloatArray) -> FloatArray:
         """The variance of the response."""

@@ -94,13 +94,19 @@ def _quiet(of: Map) -> Map:
     return found
 
 
-def mean_over(link: Link, eta: FloatArray, sd: float | FloatArray) -> FloatArray:
+def mean_over(
+    link: Link,
+    eta: FloatArray,
+    sd: float | FloatArray,
+    mean: Callable[[FloatArray], FloatArray] | None = None,
+) -> FloatArray:
     """The mean over normal predictors, by quadrature.
 
     Args:
         link: The link.
         eta: (n,) means of the predictors.
         sd: Their standard deviation; one, or (n,).
+        mean: The mean at a predictor, where it is not that of the link.
 
     Returns:
         (n,); NaN where too many predictors have no mean, or not the sign of those of the link.
@@ -108,7 +114,7 @@ def mean_over(link: Link, eta: FloatArray, sd: float | FloatArray) -> FloatArray
     x, weight = np.polynomial.hermite_e.hermegauss(NODES)
     at = eta[:, None] + np.broadcast_to(sd, eta.shape)[:, None] * x
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        means = link.mean(at)
+        means = (mean or link.mean)(at)
         lost = np.isnan(means)
         if link.name in KEEP_SIGN:
             lost |= at * eta[:, None] <= 0.0

@@ -61,12 +61,8 @@ def predicted_values(
     mu = _means(fitted.model.family.link, eta, predictors.index)
     if kind == "conditional":
         return mu
-    zeros = of_role(fitted.model.components, ZERO_INFLATION)
     if kind == "response":
-        if zeros is None:
-            return mu
-        mean: FloatArray = (1.0 - probability(_predictor(fitted, zeros, data))) * mu
-        return mean
+        return _distribution_at(fitted, data).mean(eta)
     role = DISPERSION if kind == "disp" else ZERO_INFLATION
     component = of_role(fitted.model.components, role)
     if component is None:
@@ -107,6 +103,16 @@ def _without_role(fitted: GeneralizedFitted, role: str) -> str:
     if role == ZERO_INFLATION:
         return "the model was fitted without zero_inflation="
     return f"the {fitted.model.family.title} family has no parameter beside its mean"
+
+
+def _distribution_at(fitted: GeneralizedFitted, data: Any) -> Distribution:
+    """The distribution of responses at rows of data, or of the fit if None."""
+    own, zeros = (of_role(fitted.model.components, role) for role in (DISPERSION, ZERO_INFLATION))
+    return Distribution(
+        fitted.model.family,
+        None if own is None else exponential(_predictor(fitted, own, data)),
+        None if zeros is None else probability(_predictor(fitted, zeros, data)),
+    )
 
 
 def _predictor(fitted: GeneralizedFitted, component: Component, data: Any) -> float | FloatArray:

@@ -83,13 +83,20 @@ def check_mean_of(fitted: GeneralizedFitted, type: str, *, average: bool) -> Non
             "random='average' of ordered responses: a category has no mean. Take random='none', or "
             "average predict(type='prob') over simulated groups."
         )
+    of = fitted.distribution
+    by_row = not of.family.with_all and isinstance(of.dispersion, np.ndarray)
+    if average and by_row:
+        raise MixedModelsError(
+            "random='average' of truncated counts with predictors of the dispersion. Take "
+            "random='none'."
+        )
     if type not in ("response", "link"):
         raise MixedModelsError(
             f"type is {type!r:.40}; here it must be 'response' or 'link'. predict() has others."
         )
-    of = fitted.distribution
-    if type == "response" and (fitted.model.family.ordered or of.zero is not None):
+    if type == "response" and (of.family.ordered or of.zero is not None or by_row):
         what = "ordered responses" if of.zero is None else "counts with zeros of their own"
+        what = "truncated counts with predictors of the dispersion" if by_row else what
         raise MixedModelsError(
             f"type='response' of {what} depends on more than the linear predictor. Take "
             "type='link', whose errors are known."
@@ -142,7 +149,9 @@ def generalized_intervals(
         covariance: Of the kept coefficients (p, p), for rows without random effects.
     """
     check_mean_of(fitted, wanted.type, average=wanted.average)
-    link = fitted.model.family.link
+    link, of = fitted.model.family.link, fitted.distribution
+    # An average is the mean itself; else the mean is that of what is seen.
+    curve = link if wanted.average or wanted.type == "link" else of
     if wanted.average:
         mu = averaged_means(fitted, target)
         eta = averaged_predictors(fitted, mu)
@@ -152,7 +161,7 @@ def generalized_intervals(
         if wanted.average:
             variance = _averaged_variance(fitted, target, covariance, wanted)
         else:
-            mu = link.mean(eta)
+            mu = curve.mean(eta)
             variance = _variance(fitted, target, covariance, wanted, random=random)
         variance[absent_rows(target)] = np.nan
         error, tails = np.sqrt(variance), interval_tails(wanted.interval.level)
@@ -161,8 +170,8 @@ def generalized_intervals(
         else:
             limits = eta[:, None] + scipy.special.ndtri(tails) * error[:, None]
             if wanted.type == "response":
-                limits = transformed_limits(link.mean_and_slope, eta, limits.T).T
-                table = _table(target, mu, error * np.abs(link.slope(eta)), limits)
+                limits = transformed_limits(curve.mean_and_slope, eta, limits.T).T
+                table = _table(target, mu, error * np.abs(curve.slope(eta)), limits)
             else:
                 table = _table(target, eta, error, limits)
     return _warn_of_unknown(target, eta, mu, table, np.isnan(variance))
@@ -266,7 +275,13 @@ def _averaged(
     """(n,) means over the random effects, of which the predictors are `eta` (n,)."""
     link = fitted.model.family.link
     require({f"{target.n} rows at {NODES} nodes": 16.0 * target.n * NODES}, "The prediction")
-    found = mean_over(link, eta, np.sqrt(_prior_variance(fitted, target, theta)))
+    sd = np.sqrt(_prior_variance(fitted, target, theta))
+    of = fitted.distribution
+
+    def mean(at: FloatArray) -> FloatArray:
+        return of.family.seen(link.mean(at), of.dispersion)[0]
+
+    found = mean_over(link, eta, sd, None if of.family.with_all else mean)
     found[absent_rows(target)] = np.nan
     return found
 
@@ -369,5 +384,5 @@ def _observations(
         drawn = fitted.shown_of(family.possible_draws(rng, mu, m[part], dispersion), m[part])
         spread[part] = drawn.std(axis=0)
         limits[part] = np.quantile(drawn, tails, axis=0, method="inverted_cdf").T
-    at = family.link.mean(eta)
+    at = fitted.distribution.mean(eta)
     return _table(target, fitted.shown_of(at * m, m) if family.of_trials else at, spread, limits)

@@ -30,8 +30,8 @@ def dense(fit: Any) -> tuple[Any, Any, Any]:
             columns += [(np.asarray(term.z) * (codes == level)[:, None]) @ lam]
     eta = fit.predict(type="link").to_numpy()
     m = np.ones(design.n) if design.w is None else design.w
-    mu, slope = fit.family.link.mean(eta), fit.family.link.slope(eta)
-    w = slope**2 / fit.family.variance(mu, m, fit.dispersion)
+    of = fit._generalized.distribution
+    w = of.slope(eta) ** 2 / of.variance(eta, m)
     return design.X[:, fit.solution.kept], np.hstack(columns), w
 
 
@@ -268,7 +268,7 @@ def test_intervals_without_random_effects_are_those_of_tests(fit: Any) -> None:
         table["lower"], table["prediction"] - stats.norm.ppf(0.975) * error, rtol=1e-10
     )
     response = fit.predict_interval(random="none")
-    mean = fit.family.link.mean
+    mean = fit._generalized.distribution.mean
     np.testing.assert_allclose(response["prediction"], fit.predict(random="none"))
     ends = np.sort([mean(table["lower"].to_numpy()), mean(table["upper"].to_numpy())], axis=0)
     np.testing.assert_allclose(response[["lower", "upper"]].to_numpy().T, ends)
@@ -317,7 +317,7 @@ def test_the_mean_over_random_effects_is_that_of_draws(fit: Any) -> None:
     eta = fit.predict(random="none", type="link").to_numpy()[:5, None]
     for term, lam in zip(design.terms, templates.lam(fit.theta), strict=True):
         eta = eta + np.asarray(term.z)[:5] @ lam @ rng.normal(size=(len(lam), 200_000))
-    means = fit.family.link.mean(eta).mean(axis=1)
+    means = fit._generalized.distribution.mean(eta).mean(axis=1)
     np.testing.assert_allclose(found[:5], means, rtol=0.02)
     new = {name: data[name][:5] for name in data if name not in ("herd", "g", "h")}
     np.testing.assert_allclose(fit.predict(new, random="average"), found[:5])

@@ -347,3 +347,78 @@ def test_extreme_counts_end(which: str, family: str) -> None:
     fit = mm.glmer("y ~ 1 + (1 | g)", data, family, zero_inflation="~ 1")
     assert np.isfinite(fit.objective)
     assert np.isfinite(fit.fitted).all()
+
+
+TRUNCATED = [
+    (
+        "truncated_poisson",
+        [2.574623, 8.969714, 6.002799],
+        [2.913240, 6.038117, 1.769708],
+        [0.526209, 1.024960, 0.226834],
+        1e-5,
+    ),
+    (
+        "truncated_negative_binomial",
+        [2.689710, 8.356805, 6.065187],
+        [3.207815, 6.351376, 1.874493],
+        [0.592783, 1.071015, 0.256203],
+        5e-3,
+    ),
+]
+
+
+@pytest.mark.parametrize(("family", "fitted", "means", "errors", "tolerance"), TRUNCATED)
+def test_the_mean_of_truncated_counts_is_that_of_those_seen(
+    family: str, fitted: list[float], means: list[float], errors: list[float], tolerance: float
+) -> None:
+    data = mm.load_dataset("grouseticks").query("TICKS > 0").reset_index(drop=True)
+    fit = mm.glmer("TICKS ~ YEAR + (1 | BROOD)", data, family)
+    # glmmTMB 1.1.5: fitted(), residuals(), predict(type = "response", re.form = NA, se.fit = TRUE);
+    # its errors take k as estimated
+    rows = [0, 49, 199]
+    np.testing.assert_allclose(fit.fitted.iloc[rows], fitted, rtol=1e-5)
+    left = data["TICKS"].iloc[rows] - fitted
+    np.testing.assert_allclose(fit.std_residuals("response").iloc[rows], left, rtol=1e-4)
+    table = fit.predict_interval({"YEAR": ["95", "96", "97"]}, random="none")
+    np.testing.assert_allclose(table["prediction"], means, rtol=1e-5)
+    np.testing.assert_allclose(table["std_error"], errors, rtol=tolerance)
+    assert (table["lower"] > 1.0).all()
+    # What was drawn has these means, and residuals the variance that the family says.
+    drawn = np.asarray(fit.simulate(400, seed=1, modes="kept")).T
+    spread = drawn.std(axis=0) / 20.0
+    assert np.abs((drawn.mean(axis=0) - fit.fitted) / spread).max() < 5.0
+    before = fit.predict(type="conditional")
+    np.testing.assert_allclose(before, np.exp(fit.predict(type="link")))
+    assert (fit.predict() >= before).all() and (fit.predict() > 1.0).all()
+    average = fit.predict_interval({"YEAR": ["95"]}, random="average")
+    assert 1.0 < average.loc[0, "lower"] < average.loc[0, "prediction"] < average.loc[0, "upper"]
+
+
+@pytest.mark.parametrize("family", ["truncated_poisson", "truncated_negative_binomial"])
+def test_the_mean_seen_and_its_slope_are_smooth(family: str) -> None:
+    own, k = family_of(family, None), 0.7 if family.endswith("binomial") else None
+    mu = np.geomspace(1e-9, 1e4, 300)
+    mean, slope = own.seen(mu, k)
+    step = 1e-4 * mu
+    differences = (own.seen(mu + step, k)[0] - own.seen(mu - step, k)[0]) / (2.0 * step)
+    some = mu > 1e-3
+    np.testing.assert_allclose(slope[some], differences[some], rtol=1e-6)
+    assert (np.diff(mean) >= 0.0).all()
+    assert (np.abs(np.diff(np.log(slope))) < 0.2).all()
+    m = np.ones_like(mu)
+    known = slope if k is None else slope * (mu + k) / k
+    np.testing.assert_allclose(own.variance(mu, m, k)[some], (mu * known)[some], rtol=1e-8)
+
+
+def test_truncated_counts_with_predictors_of_the_dispersion() -> None:
+    data = mm.load_dataset("grouseticks").query("TICKS > 0").reset_index(drop=True)
+    fit = mm.glmer(
+        "TICKS ~ 1 + (1 | BROOD)", data, "truncated_negative_binomial", dispersion="~ YEAR"
+    )
+    new = data.head(5)
+    np.testing.assert_allclose(fit.predict(new), fit.fitted.head(5))
+    with pytest.raises(MixedModelsError, match="truncated counts with predictors"):
+        fit.predict_interval(new)
+    with pytest.raises(MixedModelsError, match="truncated counts with predictors"):
+        fit.predict(new, random="average")
+    assert np.isfinite(fit.predict_interval(new, type="link")).all(axis=None)
