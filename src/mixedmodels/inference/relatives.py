@@ -96,11 +96,14 @@ class Deletion:
 def random_deletions(design: Design, *, reduce: bool) -> list[Deletion]:
     """Every random term (or, with `reduce`, every part of one) that can be left out.
 
+    In the order of the formula, which is not that of theta.
+
     With `reduce`, `(x | g)` loses `x` and becomes `(1 | g)`, as in lmerTest's `ranova`; without, it
     goes as a whole. `(x || g)` is two terms.
     """
     found: list[Deletion] = []
-    for source in dict.fromkeys(term.source for term in design.terms):
+    sources = dict.fromkeys(term.source for term in design.terms)
+    for source in sorted(sources, key=lambda source: source.start):
         members = [t for t, term in enumerate(design.terms) if term.source is source]
         if source.correlated or len(members) == 1:
             found += _of_correlated(design, members[0], reduce=reduce)

@@ -144,3 +144,11 @@ def test_mixture_only_where_it_holds() -> None:
     for formula, expected in kinds.items():
         design = mm.LinearMixedModel(formula, DATA).design
         assert [d.boundary for d in random_deletions(design, reduce=True)] == expected
+
+
+def test_random_terms_are_in_the_order_of_the_formula() -> None:
+    data = mm.load_dataset("penicillin")
+    terms = ["(1 | sample)", "(1 | plate)"]
+    for order in (terms, terms[::-1]):
+        fit = mm.lmer(f"diameter ~ 1 + {' + '.join(order)}", data)
+        assert fit.ranova().index.tolist() == ["<none>", *order]
