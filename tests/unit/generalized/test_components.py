@@ -389,7 +389,8 @@ def test_the_mean_of_truncated_counts_is_that_of_those_seen(
     assert np.abs((drawn.mean(axis=0) - fit.fitted) / spread).max() < 5.0
     before = fit.predict(type="conditional")
     np.testing.assert_allclose(before, np.exp(fit.predict(type="link")))
-    assert (fit.predict() >= before).all() and (fit.predict() > 1.0).all()
+    assert (fit.predict() >= before).all()
+    assert (fit.predict() > 1.0).all()
     average = fit.predict_interval({"YEAR": ["95"]}, random="average")
     assert 1.0 < average.loc[0, "lower"] < average.loc[0, "prediction"] < average.loc[0, "upper"]
 
