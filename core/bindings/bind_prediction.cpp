@@ -1,6 +1,7 @@
 // Bindings of prediction.hpp and error_sums.hpp.
 #include "after/error_sums.hpp"
 #include "after/prediction.hpp"
+#include "generalized.hpp"
 #include "kernels/memory.hpp"
 #include "model.hpp"
 #include "results.hpp"
@@ -11,16 +12,22 @@ struct RowPredictions {
   Array<double> random, variance;
 };
 
-RowPredictions predict_rows(Evaluator& evaluator, const std::vector<nb::object>& given, const std::vector<Table>& z,
-                            Table x) {
-  const mm::CrossProducts& A = evaluator.A();
-  const std::size_t n = x.shape(0);
+// Rows as Python gives them; the codes are kept here.
+struct GivenRows {
   mm::PredictionRows rows;
+  std::vector<Codes> codes;
+};
+
+GivenRows given_rows(const mm::CrossProducts& A, const std::vector<nb::object>& given, const std::vector<Table>& z,
+                     Table x) {
+  const std::size_t n = x.shape(0);
+  GivenRows out;
+  mm::PredictionRows& rows = out.rows;
   rows.n = static_cast<std::int64_t>(n);
   rows.x = x.data();
   if (given.size() != A.factors.size() || z.size() != given.size() || static_cast<int>(x.shape(1)) != A.p)
     throw nb::value_error("the rows are not those of this model");
-  std::vector<Codes> codes;
+  std::vector<Codes>& codes = out.codes;
   for (std::size_t f = 0; f < given.size(); ++f) {
     const mm::FactorBlock& block = A.factors[f];
     codes.push_back(checked_codes(given[f], block.levels, -1));
@@ -29,9 +36,32 @@ RowPredictions predict_rows(Evaluator& evaluator, const std::vector<nb::object>&
     rows.codes.push_back(codes[f].data());
     rows.z.push_back(z[f].data());
   }
-  std::vector<double> random(n), variance(n);
-  in_core([&] { mm::predict_rows(evaluator.core.pls(), rows, random.data(), variance.data()); });
-  return {in_unit(A, std::move(random)), to_numpy(std::move(variance))};
+  return out;
+}
+
+RowPredictions predict_rows(Evaluator& evaluator, const std::vector<nb::object>& given, const std::vector<Table>& z,
+                            Table x) {
+  const GivenRows rows = given_rows(evaluator.A(), given, z, x);
+  std::vector<double> random(x.shape(0)), variance(x.shape(0));
+  in_core([&] {
+    mm::Pls& pls = evaluator.core.pls();
+    mm::predict_rows(pls, pls.b().data(), rows.rows, random.data(), variance.data());
+  });
+  return {in_unit(evaluator.A(), std::move(random)), to_numpy(std::move(variance))};
+}
+
+RowPredictions predict_generalized_rows(GeneralizedEvaluator& evaluator, const std::vector<nb::object>& given,
+                                        const std::vector<Table>& z, Table x) {
+  const GivenRows rows = given_rows(evaluator.A(), given, z, x);
+  std::vector<double> random(x.shape(0)), variance(x.shape(0));
+  in_core([&] {
+    const std::vector<double> b = evaluator.core.modes();
+    mm::predict_rows(evaluator.core.joint_equations(), b.data(), rows.rows, random.data(), variance.data());
+  });
+  const double unit = evaluator.model.unit.predictor;
+  for (double& value : random) value /= unit;
+  for (double& value : variance) value /= unit * unit;
+  return {to_numpy(std::move(random)), to_numpy(std::move(variance))};
 }
 
 struct ErrorSums {
@@ -80,4 +110,6 @@ void bind_prediction(nb::module_& m) {
       "predict_rows", &predict_rows, nb::arg("evaluator"), nb::arg("codes"), nb::arg("z"), nb::arg("x"),
       "At the theta of the last value(). Per factor codes (n,), -1 for an unknown level, and z (n, s) along the axes;\n"
       "x (n, p) in coordinates of the basis.");
+  m.def("predict_rows", &predict_generalized_rows, nb::arg("evaluator"), nb::arg("codes"), nb::arg("z"), nb::arg("x"),
+        "The same of a generalized model at the parameters of the last value(), by the curvatures at its modes.");
 }

@@ -76,7 +76,7 @@ TEST(random_structures) {
       const std::vector<double> theta = structures::theta(random, s, point);
       f.use(mm::Likelihood::reml).value(theta.data());
       std::vector<double> modes(rows.n), variance(rows.n);
-      mm::predict_rows(f.pls(), rows.rows(), modes.data(), variance.data());
+      mm::predict_rows(f.pls(), f.pls().b().data(), rows.rows(), modes.data(), variance.data());
 
       const reference::Solution truth = reference::solve(s, stages.basis.kept, theta);
       const Matrix<Real> U = reference::weighted_Z<Real>(s) * truth.Lambda;

@@ -103,6 +103,8 @@ class Laplace : public Objective {
 
   // Covariance of the coefficients of the basis for known theta and psi: (X'V^-1X)^-1, p x p.
   std::vector<double> conditional_vcov();
+  // The equations with the fixed effects eliminated, by the curvatures at the mode.
+  Equations& joint_equations();
 
   int p() const { return p_; }
   int parameters() const { return K_; }

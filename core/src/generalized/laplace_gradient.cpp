@@ -328,10 +328,15 @@ void Laplace::cross_block(int other, const EffectsBlock& b, double* out) const {
       }
 }
 
-std::vector<double> Laplace::conditional_vcov() {
-  const int p = p_, k = A_->k();
+Equations& Laplace::joint_equations() {
   if (!fixed_ready_) rows_.renew_fixed(w_.data(), *A_);
   ensure_fixed();
+  return equations_;
+}
+
+std::vector<double> Laplace::conditional_vcov() {
+  const int p = p_, k = A_->k();
+  joint_equations();
   std::vector<double> root(static_cast<std::size_t>(p) * p, 0.0), out(root.size());
   for (int i = 0; i < p; ++i) root[i * (static_cast<std::size_t>(p) + 1)] = 1;
   if (p == 0) return out;

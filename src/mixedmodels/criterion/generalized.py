@@ -14,8 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 import mixedmodels._core as _core
-from mixedmodels._core import Analysis, GeneralizedEvaluator, Products, ProfileCurve
-from mixedmodels.arrays import FloatArray
+from mixedmodels._core import (
+    Analysis,
+    GeneralizedEvaluator,
+    Products,
+    ProfileCurve,
+    RowPredictions,
+    predict_rows,
+)
+from mixedmodels.arrays import FloatArray, IntArray
 from mixedmodels.covariance import Templates
 from mixedmodels.criterion.base import SearchSettings
 from mixedmodels.criterion.core_search import CoreSearch
@@ -173,6 +180,12 @@ class LaplacePoint:
         core = self._standing()
         groups = range(len(self._workspace.templates.group_names))
         return tuple(core.conditional_covariance(group) for group in groups)
+
+    def predict_rows(
+        self, codes: Sequence[IntArray], z: Sequence[FloatArray], x: FloatArray
+    ) -> RowPredictions:
+        """As of a linear point, by the curvatures at the modes, of which some may be negative."""
+        return predict_rows(self._standing(), codes, z, x)
 
     def fixed_covariance(self) -> FloatArray:
         """(p, p) covariance of the basis's coefficients for known theta."""

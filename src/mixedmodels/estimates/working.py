@@ -2,9 +2,9 @@
 
 Its response is eta + (y - mu) / mu', its weights are mu'^2 / Var(y), its residual standard
 deviation is 1, and its theta is that of the fit. It gives generalized models what linear ones have
-in closed form at one theta: hat values, errors of predictions, changes without some rows. Weights
-are the expected ones, which are positive; with canonical links they are the observed ones too.
-Errors of predictions go by the observed ones, as the criterion does, where these are positive.
+in closed form at one theta: hat values, changes without some rows. Weights are the expected ones,
+which are positive; with canonical links they are the observed ones too. Errors of predictions go by
+the observed ones, as the criterion does, and come from there.
 
 Thresholds of ordered categories are coefficients of it: the mean depends on threshold k as on the
 predictor, times the share that the link's slope at k has of all of them. These shares have the sum
@@ -49,31 +49,6 @@ def working_fit(fitted: GeneralizedFitted) -> Fitted:
     Raises:
         ModelError: The fixed part fits the working response exactly.
     """
-    return _weighted_fit(fitted, None)
-
-
-def curved_fit(fitted: GeneralizedFitted) -> Fitted:
-    """The linear model of the weights that the determinant of the criterion has.
-
-    Its covariance of coefficients and modes is that of the log density's own curvature, for known
-    theta. Where the determinant has expected weights, the curvature of a row is not positive, or
-    thresholds move with the coefficients, it is that of the scoring step.
-
-    Raises:
-        ModelError: The fixed part fits the working response exactly.
-    """
-    model = fitted.model
-    if model.expected or model.family.ordered:
-        return fitted.once(working_fit)
-    with model.criterion().at(fitted.solution.par) as point:
-        w = np.array(point.curvatures)
-    if not np.isfinite(w).all() or (w <= _LEAST * w.max(initial=0.0)).any():
-        return fitted.once(working_fit)
-    return _weighted_fit(fitted, w)
-
-
-def _weighted_fit(fitted: GeneralizedFitted, given: FloatArray | None) -> Fitted:
-    """The linear model at the optimum, of the weights of a scoring step or others."""
     model, solution = fitted.model, fitted.solution
     of = fitted.distribution
     eta, m = solution.eta, model.weights
@@ -81,7 +56,6 @@ def _weighted_fit(fitted: GeneralizedFitted, given: FloatArray | None) -> Fitted
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         w = slope**2 / of.variance(eta, m)
         left = (fitted.mean_response - mu) / slope
-    w = w if given is None else given
     w = np.maximum(
         np.nan_to_num(w, posinf=0.0), _LEAST * np.max(w, initial=1e-300, where=w < np.inf)
     )

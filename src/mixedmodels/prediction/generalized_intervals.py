@@ -22,12 +22,17 @@ from mixedmodels.estimates.generalized_covariances import known_parameters, part
 from mixedmodels.estimates.tables import fixed_mean
 from mixedmodels.estimates.tails import transformed_limits
 from mixedmodels.estimates.unknown import PartlyKnown, variances_of_rows
-from mixedmodels.estimates.working import curved_fit
+from mixedmodels.estimates.working import working_fit
 from mixedmodels.families.links import NODES, mean_over
 from mixedmodels.memory import require
 from mixedmodels.prediction.generalized import PREDICTIONS, PredictionType
 from mixedmodels.prediction.intervals import Wanted
-from mixedmodels.prediction.predict import absent_rows, conditional_variance, predicted
+from mixedmodels.prediction.predict import (
+    RowSolver,
+    absent_rows,
+    conditional_variance,
+    predicted,
+)
 from mixedmodels.prediction.replicates import interval_tails
 from mixedmodels.prediction.target import Target
 from mixedmodels.spelling import chosen_option
@@ -219,15 +224,31 @@ def _variance(
     X = target.X[:, fitted.solution.kept]
     if not random:
         return variances_of_rows(X, covariance)
-    working = fitted.once(curved_fit)
-    more = np.zeros((target.n, working.model.design.X.shape[1] - target.X.shape[1]))
-    padded = dataclasses.replace(target, X=np.hstack([target.X, more]))
-    variance = conditional_variance(working, padded)
+    variance = _joint_variance(fitted, target)
     if wanted.interval.uncertainty == "full":
         variance += _owed_to_others(fitted, target)
     partly = fitted.once(partly_known)
     if partly is not None:
         variance[partly.unknown(X)] = np.nan
+    return variance
+
+
+def _joint_variance(fitted: GeneralizedFitted, target: Target) -> FloatArray:
+    """(n,) variance of the error of x'beta + z'b given theta and the family's own parameter.
+
+    By the curvatures of the log density, as the determinant of the criterion has them. Where that
+    has expected weights, or thresholds move with the coefficients, by those of the scoring step.
+    """
+    model = fitted.model
+    if model.expected or model.family.ordered:
+        working = fitted.once(working_fit)
+        more = np.zeros((target.n, working.model.design.X.shape[1] - target.X.shape[1]))
+        padded = dataclasses.replace(target, X=np.hstack([target.X, more]))
+        return conditional_variance(working, padded)
+    solver = RowSolver.of(model.products, target)
+    with model.criterion().at(fitted.solution.par) as point:
+        variance: FloatArray = solver.rows(point).variance
+    variance[absent_rows(target)] = np.nan
     return variance
 
 

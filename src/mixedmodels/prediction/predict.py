@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import scipy
 
-from mixedmodels._core import Products
+from mixedmodels._core import Products, RowPredictions
 from mixedmodels.arrays import BoolArray, FloatArray, LongArray
+from mixedmodels.criterion.generalized import LaplacePoint
 from mixedmodels.criterion.point import LinearPoint
 from mixedmodels.errors import warn
 from mixedmodels.estimates.dependence import dependence_of
@@ -86,10 +87,14 @@ class RowSolver:
         )
         return cls(target, X, np.ascontiguousarray(basis), z)
 
+    def rows(self, point: LinearPoint | LaplacePoint) -> RowPredictions:
+        """(n,) z'b, and (n,) the variance of the error of x'beta + z'b over sigma^2."""
+        codes = [np.ascontiguousarray(codes, dtype=np.int32) for codes in self.target.codes]
+        return point.predict_rows(codes, list(self.z), self.basis)
+
     def at(self, point: LinearPoint) -> tuple[FloatArray, FloatArray]:
         """(n,) offset + x'beta + z'b, and (n,) the variance of its error over sigma^2."""
-        codes = [np.ascontiguousarray(codes, dtype=np.int32) for codes in self.target.codes]
-        found = point.predict_rows(codes, list(self.z), self.basis)
+        found = self.rows(point)
         mean = found.random + self.X @ point.beta
         if self.target.offset is not None:
             mean += self.target.offset

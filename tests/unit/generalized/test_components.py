@@ -423,3 +423,32 @@ def test_truncated_counts_with_predictors_of_the_dispersion() -> None:
     with pytest.raises(MixedModelsError, match="truncated counts with predictors"):
         fit.predict(new, random="average")
     assert np.isfinite(fit.predict_interval(new, type="link")).all(axis=None)
+
+
+def test_errors_of_predictions_with_zeros_of_their_own() -> None:
+    """Rows of zeros may have a negative curvature, which counts as the criterion has it."""
+    data = mm.load_dataset("grouseticks")
+    fit = mm.glmer(
+        "TICKS ~ YEAR + scale(HEIGHT) + (1 | BROOD) + (1 | LOCATION)",
+        data,
+        "poisson",
+        zero_inflation="~ 1",
+    )
+    with fit.model._model.criterion().at(fit.solution.par) as point:
+        assert (np.array(point.curvatures) < 0.0).any()
+    # glmmTMB 1.1.5: predict(type = "link", se.fit = TRUE)
+    rows, table = [0, 19, 99, 249, 402], fit.predict_interval(type="link", uncertainty="full")
+    np.testing.assert_allclose(
+        table["std_error"].iloc[rows], [0.695027, 0.449463, 0.738016, 0.110751, 0.560984], rtol=5e-4
+    )
+    known = fit.predict_interval(type="link")["std_error"]
+    assert (known <= table["std_error"] + 1e-12).all()
+    # Without its own rows a level has its variance beside that of the fixed part.
+    new = {"YEAR": ["96"], "HEIGHT": [460.0], "BROOD": ["new"], "LOCATION": ["new"]}
+    one = fit.predict_interval(new, type="link", allow_new_levels=True)["std_error"][0]
+    fixed = np.sqrt(
+        [1.0, 1.0, 0.0, (460.0 - data["HEIGHT"].mean()) / data["HEIGHT"].std()]
+        @ fit.vcov_conditional.to_numpy()
+        @ [1.0, 1.0, 0.0, (460.0 - data["HEIGHT"].mean()) / data["HEIGHT"].std()]
+    )
+    assert one == pytest.approx(np.sqrt(fixed**2 + (fit.theta**2).sum()), rel=1e-6)
