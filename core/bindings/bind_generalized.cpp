@@ -214,6 +214,13 @@ void bind_generalized(nb::module_& m) {
                 return s.constant() + in_core([&] { return s.core.value(at); });
               },
               nb::arg("par"), "-2 log-likelihood; NaN where it cannot be computed.")
+          .def(
+              "begin_at",
+              [](Evaluator_& s, Dense u) {
+                if (u.size() != s.core.u().size()) throw nb::value_error("the modes have the wrong number");
+                s.core.begin_at({u.data(), u.data() + u.size()});
+              },
+              nb::arg("u"), "The next value() begins at these modes (q,), in core order.")
           .def("gradient", &gradient, "(m + p + k,) at the parameters of the last value().")
           .def("hessian", &hessian, nb::arg("par"), "(m + p + k, m + p + k) second derivatives.")
           .def("next_term", &next_term, nb::arg("par"),

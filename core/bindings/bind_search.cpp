@@ -141,7 +141,8 @@ void bind_runs(nb::module_& m) {
 }
 
 const char* name_of(mm::SearchStatus status) {
-  static const char* names[] = {"converged", "stalled", "max_evaluations", "not_finite", "interrupted", "stalled"};
+  static const char* names[] = {"converged", "stalled", "max_evaluations", "not_finite", "interrupted",
+                                "stalled",   "lost"};
   return names[static_cast<int>(status)];
 }
 
@@ -175,7 +176,7 @@ void bind_found(nb::module_& m) {
           "(m,) where the search that counts began, of the caller's columns.", nb::rv_policy::automatic)
       .def_prop_ro(
           "ended", [](const Found& s) { return name_of(s.core.ended); },
-          "How the last search ended: converged, stalled, max_evaluations, not_finite or interrupted.")
+          "How the last search ended: converged, stalled, max_evaluations, not_finite, interrupted or lost.")
       .def_prop_ro(
           "predicted", [](const Found& s) { return s.core.predicted; },
           "Decrease of the criterion that the model of the search predicts there.")

@@ -221,6 +221,28 @@ TEST(next_term_is_what_quadrature_adds_where_variances_are_small) {
   CHECK(tried > 0);
 }
 
+// Coefficients that alone make every mean impossible: the random effects must make up for them.
+TEST(modes_are_found_where_none_in_the_middle_of_the_prior_is_possible) {
+  int tried = 0;
+  for (std::uint64_t seed = 0; seed < 12; ++seed)
+    for (const char* link : {"inverse", "identity"}) {
+      const Made made(seed, "gamma", link);
+      if (made.structure.factors.size() != 1 || made.structure.factors[0].width() != 1) continue;
+      check::at(made.structure.kind + " " + link);
+      mm::Laplace f(made.model), again(made.model);
+      std::vector<double> par = f.start();
+      const int m = f.size() - f.more();
+      for (int i = 0; i < m; ++i) par[i] = 1;
+      for (int j = 0; j < f.p(); ++j) par[m + j] = -0.1 * par[m + j];
+      const double value = f.value(par.data());
+      if (!std::isfinite(value)) continue;  // a level whose rows have covariates of both signs
+      ++tried;
+      again.begin_at(f.u());
+      CHECK_ERROR("the same from the modes", again.value(par.data()) - value, 1e-9);
+    }
+  CHECK(tried > 0);
+}
+
 TEST(search_ends_at_a_minimum) {
   for (std::uint64_t seed = 0; seed < 12; ++seed) {
     const Made made(seed, "poisson", "log");

@@ -81,6 +81,11 @@ class Objective {
   virtual double follow(const double* par) { return value(par); }
   virtual std::vector<double> hessian(const std::vector<double>&) { return {}; }
   virtual bool hessian_is_exact() { return false; }
+  // Puts what is carried into the parameters of the last value, of which it may be a function.
+  virtual void carry(double*) const {}
+  // These parameters with such in the place of what is carried that the criterion can be computed; empty where none are
+  // found. The next search is to begin there.
+  virtual std::vector<double> possible_start(std::vector<double>) { return {}; }
 
   // Derivatives by the covariance of effects of each block, where they cost less than so many gradients; else nothing.
   // The criterion stays where it is.

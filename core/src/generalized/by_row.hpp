@@ -24,6 +24,12 @@ class ByRow : public Family {
 
   int parameters() const override { return Kernel::kParameters; }
   bool concave() const override { return Kernel::kConcave; }
+  bool power_link() const override {
+    if constexpr (requires { Kernel::kPowerLink; })
+      return Kernel::kPowerLink;
+    else
+      return false;
+  }
   UnitRule unit_rule() const override {
     if constexpr (requires { Kernel::kUnit; })
       return Kernel::kUnit;

@@ -41,6 +41,8 @@ class Family {
   virtual int parameters() const { return 0; }  // of a row
   // Whether w is never negative.
   virtual bool concave() const { return true; }
+  // Whether the predictor is a power of the mean, and so may be of any size.
+  virtual bool power_link() const { return false; }
 
   // The sum of m l, less `constant`, and s, w, t (each with m in it) of every row. Not finite where eta is impossible.
   virtual double rows(const RowBlock& block, double* s, double* w, double* t) const = 0;

@@ -19,12 +19,16 @@ constexpr int kMostMissed = 4;
 // Newton decrements at which a mode is found: for a value that is asked for, for the first and the last of a search,
 // and where no longer falling means rounding.
 constexpr double kTight = 1e-10, kFirst = 1e-4, kSearch = 1e-9, kRoundingDecrement = 1e-6;
-// No linear predictor moves by more at once, which guards against exp.
+// Largest change of a predictor in one step, which guards against exp; where predictors are powers of the mean, times
+// their size if that is above 1.
 constexpr double kMostChange = 6;
 // Diagonal that X'V^-1X gets where it is not positive definite, as a part of X'WX with weights of 1.
 constexpr double kRidge = 1e-13;
 // Weight of the term that keeps coefficients near their start, relative to the diagonal of X'WX.
 constexpr double kProximal = 1e-9;
+// Rounds of least squares to possible predictors, and how much more impossible rows weigh in each.
+constexpr int kMostRounds = 12;
+constexpr double kHeavier = 10;
 constexpr double kFarAway = 3;  // predicted decrease above which updates are not taken for the pull
 
 }  // namespace
@@ -227,6 +231,17 @@ double Laplace::direction(bool carried, const std::vector<double>& pull) {
   return sum;
 }
 
+// The part of the step of the predictors that may be taken at once.
+double Laplace::part_at_once() const {
+  const bool power = family_.power_link();
+  double longest = 0;
+  for (std::int64_t i = 0; i < n_; ++i) {
+    const double size = std::abs(step_eta_[i]);
+    longest = std::max(longest, power ? size / std::max(1.0, std::abs(eta_[i])) : size);
+  }
+  return longest > kMostChange ? kMostChange / longest : 1.0;
+}
+
 // Along the step until g has fallen; false where it does not fall, with everything as before. `missed` says whether it
 // has fallen by next to nothing of what the first length tried promised, or by rounding.
 bool Laplace::move_along(bool carried, const std::vector<double>& pull, double decrement, bool& missed) {
@@ -235,9 +250,7 @@ bool Laplace::move_along(bool carried, const std::vector<double>& pull, double d
   apply_templates(equations_.lam(), step_u_.data(), work_.data());
   const std::vector<double> none(p_, 0.0);
   rows_.predict(work_.data(), carried ? step_beta_.data() : none.data(), false, step_eta_.data());
-  double longest = 0;
-  for (double d : step_eta_) longest = std::max(longest, std::abs(d));
-  const double first = longest > kMostChange ? kMostChange / longest : 1.0;
+  const double first = part_at_once();
   const double noise = 1e-14 * (std::abs(before) + static_cast<double>(n_));
   std::vector<double> u(u_.size()), to(beta(), beta() + p_);
   for (double t = first; t > 1e-10; t *= 0.5) {
@@ -255,6 +268,41 @@ bool Laplace::move_along(bool carried, const std::vector<double>& pull, double d
     return true;
   }
   evaluate_rows(eta_);
+  return false;
+}
+
+// Modes whose predictors are near the responses, by penalized least squares in which rows of impossible predictors weigh
+// more in every round; false where some stay impossible.
+bool Laplace::begin_near_responses(bool carried) {
+  carried = carried && p_ > 0;
+  anchor_.assign(beta(), beta() + p_);
+  proximal_ = -1;
+  parameters_.set(psi());
+  std::fill(u_.begin(), u_.end(), 0.0);
+  rows_.predict(u_.data(), beta(), true, eta_.data());
+  std::vector<double> near(n_), weight(n_);
+  for (std::int64_t i = 0; i < n_; ++i) near[i] = family_.start(source_.y[i], source_.m[i]);
+  expect(near, weight.data());
+  for (double& w : weight)
+    if (!(w > 0 && std::isfinite(w))) w = 1;
+  for (int round = 0; round < kMostRounds; ++round) {
+    for (std::int64_t i = 0; i < n_; ++i) s_[i] = weight[i] * (near[i] - eta_[i]);
+    w_ = weight;
+    renew_factor(w_);
+    if (!std::isfinite(direction(carried, none_))) return false;
+    for (std::size_t i = 0; i < u_.size(); ++i) u_[i] += step_u_[i];
+    if (carried)
+      for (int j = 0; j < p_; ++j) beta()[j] += step_beta_[j];
+    apply_templates(equations_.lam(), u_.data(), work_.data());
+    rows_.predict(work_.data(), beta(), true, eta_.data());
+    bool possible = true;
+    for (std::int64_t i = 0; i < n_; ++i) {
+      if (std::isfinite(family_.rows(block(eta_, i, i + 1), &s_[i], &w_[i], &t_[i]))) continue;
+      possible = false;
+      weight[i] *= kHeavier;
+    }
+    if (possible) return true;
+  }
   return false;
 }
 
@@ -344,6 +392,12 @@ double Laplace::value(const double* par) {
   return evaluate();
 }
 
+void Laplace::begin_at(std::vector<double> u) {
+  base_.u = std::move(u);
+  base_.pull = none_;
+  base_.planned = stands_ = gradient_ready_ = false;
+}
+
 // At par_, from the modes in u_.
 double Laplace::evaluate() {
   stands_ = gradient_ready_ = false;
@@ -352,6 +406,7 @@ double Laplace::evaluate() {
     std::fill(u_.begin(), u_.end(), 0.0);
     found = find_mode(joint(), none_, kTight);
   }
+  if (!found) found = begin_near_responses(joint()) && find_mode(joint(), none_, kTight);
   return settle(found);
 }
 
@@ -395,6 +450,15 @@ double Laplace::advance(double* par, double part) {
   const double found = settle(find_mode(true, pull, tolerance));
   std::copy_n(par_.begin() + m_, p_, par + m_);
   return found;
+}
+
+std::vector<double> Laplace::possible_start(std::vector<double> par) {
+  base_ = {};
+  stands_ = gradient_ready_ = false;
+  std::copy(par.begin(), par.end(), par_.begin());
+  if (!begin_near_responses(true) || !find_mode(true, none_, kFirst)) return {};
+  std::copy_n(beta(), p_, par.begin() + m_);
+  return par;
 }
 
 double Laplace::part_allowed(const double* others) const {

@@ -10,6 +10,7 @@
 // f is without the constant parts of the log densities, so that these cost no digits.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -88,6 +89,11 @@ class Laplace : public Objective {
   void foresee(const PlannedStep& step) override;
   double advance(double* par, double part) override;
   double follow(const double* par) override;
+  void carry(double* par) const override { std::copy_n(par_.begin() + m_, p_, par + m_); }
+  std::vector<double> possible_start(std::vector<double> par) override;
+
+  // The next evaluation begins at these modes (q).
+  void begin_at(std::vector<double> u);
 
   // Where a search begins: the model without random effects, and variances by moments of its scores.
   std::vector<double> start();
@@ -138,8 +144,10 @@ class Laplace : public Objective {
   RowBlock block(const std::vector<double>& eta, std::int64_t first, std::int64_t last) const;
   double evaluate_rows(const std::vector<double>& eta);
   bool factorize_here();
+  bool begin_near_responses(bool carried);
   bool find_mode(bool carried, const std::vector<double>& pull, double tolerance);
   double direction(bool carried, const std::vector<double>& pull);
+  double part_at_once() const;
   bool move_along(bool carried, const std::vector<double>& pull, double decrement, bool& missed);
   double merit(double l, const std::vector<double>& u, const double* beta, const std::vector<double>* pull) const;
   double evaluate();

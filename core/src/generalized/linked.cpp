@@ -76,7 +76,13 @@ struct Inverse {
 
 struct Sqrt {
   static constexpr double kPower = 0.5;
-  static Mean mean(double x) { return {x * x, 1 - x * x, 2 * x, 2, 0}; }
+  // Nearer to zero than kLeast a predictor counts as that: cubes of mu and 1 / mu stay finite, and a mean of zero, which
+  // counts may have, too.
+  static constexpr double kLeast = 1e-50;
+  static Mean mean(double x) {
+    if (std::abs(x) < kLeast) x = std::copysign(kLeast, x);
+    return {x * x, 1 - x * x, 2 * x, 2, 0};
+  }
   static double eta(double mu) { return std::sqrt(mu); }
 };
 
@@ -249,10 +255,17 @@ constexpr UnitRule unit_rule_of() {
   return {};
 }
 
+template <typename Link>
+constexpr bool is_power() {
+  if constexpr (requires { Link::kPower; }) return Link::kPower != 0;
+  return false;
+}
+
 template <typename Distribution, typename Link>
 struct Linked {
   static constexpr int kParameters = Distribution::kParameters;
   static constexpr bool kConcave = false;
+  static constexpr bool kPowerLink = is_power<Link>();
   static constexpr UnitRule kUnit = unit_rule_of<Distribution, Link>();
 
   double at(const double* psi) const { return kParameters > 0 ? psi[0] : 0.0; }

@@ -98,8 +98,7 @@ void Laplace::fit_without_random_effects() {
       double decrement = small::dot(p_, step.data(), step.data());
       blas::trsm('L', 'L', 'T', p_, 1, square.data(), k, step.data(), p_);
       rows_.predict(none.data(), step.data(), false, step_eta_.data());
-      for (double d : step_eta_) moved = std::max(moved, std::abs(d));
-      for (double t = moved > 6 ? 6 / moved : 1; t > 1e-8; t *= 0.5) {
+      for (double t = part_at_once(); t > 1e-8; t *= 0.5) {
         for (std::int64_t i = 0; i < n_; ++i) trial_eta_[i] = eta_[i] + t * step_eta_[i];
         const double l = evaluate_rows(trial_eta_);
         if (!(l >= l_ - 1e-12 * (std::abs(l_) + static_cast<double>(n_)))) continue;

@@ -15,6 +15,10 @@ template <typename Base>
 struct ZeroInflated {
   static constexpr int kParameters = Base::kParameters + 1;
   static constexpr bool kConcave = false;
+  static constexpr bool kPowerLink = [] {
+    if constexpr (requires { Base::kPowerLink; }) return Base::kPowerLink;
+    return false;
+  }();
 
   Base base;
 

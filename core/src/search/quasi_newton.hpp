@@ -48,8 +48,9 @@ struct SearchSettings {
   double far = 3;
 };
 
-// unforeseen: the criterion carries parameters and has not foreseen how they move; see trust_region.hpp.
-enum class SearchStatus { converged, stalled, max_values, not_finite, interrupted, unforeseen };
+// unforeseen: the criterion carries parameters and has not foreseen how they move; see trust_region.hpp. lost: the
+// criterion was not found again where the search ended, but at a point before.
+enum class SearchStatus { converged, stalled, max_values, not_finite, interrupted, unforeseen, lost };
 
 struct SearchResult {
   std::vector<double> theta, gradient, model;  // m, of all parameters; model: of the Hessian, m x m

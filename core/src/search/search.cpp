@@ -115,13 +115,33 @@ class Driver {
     }
   }
 
+  // To a point of the trace, of the last ones if possible, at which the criterion is found again.
+  void step_back(SearchResult& found, Optimality& at) {
+    const auto m = static_cast<std::size_t>(f_.size());
+    found.status = SearchStatus::not_finite;
+    found.confirmed = false;
+    found.model.clear();
+    for (std::size_t back = 1; !values_.empty(); back *= 2) {
+      const std::size_t i = values_.size() - std::min(back, values_.size());
+      found.theta.assign(thetas_.begin() + i * m, thetas_.begin() + (i + 1) * m);
+      at = check(found);
+      if (std::isfinite(at.value) && std::isfinite(f_.value(found.theta.data()))) {
+        found.status = SearchStatus::lost;
+        return;
+      }
+      if (i == 0) return;
+    }
+  }
+
   Fit finish(SearchResult found, std::vector<double> start) {
     Fit out;
     out.start = std::move(start);
     if (found.status != SearchStatus::not_finite) {
       out.optimality = check(found);
-      go_on(found, out.optimality);
-      f_.value(found.theta.data());  // leaves the evaluator at the optimum
+      if (std::isfinite(out.optimality.value)) go_on(found, out.optimality);
+      const double value = f_.value(found.theta.data());  // leaves the evaluator at the optimum
+      if (!std::isfinite(value) || !std::isfinite(out.optimality.value)) step_back(found, out.optimality);
+      if (found.status != SearchStatus::not_finite) f_.carry(found.theta.data());
     }
     out.theta = std::move(found.theta);
     out.ended = found.status;
@@ -209,10 +229,19 @@ Fit fit(Objective& f, std::vector<std::vector<double>> starts, const FitSettings
   }
   // Criteria of more parameters than theta may be defined for small random effects only, with those as they start.
   const bool more = f.size() > static_cast<int>(f.entries().size()) && !settings.search.without.smaller_starts;
+  const std::vector<double> first = starts[lowest];
   for (int round = 0; more && round < kMostShrinks && found.status == SearchStatus::not_finite; ++round) {
     for (std::size_t e = 0; e < f.entries().size(); ++e) starts[lowest][e] *= kShrink;
     found = driver.search(starts[lowest]);
     counted = driver.counted();
+  }
+  if (more && found.status == SearchStatus::not_finite) {
+    const std::vector<double> possible = f.possible_start(first);
+    if (!possible.empty()) {
+      starts[lowest] = possible;
+      found = driver.search(possible);
+      counted = driver.counted();
+    }
   }
   driver.count_from(counted);
   return driver.finish(std::move(found), std::move(starts[lowest]));

@@ -73,7 +73,7 @@ class Found(Protocol):
 
     @property
     def ended(self) -> str:
-        """How the last search ended: converged, stalled, max_evaluations or not_finite."""
+        """How the last search ended: converged, stalled, max_evaluations, lost or not_finite."""
 
     @property
     def predicted(self) -> float:

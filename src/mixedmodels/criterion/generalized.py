@@ -328,6 +328,17 @@ class LaplaceCriterion(CoreSearch):
         with self.at(par) as point:
             return point.value
 
+    def modes(self, par: FloatArray) -> FloatArray:
+        """(q,) modes on the spherical scale, core order; NaN where they are not found."""
+        with self.at(par) as point:
+            return point.u if np.isfinite(point.value) else np.full_like(point.u, np.nan)
+
+    def begin_at(self, u: FloatArray) -> None:
+        """Let the next evaluation look for modes from these (q,) on."""
+        with self.workspace.lock:
+            self.workspace.stands_at = None
+            self.workspace.evaluator.begin_at(u)
+
     def without_random_effects(self) -> float:
         """The criterion of the model without random effects."""
         par = self.starts()[0]

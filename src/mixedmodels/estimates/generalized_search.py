@@ -35,12 +35,19 @@ def searched(
     start = None if asked else second_start(criterion, templates, at)
     if start is None:
         return at, optsum
+    modes = criterion.modes(at)  # another search may not lead back to these
     try:
         other, second = minimize(criterion, dataclasses.replace(request, start=start), watch)
     except MixedModelsError:  # there is no mode at the start
+        criterion.begin_at(modes)
         return at, optsum
-    lower = criterion.value(other) < criterion.value(at) - ROUNDING
+    there = criterion.value(other)
+    others = criterion.modes(other)
+    criterion.begin_at(modes)
+    lower = there < criterion.value(at) - ROUNDING
     best, found = (other, second) if second.converged and lower else (at, optsum)
+    if best is other:
+        criterion.begin_at(others)
     return best, dataclasses.replace(
         found,
         n_objective=optsum.n_objective + second.n_objective,

@@ -173,12 +173,16 @@ def _without_idle(criterion: Criterion, idle: Idle | None, par: FloatArray) -> F
 def _message(found: Found, control: Control) -> str:
     if found.ended == "converged":
         return f"predicted decrease {found.predicted:.2g}"
+    if found.ended == "lost":
+        return "no modes of the random effects are found where the search went on"
     if found.ended == "stalled":
         return f"no lower value along the step, predicted decrease {found.predicted:.2g}"
     return f"{control.max_evaluations} evaluations spent"
 
 
 def _status(found: Found, lower_bounds: FloatArray, control: Control) -> Status:
+    if found.ended == "lost":
+        return "stalled"
     if found.decrement <= control.gtol and not found.saddle:
         at_bound = any(map(operator.le, found.par.tolist(), lower_bounds.tolist()))
         return "boundary" if at_bound else "converged"
