@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "search/line_search.hpp"
 #include "search/trust_region.hpp"
 
 namespace mixedmodels {
@@ -94,7 +95,7 @@ class Driver {
   // Leaves saddles, and points that are not an optimum yet.
   void go_on(SearchResult& found, Optimality& at) {
     for (int round = 0; round < kMostRestarts; ++round) {
-      const bool small = at.decrement <= settings_.gtol;
+      const bool small = at.decrement <= std::max(settings_.gtol, last_digits(at.value));
       if (found.status == SearchStatus::max_values && !small) return;  // a point on the way
       std::vector<double> from;
       if (!at.downhill.empty()) {

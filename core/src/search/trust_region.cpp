@@ -5,6 +5,7 @@
 
 #include "kernels/eigen.hpp"
 #include "kernels/small_dense.hpp"
+#include "search/line_search.hpp"
 
 namespace mixedmodels {
 
@@ -44,7 +45,7 @@ class TrustRegion {
     for (; r.iterations < kMostIterations; ++r.iterations) {
       if (H_.empty() && !renew()) break;
       r.decrement = decompose();
-      const double enough = tiny_ >= kMostTiny ? kEnough : settings_.decrement;
+      const double enough = tiny_ >= kMostTiny ? std::max(kEnough, last_digits(r.value)) : settings_.decrement;
       if (r.decrement <= std::max(enough, f_.attainable()) && values_[0] > -kConcave) {
         r.status = SearchStatus::converged;
         break;
@@ -166,7 +167,7 @@ class TrustRegion {
         if (ratio > kGood) radius_ = std::max(radius_, 2.5 * length);
         if (ratio < kPoor) radius_ = 0.5 * length;
         accept(sign);
-        tiny_ = r.value - value < kTiny ? tiny_ + 1 : 0;
+        tiny_ = r.value - value < std::max(kTiny, last_digits(value)) ? tiny_ + 1 : 0;
         r.value = value;
         return true;
       }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from fuzz.generalized import Drawn, _table
 from unit.generalized.hard_data import births, visits
 
 import mixedmodels as mm
@@ -53,6 +54,18 @@ def test_nested_factors(seed: int, largest: float) -> None:
     fit = fitted(BIRTHS, births(seed))
     assert fit.theta[0] == pytest.approx(largest, abs=0.01)
     check(fit, np.append(1.2 * fit.theta[0], 2.0), 35)
+
+
+def test_a_search_ends_where_a_decrease_would_be_in_the_last_digits() -> None:
+    """Counts of 1e12 among small ones: the log-likelihood is a sum of numbers of 15 digits."""
+    options = {"link": "log", "n_agq": 5, "zero_inflation": "~ log(z)"}
+    drawn = Drawn(
+        *("y ~ 1 + (x | a)", "negative_binomial", 200, (20, 2, 2), "large responses"),
+        *(tuple(options.items()), (), 3697575768),
+    )
+    fit = fitted(drawn.formula, _table(drawn), family=drawn.family, **options)
+    assert fit.objective == pytest.approx(1085.6, abs=0.5)
+    assert fit.optsum.n_objective < 1500
 
 
 def test_a_second_search_leaves_a_local_optimum() -> None:
