@@ -313,6 +313,17 @@ def test_random_effects_that_hide_the_residuals_are_refused() -> None:
         sums.fit()
 
 
+def test_models_of_sums_are_nested_by_the_names_of_their_columns() -> None:
+    parts = in_parts(frame("sleepstudy").assign(x=np.sin(np.arange(180))), 3)
+    one, two = (
+        CrossProducts(*summed(f"Reaction ~ {text}", parts)).fit()
+        for text in ("x + (1 | Subject)", "Days + (Days | Subject)")
+    )
+    with pytest.warns(mm.NotNestedWarning, match=r"by the names of its columns \(fits made from"):
+        table = mm.anova(one, two)
+    assert table["p_value"].isna().all()
+
+
 def test_models_of_sums_are_compared() -> None:
     data = frame("sleepstudy")
     formulas = [DATA[0][1], "Reaction ~ Days + (1 | Subject)", "Reaction ~ 1 + (1 | Subject)"]
