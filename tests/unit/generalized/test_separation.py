@@ -602,7 +602,7 @@ def test_a_linear_programme_can_be_interrupted() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
-    assert time.perf_counter() - began < 1.5 + 5.0
+    assert time.perf_counter() - began < 1.5 + 15.0
 
 
 def test_without_time_for_a_proof_it_is_suspected(monkeypatch: pytest.MonkeyPatch) -> None:
