@@ -23,7 +23,14 @@ from mixedmodels.settings import real_numbers
 from mixedmodels.spelling import spelled
 
 Method: TypeAlias = Literal[
-    "pairwise", "reversed", "consecutive", "treatment", "polynomial", "effect"
+    "pairwise",
+    "reversed",
+    "consecutive",
+    "treatment",
+    "polynomial",
+    "effect",
+    "others",
+    "change",
 ]
 METHODS: tuple[str, ...] = (
     "pairwise",
@@ -32,6 +39,8 @@ METHODS: tuple[str, ...] = (
     "treatment",
     "polynomial",
     "effect",
+    "others",
+    "change",
 )
 # R's names and others, with all but letters left out.
 _SPELLINGS = {
@@ -44,6 +53,8 @@ _SPELLINGS = {
     "eff": "effect",
     "effects": "effect",
     "deviation": "effect",
+    "deleff": "others",
+    "meanchg": "change",
 }
 _DEGREES = ("linear", "quadratic", "cubic", "quartic")
 _BRACKETED, _OPERATOR = re.compile(r"\([^()]*\)"), re.compile(r" [-/+*] ")
@@ -137,6 +148,15 @@ def _named(name: str, labels: Sequence[str], base: int) -> Comparison:
         names = [f"{label} effect" for label in labels] if k > 1 else []
         weights = (np.eye(k) - 1.0 / k)[: len(names)]
         return Comparison(weights, tuple(names), (None,) * len(names), "fdr")
+    if name == "others":
+        names = [f"{label} - others" for label in map(shielded, labels)] if k > 1 else []
+        weights = (np.eye(k) * k - 1.0)[: len(names)] / max(k - 1, 1)
+        return Comparison(weights, tuple(names), (None,) * len(names), "fdr")
+    if name == "change":
+        later = np.arange(k)[None, :] >= np.arange(1, k)[:, None]
+        weights = later / later.sum(1, keepdims=True) - ~later / (~later).sum(1, keepdims=True)
+        names = [f"{late} and later - earlier" for late in map(shielded, labels[1:])]
+        return Comparison(weights, tuple(names), (None,) * len(names), "mvt")
     columns = contr_poly(k).T if k > 1 else np.empty((0, k))
     names = [*_DEGREES, *(f"degree {d}" for d in range(5, k))][: max(k - 1, 0)]
     weights = np.array([_in_whole_numbers(row) for row in columns]).reshape(len(names), k)

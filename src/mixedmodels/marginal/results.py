@@ -70,13 +70,15 @@ class Estimates(TableResult):
         Args:
             method: "pairwise"; "consecutive", each less the one before; "treatment", each less
                 `ref`; "polynomial", over levels at equal distances; "effect", each less the mean of
-                all; a dict from names to weights (one for each row, or a dict by label); a matrix.
+                all; "others", each less the mean of the others; "change", the mean from each on
+                less the mean before it; a dict from names to weights (one for each row, or a dict
+                by label); a matrix.
             by: Variables within whose levels rows are compared; those of the table if None, and
                 `[]` for none.
             adjust: Method for several tests: "tukey", "holm", "hochberg", "sidak", "bonferroni",
                 "scheffe", "mvt", "fdr" or "none". If None the one that the means were asked for
-                with, or what suits the contrast: "tukey" for pairs, "mvt" for consecutive and
-                treatment contrasts, "fdr" for effects, "none" for the others.
+                with, or what suits the contrast: "tukey" for pairs, "mvt" for those with one before
+                or a treatment and for changes, "fdr" for effects and "others", else "none".
             level: Coverage of the limits together; that of the table if None.
             ref: The mean that "treatment" compares with: its label, the value of its level (of any
                 type; of several variables a tuple, or a dict by variable), or its position; the

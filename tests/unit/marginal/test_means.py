@@ -610,3 +610,33 @@ def test_slopes_say_nothing_of_the_offset() -> None:
     fit = mm.glmer(formula, data, "poisson", offset="log(t)")
     assert "offset" not in str(fit.emtrends("~ YEAR", "cHEIGHT"))
     assert "The offset is at its mean" in str(fit.emmeans("YEAR"))
+
+
+def test_others_and_changes() -> None:
+    fit = mm.lmer("yield ~ factor(nitro) + Variety + (1 | Block/Variety)", mm.load_dataset("oats"))
+    means = fit.emmeans("nitro")
+    # emmeans 1.8.4: contrast(e, "del.eff") and "mean_chg" without adjustment
+    expected = {
+        "others": (
+            [-32.77777778, -6.77777778, 13.66666667, 25.88888889],
+            [3.47007117] * 4,
+            [8.68336889e-13, 5.62917384e-02, 2.49795464e-04, 1.02080293e-09],
+        ),
+        "change": (
+            [32.7777778, 29.6666667, 25.8888889],
+            [3.47007117, 3.00516979, 3.47007117],
+            [8.68336889e-13, 1.99838961e-13, 1.02080293e-09],
+        ),
+    }
+    for (method, numbers), spelling in zip(expected.items(), ("del.eff", "mean_chg"), strict=True):
+        found = means.contrast(method, adjust="none")
+        for name, values in zip(("estimate", "std_error", "p_value"), numbers, strict=True):
+            np.testing.assert_allclose(found[name], values, rtol=1e-6)
+        same = means.contrast(spelling, adjust="none")
+        np.testing.assert_array_equal(same["estimate"], found["estimate"])
+        assert found["contrast"].tolist() == same["contrast"].tolist()
+    assert means.contrast("others")["contrast"][0].endswith(" - others")
+    assert means.contrast("change")["contrast"].iloc[-1].endswith(" and later - earlier")
+    # One mean has no others.
+    with pytest.raises(mm.MixedModelsError, match="fewer than two"):
+        fit.emmeans("~ 1").contrast("others")
