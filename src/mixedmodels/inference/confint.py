@@ -38,10 +38,10 @@ def profile_intervals(
     """
     notes: dict[str, str] = {}
 
-    def found(fit: Fitted) -> pd.DataFrame:
+    def found(fit: Fitted, unbounded: bool) -> pd.DataFrame:
         chosen = chosen_parameters(fit, names)
         estimated = [parameter for parameter in chosen if not parameter.aliased]
-        searched = limits(fit, estimated, level, threads)
+        searched = limits(fit, estimated, level, threads, unbounded=unbounded)
         notes.update(searched.attrs["notes"])
         return _table(chosen, searched.to_numpy())
 

@@ -103,6 +103,8 @@ class Curve:
         fitted: A fit by maximum likelihood; not changed.
         parameter: One of `parameters_of(fitted)` with an estimate.
         threads: Threads of an evaluation.
+        unbounded: Whether a deviance below that of the fit ends the curve there, as where the
+            likelihood is unbounded, instead of refusing the fit.
 
     Attributes:
         parameter: The parameter.
@@ -116,9 +118,12 @@ class Curve:
         tendency: What the fit tends to as the parameter goes to an end of its range, or None.
     """
 
-    def __init__(self, fitted: Fitted, parameter: Parameter, threads: int) -> None:
+    def __init__(
+        self, fitted: Fitted, parameter: Parameter, threads: int, *, unbounded: bool = False
+    ) -> None:
         core = core_of(fitted, threads)
         self.parameter = parameter
+        self._unbounded = unbounded
         self._core = core(parameter.kind, parameter.place)
         self.new_side()
         self._scaled = fitted.solution.residual_sd is not None
@@ -144,10 +149,20 @@ class Curve:
         self.ceiling = inf if self._without is None else self._without.deviance
         rows, random = fitted.solution.n, fitted.model.templates.q
         self.thorough = self.small and self._scaled and random >= rows
-        if self.small and random > _FEW_ROWS * rows:
-            self.computed(w, thorough=True)  # refuses a fit that is not at its lowest minimum
-        if not fitted.optsum.converged:
-            self.point(self.optimum.w)  # refuses a fit that is not at its minimum
+        self._few_rows = self.small and random > _FEW_ROWS * rows
+        self._converged = fitted.optsum.converged
+
+    def check(self) -> None:
+        """Refuse a fit that is not at its lowest minimum.
+
+        Raises:
+            NoLimitError: The minimum cannot be found, so that there are no limits.
+            LowerDevianceError: It is below that of the fit.
+        """
+        if self._few_rows:
+            self.computed(self.optimum.w, thorough=True)
+        if not self._converged:
+            self.point(self.optimum.w)
 
     def _unit(self, fitted: Fitted, at: float, curvature: float) -> float:
         """Scale of a coefficient, or of the asinh of a standard deviation.
@@ -196,7 +211,7 @@ class Curve:
         """Count searches in vain anew: what is met on one side says nothing of the other."""
         # Points at which the deviance has no minimum, and long searches; whether a search fell.
         self._falls = self._long = 0
-        self._fell = False
+        self._fell = self._below = False
 
     def point(self, w: float) -> Point:
         """The deviance minimised with the parameter held.
@@ -235,6 +250,9 @@ class Curve:
             return None
         deviance, slope, start = solved.deviance, solved.slope, solved.start
         above = deviance - self.minimum
+        if above < -_LOWER and self._unbounded:
+            self._below = True
+            raise NoLimitError(f"{self._name_at(w)}: {self._reason()}")
         if above < -_LOWER:
             listed = ", ".join(f"{value:.6g}" for value in start)
             raise LowerDevianceError(
@@ -271,11 +289,13 @@ class Curve:
 
     def _reason(self) -> str:
         """Why the minimum over the other parameters cannot be found, and what to do."""
-        if self._falls or self._fell:
+        if self._falls or self._fell or self._below:
+            far = "" if self._below else f"by more than {_FALLEN:g} "
+            seems = "seems to be" if self._below else "is"
             return (
-                f"the deviance falls there by more than {_FALLEN:g} below that of the fit and has "
-                "no minimum, so the likelihood of the model is unbounded. Leave out a term, or a "
-                "predictor of the dispersion or of zero inflation, that fits single rows exactly; "
+                f"the deviance falls there {far}below that of the fit and has no minimum, so the "
+                f"likelihood of the model {seems} unbounded. Leave out a term, or a predictor of "
+                "the dispersion or of zero inflation, that fits single rows exactly; "
                 "confint(method='wald') gives limits at the optimum that was found."
             )
         if self._as_many_effects_as_rows and self._scaled:

@@ -11,6 +11,7 @@ import pandas as pd
 import scipy
 
 from mixedmodels._core import StopFlag
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import (
     ConvergenceWarning,
     MixedModelsError,
@@ -41,6 +42,8 @@ def limits(
     level: float,
     threads: int | None,
     traces: Mapping[str, Trace] | None = None,
+    *,
+    unbounded: bool = False,
 ) -> pd.DataFrame:
     """Confidence limits by a search for each, without the curves.
 
@@ -50,6 +53,7 @@ def limits(
         level: Coverage.
         threads: Parameters at a time; None leaves the choice to the library.
         traces: Curves to begin from.
+        unbounded: Whether there is no limit beyond a deviance below that of the fit.
 
     Returns:
         Rows by name; columns `lower`, `upper`. A variance that is not bounded away from zero has
@@ -72,7 +76,8 @@ def limits(
         if np.isnan(parameter.estimate):
             return -1.0, 1.0
         try:
-            curve = Curve(fitted, parameter, inner)
+            curve = Curve(fitted, parameter, inner, unbounded=unbounded)
+            curve.check()
         except NoLimitError as error:  # of a fit that is not at its minimum
             add_note(notes, parameter, str(error))
             return float("nan"), float("nan")
@@ -111,32 +116,26 @@ def add_note(notes: dict[str, str], parameter: Parameter, text: str) -> None:
     notes[parameter.name] = f"{notes.get(parameter.name, '')} {text}".strip()
 
 
-def from_optimum(fitted: Fitted, work: Callable[[Fitted], T]) -> T:
+def from_optimum(fitted: Fitted, work: Callable[[Fitted, bool], T]) -> T:
     """The result of `work` on a fit, fitted again where a profile finds a lower deviance.
 
-    A search that has not converged is not mended here: its fit says so.
+    Where no search from there converges, the likelihood seems to be unbounded: then the result is
+    of the fit as it was, and `work` is told that lower deviances end its curves.
 
     Raises:
-        MixedModelsError: The deviance falls from point to point and no search ends there.
+        LowerDevianceError: The fit has not converged, and a search from the lower deviance would.
     """
     given = fitted
     for _ in range(_MOST_REFITS):
         try:
-            return work(fitted)
+            return work(fitted, False)
         except LowerDevianceError as error:
-            if not given.optsum.converged:
+            if given.optsum.status == "max_evaluations":
                 raise
-            if not fitted.optsum.converged:
-                values = (given.solution.objective, fitted.solution.objective)
-                raise MixedModelsError(
-                    "Profiles find deviances below that of the fit ({:.6f}), {:.6f} and from there "
-                    "less, where no search converges: the likelihood seems to be unbounded. "
-                    "Simplify the model, as by fewer predictors of the dispersion, or take "
-                    "confint(method='wald').".format(*values)
-                ) from None
-            request = Request(start=error.start, control=fitted.optsum.control)
-            better = fitted.searched_again(request)
-            if not better.solution.objective < fitted.solution.objective:
+            better = _from_lower(fitted, error.start)
+            if better is None:
+                return work(given, True)
+            if not given.optsum.converged:
                 raise
         warn(
             f"A profile found a deviance {better.solution.objective:.6f} below that of the fit by "
@@ -145,7 +144,18 @@ def from_optimum(fitted: Fitted, work: Callable[[Fitted], T]) -> T:
             ConvergenceWarning,
         )
         fitted = better
-    return work(fitted)
+    return work(fitted, True)
+
+
+def _from_lower(fitted: Fitted, start: FloatArray) -> Fitted | None:
+    """The fit that is found from a lower deviance; None where no search from there converges."""
+    request = Request(start=start, control=fitted.optsum.control)
+    try:
+        better = fitted.searched_again(request)
+    except MixedModelsError:  # the criterion cannot be computed there again
+        return None
+    lower = better.solution.objective < fitted.solution.objective
+    return better if better.optsum.converged and lower else None
 
 
 def _end(curve: Curve, zeta: float, guess: float | None, notes: dict[str, str]) -> float:

@@ -42,12 +42,25 @@ def path(curve: Curve, reach: float) -> Path:
 def _half(curve: Curve, side: Side, reach: float) -> Path:
     """The points on one side of the optimum, from there outwards."""
     curve.new_side()
+    points = [curve.optimum]
+    try:
+        trouble, level = _outwards(curve, side, reach, points)
+    except NoLimitError as error:
+        trouble, level = str(error), False
+    return Path(points[1:], trouble, (side,) if level else ())
+
+
+def _outwards(curve: Curve, side: Side, reach: float, points: list[Point]) -> tuple[str, bool]:
+    """Append the points of a side; why they end early, and whether the deviance is level there.
+
+    Raises:
+        NoLimitError: The curve cannot be followed beyond the points.
+    """
     if side < 0 and curve.starts_level():
-        return Path([], curve.level_note(curve.optimum))
+        return curve.level_note(curve.optimum), False
     bound = curve.coordinate.bound(side)
     bent = side < 0 and curve.parameter.kind == "sd"
     step = reach / (_STEPS_TO_ZERO if bent else _STEPS_A_SIDE)
-    points, trouble = [curve.optimum], ""
     while len(points) < _MOST_POINTS:
         last = points[-1]
         left = reach - abs(last.zeta)
@@ -58,20 +71,14 @@ def _half(curve: Curve, side: Side, reach: float) -> Path:
             break
         # The last step is a little longer, so that the end lies beyond `reach`.
         w = _onward(curve, points, side * (step if left > 1.2 * step else 1.02 * left))
-        try:
-            found = _next(curve, bound if side * (w - bound) >= 0.0 else w, last, step)
-        except NoLimitError as error:
-            trouble = str(error)
-            break
+        found = _next(curve, bound if side * (w - bound) >= 0.0 else w, last, step)
         points.append(found)
         if curve.vanishes(found, reach):
-            trouble = curve.level_note(found)
-            break
+            return curve.level_note(found), False
         far = curve.levels(found, side * reach)
         if far is not None:
-            trouble = curve.unbounded_note(far, side * reach)
-            return Path(points[1:], trouble, (side,))
-    return Path(points[1:], trouble)
+            return curve.unbounded_note(far, side * reach), True
+    return "", False
 
 
 def _next(curve: Curve, w: float, last: Point, step: float) -> Point:

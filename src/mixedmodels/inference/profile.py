@@ -18,7 +18,7 @@ import scipy
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.inference.curves import Curve
+from mixedmodels.inference.curves import Curve, LowerDevianceError, NoLimitError
 from mixedmodels.inference.limits import (
     add_note,
     from_optimum,
@@ -28,7 +28,7 @@ from mixedmodels.inference.limits import (
     shares,
 )
 from mixedmodels.inference.parameters import Parameter, parameters_of, place_of, select
-from mixedmodels.inference.paths import path
+from mixedmodels.inference.paths import Path, path
 from mixedmodels.inference.traces import Trace
 from mixedmodels.plots.pairs import plot_profile_pairs
 from mixedmodels.plots.profiles import LEVELS, plot_profile, plot_profile_density
@@ -130,7 +130,10 @@ class Profile(Result):
             MixedModelsError: `level` is not between 0 and 1.
         """
         chosen = [trace.parameter for trace in self.traces.values()]
-        return limits(self.fitted, chosen, level, self.threads, self.traces)
+        try:
+            return limits(self.fitted, chosen, level, self.threads, self.traces)
+        except LowerDevianceError:  # beyond the curves, where no search from there converged
+            return limits(self.fitted, chosen, level, self.threads, self.traces, unbounded=True)
 
     def plot(
         self,
@@ -245,11 +248,17 @@ def profile(
             cannot be computed.
     """
     check_level(level)
-    return from_optimum(fitted, lambda fit: _profile(fit, names, level, threads))
+    return from_optimum(
+        fitted, lambda fit, unbounded: _profile(fit, names, level, threads, unbounded)
+    )
 
 
 def _profile(
-    fitted: Fitted, names: str | Sequence[str] | None, level: float, threads: int | None
+    fitted: Fitted,
+    names: str | Sequence[str] | None,
+    level: float,
+    threads: int | None,
+    unbounded: bool,
 ) -> Profile:
     every = parameters_of(fitted)
     chosen = select(fitted, every, names)
@@ -267,8 +276,14 @@ def _profile(
     notes = not_identified(fitted, chosen)
 
     def trace(parameter: Parameter) -> Trace:
-        curve = Curve(fitted, parameter, inner)
-        points, trouble, level = path(curve, reach)
+        curve = Curve(fitted, parameter, inner, unbounded=unbounded)
+        try:
+            curve.check()
+        except NoLimitError as error:  # of a fit that is not at its minimum
+            found = Path([curve.optimum], str(error))
+        else:
+            found = path(curve, reach)
+        points, trouble, level = found
         if trouble:
             add_note(notes, parameter, trouble)
         scales = len(fitted.scale_names)

@@ -226,15 +226,34 @@ def test_a_profile_ends_where_the_likelihood_is_unbounded() -> None:
     y = np.clip(rng.beta(2, 2, n), 0.01, 0.99)
     fit = mm.glmer("y ~ x + (1 | g)", data | {"y": y}, "beta", dispersion="~ factor(h)")
     began, name = time.process_time(), "dispersion.factor(h)1"
-    low = high = estimate = np.nan
-    try:
-        profile = fit.profile()
-    except mm.MixedModelsError as error:  # by rounding, already where the first curve begins
-        said = str(error)
-    else:
-        said, estimate = profile.notes[name], profile.estimates[name]
-        low, high = profile.confint().loc[name]
+    profile = fit.profile()
+    low, high = profile.confint().loc[name]
     assert time.process_time() - began < 10.0  # seconds; a sixth of it on an idle machine
-    assert "unbounded" in said
-    assert not low >= estimate
-    assert not high <= estimate
+    assert "unbounded" in profile.notes[name]
+    assert not low >= profile.estimates[name]
+    assert not high <= profile.estimates[name]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("number", range(6))
+def test_limits_that_there_are_not_are_noted(number: int) -> None:
+    """Few rows for each dispersion, by rounding fitted exactly already where a curve begins."""
+    rng = np.random.default_rng(number)
+    g, h, x = np.arange(14), np.arange(14) % 4, rng.normal(size=14)
+    y, family, link = (
+        (np.clip(rng.beta(2, 2, 14), 0.01, 0.99), "beta", "logit"),
+        (rng.gamma(2.0, 0.5, 14), "gamma", "log"),
+        (rng.poisson(2.0, 14).astype(float), "negative_binomial", "log"),
+    )[number % 3]
+    data = {"y": y, "g": g, "h": h, "x": x}
+    fit = mm.glmer("y ~ x + (1 | g)", data, family, link=link, dispersion="~ factor(h)")
+    profile = fit.profile("beta_" if number == 5 else None)
+    limits = fit.confint(list(profile.parameters))
+    for table in (profile.confint(), limits):
+        notes = table.attrs["notes"]
+        assert list(table.index) == list(profile.parameters)
+        for name, (low, high) in table.iterrows():
+            if not np.isfinite([low, high]).all():
+                assert str(name) in notes[name]
+                assert np.isnan(low) or low <= profile.estimates[name]
+                assert np.isnan(high) or high >= profile.estimates[name]
