@@ -4,6 +4,7 @@
 #include "check.hpp"
 #include "criterion/differences.hpp"
 #include "reference_pls.hpp"
+#include "search/quadratic_model.hpp"
 #include "search/quasi_newton.hpp"
 #include "structures.hpp"
 
@@ -176,3 +177,16 @@ TEST(hessian_by_differences) {
 }
 
 }  // namespace
+
+// Where a criterion overflows, differences of it may leave finite entries of any size in the model.
+TEST(a_model_with_entries_of_any_size_has_a_step) {
+  for (double diagonal : {1e-300, 1.0, 1e300})
+    for (double beside : {0.0, 1.0, 1e25, 1e200, 1e308}) {
+      mm::QuadraticModel model(2);
+      const double entries[] = {diagonal, beside, beside, diagonal};
+      std::copy_n(entries, 4, model.data());
+      std::vector<double> step(2);
+      model.step({1.0, -2.0}, step);
+      CHECK(std::isfinite(step[0]) && std::isfinite(step[1]) && step[0] - 2 * step[1] <= 0);
+    }
+}

@@ -32,6 +32,7 @@ class QuadraticModel {
     for (int i = 0; i < m_; ++i)
       if (at(i, i) < 1e-10 * largest) at(i, i) = 1e-10 * largest;
     for (double shift = 0;; shift = std::max(10 * shift, 1e-8)) {
+      if (shift > kMostShift) identity(largest), shift = 0;
       factor_ = hessian_;
       for (int i = 0; i < m_; ++i) factor_[i * (m_ + 1)] *= 1 + shift;
       if (blas::potrf('L', m_, factor_.data(), m_)) {
@@ -64,6 +65,9 @@ class QuadraticModel {
   }
 
  private:
+  // Multiple of the diagonal above which entries beside it are so large that the model is given up.
+  static constexpr double kMostShift = 1e20;
+
   std::size_t square() const { return static_cast<std::size_t>(m_) * m_; }
   double& at(int i, int j) { return hessian_[i + static_cast<std::size_t>(j) * m_]; }
 
