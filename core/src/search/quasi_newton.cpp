@@ -299,7 +299,7 @@ class Search {
       return value_at(trial_, part);
     });
     shortened_ += std::max(f_.n_value() - before - 1, 0);
-    if (t == 0) return false;
+    if (t == 0 || trial_ == x_) return false;  // a step below the last digits of the point takes no evaluation
     find_gradient(r);
     const double fallen = r.value - value;
     r.theta = theta_;

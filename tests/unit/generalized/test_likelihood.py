@@ -257,3 +257,17 @@ def test_limits_that_there_are_not_are_noted(number: int) -> None:
                 assert str(name) in notes[name]
                 assert np.isnan(low) or low <= profile.estimates[name]
                 assert np.isnan(high) or high >= profile.estimates[name]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_search_of_steps_below_the_last_digits_ends() -> None:
+    """Slopes that overflow, nearly: the longest step allowed moves no variable."""
+    rng = np.random.default_rng(4)
+    n = int(rng.choice([12, 16, 24]))
+    g, h = np.arange(n) // int(rng.choice([1, 2])), np.arange(n) % int(rng.choice([3, 4]))
+    data = {"g": g, "h": h, "x": rng.normal(size=n), "y": rng.wald(1.0, 2.0, n)}
+    options = {"link": "log", "dispersion": "~ factor(h)"}
+    fit = mm.glmer("y ~ x + (1 | g)", data, "inverse_gaussian", **options)
+    began = time.process_time()
+    assert fit.profile().notes
+    assert time.process_time() - began < 10.0
