@@ -140,8 +140,8 @@ Array<double> next_term(Evaluator_& s, Dense par) {
 
 Array<double> conditional_covariance(Evaluator_& s, int factor) {
   return level_covariances(s.A(), factor, [&](double* out) {
-    s.core.equations().ensure_inverse();
-    s.core.equations().conditional_covariance(factor, out);
+    s.core.pls().ensure_inverse();
+    s.core.pls().conditional_covariance(factor, out);
   });
 }
 

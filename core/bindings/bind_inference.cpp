@@ -21,7 +21,7 @@ Derivatives derivatives(Evaluator& evaluator) {
   const auto m = static_cast<std::size_t>(evaluator.core.m()), p = static_cast<std::size_t>(evaluator.A().p);
   std::vector<double> fixed(m * p * p), pwrss(m);
   in_core([&] {
-    mm::Pls& pls = evaluator.core.pls();
+    mm::ProfiledDeviance& pls = evaluator.core.pls();
     pls.fixed_derivatives(fixed.data());
     pls.pwrss_gradient(pwrss.data());
     for (double& slope : pwrss) slope /= pls.pwrss();

@@ -44,7 +44,7 @@ RowPredictions predict_rows(Evaluator& evaluator, const std::vector<nb::object>&
   const GivenRows rows = given_rows(evaluator.A(), given, z, x);
   std::vector<double> random(x.shape(0)), variance(x.shape(0));
   in_core([&] {
-    mm::Pls& pls = evaluator.core.pls();
+    mm::ProfiledDeviance& pls = evaluator.core.pls();
     mm::predict_rows(pls, pls.b().data(), rows.rows, random.data(), variance.data());
   });
   return {in_unit(evaluator.A(), std::move(random)), to_numpy(std::move(variance))};
@@ -56,7 +56,7 @@ RowPredictions predict_generalized_rows(GeneralizedEvaluator& evaluator, const s
   std::vector<double> random(x.shape(0)), variance(x.shape(0));
   in_core([&] {
     const std::vector<double> b = evaluator.core.modes();
-    mm::predict_rows(evaluator.core.joint_equations(), b.data(), rows.rows, random.data(), variance.data());
+    mm::predict_rows(evaluator.core.joint_pls(), b.data(), rows.rows, random.data(), variance.data());
   });
   const double unit = evaluator.model.unit.predictor;
   for (double& value : random) value /= unit;

@@ -2,7 +2,7 @@
 #include "after/error_sums.hpp"
 #include "after/refit.hpp"
 #include "check.hpp"
-#include "criterion/equations.hpp"
+#include "criterion/pls.hpp"
 #include "products/sums.hpp"
 #include "structures.hpp"
 

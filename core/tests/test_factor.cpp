@@ -272,7 +272,7 @@ TEST(a_criterion_that_overflows_is_not_a_number) {
   Random random(1);
   const std::vector<double> theta = structures::theta(random, s, structures::Point::interior);
   for (int threads : {1, 2}) {
-    mm::Pls pls(stages.model, threads);
+    mm::ProfiledDeviance pls(stages.model, threads);
     std::vector<double> gradient(theta.size());
     const double before = pls.value(theta.data(), mm::Likelihood::reml);
     for (std::size_t place : {std::size_t{0}, theta.size() - 1}) {

@@ -45,7 +45,7 @@ mm::Model with(const Stages& exact, const mm::CrossProducts& A) {
 void compare(const Stages& exact, const mm::Frame& frame, const mm::CrossProducts& A) {
   const std::vector<mm::ThetaEntry> entries = exact.structure.entries();
   const mm::Model in_frame = with(exact, A);
-  mm::Pls one(exact.model), other(in_frame);
+  mm::ProfiledDeviance one(exact.model), other(in_frame);
   const int p = A.p;
   for (const std::vector<double>& theta : {std::vector<double>{0.7, 0.5, 0.2, 0.4}, {0.0, 0.3, 0.0, 0.0}}) {
     for (mm::Likelihood likelihood : {mm::Likelihood::ml, mm::Likelihood::reml}) {
@@ -112,7 +112,7 @@ TEST(columns_that_the_first_rows_do_not_tell_apart) {
   CHECK(A.p == 4);
   const std::vector<mm::ThetaEntry> entries = s.entries();
   const mm::Model in_frame = with(exact, A);
-  mm::Pls one(exact.model), other(in_frame);
+  mm::ProfiledDeviance one(exact.model), other(in_frame);
   const std::vector<double> theta{0.7, 0.5, 0.2, 0.4};
   CHECK_ERROR(
       "criterion, no digits lost to the pilot",

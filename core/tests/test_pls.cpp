@@ -21,7 +21,7 @@ double largest_difference(const std::vector<double>& actual, const Matrix<Real>&
 
 void check_solution(const Stages& stages, mm::Criterion& f, const std::vector<double>& theta) {
   const reference::Solution truth = reference::solve(stages.structure, stages.basis.kept, theta);
-  const mm::Pls& pls = f.pls();
+  const mm::ProfiledDeviance& pls = f.pls();
   CHECK_ERROR("pwrss", check::relative(pls.pwrss(), truth.pwrss), 1e-12);
   CHECK_ERROR("log |L|^2", check::relative(pls.logdet_L2(), truth.logdet_L2), 1e-12);
   CHECK_ERROR("log |RX|^2", check::relative(pls.logdet_RX2(), truth.logdet_RX2), 1e-12);

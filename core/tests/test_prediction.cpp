@@ -1,4 +1,4 @@
-// Variances of predictions against the inverse of the dense mixed model equations, for combinations of levels that
+// Variances of predictions against the inverse of the dense mixed model pls, for combinations of levels that
 // occur and for others, for unknown levels and for rows without some factor.
 #include "after/prediction.hpp"
 #include "check.hpp"

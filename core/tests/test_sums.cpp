@@ -324,7 +324,7 @@ TEST(ill_conditioned_columns_keep_their_digits) {
       CHECK(streamed.basis.kept == whole.model.basis.kept);
       CHECK(streamed.basis.unit == whole.model.basis.unit);
       const std::vector<double> theta{0.7, 0.5, 0.2, 0.4};
-      mm::Pls a(streamed), b(whole.model);
+      mm::ProfiledDeviance a(streamed), b(whole.model);
       for (mm::Likelihood likelihood : {mm::Likelihood::ml, mm::Likelihood::reml})
         CHECK_ERROR(one.name, check::relative(a.value(theta.data(), likelihood), b.value(theta.data(), likelihood)),
                     one.tolerance);

@@ -198,7 +198,7 @@ TEST(criterion_and_gradient_are_those_of_dense_matrices) {
     for (std::uint64_t seed = 1; seed < 4; ++seed) {
       const Design d(shape, 70, seed);
       const mm::Model model = d.model();
-      mm::Pls pls(model);
+      mm::ProfiledDeviance pls(model);
       for (const bool singular : {false, true})
         for (const double scale : {1.0, 30.0})
           for (const bool reml : {false, true}) {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
-#include "criterion/equations.hpp"
+#include "criterion/pls.hpp"
 #include "kernels/blas.hpp"
 #include "kernels/interrupt.hpp"
 #include "kernels/small_dense.hpp"

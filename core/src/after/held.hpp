@@ -7,7 +7,8 @@
 //   sd           the term's template is turned so that this effect is its first row: its entry (0, 0) is at / sigma
 //                over the effect's length along the axes, and log sigma is free beside the others;
 //   correlation  the two effects come first: row 1 is b (sin at, cos at) with b >= 0, and sigma is profiled out;
-//   coefficient  the best coefficients with this one held (`Pls::hold_coefficients`), and sigma is profiled out.
+//   coefficient  the best coefficients with this one held (`ProfiledDeviance::hold_coefficients`), and sigma is
+//   profiled out.
 //
 // With as many random effects as rows the deviance may be least at a sigma of zero, where templates, in units of sigma,
 // have no end. Then they are in units of the response, sigma itself is free beside all but sigma, and the deviance
@@ -47,7 +48,7 @@ class HeldDeviance : public HeldFunction {
   bool is_scarce() const override { return 2 * A_.n < 3 * A_.q; }
   void leave_zeros(std::vector<double>& free) const override;
   int n_value() const override { return f_.n_value() + (dense_ ? dense_->n_value() : 0); }
-  const Equations& equations() const override { return f_.equations(); }
+  const Pls& pls() const override { return f_.pls(); }
 
  private:
   void choose_variables();

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "after/turned.hpp"
-#include "criterion/equations.hpp"
+#include "criterion/pls.hpp"
 
 namespace mixedmodels {
 
@@ -56,7 +56,7 @@ class HeldFunction {
   virtual double rounding() const = 0;
   virtual bool is_accurate() const { return true; }
   virtual int n_value() const = 0;
-  virtual const Equations& equations() const = 0;
+  virtual const Pls& pls() const = 0;
 
   // A step of `at` for differences, at the point of the last `value`.
   virtual double unit_for_differences() const = 0;

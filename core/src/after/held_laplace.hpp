@@ -34,7 +34,7 @@ class HeldLaplace : public HeldFunction {
   double rounding() const override { return f_.rounding(); }
   bool has_sizes() const override { return false; }
   int n_value() const override { return f_.n_value(); }
-  const Equations& equations() const override { return f_.equations(); }
+  const Pls& pls() const override { return f_.pls(); }
   double unit_for_differences() const override;
   std::vector<double> hessian_at_start(double unit) override;
 

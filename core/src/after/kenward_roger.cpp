@@ -32,7 +32,7 @@ struct KenwardRogerPairs {
 // Adds components to sums, one at a time.
 class KenwardRogerAdder {
  public:
-  KenwardRogerAdder(Pls& pls, const double* H, bool alone)
+  KenwardRogerAdder(ProfiledDeviance& pls, const double* H, bool alone)
       : A_(*pls.model().A), entries_(pls.model().entries), H_(H), T_(pls, alone) {}
 
   void add(const std::vector<int>& nodes, Workers& workers, KenwardRogerPairs& sums) {
@@ -86,7 +86,7 @@ class KenwardRogerAdder {
 
 }  // namespace
 
-KenwardRogerSums kenward_roger_sums(Pls& pls) {
+KenwardRogerSums kenward_roger_sums(ProfiledDeviance& pls) {
   const CrossProducts& A = *pls.model().A;
   const LevelGraph& graph = *pls.model().graph;
   const std::vector<ThetaEntry>& entries = pls.model().entries;

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "criterion/pls.hpp"
+#include "criterion/profiled_deviance.hpp"
 
 namespace mixedmodels {
 
@@ -20,7 +20,7 @@ struct KenwardRogerSums {
 };
 
 // At the theta of the last update of `pls`.
-KenwardRogerSums kenward_roger_sums(Pls& pls);
+KenwardRogerSums kenward_roger_sums(ProfiledDeviance& pls);
 
 // Numbers (doubles) that the sums of m entries need room for.
 double kenward_roger_workspace(const CrossProducts& A, const LevelGraph& graph, std::size_t m);

@@ -17,7 +17,7 @@ constexpr std::int64_t kTask = 1 << 13;  // rows of one task
 // One thread's view of a row.
 class RowReader {
  public:
-  RowReader(const Pls& pls, const std::vector<double>& K)
+  RowReader(const ProfiledDeviance& pls, const std::vector<double>& K)
       : rows_(pls.model().rows), A_(*pls.model().A), S_(*pls.model().symbolic), pls_(pls), K_(K) {
     std::size_t width = 0;
     for (const FactorBlock& f : A_.factors) {
@@ -107,7 +107,7 @@ class RowReader {
   const Rows& rows_;
   const CrossProducts& A_;
   const Symbolic& S_;
-  const Pls& pls_;
+  const ProfiledDeviance& pls_;
   const std::vector<double>& K_;
   std::vector<std::size_t> first_;
   std::vector<double> u_;
@@ -116,7 +116,7 @@ class RowReader {
 
 }  // namespace
 
-RowValues row_values(Pls& pls, bool directions) {
+RowValues row_values(ProfiledDeviance& pls, bool directions) {
   const Rows& rows = pls.model().rows;
   const OrthogonalBasis& basis = pls.model().basis;
   const CrossProducts& A = *pls.model().A;

@@ -9,7 +9,7 @@
 
 #include <vector>
 
-#include "criterion/pls.hpp"
+#include "criterion/profiled_deviance.hpp"
 
 namespace mixedmodels {
 
@@ -22,6 +22,6 @@ struct RowValues {
 };
 
 // At the theta of the last `update` of `pls`, which must have succeeded.
-RowValues row_values(Pls& pls, bool directions);
+RowValues row_values(ProfiledDeviance& pls, bool directions);
 
 }  // namespace mixedmodels

@@ -15,13 +15,13 @@ constexpr int kBatch = 64;  // rows solved together
 
 class RowPredictor {
  public:
-  RowPredictor(Equations& equations, const double* b, const PredictionRows& rows)
-      : equations_(equations),
+  RowPredictor(Pls& pls, const double* b, const PredictionRows& rows)
+      : pls_(pls),
         b_(b),
-        A_(*equations.model().A),
-        S_(*equations.model().symbolic),
+        A_(*pls.model().A),
+        S_(*pls.model().symbolic),
         rows_(rows),
-        K_(equations.fixed_modes()),
+        K_(pls.fixed_modes()),
         p_(A_.p),
         h_(static_cast<std::size_t>(p_)) {
     for (const FactorBlock& f : A_.factors) {
@@ -29,7 +29,7 @@ class RowPredictor {
       total_ += f.width;
     }
     t_.resize(static_cast<std::size_t>(total_));
-    equations.ensure_inverse();
+    pls.ensure_inverse();
   }
 
   void run(double* random, double* variance) {
@@ -49,7 +49,7 @@ class RowPredictor {
   void read(std::int64_t i) {
     for (std::size_t f = 0; f < A_.factors.size(); ++f) {
       const int s = A_.factors[f].width;
-      const double *z = rows_.z[f] + i * s, *lam = equations_.lam()[f].data();
+      const double *z = rows_.z[f] + i * s, *lam = pls_.lam()[f].data();
       for (int c = 0; c < s; ++c) {
         double sum = 0;
         for (int r = c; r < s; ++r) sum += lam[r + c * s] * z[r];
@@ -85,8 +85,8 @@ class RowPredictor {
     const int k = A_.k();
     double sum = 0;
     for (int j = 0; j < p_; ++j) {
-      h_[j] /= equations_.RX()[j + static_cast<std::size_t>(j) * k];
-      for (int r = j + 1; r < p_; ++r) h_[r] -= equations_.RX()[r + static_cast<std::size_t>(j) * k] * h_[j];
+      h_[j] /= pls_.RX()[j + static_cast<std::size_t>(j) * k];
+      for (int r = j + 1; r < p_; ++r) h_[r] -= pls_.RX()[r + static_cast<std::size_t>(j) * k] * h_[j];
       sum += h_[j] * h_[j];
     }
     return sum;
@@ -115,7 +115,7 @@ class RowPredictor {
 
   double own(std::size_t f, std::int64_t i) {
     const std::int64_t node = A_.factors[f].first_node + rows_.codes[f][i];
-    const double* Z = equations_.factor().inverse().data() + S_.diagonal_at[node];
+    const double* Z = pls_.factor().inverse().data() + S_.diagonal_at[node];
     const int s = A_.factors[f].width;
     double sum = 0;
     for (int c = 0; c < s; ++c) {
@@ -144,7 +144,7 @@ class RowPredictor {
       if (found == end || *found != row) return false;
       local = node.width + static_cast<int>(found - begin);
     }
-    const double* Z = equations_.factor().inverse().data() + node.panel + local;
+    const double* Z = pls_.factor().inverse().data() + node.panel + local;
     for (int c = 0; c < A_.factors[a].width; ++c)
       out +=
           t(a)[c] * small::dot(A_.factors[b].width, t(b), Z + std::int64_t{column - node.first + c} * node.leading());
@@ -165,7 +165,7 @@ class RowPredictor {
           else
             variance[i] += t(f)[c] * t(f)[c];
     }
-    equations_.factor().solve_L(rhs_.data(), k);
+    pls_.factor().solve_L(rhs_.data(), k);
     std::array<double, kBatch> sum{};
     check_interrupt(static_cast<double>(A_.q) * k);
     for (std::int64_t r = 0; r < A_.q; ++r)
@@ -174,7 +174,7 @@ class RowPredictor {
     waiting_.clear();
   }
 
-  Equations& equations_;
+  Pls& pls_;
   const double* b_;
   const CrossProducts& A_;
   const Symbolic& S_;
@@ -188,12 +188,12 @@ class RowPredictor {
 
 }  // namespace
 
-void predict_rows(Equations& equations, const double* b, const PredictionRows& rows, double* random, double* variance) {
-  const double q = static_cast<double>(equations.model().A->q);
+void predict_rows(Pls& pls, const double* b, const PredictionRows& rows, double* random, double* variance) {
+  const double q = static_cast<double>(pls.model().A->q);
   require_memory("The variances of predictions",
-                 {{"modes of the fixed effects", bytes_of_numbers(2.0 * q * equations.model().A->p)},
+                 {{"modes of the fixed effects", bytes_of_numbers(2.0 * q * pls.model().A->p)},
                   {"right-hand sides", bytes_of_numbers(kBatch * q)}});
-  RowPredictor(equations, b, rows).run(random, variance);
+  RowPredictor(pls, b, rows).run(random, variance);
 }
 
 }  // namespace mixedmodels

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "criterion/equations.hpp"
+#include "criterion/pls.hpp"
 
 namespace mixedmodels {
 
@@ -24,6 +24,6 @@ struct PredictionRows {
 
 // b: (q) the modes, order of the cross-products. The fixed effects have been eliminated (RX).
 // random (n): z'b, nothing for unknown levels; variance (n), an unknown level adding its marginal z'Lambda Lambda'z.
-void predict_rows(Equations& equations, const double* b, const PredictionRows& rows, double* random, double* variance);
+void predict_rows(Pls& pls, const double* b, const PredictionRows& rows, double* random, double* variance);
 
 }  // namespace mixedmodels

@@ -43,7 +43,7 @@ class Free : public Objective {
         par_(unit_.size()),
         gradient_(unit_.size()) {}
 
-  const Equations& equations() const override { return f_.equations(); }
+  const Pls& pls() const override { return f_.pls(); }
   const std::vector<ThetaEntry>& entries() const override { return no_entries_; }
   int more() const override { return static_cast<int>(unit_.size()); }
   int carried() const override { return 0; }

@@ -1,5 +1,5 @@
 // Purpose: the criterion as optimisers want it: value and gradient at a theta, counted, accurate whatever the scale.
-// Keeps the residual reference of the PLS near enough (see pls.hpp), which is the one thing after the cross-products
+// Keeps the residual reference near enough (see profiled_deviance.hpp), which is the one thing after the cross-products
 // that reads the rows; it happens a handful of times in a fit with very large random effects, else never.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "criterion/objective.hpp"
-#include "criterion/pls.hpp"
+#include "criterion/profiled_deviance.hpp"
 
 namespace mixedmodels {
 
@@ -37,7 +37,6 @@ class Criterion : public Objective {
 
   const Model& model() const { return model_; }
   int m() const { return model_.m(); }
-  const Equations& equations() const override { return pls_; }
   // Natural unit (m) of every parameter; of an entry of theta one over the root mean square of the column of Z that its
   // row multiplies. What is small or large of theta is so in these units, whatever the scales of the covariates.
   const std::vector<double>& unit() const override { return unit_; }
@@ -55,7 +54,7 @@ class Criterion : public Objective {
   std::vector<std::vector<double>> covariance_derivatives(const std::vector<EffectsBlock>& of,
                                                           double gradients) override;
 
-  // Does the same as `Pls::hold_coefficients`.
+  // Does the same as `ProfiledDeviance::hold_coefficients`.
   void hold_coefficients(std::vector<double> a, double value);
 
   // Forgets everything that depends on the response.
@@ -65,8 +64,8 @@ class Criterion : public Objective {
   std::vector<std::vector<double>> starts() const;
   std::vector<double> start() const { return starts().front(); }
 
-  Pls& pls() { return pls_; }
-  const Pls& pls() const { return pls_; }
+  ProfiledDeviance& pls() { return pls_; }
+  const ProfiledDeviance& pls() const override { return pls_; }
   int n_value() const override { return n_value_; }
   int n_gradient() const override { return n_gradient_; }
   void reset_counts() override { n_value_ = n_gradient_ = 0; }
@@ -76,7 +75,7 @@ class Criterion : public Objective {
 
   const Model& model_;
   Likelihood likelihood_;
-  Pls pls_;
+  ProfiledDeviance pls_;
   std::optional<StructuredTheta> structured_;  // where parameters are not theta itself
   std::vector<double> unit_, par_, gradient_, by_theta_;
   std::optional<Likelihood> gradient_of_;  // what gradient_ is of, at par_

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "criterion/pls.hpp"
+#include "criterion/profiled_deviance.hpp"
 #include "kernels/blas.hpp"
 #include "kernels/interrupt.hpp"
 #include "kernels/level_blocks.hpp"
@@ -37,7 +37,7 @@ void sharpen_residual_products(const FactorBlock& block, const double* lam, cons
 }  // namespace
 
 // The diagonal blocks G_ll = sum over l' of [M^-1]_ll' lam' [Z'WZ]_l'l, and their sums over the levels.
-void Equations::sum_trace_blocks() {
+void Pls::sum_trace_blocks() {
   if (scratch_.empty()) {
     G_.clear(), G_sum_.clear();
     for (const FactorBlock& f : A_.factors) {
@@ -57,7 +57,7 @@ void Equations::sum_trace_blocks() {
   }
 }
 
-void Equations::add_own_traces(std::size_t f) {
+void Pls::add_own_traces(std::size_t f) {
   const FactorBlock& block = A_.factors[f];
   const int s = block.width, size = s * s;
   double *inner = scratch_.data(), *z = inner + size;
@@ -81,7 +81,7 @@ void Equations::add_own_traces(std::size_t f) {
   });
 }
 
-void Equations::add_pair_traces(std::size_t t) {
+void Pls::add_pair_traces(std::size_t t) {
   const double* Z = factor_.inverse().data();
   const PairBlock& pair = A_.pairs[t];
   const FactorBlock &a = A_.factors[pair.a], &b = A_.factors[pair.b];
@@ -116,7 +116,7 @@ void Equations::add_pair_traces(std::size_t t) {
   }
 }
 
-void Pls::gradient(Likelihood likelihood, double* out) {
+void ProfiledDeviance::gradient(Likelihood likelihood, double* out) {
   if (!solved_ || !(pwrss_ > 0)) {
     std::fill_n(out, entries_.size(), std::numeric_limits<double>::quiet_NaN());
     return;
@@ -127,13 +127,13 @@ void Pls::gradient(Likelihood likelihood, double* out) {
   combine_gradient(scale_df(likelihood) / pwrss_, out);
 }
 
-void Pls::gradient_at_scale(double scale, double* out) {
+void ProfiledDeviance::gradient_at_scale(double scale, double* out) {
   ensure_inverse();
   sum_trace_blocks();
   combine_gradient(scale, out);
 }
 
-void Pls::combine_gradient(double scale, double* out) const {
+void ProfiledDeviance::combine_gradient(double scale, double* out) const {
   pwrss_gradient(out);
   for (std::size_t e = 0; e < entries_.size(); ++e) {
     const auto [f, row, column] = entries_[e];
@@ -142,7 +142,7 @@ void Pls::combine_gradient(double scale, double* out) const {
 }
 
 // By the envelope theorem, -2 u'dLambda'Z'We.
-void Pls::pwrss_gradient(double* out) const {
+void ProfiledDeviance::pwrss_gradient(double* out) const {
   for (std::size_t e = 0; e < entries_.size(); ++e) {
     const auto [f, row, column] = entries_[e];
     const FactorBlock& block = A_.factors[f];
@@ -154,7 +154,7 @@ void Pls::pwrss_gradient(double* out) const {
   }
 }
 
-const std::vector<double>& Equations::fixed_modes() {
+const std::vector<double>& Pls::fixed_modes() {
   const int k = A_.k(), p = A_.p;
   const auto size = static_cast<std::size_t>(A_.q) * p;
   for (auto* v : {&K_, &AK_})
@@ -168,7 +168,7 @@ const std::vector<double>& Equations::fixed_modes() {
 }
 
 // K and AK = Z'W(X - Z Lambda K) = Z'V^-1X.
-void Equations::fixed_products() {
+void Pls::fixed_products() {
   const int k = A_.k(), p = A_.p;
   fixed_modes();
   KR_.resize(K_.size());
@@ -187,7 +187,7 @@ void Equations::fixed_products() {
 
 // REML has P = V^-1 - V^-1 X (X'V^-1X)^-1 X'V^-1 where ML has V^-1: the blocks of Lambda'Z'PZ fall short of those of
 // Lambda'Z'V^-1Z by K (RX'RX)^-1 AK'.
-void Equations::subtract_fixed_traces() {
+void Pls::subtract_fixed_traces() {
   const int k = A_.k(), p = A_.p;
   fixed_products();
   std::copy_n(K_.data(), static_cast<std::size_t>(A_.q) * p, KR_.data());
@@ -212,13 +212,13 @@ void Equations::subtract_fixed_traces() {
   }
 }
 
-const std::vector<double>& Equations::renew_ZtViX() {
+const std::vector<double>& Pls::renew_ZtViX() {
   fixed_products();
   return AK_;
 }
 
 // -(AK'dLambda K + its transpose), each half one product over the levels.
-void Pls::fixed_derivatives(double* out) {
+void ProfiledDeviance::fixed_derivatives(double* out) {
   require_triangles(model_.structures.get(), "A derivative of X'V^-1X");
   const int p = A_.p;
   const std::size_t size = static_cast<std::size_t>(p) * p;

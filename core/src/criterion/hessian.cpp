@@ -48,14 +48,14 @@ struct HessianSums {
 };
 
 // The column of Lambda that an entry is in.
-const double* column_of(const CrossProducts& A, const Pls& pls, const ThetaEntry& entry) {
+const double* column_of(const CrossProducts& A, const ProfiledDeviance& pls, const ThetaEntry& entry) {
   return pls.lam()[entry.factor].data() + static_cast<std::ptrdiff_t>(entry.column) * A.factors[entry.factor].width;
 }
 
 // Adds components to sums, one at a time; Y is p x q with Y'Y = Z'V^-1X (X'V^-1X)^-1 X'V^-1Z.
 class HessianAdder {
  public:
-  HessianAdder(Pls& pls, const std::vector<double>& Y, Likelihood likelihood, bool alone)
+  HessianAdder(ProfiledDeviance& pls, const std::vector<double>& Y, Likelihood likelihood, bool alone)
       : A_(*pls.model().A),
         entries_(pls.model().entries),
         pls_(pls),
@@ -126,7 +126,7 @@ class HessianAdder {
 
   const CrossProducts& A_;
   const std::vector<ThetaEntry>& entries_;
-  const Pls& pls_;
+  const ProfiledDeviance& pls_;
   const std::vector<double>& Y_;
   bool reml_;
   ZtViZ T_;
@@ -135,7 +135,7 @@ class HessianAdder {
 };
 
 // Y = L^-1 X'V^-1Z with L L' = X'V^-1X.
-std::vector<double> fixed_part(Pls& pls) {
+std::vector<double> fixed_part(ProfiledDeviance& pls) {
   const CrossProducts& A = *pls.model().A;
   std::vector<double> out = pls.renew_ZtViX();
   out.resize(static_cast<std::size_t>(A.q) * A.p);
@@ -143,7 +143,7 @@ std::vector<double> fixed_part(Pls& pls) {
   return out;
 }
 
-HessianSums add_up(Pls& pls, Likelihood likelihood) {
+HessianSums add_up(ProfiledDeviance& pls, Likelihood likelihood) {
   const Model& model = pls.model();
   const std::vector<double> Y = fixed_part(pls);
   HessianSums sums(*model.A, model.entries.size(), model.A->p);
@@ -161,7 +161,7 @@ std::vector<double> hessian(Criterion& f) {
   const std::size_t m = entries.size(), p = A.p;
   if (f.structures()) return {};
   std::vector<double> out(m * m, std::numeric_limits<double>::quiet_NaN());
-  Pls& pls = f.pls();
+  ProfiledDeviance& pls = f.pls();
   if (!std::isfinite(pls.criterion(f.likelihood()))) return out;
   if (!keeps_digits(A, pls.lam())) return {};
   const HessianSums sums = add_up(pls, f.likelihood());
@@ -284,7 +284,8 @@ void columns_of_levels(const CrossProducts& A, int factor, std::int32_t l, std::
 }
 
 // B = Lambda'C in the permuted order, rows of k numbers.
-void turn(const CrossProducts& A, const Pls& pls, const std::vector<double>& C, int k, std::vector<double>& B) {
+void turn(const CrossProducts& A, const ProfiledDeviance& pls, const std::vector<double>& C, int k,
+          std::vector<double>& B) {
   const std::vector<int>& permuted = pls.factor().symbolic().permuted;
   std::fill(B.begin(), B.end(), 0.0);
   for (std::size_t f = 0; f < A.factors.size(); ++f) {
@@ -305,7 +306,7 @@ void turn(const CrossProducts& A, const Pls& pls, const std::vector<double>& C, 
 std::vector<double> covariance_derivative(Criterion& f, int factor, int first, int count) {
   const CrossProducts& A = *f.model().A;
   const FactorBlock& block = A.factors[factor];
-  Pls& pls = f.pls();
+  ProfiledDeviance& pls = f.pls();
   std::vector<double> out(static_cast<std::size_t>(count) * count), C, B;
   const int together = std::max(1, kBatch / count);
   for (std::int32_t l = 0; l < block.levels; l += together) {

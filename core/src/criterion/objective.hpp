@@ -9,11 +9,11 @@
 #include <cmath>
 #include <vector>
 
-#include "criterion/equations.hpp"
+#include "criterion/pls.hpp"
 
 namespace mixedmodels {
 
-// What the model of the Hessian takes of a criterion beside its equations.
+// What the model of the Hessian takes of a criterion beside the penalized least squares.
 struct Scores {
   const std::vector<double>& by_mode;  // q, Z'We or Z's
   double scale = 1;                    // of these
@@ -32,8 +32,8 @@ class Objective {
  public:
   virtual ~Objective() = default;
 
-  virtual const Equations& equations() const = 0;
-  const Model& model() const { return equations().model(); }
+  virtual const Pls& pls() const = 0;
+  const Model& model() const { return pls().model(); }
   const CrossProducts& products() const { return *model().A; }
   const Structures* structures() const { return model().structures.get(); }
   // What the parameters of the covariances are: entries of theta or, with a row and a column below zero, of structures.

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "criterion/pls.hpp"
+#include "criterion/profiled_deviance.hpp"
 
 namespace mixedmodels {
 

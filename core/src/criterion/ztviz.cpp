@@ -61,7 +61,7 @@ bool keeps_digits(const CrossProducts& A, const Templates& lam) {
   return largest < (safe ? kLargest : kLarge);
 }
 
-ZtViZ::ZtViZ(Pls& pls, bool alone)
+ZtViZ::ZtViZ(ProfiledDeviance& pls, bool alone)
     : A_(*pls.model().A),
       lam_(pls.lam()),
       pls_(alone ? &pls : nullptr),

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "criterion/connected.hpp"
-#include "criterion/pls.hpp"
+#include "criterion/profiled_deviance.hpp"
 
 namespace mixedmodels {
 
@@ -24,7 +24,7 @@ class ZtViZ {
  public:
   // At the templates of the last update of `pls`. `alone`: the caller holds `pls` exclusively, so that large parts of
   // M^-1 may be made and read there.
-  ZtViZ(Pls& pls, bool alone);
+  ZtViZ(ProfiledDeviance& pls, bool alone);
 
   // Takes the component of these nodes. The lead's levels are in an order of their own afterwards: those that meet the
   // same levels stand together.
@@ -103,7 +103,7 @@ class ZtViZ {
 
   const CrossProducts& A_;
   const Templates& lam_;
-  Pls* pls_;  // null when not alone
+  ProfiledDeviance* pls_;  // null when not alone
   Templates inverse_lam_, transposed_lam_, inverse_of_S_;
   std::vector<bool> divides_;
   std::vector<int> place_;  // node -> its first row

@@ -65,7 +65,7 @@ Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximati
       rows_(*model.rows),
       family_(*model.family),
       parameters_(rows_.n(), family_.parameters(), source_.parameter_columns, source_.unit.parameter),
-      equations_(affordable(model_, threads), threads),
+      pls_(affordable(model_, threads), threads),
       n_(rows_.n()),
       m_(model_.m()),
       p_(A_->p),
@@ -83,7 +83,7 @@ Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximati
   for (auto* v : {&Xts_, &step_beta_, &pull_}) v->resize(p_);
   for (auto* v : {&Zts_psi_, &change_psi_, &moved_psi_}) v->resize(static_cast<std::size_t>(K_) * A_->q);
   Xts_psi_.resize(static_cast<std::size_t>(K_) * p_);
-  own_slopes_ = equations_.lam();
+  own_slopes_ = pls_.lam();
   v_beta_.resize(p_);
   none_.assign(p_, 0.0);
   if (approximation.nodes > 1) quadrature_.emplace(approximation.nodes, *A_, rows_, parameters_.count());
@@ -92,7 +92,7 @@ Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximati
 // -- templates and solves -----------------------------------------------------------------------------------------
 
 void Laplace::set_templates(const double* theta, Templates& lam) const {
-  lam = equations_.lam();
+  lam = pls_.lam();
   mixedmodels::set_templates(*A_, model_.entries, theta, lam);
 }
 
@@ -127,14 +127,14 @@ void Laplace::solve(std::vector<double>& rhs) {
   const std::vector<int>& at = model_.symbolic->permuted;
   std::vector<double> permuted(rhs.size());
   for (std::size_t i = 0; i < rhs.size(); ++i) permuted[at[i]] = rhs[i];
-  equations_.factor().solve_L(permuted.data(), 1);
-  equations_.factor().solve_Lt(permuted.data(), 1);
+  pls_.factor().solve_L(permuted.data(), 1);
+  pls_.factor().solve_Lt(permuted.data(), 1);
   for (std::size_t i = 0; i < rhs.size(); ++i) rhs[i] = permuted[at[i]];
 }
 
 std::vector<double> Laplace::modes() const {
   std::vector<double> b(u_.size());
-  apply_templates(equations_.lam(), u_.data(), b.data());
+  apply_templates(pls_.lam(), u_.data(), b.data());
   return b;
 }
 
@@ -177,20 +177,20 @@ double Laplace::merit(double l, const std::vector<double>& u, const double* beta
 bool Laplace::factorize_here() {
   rows_.renew_random(w_.data(), *A_);
   expected_ = false;
-  if (equations_.factorize(theta())) return true;
+  if (pls_.factorize(theta())) return true;
   std::vector<double> expected(n_);
   expect(eta_, expected.data());
   w_ = std::move(expected);
   rows_.renew_random(w_.data(), *A_);
   expected_ = true;
-  return equations_.factorize(theta());
+  return pls_.factorize(theta());
 }
 
 // The step to the solution of the equations here, and its decrement squared; NaN where there is none.
 double Laplace::direction(bool carried, const std::vector<double>& pull) {
   const int k = A_->k();
   rows_.sum_random(s_.data(), Zts_.data());
-  apply_templates(equations_.lam(), Zts_.data(), work_.data(), kTransposed);
+  apply_templates(pls_.lam(), Zts_.data(), work_.data(), kTransposed);
   for (std::size_t i = 0; i < u_.size(); ++i) work_[i] -= u_[i];  // the gradient, downhill
   fixed_ready_ = false;
   if (!carried) {
@@ -210,21 +210,21 @@ double Laplace::direction(bool carried, const std::vector<double>& pull) {
     A_->XtX[p_ + static_cast<std::size_t>(j) * k] = downhill[j];
     A_->XtX[static_cast<std::size_t>(j) * (k + 1)] += proximal_;
   }
-  equations_.load_fixed();
-  equations_.subtract_from_response(u_.data());
-  equations_.eliminate_fixed();
-  bool reduced = equations_.reduce_fixed();
+  pls_.load_fixed();
+  pls_.subtract_from_response(u_.data());
+  pls_.eliminate_fixed();
+  bool reduced = pls_.reduce_fixed();
   for (double ridge = kRidge; !reduced && ridge < 1e-6; ridge *= 100) {
     double largest = 0;
     for (double w : w_) largest = std::max(largest, std::abs(w));
     for (int j = 0; j < p_; ++j) A_->XtX[static_cast<std::size_t>(j) * (k + 1)] += ridge * (1 + largest);
-    reduced = equations_.reduce_fixed();
+    reduced = pls_.reduce_fixed();
   }
   if (!reduced) return std::numeric_limits<double>::quiet_NaN();
-  equations_.solve_fixed();
-  equations_.solve_random();
-  step_u_ = equations_.u();
-  step_beta_ = equations_.beta();
+  pls_.solve_fixed();
+  pls_.solve_random();
+  step_u_ = pls_.u();
+  step_beta_ = pls_.beta();
   fixed_ready_ = true;
   double sum = small::dot(static_cast<int>(u_.size()), work_.data(), step_u_.data());
   for (int j = 0; j < p_; ++j) sum += downhill[j] * step_beta_[j];
@@ -247,7 +247,7 @@ double Laplace::part_at_once() const {
 bool Laplace::move_along(bool carried, const std::vector<double>& pull, double decrement, bool& missed) {
   const std::vector<double>* along = carried ? &pull : nullptr;
   const double before = merit(l_, u_, beta(), along);
-  apply_templates(equations_.lam(), step_u_.data(), work_.data());
+  apply_templates(pls_.lam(), step_u_.data(), work_.data());
   const std::vector<double> none(p_, 0.0);
   rows_.predict(work_.data(), carried ? step_beta_.data() : none.data(), false, step_eta_.data());
   const double first = part_at_once();
@@ -271,8 +271,8 @@ bool Laplace::move_along(bool carried, const std::vector<double>& pull, double d
   return false;
 }
 
-// Modes whose predictors are near the responses, by penalized least squares in which rows of impossible predictors weigh
-// more in every round; false where some stay impossible.
+// Modes whose predictors are near the responses, by penalized least squares in which rows of impossible predictors
+// weigh more in every round; false where some stay impossible.
 bool Laplace::begin_near_responses(bool carried) {
   carried = carried && p_ > 0;
   anchor_.assign(beta(), beta() + p_);
@@ -293,7 +293,7 @@ bool Laplace::begin_near_responses(bool carried) {
     for (std::size_t i = 0; i < u_.size(); ++i) u_[i] += step_u_[i];
     if (carried)
       for (int j = 0; j < p_; ++j) beta()[j] += step_beta_[j];
-    apply_templates(equations_.lam(), u_.data(), work_.data());
+    apply_templates(pls_.lam(), u_.data(), work_.data());
     rows_.predict(work_.data(), beta(), true, eta_.data());
     bool possible = true;
     for (std::int64_t i = 0; i < n_; ++i) {
@@ -348,7 +348,7 @@ bool Laplace::find_mode(bool carried, const std::vector<double>& pull, double to
 // -- values -------------------------------------------------------------------------------------------------------
 
 ModePoint Laplace::mode_point() const {
-  return {*A_, equations_.lam()[0], u_, eta_, source_.y, source_.m, family_, parameters_};
+  return {*A_, pls_.lam()[0], u_, eta_, source_.y, source_.m, family_, parameters_};
 }
 
 double Laplace::settle(bool found) {
@@ -361,16 +361,16 @@ double Laplace::settle(bool found) {
     std::vector<double> w(n_);
     expect(eta_, w.data());
     renew_factor(w);
-    f_ += equations_.logdet_L2();
+    f_ += pls_.logdet_L2();
     renew_factor(w_);
   } else {
-    f_ += equations_.logdet_L2();
+    f_ += pls_.logdet_L2();
   }
   if (integrated()) {
     rows_.renew_fixed_squares(w_.data(), *A_);  // without what the search has added
     fixed_ready_ = false;
     ensure_fixed();
-    f_ += equations_.logdet_RX2();
+    f_ += pls_.logdet_RX2();
   }
   return f_;
 }
@@ -378,7 +378,7 @@ double Laplace::settle(bool found) {
 // The factor for these weights, at the parameters of par_.
 void Laplace::renew_factor(const std::vector<double>& w) {
   rows_.renew_random(w.data(), *A_);
-  equations_.factorize(theta());
+  pls_.factorize(theta());
 }
 
 double Laplace::value(const double* par) {
@@ -468,7 +468,7 @@ double Laplace::part_allowed(const double* others) const {
 }
 
 void Laplace::foresee(const PlannedStep& step) {
-  base_.lam = equations_.lam();
+  base_.lam = pls_.lam();
   base_.change_lam = step.templates;
   base_.missed.assign(p_, 0.0);
   if (step.decrement < kFarAway && !joint()) std::copy_n(step.missed, p_, base_.missed.begin());

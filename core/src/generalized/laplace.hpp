@@ -68,7 +68,7 @@ class Laplace : public Objective {
   Laplace(const Laplace&) = delete;
   Laplace& operator=(const Laplace&) = delete;
 
-  const Equations& equations() const override { return equations_; }
+  const Pls& pls() const override { return pls_; }
   int more() const override { return p_ + K_; }
   const std::vector<double>& unit() const override { return unit_; }
   double value(const double* par) override;
@@ -110,7 +110,7 @@ class Laplace : public Objective {
   // Covariance of the coefficients of the basis for known theta and psi: (X'V^-1X)^-1, p x p.
   std::vector<double> conditional_vcov();
   // The equations with the fixed effects eliminated, by the curvatures at the mode.
-  Equations& joint_equations();
+  Pls& joint_pls();
 
   int p() const { return p_; }
   int parameters() const { return K_; }
@@ -121,8 +121,8 @@ class Laplace : public Objective {
   std::vector<double> curvatures() const;
   std::vector<double> modes() const;  // Lambda u, along the axes
   double penalized() const { return g_; }
-  double logdet() const { return equations_.logdet_L2(); }
-  Equations& equations() { return equations_; }
+  double logdet() const { return pls_.logdet_L2(); }
+  Pls& pls() { return pls_; }
 
  private:
   // What a step goes from: the point of the last gradient.
@@ -189,7 +189,7 @@ class Laplace : public Objective {
   const WeightedRows& rows_;
   const Family& family_;
   ParameterRows parameters_;
-  Equations equations_;
+  Pls pls_;
   std::int64_t n_;
   int m_, p_, K_;
   std::optional<StructuredTheta> structured_;  // where parameters are not theta itself

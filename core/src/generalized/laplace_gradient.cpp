@@ -37,15 +37,15 @@ void without_rotations(const double* lam, int lead, int w, double* S) {
 
 void Laplace::find_leverages() {
   const Symbolic& S = *model_.symbolic;
-  const double* inverse = equations_.factor().inverse().data();
+  const double* inverse = pls_.factor().inverse().data();
   std::vector<std::vector<double>> levels, pairs;
   for (std::size_t f = 0; f < A_->factors.size(); ++f) {
     levels.emplace_back(A_->factors[f].diagonal.size());
     if (A_->factors[f].width > 1) {
-      equations_.conditional_covariance(static_cast<int>(f), levels.back().data());
+      pls_.conditional_covariance(static_cast<int>(f), levels.back().data());
       continue;
     }
-    const double square = equations_.lam()[f][0] * equations_.lam()[f][0];
+    const double square = pls_.lam()[f][0] * pls_.lam()[f][0];
     for (std::int32_t l = 0; l < A_->factors[f].levels; ++l)
       levels.back()[l] = square * inverse[S.diagonal_at[A_->factors[f].first_node + l]];
   }
@@ -53,7 +53,7 @@ void Laplace::find_leverages() {
     const PairBlock& pair = A_->pairs[t];
     const FactorBlock &a = A_->factors[pair.a], &b = A_->factors[pair.b];
     const int sa = a.width, sb = b.width;
-    const double *lam_a = equations_.lam()[pair.a].data(), *lam_b = equations_.lam()[pair.b].data();
+    const double *lam_a = pls_.lam()[pair.a].data(), *lam_b = pls_.lam()[pair.b].data();
     pairs.emplace_back(pair.values.size());
     std::vector<double> z(static_cast<std::size_t>(sa) * sb), half(z.size());
     InterruptMeter meter;
@@ -128,11 +128,11 @@ void Laplace::gradient(double* out) {
       expect(eta_, r.data());
       renew_factor(r);
     }
-    equations_.ensure_inverse();
-    equations_.sum_trace_blocks();
+    pls_.ensure_inverse();
+    pls_.sum_trace_blocks();
     if (integrated()) {
       ensure_fixed();
-      equations_.subtract_fixed_traces();
+      pls_.subtract_fixed_traces();
     }
     sum_templates();
     if (integrated()) add_fixed_leverages();
@@ -146,11 +146,11 @@ void Laplace::gradient(double* out) {
     }
     rows_.sum_random(r.data(), d_.data());
     rows_.sum_fixed(r.data(), pull_.data());
-    apply_templates(equations_.lam(), d_.data(), v_.data(), kTransposed);
+    apply_templates(pls_.lam(), d_.data(), v_.data(), kTransposed);
     if (quadrature_)
       for (std::size_t i = 0; i < q; ++i) v_[i] += 2 * quadrature_->slope()[i];
     solve(v_);
-    apply_templates(equations_.lam(), v_.data(), bv_.data());
+    apply_templates(pls_.lam(), v_.data(), bv_.data());
     multiply_products(*A_, bv_.data(), work_.data(), 1);
     for (std::size_t i = 0; i < q; ++i) {
       d_[i] -= work_[i];
@@ -201,7 +201,7 @@ void Laplace::sum_templates() {
     for (std::int64_t at = block.offset; at < block.offset + std::int64_t{block.levels} * s; at += s)
       for (int c = 0; c < s; ++c) small::axpy(s, -u_[at + c], Zts_.data() + at, out.data() + c * s);
     for (int c = 0; c < s; ++c)
-      for (int r = 0; r < s; ++r) out[r + c * s] += equations_.trace_sums()[f][c + r * s];
+      for (int r = 0; r < s; ++r) out[r + c * s] += pls_.trace_sums()[f][c + r * s];
   }
 }
 
@@ -214,15 +214,15 @@ void Laplace::slope_block(const EffectsBlock& b, double* out) const {
       small::axpy(w, 0.5 * v_[at + c], Zts_.data() + at, out + c * w);
       small::axpy(w, 0.5 * u_[at + c], d_.data() + at, out + c * w);
     }
-  if (quadrature_) without_rotations(equations_.lam()[b.factor].data() + b.first * (s + 1), s, w, out);
+  if (quadrature_) without_rotations(pls_.lam()[b.factor].data() + b.first * (s + 1), s, w, out);
 }
 
 void Laplace::ensure_fixed() {
   if (fixed_ready_) return;
-  equations_.load_fixed();
-  equations_.eliminate_fixed();
+  pls_.load_fixed();
+  pls_.eliminate_fixed();
   double ridge = 1e-13;
-  while (!equations_.reduce_fixed() && ridge < 1e-4) {
+  while (!pls_.reduce_fixed() && ridge < 1e-4) {
     for (int j = 0; j < p_; ++j) A_->XtX[static_cast<std::size_t>(j) * (A_->k() + 1)] += ridge;
     ridge *= 100;
   }
@@ -267,8 +267,8 @@ void Laplace::model_of_others(double* out) {
   const int k = A_->k(), E = p_ + K_;
   const std::size_t q = u_.size();
   ensure_fixed();
-  equations_.renew_ZtViX();
-  const std::vector<double>& RX = equations_.RX();
+  pls_.renew_ZtViX();
+  const std::vector<double>& RX = pls_.RX();
   std::fill_n(out, E * E, 0.0);
   for (int c = 0; c < p_; ++c)
     for (int r = c; r < p_; ++r) {
@@ -280,9 +280,9 @@ void Laplace::model_of_others(double* out) {
   std::vector<double> du(q), b(q), product(q), own = parameter_curvatures();
   for (int a = 0; a < K_; ++a) {
     const double* sums = Zts_psi_.data() + a * q;
-    apply_templates(equations_.lam(), sums, du.data(), kTransposed);
+    apply_templates(pls_.lam(), sums, du.data(), kTransposed);
     solve(du);
-    apply_templates(equations_.lam(), du.data(), b.data());
+    apply_templates(pls_.lam(), du.data(), b.data());
     multiply_products(*A_, b.data(), product.data(), 1);
     for (std::size_t i = 0; i < q; ++i) {
       change_psi_[a * q + i] = du[i];
@@ -320,27 +320,26 @@ void Laplace::cross_block(int other, const EffectsBlock& b, double* out) const {
       for (int r = 0; r < w; ++r) {
         const double* score = Zts_.data() + at + r;
         if (other < p_)
-          out[r + c * w] +=
-              equations_.K()[(at + c) * p_ + other] * *score + u_[at + c] * equations_.ZtViX()[(at + r) * p_ + other];
+          out[r + c * w] += pls_.K()[(at + c) * p_ + other] * *score + u_[at + c] * pls_.ZtViX()[(at + r) * p_ + other];
         else
           out[r + c * w] -=
               change_psi_[(other - p_) * q + at + c] * *score + moved_psi_[(other - p_) * q + at + r] * u_[at + c];
       }
 }
 
-Equations& Laplace::joint_equations() {
+Pls& Laplace::joint_pls() {
   if (!fixed_ready_) rows_.renew_fixed(w_.data(), *A_);
   ensure_fixed();
-  return equations_;
+  return pls_;
 }
 
 std::vector<double> Laplace::conditional_vcov() {
   const int p = p_, k = A_->k();
-  joint_equations();
+  joint_pls();
   std::vector<double> root(static_cast<std::size_t>(p) * p, 0.0), out(root.size());
   for (int i = 0; i < p; ++i) root[i * (static_cast<std::size_t>(p) + 1)] = 1;
   if (p == 0) return out;
-  blas::trsm('L', 'L', 'N', p, p, equations_.RX().data(), k, root.data(), p);
+  blas::trsm('L', 'L', 'N', p, p, pls_.RX().data(), k, root.data(), p);
   blas::gemm('T', 'N', p, p, p, 1.0, root.data(), p, root.data(), p, 0.0, out.data(), p);
   return out;
 }

@@ -49,7 +49,7 @@ std::vector<double> Laplace::fourth_derivatives() const {
 }
 
 CurvaturePoint Laplace::curvature_point(std::vector<double>& fourth) const {
-  return {*A_, model_.entries, equations_.lam(), u_, Zts_, v_, bv_, d_, h_, t_, fourth, p_};
+  return {*A_, model_.entries, pls_.lam(), u_, Zts_, v_, bv_, d_, h_, t_, fourth, p_};
 }
 
 // Against two gradients for every parameter, a gradient being about three factorizations and passes over the rows.

@@ -56,8 +56,8 @@ void Laplace::add_fixed_leverages() {
   std::vector<double> own(q), moved(q), x(p);
   std::vector<double> LK(q * p);  // Lambda K
   for (int j = 0; j < p; ++j) {
-    for (std::size_t i = 0; i < q; ++i) own[i] = equations_.K()[i * p + j];
-    apply_templates(equations_.lam(), own.data(), moved.data());
+    for (std::size_t i = 0; i < q; ++i) own[i] = pls_.K()[i * p + j];
+    apply_templates(pls_.lam(), own.data(), moved.data());
     for (std::size_t i = 0; i < q; ++i) LK[i * p + j] = moved[i];
   }
   InterruptMeter meter;
@@ -70,7 +70,7 @@ void Laplace::add_fixed_leverages() {
       const std::int64_t at = factor.offset + std::int64_t{rows_.codes(static_cast<int>(f))[i]} * factor.width;
       for (int c = 0; c < factor.width; ++c) small::axpy(p, -z[c], LK.data() + (at + c) * p, x.data());
     }
-    small::solve_lower(p, k, equations_.RX().data(), x.data(), 1);
+    small::solve_lower(p, k, pls_.RX().data(), x.data(), 1);
     h_[i] += small::dot(p, x.data(), x.data());
   }
 }
@@ -80,14 +80,14 @@ void Laplace::solve_jointly() {
   const int p = p_, k = A_->k();
   const std::size_t q = u_.size();
   ensure_fixed();
-  equations_.fixed_modes();
+  pls_.fixed_modes();
   v_beta_ = pull_;
-  small::solve_lower(p, k, equations_.RX().data(), v_beta_.data(), 1);
-  small::solve_upper(p, k, equations_.RX().data(), v_beta_.data(), 1);
+  small::solve_lower(p, k, pls_.RX().data(), v_beta_.data(), 1);
+  small::solve_upper(p, k, pls_.RX().data(), v_beta_.data(), 1);
   std::vector<double> less(q);
-  for (std::size_t i = 0; i < q; ++i) less[i] = small::dot(p, equations_.K().data() + i * p, v_beta_.data());
+  for (std::size_t i = 0; i < q; ++i) less[i] = small::dot(p, pls_.K().data() + i * p, v_beta_.data());
   for (std::size_t i = 0; i < q; ++i) v_[i] -= less[i];
-  apply_templates(equations_.lam(), less.data(), less.data());
+  apply_templates(pls_.lam(), less.data(), less.data());
   for (std::size_t i = 0; i < q; ++i) bv_[i] -= less[i];
   multiply_products(*A_, less.data(), work_.data(), 1);
   for (std::size_t i = 0; i < q; ++i) d_[i] += work_[i] - small::dot(p, A_->ZtX.data() + i * k, v_beta_.data());
@@ -108,8 +108,8 @@ std::vector<double> Laplace::joint_hessian(const std::vector<double>& par) {
     for (int j = 0; j < p_; ++j) {
       double sum = 0;
       for (std::int64_t i = f.offset; i < f.offset + std::int64_t{f.levels} * f.width; i += f.width)
-        sum += equations_.K()[(i + entry.column) * p_ + j] * Zts_[i + entry.row] +
-               u_[i + entry.column] * equations_.ZtViX()[(i + entry.row) * p_ + j];
+        sum += pls_.K()[(i + entry.column) * p_ + j] * Zts_[i + entry.row] +
+               u_[i + entry.column] * pls_.ZtViX()[(i + entry.row) * p_ + j];
       out[at(e, m_ + j)] = out[at(m_ + j, e)] = 2 * sum;
     }
   }

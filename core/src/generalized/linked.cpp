@@ -76,8 +76,8 @@ struct Inverse {
 
 struct Sqrt {
   static constexpr double kPower = 0.5;
-  // Nearer to zero than kLeast a predictor counts as that: cubes of mu and 1 / mu stay finite, and a mean of zero, which
-  // counts may have, too.
+  // Nearer to zero than kLeast a predictor counts as that: cubes of mu and 1 / mu stay finite, and a mean of zero,
+  // which counts may have, too.
   static constexpr double kLeast = 1e-50;
   static Mean mean(double x) {
     if (std::abs(x) < kLeast) x = std::copysign(kLeast, x);

@@ -9,7 +9,7 @@
 
 #include <vector>
 
-#include "criterion/equations.hpp"
+#include "criterion/pls.hpp"
 #include "generalized/family.hpp"
 #include "generalized/parameters.hpp"
 #include "generalized/weighted_rows.hpp"

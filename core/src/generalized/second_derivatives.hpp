@@ -12,7 +12,7 @@
 
 #include <vector>
 
-#include "criterion/equations.hpp"
+#include "criterion/pls.hpp"
 #include "generalized/components.hpp"
 
 namespace mixedmodels {

@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "criterion/pls.hpp"
+#include "criterion/profiled_deviance.hpp"
 #include "iterative/lanczos.hpp"
 
 namespace mixedmodels {
@@ -57,14 +57,14 @@ class Estimator {
   double pwrss() const { return pwrss_; }
   // Residual sum of squares of least squares over pwrss, which is formed by a difference.
   double cancellation() const { return A_.XtX.back() / pwrss_; }
-  const std::vector<double>& RX() const { return RX_; }      // as Pls::RX
+  const std::vector<double>& RX() const { return RX_; }      // as ProfiledDeviance::RX
   const std::vector<double>& beta() const { return beta_; }  // of the frame, relative to least squares
   std::vector<double> u() const;
   std::vector<double> b() const;
   // Derivatives (m times p x p) of X'V^-1X of the frame, and of log pwrss (m).
   void fixed_derivatives(double* out) const;
   void pwrss_gradient(double* out) const;
-  // The same as Pls::conditional_covariance, estimated beyond first order.
+  // The same as ProfiledDeviance::conditional_covariance, estimated beyond first order.
   void conditional_covariance(int factor, double* out);
 
   int steps() const { return steps_; }

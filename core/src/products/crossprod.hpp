@@ -126,7 +126,7 @@ class OrthonormalProducts {
   const CrossProducts* chosen_;
 };
 
-// Products with the residual r = y - X beta - Z b of a chosen point; see pls.hpp for why.
+// Products with the residual r = y - X beta - Z b of a chosen point; see profiled_deviance.hpp for why.
 struct ReferencePoint {
   std::vector<double> b;     // q
   std::vector<double> beta;  // p, coefficients of the frame

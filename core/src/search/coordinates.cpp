@@ -194,16 +194,16 @@ void Coordinates::cross(const Objective& f, int other, double* out) {
 }
 
 void Coordinates::hessian(const Objective& f, const double* x, bool with_rotations, double* out) {
-  const Equations& equations = f.equations();
+  const Pls& pls = f.pls();
   const Scores scores = f.scores();
   const auto n = static_cast<std::size_t>(size_);
   std::fill_n(out, n * n, 0.0);
   trace_.resize(n);
   for (Square& a : squares_) {
-    describe(equations, x + a.at, a);
+    describe(pls, x + a.at, a);
     for (const Square& b : squares_) {
       if (b.at > a.at) break;
-      if (b.factor == a.factor) add_expected(equations, x, a, b, out);
+      if (b.factor == a.factor) add_expected(pls, x, a, b, out);
     }
     add_template(scores, x + a.at, a, out);
     if (with_rotations && a.turns) add_rotations(a, out);
@@ -219,7 +219,7 @@ void Coordinates::hessian(const Objective& f, const double* x, bool with_rotatio
 // G = x'V of a level gives V on the range of x, V = G'N + V null; on the rest Z'WZ stands for it, which is never less:
 // along the axes and in the mean over levels that is n / levels. With N = x'(xx' + e)^-1 there is no border between the
 // two.
-void Coordinates::describe(const Equations& equations, const double* x, Square& q) {
+void Coordinates::describe(const Pls& pls, const double* x, Square& q) {
   const FactorBlock& block = A_.factors[q.factor];
   const int s = block.width, w = q.width, corner = q.first * (s + 1);
   double ridge = kSilent * block.levels / static_cast<double>(A_.n);
@@ -235,7 +235,7 @@ void Coordinates::describe(const Equations& equations, const double* x, Square& 
   for (int c = 0; c < w; ++c)
     for (int r = 0; r < w; ++r) q.N[r + c * w] = small::dot(w - r, x + r * (w + 1), q.null.data() + r + c * w);
   for (double& entry : q.null) entry *= ridge;
-  const double *sums = equations.trace_sums()[q.factor].data() + corner, *W = axes_[q.factor].data() + corner;
+  const double *sums = pls.trace_sums()[q.factor].data() + corner, *W = axes_[q.factor].data() + corner;
   for (int c = 0; c < w; ++c)
     for (int r = 0; r < w; ++r) {
       double sum = 0;
@@ -247,15 +247,14 @@ void Coordinates::describe(const Equations& equations, const double* x, Square& 
 
 // For the entries (i, j) of a and (r, c) of b twice the sum over levels of V_ir kappa_jc + G_jr G_ci, kappa = G x. All
 // of it comes from the sums of products of two entries of G, at [(p, q), (u, v)] of G_pq G_uv.
-void Coordinates::add_expected(const Equations& equations, const double* x, const Square& a, const Square& b,
-                               double* out) {
+void Coordinates::add_expected(const Pls& pls, const double* x, const Square& a, const Square& b, double* out) {
   const FactorBlock& block = A_.factors[a.factor];
   const int wa = a.width, wb = b.width, size = wa * wb;
   const auto square = static_cast<std::size_t>(size) * size;
   scratch_.resize(std::max(scratch_.size(), 3 * square));
   double *GG = scratch_.data(), *VK = GG + square, *half = VK + square;
-  const double* const ab = along_axes(equations.trace_blocks()[a.factor], a, b, gathered_);
-  const double* const ba = a.at == b.at ? ab : along_axes(equations.trace_blocks()[a.factor], b, a, mirrored_);
+  const double* const ab = along_axes(pls.trace_blocks()[a.factor], a, b, gathered_);
+  const double* const ba = a.at == b.at ? ab : along_axes(pls.trace_blocks()[a.factor], b, a, mirrored_);
   std::fill_n(GG, square, 0.0);
   blocks::add_outer(size, block.levels, ab, ba, GG);
   contract(wa, wb, size, GG, x + b.at, wb, half);

@@ -64,8 +64,8 @@ class Coordinates {
   void for_each_column(Call call) const;
   template <typename Block>
   void from_slopes(Block&& block_at, double* out);
-  void describe(const Equations& equations, const double* x, Square& q);
-  void add_expected(const Equations& equations, const double* x, const Square& a, const Square& b, double* out);
+  void describe(const Pls& pls, const double* x, Square& q);
+  void add_expected(const Pls& pls, const double* x, const Square& a, const Square& b, double* out);
   const double* along_axes(const std::vector<double>& G, const Square& rows, const Square& columns,
                            std::vector<double>& out) const;
   void add_template(const Scores& scores, const double* x, const Square& q, double* out);

@@ -194,7 +194,7 @@ class Search {
     for (std::size_t j = 0; j < n && !settings_.without.foreseen_updates; ++j)
       for (int i = 0; i < more_; ++i)
         missed[i] += (model_.hessian()[own + i + j * n] - scored_[own + i + j * n]) * step_[j];
-    Templates change(f_.equations().lam());
+    Templates change(f_.pls().lam());
     for (auto& square : change) std::fill(square.begin(), square.end(), 0.0);
     scoring_.to_templates(step_.data(), change);
     f_.foresee({change, step_.data() + own, missed.data(), decrement});

@@ -179,7 +179,7 @@ class TrustRegion {
   // Announces the first step tried, so that the criterion foresees how its modes move.
   void announce() {
     find_step();
-    Templates change(f_.equations().lam());
+    Templates change(f_.pls().lam());
     for (auto& square : change) std::fill(square.begin(), square.end(), 0.0);
     const std::vector<ThetaEntry>& entries = f_.entries();
     if (f_.structures()) {

@@ -24,7 +24,7 @@ from mixedmodels.criterion.accuracy import Accuracy
 from mixedmodels.criterion.base import Found, SearchSettings
 from mixedmodels.criterion.linear import LinearCriterion, RowsElsewhere
 from mixedmodels.criterion.point import LinearPoint, point_at
-from mixedmodels.criterion.root import Entries, Path, Slope, find_root
+from mixedmodels.criterion.root_search import Entries, Path, Slope, find_root
 from mixedmodels.criterion.workspace import Workspace
 from mixedmodels.errors import MixedModelsError, asked_for
 from mixedmodels.settings import Control

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 import scipy
 
-from mixedmodels import blocks
+from mixedmodels import fill_in as filling
 from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.criterion.pls import PLS, penalized_least_squares
@@ -211,9 +211,9 @@ class LinearMixedModel(MixedModel):
 
     # -- structure made visible ---------------------------------------------------------
 
-    def block_plan(self) -> blocks.BlockPlan:
+    def block_plan(self) -> filling.BlockPlan:
         """Which blocks the factor has, how they are stored, its fill and its flops; printable."""
-        return blocks.plan_of(self._model)
+        return filling.plan_of(self._model)
 
     def fill_in(self) -> pd.DataFrame:
         """Nonzeros of L, flops and supernodes for four orders of elimination.
@@ -221,7 +221,7 @@ class LinearMixedModel(MixedModel):
         The factors in the order of the formula and in reverse, a minimum degree order of their
         levels, and the order chosen.
         """
-        return blocks.fill_in(self._model)
+        return filling.fill_in(self._model)
 
     def plot_structure(self, theta: npt.ArrayLike | None = None) -> Figure:
         """Pictures of Z', U'U + I and L at theta (identity templates if None), as in the slides.
@@ -230,7 +230,7 @@ class LinearMixedModel(MixedModel):
             MixedModelsError: matplotlib is not installed.
         """
         at = None if theta is None else self._theta(theta)
-        return blocks.picture(self._model, at)
+        return filling.picture(self._model, at)
 
 
 def from_design(

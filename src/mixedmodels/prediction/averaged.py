@@ -1,7 +1,7 @@
 """Errors of predictions that carry the uncertainty of theta as well.
 
 Given theta a prediction is off by its standard error times a t variable of n - p degrees of
-freedom. Averaged over the draws of `posterior` this is a mixture of such distributions, whose
+freedom. Averaged over the draws of `theta_draws` this is a mixture of such distributions, whose
 spread and quantiles are found here.
 """
 
@@ -13,9 +13,9 @@ import scipy
 from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.estimates.model import Fitted
-from mixedmodels.prediction.posterior import Draws, posterior_draws
 from mixedmodels.prediction.predict import RowSolver, absent_rows
 from mixedmodels.prediction.target import Target
+from mixedmodels.prediction.theta_draws import Draws, posterior_draws
 
 # Weight of a draw, relative to the heaviest, below which it is left out.
 _LIGHT = 1e-6

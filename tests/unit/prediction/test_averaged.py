@@ -13,8 +13,8 @@ from scipy import integrate, stats
 
 from mixedmodels import lmer, load_dataset
 from mixedmodels.prediction.averaged import _quantile, _t_below
-from mixedmodels.prediction.posterior import posterior_draws
 from mixedmodels.prediction.prior import Coordinates, Prior
+from mixedmodels.prediction.theta_draws import posterior_draws
 
 
 @pytest.mark.parametrize("name", ["slopes", "zero correlation", "nested"])

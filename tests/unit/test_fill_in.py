@@ -7,8 +7,8 @@ import pytest
 from oracle import z_matrix
 from scipy import sparse
 
-from mixedmodels.blocks import BlockPlan, block_plan, fill_in_table
 from mixedmodels.covariance import Templates
+from mixedmodels.fill_in import BlockPlan, block_plan, fill_in_table
 
 PLATE, SAMPLE = (part.ravel() for part in np.indices((24, 6)))
 
