@@ -60,6 +60,8 @@ class Pls {
   // The coefficients (relative to the frame), and the modes at any coefficients.
   void solve_fixed();
   void solve_random();
+  // b = Lambda u (q, order of the cross-products) at these modes.
+  void random_effects(double* b) const;
 
   const std::vector<double>& beta() const { return beta_; }  // of the basis, relative to least squares
   const std::vector<double>& u() const { return u_; }        // order of the cross-products

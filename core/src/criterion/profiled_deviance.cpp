@@ -54,7 +54,7 @@ bool ProfiledDeviance::update(const double* theta) {
   solve_fixed();
   held_.move(A_.p, RX_.data(), beta_.data());
   solve_random();
-  apply_templates(A_, lam_, u_.data(), b_.data());
+  random_effects(b_.data());
   residual_products();
   return solved_ = true;
 }

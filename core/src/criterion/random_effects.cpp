@@ -17,6 +17,9 @@ void Pls::solve_random() {
   for (std::int64_t i = 0; i < A_.q; ++i) u_[i] = permuted_[S_.permuted[i]];
 }
 
+// b = Lambda u.
+void Pls::random_effects(double* b) const { apply_templates(A_, lam_, u_.data(), b); }
+
 // lam [M^-1]_ll lam' of every level.
 void Pls::conditional_covariance(int f, double* out) const {
   const FactorBlock& block = A_.factors[f];

@@ -11,7 +11,7 @@
 #include <functional>
 #include <vector>
 
-#include "products/templates.hpp"
+#include "products/relative_covariance.hpp"
 
 namespace mixedmodels {
 

@@ -13,7 +13,7 @@
 #include "kernels/panel_updates.hpp"
 #include "kernels/workers.hpp"
 #include "products/crossprod.hpp"
-#include "products/templates.hpp"
+#include "products/relative_covariance.hpp"
 
 namespace mixedmodels {
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "kernels/small_dense.hpp"
-#include "products/templates.hpp"
+#include "products/relative_covariance.hpp"
 
 namespace mixedmodels {
 

@@ -15,6 +15,7 @@ import pytest
 
 import mixedmodels as mm
 from mixedmodels.checking.result import Checks
+from mixedmodels.inference.robust import RobustCovariance
 from mixedmodels.report.results import Result, TableResult
 
 LONG = "a covariate with a name that is far too long for one line of a table of eighty columns"
@@ -88,14 +89,14 @@ def subclasses(cls: type) -> set[str]:
 @pytest.mark.parametrize("cls", [mm.LinearMixedFit, mm.LinearMixedModel])
 def test_every_method_gives_a_result_or_something_plain(cls: type) -> None:
     cached_results("x")  # classes that are imported when they are asked for
-    results = subclasses(Result) | {Checks.__name__}
+    results = subclasses(Result) | {Checks.__name__, RobustCovariance.__name__}
     for name, member in inspect.getmembers(cls):
         function = getattr(member, "fget", None) or getattr(member, "func", None) or member
         given = getattr(function, "__annotations__", {}).get("return")
         if name.startswith("_") or given is None or name == "data":
             continue
         for part in str(given).strip("'").split(" | "):
-            named = part.removeprefix("blocks.").partition("[")[0] in results
+            named = part.removeprefix("filling.").partition("[")[0] in results
             assert named or re.fullmatch(PLAIN, part), (name, given)
 
 

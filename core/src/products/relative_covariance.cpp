@@ -1,4 +1,4 @@
-#include "products/templates.hpp"
+#include "products/relative_covariance.hpp"
 
 #include "kernels/small_dense.hpp"
 

@@ -1,4 +1,4 @@
-// Purpose: relative covariance templates of all factors as the core keeps them, filled from theta and applied to
+// Purpose: Lambda, the relative covariance factor: templates of all factors, filled from theta and applied to
 // vectors of random effects.
 #pragma once
 
