@@ -93,6 +93,11 @@ def ambiguous(asked: str, choices: Sequence[str]) -> MixedModelsError:
     return MixedModelsError(f"{asked!r} can mean more than one here; write {listed}.")
 
 
+def spaceless(text: str) -> str:
+    """A name or an expression without the spaces in it, by which it is compared."""
+    return "".join(text.split())
+
+
 def first_few(names: Sequence[str], most: int) -> str:
     """The first `most` names for a message, ``a, b, ...``; long ones are cut."""
     shown = [n if len(n) <= _LONGEST else f"{n[: _LONGEST - 3]}..." for n in names[:most]]

@@ -6,6 +6,7 @@ from mixedmodels.design.evaluate import columns_of
 from mixedmodels.design.frame import Table
 from mixedmodels.errors import FormulaError, FormulaWarning, ModelError, warn
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm
+from mixedmodels.naming import spaceless
 
 
 def check_roles(spec: FormulaSpec, table: Table) -> None:
@@ -61,4 +62,4 @@ def _same(first: Factor, second: Factor) -> bool:
     """Whether two factors are one, whatever the spaces in an expression."""
     if first.is_column or second.is_column:
         return first.key == second.key
-    return first.name.replace(" ", "") == second.name.replace(" ", "")
+    return spaceless(first.name) == spaceless(second.name)

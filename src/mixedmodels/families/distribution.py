@@ -39,7 +39,7 @@ class Distribution:
         return slope if self.zero is None else (1.0 - self.zero) * slope
 
     def mean_and_slope(self, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Both."""
+        """The mean and its derivative, for transformed limits."""
         return self.mean(eta), self.slope(eta)
 
     def variance(self, eta: FloatArray, m: FloatArray) -> FloatArray:

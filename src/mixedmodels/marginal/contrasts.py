@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -32,16 +32,7 @@ Method: TypeAlias = Literal[
     "others",
     "change",
 ]
-METHODS: tuple[str, ...] = (
-    "pairwise",
-    "reversed",
-    "consecutive",
-    "treatment",
-    "polynomial",
-    "effect",
-    "others",
-    "change",
-)
+METHODS: tuple[Method, ...] = get_args(Method)
 # R's names and others, with all but letters left out.
 _SPELLINGS = {
     "revpairwise": "reversed",

@@ -35,6 +35,7 @@ from mixedmodels.marginal.results import MarginalMeans, contrasts_of, means_of
 from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import read_specs
+from mixedmodels.naming import spaceless
 
 # Half the difference of the covariate, relative to its range.
 _STEP = 5e-4
@@ -121,7 +122,7 @@ def _values(design: Design, bound: Bound, axes: dict[str, Axis]) -> FloatArray:
     text, states = bound.expression.text.strip(), {}
     if bound.states:
         recipes = design.fixed_spec.recipes.values()
-        alike = [one for one in recipes if _spaceless(one.factor.source) == _spaceless(text)]
+        alike = [one for one in recipes if spaceless(one.factor.source) == spaceless(text)]
         if not alike:
             raise MixedModelsError(
                 f"var is {text!r:.80}, which learns from the data and is not in the model; slopes "
@@ -135,10 +136,6 @@ def _values(design: Design, bound: Bound, axes: dict[str, Axis]) -> FloatArray:
             f"'{bound.names[0]}' itself are by its name."
         )
     return values
-
-
-def _spaceless(text: str) -> str:
-    return "".join(text.split())
 
 
 def _as_covariate(axes: dict[str, Axis], name: str) -> dict[str, Axis]:

@@ -31,7 +31,7 @@ from mixedmodels.inference.relatives import (
     without_fixed_term,
 )
 from mixedmodels.inference.terms import term_hypotheses
-from mixedmodels.naming import first_few
+from mixedmodels.naming import first_few, spaceless
 from mixedmodels.planning.kinds import AnyModel, Kind, Refit
 from mixedmodels.settings import DfMethod, DropTest
 
@@ -105,7 +105,7 @@ def test_of(
 
 
 def _is_coefficient(design: Design, name: str) -> bool:
-    return "".join(name.split()) in {"".join(own.split()) for own in design.x_names}
+    return spaceless(name) in set(map(spaceless, design.x_names))
 
 
 # -- fixed effects --------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def _term(design: Design, name: str) -> int | None:
 
 def _parts(name: str) -> list[str]:
     """A name without spaces, its factors in one order."""
-    return sorted("".join(name.split()).split(":"))
+    return sorted(spaceless(name).split(":"))
 
 
 def _ratio_of_term(model: AnyModel, name: str, k: int | None, refitter: Refitting) -> Test:
@@ -224,7 +224,7 @@ def _random_part(design: Design, name: str) -> Deletion | None:
 
 def _label(text: str) -> tuple[str, list[str]]:
     """A part without spaces and backticks, the factors of its group in one order."""
-    effects, _, group = "".join(text.replace("`", "").split()).partition("|")
+    effects, _, group = spaceless(text.replace("`", "")).partition("|")
     return effects, sorted(group.removesuffix(")").split(":"))
 
 
