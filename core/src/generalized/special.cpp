@@ -14,16 +14,19 @@ constexpr double kFar = 12;
 // Counts up to which differences are summed one by one, and sizes of k from which Stirling differences are taken.
 constexpr double kFew = 40, kLarge = 1e4;
 
+// log k!, made when the library is loaded: a table made by the first call would be half made in a process that another
+// thread forks meanwhile.
+constexpr int kFactorials = 256;
+const auto log_factorials = [] {
+  std::array<double, kFactorials> out;
+  for (int i = 0; i < kFactorials; ++i) out[i] = std::lgamma(i + 1.0);
+  return out;
+}();
+
 }  // namespace
 
 double log_factorial(double x) {
-  constexpr int kKnown = 256;
-  static const auto known = [] {
-    std::array<double, kKnown> out;
-    for (int i = 0; i < kKnown; ++i) out[i] = std::lgamma(i + 1.0);
-    return out;
-  }();
-  if (x >= 0 && x < kKnown && x == std::floor(x)) return known[static_cast<std::size_t>(x)];
+  if (x >= 0 && x < kFactorials && x == std::floor(x)) return log_factorials[static_cast<std::size_t>(x)];
   return std::lgamma(x + 1);
 }
 

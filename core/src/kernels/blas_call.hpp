@@ -47,7 +47,7 @@ class LibraryCall {
 
     State() {
 #if !defined(_WIN32)
-      pthread_atfork([] { state().hold_back(); }, [] { state().go_on(); }, [] { state().go_on(); });
+      pthread_atfork([] { state().hold_back(); }, [] { state().go_on(); }, [] { state().go_on_alone(); });
 #endif
     }
     void hold_back() {
@@ -60,11 +60,15 @@ class LibraryCall {
       forking.store(false);
       one_fork.unlock();
     }
+    // The calls of other threads, which were about to see the fork, are not made in the new process.
+    void go_on_alone() {
+      for (Count& count : counts) count.calls.store(0);
+      go_on();
+    }
   };
-  static State& state() {
-    static State shared;
-    return shared;
-  }
+  // Made when the library is loaded: a state made by the first call would be half made where another thread forks then.
+  static State shared_;
+  static State& state() { return shared_; }
   static std::atomic<int>& own_count() {
     static thread_local const unsigned place = static_cast<unsigned>(state().threads.fetch_add(1)) % 64;
     return state().counts[place].calls;
@@ -72,5 +76,7 @@ class LibraryCall {
 
   std::atomic<int>& under_way_;
 };
+
+inline LibraryCall::State LibraryCall::shared_;
 
 }  // namespace mixedmodels

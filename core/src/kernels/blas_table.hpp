@@ -21,7 +21,7 @@ struct BlasTable {
 };
 
 inline BlasTable& blas_table() {
-  static BlasTable table{};
+  static constinit BlasTable table{};
   return table;
 }
 

@@ -58,15 +58,17 @@ class BlasThreads {
 #endif
     }
   };
-  static State& state() {
-    static State shared;
-    return shared;
-  }
+  // Made when the library is loaded: a state made by the first scope would be half made where another thread forks
+  // then.
+  static State shared_;
+  static State& state() { return shared_; }
   // Those of the calling thread.
   static int& own_scopes() {
     static thread_local int scopes = 0;
     return scopes;
   }
 };
+
+inline BlasThreads::State BlasThreads::shared_;
 
 }  // namespace mixedmodels
