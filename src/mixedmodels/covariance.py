@@ -1,4 +1,4 @@
-"""Relative covariance templates: theta to and from the lower-triangular factors lambda.
+"""Relative covariance templates: theta to and from the lower-triangular factors lambda; Sigma.
 
 Here live the order, names, bounds and starting values of theta, the templates it fills and
 the index arrays that tell the core where each entry goes; nothing depends on data.
@@ -317,3 +317,23 @@ def _made(
 
 # Templates are values and their index arrays cost a small model as much as its search does.
 _remembered = lru_cache(maxsize=32)(_made)
+
+
+def covariance_of_effects(lam: FloatArray, sigma: float) -> tuple[FloatArray, FloatArray]:
+    """Sigma = sigma^2 Lambda Lambda' of one level: standard deviations and correlations.
+
+    Args:
+        lam: (s, s) the term's template.
+        sigma: Residual standard deviation; 1 where the rows have none.
+
+    Returns:
+        sd: (s,) square roots of the diagonal.
+        corr: (s, s) correlations; NaN beside an effect of zero variance.
+    """
+    root = sigma * lam
+    sd = np.sqrt(np.einsum("ij,ij->i", root, root))
+    with np.errstate(invalid="ignore"):
+        unit = root / np.where(sd > 0.0, sd, np.nan)[:, None]
+    corr = np.clip(unit @ unit.T, -1.0, 1.0)
+    np.fill_diagonal(corr, 1.0)
+    return sd, corr

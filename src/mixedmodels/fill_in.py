@@ -16,12 +16,12 @@ from mixedmodels._core import Analysis
 from mixedmodels.arrays import FloatArray, IntArray, LongArray
 from mixedmodels.covariance import Templates
 from mixedmodels.criterion.pls import penalized_least_squares
+from mixedmodels.estimates.linear import Model
 from mixedmodels.estimates.matrices import (
     general_pattern,
     penalized_cross_product,
     transposed_z,
 )
-from mixedmodels.estimates.model import Model
 from mixedmodels.plots.structure import plot_structure
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Paragraph, Section, Table

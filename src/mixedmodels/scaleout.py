@@ -15,7 +15,7 @@ import pandas as pd
 from mixedmodels.arrays import LongArray
 from mixedmodels.design import Design
 from mixedmodels.errors import DataError, ModelError
-from mixedmodels.estimates.model import Fitted, Model
+from mixedmodels.estimates.linear import Fitted, Model
 from mixedmodels.estimates.narrowed import accurate
 from mixedmodels.estimates.routing import Ways, ways_of
 from mixedmodels.estimates.solution import Solution

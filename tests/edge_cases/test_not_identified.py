@@ -11,7 +11,7 @@ import pytest
 
 import mixedmodels as mm
 from mixedmodels import NotIdentifiedWarning, SingularFitWarning
-from mixedmodels.estimates import model as model_module
+from mixedmodels.estimates import linear
 from mixedmodels.inference.curves import Curve
 from mixedmodels.inference.parameters import parameters_of
 
@@ -230,7 +230,7 @@ def test_a_refit_that_stalls_is_not_used_without_a_warning(monkeypatch: pytest.M
     """drop1 has NaN for it and a warning names the term."""
     data = two_optima(1)
     fit = quietly("y ~ kind + x + (1 | unit)", data, reml=False)
-    honest = model_module.minimize
+    honest = linear.minimize
 
     def stalled(*args: Any) -> Any:
         theta, summary = honest(*args)
@@ -238,7 +238,7 @@ def test_a_refit_that_stalls_is_not_used_without_a_warning(monkeypatch: pytest.M
             **{name: getattr(summary, name) for name in summary.__slots__} | {"status": "stalled"}
         )
 
-    monkeypatch.setattr(model_module, "minimize", stalled)
+    monkeypatch.setattr(linear, "minimize", stalled)
     with pytest.warns(mm.ConvergenceWarning, match=r"the model without '(kind|x)' by ML"):
         table = fit.drop1()
     assert np.isnan(table.loc["x", "statistic"])

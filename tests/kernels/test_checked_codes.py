@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mixedmodels import LinearMixedModel, _core
-from mixedmodels.estimates.model import Model
+from mixedmodels.estimates.linear import Model
 
 N = 12
 GOOD = np.tile(np.arange(3, dtype=np.int32), 4)

@@ -14,7 +14,7 @@ import scipy
 
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design import Design
-from mixedmodels.estimates.model import Model
+from mixedmodels.estimates.linear import Model
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.estimates.tables import fixed_mean, random_part, term_modes
 from mixedmodels.naming import distinct

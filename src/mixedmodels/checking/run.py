@@ -32,8 +32,8 @@ from mixedmodels.design.by_row import used_labels
 from mixedmodels.diagnostics.deletion import influence
 from mixedmodels.diagnostics.variance import vif
 from mixedmodels.errors import MixedModelsError, ModelError
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.messages import singular_terms
-from mixedmodels.estimates.model import Fitted
 from mixedmodels.estimates.refits import Refitter
 from mixedmodels.memory import require
 from mixedmodels.prediction.simulate import (

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.optimize import Request
 from mixedmodels.optimize.nlopt_extra import has_nlopt
 from mixedmodels.report.whole import WholeFrame

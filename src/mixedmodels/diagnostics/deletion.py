@@ -25,7 +25,7 @@ from mixedmodels.diagnostics.information import information_root
 from mixedmodels.diagnostics.one_step import Deletions, newton_matrix, no_step, rows_by_one_step
 from mixedmodels.errors import ArgumentError, MixedModelsError
 from mixedmodels.estimates.forward import ForwardAxes
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.naming import first_few
 from mixedmodels.settings import (
     INFLUENCE_METHODS,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 
 
 @singledispatch

@@ -25,7 +25,7 @@ from mixedmodels.arrays import BoolArray, FloatArray, IntArray, LongArray
 from mixedmodels.covariance import Templates
 from mixedmodels.diagnostics.rows import values_at
 from mixedmodels.estimates.forward import ForwardAxes
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 
 # Curvature, relative to the largest, below which a direction is flat and no step is made along it.
 _FLAT = 1e-8

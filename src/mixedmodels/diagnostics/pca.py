@@ -11,7 +11,7 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.lookup import GroupNames
 from mixedmodels.estimates.by_group import ByGroup
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import Result, WithTable
 from mixedmodels.report.sections import Section

@@ -15,7 +15,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.point import LinearPoint
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.settings import (
     ResidualKind,

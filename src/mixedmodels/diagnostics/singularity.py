@@ -16,8 +16,8 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design, TermDesign
 from mixedmodels.errors import FormulaError
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.messages import singular_terms
-from mixedmodels.estimates.model import Fitted
 from mixedmodels.formula import FormulaSpec, RandomTerm, Term, parse_formula
 from mixedmodels.formula.spec import write_terms
 from mixedmodels.report.results import Result

@@ -18,7 +18,7 @@ from mixedmodels.design.given import Given
 from mixedmodels.design.model_frame import model_frame
 from mixedmodels.diagnostics.rows import RowValues, fixed_part, row_columns
 from mixedmodels.errors import DataError, MixedModelsError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.lazy import late_module

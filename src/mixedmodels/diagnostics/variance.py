@@ -22,7 +22,7 @@ from mixedmodels.design.names import INTERCEPT, term_names
 from mixedmodels.diagnostics.information import information_root, log_det
 from mixedmodels.diagnostics.rows import fixed_part
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.naming import distinct
 
 Table = TypeVar("Table", "pd.Series[float]", pd.DataFrame)

@@ -1,4 +1,4 @@
-"""A generalized linear mixed model from design to estimates; as `estimates.model` for linear ones.
+"""A generalized linear mixed model from design to estimates; as `estimates.linear` for linear ones.
 
 The linear predictor is eta = offset + X beta + Z Lambda u with u standard normal: theta is on the
 scale of the predictor, and there is no residual standard deviation.
@@ -328,7 +328,7 @@ class _OfPredictor(Identification):
 @quick
 @dataclass(frozen=True, slots=True, eq=False)
 class GeneralizedFitted(BaseFitted):
-    """A generalized model at its optimum; as `estimates.model.Fitted` for linear ones.
+    """A generalized model at its optimum; as `estimates.linear.Fitted` for linear ones.
 
     Attributes:
         model: What was fitted.

@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.model import Model
+from mixedmodels.estimates.linear import Model
 from mixedmodels.memory import require
 
 

@@ -17,11 +17,11 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.lookup import group_spellings
 from mixedmodels.design.names import Labels
-from mixedmodels.estimates.model import SIGMA
+from mixedmodels.estimates.linear import SIGMA
 from mixedmodels.estimates.own import own_coefficients
 
 AnyFitted: TypeAlias = Any
-"""A fit of whichever kind: the members that `estimates.model.Fitted` has."""
+"""A fit of whichever kind: the members that `estimates.linear.Fitted` has."""
 
 # Names that start so are those of parameters of the random effects.
 _PREFIXES = ("sd(", "cor(", "beta(")

@@ -14,7 +14,7 @@ import numpy as np
 
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.errors import ConvergenceWarning, MixedModelsError, SingularFitWarning
-from mixedmodels.estimates.model import Fitted, Model
+from mixedmodels.estimates.linear import Fitted, Model
 from mixedmodels.optimize import Request
 from mixedmodels.settings import Control
 

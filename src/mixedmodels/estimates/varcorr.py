@@ -1,6 +1,6 @@
 """Variances and correlations of the random effects on the response's scale.
 
-The relative templates come from `covariance`, the layout of the printed table from
+The covariances come from `covariance`, the layout of the printed table from
 `report`; nothing is estimated here.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.covariance import RESIDUAL, Templates
+from mixedmodels.covariance import RESIDUAL, Templates, covariance_of_effects
 from mixedmodels.lazy import cached_property
 from mixedmodels.report.results import Result
 from mixedmodels.report.sections import Section, variance_table
@@ -51,7 +51,7 @@ class VarCorr(Result):
         """Covariances `sigma^2 lam lam'` of templates at theta; sigma 1 where it is None."""
         scale = 1.0 if sigma is None else sigma
         terms = tuple(
-            TermCovariance(label, columns, *_sd_corr(scale * lam))
+            TermCovariance(label, columns, *covariance_of_effects(lam, scale))
             for label, columns, lam in zip(
                 templates.labels, templates.columns, templates.lam(theta), strict=True
             )
@@ -122,16 +122,6 @@ class VarCorr(Result):
     def _sections(self) -> Sequence[Section]:
         """lme4's table of standard deviations and correlations."""
         return [variance_table(self.rows)]
-
-
-def _sd_corr(root: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Standard deviations and correlations of `root root'`."""
-    sd = np.sqrt(np.einsum("ij,ij->i", root, root))
-    with np.errstate(invalid="ignore"):
-        unit = root / np.where(sd > 0.0, sd, np.nan)[:, None]
-    corr = np.clip(unit @ unit.T, -1.0, 1.0)
-    np.fill_diagonal(corr, 1.0)
-    return sd, corr
 
 
 def _covariance(term: TermCovariance) -> FloatArray:

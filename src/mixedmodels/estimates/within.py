@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray, IntArray
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tables import fixed_mean, random_part
 
 # Smallest eigenvalue of a level's scaled cross-product below which the level has no estimates of

@@ -20,7 +20,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
 from mixedmodels.estimates.generalized import GeneralizedFitted
-from mixedmodels.estimates.model import Fitted, Model
+from mixedmodels.estimates.linear import Fitted, Model
 from mixedmodels.families.ordinal import OrderedDistribution
 
 # Smallest weight, relative to the largest: rows with a mean on the edge tell nothing.

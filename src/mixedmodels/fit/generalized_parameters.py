@@ -11,7 +11,7 @@ import pandas as pd
 from mixedmodels.design import by_row
 from mixedmodels.estimates.components import Component
 from mixedmodels.estimates.generalized import GeneralizedFitted
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.tails import t_tail
 from mixedmodels.estimates.unknown import covariance_of_rows

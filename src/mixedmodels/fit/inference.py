@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mixedmodels.errors import ArgumentError
-from mixedmodels.estimates.model import SIGMA
+from mixedmodels.estimates.linear import SIGMA
 from mixedmodels.estimates.parameters import coefficient_names
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import coef_table, degrees

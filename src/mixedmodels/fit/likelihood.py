@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedmodels.errors import ArgumentError, MixedModelsError
-from mixedmodels.estimates.model import Fitted, by_ml
+from mixedmodels.estimates.linear import Fitted, by_ml
 from mixedmodels.fit.values import Values
 from mixedmodels.inference.coefficients import announced_degrees, method_for
 from mixedmodels.inference.source import Covariance, method_of

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.errors import FileError, MixedModelsError, ModelError
-from mixedmodels.estimates.model import by_ml
+from mixedmodels.estimates.linear import by_ml
 from mixedmodels.estimates.parameters import random_names
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.fit.again import Again

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.model import SIGMA
+from mixedmodels.estimates.linear import SIGMA
 from mixedmodels.estimates.parameters import parameter_names, to_sd_cor
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.fit.values import Values

@@ -27,7 +27,7 @@ from mixedmodels.diagnostics.tidy import (
     scale_rows,
 )
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.model import by_ml
+from mixedmodels.estimates.linear import by_ml
 from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.parameters import random_names
 from mixedmodels.fit.values import Values

@@ -21,8 +21,8 @@ from mixedmodels.design.lookup import GroupNames
 from mixedmodels.design.names import Effect, Labels
 from mixedmodels.estimates import criteria
 from mixedmodels.estimates.by_group import ByGroup
+from mixedmodels.estimates.linear import Fitted, conditional_covariances
 from mixedmodels.estimates.messages import fit_messages, singular_terms
-from mixedmodels.estimates.model import Fitted, conditional_covariances
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.estimates.tables import (
     coef_tables,

@@ -20,7 +20,7 @@ from mixedmodels.design.columns import level_labels
 from mixedmodels.design.partition import Partition, partition
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.forward import forward_root
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tables import fixed_mean, random_part
 from mixedmodels.memory import require
 

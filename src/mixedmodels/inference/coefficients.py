@@ -9,7 +9,7 @@ import pandas as pd
 
 from mixedmodels.errors import ConvergenceWarning, ModelError, RefitWarning, warn
 from mixedmodels.estimates.generalized_covariances import partly_known
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tails import t_tail
 from mixedmodels.inference.degrees import Degrees, Normal, Residual, Satterthwaite, estimates
 from mixedmodels.inference.information import variance_information

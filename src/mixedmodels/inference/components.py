@@ -17,7 +17,7 @@ import scipy
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.estimates.identified import Identification
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.inference.information import Information, announced_information
 

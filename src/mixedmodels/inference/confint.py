@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.inference.degrees import Degrees

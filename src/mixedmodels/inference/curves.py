@@ -15,7 +15,7 @@ import numpy as np
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.inference.coordinates import FARTHEST, Coordinate
 from mixedmodels.inference.held import CorePoint, core_of
 from mixedmodels.inference.parameters import Parameter, to_value

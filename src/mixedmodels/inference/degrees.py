@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tails import f_tail
 from mixedmodels.estimates.unknown import PartlyKnown, covariance_of_rows, variances_of_rows
 from mixedmodels.inference.information import Information, variance_slopes

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mixedmodels.design.names import term_names
 from mixedmodels.estimates import criteria
-from mixedmodels.estimates.model import Fitted, Model
+from mixedmodels.estimates.linear import Fitted, Model
 from mixedmodels.inference.degrees import Degrees
 from mixedmodels.inference.estimated import objective_error, warn_of_error
 from mixedmodels.inference.ratio import ROUNDING, mixture_tail, ratio_test, warn_of_local_optimum

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from mixedmodels._core import ProfileCurve
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.inference.parameters import Kind
 
 

@@ -18,7 +18,7 @@ from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design.names import Labels
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.estimates.dependence import dependence
-from mixedmodels.estimates.model import Model
+from mixedmodels.estimates.linear import Model
 from mixedmodels.inference.equations import EquationReader
 from mixedmodels.inference.estimable import over_kept
 from mixedmodels.naming import by_spelling, find, first_few

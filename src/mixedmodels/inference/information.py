@@ -25,7 +25,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.criterion.axes import ThetaAxes
 from mixedmodels.crossprod import triangle_inverse
 from mixedmodels.errors import NotIdentifiedWarning, SingularFitWarning, warn
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 
 # Flops that differences on both sides may cost.
 _BUDGET = 3e7

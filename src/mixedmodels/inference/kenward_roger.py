@@ -16,7 +16,7 @@ from mixedmodels._core import kenward_roger_flops, kenward_roger_workspace
 from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.crossprod import triangle_inverse
-from mixedmodels.estimates.model import Fitted, Model
+from mixedmodels.estimates.linear import Fitted, Model
 from mixedmodels.estimates.tails import f_tail
 from mixedmodels.inference.degrees import Degrees, FTest, estimates, principal_axes
 from mixedmodels.inference.information import to_basis

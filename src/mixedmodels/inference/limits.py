@@ -18,7 +18,7 @@ from mixedmodels.errors import (
     NotIdentifiedWarning,
     warn,
 )
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.inference.curves import Curve, LowerDevianceError, NoLimitError
 from mixedmodels.inference.parameters import Parameter, to_value
 from mixedmodels.inference.search import limit

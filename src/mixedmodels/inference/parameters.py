@@ -15,7 +15,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.names import Labels
 from mixedmodels.errors import MixedModelsError, did_you_mean
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.own import own_coefficients
 from mixedmodels.estimates.parameters import (
     all_names,

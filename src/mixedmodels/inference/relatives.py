@@ -20,7 +20,7 @@ from mixedmodels.design.matrix import ONLY_INTERCEPT, PartPlan, ones
 from mixedmodels.design.names import INTERCEPT, term_names
 from mixedmodels.design.rank import scope_terms
 from mixedmodels.errors import ModelError
-from mixedmodels.estimates.model import Fitted, judged
+from mixedmodels.estimates.linear import Fitted, judged
 from mixedmodels.estimates.narrowed import adding_to_one
 from mixedmodels.formula import RandomTerm, Term
 from mixedmodels.formula.spec import write_terms

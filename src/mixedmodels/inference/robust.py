@@ -22,7 +22,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.crossprod import triangle_inverse
 from mixedmodels.design.partition import LABELS, Partition
 from mixedmodels.errors import ModelError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tails import f_tail
 from mixedmodels.inference.clusters import Rows, batches, cluster_sums, clusters_of
 from mixedmodels.inference.degrees import Degrees, FTest, estimates, principal_axes

@@ -15,7 +15,7 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import ConvergenceWarning, MixedModelsError, warn
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.inference.coefficients import announced_degrees, degrees, method_for
 from mixedmodels.inference.degrees import Degrees, Normal, Residual
 from mixedmodels.lazy import late_module

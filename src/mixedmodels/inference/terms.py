@@ -27,7 +27,7 @@ from mixedmodels.design import Design
 from mixedmodels.design.absent import rows_needed
 from mixedmodels.errors import MixedModelsError, ModelError
 from mixedmodels.estimates.dependence import dependence
-from mixedmodels.estimates.model import Model
+from mixedmodels.estimates.linear import Model
 from mixedmodels.formula import Term
 from mixedmodels.inference.estimable import balanced
 from mixedmodels.inference.overparameterized import Overparameterized

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.names import term_names
-from mixedmodels.estimates.model import Model
+from mixedmodels.estimates.linear import Model
 from mixedmodels.estimates.tails import t_tail, wald_limits
 from mixedmodels.inference.coefficients import notes_of
 from mixedmodels.inference.degrees import Degrees, FTest

@@ -18,8 +18,8 @@ from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.criterion.pls import PLS, penalized_least_squares
 from mixedmodels.design import Design
 from mixedmodels.design.given import Given
+from mixedmodels.estimates.linear import Model
 from mixedmodels.estimates.matrices import covariance_factor, transposed_z
-from mixedmodels.estimates.model import Model
 from mixedmodels.estimates.routing import Ways, ways_of
 from mixedmodels.fit.values import OfSums
 from mixedmodels.linear.fit import LinearMixedFit

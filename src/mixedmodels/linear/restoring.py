@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.routing import Ways
 from mixedmodels.fit.again import check_columns, check_twice
 from mixedmodels.linear.fit import LinearMixedFit

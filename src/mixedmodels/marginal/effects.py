@@ -22,7 +22,7 @@ from mixedmodels.design.lookup import GroupNames
 from mixedmodels.design.rebuild import new_rows, rebuild_term
 from mixedmodels.design.variables import variable_column
 from mixedmodels.errors import FormulaError, MixedModelsError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tables import term_modes
 from mixedmodels.formula.expression import parse_expression
 from mixedmodels.marginal.axes import Axis, axes_of, find_at, find_axis, range_of

@@ -14,7 +14,7 @@ import numpy as np
 
 from mixedmodels.arrays import AnyArray, BoolArray, FloatArray
 from mixedmodels.estimates.dependence import dependence_of
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.unknown import PartlyKnown, covariance_of_rows
 from mixedmodels.inference.estimable import over_kept
 

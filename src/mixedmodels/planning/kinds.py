@@ -17,7 +17,7 @@ from mixedmodels.errors import ModelError
 from mixedmodels.estimates.components import Component, components_of, distribution_of
 from mixedmodels.estimates.generalized import GeneralizedFitted, GeneralizedModel
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
-from mixedmodels.estimates.model import Fitted, Model
+from mixedmodels.estimates.linear import Fitted, Model
 from mixedmodels.estimates.refits import Refits, Refitter
 from mixedmodels.estimates.tables import fixed_mean
 from mixedmodels.families.base import Family
@@ -30,7 +30,7 @@ from mixedmodels.prediction.simulate import Gaussian
 from mixedmodels.settings import Control
 
 AnyModel: TypeAlias = Any
-"""A model of either kind: the members that `estimates.model.Model` has."""
+"""A model of either kind: the members that `estimates.linear.Model` has."""
 
 Refit: TypeAlias = "Callable[[FloatArray], Refits]"
 

@@ -12,7 +12,7 @@ import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.linear import LinearCriterion
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.prediction.predict import RowSolver, absent_rows
 from mixedmodels.prediction.target import Target
 from mixedmodels.prediction.theta_draws import Draws, posterior_draws

@@ -19,7 +19,7 @@ import pandas as pd
 
 from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.parameters import AnyFitted, all_names, all_values, to_sd_cor
 from mixedmodels.estimates.refits import Refitter, attempt, singular_rows
 from mixedmodels.memory import require

@@ -11,7 +11,7 @@ import numpy as np
 
 from mixedmodels._core import ErrorSums
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.memory import limited
 from mixedmodels.settings import MODES, Modes
 from mixedmodels.spelling import chosen_option

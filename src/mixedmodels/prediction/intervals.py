@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels.arrays import FloatArray
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tails import Back, transformed_limits, wald_limits
 from mixedmodels.prediction.averaged import averaged_errors
 from mixedmodels.prediction.predict import (

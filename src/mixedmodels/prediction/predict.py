@@ -14,7 +14,7 @@ from mixedmodels.criterion.generalized import LaplacePoint
 from mixedmodels.criterion.point import LinearPoint
 from mixedmodels.errors import warn
 from mixedmodels.estimates.dependence import dependence_of
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tables import fixed_mean, term_modes
 from mixedmodels.memory import require
 from mixedmodels.prediction.target import Target

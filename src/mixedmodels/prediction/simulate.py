@@ -17,7 +17,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.forward import forward_root
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tables import fixed_mean, random_part, term_modes
 from mixedmodels.memory import require
 from mixedmodels.settings import BOOTSTRAPS, MODES, BootstrapKind, Modes

@@ -15,7 +15,7 @@ import scipy
 from mixedmodels.arrays import FloatArray
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.estimates.forward import ForwardAxes
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.prediction.prior import Coordinates, Prior
 
 # Degrees of freedom of the distribution that draws come from: tails heavier than the posterior's.

@@ -17,7 +17,7 @@ from mixedmodels.arrays import BoolArray, FloatArray
 from mixedmodels.calls import guided
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates import criteria
-from mixedmodels.estimates.model import Fitted, by_ml
+from mixedmodels.estimates.linear import Fitted, by_ml
 from mixedmodels.inference.compare import REFITTED, Candidate, check_comparable
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.report.frames import frame_table

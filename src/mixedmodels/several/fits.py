@@ -10,7 +10,7 @@ import scipy
 
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.generalized import GeneralizedFitted
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.generalized import GeneralizedLinearMixedFit
 from mixedmodels.linear import LinearMixedFit
 

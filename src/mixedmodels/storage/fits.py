@@ -21,7 +21,7 @@ from mixedmodels.design.groups import GroupSpec
 from mixedmodels.design.missing import Argument, OffsetSpec
 from mixedmodels.design.variables import Variable
 from mixedmodels.errors import FileError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.formula import Factor, FormulaSpec, RandomTerm, Term
 from mixedmodels.formula.parts import PartSpec

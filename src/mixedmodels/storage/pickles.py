@@ -9,7 +9,7 @@ from __future__ import annotations
 import copyreg
 from typing import Any
 
-from mixedmodels.estimates.model import Fitted, Model
+from mixedmodels.estimates.linear import Fitted, Model
 from mixedmodels.settings import thread_count, thread_limit
 from mixedmodels.storage.fits import (
     design_from_bytes,

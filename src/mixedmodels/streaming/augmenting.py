@@ -11,7 +11,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.batch import BatchArrays
 from mixedmodels.diagnostics.rows import RowShares, row_columns
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tables import fixed_mean, term_modes
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.memory import require

@@ -14,7 +14,7 @@ from mixedmodels.design.batch import BatchArrays, joined
 from mixedmodels.diagnostics.deletion import RowSets, influence_of_rows
 from mixedmodels.diagnostics.influence import Influence
 from mixedmodels.errors import DataError, MixedModelsError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
 from mixedmodels.progress import Rows

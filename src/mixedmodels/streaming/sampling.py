@@ -10,7 +10,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.batch import BatchArrays, joined
 from mixedmodels.errors import DataError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.prediction.predict import predicted
 from mixedmodels.progress import Rows
 from mixedmodels.streaming.augmenting import target_of

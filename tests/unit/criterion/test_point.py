@@ -13,7 +13,7 @@ import mixedmodels as mm
 from mixedmodels.criterion.base import SearchSettings
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.criterion.point import LinearPoint
-from mixedmodels.estimates.model import Model
+from mixedmodels.estimates.linear import Model
 from mixedmodels.optimize import Request
 from mixedmodels.settings import Control
 

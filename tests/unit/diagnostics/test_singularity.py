@@ -10,7 +10,7 @@ import pytest
 
 from mixedmodels import LinearMixedModel, lmer, load_dataset
 from mixedmodels.diagnostics.singularity import Singularity, singularity
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 
 
 def at(formula: str, name: str, theta: list[float]) -> Singularity:

@@ -11,8 +11,7 @@ from tests.crossed_designs import TWO, ratings, respond, worker_firm
 import mixedmodels as mm
 from mixedmodels import LinearMixedModel
 from mixedmodels.errors import ResourceError
-from mixedmodels.estimates import model as model_module
-from mixedmodels.estimates import routing
+from mixedmodels.estimates import linear, routing
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def no_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise AssertionError("the factor was analysed")
 
-    monkeypatch.setattr(model_module, "Analysis", refuse)
+    monkeypatch.setattr(linear, "Analysis", refuse)
 
 
 def large_root() -> LinearMixedModel:
@@ -107,7 +106,7 @@ def test_an_inaccurate_estimate_is_refused_unless_asked_for(
     monkeypatch.setattr(routing, "_SMALL", 0)
     monkeypatch.setattr(routing, "PATIENCE", 1e-12)
     monkeypatch.setattr(routing, "predict_costs", cheap_estimates)
-    monkeypatch.setattr(model_module, "MOST_ERROR", 1e-3)
+    monkeypatch.setattr(linear, "MOST_ERROR", 1e-3)
     with pytest.raises(ResourceError, match="method='iterative' takes it all the same"):
         mm.lmer(TWO, table)
     assert mm.lmer(TWO, table, method="iterative").optsum.accuracy is not None

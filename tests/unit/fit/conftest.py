@@ -33,7 +33,7 @@ from mixedmodels.covariance import Templates
 from mixedmodels.datasets import load_dataset
 from mixedmodels.errors import SingularFitWarning
 from mixedmodels.estimates.identified import Identification
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.optimize.summary import OptSummary
 from mixedmodels.settings import Control

@@ -13,7 +13,7 @@ import pytest
 
 from mixedmodels import lmer, load_dataset
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.varcorr import VarCorr
 from mixedmodels.linear import LinearMixedFit
 

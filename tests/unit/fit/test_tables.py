@@ -12,7 +12,7 @@ from oracle import problem, solution, z_matrix
 from mixedmodels.covariance import Templates
 from mixedmodels.design.factors import Recipe
 from mixedmodels.design.names import Effect
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.tables import coef_tables, random_part, ranef_tables
 from mixedmodels.formula import Factor
 from mixedmodels.linear import LinearMixedFit

@@ -10,7 +10,7 @@ import pytest
 
 import mixedmodels as mm
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.estimates.model import Fitted
+from mixedmodels.estimates.linear import Fitted
 from mixedmodels.inference.curves import LowerDevianceError
 from mixedmodels.inference.limits import from_optimum
 

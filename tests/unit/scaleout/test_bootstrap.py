@@ -140,6 +140,6 @@ def test_another_response_is_not_analysed_again(case: str, monkeypatch: pytest.M
     def never(*_: object) -> None:
         raise AssertionError("the pattern is analysed again")
 
-    monkeypatch.setattr("mixedmodels.estimates.model.Analysis", never)
+    monkeypatch.setattr("mixedmodels.estimates.linear.Analysis", never)
     own = fit.bootstrap(3, seed=4, statistic=lambda one: {"sigma": one.sigma})
     np.testing.assert_allclose(own.replicates["sigma"], default.replicates["sigma"], rtol=1e-4)
