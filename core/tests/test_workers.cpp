@@ -5,9 +5,12 @@
 #endif
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "check.hpp"
 #include "kernels/workers.hpp"
@@ -39,6 +42,18 @@ TEST(results_are_there_when_run_returns) {
     std::vector<int> out(20, -1);
     workers.run(20, [&](int i, int) { out[i] = i + round; });
     CHECK(std::accumulate(out.begin(), out.end(), 0) == 190 + 20 * round);
+  }
+}
+
+// More threads than processors, and pauses in which workers fall asleep: some come when a call is over, or never.
+TEST(calls_do_not_need_every_worker) {
+  Workers workers(16);
+  for (int round = 0; round < 300; ++round) {
+    const int count = 2 + round % 5;
+    std::vector<int> out(static_cast<std::size_t>(count), -1);
+    workers.run(count, [&](int i, int) { out[i] = i + round; });
+    for (int i = 0; i < count; ++i) CHECK(out[i] == i + round);
+    if (round % 10 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 

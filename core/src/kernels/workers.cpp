@@ -1,6 +1,7 @@
 #include "kernels/workers.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -20,6 +21,10 @@
 namespace mixedmodels {
 
 namespace {
+
+// How long a thread without a task looks for one, or for the end of the others', before it sleeps: waking takes a
+// large part of the time between two calls of a factorization.
+constexpr std::chrono::microseconds kAwake{100};
 
 std::int64_t process_id() {
 #if defined(_WIN32)
@@ -59,8 +64,8 @@ class Workers::Crew {
       task_ = task;
       count_ = count;
       next_.store(0, std::memory_order_relaxed);
-      busy_ = static_cast<int>(threads_.size());
       scope_ = interrupt_scope();
+      open_ = true;
       ++round_;
     }
     wake_.notify_all();
@@ -85,10 +90,13 @@ class Workers::Crew {
     if (!thrown_) thrown_ = std::current_exception();
   }
 
-  // Waits for the others; meanwhile the caller of the core may interrupt, which they notice themselves.
+  // Waits for those at work; one that has not come yet does not take part. Meanwhile the caller of the core may
+  // interrupt, which they notice themselves.
   void wait() {
     std::unique_lock<std::mutex> lock(mutex_);
-    const auto done = [this] { return busy_ == 0; };
+    open_ = false;
+    const auto done = [this] { return working_ == 0; };
+    stay_awake(lock, done);
     while (scope_ && owns_interrupt_scope() && !done_.wait_for(lock, InterruptScope::interval, done)) {
       lock.unlock();
       try {
@@ -103,29 +111,48 @@ class Workers::Crew {
 
   void work(int thread) {
     std::uint64_t seen = 0;
+    std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
+      wait_for_round(seen, lock);
+      if (stopping_) return;
+      seen = round_;
+      if (!open_) continue;
+      ++working_;
+      InterruptScope* const scope = scope_;
+      lock.unlock();
       {
-        std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [&] { return stopping_ || round_ != seen; });
-        if (stopping_) return;
-        seen = round_;
-      }
-      {
-        const InterruptShare share(scope_);
+        const InterruptShare share(scope);
         take(thread);
       }
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (--busy_ == 0) done_.notify_one();
+      lock.lock();
+      if (--working_ == 0) done_.notify_one();
     }
+  }
+
+  void wait_for_round(std::uint64_t seen, std::unique_lock<std::mutex>& lock) {
+    const auto called = [&] { return stopping_ || round_ != seen; };
+    stay_awake(lock, called);
+    wake_.wait(lock, called);
+  }
+
+  // Gives the lock back for that time.
+  template <typename Condition>
+  static void stay_awake(std::unique_lock<std::mutex>& lock, const Condition& condition) {
+    if (condition()) return;
+    lock.unlock();
+    const auto end = std::chrono::steady_clock::now() + kAwake;
+    while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    lock.lock();
   }
 
   std::vector<std::thread> threads_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   InterruptScope* scope_ = nullptr;  // of the thread that dispatched
-  std::uint64_t round_ = 0;
-  int busy_ = 0;
-  bool stopping_ = false;
+  std::atomic<std::uint64_t> round_{0};
+  std::atomic<bool> stopping_{false};
+  bool open_ = false;            // workers may still take part in this round
+  std::atomic<int> working_{0};  // those that do
   Call call_ = nullptr;
   void* task_ = nullptr;
   int count_ = 0;

@@ -1,6 +1,7 @@
 // Purpose: runs numbered tasks on a few threads and waits for them.
 // Tasks of one call must not write the same place; which thread runs a task has no influence on its result. Workers
-// sleep between calls, so that a busy machine loses nothing to them, and are started at the first call that needs them.
+// sleep soon after a call, so that a busy machine loses nothing to them, and are started at the first call that needs
+// them. A worker that has not woken when all tasks are taken is not waited for.
 // Where the system gives no more threads, those that there are do the work. What a task throws is thrown by the call,
 // once all of its threads have stopped. A forked process starts workers of its own.
 #pragma once
