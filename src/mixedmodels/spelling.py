@@ -26,12 +26,13 @@ def spelled(
         options: What there is.
         also: Other names, by their letters and digits in lower case.
     """
+    known = tuple(options)
     # Comparing an array, or the missing value of pandas, has no single answer.
     scalar = isinstance(value, (str, Real)) and not isinstance(value, bool)
-    known = tuple(options)
-    same = next((one for one in known if scalar and one == value), None)
-    if same is not None or not isinstance(value, str):
-        return same
+    if scalar and value in known:
+        return known[known.index(value)]
+    if not isinstance(value, str):
+        return None
     letters = letters_of(value)
     alike = (one for one in known if isinstance(one, str) and letters_of(one) == letters)
     return next(alike, None) or (also or {}).get(letters)
