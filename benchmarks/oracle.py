@@ -30,6 +30,7 @@ MEANS: dict[str, Callable[[Complex], Complex]] = {
     "logit": lambda eta: 1.0 / (1.0 + np.exp(-eta)),
     "probit": lambda eta: np.exp(special.log_ndtr(eta)),
     "cloglog": lambda eta: 1.0 - np.exp(-np.exp(eta)),
+    "loglog": lambda eta: np.exp(-np.exp(-eta)),
     "cauchit": lambda eta: 0.5 + np.arctan(eta) / np.pi,
     "log": np.exp,
     "identity": lambda eta: eta,

@@ -25,7 +25,7 @@ LINKS = {
     "inverse_gaussian": ("log", "inverse_squared"),
     "beta": ("logit", "probit"),
     "gaussian": ("log", "inverse", "sqrt"),
-    "ordinal": ("logit", "probit", "cloglog"),
+    "ordinal": ("logit", "probit", "cloglog", "loglog", "cauchit"),
 }
 _WITH_DISPERSION = ("negative_binomial", "nb1", "gamma", "inverse_gaussian", "beta", "gaussian")
 _COUNTS = ("poisson", "negative_binomial", "nb1")

@@ -181,8 +181,8 @@ def glmer(
             "nb1" (variance mu (1 + alpha)), "truncated_poisson" and "truncated_negative_binomial"
             (no zeros), "gamma", "inverse_gaussian", "beta", "gaussian" (with a link), "ordinal"
             (ordered categories), or an object of `mixedmodels.families`.
-        link: "logit", "probit", "cloglog", "cauchit", "log", "identity", "inverse", "sqrt" or
-            "inverse_squared", as far as the family takes it; its usual one if None.
+        link: "logit", "probit", "cloglog", "cauchit", "log", "identity", "inverse", "sqrt",
+            "inverse_squared" or "loglog", as far as the family takes it; its usual one if None.
         n_agq: 1 for Laplace's approximation; more are nodes of adaptive Gauss-Hermite quadrature
             for each random effect, with one grouping factor of up to three effects per level; 0
             leaves the coefficients to the modes, which is faster and not quite the maximum.

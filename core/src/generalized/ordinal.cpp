@@ -18,6 +18,7 @@ struct Density {
 };
 
 struct Logistic {
+  static constexpr bool kConcave = true;
   static double lower(double x) { return -special::softplus(-x); }
   static double upper(double x) { return -special::softplus(x); }
   static Density density(double x) {
@@ -28,6 +29,7 @@ struct Logistic {
 };
 
 struct Normal {
+  static constexpr bool kConcave = true;
   static double lower(double x) { return special::log_normal_cdf(x).l; }
   static double upper(double x) { return special::log_normal_cdf(-x).l; }
   static Density density(double x) { return {-0.5 * (x * x + std::log(2 * std::numbers::pi)), -x, x * x - 1}; }
@@ -35,6 +37,7 @@ struct Normal {
 };
 
 struct Cloglog {
+  static constexpr bool kConcave = true;
   static double lower(double x) { return special::log_cloglog(x).l; }
   static double upper(double x) { return -std::exp(std::min(x, 700.0)); }
   static Density density(double x) {
@@ -42,6 +45,29 @@ struct Cloglog {
     return {x - v, 1 - v, 1 - 3 * v + v * v};
   }
   static double quantile(double p) { return std::log(-std::log1p(-p)); }
+};
+
+// Cloglog from the other side.
+struct Loglog {
+  static constexpr bool kConcave = true;
+  static double lower(double x) { return Cloglog::upper(-x); }
+  static double upper(double x) { return Cloglog::lower(-x); }
+  static Density density(double x) {
+    const Density d = Cloglog::density(-x);
+    return {d.log, -d.g, d.h};
+  }
+  static double quantile(double p) { return -Cloglog::quantile(1 - p); }
+};
+
+struct Cauchy {
+  static constexpr bool kConcave = false;
+  static double lower(double x) { return std::log(std::atan2(1.0, -x) / std::numbers::pi); }
+  static double upper(double x) { return lower(-x); }
+  static Density density(double x) {
+    const double far = std::hypot(1.0, x), unit = x / far;  // x^2 may be too large for a number
+    return {-std::log(std::numbers::pi) - 2 * std::log(far), -2 * unit / far, (8 * unit * unit - 2) / far / far};
+  }
+  static double quantile(double p) { return -1 / std::tan(std::numbers::pi * p); }
 };
 
 // log (1 - e^-d), d > 0.
@@ -62,6 +88,7 @@ class Ordinal : public Family {
   explicit Ordinal(int thresholds) : count_(thresholds) {}
 
   int parameters() const override { return count_; }
+  bool concave() const override { return F::kConcave; }
   double constant(double y, double) const override {
     if (!(y >= 0 && y <= count_ && y == std::floor(y)))
       throw std::invalid_argument("A response is not the number of a category.");
@@ -79,6 +106,19 @@ class Ordinal : public Family {
       t[i] = m * (r.a * r.h_up - r.b * r.h_lo - c * (ag - bg) - 2 * c * second);
     });
     return sum;
+  }
+
+  // The mean over the categories of the squared slope.
+  void expected(const RowBlock& block, double* w) const override {
+    each_threshold(block, [&](int i, const std::vector<double>& threshold) {
+      double sum = 0;
+      for (int j = 0; j <= count_; ++j) {
+        const Category r = category(j, threshold, block.eta[i]);
+        const double part = std::exp(r.l) * r.c() * r.c();
+        if (std::isfinite(part)) sum += part;
+      }
+      w[i] = block.m[i] * sum;
+    });
   }
 
   void by_parameter(const RowBlock& block, int k, double* l, double* s, double* w) const override {
@@ -127,18 +167,24 @@ class Ordinal : public Family {
   }
 
  private:
-  // body(row, category, what belongs to it).
+  // body(row, thresholds).
   template <typename Body>
-  void each(const RowBlock& block, Body&& body) const {
+  void each_threshold(const RowBlock& block, Body&& body) const {
     std::vector<double> threshold(count_);
     for (int k = 0; k < count_; ++k) {
       const double psi = block.psi[k * block.lead];
       threshold[k] = k == 0 ? psi : threshold[k - 1] + std::exp(psi);
     }
-    for (int i = 0; i < block.count; ++i) {
+    for (int i = 0; i < block.count; ++i) body(i, threshold);
+  }
+
+  // body(row, category, what belongs to it).
+  template <typename Body>
+  void each(const RowBlock& block, Body&& body) const {
+    each_threshold(block, [&](int i, const std::vector<double>& threshold) {
       const int j = static_cast<int>(block.y[i]);
       body(i, j, category(j, threshold, block.eta[i]));
-    }
+    });
   }
 
   Category category(int j, const std::vector<double>& threshold, double eta) const {
@@ -174,6 +220,8 @@ MadeFamily make_ordinal(int thresholds, const std::string& link) {
   if (link == "logit") return std::make_unique<Ordinal<Logistic>>(thresholds);
   if (link == "probit") return std::make_unique<Ordinal<Normal>>(thresholds);
   if (link == "cloglog") return std::make_unique<Ordinal<Cloglog>>(thresholds);
+  if (link == "loglog") return std::make_unique<Ordinal<Loglog>>(thresholds);
+  if (link == "cauchit") return std::make_unique<Ordinal<Cauchy>>(thresholds);
   return nullptr;
 }
 

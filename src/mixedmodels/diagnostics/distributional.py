@@ -30,7 +30,12 @@ RowVariance: TypeAlias = Literal["theoretical", "lognormal", "delta", "trigamma"
 ROW_VARIANCES: tuple[RowVariance, ...] = get_args(RowVariance)
 
 # Of the distribution that a threshold of a latent variable would have.
-_LATENT = {"logit": np.pi**2 / 3.0, "probit": 1.0, "cloglog": np.pi**2 / 6.0}
+_LATENT = {
+    "logit": np.pi**2 / 3.0,
+    "probit": 1.0,
+    "cloglog": np.pi**2 / 6.0,
+    "loglog": np.pi**2 / 6.0,
+}
 
 
 def usual(family: Family) -> RowVariance:

@@ -46,7 +46,7 @@ _BLOCK = 1 << 18
 _LOOK = 0.05
 # Entries of directions, relative to the largest, and changes of predictors that count as zero.
 _ZERO = 1e-7
-_SIGMOID = ("logit", "probit", "cloglog", "cauchit")
+_SIGMOID = ("logit", "probit", "cloglog", "loglog", "cauchit")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

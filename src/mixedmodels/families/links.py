@@ -137,8 +137,14 @@ LINKS: dict[str, Link] = {
             lambda eta: _exp(eta - _exp(eta)),
         ),
         Link(
+            "loglog",
+            lambda eta: np.exp(-_exp(-eta)),
+            lambda mu: -np.log(-np.log(mu)),
+            lambda eta: _exp(-eta - _exp(-eta)),
+        ),
+        Link(
             "cauchit",
-            lambda eta: 0.5 + np.arctan(eta) / np.pi,
+            lambda eta: np.arctan2(1.0, -eta) / np.pi,
             lambda mu: np.tan(np.pi * (mu - 0.5)),
             _cauchit_slope,
         ),
@@ -160,3 +166,6 @@ LINKS: dict[str, Link] = {
     )
 }
 """All links by name."""
+
+MIRRORED = {"cloglog": "loglog", "loglog": "cloglog"}
+"""Links of which one less the mean is the mean of another at the predictor's negative."""

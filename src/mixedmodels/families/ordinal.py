@@ -10,6 +10,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import ModelError
 from mixedmodels.families.base import Dispersion, Family, Fault
 from mixedmodels.families.distribution import Distribution
+from mixedmodels.families.links import LINKS, MIRRORED
 
 
 def _needs_thresholds() -> ModelError:
@@ -27,7 +28,7 @@ class Ordinal(Family):
     """
 
     name = "ordinal"
-    links = ("logit", "probit", "cloglog")
+    links = ("logit", "probit", "cloglog", "loglog", "cauchit")
     ordered = True
 
     def fault(self, y: FloatArray, m: FloatArray) -> Fault | None:
@@ -66,10 +67,10 @@ class Ordinal(Family):
         ends = np.zeros((len(eta), 1))
         lower = np.hstack([ends, self.link.mean(at), ends + 1.0])
         found: FloatArray = np.diff(lower, axis=1)
-        if self.link.name in ("logit", "probit"):  # the small tail, without its complement
-            upper = np.hstack([ends + 1.0, self.link.mean(-at), ends])
-            found = np.where(lower[:, :-1] > 0.5, -np.diff(upper, axis=1), found)
-        return found
+        # Of a large predictor the small tail, without its complement.
+        mirrored = LINKS[MIRRORED.get(self.link.name, self.link.name)]
+        upper = np.hstack([ends + 1.0, mirrored.mean(-at), ends])
+        return np.where(lower[:, :-1] > 0.5, -np.diff(upper, axis=1), found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -54,9 +54,10 @@ class GeneralizedFit(GeneralizedRows, GeneralizedPrediction):
 
         Args:
             variance: "theoretical", of the latent variable of a binomial model: pi^2 / 3 (logit), 1
-                (probit), pi^2 / 6 (cloglog), for one trial; "delta", Var(y) / mu'^2; of a log link
-                "lognormal", log(1 + Var(y) / mu^2), or "trigamma", trigamma(mu^2 / Var(y)). The
-                mean is that of the model without covariates, over its random effects; the
+                (probit), pi^2 / 6 (cloglog, loglog), for one trial; "delta", Var(y) / mu'^2; of a
+                log link "lognormal", log(1 + Var(y) / mu^2), or "trigamma",
+                trigamma(mu^2 / Var(y)).
+                The mean is that of the model without covariates, over its random effects; the
                 dispersion is that of the fit. If None, "theoretical" of binomial models,
                 "lognormal" of a log link, "delta" of others.
 

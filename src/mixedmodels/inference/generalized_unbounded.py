@@ -12,7 +12,7 @@ from mixedmodels.inference.parameters import Parameter
 from mixedmodels.inference.unbounded import Tendency, tendency_of
 
 # Links whose scale has a natural unit: a few units away the mean is at its bound.
-_LOGARITHMIC = ("log", "logit", "probit", "cloglog", "cauchit")
+_LOGARITHMIC = ("log", "logit", "probit", "cloglog", "loglog", "cauchit")
 
 
 @tendency_of.register

@@ -284,6 +284,12 @@ def _cloglog_mean(x: FloatArray) -> Triple:
     return -np.expm1(-v), slope, slope * (1.0 - v)
 
 
+def _loglog_mean(x: FloatArray) -> Triple:
+    v = np.exp(-x)
+    slope = v * np.exp(-v)
+    return np.exp(-v), slope, slope * (v - 1.0)
+
+
 def _cauchit_mean(x: FloatArray) -> Triple:
     slope = 1.0 / (math.pi * (1.0 + x**2))
     return 0.5 + np.arctan(x) / math.pi, slope, -2.0 * math.pi * x * slope**2
@@ -293,6 +299,7 @@ _MEANS: dict[str, Inverse] = {
     "logit": _expit,
     "probit": _normal,
     "cloglog": _cloglog_mean,
+    "loglog": _loglog_mean,
     "cauchit": _cauchit_mean,
     "log": _exp,
     "inverse": _Power(-1.0),

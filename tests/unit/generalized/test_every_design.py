@@ -90,6 +90,7 @@ def share(rng: Any, eta: Any) -> Any:
 
 @kind("ordinal", family="ordinal")
 @kind("ordinal probit", family="ordinal", link="probit")
+@kind("ordinal cauchit", family="ordinal", link="cauchit")
 def ordered(rng: Any, eta: Any) -> Any:
     return np.digitize(eta + rng.logistic(size=N), [-1.0, 0.2, 1.5])
 

@@ -19,10 +19,11 @@ import mixedmodels as mm
 from mixedmodels import DataError, FormulaError, GeneralizedLinearMixedModel, MixedModelsError
 from mixedmodels.estimates.generalized import GeneralizedModel
 from mixedmodels.families import Ordinal
+from mixedmodels.families.links import MIRRORED
 from mixedmodels.families.ordinal import OrderedDistribution
 
 Floats = NDArray[np.float64]
-LINKS = ["logit", "probit", "cloglog"]
+LINKS = ["logit", "probit", "cloglog", "loglog", "cauchit"]
 NAMES = ["low", "mid", "high", "top"]
 
 
@@ -39,7 +40,13 @@ def rows(n: int = 300, seed: int = 5) -> pd.DataFrame:
 
 
 def distribution(link: str) -> Any:
-    return {"logit": stats.logistic, "probit": stats.norm, "cloglog": stats.gumbel_l}[link]
+    return {
+        "logit": stats.logistic,
+        "probit": stats.norm,
+        "cloglog": stats.gumbel_l,
+        "loglog": stats.gumbel_r,
+        "cauchit": stats.cauchy,
+    }[link]
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -383,3 +390,73 @@ def test_a_family_without_thresholds_says_what_to_ask(name: str) -> None:
     ask = getattr(mm.families.Ordinal(), name)
     with pytest.raises(mm.errors.ModelError, match="depend on the thresholds"):
         ask(*generator, np.ones(2), np.ones(2), None)
+
+
+def wine() -> pd.DataFrame:
+    """Ratings of bitterness: nine judges, two temperatures, contact with skins, two bottles."""
+    ratings = "233444551213235423325544323232532343333332322454112223232223333412323244"
+    one = np.arange(72)
+    return pd.DataFrame(
+        {
+            "rating": pd.Categorical(list(ratings), ordered=True),
+            "temp": np.where(one % 8 < 4, "cold", "warm"),
+            "contact": np.where(one % 4 < 2, "no", "yes"),
+            "judge": one // 8,
+        }
+    )
+
+
+# By R's ordinal, whose clmm calls the last two links by each other's names.
+@pytest.mark.parametrize(
+    ("link", "loglik", "sd", "thresholds", "slopes", "exact"),
+    [
+        ("logit", -81.56541, 1.13114, [-1.6237, 1.5134, 4.2285, 6.0888], [3.063, 1.8349], 1e-4),
+        ("cauchit", -86.83, 1.195, [-1.956, 1.658, 4.546, 6.818], [3.156, 2.148], 2e-3),
+        (
+            "loglog",
+            -82.729204,
+            0.756256,
+            [-0.496659, 1.439555, 3.189493, 4.550938],
+            [1.97278, 1.128521],
+            1e-4,
+        ),
+        (
+            "cloglog",
+            -81.54125,
+            0.79153,
+            [-1.787343, 0.529576, 2.357086, 3.492303],
+            [2.04745, 1.22468],
+            1e-4,
+        ),
+    ],
+)
+def test_links_have_the_estimates_of_ordinal(
+    link: str, loglik: float, sd: float, thresholds: Any, slopes: Any, exact: float
+) -> None:
+    fit = mm.glmer("rating ~ temp + contact + (1 | judge)", wine(), "ordinal", link=link)
+    assert fit.loglik == pytest.approx(loglik, abs=5e-3 if link == "cauchit" else 1e-5)
+    assert fit.varcorr.sd.iloc[0] == pytest.approx(sd, abs=exact)
+    np.testing.assert_allclose(fit.component_table()["estimate"], thresholds, atol=exact)
+    np.testing.assert_allclose(fit.fixef, slopes, atol=exact)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_reversed_categories_mirror_the_link(link: str) -> None:
+    data = rows()
+    data["back"] = data["y"].cat.reorder_categories(NAMES[::-1], ordered=True)
+    there = mm.glmer("y ~ x + (1 | g)", data, "ordinal", link=link)
+    back = mm.glmer("back ~ x + (1 | g)", data, "ordinal", link=MIRRORED.get(link, link))
+    assert back.objective == pytest.approx(there.objective, abs=1e-6)
+    np.testing.assert_allclose(back.fixef, -there.fixef, atol=1e-4)
+    p = [fit.predict(data, type="prob").to_numpy() for fit in (there, back)]
+    np.testing.assert_allclose(p[1][:, ::-1], p[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_modes_are_found_where_the_likelihood_is_not_concave(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    data = rows(seed=seed)
+    data["z"] = rng.normal(size=len(data))
+    model = GeneralizedLinearMixedModel("y ~ x + (x + z | g)", data, "ordinal", link="cauchit")
+    theta = [rng.uniform(0.3, 1.5), 0.1, -0.2, rng.uniform(0.3, 1.5), 0.3, rng.uniform(0.3, 1.5)]
+    assert np.isfinite(model.objective(theta, [0.7], thresholds=[-1.0, 0.5, 2.0]))
