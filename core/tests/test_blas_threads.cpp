@@ -119,7 +119,7 @@ TEST(a_fork_waits_for_the_first_call) {
   for (int round = 0; round < 500; ++round) {
     const pid_t child = fork();
     if (child == 0) {
-      alarm(5);
+      alarm(30);
       std::atomic<bool> ready{false};
       std::thread other([&] {
         ready = true;
@@ -129,7 +129,7 @@ TEST(a_fork_waits_for_the_first_call) {
       }
       const pid_t own = fork();
       if (own == 0) {
-        alarm(5);
+        alarm(30);
         call_library();
         _exit(0);
       }
@@ -163,7 +163,7 @@ TEST(a_fork_waits_for_calls_of_the_library) {
         std::this_thread::sleep_for(std::chrono::microseconds(300 * round));
         const pid_t child = fork();
         if (child == 0) {
-          alarm(5);
+          alarm(30);
           call_library();
           const pid_t own = fork();
           if (own == 0) _exit(0);

@@ -430,7 +430,7 @@ thread = threading.Thread(target=look)
 thread.start()
 inside.wait()
 def look_in_child():
-    signal.alarm(5)
+    signal.alarm(30)
     fit.predict(data.head())
 in_child(look_in_child)
 thread.join()
