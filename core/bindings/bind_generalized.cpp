@@ -140,8 +140,10 @@ Array<double> next_term(Evaluator_& s, Dense par) {
 
 Array<double> conditional_covariance(Evaluator_& s, int factor) {
   return level_covariances(s.A(), factor, [&](double* out) {
-    s.core.pls().ensure_inverse();
-    s.core.pls().conditional_covariance(factor, out);
+    s.core.with_determinant(false, [&](mm::Pls& pls) {
+      pls.ensure_inverse();
+      pls.conditional_covariance(factor, out);
+    });
   });
 }
 
@@ -181,8 +183,14 @@ std::vector<double> predictors(const Evaluator_& s) {
   return eta;
 }
 
-std::vector<double> curvatures(const Evaluator_& s) {
-  std::vector<double> w = s.model.rows->unsorted(in_core([&] { return s.core.curvatures(); }));
+std::vector<double> scores(const Evaluator_& s) {
+  std::vector<double> out = s.model.rows->unsorted(s.core.scores_of_rows());
+  for (double& entry : out) entry *= s.model.unit.predictor;
+  return out;
+}
+
+std::vector<double> weights(const Evaluator_& s) {
+  std::vector<double> w = s.model.rows->unsorted(in_core([&] { return s.core.weights(); }));
   for (double& entry : w) entry *= s.model.unit.predictor * s.model.unit.predictor;
   return w;
 }
@@ -255,8 +263,11 @@ void bind_generalized(nb::module_& m) {
               "eta", [](const Evaluator_& s) { return to_numpy(predictors(s)); }, "(n,) linear predictor at the mode.",
               nb::rv_policy::automatic)
           .def_prop_ro(
-              "curvatures", [](const Evaluator_& s) { return to_numpy(curvatures(s)); },
-              "(n,) minus the second derivatives of the log densities by the predictor there.",
+              "scores", [](const Evaluator_& s) { return to_numpy(scores(s)); },
+              "(n,) derivatives of the log densities by the predictor there.", nb::rv_policy::automatic)
+          .def_prop_ro(
+              "weights", [](const Evaluator_& s) { return to_numpy(weights(s)); },
+              "(n,) minus the second derivatives there, or their expected values, as the determinant has them.",
               nb::rv_policy::automatic)
           .def_prop_ro("logdet_L2", [](const Evaluator_& s) { return s.core.logdet(); })
           .def_prop_ro(

@@ -56,7 +56,8 @@ RowPredictions predict_generalized_rows(GeneralizedEvaluator& evaluator, const s
   std::vector<double> random(x.shape(0)), variance(x.shape(0));
   in_core([&] {
     const std::vector<double> b = evaluator.core.modes();
-    mm::predict_rows(evaluator.core.joint_pls(), b.data(), rows.rows, random.data(), variance.data());
+    evaluator.core.with_determinant(
+        true, [&](mm::Pls& pls) { mm::predict_rows(pls, b.data(), rows.rows, random.data(), variance.data()); });
   });
   const double unit = evaluator.model.unit.predictor;
   for (double& value : random) value /= unit;

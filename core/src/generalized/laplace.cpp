@@ -178,9 +178,7 @@ bool Laplace::factorize_here() {
   rows_.renew_random(w_.data(), *A_);
   expected_ = false;
   if (pls_.factorize(theta())) return true;
-  std::vector<double> expected(n_);
-  expect(eta_, expected.data());
-  w_ = std::move(expected);
+  w_ = expected_here();
   rows_.renew_random(w_.data(), *A_);
   expected_ = true;
   return pls_.factorize(theta());
@@ -355,17 +353,11 @@ double Laplace::settle(bool found) {
   stands_ = found;
   if (!found) return f_ = std::numeric_limits<double>::quiet_NaN();
   g_ = merit(l_, u_, beta(), nullptr);
+  if (approximation_.expected) renew_factor(expected_here());
+  logdet_ = pls_.logdet_L2();
+  if (approximation_.expected) renew_factor(w_);
   if (quadrature_) return f_ = quadrature_->value(mode_point());
-  f_ = 2 * g_;
-  if (approximation_.expected) {
-    std::vector<double> w(n_);
-    expect(eta_, w.data());
-    renew_factor(w);
-    f_ += pls_.logdet_L2();
-    renew_factor(w_);
-  } else {
-    f_ += pls_.logdet_L2();
-  }
+  f_ = 2 * g_ + logdet_;
   if (integrated()) {
     rows_.renew_fixed_squares(w_.data(), *A_);  // without what the search has added
     fixed_ready_ = false;

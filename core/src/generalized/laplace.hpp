@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -109,19 +110,22 @@ class Laplace : public Objective {
 
   // Covariance of the coefficients of the basis for known theta and psi: (X'V^-1X)^-1, p x p.
   std::vector<double> conditional_vcov();
-  // The equations with the fixed effects eliminated, by the curvatures at the mode.
-  Pls& joint_pls();
+  // Calls with the equations at the weights of the determinant, by which conditional covariances go; `fixed`: with the
+  // fixed effects eliminated. The mode's own weights come back after it.
+  void with_determinant(bool fixed, const std::function<void(Pls&)>& use);
 
   int p() const { return p_; }
   int parameters() const { return K_; }
   const std::vector<double>& parameters_at() const { return par_; }
   const std::vector<double>& u() const { return u_; }
   const std::vector<double>& eta() const { return eta_; }  // in the order of the rows
-  // Minus the second derivatives of the log densities by the predictor there, which need not be positive.
-  std::vector<double> curvatures() const;
+  const std::vector<double>& scores_of_rows() const { return s_; }
+  // Those of the determinant there: minus the second derivatives of the log densities by the predictor, which need not
+  // be positive, or the expected ones.
+  std::vector<double> weights() const { return approximation_.expected ? expected_here() : curvatures(); }
   std::vector<double> modes() const;  // Lambda u, along the axes
   double penalized() const { return g_; }
-  double logdet() const { return pls_.logdet_L2(); }
+  double logdet() const { return logdet_; }
   Pls& pls() { return pls_; }
 
  private:
@@ -154,11 +158,14 @@ class Laplace : public Objective {
   bool joint() const { return approximation_.coefficients != Coefficients::searched && p_ > 0; }
   bool integrated() const { return approximation_.coefficients == Coefficients::integrated && p_ > 0; }
   void renew_factor(const std::vector<double>& w);
+  std::vector<double> curvatures() const;
+  std::vector<double> expected_here() const;
   void expect(const std::vector<double>& eta, double* w) const;
   void expected_slopes(std::vector<double>& out) const;
   void expected_by_parameter(int parameter, double* w);
   void add_fixed_leverages();
   void solve_jointly();
+  bool take_expected_fixed(std::vector<double>& H);
   std::vector<double> joint_hessian(const std::vector<double>& par);
   double settle(bool found);
   ModePoint mode_point() const;
@@ -208,7 +215,7 @@ class Laplace : public Objective {
   std::vector<double> anchor_;
   double proximal_ = 0;
   Base base_;
-  double l_ = 0, g_ = 0, decrement_ = 0, tolerance_ = 0, f_ = std::numeric_limits<double>::quiet_NaN();
+  double l_ = 0, g_ = 0, logdet_ = 0, decrement_ = 0, tolerance_ = 0, f_ = std::numeric_limits<double>::quiet_NaN();
   bool expected_ = false;     // the factor is that of expected weights
   bool fixed_ready_ = false;  // RZX and RX are those of this point
   bool gradient_ready_ = false, stands_ = false;

@@ -327,19 +327,12 @@ void Laplace::cross_block(int other, const EffectsBlock& b, double* out) const {
       }
 }
 
-Pls& Laplace::joint_pls() {
-  if (!fixed_ready_) rows_.renew_fixed(w_.data(), *A_);
-  ensure_fixed();
-  return pls_;
-}
-
 std::vector<double> Laplace::conditional_vcov() {
   const int p = p_, k = A_->k();
-  joint_pls();
   std::vector<double> root(static_cast<std::size_t>(p) * p, 0.0), out(root.size());
   for (int i = 0; i < p; ++i) root[i * (static_cast<std::size_t>(p) + 1)] = 1;
   if (p == 0) return out;
-  blas::trsm('L', 'L', 'N', p, p, pls_.RX().data(), k, root.data(), p);
+  with_determinant(true, [&](Pls& pls) { blas::trsm('L', 'L', 'N', p, p, pls.RX().data(), k, root.data(), p); });
   blas::gemm('T', 'N', p, p, p, 1.0, root.data(), p, root.data(), p, 0.0, out.data(), p);
   return out;
 }

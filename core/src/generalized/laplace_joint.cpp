@@ -20,6 +20,31 @@ void Laplace::expect(const std::vector<double>& eta, double* w) const {
             [&](std::int64_t first, std::int64_t last) { family_.expected(block(eta, first, last), w + first); });
 }
 
+std::vector<double> Laplace::expected_here() const {
+  std::vector<double> w(n_);
+  expect(eta_, w.data());
+  return w;
+}
+
+void Laplace::with_determinant(bool fixed, const std::function<void(Pls&)>& use) {
+  const bool expected = approximation_.expected, stands = stands_;
+  const std::vector<double> own = expected ? expected_here() : std::vector<double>();
+  if (expected) {
+    stands_ = fixed_ready_ = false;  // should anything below throw
+    renew_factor(own);
+  }
+  if (fixed) {
+    if (!fixed_ready_) rows_.renew_fixed(expected ? own.data() : w_.data(), *A_);
+    ensure_fixed();
+  }
+  use(pls_);
+  if (!expected) return;
+  renew_factor(w_);
+  rows_.renew_fixed(w_.data(), *A_);
+  fixed_ready_ = false;
+  stands_ = stands;
+}
+
 // d w / d eta of the expected weights, by differences of fourth order.
 void Laplace::expected_slopes(std::vector<double>& out) const {
   constexpr double kStep = 1e-3;
@@ -93,6 +118,32 @@ void Laplace::solve_jointly() {
   for (std::size_t i = 0; i < q; ++i) d_[i] += work_[i] - small::dot(p, A_->ZtX.data() + i * k, v_beta_.data());
 }
 
+// H_bb of `joint_hessian` by the weights of the determinant, and H_ba such that the coefficients, H_bb^-1 H_ba, move
+// with theta and psi as the mode does; false where H_bb is not positive definite.
+bool Laplace::take_expected_fixed(std::vector<double>& H) {
+  const int N = size(), k = A_->k();
+  const auto P = static_cast<std::size_t>(p_);
+  std::vector<double> root(P * P), move(P * N), expected(P * P);
+  for (int j = 0; j < N; ++j) std::copy_n(H.data() + m_ + static_cast<std::size_t>(j) * N, p_, move.data() + j * P);
+  std::copy_n(move.data() + m_ * P, P * P, root.data());
+  if (!blas::potrf('L', p_, root.data(), p_)) return false;
+  blas::trsm('L', 'L', 'N', p_, N, root.data(), p_, move.data(), p_);
+  blas::trsm('L', 'L', 'T', p_, N, root.data(), p_, move.data(), p_);
+  with_determinant(true, [&](Pls& pls) {
+    std::fill(root.begin(), root.end(), 0.0);
+    for (int c = 0; c < p_; ++c)
+      for (int r = c; r < p_; ++r) root[r + c * P] = pls.RX()[r + c * static_cast<std::size_t>(k)];
+  });
+  blas::gemm('N', 'T', p_, p_, p_, 2.0, root.data(), p_, root.data(), p_, 0.0, expected.data(), p_);
+  for (int j = 0; j < N; ++j)
+    for (int i = 0; i < p_; ++i) {
+      double sum = 0;
+      for (int l = 0; l < p_; ++l) sum += expected[i + l * P] * move[l + j * P];
+      H[m_ + i + static_cast<std::size_t>(j) * N] = H[j + static_cast<std::size_t>(m_ + i) * N] = sum;
+    }
+  return true;
+}
+
 // Second derivatives at the last gradient. With H those of 2 g: by theta and psi f'' + H_ab H_bb^-1 H_ba, b the
 // coefficients, so that eliminating these leaves f'', and the coefficients have the covariance that the mode implies.
 std::vector<double> Laplace::joint_hessian(const std::vector<double>& par) {
@@ -116,6 +167,7 @@ std::vector<double> Laplace::joint_hessian(const std::vector<double>& par) {
   for (int j = 0; j < E; ++j)
     for (int i = 0; i < E; ++i)
       if (i < p_ || j < p_) out[at(m_ + i, m_ + j)] = others[i + static_cast<std::size_t>(j) * E];
+  if (approximation_.expected && !take_expected_fixed(out)) return {};
   std::vector<std::size_t> free;
   for (int e = 0; e < m_; ++e) free.push_back(e);
   for (int a = 0; a < K_; ++a) free.push_back(m_ + p_ + a);

@@ -161,13 +161,18 @@ class LaplacePoint:
         return self._standing().eta
 
     @property
-    def curvatures(self) -> FloatArray:
-        """(n,) minus the second derivatives of the log densities by the predictor at the modes."""
-        return self._standing().curvatures
+    def scores(self) -> FloatArray:
+        """(n,) derivatives of the log densities by the predictor at the modes."""
+        return self._standing().scores
+
+    @property
+    def weights(self) -> FloatArray:
+        """(n,) minus the second derivatives there, or their expected values: the determinant's."""
+        return self._standing().weights
 
     @property
     def logdet_L2(self) -> float:
-        """log|L|^2."""
+        """log|L|^2, at the weights of the determinant."""
         return self._standing().logdet_L2
 
     @property
@@ -184,7 +189,7 @@ class LaplacePoint:
     def predict_rows(
         self, codes: Sequence[IntArray], z: Sequence[FloatArray], x: FloatArray
     ) -> RowPredictions:
-        """As of a linear point, by the curvatures at the modes, of which some may be negative."""
+        """As of a linear point, by the weights of the determinant; some may be negative."""
         return predict_rows(self._standing(), codes, z, x)
 
     def fixed_covariance(self) -> FloatArray:

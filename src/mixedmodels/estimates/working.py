@@ -3,8 +3,9 @@
 Its response is eta + (y - mu) / mu', its weights are mu'^2 / Var(y), its residual standard
 deviation is 1, and its theta is that of the fit. It gives generalized models what linear ones have
 in closed form at one theta: hat values, changes without some rows. Weights are the expected ones,
-which are positive; with canonical links they are the observed ones too. Errors of predictions go by
-the observed ones, as the criterion does, and come from there.
+which are positive; with canonical links they are the observed ones too. A criterion with expected
+information has its own, and the response is eta + score / weight: of most families that is the
+same. Errors of predictions go by the weights of the criterion, and come from there.
 
 Thresholds of ordered categories are coefficients of it: the mean depends on threshold k as on the
 predictor, times the share that the link's slope at k has of all of them. These shares have the sum
@@ -43,6 +44,23 @@ def _with_thresholds(fitted: GeneralizedFitted) -> Design:
     return dataclasses.replace(design, X=X, x_names=(*design.x_names, *names))
 
 
+def _by_means(fitted: GeneralizedFitted) -> tuple[FloatArray, FloatArray]:
+    """(n,) weights by slopes and variances of the means, and what is left of the responses."""
+    of, eta = fitted.distribution, fitted.solution.eta
+    mu, slope = of.mean(eta), of.slope(eta)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        w = slope**2 / of.variance(eta, fitted.model.weights)
+        return w, (fitted.mean_response - mu) / slope
+
+
+def _by_criterion(fitted: GeneralizedFitted) -> tuple[FloatArray, FloatArray]:
+    """The same by the weights of the determinant, and the scores over these."""
+    with fitted.criterion.at(fitted.solution.par) as point:
+        w, scores = point.weights, point.scores
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        return w, scores / w
+
+
 def working_fit(fitted: GeneralizedFitted) -> Fitted:
     """The working linear model at the optimum of a fit.
 
@@ -50,12 +68,8 @@ def working_fit(fitted: GeneralizedFitted) -> Fitted:
         ModelError: The fixed part fits the working response exactly.
     """
     model, solution = fitted.model, fitted.solution
-    of = fitted.distribution
-    eta, m = solution.eta, model.weights
-    mu, slope = of.mean(eta), of.slope(eta)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        w = slope**2 / of.variance(eta, m)
-        left = (fitted.mean_response - mu) / slope
+    eta = solution.eta
+    w, left = _by_criterion(fitted) if model.expected else _by_means(fitted)
     w = np.maximum(
         np.nan_to_num(w, posinf=0.0), _LEAST * np.max(w, initial=1e-300, where=w < np.inf)
     )

@@ -236,11 +236,11 @@ def _variance(
 def _joint_variance(fitted: GeneralizedFitted, target: Target) -> FloatArray:
     """(n,) variance of the error of x'beta + z'b given theta and the family's own parameter.
 
-    By the curvatures of the log density, as the determinant of the criterion has them. Where that
-    has expected weights, or thresholds move with the coefficients, by those of the scoring step.
+    By the weights of the determinant of the criterion. Where thresholds move with the coefficients,
+    by those of the scoring step.
     """
     model = fitted.model
-    if model.expected or model.family.ordered:
+    if model.family.ordered:
         working = fitted.once(working_fit)
         more = np.zeros((target.n, working.model.design.X.shape[1] - target.X.shape[1]))
         padded = dataclasses.replace(target, X=np.hstack([target.X, more]))

@@ -287,16 +287,80 @@ def test_errors_of_modes_are_those_of_the_joint_problem(fit: Any) -> None:
     np.testing.assert_allclose(table["prediction"], fit.predict(type="link"))
 
 
-def test_errors_of_modes_by_expected_information_are_those_of_scoring() -> None:
-    data = fit_case("binary, cloglog").data
-    fit = mm.glmer("y ~ x + (1 | g)", data, link="cloglog", information="expected")
+def with_expected(family: str, link: str | None, n_agq: int = 1) -> Any:
+    """A fit whose determinant has expected weights, on responses of any family."""
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 10), "x": rng.normal(size=120)})
+    eta = -0.3 + 0.8 * data["x"] + 0.9 * rng.normal(size=12)[data["g"]]
+    mean = 1.0 / (1.0 + np.exp(-eta))
+    data["y"] = {
+        "binomial": lambda: (rng.random(120) < 1.0 - np.exp(-np.exp(eta))).astype(int),
+        "beta": lambda: rng.beta(4.0 * mean, 4.0 * (1.0 - mean)).clip(1e-6, 1.0 - 1e-6),
+        "gamma": lambda: rng.gamma(3.0, np.exp(eta) / 3.0),
+        "negative_binomial": lambda: rng.poisson(np.exp(eta) * rng.gamma(2.0, 0.5, 120)),
+    }[family]()
+    formula = "y ~ x + (1 | g)"
+    return mm.glmer(formula, data, family, link=link, information="expected", n_agq=n_agq)
+
+
+@pytest.mark.parametrize(
+    ("family", "link", "n_agq"),
+    [
+        ("binomial", "cloglog", 1),
+        ("binomial", "cloglog", 0),
+        ("beta", None, 1),
+        ("gamma", "log", 1),
+        ("negative_binomial", None, 0),
+    ],
+)
+def test_uncertainties_of_expected_information_have_its_weights(
+    family: str, link: str | None, n_agq: int
+) -> None:
+    fit = with_expected(family, link, n_agq)
     X, ZL, w = dense(fit)
+    if family == "beta":
+        mu, phi = fit.predict().to_numpy(), fit.dispersion
+        trigamma = special.polygamma(1, mu * phi) + special.polygamma(1, (1.0 - mu) * phi)
+        w = phi**2 * trigamma * (mu * (1.0 - mu)) ** 2
+    q = ZL.shape[1]
     both = np.hstack([ZL, X])
-    penalty = np.diag(np.append(np.ones(ZL.shape[1]), np.zeros(X.shape[1])))
-    inverse = np.linalg.inv(both.T @ (w[:, None] * both) + penalty)
-    expected = np.sqrt(np.einsum("ij,ij->i", both @ inverse, both))
-    found = fit.predict_interval(type="link")["std_error"]
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    penalty = np.diag(np.append(np.ones(q), np.zeros(X.shape[1])))
+    joint = both.T @ (w[:, None] * both) + penalty
+    inverse = np.linalg.inv(joint)
+    modes = fit.theta[0] ** 2 * np.diag(np.linalg.inv(joint[:q, :q]))
+    np.testing.assert_allclose(fit.ranef_cov()["g"][:, 0, 0], modes, rtol=1e-6)
+    np.testing.assert_allclose(fit.ranef_table()["std_error"], np.sqrt(modes), rtol=1e-6)
+    np.testing.assert_allclose(fit.vcov_conditional, inverse[q:, q:], rtol=1e-5)
+    rows = np.einsum("ij,jk,ik->i", both, inverse, both)
+    error = fit.predict_interval(type="link")["std_error"]
+    np.testing.assert_allclose(error, np.sqrt(rows), rtol=1e-6)
+    np.testing.assert_allclose(fit.leverage(), w * rows, rtol=1e-6)
+    solution = fit._generalized.solution
+    logdet = np.linalg.slogdet(joint[:q, :q])[1]
+    assert solution.logdet_L2 == pytest.approx(logdet, rel=1e-8)
+    assert solution.penalized + solution.logdet_L2 == pytest.approx(fit.objective, rel=1e-12)
+    if n_agq == 0:  # what theta leaves open comes on top of what is conditional on it
+        assert np.linalg.eigvalsh(fit.vcov - fit.vcov_conditional)[0] > -1e-9
+    # Reading covariances leaves the point as it was.
+    criterion = fit.model._model.criterion()
+    with criterion.at(solution.par) as point:
+        before = point.gradient().copy()
+        point.conditional_covariance(), point.fixed_covariance()
+        np.testing.assert_array_equal(point.gradient(), before)
+        np.testing.assert_allclose(point.hessian(), solution.covariance_of.hessian, rtol=1e-9)
+
+
+def test_uncertainties_of_expected_information_are_those_of_lme4() -> None:
+    """Its condVar, and its vcov by RX where the coefficients are in the mode."""
+    fit, mode = with_expected("binomial", "cloglog"), with_expected("binomial", "cloglog", 0)
+    sd = np.sqrt(fit.ranef_cov()["g"][:4, 0, 0])
+    np.testing.assert_allclose(sd, [0.467979, 0.407471, 0.410697, 0.397101], rtol=5e-5)
+    error = np.sqrt(np.diag(fit.vcov_conditional))
+    np.testing.assert_allclose(error, [0.261319, 0.183646], rtol=5e-5)
+    sd = np.sqrt(mode.ranef_cov()["g"][:4, 0, 0])
+    np.testing.assert_allclose(sd, [0.459334, 0.404707, 0.406179, 0.391657], rtol=5e-6)
+    error = np.sqrt(np.diag(mode.vcov_conditional))
+    np.testing.assert_allclose(error, [0.2582230, 0.1765831], rtol=5e-6)
 
 
 def test_what_is_left_open_widens_intervals(fit: Any) -> None:

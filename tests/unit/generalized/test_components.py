@@ -435,7 +435,7 @@ def test_errors_of_predictions_with_zeros_of_their_own() -> None:
         zero_inflation="~ 1",
     )
     with fit.model._model.criterion().at(fit.solution.par) as point:
-        assert (np.array(point.curvatures) < 0.0).any()
+        assert (np.array(point.weights) < 0.0).any()
     # glmmTMB 1.1.5: predict(type = "link", se.fit = TRUE)
     rows, table = [0, 19, 99, 249, 402], fit.predict_interval(type="link", uncertainty="full")
     np.testing.assert_allclose(
