@@ -102,3 +102,48 @@ def test_criterion_and_gradient_at_fixed_points_of_the_oracle(point: dict[str, A
     np.testing.assert_allclose(
         model.gradient(*at, **point["own"]), gradient, atol=1e-9 * abs(gradient).max()
     )
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "rows", "fit_error", "errors", "means"),
+    [
+        (
+            "poisson",
+            {"zero_inflation": "~ YEAR"},
+            [0, 100, 300],
+            [0.374206, 1.083886, 0.301856],
+            [0.3411771, 0.3411771, 0.1434937],
+            [1.4524164, 1.4524164, 0.5849185],
+        ),
+        (
+            "truncated_negative_binomial",
+            {"dispersion": "~ YEAR"},
+            [5, 150, 260],
+            [1.054555, 1.419819, 2.739184],
+            [0.5942469, 1.0735723, 1.0735723],
+            [3.1844498, 6.3746610, 6.3746610],
+        ),
+    ],
+)
+def test_errors_of_means_are_those_of_glmmtmb(
+    family: str,
+    options: dict[str, str],
+    rows: list[int],
+    fit_error: list[float],
+    errors: list[float],
+    means: list[float],
+) -> None:
+    """predict(type = "response", se.fit = TRUE), with random effects and by re.form = NA."""
+    data = mm.load_dataset("grouseticks")
+    new = data.loc[rows]
+    used = data if "zero_inflation" in options else data[data["TICKS"] > 0]
+    fit = mm.glmer("TICKS ~ YEAR + (1 | BROOD)", used, family, **options)
+    alone = fit.predict_interval(new, random="none")
+    np.testing.assert_allclose(alone["prediction"], means, rtol=1e-5)
+    np.testing.assert_allclose(alone["std_error"], errors, rtol=1e-5)
+    # Given theta coefficients and modes go by their joint curvature, glmmTMB's by the criterion.
+    full = fit.predict_interval(new, uncertainty="full")
+    np.testing.assert_allclose(full["std_error"], fit_error, rtol=3e-4)
+    narrow = fit.predict_interval(new)["std_error"]
+    assert (narrow < full["std_error"]).all()
+    assert (narrow > 0.9 * full["std_error"]).all()

@@ -22,8 +22,8 @@ from mixedmodels.prediction.generalized import (
 )
 from mixedmodels.prediction.generalized_intervals import (
     WantedScale,
-    averaged_means,
-    averaged_predictors,
+    averaged_values,
+    check_covariance,
     check_mean_of,
     generalized_intervals,
 )
@@ -87,9 +87,7 @@ class GeneralizedPrediction(GeneralizedParameters):
         target = self._target(data, terms, None, allow_new_levels, not average)
         if average:
             check_mean_of(self._generalized, scale, average=True)
-            means = averaged_means(self._generalized, target)
-            response = scale == "response"
-            values = means if response else averaged_predictors(self._generalized, means)
+            values = averaged_values(self._generalized, target, data, scale)
             found = pd.Series(values, target.index, name="prediction")
             return on_all_rows(self._design, found) if data is None else found
         found = prediction(self._fitted, target)
@@ -120,7 +118,9 @@ class GeneralizedPrediction(GeneralizedParameters):
         """Predictions with standard errors and intervals.
 
         Limits are those of the linear predictor by the normal distribution, transformed, so that
-        they stay inside of the possible means.
+        they stay inside of the possible means. Means of responses with zeros of their own, and of
+        truncated counts, have the errors of all coefficients that they depend on, by the delta
+        method; limits are those of a linear predictor whose error is as large.
 
         Args:
             data: New rows, as for `predict`; the rows of `fitted` if None.
@@ -132,7 +132,8 @@ class GeneralizedPrediction(GeneralizedParameters):
             ddf: "none": limits are by the normal distribution.
             uncertainty: "conditional" takes the variance parameters as known where random effects
                 take part; "full" adds what is left open about them, modes following, as glmmTMB.
-                With random="none" the errors are those of `vcov` either way.
+                With random="none" the errors are those of `vcov` either way. Coefficients of zero
+                inflation are estimated in both.
             columns: Put the columns of the data before the others.
             random: Random effects that take part, as for `predict`; "average" is the mean over
                 them, whose errors have no part of theta unless `uncertainty="full"`.
@@ -140,7 +141,7 @@ class GeneralizedPrediction(GeneralizedParameters):
                 random effects enters the errors.
             weights: Trials, or prior weights, of observations at new rows; 1 if None.
             vcov: Another covariance of the fixed effects, as in `coef_table`; with random="none" or
-                "average".
+                "average", of means that depend on no other coefficients.
 
         Returns:
             (n, 4) with the index of the data: `prediction`, `std_error` (on the scale of `type`),
@@ -168,12 +169,15 @@ class GeneralizedPrediction(GeneralizedParameters):
                 "vcov= is a covariance of the fixed effects alone; it goes with random='none' or "
                 "'average', and uncertainty='conditional'."
             )
+        if vcov is not None:
+            check_covariance(self._generalized, wanted)
         target = self._target(data, terms, weights, allow_new_levels, not average)
         tests = method_of(self._fitted, ddf, vcov, announce=True)
         table = generalized_intervals(
             self._generalized,
             target,
             wanted,
+            data,
             random=bool(terms),
             covariance=tests.covariance,
         )

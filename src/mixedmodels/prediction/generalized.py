@@ -12,9 +12,8 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.places import used_rows
-from mixedmodels.design.rebuild import new_rows, rebuild_part
 from mixedmodels.errors import MixedModelsError, ModelError, warn
-from mixedmodels.estimates.components import Component, exponential, of_role, probability
+from mixedmodels.estimates.components import exponential, of_role, probability
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
 from mixedmodels.estimates.own import own_coefficients
@@ -26,6 +25,7 @@ from mixedmodels.families.distribution import Distribution
 from mixedmodels.families.links import Link
 from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.prediction.bootstrap import Plan, Replicates, replicates_of
+from mixedmodels.prediction.parameters_at import distribution_at, predictor_at
 from mixedmodels.prediction.simulate import Seed, random_generator, simulator
 from mixedmodels.settings import BOOTSTRAPS, MODES, BootstrapKind, Modes, thread_count
 from mixedmodels.spelling import chosen_option
@@ -62,12 +62,12 @@ def predicted_values(
     if kind == "conditional":
         return mu
     if kind == "response":
-        return _distribution_at(fitted, data).mean(eta)
+        return distribution_at(fitted, data).mean(eta)
     role = DISPERSION if kind == "disp" else ZERO_INFLATION
     component = of_role(fitted.model.components, role)
     if component is None:
         raise MixedModelsError(f"type is {kind!r}; {_without_role(fitted, role)}.")
-    predictor = _predictor(fitted, component, data)
+    predictor = predictor_at(fitted, component, data)
     values = predictor
     if kind != "zlink":
         values = exponential(predictor) if kind == "disp" else probability(predictor)
@@ -103,23 +103,6 @@ def _without_role(fitted: GeneralizedFitted, role: str) -> str:
     if role == ZERO_INFLATION:
         return "the model was fitted without zero_inflation="
     return f"the {fitted.model.family.title} family has no parameter beside its mean"
-
-
-def _distribution_at(fitted: GeneralizedFitted, data: Any) -> Distribution:
-    """The distribution of responses at rows of data, or of the fit if None."""
-    own, zeros = (of_role(fitted.model.components, role) for role in (DISPERSION, ZERO_INFLATION))
-    return Distribution(
-        fitted.model.family,
-        None if own is None else exponential(_predictor(fitted, own, data)),
-        None if zeros is None else probability(_predictor(fitted, zeros, data)),
-    )
-
-
-def _predictor(fitted: GeneralizedFitted, component: Component, data: Any) -> float | FloatArray:
-    psi = fitted.solution.psi
-    if data is None or component.part is None:
-        return component.predictor(psi)
-    return component.predictor(psi, rebuild_part(component.part, new_rows(data)))
 
 
 def category_probabilities(fitted: GeneralizedFitted, eta: pd.Series[float]) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """Predictions of generalized models with their errors, and means over the random effects.
 
 Errors are those of the linear predictor; limits on the scale of the response are limits there,
-transformed, and standard errors go by the slope of the link.
+transformed, and standard errors go by the slope of the link. A mean that depends on other
+predictors too has the errors of all of them, by the delta method, in units of the linear one.
 """
 
 from __future__ import annotations
@@ -9,24 +10,36 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy
 
-from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.arrays import BoolArray, FloatArray, LongArray
 from mixedmodels.design.places import used_rows
 from mixedmodels.errors import MixedModelsError, warn
+from mixedmodels.estimates.components import exponential, of_role, probability
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.generalized_covariances import known_parameters, partly_known
 from mixedmodels.estimates.tables import fixed_mean
 from mixedmodels.estimates.tails import transformed_limits
-from mixedmodels.estimates.unknown import PartlyKnown, variances_of_rows
+from mixedmodels.estimates.unknown import SHARE, PartlyKnown, variances_of_rows
 from mixedmodels.estimates.working import working_fit
+from mixedmodels.families.base import ZERO_INFLATION
+from mixedmodels.families.distribution import Distribution
 from mixedmodels.families.links import NODES, mean_over
 from mixedmodels.memory import require
 from mixedmodels.prediction.generalized import PREDICTIONS, PredictionType
 from mixedmodels.prediction.intervals import Wanted
+from mixedmodels.prediction.parameters_at import (
+    MeanCurve,
+    OtherPredictor,
+    distribution_at,
+    mean_components,
+    mean_ratios,
+    other_predictors,
+)
 from mixedmodels.prediction.predict import (
     RowSolver,
     absent_rows,
@@ -37,8 +50,9 @@ from mixedmodels.prediction.replicates import interval_tails
 from mixedmodels.prediction.target import Target
 from mixedmodels.spelling import chosen_option
 
-# Step of differences in the parameters, in standard errors.
-_STEP = 1e-3
+# Step of differences in the parameters, in standard errors, and its largest part in psi, which are
+# logits and logarithms.
+_STEP, _MOST_MOVED = 1e-3, 1e-2
 # Rounding of the link of a mean, relative, from which on no digits of it are known.
 _DIGITS = 1e-6
 # Draws of an observation at each row, and numbers drawn at a time.
@@ -77,11 +91,11 @@ class WantedScale:
 
 
 def check_mean_of(fitted: GeneralizedFitted, type: str, *, average: bool) -> None:  # noqa: A002
-    """Refuse means whose errors or averages are not those of the linear predictor alone.
+    """Refuse what has no mean, and averages that are not had.
 
     Raises:
-        MixedModelsError: On the scale of the response, of ordered responses or of counts with zeros
-            of their own; or another scale than that and the link; an average of ordered responses.
+        MixedModelsError: On the scale of the response, of ordered responses; or another scale than
+            that and the link; an average of ordered responses.
     """
     if average and fitted.model.family.ordered:
         raise MixedModelsError(
@@ -89,8 +103,7 @@ def check_mean_of(fitted: GeneralizedFitted, type: str, *, average: bool) -> Non
             "average predict(type='prob') over simulated groups."
         )
     of = fitted.distribution
-    by_row = not of.family.with_all and isinstance(of.dispersion, np.ndarray)
-    if average and by_row:
+    if average and not of.family.with_all and isinstance(of.dispersion, np.ndarray):
         raise MixedModelsError(
             "random='average' of truncated counts with predictors of the dispersion. Take "
             "random='none'."
@@ -99,12 +112,25 @@ def check_mean_of(fitted: GeneralizedFitted, type: str, *, average: bool) -> Non
         raise MixedModelsError(
             f"type is {type!r:.40}; here it must be 'response' or 'link'. predict() has others."
         )
-    if type == "response" and (of.family.ordered or of.zero is not None or by_row):
-        what = "ordered responses" if of.zero is None else "counts with zeros of their own"
-        what = "truncated counts with predictors of the dispersion" if by_row else what
+    if type == "response" and of.family.ordered:
         raise MixedModelsError(
-            f"type='response' of {what} depends on more than the linear predictor. Take "
-            "type='link', whose errors are known."
+            "type='response' of ordered responses: a category has no mean. Take type='link', whose "
+            "errors are known."
+        )
+
+
+def check_covariance(fitted: GeneralizedFitted, wanted: WantedScale) -> None:
+    """Refuse a covariance of the fixed effects where the mean has other coefficients too.
+
+    Raises:
+        MixedModelsError: It has.
+    """
+    parts = mean_components(fitted.model)
+    if parts and wanted.type == "response":
+        roles = " and ".join(part.role.replace("_", " ") for part in parts)
+        raise MixedModelsError(
+            f"vcov= is a covariance of the fixed effects alone; the mean has the {roles} too. "
+            "Take type='link', or leave out vcov=."
         )
 
 
@@ -125,6 +151,26 @@ def averaged_means(fitted: GeneralizedFitted, target: Target) -> FloatArray:
     return found
 
 
+def averaged_values(
+    fitted: GeneralizedFitted,
+    target: Target,
+    data: Any,
+    type: PredictionType,  # noqa: A002
+) -> FloatArray:
+    """(n,) means over the random effects, or the link of those without zeros of their own.
+
+    Args:
+        fitted: The fit.
+        target: The rows.
+        data: The rows as given, or None for those of the fit.
+        type: "response" or "link".
+    """
+    means = averaged_means(fitted, target)
+    if type == "link":
+        return averaged_predictors(fitted, means)
+    return MeanCurve(fitted.model.family.link, distribution_at(fitted, data).zero).of_mean(means)
+
+
 def averaged_predictors(fitted: GeneralizedFitted, means: FloatArray) -> FloatArray:
     """The link of means; NaN where rounding of the mean leaves no digits of it."""
     link = fitted.model.family.link
@@ -140,6 +186,7 @@ def generalized_intervals(
     fitted: GeneralizedFitted,
     target: Target,
     wanted: WantedScale,
+    data: Any,
     *,
     random: bool,
     covariance: FloatArray | PartlyKnown,
@@ -150,28 +197,49 @@ def generalized_intervals(
         fitted: The fit.
         target: The rows.
         wanted: What is asked for.
+        data: The rows as given, or None for those of the fit.
         random: Whether random effects take part.
         covariance: Of the kept coefficients (p, p), for rows without random effects.
     """
     check_mean_of(fitted, wanted.type, average=wanted.average)
-    link, of = fitted.model.family.link, fitted.distribution
-    # An average is the mean itself; else the mean is that of what is seen.
-    curve = link if wanted.average or wanted.type == "link" else of
+    link = fitted.model.family.link
+    others: tuple[OtherPredictor, ...] = ()
+    if wanted.type == "link":
+        curve: Distribution | MeanCurve = MeanCurve(link)
+        of = fitted.distribution
+    else:
+        of = fitted.distribution if fitted.model.family.ordered else distribution_at(fitted, data)
+        # An average is the mean itself; else the mean is that of what is seen.
+        curve = MeanCurve(link, of.zero) if wanted.average else of
+        parts = mean_components(fitted.model)
+        if wanted.average:
+            parts = tuple(part for part in parts if part.role == ZERO_INFLATION)
+        others = other_predictors(fitted, parts, data, target.n)
     if wanted.average:
-        mu = averaged_means(fitted, target)
-        eta = averaged_predictors(fitted, mu)
+        means = averaged_means(fitted, target)
+        eta = averaged_predictors(fitted, means)
     else:
         eta = predicted(fitted, target)
     with np.errstate(all="ignore"):  # a warning names what is not a number
+        mu = (
+            curve.of_mean(means)
+            if isinstance(curve, MeanCurve) and wanted.average
+            else curve.mean(eta)
+        )
+        ratios = mean_ratios(of, curve, eta, others)
+        asked = _Asked(fitted, target, wanted, covariance, others, ratios)
         if wanted.average:
-            variance = _averaged_variance(fitted, target, covariance, wanted)
+            errors = _averaged_errors(asked)
         else:
-            mu = curve.mean(eta)
-            variance = _variance(fitted, target, covariance, wanted, random=random)
-        variance[absent_rows(target)] = np.nan
+            errors = _errors_with_modes(asked) if random else _errors_without(asked)
+        absent = absent_rows(target)
+        for other in others:
+            absent |= np.isnan(other.values)
+        errors[absent] = np.nan
+        variance = np.einsum("ni,nij,nj->n", ratios, errors, ratios)
         error, tails = np.sqrt(variance), interval_tails(wanted.interval.level)
         if wanted.interval.kind == "prediction":
-            table = _observations(fitted, target, eta, error, tails)
+            table = _observations(asked, of, eta, errors, tails)
         else:
             limits = eta[:, None] + scipy.special.ndtri(tails) * error[:, None]
             if wanted.type == "response":
@@ -179,14 +247,68 @@ def generalized_intervals(
                 table = _table(target, mu, error * np.abs(curve.slope(eta)), limits)
             else:
                 table = _table(target, eta, error, limits)
-    return _warn_of_unknown(target, eta, mu, table, np.isnan(variance))
+    undetermined: BoolArray = np.asarray(np.isnan(errors).any(axis=(1, 2)))
+    return _warn_of_unknown(target, eta, mu, table, undetermined, absent)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """Whose errors are asked for.
+
+    Attributes:
+        fitted: The fit.
+        target: The rows.
+        wanted: What is asked for.
+        covariance: Of the kept coefficients (p, p), for rows without random effects.
+        others: Predictors of the mean beside the linear one.
+        ratios: (n, 1 + c) what a unit of each predictor is in units of the linear one.
+    """
+
+    fitted: GeneralizedFitted
+    target: Target
+    wanted: WantedScale
+    covariance: FloatArray | PartlyKnown
+    others: tuple[OtherPredictor, ...]
+    ratios: FloatArray
+
+    @property
+    def X(self) -> FloatArray:
+        """(n, p) the kept columns."""
+        return self.target.X[:, self.fitted.solution.kept]
+
+    @property
+    def full(self) -> bool:
+        """Whether the variance parameters are taken as estimated."""
+        return self.wanted.interval.uncertainty == "full"
+
+    def joint_rows(self) -> list[FloatArray]:
+        """Per predictor (n, p + k) its derivatives by the kept coefficients and psi."""
+        of, n = self.fitted.solution, self.target.n
+        found = [np.hstack([self.X, np.zeros((n, len(of.psi)))])]
+        found += [np.hstack([np.zeros((n, of.p)), other.slopes]) for other in self.others]
+        return found
+
+    def joint_covariance(self) -> PartlyKnown | None:
+        """That of the kept coefficients and psi; None where none is known."""
+        known = self.fitted.once(known_parameters)
+        return None if known is None else known.of(slice(len(self.fitted.solution.theta), None))
+
+    def matter(self, j: int) -> BoolArray:
+        """(n,) rows whose mean depends on predictor j by more than rounding."""
+        found: BoolArray = ~(np.abs(self.ratios[:, j]) < SHARE)
+        return found
 
 
 def _warn_of_unknown(
-    target: Target, eta: FloatArray, mu: FloatArray, table: pd.DataFrame, undetermined: BoolArray
+    target: Target,
+    eta: FloatArray,
+    mu: FloatArray,
+    table: pd.DataFrame,
+    undetermined: BoolArray,
+    absent: BoolArray,
 ) -> pd.DataFrame:
     """The table, with a warning where rows have no interval."""
-    rows = table.isna().to_numpy().any(axis=1) & ~absent_rows(target)
+    rows = table.isna().to_numpy().any(axis=1) & ~absent
     lost = rows & undetermined & np.isfinite(eta)
     if lost.any():
         warn(
@@ -210,27 +332,55 @@ def _table(target: Target, at: FloatArray, error: FloatArray, limits: FloatArray
     return pd.DataFrame(columns, target.index)
 
 
-# -- errors of the predictor ----------------------------------------------------------------------
+# -- errors of the predictors ----------------------------------------------------------------------
+#
+# Each is (n, 1 + c, 1 + c): covariances of the errors of the linear predictor and of the others.
 
 
-def _variance(
-    fitted: GeneralizedFitted,
-    target: Target,
-    covariance: FloatArray | PartlyKnown,
-    wanted: WantedScale,
-    *,
-    random: bool,
+def _errors_without(asked: _Asked) -> FloatArray:
+    """Those without random effects, by the covariance of all coefficients."""
+    if not asked.others:
+        return variances_of_rows(asked.X, asked.covariance)[:, None, None]
+    return _errors_of_rows(asked, asked.joint_rows(), asked.joint_covariance())
+
+
+def _errors_of_rows(
+    asked: _Asked, rows: list[FloatArray], covariance: PartlyKnown | None
 ) -> FloatArray:
-    X = target.X[:, fitted.solution.kept]
-    if not random:
-        return variances_of_rows(X, covariance)
-    variance = _joint_variance(fitted, target)
-    if wanted.interval.uncertainty == "full":
-        variance += _owed_to_others(fitted, target)
+    """Those of combinations of parameters; NaN in rows with one that is not determined."""
+    out = np.full((asked.target.n, len(rows), len(rows)), np.nan)
+    if covariance is None:
+        return out
+    for i, one in enumerate(rows):
+        moved = one @ covariance.known
+        for j, other in enumerate(rows):
+            out[:, i, j] = np.einsum("ij,ij->i", moved, other)
+    for j, one in enumerate(rows):
+        out[covariance.unknown(one) & asked.matter(j), j, j] = np.nan
+    return out
+
+
+def _errors_with_modes(asked: _Asked) -> FloatArray:
+    """Those with random effects: given what is taken as known, and what the rest adds."""
+    fitted, target, count = asked.fitted, asked.target, 1 + len(asked.others)
+    out = np.zeros((target.n, count, count))
+    out[:, 0, 0] = _joint_variance(fitted, target)
+    m, p = len(fitted.solution.theta), fitted.solution.p
+    moving = np.append(np.arange(m), np.arange(m + p, len(fitted.solution.par)))
+    if not asked.full:
+        zeros = of_role(fitted.model.components, ZERO_INFLATION) if asked.others else None
+        moving = np.zeros(0, np.int64) if zeros is None else moving[m:][zeros.place]
+    if moving.size:
+        moves = _moves(asked, moving)
+        out += np.einsum("din,djn->nij", moves, moves)
     partly = fitted.once(partly_known)
     if partly is not None:
-        variance[partly.unknown(X)] = np.nan
-    return variance
+        out[partly.unknown(asked.X), 0, 0] = np.nan
+    joint = asked.joint_covariance() if asked.others else None
+    if joint is not None:
+        for j, rows in enumerate(asked.joint_rows()[1:], start=1):
+            out[joint.unknown(rows) & asked.matter(j), j, j] = np.nan
+    return out
 
 
 def _joint_variance(fitted: GeneralizedFitted, target: Target) -> FloatArray:
@@ -252,39 +402,58 @@ def _joint_variance(fitted: GeneralizedFitted, target: Target) -> FloatArray:
     return variance
 
 
-def _owed_to_others(fitted: GeneralizedFitted, target: Target) -> FloatArray:
-    """(n,) variance of the predictor that is due to theta and the family's own parameter.
+def _moves(asked: _Asked, moving: LongArray) -> FloatArray:
+    """(d, 1 + c, n) how the predictors move with one standard deviation of some parameters.
 
     By differences along the directions in which the coefficients move with each of them, the modes
-    following: the law of total variance, given these and over them.
+    following: the law of total variance, given these parameters and over them. Parameters that are
+    neither moving nor coefficients are taken as known.
     """
+    fitted, target, count = asked.fitted, asked.target, 1 + len(asked.others)
     model, solution = fitted.model, fitted.solution
     m, p = len(solution.theta), solution.p
     known = fitted.once(known_parameters)
-    others = np.append(np.arange(m), np.arange(m + p, len(solution.par)))
-    out = np.zeros(target.n)
-    if known is None or np.isnan(np.diag(known.matrix)[:m]).any():
-        return out + np.nan
+    if known is None or (asked.full and np.isnan(np.diag(known.matrix)[:m]).any()):
+        return np.full((1, count, target.n), np.nan)
     covariance = known.known
-    others = others[np.diag(covariance)[others] > 0.0]
-    if not others.size:
-        return out
-    values, vectors = np.linalg.eigh(covariance[np.ix_(others, others)])
+    given = np.setdiff1d(np.append(np.arange(m), np.arange(m + p, len(covariance))), moving)
+    if given.size:
+        across = covariance[:, given]
+        covariance = covariance - across @ _inverse(covariance[np.ix_(given, given)]) @ across.T
+    moving = moving[np.diag(covariance)[moving] > 0.0]
+    if not moving.size:
+        return np.zeros((0, count, target.n))
+    own = covariance[np.ix_(moving, moving)]
+    values, vectors = np.linalg.eigh(own)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    # Columns: how all parameters move with one standard deviation of a combination of the others.
-    along = covariance[:, others] @ np.linalg.pinv(covariance[np.ix_(others, others)]) @ root
+    # Columns: how all parameters move with one standard deviation of a combination of the moving.
+    along = covariance[:, moving] @ np.linalg.pinv(own) @ root
     criterion = model.own_criterion()
     user = criterion.to_user(solution.par)
-    for direction in along.T:
+    out = np.empty((len(moving), count, target.n))
+    for found, direction in zip(out, along.T, strict=True):
+        farthest = np.abs(direction[m + p :]).max(initial=0.0)
+        step = min(_STEP, _MOST_MOVED / farthest) if farthest > 0.0 else _STEP
         sides = []
-        for sign in (1.0, -1.0):
-            at = criterion.from_user(user + sign * _STEP * direction)
+        for sign in (step, -step):
+            at = criterion.from_user(user + sign * direction)
             moved = dataclasses.replace(fitted, solution=model.solution(criterion, at))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the same as of the prediction itself
                 sides.append(predicted(moved, target))
-        out += ((sides[0] - sides[1]) / (2.0 * _STEP)) ** 2
+        found[0] = (sides[0] - sides[1]) / (2.0 * step)
+        for j, other in enumerate(asked.others, start=1):
+            found[j] = other.slopes @ direction[m + p :]
     return out
+
+
+def _inverse(covariance: FloatArray) -> FloatArray:
+    """That of a covariance matrix; parameters without a variance stay as they are."""
+    sd = np.sqrt(np.diag(covariance))
+    scale = np.where(sd > 0.0, 1.0 / np.where(sd > 0.0, sd, 1.0), 0.0)
+    both = np.outer(scale, scale)
+    found: FloatArray = np.linalg.pinv(covariance * both, hermitian=True) * both
+    return found
 
 
 # -- means over the random effects ----------------------------------------------------------------
@@ -323,22 +492,19 @@ def _prior_variance(fitted: GeneralizedFitted, target: Target, theta: FloatArray
     return variance
 
 
-def _averaged_variance(
-    fitted: GeneralizedFitted,
-    target: Target,
-    covariance: FloatArray | PartlyKnown,
-    wanted: WantedScale,
-) -> FloatArray:
-    """(n,) variance of the link of the mean, by the delta method."""
-    solution = fitted.solution
-    m, p, X = len(solution.theta), solution.p, target.X[:, solution.kept]
-    sd, every = np.zeros(m), covariance
-    if wanted.interval.uncertainty == "full":
-        known = fitted.once(known_parameters)
+def _averaged_errors(asked: _Asked) -> FloatArray:
+    """Those of the link of the mean and of the other predictors, by the delta method."""
+    fitted, target, covariance = asked.fitted, asked.target, asked.covariance
+    solution, X = fitted.solution, asked.X
+    m, p = len(solution.theta), solution.p
+    sd = np.zeros(m)
+    known = fitted.once(known_parameters) if asked.full or asked.others else None
+    if asked.full or asked.others:
         if known is None:
-            return np.full(target.n, np.nan)
-        every, covariance = known.of(slice(0, m + p)), known.of(slice(m, m + p))
-        sd = np.sqrt(np.diag(every.matrix)[:m])
+            return np.full((target.n, 1 + len(asked.others), 1 + len(asked.others)), np.nan)
+        covariance = known.of(slice(m, m + p))
+    if known is not None and asked.full:
+        sd = np.sqrt(np.diag(known.of(slice(0, m + p)).matrix)[:m])
     slopes = np.zeros((target.n, m + p))
     for j in np.flatnonzero(sd):
         direction = sd[j] * np.eye(m)[j]
@@ -347,7 +513,14 @@ def _averaged_variance(
     step = np.where(error > 0.0, error, 1.0)
     by_eta = _difference(fitted, target, np.zeros(m), step) / step
     slopes[:, m:] = by_eta[:, None] * X
-    return variances_of_rows(slopes if every is not covariance else slopes[:, m:], every)
+    if known is None:
+        return variances_of_rows(slopes[:, m:], covariance)[:, None, None]
+    first = 0 if asked.full else m
+    rows = [np.hstack([slopes[:, first:], np.zeros((target.n, len(solution.psi)))])]
+    rows += [
+        np.hstack([np.zeros((target.n, m + p - first)), other.slopes]) for other in asked.others
+    ]
+    return _errors_of_rows(asked, rows, known.of(slice(first, None)))
 
 
 def _difference(
@@ -376,34 +549,64 @@ def _difference(
 
 
 def _observations(
-    fitted: GeneralizedFitted,
-    target: Target,
+    asked: _Asked,
+    of: Distribution,
     eta: FloatArray,
-    error: FloatArray,
+    errors: FloatArray,
     tails: FloatArray,
 ) -> pd.DataFrame:
-    """Intervals of new observations: quantiles of draws over the errors of the predictor.
+    """Intervals of new observations: quantiles of draws over the errors of the predictors.
 
     The draws are the same on every call.
     """
-    family, dispersion = fitted.model.family, fitted.solution.dispersion
-    if isinstance(dispersion, np.ndarray):
-        raise MixedModelsError(
-            "kind='prediction': the family's parameter has predictors, by which observations vary; "
-            "take kind='confidence'."
-        )
+    fitted, target, others = asked.fitted, asked.target, asked.others
+    family = fitted.model.family
     m = np.ones(target.n) if target.weights is None else target.weights
     rng = np.random.default_rng(1)
     normal = scipy.special.ndtri((np.arange(_DRAWS) + 0.5) / _DRAWS)
     spread, limits = np.full(target.n, np.nan), np.full((target.n, 2), np.nan)
-    rows = np.flatnonzero(np.isfinite(eta) & np.isfinite(error))
+    known = np.isfinite(np.einsum("ni,nij,nj->n", asked.ratios, errors, asked.ratios))
+    rows = np.flatnonzero(np.isfinite(eta) & known)
     some = max(1, _MOST // _DRAWS)
     for first in range(0, len(rows), some):
         part = rows[first : first + some]
+        root = _roots(np.nan_to_num(errors[part]))
+        moves = [rng.permutation(normal)[:, None] for _ in range(1 + len(others))]
+        values = [eta[part], *(other.values[part] for other in others)]
+        at = [
+            value + sum(root[:, j, i] * move for i, move in enumerate(moves[: j + 1]))
+            for j, value in enumerate(values)
+        ]
         with np.errstate(invalid="ignore", divide="ignore"):
-            mu = family.link.mean(eta[part] + error[part] * rng.permutation(normal)[:, None])
-        drawn = fitted.shown_of(family.possible_draws(rng, mu, m[part], dispersion), m[part])
-        spread[part] = drawn.std(axis=0)
-        limits[part] = np.quantile(drawn, tails, axis=0, method="inverted_cdf").T
-    at = fitted.distribution.mean(eta)
-    return _table(target, fitted.shown_of(at * m, m) if family.of_trials else at, spread, limits)
+            mu = family.link.mean(at[0])
+        dispersion = of.dispersion
+        if isinstance(dispersion, np.ndarray):
+            dispersion = np.broadcast_to(dispersion[part], mu.shape)
+        zero: float | FloatArray | None = None
+        for other, drawn in zip(others, at[1:], strict=True):
+            if other.role == ZERO_INFLATION:
+                zero = probability(drawn)
+            else:
+                dispersion = exponential(drawn)
+        made = family.possible_draws(rng, mu, m[part], dispersion)
+        if zero is not None:
+            made = np.where(rng.random(made.shape) < zero, 0.0, made)
+        shown = fitted.shown_of(made, m[part])
+        spread[part] = shown.std(axis=0)
+        limits[part] = np.quantile(shown, tails, axis=0, method="inverted_cdf").T
+    center = of.mean(eta)
+    return _table(
+        target, fitted.shown_of(center * m, m) if family.of_trials else center, spread, limits
+    )
+
+
+def _roots(covariances: FloatArray) -> FloatArray:
+    """(n, c, c) lower triangles R with R R' the covariances, which may be singular."""
+    out = np.zeros_like(covariances)
+    for j in range(covariances.shape[1]):
+        pivot = covariances[:, j, j] - (out[:, j, :j] ** 2).sum(axis=1)
+        out[:, j, j] = np.sqrt(np.maximum(pivot, 0.0))
+        for i in range(j + 1, covariances.shape[1]):
+            left = covariances[:, i, j] - (out[:, i, :j] * out[:, j, :j]).sum(axis=1)
+            out[:, i, j] = np.where(out[:, j, j] > 0.0, left / out[:, j, j], 0.0)
+    return out
