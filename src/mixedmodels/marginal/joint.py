@@ -1,15 +1,18 @@
 """Joint tests of the terms by marginal means: that those of a term do not differ, all together.
 
-For each term the contrasts that make up its main effect or interaction, averaged over all other
-variables with equal weights, are tested by F. Covariates are compared at their mean plus and minus
-one, or as far as the data go on both sides where that is less: what is linear in them has the same
-test, and splines and logarithms are not computed where they are not defined. In models without
-empty cells these are tests of type III.
+For each term, and each part of its variables, the contrasts that make up the main effect or
+interaction, averaged over all other variables with equal weights, are tested by F: `y ~ f:x` has
+the tests f, x and f:x. A nested variable, such as x in `y ~ 0 + f + f:x`, is compared within each
+level of those that it is nested in, so that f:x tests all slopes. Covariates are compared at their
+mean plus and minus one, or as far as the data go on both sides where that is less: what is linear
+in them has the same test, and splines and logarithms are not computed where they are not defined.
+In models without empty cells these are tests of type III.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,8 +77,8 @@ def joint_tests(design: Design, source: Source, by: Any = None, at: Any = None) 
     base = axes_of(design)
     asked = read_specs([], by).by
     groups = tuple(dict.fromkeys(find_axis(name, base, "by", design=design) for name in asked))
-    axes = with_values({name: _two_values(design, axis) for name, axis in base.items()}, at)
-    grid = grid_over(design, axes, nesting_of(design, base))
+    varied = {name: _two_values(design, axis) for name, axis in base.items()}
+    grid = grid_over(design, with_values(varied, at), nesting_of(design, varied))
     rows, labels, notes = [], [], {}
     for names, label in _terms(design, grid, groups):
         functions = mean_functions(grid, source, [*names, *groups], groups, "equal")
@@ -106,33 +109,43 @@ def _two_values(design: Design, axis: Axis) -> Axis:
 
 
 def _terms(design: Design, grid: Grid, groups: Sequence[str]) -> list[tuple[tuple[str, ...], str]]:
-    """The variables of each term that can be compared, without those of `by`; and its name."""
+    """The variables of each test, without those of `by`; and its name.
+
+    All combinations of variables that stand in a term together, nested ones with their nests.
+    """
     found: dict[tuple[str, ...], str] = {}
     for term in design.formula.terms:
         variables = variables_of_term(design, term) - set(groups)
-        names = tuple(name for name in grid.axes if name in variables and len(grid.axes[name]) > 1)
-        if names:
-            found.setdefault(names, ":".join(names))
-    return list(found.items())
+        names = [name for name in grid.axes if name in variables and len(grid.axes[name]) > 1]
+        for size in range(1, len(names) + 1):
+            for chosen in itertools.combinations(names, size):
+                nests = {outer for name in chosen for outer in grid.nests.get(name, ())}
+                if nests <= {*chosen, *groups}:
+                    found.setdefault(chosen, ":".join(chosen))
+    order = {name: position for position, name in enumerate(grid.axes)}
+    return sorted(found.items(), key=lambda one: (len(one[0]), [order[name] for name in one[0]]))
 
 
 def _contrasts(
     grid: Grid, functions: Functions, names: Sequence[str], rows: Sequence[int]
 ) -> FloatArray:
-    """(c, p_all) differences that make up the effect of some variables, of one family."""
-    inner = [name for name in names if grid.nests.get(name)]
-    if not inner:
-        sizes = [len(grid.axes[name]) for name in names]
-        weights: AnyArray = np.ones((1, 1))
-        for size in sizes:
-            weights = np.kron(np.diff(np.eye(size), axis=0), weights)
-        return np.asarray(weights @ functions.L[rows], dtype=np.float64)
-    # Levels of a nested factor are compared within those that it is nested in.
+    """(c, p_all) differences that make up the effect of some variables, of one family.
+
+    Variables are compared within the levels of those that some of them are nested in.
+    """
+    nests = {outer for name in names for outer in grid.nests.get(name, ())}
     within: dict[Any, list[int]] = {}
-    outer = [name for name in names if name not in inner]
     for row in rows:
-        within.setdefault(tuple(functions.labels[name].iloc[row] for name in outer), []).append(row)
-    parts = [np.diff(functions.L[members], axis=0) for members in within.values()]
+        level = tuple(functions.labels[name].iloc[row] for name in names if name in nests)
+        within.setdefault(level, []).append(row)
+    compared = [name for name in names if name not in nests]
+    parts = []
+    for members in within.values():
+        weights: AnyArray = np.ones((1, 1))
+        for name in compared:
+            size = functions.labels[name].iloc[members].nunique()
+            weights = np.kron(np.diff(np.eye(size), axis=0), weights)
+        parts.append(np.asarray(weights @ functions.L[members], dtype=np.float64))
     return np.concatenate(parts)
 
 

@@ -1,7 +1,8 @@
 """Which factors are nested in others: by the data, or because the formula says so.
 
 A factor is nested in another when each of its levels occurs with a single level of that; and, as in
-`y ~ site / plot`, when it has no term of its own but one with the other factor.
+`y ~ site / plot`, when it has no term of its own but one with the other factor. A covariate that is
+compared at several values may be nested by the formula, as in `y ~ 0 + site + site:x`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def nesting_of(design: Design, axes: Mapping[str, Axis]) -> dict[str, tuple[str,
         for outer, others in several.items():
             if inner != outer and inner not in found.get(outer, {}) and _inside(codes, others):
                 found.setdefault(inner, {})[outer] = None
-    for inner, outer in _by_formula(design, set(several)):
+    varying = {name for name, axis in axes.items() if len(axis) > 1}
+    for inner, outer in _by_formula(design, varying):
         if inner not in found.get(outer, {}):
             found.setdefault(inner, {})[outer] = None
     return {inner: tuple(outer) for inner, outer in found.items()}
@@ -56,25 +58,53 @@ def _inside(codes: LongArray, others: LongArray) -> bool:
     return bool((first[inner] == outer).all())
 
 
-def _by_formula(design: Design, several: set[str]) -> list[tuple[str, str]]:
-    """Pairs of a factor without a term of its own and a factor that it stands within."""
-    terms = {variables_of_term(design, term) for term in design.formula.terms}
-    found = []
-    for term in terms:
-        if len(term) < 2:
+def _by_formula(design: Design, varying: set[str]) -> list[tuple[str, str]]:
+    """Pairs of a variable without a term of its own and one that it stands within.
+
+    Those that it stands within have a coefficient for each level there, because the term without
+    them is not in the model. Two variables that would stand within each other are not nested.
+    """
+    terms = list(dict.fromkeys(variables_of_term(design, term) for term in design.formula.terms))
+    found: dict[str, set[str]] = {}
+    for name in sorted(varying):
+        own = [term for term in terms if name in term]
+        if not own or frozenset({name}) in own:
             continue
-        alone = {name for name in term if term - {name} in terms}
-        inner = {name for name in alone if name in several and frozenset({name}) not in terms}
-        outer = {name for name in term - alone if name in several}
-        found += [(a, b) for a in sorted(inner) for b in sorted(outer)]
+        alone = [term for term in own if term - {name} in terms]
+        outer = [
+            frozenset(o for o in term - {name} if o in varying and term - {o} not in terms)
+            for term in alone or own
+        ]
+        least = [one for one in outer if not any(other < one for other in outer)]
+        found[name] = {other for one in least for other in one}
+    for inner in found:
+        found[inner] = _reached(found, inner)
+    return [
+        (inner, outer)
+        for inner, others in found.items()
+        if inner not in others
+        for outer in sorted(others)
+    ]
+
+
+def _reached(nests: Mapping[str, set[str]], inner: str) -> set[str]:
+    """What a variable is nested in, directly or through others."""
+    found: set[str] = set()
+    waiting = set(nests[inner])
+    while waiting:
+        found |= waiting
+        waiting = {other for one in waiting for other in nests.get(one, ())} - found
     return found
 
 
 def occurs(axis: Axis, outer: list[Axis]) -> BoolArray:
-    """(l, l1, l2, ...) whether a level of a factor occurs with levels of others in the data."""
-    shape = (len(axis), *(len(other) for other in outer))
-    table = np.zeros(shape, dtype=np.bool_)
-    codes = [axis.codes, *(other.codes for other in outer)]
-    known = np.logical_and.reduce([code >= 0 for code in codes if code is not None])
-    table[tuple(code[known] for code in codes if code is not None)] = True
-    return table
+    """(l, l1, l2, ...) whether a level of a factor occurs with levels of others in the data.
+
+    Values of a covariate are taken to occur with all.
+    """
+    axes = [axis, *outer]
+    table = np.zeros([1 if one.codes is None else len(one) for one in axes], dtype=np.bool_)
+    codes = [one.codes for one in axes if one.codes is not None]
+    known = np.logical_and.reduce([code >= 0 for code in codes]) if codes else ...
+    table[tuple(0 if one.codes is None else one.codes[known] for one in axes)] = True
+    return np.broadcast_to(table, [len(one) for one in axes])

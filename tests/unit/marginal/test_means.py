@@ -640,3 +640,70 @@ def test_others_and_changes() -> None:
     # One mean has no others.
     with pytest.raises(mm.MixedModelsError, match="fewer than two"):
         fit.emmeans("~ 1").contrast("others")
+
+
+def nested_slopes() -> pd.DataFrame:
+    rng, n = np.random.default_rng(2), 180
+    data = pd.DataFrame(
+        {
+            "g": np.repeat(np.arange(15), 12).astype(str),
+            "f": np.tile(list("abc"), 60),
+            "h": np.tile(np.repeat(["u", "v"], 3), 30),
+            "x": rng.normal(size=n).round(3) + 0.4,
+        }
+    )
+    noise = rng.normal(size=n) + 0.5 * rng.normal(size=15)[np.repeat(np.arange(15), 12)]
+    in_f = 0.6 * (data["f"] == "b") + 0.3 * data["x"] * (data["f"] == "c")
+    return data.assign(y=noise + in_f + (data["h"] == "v") * (data["f"] == "a"))
+
+
+@pytest.mark.parametrize(
+    ("fixed", "tests"),
+    [
+        ("0 + f + f:x", {"f": (2, 3.878), "f:x": (3, 1.182)}),
+        ("f:x", {"f": (2, 0.987), "x": (1, 0.068), "f:x": (2, 0.987)}),
+        ("f:h", {"f": (2, 4.130), "h": (1, 9.878), "f:h": (2, 2.635)}),
+        ("f/h", {"f": (2, 4.130), "f:h": (3, 5.050)}),
+        (
+            "f + x + f:h:x",
+            {"f": (2, 3.974), "x": (1, 0.147), "f:x": (2, 1.844), "f:x:h": (3, 0.614)},
+        ),
+        (
+            "0 + f*h + f:h:x",
+            {"f": (2, 4.584), "h": (1, 9.109), "f:h": (2, 2.680), "f:h:x": (6, 1.206)},
+        ),
+        ("f + x:h", {"f": (2, 3.778), "x": (1, 0.086), "h": (1, 0.472), "x:h": (1, 0.472)}),
+        (
+            "(f/h)*x",
+            {
+                "f": (2, 4.584),
+                "x": (1, 0.115),
+                "f:x": (2, 1.627),
+                "f:h": (3, 4.811),
+                "f:x:h": (3, 1.347),
+            },
+        ),
+    ],
+)
+def test_joint_tests_of_terms_without_their_parts_are_those_of_emmeans(
+    fixed: str, tests: dict[str, tuple[int, float]]
+) -> None:
+    """Numerator degrees of freedom and F by Kenward and Roger's method."""
+    fit = mm.lmer(f"y ~ {fixed} + (1 | g)", nested_slopes())
+    found = fit.joint_tests(ddf="kenward-roger").to_frame()
+    assert found.index.tolist() == list(tests)
+    assert found["num_df"].tolist() == [df for df, _ in tests.values()]
+    np.testing.assert_allclose(found["statistic"], [F for _, F in tests.values()], atol=6e-4)
+
+
+def test_nested_slopes_are_all_tested_and_one_by_one() -> None:
+    fit = mm.lmer("y ~ 0 + f + f:x + (1 | g)", nested_slopes())
+    every = fit.joint_tests(ddf="none").to_frame().loc["f:x"]
+    wald = fit.anova(ddf="none").to_frame().loc["f:x"]
+    assert every["statistic"] == pytest.approx(wald["statistic"], rel=1e-8)
+    single = fit.joint_tests(by="f", ddf="none").to_frame()
+    assert single.index.tolist() == ["x"] * 3
+    ratios = fit.coef_table(ddf="none")["statistic"].to_numpy()[3:]
+    np.testing.assert_allclose(single["statistic"], ratios**2, rtol=1e-8)
+    with_values = fit.joint_tests(at={"x": [0, 2, 4]}, ddf="none").to_frame()
+    assert with_values.loc["f:x", "statistic"] == pytest.approx(every["statistic"], rel=1e-8)
