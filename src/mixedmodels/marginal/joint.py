@@ -25,7 +25,6 @@ from mixedmodels.design import Design
 from mixedmodels.marginal.axes import Axis, axes_of, find_axis, range_of, with_values
 from mixedmodels.marginal.functions import Functions
 from mixedmodels.marginal.grid import Grid, grid_over
-from mixedmodels.marginal.layout import in_lines
 from mixedmodels.marginal.means import degrees_note, mean_functions
 from mixedmodels.marginal.nesting import nesting_of, variables_of_term
 from mixedmodels.marginal.source import Source
@@ -47,10 +46,6 @@ class JointTests(TableResult):
     """
 
     sentences: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """The text; sentences that are too long go on in the next line."""
-        return in_lines(self._sections())
 
     @property
     def heading(self) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
-"""How tables of estimates are printed: common decimals, groups below each other, long sentences."""
+"""How tables of estimates are printed: common decimals, groups below each other."""
 
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,24 +12,13 @@ import pandas as pd
 from mixedmodels.design.columns import level_label
 from mixedmodels.marginal.functions import Functions
 from mixedmodels.report.frames import frame_table
-from mixedmodels.report.sections import Paragraph, Section, Table
-from mixedmodels.report.text import WIDTH, render_text
+from mixedmodels.report.sections import Section, Table
 
 _NUMBERS = ("estimate", "std_error", "df", "lower", "upper", "statistic", "p_value")
 # Digits of a covariate's values.
 _DIGITS = 6
 # Columns that are printed with the same number of decimals.
 _ALIKE = ("estimate", "std_error", "lower", "upper")
-
-
-def in_lines(sections: Sequence[Section]) -> str:
-    """Sections as text, sentences in lines of at most 80 columns."""
-    return render_text(
-        Paragraph(tuple(part for line in section.lines for part in textwrap.wrap(line, WIDTH)))
-        if isinstance(section, Paragraph)
-        else section
-        for section in sections
-    )
 
 
 def grouped_tables(table: pd.DataFrame, functions: Functions) -> Iterator[Section]:

@@ -14,7 +14,7 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.marginal.adjust import Adjust
 from mixedmodels.marginal.comparing import Origin, compared
 from mixedmodels.marginal.functions import means_table
-from mixedmodels.marginal.layout import group_of, grouped_tables, in_lines
+from mixedmodels.marginal.layout import group_of, grouped_tables
 from mixedmodels.marginal.letters import compact_letters
 from mixedmodels.plots.estimates import MOST_PANELS, plot_estimate_panels, plot_estimates
 from mixedmodels.report.results import TableResult
@@ -40,10 +40,6 @@ class Estimates(TableResult):
     def heading(self) -> tuple[str, ...]:
         """What the rows are."""
         return (self.origin.title,)
-
-    def __str__(self) -> str:
-        """The text; sentences that are too long go on in the next line."""
-        return in_lines(self._sections())
 
     @property
     def by(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Sections laid out as plain text, no line longer than 80 columns where that can be.
 
-A table that is too wide keeps all its columns: long labels are broken over several lines, and what
-is left is printed in blocks of columns under each other, each with the labels.
+A table that is too wide keeps all its columns: long labels and names of columns are broken over
+several lines, and what is left is printed in blocks of columns under each other, each with the
+labels. Sentences and captions go on in the next line; a name longer than a line stays whole.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from mixedmodels.report.numbers import align
 from mixedmodels.report.sections import Paragraph, Section, Table
 
 WIDTH = 80
-# Columns of text are not made narrower than this.
+# Columns are not made narrower than this, those of numbers not narrower than these.
 _NARROWEST = 16
-_PIECES = re.compile(r"[^.:,*+ ]+[.:,*+ ]*|[.:,*+ ]+")
+# Words, and names in a formula without blanks.
+_WORDS, _NAMES = re.compile(r"^\s+|\S+\s*"), re.compile(r"[^*+|:]+[*+|:]*|[*+|:]+")
+_PIECES = re.compile(r"[^.:,*+_ ]+[.:,*+_ ]*|[.:,*+_ ]+")
 
 
 def render_text(sections: Iterable[Section]) -> str:
@@ -25,9 +28,22 @@ def render_text(sections: Iterable[Section]) -> str:
 
 def _lines(section: Section) -> list[str]:
     if isinstance(section, Paragraph):
-        return list(section.lines)
-    caption = [section.caption] if section.caption else []
-    return [*caption, *_table(section)]
+        return [part for line in section.lines for part in in_width(line)]
+    return [*(in_width(section.caption) if section.caption else []), *_table(section)]
+
+
+def in_width(line: str) -> list[str]:
+    """A sentence in lines of at most 80 columns, names whole."""
+    if len(line) <= WIDTH:
+        return [line]
+    lines = [""]
+    for word in _WORDS.findall(line):
+        parts = _NAMES.findall(word) if len(word.rstrip()) > WIDTH else [word]
+        for part in parts:
+            if lines[-1].strip() and len(lines[-1]) + len(part.rstrip()) > WIDTH:
+                lines.append("")
+            lines[-1] += part
+    return [line.rstrip() for line in lines]
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -36,8 +52,11 @@ def _table(table: Table) -> Iterator[str]:
     if _total(widths) <= WIDTH:
         yield from align(rows, table.sides)
         return
-    text = [j for j, side in enumerate(table.sides) if side == "<"]
-    while _total(widths) > WIDTH and (wide := [j for j in text if widths[j] > _NARROWEST]):
+    least = [
+        _NARROWEST if side == "<" else max(_NARROWEST, *(len(row[j]) for row in table.rows))
+        for j, side in enumerate(table.sides)
+    ]
+    while _total(widths) > WIDTH and (wide := [j for j, w in enumerate(widths) if w > least[j]]):
         widths[max(wide, key=lambda j: widths[j])] -= 1
     labels = _labels(table.sides)
     for number, block in enumerate(_blocks(widths, table.sides, labels)):
@@ -71,9 +90,9 @@ def _blocks(widths: Sequence[int], sides: str, labels: int) -> Iterator[list[int
 
 
 def _broken(cells: Sequence[str], widths: Sequence[int], sides: str) -> list[list[str]]:
-    """The lines of a row whose text does not fit into one; numbers stand in the first."""
+    """The lines of a row whose texts do not fit into one; numbers stand in the first."""
     columns = [
-        wrapped(cell, width) if side == "<" else [cell]
+        wrapped(cell, width) if side == "<" or len(cell) > width else [cell]
         for cell, width, side in zip(cells, widths, sides, strict=True)
     ]
     height = max(map(len, columns))

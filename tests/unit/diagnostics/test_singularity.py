@@ -123,7 +123,7 @@ def test_advice(
 ) -> None:
     found = at(formula, name, theta)
     assert found.is_singular
-    assert words in str(found)
+    assert words in " ".join(str(found).split())
     assert len(found.directions)
     expected = None if simpler is None else simpler.replace("cask:batch", "batch:cask")
     given = None if found.formula is None else found.formula.replace("cask:batch", "batch:cask")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mixedmodels as mm
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.results import TableResult
 from mixedmodels.report.sections import Paragraph, Table
@@ -145,3 +150,98 @@ def test_notes_below_a_table(notes: dict[str, str], last: str) -> None:
 def test_what_does_not_apply_is_left_out() -> None:
     frame = pd.DataFrame({"p_value": [np.nan, np.nan]}, ["<none>", "x"])
     assert [row[1] for row in frame_table(frame, blank=("<none>",)).rows] == ["", "NaN"]
+
+
+def test_a_long_name_of_a_column_is_broken_and_numbers_stay_below_it() -> None:
+    names = ("the_name_of_a_covariate_that_is_sixty_letters_long_or_nearly", "short")
+    table = Table("", ("", *names), ((names[0], "1.25", "-0.5"), ("short", "-0.5", "2")), "<>>")
+    lines = render_text([table]).split("\n")
+    assert max(map(len, lines)) <= WIDTH
+    heads = [line for line in lines if line.startswith(" ")]
+    assert lines[: len(heads)] == heads
+    assert len(heads) > 1
+    assert "".join(line.split()[0] for line in heads) == names[0]
+    number = next(line for line in lines if "1.25" in line)
+    assert number.index("1.25") + 4 == max(len(line.rstrip()) for line in heads[1:])
+
+
+def test_sentences_go_on_in_the_next_line() -> None:
+    sentence = "a sentence of many words " * 7
+    formula = "Formula: y ~ " + "*".join("abcdefghij"[i] * 30 for i in range(4)) + " + (1|g)"
+    text = render_text([Paragraph((sentence, formula, "z" * 100))])
+    assert [line for line in text.split("\n") if len(line) > WIDTH] == ["z" * 100]
+    joined = "".join(text.split())
+    assert joined == "".join((sentence + formula + "z" * 100).split())
+    caption = render_text([Table(sentence, ("", "a"), (("row", "1"),), "<>")])
+    assert max(map(len, caption.split("\n"))) <= WIDTH
+
+
+X, F, G, Y = (
+    name.ljust(60, "_") for name in ("covariate_of_a", "factor_of_a", "schools_in_a", "response_in")
+)
+
+
+@cache
+def long_named() -> dict[str, Any]:
+    """Fits of variables whose names and levels have 60 letters."""
+    rng, n = np.random.default_rng(2), 240
+    levels = np.array([f"level {c} of the treatment, with a long description of it" for c in "abc"])
+    data = pd.DataFrame(
+        {
+            G: [f"school number {i % 20} of the northern district" for i in range(n)],
+            F: levels[rng.integers(0, 3, n)],
+            X: rng.normal(size=n),
+        }
+    )
+    effects = rng.normal(size=20)[np.arange(n) % 20]
+    data[Y] = rng.normal(size=n) + effects + 0.5 * data[X]
+    data["c"] = rng.poisson(np.exp(0.3 + 0.3 * effects)) * (rng.random(n) < 0.8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {
+            "linear": mm.lmer(f"{Y} ~ {F} * {X} + ({X} | {G})", data, reml=False),
+            "small": mm.lmer(f"{Y} ~ {X} + (1 | {G})", data, reml=False),
+            "counts": mm.glmer(
+                f"c ~ {F} + {X} + (1 | {G})",
+                data,
+                "negative_binomial",
+                dispersion=f"~ {X}",
+                zero_inflation=f"~ {X}",
+            ),
+        }
+
+
+PRINTED: dict[str, Callable[[Any], Any]] = {
+    "fit": lambda fit: fit,
+    "summary": lambda fit: fit.summary(),
+    "robust covariance": lambda fit: fit.vcov_robust(),
+    "anova": lambda fit: fit.anova(vcov=fit.vcov_robust()),
+    "means": lambda fit: fit.emmeans(F, vcov=fit.vcov_robust()),
+    "means within levels": lambda fit: fit.emmeans(X, by=F, at={X: [0, 1]}),
+    "contrasts": lambda fit: fit.emmeans(F).contrast("pairwise"),
+    "slopes": lambda fit: fit.emtrends(F, X),
+    "joint tests": lambda fit: fit.joint_tests(by=F),
+    "drop1": lambda fit: fit.drop1(),
+    "random effects": lambda fit: fit.ranef(),
+    "coef": lambda fit: fit.coef(),
+    "singularity": lambda fit: fit.singularity(),
+    "influence": lambda fit: fit.influence(method="one-step"),
+    "checks": lambda fit: fit.check(nsim=19, progress=False),
+    "test": lambda fit: fit.test(X),
+    "table": lambda fit: mm.table([fit, fit]),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", PRINTED)
+@pytest.mark.parametrize("kind", ["linear", "counts"])
+def test_results_of_long_names_are_in_80_columns(kind: str, name: str) -> None:
+    text = str(PRINTED[name](long_named()[kind]))
+    assert [line for line in text.split("\n") if len(line) > WIDTH] == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_comparisons_of_long_names_are_in_80_columns() -> None:
+    fits = long_named()
+    for found in (mm.anova(fits["small"], fits["linear"]), mm.table([*fits.values()])):
+        assert max(map(len, str(found).split("\n"))) <= WIDTH
