@@ -19,6 +19,7 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.marginal.adjust import Adjust, Family, adjust_name, describe
 from mixedmodels.marginal.contrasts import Comparison, comparison, shielded
 from mixedmodels.marginal.functions import Functions, View, contrast_table, family_of
+from mixedmodels.marginal.interactions import Interaction, is_asked, product
 from mixedmodels.marginal.source import Source
 from mixedmodels.settings import check_level
 
@@ -66,6 +67,7 @@ def compared(
     *,
     ref: Any = None,
     reverse: bool = False,
+    interaction: Interaction = False,
 ) -> tuple[pd.DataFrame, Origin]:
     """The table of contrasts, and what it is made from; arguments as in `Estimates.contrast`."""
     view = _difference_view(origin.view, level)
@@ -75,7 +77,10 @@ def compared(
         texts = _texts(functions, by, rows.tolist())
         own = [name for name in functions.labels.columns if name not in by]
         levels = functions.labels[own].iloc[rows]
-        found = comparison(method, texts, levels=levels, ref=ref, reverse=reverse)
+        if is_asked(interaction):
+            found = product(interaction, method, levels, ref, reverse=reverse)
+        else:
+            found = comparison(method, texts, levels=levels, ref=ref, reverse=reverse)
         pieces.append(_contrasted(functions, rows, found, by, origin.source, ratios=view.ratios))
         made.append(found)
     whole = _joined(pieces, by)
@@ -136,8 +141,10 @@ def _contrasted(
     ratios: bool,
 ) -> Functions:
     """The contrasts of one family as functions of the coefficients."""
-    names = tuple(name.replace(" - ", " / ") if ratios else name for name in found.labels)
-    labels = pd.DataFrame({"contrast": list(names)})
+    columns = {"contrast": found.labels} if found.columns is None else found.columns
+    shown = {name: _ratios(own) if ratios else list(own) for name, own in columns.items()}
+    names = tuple(_ratios(found.labels) if ratios else found.labels)
+    labels = pd.DataFrame(shown)
     for name in by:
         value = functions.labels[name].iloc[int(rows[0])]
         labels[name] = [value] * len(names)
@@ -152,6 +159,10 @@ def _contrasted(
         for fine, weights in zip(good, found.weights, strict=True)
     )
     return Functions(labels, names, L, constant, offset, reasons, by)
+
+
+def _ratios(names: Sequence[str]) -> list[str]:
+    return [name.replace(" - ", " / ") for name in names]
 
 
 def _first_reason(functions: Functions, rows: LongArray, weights: FloatArray) -> str:

@@ -64,6 +64,7 @@ class Comparison:
         sides: (c,) the two means of each, or None where these are not two.
         adjust: Adjustment for several tests that suits them.
         pairs: Whether these are all pairs of the means.
+        columns: Names of products of contrasts by variable, in place of `labels`; or None.
     """
 
     weights: FloatArray
@@ -71,6 +72,7 @@ class Comparison:
     sides: tuple[tuple[int, int] | None, ...]
     adjust: Adjust
     pairs: bool = False
+    columns: Mapping[str, Sequence[str]] | None = None
 
 
 def method_name(method: str) -> str:

@@ -14,6 +14,7 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.marginal.adjust import Adjust
 from mixedmodels.marginal.comparing import Origin, compared
 from mixedmodels.marginal.functions import means_table
+from mixedmodels.marginal.interactions import Interaction
 from mixedmodels.marginal.layout import group_of, grouped_tables
 from mixedmodels.marginal.letters import compact_letters
 from mixedmodels.plots.estimates import MOST_PANELS, plot_estimate_panels, plot_estimates
@@ -60,6 +61,7 @@ class Estimates(TableResult):
         level: float | None = None,
         ref: Any = None,
         reverse: bool = False,
+        interaction: Interaction = False,
     ) -> Contrasts:
         """Contrasts of the rows, within the levels of `by`.
 
@@ -80,15 +82,29 @@ class Estimates(TableResult):
                 type; of several variables a tuple, or a dict by variable), or its position; the
                 first if None.
             reverse: Turn the sign of every contrast.
+            interaction: Compare the levels of every variable at once, by products of contrasts:
+                True for those of `method` in each, a method, a list of methods in the order of the
+                variables, or a dict by variable (`method` for the others). P-values are not
+                adjusted unless `adjust` is given, and `ref` may be a dict by variable.
 
         Returns:
-            A table with `estimate`, `std_error`, `df`, `lower`, `upper`, `statistic`, `p_value`.
+            A table with `estimate`, `std_error`, `df`, `lower`, `upper`, `statistic`, `p_value`;
+            of interactions with a column for each variable, such as `f_pairwise`.
 
         Raises:
             MixedModelsError: An unknown method, variable or adjustment, or weights that do not fit.
         """
         groups = self._groups(by)
-        made = compared(self.origin, method, groups, adjust, level, ref=ref, reverse=reverse)
+        made = compared(
+            self.origin,
+            method,
+            groups,
+            adjust,
+            level,
+            ref=ref,
+            reverse=reverse,
+            interaction=interaction,
+        )
         return Contrasts(*made)
 
     def pairs(
@@ -98,9 +114,17 @@ class Estimates(TableResult):
         adjust: Adjust | None = None,
         level: float | None = None,
         reverse: bool = False,
+        interaction: bool = False,
     ) -> Contrasts:
         """All pairs of rows, within the levels of `by`; arguments as in `contrast`."""
-        return self.contrast("pairwise", by=by, adjust=adjust, level=level, reverse=reverse)
+        return self.contrast(
+            "pairwise",
+            by=by,
+            adjust=adjust,
+            level=level,
+            reverse=reverse,
+            interaction=interaction,
+        )
 
     def plot(self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None) -> Figure:
         """Estimates with limits, those of a group of `by` together and in one colour.
