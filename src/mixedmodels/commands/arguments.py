@@ -295,7 +295,7 @@ def _add_emmeans(commands: Commands) -> None:
         metavar="METHOD",
         help="for several tests: tukey, holm, hochberg, sidak, bonferroni, scheffe, mvt, fdr, none",
     )
-    emmeans.add_argument("--type", metavar="SCALE", help="link (default), or response")
+    emmeans.add_argument("--type", metavar="SCALE", help="link (default), response, or prob")
     emmeans.add_argument(
         "--offset",
         type=float,

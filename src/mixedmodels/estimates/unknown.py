@@ -61,6 +61,11 @@ class PartlyKnown:
         undetermined = (Directions(of.combinations[:, place], of.flat) for of in self.undetermined)
         return PartlyKnown(self.known[place, place], tuple(undetermined))
 
+    def through(self, J: FloatArray) -> PartlyKnown:
+        """Of functions with derivatives J (k, p) by the parameters."""
+        undetermined = (Directions(of.combinations @ J.T, of.flat) for of in self.undetermined)
+        return PartlyKnown(J @ self.known @ J.T, tuple(undetermined))
+
     @property
     def matrix(self) -> FloatArray:
         """(p, p) with NaN for parameters that are not determined."""

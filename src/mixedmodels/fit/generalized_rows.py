@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import scipy
 
@@ -10,7 +12,7 @@ from mixedmodels.design import by_row
 from mixedmodels.diagnostics.generalized import augmented_rows
 from mixedmodels.estimates.working import pearson_residuals
 from mixedmodels.fit.generalized_parameters import GeneralizedParameters
-from mixedmodels.lazy import cached_property
+from mixedmodels.lazy import cached_property, late_module
 from mixedmodels.marginal.scale import Scale, link_scale
 from mixedmodels.prediction.generalized import (
     RESIDUALS,
@@ -20,6 +22,12 @@ from mixedmodels.prediction.generalized import (
 )
 from mixedmodels.prediction.simulate import Seed
 from mixedmodels.spelling import chosen_option
+
+if TYPE_CHECKING:
+    from mixedmodels.marginal import categories
+    from mixedmodels.marginal.categories import Categories
+else:
+    categories = late_module("mixedmodels.marginal.categories")
 
 
 class GeneralizedRows(GeneralizedParameters):
@@ -88,6 +96,10 @@ class GeneralizedRows(GeneralizedParameters):
         if self.family.ordered:  # means are on the latent scale
             return None
         return link_scale(self.family.link.name, self._design.response_name)
+
+    @property
+    def _categories(self) -> Categories | None:
+        return categories.Categories(self._generalized) if self.family.ordered else None
 
     @property
     def _linked(self) -> bool:

@@ -11,7 +11,7 @@ from mixedmodels.fit.values import Values
 from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_function, late_module
 from mixedmodels.plots.labels import MOST_NAMED, Renaming
-from mixedmodels.settings import Ddf, MeansType
+from mixedmodels.settings import MARGINAL_TYPES, Ddf, MarginalType, MeansType
 from mixedmodels.spelling import spelled
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mixedmodels.marginal import effects, joint, means, source, trends
     from mixedmodels.marginal.adjust import Adjust
+    from mixedmodels.marginal.categories import Categories
     from mixedmodels.marginal.effects import Show
     from mixedmodels.marginal.joint import JointTests
     from mixedmodels.marginal.results import MarginalMeans
@@ -48,7 +49,7 @@ class Marginal(Values):
         *,
         ddf: Ddf = "satterthwaite",
         adjust: Adjust = "tukey",
-        type: MeansType = "link",  # noqa: A002
+        type: MarginalType = "link",  # noqa: A002
         weights: Weights = "equal",
         level: float = 0.95,
         bias_adjust: bool = False,
@@ -71,7 +72,9 @@ class Marginal(Values):
                 "bonferroni", "scheffe", "mvt" (multivariate t), "fdr", "none". "tukey" is for
                 pairs; other contrasts have what suits them (see `contrast` of the result).
             type: "response" transforms means of `log(y)`, `sqrt(y)` and the like back, with
-                standard errors by the delta method and the limits transformed.
+                standard errors by the delta method and the limits transformed. Of an ordered
+                response "prob" (and "response") gives the probabilities of its categories, which
+                are a variable of their own called as the response: "~ rating | temp".
             weights: How cells are averaged: "equal", "proportional" to the rows in the cells
                 averaged over, "outer" (products of the margins), "cells" (rows of each cell),
                 "flat" (cells with rows), or "counterfactual": over the rows of the data, each with
@@ -101,11 +104,13 @@ class Marginal(Values):
             >>> fit.emmeans("Machine").pairs()["p_value"].round(4).tolist()
             [0.0111, 0.0002, 0.0507]
         """
-        self._check_scale(type)
         spread = self._bias_spread() if sigma is None and bias_adjust is True else sigma
         wanted = means.Wanted(adjust, type, weights, level, bias_adjust, spread, offset)
+        categories = self._categories_asked(wanted.type, vcov)
         origin = self._source(ddf, vcov)
-        return means.marginal_means(self._design, origin, self._scale, specs, by, at, wanted)
+        return means.marginal_means(
+            self._design, origin, self._scale, specs, by, at, wanted, categories
+        )
 
     def emtrends(
         self,
@@ -246,7 +251,7 @@ class Marginal(Values):
             >>> fit.plot_effect("Days", random="Subject").axes[0].get_ylabel()
             'Reaction'
         """
-        self._check_scale(type)
+        self._check_drawn(type)
         wanted = means.Wanted(type=type, weights=weights, level=level, offset=offset)
         behind = effects.Behind(show, random, self._linked)
         found = effects.effect_of(
@@ -264,16 +269,30 @@ class Marginal(Values):
             return plot_panels(found, max_labels=max_labels, labels=labels, figsize=figsize)
         return plot_effect(found, max_labels=max_labels, labels=labels, ax=ax, figsize=figsize)
 
-    def _check_scale(self, type: MeansType) -> None:  # noqa: A002
-        """Refuse means of the response where it has none.
+    def _categories_asked(self, type: MarginalType, vcov: Covariance) -> Categories | None:  # noqa: A002
+        """The categories where their probabilities are asked for.
+
+        Raises:
+            MixedModelsError: Their covariance is not known.
+        """
+        categories = None if type == "link" else self._categories
+        if categories is not None and vcov is not None:
+            raise MixedModelsError(
+                "vcov= is a covariance of the fixed effects; probabilities of categories depend on "
+                "the thresholds, too. Leave it out, or take type='link'."
+            )
+        return categories
+
+    def _check_drawn(self, type: MeansType) -> None:  # noqa: A002
+        """Refuse pictures on a scale that the response does not have.
 
         Raises:
             MixedModelsError: They are asked for.
         """
-        if spelled(type, ("response",)) and self._linked and self._scale is None:
+        if self._categories is not None and spelled(type, MARGINAL_TYPES) in ("response", "prob"):
             raise MixedModelsError(
-                "type='response': ordered responses have no mean. Means are on the latent scale, "
-                "type='link'; probabilities of the categories are predict(data, type='prob')."
+                f"type={type!r}: plot_effect draws the latent scale of an ordered response, "
+                "type='link'. Probabilities of its categories are emmeans(..., type='prob').plot()."
             )
 
     def _bias_spread(self) -> float | None:

@@ -38,6 +38,7 @@ from mixedmodels.optimize.summary import OptSummary
 if TYPE_CHECKING:
     from mixedmodels.marginal import ratios as _ratios
     from mixedmodels.marginal import scale as _scales
+    from mixedmodels.marginal.categories import Categories
     from mixedmodels.marginal.scale import Scale
     from mixedmodels.streaming.plan import Plan
 else:
@@ -114,6 +115,11 @@ class Values(Guided, ABC):
     def _scale(self) -> Scale | None:
         """The way from the linear predictor back to the response that the formula transforms."""
         return _scales.response_scale(self._design.formula.response_factor)
+
+    @property
+    def _categories(self) -> Categories | None:
+        """The categories of an ordered response."""
+        return None
 
     @property
     def _linked(self) -> bool:

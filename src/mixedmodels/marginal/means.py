@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -28,8 +28,11 @@ from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import Specs, read_specs, split_name
 from mixedmodels.marginal.weights import WEIGHTS, Weights, cell_weights, target_codes
-from mixedmodels.settings import MEANS_TYPES, MeansType, check_flag, check_level
+from mixedmodels.settings import MARGINAL_TYPES, MarginalType, check_flag, check_level
 from mixedmodels.spelling import chosen_option
+
+if TYPE_CHECKING:
+    from mixedmodels.marginal.categories import Categories
 
 _METHODS = {
     "satterthwaite": "Satterthwaite",
@@ -57,7 +60,7 @@ class Wanted:
     """
 
     adjust: Adjust = "tukey"
-    type: MeansType = "link"
+    type: MarginalType = "link"
     weights: Weights = "equal"
     level: float = 0.95
     bias_adjust: bool = False
@@ -66,7 +69,7 @@ class Wanted:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adjust", adjust_name(self.adjust))
-        object.__setattr__(self, "type", chosen_option("type", self.type, MEANS_TYPES))
+        object.__setattr__(self, "type", chosen_option("type", self.type, MARGINAL_TYPES))
         object.__setattr__(self, "weights", chosen_option("weights", self.weights, WEIGHTS))
         check_level(self.level)
         check_flag("bias_adjust", self.bias_adjust)
@@ -100,6 +103,7 @@ def marginal_means(
     by: Any,
     at: Any,
     wanted: Wanted,
+    categories: Categories | None = None,
 ) -> MarginalMeans:
     """The marginal means of a fit.
 
@@ -112,15 +116,24 @@ def marginal_means(
         by: Variables within which means are compared.
         at: Values of variables, by name.
         wanted: How they are averaged and shown.
+        categories: Of an ordered response, where their probabilities are asked for.
 
     Raises:
         MixedModelsError: An unknown variable, level or option.
     """
     asked = read_specs(specs, by)
     method = method_name(asked.contrast) if asked.contrast else ""
-    grid = with_offset(reference_grid(design, at), wanted.offset)
-    names, groups = resolve(asked, grid)
-    functions = mean_functions(grid, source, names, groups, wanted.weights)
+    if categories is None and wanted.type == "prob":
+        raise MixedModelsError(
+            "type='prob' gives probabilities of the categories of an ordered response, which this "
+            "model does not have; write type='response'."
+        )
+    grid = cells = with_offset(reference_grid(design, at), wanted.offset)
+    if categories is not None:
+        asked = categories.asked(asked)
+        cells, source = categories.of(grid, source, wanted.weights)
+    names, groups = resolve(asked, cells)
+    functions = mean_functions(cells, source, names, groups, wanted.weights)
     view = wanted.view(scale, source.tests.sigma)
     notes = (
         *average_notes(grid, names, wanted.weights),
@@ -133,7 +146,10 @@ def marginal_means(
     if view.scale is not None:
         shown = view.scale.of or shown
     kind = "back-transformed mean" if view.scale is not None and not view.spread else "mean"
-    origin = Origin(functions, source, view, adjust, "Marginal means", notes, f"{kind} {shown}")
+    title = "Marginal means"
+    if categories is not None:
+        kind, title = "probability of", "Marginal probabilities"
+    origin = Origin(functions, source, view, adjust, title, notes, f"{kind} {shown}")
     means = means_of(origin)
     if not method:
         return means

@@ -216,9 +216,8 @@ def test_means_are_on_the_latent_scale() -> None:
     beta, vcov = fit.fixef.to_numpy()[1:], fit.vcov.to_numpy()[1:, 1:]
     expected = beta @ np.linalg.solve(vcov, beta) / 2
     assert tests.loc["f", "statistic"] == pytest.approx(expected, rel=1e-8)
-    for call in (fit.emmeans, fit.plot_effect):
-        with pytest.raises(MixedModelsError, match=r"ordered responses have no mean.*type='prob'"):
-            call("f", type="response")
+    with pytest.raises(MixedModelsError, match=r"latent scale.*type='prob'"):
+        fit.plot_effect("f", type="response")
 
 
 def test_tests_of_terms_do_not_depend_on_the_coding() -> None:
@@ -460,3 +459,90 @@ def test_modes_are_found_where_the_likelihood_is_not_concave(seed: int) -> None:
     model = GeneralizedLinearMixedModel("y ~ x + (x + z | g)", data, "ordinal", link="cauchit")
     theta = [rng.uniform(0.3, 1.5), 0.1, -0.2, rng.uniform(0.3, 1.5), 0.3, rng.uniform(0.3, 1.5)]
     assert np.isfinite(model.objective(theta, [0.7], thresholds=[-1.0, 0.5, 2.0]))
+
+
+def graded(**options: Any) -> mm.GeneralizedLinearMixedFit:
+    return mm.glmer("rating ~ temp * contact + (1 | judge)", wine(), "ordinal", **options)
+
+
+def test_marginal_probabilities_are_those_of_emmeans() -> None:
+    """By R's emmeans with mode="prob", of a fit of ordinal."""
+    found = graded().emmeans("~ rating | temp", type="prob").table
+    estimate = [0.09616, 0.52439, 0.33216, 0.03959, 0.0077, 0.00564, 0.10072, 0.44277, 0.30886]
+    error = [0.05591, 0.09271, 0.08861, 0.02543, 0.00648, 0.00507, 0.05201, 0.08299, 0.08097]
+    np.testing.assert_allclose(found["estimate"].iloc[:9], estimate, atol=1e-5)
+    np.testing.assert_allclose(found["std_error"].iloc[:9], error, atol=7e-5)
+    assert found.columns[:2].tolist() == ["rating", "temp"]
+    pairs = graded().emmeans("temp", type="prob").pairs()
+    assert pairs["rating"].tolist() == list("12345")
+    contrast = [0.0905, 0.4237, -0.1106, -0.2693, -0.1343]
+    np.testing.assert_allclose(pairs["estimate"], contrast, atol=5e-5)
+    np.testing.assert_allclose(pairs["p_value"].iloc[[0, 2, 4]], [0.0852, 0.3808, 0.041], atol=6e-4)
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("offset", [None, 0.7])
+def test_marginal_probabilities_are_predictions_averaged(link: str, offset: float | None) -> None:
+    data = rows().assign(o=0.3)
+    formula = "y ~ f * x + (1 | g)" + ("" if offset is None else " + offset(o)")
+    fit = mm.glmer(formula, data, "ordinal", link=link)
+    found = fit.emmeans("~ y | f", type="prob", at={"x": [-1.0, 2.0]}, offset=offset).table
+    cells = pd.DataFrame({"f": list("aabbcc"), "x": [-1.0, 2.0] * 3, "o": offset or 0.0, "g": 0})
+    p = fit.predict(cells, type="prob", random="none")
+    expected = p.groupby(cells["f"]).mean()
+    np.testing.assert_allclose(found["estimate"], expected.to_numpy().ravel(), rtol=1e-9)
+    assert found.groupby("f", observed=True)["estimate"].sum().to_numpy() == pytest.approx(1.0)
+
+
+def test_errors_of_marginal_probabilities_are_by_the_delta_method() -> None:
+    fit = mm.glmer("y ~ f + x + (1 | g)", rows(), "ordinal", link="cauchit")
+    solution = fit.solution
+    m, kept = len(solution.theta), solution.kept
+    X = np.array([[1.0, 0.0, 0.3]])
+    at = np.concatenate([solution.beta[kept], solution.psi])
+
+    def of(par: Floats) -> Floats:
+        thresholds = np.cumsum(np.concatenate([par[3:4], np.exp(par[4:])]))
+        found: Floats = fit.family.probabilities(X @ par[:3], thresholds)[0]
+        return found
+
+    steps = 1e-6 * np.eye(len(at))
+    J = np.array([(of(at + step) - of(at - step)) / 2e-6 for step in steps]).T
+    V = solution.covariance_of.user[m:, m:]
+    found = fit.emmeans("~ y", type="prob", at={"f": ["b"], "x": [0.3]}).table
+    np.testing.assert_allclose(found["std_error"], np.sqrt(np.diag(J @ V @ J.T)), rtol=1e-5)
+
+
+def test_marginal_probabilities_of_cells_without_rows_say_so() -> None:
+    data = rows()
+    data["h"] = data["h"].map("h{}".format)
+    data = data[(data["f"] != "a") | (data["h"] != "h0")]
+    fit = mm.glmer("y ~ f * h + (1 | g)", data, "ordinal")
+    found = fit.emmeans("~ f | h", type="prob")
+    lost = found.table["estimate"].isna()
+    assert (found.table.loc[lost, ["f", "h"]] == ["a", "h0"]).all(axis=None)
+    assert lost.sum() == len(NAMES)
+    assert any("no rows with" in note for note in found.notes.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"weights": "counterfactual"}, "predict"),
+        ({"vcov": "CR0"}, "thresholds"),
+        ({"type": "probability"}, "type is 'probability'"),
+    ],
+)
+def test_what_marginal_probabilities_do_not_have(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(MixedModelsError, match=words):
+        graded().emmeans("temp", **{"type": "prob", **options})
+
+
+def test_other_models_have_no_probabilities_of_categories() -> None:
+    fit = mm.lmer("Reaction ~ Days + (Days | Subject)", mm.load_dataset("sleepstudy"))
+    with pytest.raises(MixedModelsError, match="ordered response"):
+        fit.emmeans("~ 1", type="prob")
+    with pytest.raises(MixedModelsError, match="ordered response"):
+        fit.plot_effect("Days", type="prob")  # type: ignore[arg-type]
+    with pytest.raises(MixedModelsError, match="latent scale"):
+        graded().plot_effect("temp", type="prob")  # type: ignore[arg-type]
