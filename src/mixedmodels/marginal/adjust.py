@@ -80,9 +80,17 @@ def adjust_name(adjust: object) -> Adjust:
     return chosen_option("adjust", adjust, ADJUSTS, _SPELLINGS)
 
 
-def adjusted(family: Family, method: Adjust) -> FloatArray:
-    """(c,) p-values."""
-    plain = t_tail(family.df, family.t)
+def adjusted(family: Family, method: Adjust, plain: FloatArray | None = None) -> FloatArray:
+    """(c,) p-values.
+
+    Args:
+        family: The tests.
+        method: How they are adjusted.
+        plain: (c,) p-values to adjust, of tests with one tail; those with two if None. Tukey's,
+            Scheffé's and the multivariate t method are for two tails and do not read them.
+    """
+    if plain is None:
+        plain = t_tail(family.df, family.t)
     size = family.size
     if method == "none" or size == 0:
         return plain
@@ -102,9 +110,22 @@ def adjusted(family: Family, method: Adjust) -> FloatArray:
     return _stepwise(plain, method)
 
 
-def multiples(family: Family, method: Adjust, level: float) -> FloatArray:
-    """(c,) multiples of the standard errors; of methods without limits, Bonferroni's."""
+def multiples(
+    family: Family, method: Adjust, level: float, *, one_sided: bool = False
+) -> FloatArray:
+    """(c,) multiples of the standard errors; of methods without limits, Bonferroni's.
+
+    Args:
+        family: The estimates.
+        method: How limits are adjusted.
+        level: Coverage of all limits together.
+        one_sided: Whether each estimate has a limit on one side, which Tukey's, Scheffé's and the
+            multivariate t method have not.
+    """
     size = max(family.size, 1)
+    if one_sided:
+        each = {"none": level, "sidak": level ** (1.0 / size)}
+        return t_quantile(family.df, 2.0 * each.get(method, 1.0 - (1.0 - level) / size) - 1.0)
     if method == "none":
         return t_quantile(family.df, level)
     if method == "tukey":

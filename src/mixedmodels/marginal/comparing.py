@@ -32,6 +32,8 @@ _NOT_OF_CONTRASTS = (
     "Estimates are",
     "Contrasts are",
     "Tukey's",
+    "Tests of",
+    "A small p-value",
 )
 
 
@@ -47,6 +49,8 @@ class Origin:
         title: What the estimates are.
         notes: Sentences about them.
         measured: What an estimate is a number of, for the axis of a picture.
+        families: Of contrasts, for each family the positions of its rows, how many means they
+            compare, and how their tests are adjusted.
     """
 
     functions: Functions
@@ -56,6 +60,7 @@ class Origin:
     title: str
     notes: tuple[str, ...]
     measured: str = "Estimate"
+    families: tuple[tuple[LongArray, int, Adjust], ...] = ()
 
 
 def compared(
@@ -105,8 +110,46 @@ def compared(
         title=f"{title} of {_lowered(origin.title)}",
         notes=notes,
         measured=_compared(origin.measured, ratios=view.ratios),
+        families=tuple(
+            (rows, family.means, method)
+            for (rows, family), method in zip(families, methods, strict=True)
+        ),
     )
     return table, made_of
+
+
+def families_of(origin: Origin, wanted: Adjust | None) -> tuple[tuple[LongArray, int, Adjust], ...]:
+    """Of each family of a table the positions of its rows, means compared, adjustment.
+
+    Args:
+        origin: What the table is made from.
+        wanted: The adjustment asked for; None for that of the table, which means have not.
+    """
+    functions = origin.functions
+    found = origin.families or tuple(
+        (rows, len(rows), "none") for rows in functions.families(functions.by)
+    )
+    if wanted is None:
+        return found
+    if wanted == "tukey":  # for pairs, which families with another method may be too
+        wanted_of = [m * (m - 1) == 2 * len(rows) and bool(origin.families) for rows, m, _ in found]
+        return tuple(
+            (rows, m, "tukey" if pairs else "sidak")
+            for (rows, m, _), pairs in zip(found, wanted_of, strict=True)
+        )
+    return tuple((rows, means, wanted) for rows, means, _ in found)
+
+
+def adjustments(
+    functions: Functions, source: Source, families: Sequence[tuple[LongArray, int, Adjust]]
+) -> list[str]:
+    """Sentences about the adjustments of some families."""
+    said = [
+        sentence
+        for rows, means, method in families
+        for sentence in describe(method, family_of(functions, source, rows, means))
+    ]
+    return list(dict.fromkeys(said))
 
 
 def _difference_view(view: View, level: float | None) -> View:

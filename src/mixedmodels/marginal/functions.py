@@ -57,6 +57,18 @@ class Functions:
         for key in dict.fromkeys(keys):
             yield np.flatnonzero([other == key for other in keys])
 
+    def table(self, columns: dict[str, FloatArray]) -> pd.DataFrame:
+        """Labels and columns of numbers; `attrs["notes"]` says why a number is missing."""
+        table = self.labels.reset_index(drop=True)
+        for name, values in columns.items():
+            table[name] = values
+        table.attrs["notes"] = {
+            _row(self, j, text): self.reasons[j]
+            for j, text in enumerate(self.texts)
+            if self.reasons[j]
+        }
+        return table
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
@@ -96,7 +108,7 @@ def means_table(functions: Functions, source: Source, view: View) -> pd.DataFram
     """Labels, `estimate`, `std_error`, `df`, `lower`, `upper`; one row for each function."""
     estimate, error, df = _estimates(functions, source)
     size = t_quantile(df, view.level)
-    return _table(functions, _columns(estimate, error, df, size, view))
+    return functions.table(shown_columns(estimate, error, df, size, view))
 
 
 def contrast_table(
@@ -122,15 +134,33 @@ def contrast_table(
     for (rows, family), method in zip(families, adjust, strict=True):
         p_value[rows] = adjusted(family, method)
         size[rows] = multiples(family, method, view.level)
-    columns = _columns(estimate, error, df, size, view)
-    return _table(functions, {**columns, "statistic": statistic, "p_value": p_value})
+    columns = shown_columns(estimate, error, df, size, view)
+    return functions.table({**columns, "statistic": statistic, "p_value": p_value})
 
 
-def _columns(
-    estimate: FloatArray, error: FloatArray, df: FloatArray, size: FloatArray, view: View
+def shown_columns(
+    estimate: FloatArray,
+    error: FloatArray,
+    df: FloatArray,
+    size: FloatArray,
+    view: View,
+    *,
+    open_below: bool = False,
+    open_above: bool = False,
 ) -> dict[str, FloatArray]:
-    """Estimates as they are shown, their limits `size` standard errors away."""
-    lower, upper = _limits(estimate, error, size, view)
+    """Estimates as they are shown, their limits `size` standard errors away.
+
+    Args:
+        estimate: (k,) on the scale of the linear predictor.
+        error: (k,) their standard errors.
+        df: (k,) degrees of freedom.
+        size: (k,) multiples of the errors.
+        view: How they are shown.
+        open_below: Whether there is no lower limit on that scale.
+        open_above: Whether there is no upper one.
+    """
+    lower, upper = _limits(estimate, error, size, view, open_below=open_below,
+                           open_above=open_above)  # fmt: skip
     shown, slope = view.back(estimate)
     return {
         "estimate": shown,
@@ -141,7 +171,13 @@ def _columns(
     }
 
 
-def family_of(functions: Functions, source: Source, rows: LongArray, means: int) -> Family:
+def family_of(
+    functions: Functions,
+    source: Source,
+    rows: LongArray,
+    means: int,
+    t: FloatArray | None = None,
+) -> Family:
     """The tests of some rows as a family.
 
     Args:
@@ -149,11 +185,13 @@ def family_of(functions: Functions, source: Source, rows: LongArray, means: int)
         source: Where estimates come from.
         rows: Positions of the family.
         means: How many means its contrasts compare.
+        t: Their ratios; those of tests against zero if None.
     """
     L = functions.L[rows]
     estimate, error, df = source.estimates(L, functions.constant[rows])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = (estimate + functions.offset[rows]) / error
+    if t is None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = (estimate + functions.offset[rows]) / error
     size = np.linalg.svd(L, compute_uv=False) if L.size else np.zeros(1)
     rank = int(np.sum(size > _RANK * max(float(size.max(initial=0.0)), 1e-300)))
     known = ~np.isnan(t)
@@ -161,31 +199,53 @@ def family_of(functions: Functions, source: Source, rows: LongArray, means: int)
     return Family(t, df, means, rank, joint)
 
 
+def joint_table(functions: Functions, source: Source, null: FloatArray) -> pd.DataFrame:
+    """F tests that the rows of each family have some values, one row for each.
+
+    Args:
+        functions: The rows.
+        source: Where estimates come from.
+        null: (k,) the values.
+
+    Returns:
+        The columns of `by`, `num_df`, `den_df`, `statistic`, `p_value`; of rows that are not
+        estimable nothing is tested.
+    """
+    good = source.estimable(functions.L, functions.constant)
+    found = []
+    for rows in functions.families(functions.by):
+        used = rows[good[rows]]
+        L = functions.L[np.ix_(used, source.kept)]
+        test = source.tests.joint(L, L @ source.tests.beta + functions.offset[used] - null[used])
+        levels = {name: functions.labels[name].iloc[int(rows[0])] for name in functions.by}
+        numbers = {"num_df": test.num_df, "den_df": test.den_df}
+        found.append({**levels, **numbers, "statistic": test.statistic, "p_value": test.p_value})
+    columns = [*functions.by, "num_df", "den_df", "statistic", "p_value"]
+    return pd.DataFrame(found, columns=columns)
+
+
 def _estimates(functions: Functions, source: Source) -> tuple[FloatArray, FloatArray, FloatArray]:
     estimate, error, df = source.estimates(functions.L, functions.constant)
     return estimate + functions.offset, error, df
 
 
-def _limits(estimate: FloatArray, error: FloatArray, size: FloatArray, view: View) -> FloatArray:
+def _limits(
+    estimate: FloatArray,
+    error: FloatArray,
+    size: FloatArray,
+    view: View,
+    *,
+    open_below: bool,
+    open_above: bool,
+) -> FloatArray:
     """(2, k) lower and upper limits, on the scale shown."""
     half = size * error
-    ends = np.stack([estimate - half, estimate + half])
+    below = np.where(np.isnan(half), np.nan, -np.inf) if open_below else estimate - half
+    above = np.where(np.isnan(half), np.nan, np.inf) if open_above else estimate + half
+    ends = np.stack([below, above])
     if view.spread:  # an adjustment of bias may bend the scale
         return np.sort([view.back(end)[0] for end in ends], axis=0)
     return transformed_limits(view.back, estimate, ends)
-
-
-def _table(functions: Functions, columns: dict[str, FloatArray]) -> pd.DataFrame:
-    table = functions.labels.reset_index(drop=True)
-    for name, values in columns.items():
-        table[name] = values
-    texts = functions.texts
-    table.attrs["notes"] = {
-        _row(functions, j, text): functions.reasons[j]
-        for j, text in enumerate(texts)
-        if functions.reasons[j]
-    }
-    return table
 
 
 def _row(functions: Functions, j: int, text: str) -> str:

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.marginal.adjust import Adjust
-from mixedmodels.marginal.comparing import Origin, compared
-from mixedmodels.marginal.functions import means_table
+from mixedmodels.marginal import testing
+from mixedmodels.marginal.adjust import Adjust, adjust_name
+from mixedmodels.marginal.comparing import Origin, adjustments, compared, families_of
+from mixedmodels.marginal.functions import joint_table, means_table
 from mixedmodels.marginal.interactions import Interaction
-from mixedmodels.marginal.layout import group_of, grouped_tables
+from mixedmodels.marginal.layout import group_of, grouped_tables, in_lines
 from mixedmodels.marginal.letters import compact_letters
+from mixedmodels.marginal.testing import Side
 from mixedmodels.plots.estimates import MOST_PANELS, plot_estimate_panels, plot_estimates
 from mixedmodels.report.results import TableResult
 from mixedmodels.report.sections import Section
@@ -126,6 +130,65 @@ class Estimates(TableResult):
             interaction=interaction,
         )
 
+    def test(
+        self,
+        null: npt.ArrayLike = 0.0,
+        *,
+        side: Side = "two-sided",
+        delta: float = 0.0,
+        adjust: Adjust | None = None,
+        level: float | None = None,
+    ) -> TestedEstimates:
+        """Tests of the rows against a value, on one side or within a margin (R's test).
+
+        Args:
+            null: The value, or one for each row. Where estimates are transformed back it is on the
+                scale of the linear predictor: `log(2)` for a ratio of 2.
+            side: Which differences speak against it: "two-sided"; "greater" (">"), a test on the
+                right; "less" ("<"), on the left.
+            delta: A margin, on the scale of `null`. Two-sided tests are then of equivalence (that
+                the estimate differs from `null` by less), those to the right of noninferiority
+                (that it is not less by as much), those to the left of nonsuperiority.
+            adjust: Method for several tests, as in `contrast`; that of the table if None, and
+                "none" for means. Tests with one tail have Šidák's in place of Tukey's, Scheffé's
+                and the multivariate t method.
+            level: Coverage of the limits together; that of the table if None.
+
+        Returns:
+            A table with `estimate`, `std_error`, `df`, `lower`, `upper`, `null`, `statistic`,
+            `p_value`. Tests to a side have limits on that side, the other is infinite; those of
+            equivalence have both limits that tests with one tail invert (of 90% for a level of 5%).
+            Its `joint` tests all rows together.
+
+        Raises:
+            MixedModelsError: A value that is not one, an unknown side or adjustment.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("score ~ Machine + (1 | Worker/Machine)", mm.load_dataset("machines"))
+            >>> pairs = fit.emmeans("Machine").pairs(adjust="none")
+            >>> pairs.test(delta=10)["p_value"].round(4).tolist()
+            [0.1861, 0.9489, 0.0462]
+        """
+        return TestedEstimates(*self._tested(null, side, delta, adjust, level))
+
+    def _tested(
+        self, null: Any, side: Any, delta: Any, adjust: Any, level: float | None
+    ) -> tuple[pd.DataFrame, Origin, FloatArray]:
+        origin, functions = self.origin, self.origin.functions
+        view = origin.view if level is None else dataclasses.replace(origin.view, level=level)
+        check_level(view.level)
+        what = testing.against(null, side, delta, len(functions.L))
+        families = families_of(origin, None if adjust is None else adjust_name(adjust))
+        families = tuple((rows, k, testing.method_for(name, what)) for rows, k, name in families)
+        table = testing.tests_table(functions, origin.source, view, what, families)
+        scale = view.scale.name if view.scale is not None else ""
+        notes = [note for note in origin.notes if not note.startswith(("P-values", "Limits"))]
+        notes += testing.sentences(what, scale, view.level)
+        notes += adjustments(functions, origin.source, families)
+        new = dataclasses.replace(origin, view=view, notes=tuple(notes), families=families)
+        return table, new, what.null
+
     def plot(self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None) -> Figure:
         """Estimates with limits, those of a group of `by` together and in one colour.
 
@@ -223,6 +286,28 @@ class LetteredMeans(Estimates):
     """Means with a column `letters`."""
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TestedEstimates(Estimates):
+    """Estimates with tests against a value, `null`.
+
+    Attributes:
+        values: (k,) what the rows are tested against, on the scale of the linear predictor.
+    """
+
+    values: FloatArray
+
+    @property
+    def heading(self) -> tuple[str, ...]:
+        """What is tested."""
+        title = self.origin.title
+        return (f"Tests of {title[:1].lower()}{title[1:]}",)
+
+    @property
+    def joint(self) -> pd.DataFrame:
+        """F tests that all rows of a group of `by` have these values: `num_df`, `den_df`, ..."""
+        return joint_table(self.origin.functions, self.origin.source, self.values)
+
+
 def means_of(origin: Origin) -> MarginalMeans:
     """The table of means, or of trends."""
     return MarginalMeans(means_table(origin.functions, origin.source, origin.view), origin)
@@ -248,6 +333,7 @@ def lettered(means: MarginalMeans, adjust: Adjust | None, level: float | None) -
         notes = tuple(note for note in made.notes if note.startswith("P-values"))
     p_value = iter(p_values)
     estimate, _, _ = origin.source.estimates(functions.L, functions.constant)
+    estimate = estimate + functions.offset
     for rows in functions.families(functions.by):
         differ = np.zeros((len(rows), len(rows)), dtype=np.bool_)
         for i in range(len(rows)):

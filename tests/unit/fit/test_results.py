@@ -69,6 +69,7 @@ def every_result(x: str) -> dict[str, Any]:
             "emmeans": fit.emmeans("pairwise ~ f"),
             "contrasts": fit.emmeans("f").contrast("effect"),
             "letters": fit.emmeans("f").letters(),
+            "tested": fit.emmeans("f").test(1.0, side="greater"),
             "emtrends": fit.emtrends("f", f"`{x}`"),
             "joint_tests": fit.joint_tests(),
         }

@@ -149,6 +149,7 @@ def every_result(fit: mm.LinearMixedFit) -> dict[str, Any]:
         "means": fit.emmeans("Days", at={"Days": [0, 5, 9]}),
         "contrasts": fit.emmeans("Days", at={"Days": [0, 5, 9]}).pairs(),
         "letters": fit.emmeans("Days", at={"Days": [0, 5, 9]}).letters(),
+        "tested means": fit.emmeans("Days", at={"Days": [0, 5, 9]}).test(250),
         "robust": fit.vcov_robust("Subject"),
         "table": mm.table([fit]),
         "pooled": mm.pool([fit, fit]),

@@ -1,0 +1,123 @@
+"""Tests of means and contrasts against values; numbers of R's emmeans 1.8.4."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mixedmodels as mm
+from mixedmodels.marginal.results import Contrasts, MarginalMeans
+
+
+@lru_cache
+def means() -> MarginalMeans:
+    fit = mm.lmer("score ~ Machine + (1 | Worker/Machine)", mm.load_dataset("machines"))
+    return fit.emmeans("Machine")
+
+
+@lru_cache
+def odds() -> Contrasts:
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    fit = mm.glmer(formula, mm.load_dataset("cbpp"), "binomial")
+    return fit.emmeans("period", type="response").pairs(adjust="none")
+
+
+# Of means or pairs, arguments, column, R's numbers.
+FROM_R: list[tuple[str, dict[str, Any], str, list[float]]] = [
+    ("means", {"null": 55}, "statistic", [-1.0638073, 2.141024, 4.5345904]),
+    ("means", {"null": 55}, "p_value", [0.31662949, 0.062602253, 0.001628405]),
+    ("means", {"null": 55, "side": "<"}, "p_value", [0.15831475, 0.96869887, 0.9991858]),
+    ("means", {"side": "less", "level": 0.9}, "upper", [55.808839, 63.775506, 69.725506]),
+    ("pairs", {"null": -5, "side": ">"}, "p_value", [0.99895647, 1.0, 0.96209601]),
+    ("pairs", {"side": ">", "adjust": "sidak"}, "lower", [-13.31343, -19.26343, -11.296763]),
+    ("pairs", {"delta": 10}, "statistic", [-0.93401754, 1.7991321, -1.8603792]),
+    ("pairs", {"delta": 10}, "p_value", [0.46094402, 0.99986658, 0.13237366]),
+    ("pairs", {"delta": 10, "adjust": "none"}, "p_value", [0.18614952, 0.9489017, 0.046228716]),
+    (
+        "pairs",
+        {"delta": 10, "side": "noninferiority", "adjust": "holm"},
+        "p_value",
+        [0.37229905, 0.9489017, 0.13868615],
+    ),
+    (
+        "pairs",
+        {"delta": 10, "side": "<", "adjust": "bonferroni"},
+        "p_value",
+        [1.3432195e-05, 1.0004663e-06, 3.7820562e-05],
+    ),
+]
+
+
+@pytest.mark.parametrize(("rows", "options", "column", "expected"), FROM_R)
+def test_as_in_r(rows: str, options: dict[str, Any], column: str, expected: list[float]) -> None:
+    table = means() if rows == "means" else means().pairs()
+    np.testing.assert_allclose(table.test(**options)[column], expected, rtol=2e-4)
+
+
+def test_ratios_are_tested_on_the_scale_of_the_predictor() -> None:
+    found = odds().test(math.log(2), side="greater")
+    # glmmTMB 1.1.5; lme4's standard errors are of second differences, 1 % smaller.
+    expected = [0.97568053, 1.3333549, 2.0755511, -1.4625587, -0.22363709, -0.49868394]
+    np.testing.assert_allclose(found["statistic"], expected, rtol=3e-3)
+    np.testing.assert_allclose(found["null"], 2.0)
+    assert np.isinf(found["upper"]).all()
+    below = odds().test(side="less")
+    np.testing.assert_array_equal(below["lower"], 0.0)
+
+
+def test_without_arguments_the_tests_are_those_of_the_table() -> None:
+    pairs = means().pairs()
+    again = pairs.test()
+    for column in ("statistic", "p_value", "lower", "upper"):
+        np.testing.assert_allclose(again[column], pairs[column], rtol=1e-12)
+    assert "Tukey" in str(again)
+    everyone = means().test(adjust="tukey")
+    assert "Šidák" in str(everyone)
+
+
+def test_limits_of_equivalence_invert_the_tests() -> None:
+    pairs = means().pairs(adjust="none")
+    limits = pairs.test(delta=10)
+    largest = np.maximum(limits["upper"], -limits["lower"])
+    for delta, within in zip(largest, np.eye(3, dtype=bool), strict=True):
+        p = pairs.test(delta=delta)["p_value"].to_numpy()
+        np.testing.assert_allclose(p[within], 0.05, rtol=1e-8)
+
+
+def test_rows_together() -> None:
+    joint = means().pairs().test().joint
+    np.testing.assert_allclose(joint["statistic"], 20.576, rtol=1e-4)
+    np.testing.assert_allclose(joint["p_value"], 0.00028554863, rtol=1e-3)
+    assert joint["num_df"].tolist() == [2]
+    estimates = means()["estimate"].to_numpy()
+    assert means().test(estimates).joint["statistic"].iloc[0] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_within_groups() -> None:
+    fit = mm.lmer("yield ~ Variety * nitro + (1 | Block)", mm.load_dataset("oats"))
+    cells = fit.emmeans("Variety", by="nitro", at={"nitro": [0, 0.6]})
+    joint = cells.pairs().test().joint
+    assert joint["nitro"].tolist() == [0.0, 0.6]
+    assert len(cells.test(100)) == 6
+    assert str(cells.test(100, side=">")).count("nitro =") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"null": [1, 2]}, "one for each of the 3 rows"),
+        ({"null": "no"}, "null is 'no'"),
+        ({"side": "up"}, "'two-sided', 'greater', 'less'"),
+        ({"delta": -1}, "at least 0"),
+        ({"delta": True}, "at least 0"),
+        ({"level": 95}, "level"),
+        ({"adjust": "dunn"}, "adjust is 'dunn'"),
+    ],
+)
+def test_what_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(mm.MixedModelsError, match=words):
+        means().test(**options)
