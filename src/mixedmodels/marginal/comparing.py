@@ -20,6 +20,7 @@ from mixedmodels.marginal.adjust import Adjust, Family, adjust_name, describe
 from mixedmodels.marginal.contrasts import Comparison, comparison, shielded
 from mixedmodels.marginal.functions import Functions, View, contrast_table, family_of
 from mixedmodels.marginal.interactions import Interaction, is_asked, product
+from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.settings import check_level
 
@@ -51,6 +52,9 @@ class Origin:
         measured: What an estimate is a number of, for the axis of a picture.
         families: Of contrasts, for each family the positions of its rows, how many means they
             compare, and how their tests are adjusted.
+        scale: Of means, the way back to the response, whether or not it is shown.
+        of_means: Whether rows are means, which have other scales.
+        response: What is modelled.
     """
 
     functions: Functions
@@ -61,6 +65,9 @@ class Origin:
     notes: tuple[str, ...]
     measured: str = "Estimate"
     families: tuple[tuple[LongArray, int, Adjust], ...] = ()
+    scale: Scale | None = None
+    of_means: bool = False
+    response: str = ""
 
 
 def compared(
@@ -110,6 +117,7 @@ def compared(
         title=f"{title} of {_lowered(origin.title)}",
         notes=notes,
         measured=_compared(origin.measured, ratios=view.ratios),
+        of_means=False,
         families=tuple(
             (rows, family.means, method)
             for (rows, family), method in zip(families, methods, strict=True)

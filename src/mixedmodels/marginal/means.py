@@ -149,7 +149,10 @@ def marginal_means(
     title = "Marginal means"
     if categories is not None:
         kind, title = "probability of", "Marginal probabilities"
-    origin = Origin(functions, source, view, adjust, title, notes, f"{kind} {shown}")
+    origin = Origin(
+        functions, source, view, adjust, title, notes, f"{kind} {shown}",
+        scale=scale, of_means=True, response=design.response_name,
+    )  # fmt: skip
     means = means_of(origin)
     if not method:
         return means

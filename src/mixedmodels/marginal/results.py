@@ -13,13 +13,15 @@ import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.marginal import testing
+from mixedmodels.estimates.tails import wald_limits
+from mixedmodels.marginal import regridding, testing
 from mixedmodels.marginal.adjust import Adjust, adjust_name
 from mixedmodels.marginal.comparing import Origin, adjustments, compared, families_of
-from mixedmodels.marginal.functions import joint_table, means_table
+from mixedmodels.marginal.functions import View, joint_table, means_table
 from mixedmodels.marginal.interactions import Interaction
-from mixedmodels.marginal.layout import group_of, grouped_tables, in_lines
+from mixedmodels.marginal.layout import group_of, grouped_tables
 from mixedmodels.marginal.letters import compact_letters
+from mixedmodels.marginal.regridding import RegridName
 from mixedmodels.marginal.testing import Side
 from mixedmodels.plots.estimates import MOST_PANELS, plot_estimate_panels, plot_estimates
 from mixedmodels.report.results import TableResult
@@ -276,9 +278,109 @@ class MarginalMeans(Estimates):
         """
         return lettered(self, adjust, level)
 
+    def regrid(self, transform: RegridName = "response") -> MarginalMeans:
+        """The means on another scale, on which they are then compared (R's regrid).
+
+        Args:
+            transform: "response": contrasts are differences of means of the response, such as
+                differences of probabilities; "log": their ratios, such as ratios of probabilities,
+                with limits that are symmetric on the scale of the logarithm.
+
+        Returns:
+            A table of means as that of `emmeans`, with standard errors by the delta method.
+
+        Raises:
+            MixedModelsError: An unknown scale, or slopes.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+            >>> fit = mm.glmer(formula, mm.load_dataset("cbpp"), "binomial")
+            >>> means = fit.emmeans("period").regrid()
+            >>> means.contrast("treatment", adjust="none")["estimate"].round(3).tolist()
+            [-0.114, -0.124, -0.15]
+            >>> ratios = fit.emmeans("period").regrid("log").contrast("treatment", adjust="none")
+            >>> ratios["estimate"].round(3).tolist()
+            [0.424, 0.374, 0.244]
+        """
+        return means_of(regridding.regridded(self.origin, transform))
+
+    def effect_size(
+        self,
+        sigma: float,
+        edf: float,
+        method: Any = "pairwise",
+        *,
+        level: float | None = None,
+        ref: Any = None,
+        reverse: bool = False,
+    ) -> EffectSizes:
+        """Contrasts in units of a standard deviation: Cohen's d and the like (R's eff_size).
+
+        Args:
+            sigma: The standard deviation. `fit.sigma` is that within groups; with the variances of
+                random intercepts in it, that of single responses: the root of their sum.
+            edf: Its degrees of freedom, whose uncertainty the errors contain; `inf` if it is known.
+            method: Contrasts, as in `contrast`.
+            level: Coverage of each interval; that of the table if None.
+            ref: As in `contrast`.
+            reverse: Turn the sign of every contrast.
+
+        Returns:
+            A table with `estimate`, `std_error`, `df`, `lower`, `upper`: on the scale of the linear
+            predictor.
+
+        Raises:
+            MixedModelsError: `sigma` or `edf` is not a positive number, or as `contrast`.
+
+        Examples:
+            >>> import mixedmodels as mm
+            >>> fit = mm.lmer("score ~ Machine + (1 | Worker/Machine)", mm.load_dataset("machines"))
+            >>> found = fit.emmeans("Machine").effect_size(fit.sigma, edf=40)
+            >>> found["estimate"].round(2).tolist(), found["std_error"].round(2).tolist()
+            ([-8.29, -14.47, -6.19], [2.45, 2.78, 2.37])
+        """
+        level = self.origin.view.level if level is None else level
+        check_level(level)
+        plain = dataclasses.replace(self.origin, view=View(level))
+        table, origin = compared(plain, method, self.by, "none", level, ref=ref, reverse=reverse)
+        numbers = table[["estimate", "std_error", "df"]].to_numpy(dtype=np.float64).T
+        size, error = regridding.standardized(numbers[0], numbers[1], sigma, edf)
+        limits = wald_limits(size, error, numbers[2], level)
+        table = table.drop(columns=["statistic", "p_value"])
+        table["estimate"], table["std_error"] = size, error
+        table["lower"], table["upper"] = limits
+        known = "" if np.isinf(edf) else f" with {edf:.6g} degrees of freedom"
+        note = f"In units of a standard deviation of {sigma:.6g}{known}."
+        return EffectSizes(table, dataclasses.replace(origin, notes=(*origin.notes, note)))
+
     def _sections(self) -> Sequence[Section]:
         own = list(TableResult._sections(self))  # noqa: SLF001 (as above)
         return own if self.contrasts is None else [*own, *_sections_of(self.contrasts)]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class EffectSizes(TableResult):
+    """Contrasts in units of a standard deviation.
+
+    Attributes:
+        origin: What the contrasts are made from.
+    """
+
+    origin: Origin
+
+    @property
+    def heading(self) -> tuple[str, ...]:
+        """What the rows are."""
+        return ("Effect sizes",)
+
+    def _tables(self) -> Sequence[Section]:
+        """A table for each group of `by`."""
+        return list(grouped_tables(self.table, self.origin.functions))
+
+    def _sentences(self) -> Iterator[str]:
+        yield from TableResult._sentences(self)  # noqa: SLF001 (slots leave super() without a cell)
+        yield from self.origin.notes
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

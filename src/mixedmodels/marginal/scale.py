@@ -61,6 +61,15 @@ class Scale:
         return found, rate * found, rate * rate * found
 
 
+def log_scale(of: str) -> Scale:
+    """The scale of the logarithm of means.
+
+    Args:
+        of: What means are of.
+    """
+    return Scale(f"log({of})", (_exp,), math.e, False, of)
+
+
 def response_scale(response: Factor) -> Scale | None:
     """The scale of a response such as `log(y)`; None where it is not transformed, or not by steps.
 

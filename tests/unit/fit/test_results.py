@@ -70,6 +70,7 @@ def every_result(x: str) -> dict[str, Any]:
             "contrasts": fit.emmeans("f").contrast("effect"),
             "letters": fit.emmeans("f").letters(),
             "tested": fit.emmeans("f").test(1.0, side="greater"),
+            "effect sizes": fit.emmeans("f").effect_size(1.0, 20),
             "emtrends": fit.emtrends("f", f"`{x}`"),
             "joint_tests": fit.joint_tests(),
         }

@@ -150,6 +150,7 @@ def every_result(fit: mm.LinearMixedFit) -> dict[str, Any]:
         "contrasts": fit.emmeans("Days", at={"Days": [0, 5, 9]}).pairs(),
         "letters": fit.emmeans("Days", at={"Days": [0, 5, 9]}).letters(),
         "tested means": fit.emmeans("Days", at={"Days": [0, 5, 9]}).test(250),
+        "effect sizes": fit.emmeans("Days", at={"Days": [0, 9]}).effect_size(30, 99),
         "robust": fit.vcov_robust("Subject"),
         "table": mm.table([fit]),
         "pooled": mm.pool([fit, fit]),
