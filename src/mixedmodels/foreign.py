@@ -663,8 +663,8 @@ VALUES: Mapping[str, Answers] = {
     "ddf": {
         "kenward": "kenward-roger", "sat": "satterthwaite", "satt": "satterthwaite",
            "lme4": "none", "wald": "none", "z": "none", "asymptotic": "none", "inf": "none"},
-    "adjust": {"hs": "sidak", "holm_sidak": "sidak", "fdr_bh": "fdr", "fdr_by": "fdr",
-               "tsbh": "fdr", "by": "fdr", "hommel": "hochberg", "single_step": "mvt",
+    "adjust": {"hs": "sidak", "holm_sidak": "sidak", "fdr_bh": "fdr", "tsbh": "fdr",
+               "single_step": "mvt",
                "lsd": "none", "fisher": "none", "gh": "tukey", "games_howell": "tukey"},
     "type": {"lp": "link", "linear": "link", "linear_predictor": "link", "mu": "response",
              "unlink": "response", "data": "response", "original": "response",

@@ -293,7 +293,8 @@ def _add_emmeans(commands: Commands) -> None:
     emmeans.add_argument(
         "--adjust",
         metavar="METHOD",
-        help="for several tests: tukey, holm, hochberg, sidak, bonferroni, scheffe, mvt, fdr, none",
+        help="for several tests: tukey, holm, hochberg, hommel, sidak, bonferroni, scheffe, mvt, "
+        "fdr, fdr-by, none",
     )
     emmeans.add_argument("--type", metavar="SCALE", help="link (default), response, or prob")
     emmeans.add_argument(

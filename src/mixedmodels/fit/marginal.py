@@ -68,9 +68,10 @@ class Marginal(Values):
             by: Variables within whose levels means are compared.
             at: Values in place of all levels or of the mean, by variable.
             ddf: Method for degrees of freedom, as in `coef_table`.
-            adjust: Method for several tests in contrasts: "tukey", "holm", "hochberg", "sidak",
-                "bonferroni", "scheffe", "mvt" (multivariate t), "fdr", "none". "tukey" is for
-                pairs; other contrasts have what suits them (see `contrast` of the result).
+            adjust: Method for several tests in contrasts: "tukey", "holm", "hochberg", "hommel",
+                "sidak", "bonferroni", "scheffe", "mvt" (multivariate t), "fdr", "fdr-by", "none".
+                "tukey" is for pairs; other contrasts have what suits them (see `contrast` of the
+                result).
             type: "response" transforms means of `log(y)`, `sqrt(y)` and the like back, with
                 standard errors by the delta method and the limits transformed. Of an ordered
                 response "prob" (and "response") gives the probabilities of its categories, which

@@ -21,12 +21,24 @@ from mixedmodels.marginal.ranges import range_quantile, range_tail
 from mixedmodels.spelling import chosen_option
 
 Adjust: TypeAlias = Literal[
-    "tukey", "holm", "hochberg", "sidak", "bonferroni", "scheffe", "mvt", "fdr", "none"
+    "tukey",
+    "holm",
+    "hochberg",
+    "hommel",
+    "sidak",
+    "bonferroni",
+    "scheffe",
+    "mvt",
+    "fdr",
+    "fdr-by",
+    "none",
 ]
 ADJUSTS: tuple[Adjust, ...] = get_args(Adjust)
 _SPELLINGS: dict[str, Adjust] = {
     "bh": "fdr",
     "benjaminihochberg": "fdr",
+    "by": "fdr-by",
+    "benjaminiyekutieli": "fdr-by",
     "bonf": "bonferroni",
     "hsd": "tukey",
     "tukeyhsd": "tukey",
@@ -40,10 +52,12 @@ _SPELLINGS: dict[str, Adjust] = {
 _NAMES: dict[Adjust, str] = {
     "holm": "Holm's method",
     "hochberg": "Hochberg's method",
+    "hommel": "Hommel's method",
     "sidak": "Šidák's method",
     "bonferroni": "Bonferroni's method",
     "mvt": "the multivariate t distribution",
     "fdr": "Benjamini and Hochberg's method",
+    "fdr-by": "Benjamini and Yekutieli's method",
 }
 
 
@@ -150,13 +164,13 @@ def describe(method: Adjust, family: Family) -> list[str]:
     if method == "scheffe":
         return [f"{both} Scheffé's method with rank {family.rank}."]
     found = f"{_NAMES[method]} for {family.size} tests"
-    if method not in ("holm", "hochberg", "fdr"):
+    if method not in ("holm", "hochberg", "hommel", "fdr", "fdr-by"):
         return [f"{both} {found}."]
     return [f"P-values are adjusted by {found}.", f"Limits are by {_NAMES['bonferroni']}."]
 
 
 def _stepwise(plain: FloatArray, method: Adjust) -> FloatArray:
-    """Holm's, Hochberg's and Benjamini and Hochberg's p-values; those missing count as tests."""
+    """P-values by methods that go through them in order; those missing count as tests."""
     found = np.full(len(plain), np.nan)
     known = np.flatnonzero(~np.isnan(plain))
     order = known[np.argsort(plain[known], kind="stable")]
@@ -165,9 +179,28 @@ def _stepwise(plain: FloatArray, method: Adjust) -> FloatArray:
     if method == "holm":
         found[order] = np.minimum(np.maximum.accumulate((m + 1 - rank) * p), 1.0)
         return found
+    if method == "hommel":
+        found[order] = _hommel(np.concatenate([p, np.ones(m - len(p))]))[: len(p)]
+        return found
     steps = (m + 1 - rank) * p if method == "hochberg" else m / rank * p
+    if method == "fdr-by":
+        steps *= np.sum(1.0 / np.arange(1, m + 1))
     found[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
     return found
+
+
+def _hommel(p: FloatArray) -> FloatArray:
+    """Hommel's (1988, Biometrika 75, 383-386) p-values of sorted ones: Simes' tests, closed."""
+    m = len(p)
+    found = np.full(m, np.min(m * p / np.arange(1, m + 1)))
+    for size in range(m - 1, 1, -1):
+        first = m - size + 1  # tests before the last `size` - 1
+        simes = np.min(size * p[first:] / np.arange(2, size + 1))
+        bound = np.minimum(size * p[:first], simes)
+        found[:first] = np.maximum(found[:first], bound)
+        found[first:] = np.maximum(found[first:], bound[-1])
+    bounded: FloatArray = np.maximum(found, p)
+    return bounded
 
 
 def _f_tails(num_df: int, den_df: FloatArray, statistic: FloatArray) -> FloatArray:

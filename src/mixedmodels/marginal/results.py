@@ -79,10 +79,11 @@ class Estimates(TableResult):
                 by label); a matrix.
             by: Variables within whose levels rows are compared; those of the table if None, and
                 `[]` for none.
-            adjust: Method for several tests: "tukey", "holm", "hochberg", "sidak", "bonferroni",
-                "scheffe", "mvt", "fdr" or "none". If None the one that the means were asked for
-                with, or what suits the contrast: "tukey" for pairs, "mvt" for those with one before
-                or a treatment and for changes, "fdr" for effects and "others", else "none".
+            adjust: Method for several tests: "tukey", "holm", "hochberg", "hommel", "sidak",
+                "bonferroni", "scheffe", "mvt", "fdr" (Benjamini and Hochberg's), "fdr-by" (and
+                Yekutieli's) or "none". If None the one that the means were asked for with, or what
+                suits the contrast: "tukey" for pairs, "mvt" for those with one before or a
+                treatment and for changes, "fdr" for effects and "others", else "none".
             level: Coverage of the limits together; that of the table if None.
             ref: The mean that "treatment" compares with: its label, the value of its level (of any
                 type; of several variables a tuple, or a dict by variable), or its position; the

@@ -11,6 +11,7 @@ from scipy import stats
 
 import mixedmodels as mm
 from mixedmodels.formula import parse_formula
+from mixedmodels.marginal.adjust import Family, adjust_name, adjusted
 from mixedmodels.marginal.contrasts import comparison, shielded
 from mixedmodels.marginal.joint_t import Joint
 from mixedmodels.marginal.letters import compact_letters
@@ -55,6 +56,25 @@ def test_independent_and_equal_ratios() -> None:
     assert Joint(np.eye(4)).tail(2.5, np.inf) == pytest.approx(1.0 - (1.0 - p) ** 4, abs=1e-4)
     assert Joint(np.ones((3, 3))).tail(2.5, np.inf) == pytest.approx(p)
     assert Joint(np.ones((1, 1))).quantile(0.05, 10.0, 1) == pytest.approx(stats.t.ppf(0.975, 10))
+
+
+def test_p_values_adjusted_in_order_are_those_of_r() -> None:
+    p = np.array([0.004, 0.02, 0.011, 0.3, 0.04, 0.0007, 0.5, 0.06])
+    t = stats.norm.isf(0.5 * p)
+    family = Family(t, np.full(8, np.inf), 5, 8, lambda: Joint(np.eye(8)))
+    # By p.adjust.
+    hommel = [0.028, 0.1, 0.06, 0.5, 0.12, 0.0056, 0.5, 0.18]
+    np.testing.assert_allclose(adjusted(family, adjust_name("Hommel")), hommel)
+    yekutieli = [0.04348571, 0.1087143, 0.07972381, 0.9318367, 0.1739429, 0.01522, 1, 0.2174286]
+    np.testing.assert_allclose(adjusted(family, adjust_name("BY")), yekutieli, rtol=1e-6)
+    # A test without an estimate counts, with a p-value of one.
+    t[3] = np.nan
+    found = adjusted(family, "hommel")
+    assert np.isnan(found[3])
+    assert found[5] == pytest.approx(0.0056)
+    one = Family(t[:1], np.full(1, np.inf), 2, 1, lambda: Joint(np.eye(1)))
+    for method in ("hommel", "fdr-by"):
+        assert adjusted(one, adjust_name(method))[0] == pytest.approx(0.004)
 
 
 # -- comparisons ----------------------------------------------------------------------------
