@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from mixedmodels import foreign_generalized as _generalized
+from mixedmodels import foreign_means as _means
 
 Answers: TypeAlias = Mapping[str, str]
 
@@ -143,8 +144,8 @@ _ADJUSTED: Answers = {
     "ddf": "Degrees of freedom are chosen before: fit.emmeans(specs, ddf=...).",
     "infer": "The table has limits and tests in any case.",
 }
-_WITHIN: Answers = {**_ADJUSTED, "simple": "by", "group": "by", "groups": "by"}
-_COMPARED: Answers = {**_WITHIN, "base": "ref", "reference": "ref"}
+_WITHIN: Answers = {**_ADJUSTED, "group": "by", "groups": "by"}
+_COMPARED: Answers = {**_WITHIN, **_means.COMPARISONS, "base": "ref", "reference": "ref"}
 
 _AVERAGES: Answers = {
     "lmer_df": "ddf",
@@ -161,10 +162,9 @@ _AVERAGES: Answers = {
     "group": "by",
     "groups": "by",
     "within": "by",
-    "cov_reduce": "at",
-    "cov_keep": "at",
-    "infer": "Means have limits; tests are in .contrast() and .pairs() of the result.",
+    "infer": "Means have limits; tests are in .test(), .contrast() and .pairs() of the result.",
     "wts": "weights",
+    **_means.MEANS,
 }
 
 _AT_THETA: Answers = {"par": "theta", "pars": "theta", "x": "theta", "reml": _CHOSEN_BEFORE}
@@ -245,14 +245,16 @@ KEYWORDS: Mapping[str, Answers] = {
     ".emmeans": {**_TABLE, **_AVERAGES,
                  "var": "Slopes of a covariate are fit.emtrends(specs, var).",
                  "trend": "Slopes of a covariate are fit.emtrends(specs, var).",
-                 "transform": "type", "tran": "type", "regrid": "type", "scale": "type",
+                 "transform": "type", "tran": "type", "scale": "type",
                  "back_transform": 'Write type="response".', "bias_adj": "bias_adjust",
                  "component": "Means are those of the mean model, without zero inflation."},
-    ".emtrends": {**_TABLE, **_AVERAGES, "variable": "var", "x": "var", "slope": "var"},
+    ".emtrends": {**_TABLE, **_AVERAGES, **_means.TRENDS,
+                  "variable": "var", "x": "var", "slope": "var"},
     ".joint_tests": {**_TABLE, "lmer_df": "ddf", "mode": "ddf", "group": "by", "within": "by",
-                     "cov_reduce": "at"},
+                     "cov_reduce": _means.MEANS["cov_reduce"]},
     ".contrast": {**_COMPARED, "interaction": "Compare contrasts again: .pairs(by=[])."},
-    ".pairs": {**_WITHIN, "method": "Other comparisons are .contrast(method)."},
+    ".pairs": {**_WITHIN, **_means.COMPARISONS,
+               "method": "Other comparisons are .contrast(method)."},
     ".letters": {**_ADJUSTED, "sort": "Sort the table: .to_frame().sort_values('estimate')."},
     ".test": {
         **_TABLE,
@@ -352,7 +354,8 @@ KEYWORDS: Mapping[str, Answers] = {
         "b": "nsim",
         "n_boot": "nsim",
     },
-    ".simulate": {"use_u": _KEEP_MODES, "re_form": _KEEP_MODES, "random": _KEEP_MODES,
+    ".simulate": {"allow_new_levels": "Rows with new levels are drawn by mixedmodels.simulate().",
+                  "use_u": _KEEP_MODES, "re_form": _KEEP_MODES, "random": _KEEP_MODES,
                   "newdata": "Responses for other rows are drawn by mixedmodels.simulate().",
                   "data": "Responses for other rows are drawn by mixedmodels.simulate().",
                   "newparams": "Responses at other parameters are drawn by mixedmodels.simulate().",
@@ -400,6 +403,7 @@ _NEGATIVE_BINOMIAL = (
 )
 
 FIT: Answers = {
+    **_means.FIT,
     "fixed_effects": "fit.fixef",
     "fe_params": "fit.fixef",
     "coefficients": "fit.fixef",
@@ -624,6 +628,8 @@ PACKAGE: Answers = {
 ATTRIBUTES: Mapping[str, Answers] = {
     "GeneralizedFit": _generalized.FIT,
     "Values": FIT,
+    "Estimates": _means.ESTIMATES,
+    "Contrasts": _means.CONTRASTS,
     "LinearMixedModel": MODEL,
 }
 """Answers by class, valid for all that derive from it."""
@@ -686,7 +692,7 @@ VALUES: Mapping[str, Answers] = {
                "marginal": "none", "no": "none", "conditional": "all", "yes": "all"},
     "modes": {"conditional": "kept", "use_u": "kept", "modes": "kept", "fixed": "kept",
               "resample": "new"},
-    "kind": {"response": "raw", "deviance": "pearson", "normalized": "scaled",
+    "kind": {"response": "raw", "working": "raw", "deviance": "pearson", "normalized": "scaled",
              "internal": "standardized", "external": "studentized", "rstandard": "standardized",
              "rstudent": "studentized", "semiparametric": "residual", "perc": "percentile",
              "norm": "normal", "bc": "bias-corrected", "bca": "bias-corrected",

@@ -108,6 +108,11 @@ def parameters(function: Callable[..., Any]) -> list[str]:
         (lambda: fit().emmeans("~ 1", var="Days"), "fit.emtrends(specs, var)"),
         (lambda: fit().emmeans("~ 1").pairs(method="consec"), ".contrast(method)"),
         (lambda: fit().std_residuals(level="marginal"), "Write marginal=True"),
+        (lambda: fit().emmeans("Days", cov_reduce=max), "at={'x': data['x'].median()}"),
+        (lambda: fit().emmeans("Days", side=">"), ".test() of the result"),
+        (lambda: fit().emmeans("~ 1").pairs(simple="each"), ".pairs(by='g')"),
+        (lambda: fit().emmeans("~ 1").contrast(null=1), ".test() of the result"),
+        (lambda: fit().emtrends("~ 1", "Days", delta_var=0.1), "exact derivatives"),
     ],
 )
 def test_a_call_with_a_foreign_name(call: Callable[[], Any], words: str) -> None:
@@ -162,6 +167,10 @@ def test_answers_about_arguments_are_arguments() -> None:
         ("stderror_sigma", "Write fit.stderror_full()."),
         ("lsmeans", 'fit.emmeans("f")'),
         ("X", "Write fit.model.X."),
+        ("refitML", "Write fit.update(reml=False)."),
+        ("contestMD", "Write fit.test(L)."),
+        ("dotplot", "Write fit.plot_ranef()."),
+        ("varianceProf", "squares of those of fit.profile()"),
         ("confnt", "Did you mean 'confint'"),
         ("zzz", "dir()"),
     ],
@@ -184,6 +193,9 @@ def test_an_attribute_with_a_foreign_name(name: str, words: str) -> None:
         ("Lmer", "Write mixedmodels.lmer."),
         ("VarCorr", "Write fit.varcorr."),
         ("getME", "fit.model.X"),
+        ("KRmodcomp", 'Write fit.test(L,ddf="kenward-roger").'),
+        ("eff_size", "effect_size(sigma,edf)"),
+        ("findbars", "fit.model.design.formula"),
         ("predict", "Write fit.predict()."),
         ("sleepstudy", 'mixedmodels.load_dataset("sleepstudy")'),
         ("simulat", "Did you mean 'simulate'?"),
@@ -222,6 +234,8 @@ def test_no_answer_is_about_a_name_that_exists() -> None:
         (foreign_generalized.FIT, generalized()),
         (foreign.MODEL, model()),
         (foreign.PACKAGE, mm),
+        (foreign.ATTRIBUTES["Estimates"], fit().emmeans("Days")),
+        (foreign.ATTRIBUTES["Contrasts"], fit().emmeans("~ 1").contrast([[1.0]])),
     ):
         assert not set(answers) & set(dir(held))
     for key, function in functions():
@@ -278,11 +292,16 @@ def test_results_answer_too() -> None:
         fit().profile("sigma"),
         fit().bootstrap(2, seed=1),
         fit().influence("Subject", only=["308"]),
+        fit().coef_table(),
+        fit().emmeans("Days"),
     )
     for result in results:
         assert not hasattr(result, "zzz")
         with pytest.raises(mm.UnknownNameError, match=type(result).__name__):
             _ = result.zzz  # type: ignore[union-attr]
         assert repr(pickle.loads(pickle.dumps(result))) == repr(result)
+    with pytest.raises(mm.UnknownNameError, match=r"level= of emmeans\(\)"):
+        _ = results[-1].confint  # type: ignore[union-attr]
+    assert "confint" not in dir(fit().emmeans("Days"))
     with pytest.raises(mm.ArgumentError, match="Write level="):
         results[2].confint(alpha=0.05)

@@ -20,7 +20,7 @@ from mixedmodels.marginal.naming import find_mean, reference
 from mixedmodels.memory import require
 from mixedmodels.naming import first_few
 from mixedmodels.settings import real_numbers
-from mixedmodels.spelling import spelled
+from mixedmodels.spelling import letters_of, spelled
 
 Method: TypeAlias = Literal[
     "pairwise",
@@ -37,7 +37,10 @@ METHODS: tuple[Method, ...] = get_args(Method)
 _SPELLINGS = {
     "revpairwise": "reversed",
     "consec": "consecutive",
+    "tukey": "pairwise",
     "trtvsctrl": "treatment",
+    "trtvsctrl1": "treatment",
+    "trtvsctrlk": "treatment",
     "dunnett": "treatment",
     "control": "treatment",
     "poly": "polynomial",
@@ -114,6 +117,8 @@ def comparison(
         MixedModelsError: Not understood, or weights that are not one for each mean.
     """
     if isinstance(method, str):
+        if ref is None and letters_of(method) == "trtvsctrlk":
+            ref = -1
         found = _named(method_name(method), labels, reference(ref, labels, levels))
     elif isinstance(method, Mapping):
         rows = np.array([_weights(name, w, labels, levels) for name, w in method.items()])

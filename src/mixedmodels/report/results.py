@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixedmodels.arrays import AnyArray
-from mixedmodels.calls import Guided
-from mixedmodels.errors import UnknownKeyError, did_you_mean
+from mixedmodels.calls import Guided, attribute_answer
+from mixedmodels.errors import UnknownKeyError, UnknownNameError, did_you_mean
 from mixedmodels.output import for_caller
 from mixedmodels.report.frames import frame_table
 from mixedmodels.report.heads import with_heads
@@ -158,7 +158,10 @@ class TableResult(WithTable):
         """What a DataFrame has and this class does not."""
         if name.startswith("_") or name == "table":
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(for_caller(self.to_frame()), name)
+        try:
+            return getattr(for_caller(self.to_frame()), name)
+        except AttributeError:
+            raise UnknownNameError(attribute_answer(type(self), name)) from None
 
     def __len__(self) -> int:
         """Number of rows."""

@@ -114,6 +114,12 @@ def test_a_reference(ref: Any) -> None:
     assert comparison("treatment", list("abc"), ref=ref).labels == ("a - c", "b - c")
 
 
+def test_names_of_r() -> None:
+    assert comparison("trt.vs.ctrlk", list("abc")).labels == ("a - c", "b - c")
+    assert comparison("trt.vs.ctrl1", list("abc")).labels == ("b - a", "c - a")
+    assert comparison("tukey", list("abc")).labels == ("a - b", "a - c", "b - c")
+
+
 @pytest.mark.parametrize(
     ("method", "options", "words"),
     [
