@@ -19,7 +19,7 @@ import scipy
 from mixedmodels.arrays import BoolArray, FloatArray, LongArray
 from mixedmodels.design.places import used_rows
 from mixedmodels.errors import MixedModelsError, warn
-from mixedmodels.estimates.components import exponential, of_role, probability
+from mixedmodels.estimates.components import of_role, probability
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.generalized_covariances import known_parameters, partly_known
 from mixedmodels.estimates.tables import fixed_mean
@@ -557,7 +557,7 @@ def _observations(
 ) -> pd.DataFrame:
     """Intervals of new observations: quantiles of draws over the errors of the predictors.
 
-    The draws are the same on every call.
+    The dispersion is taken as known. The draws are the same on every call.
     """
     fitted, target, others = asked.fitted, asked.target, asked.others
     family = fitted.model.family
@@ -582,14 +582,13 @@ def _observations(
         dispersion = of.dispersion
         if isinstance(dispersion, np.ndarray):
             dispersion = np.broadcast_to(dispersion[part], mu.shape)
-        zero: float | FloatArray | None = None
-        for other, drawn in zip(others, at[1:], strict=True):
-            if other.role == ZERO_INFLATION:
-                zero = probability(drawn)
-            else:
-                dispersion = exponential(drawn)
+        zeros = [
+            probability(drawn)
+            for other, drawn in zip(others, at[1:], strict=True)
+            if other.role == ZERO_INFLATION
+        ]
         made = family.possible_draws(rng, mu, m[part], dispersion)
-        if zero is not None:
+        for zero in zeros:
             made = np.where(rng.random(made.shape) < zero, 0.0, made)
         shown = fitted.shown_of(made, m[part])
         spread[part] = shown.std(axis=0)
