@@ -351,7 +351,14 @@ def simulate(
 
 
 @guided
-def anova(*fits: MixedFit, names: Sequence[str] | None = None, refit: bool = True) -> Comparison:
+def anova(
+    *fits: MixedFit,
+    names: Sequence[str] | None = None,
+    refit: bool = True,
+    nsim: int | None = None,
+    seed: Seed = None,
+    threads: int | None = None,
+) -> Comparison:
     """Compare models of the same data by likelihood ratios and information criteria.
 
     Each model is tested against the one before it, with fewer parameters. Fits by REML are
@@ -363,11 +370,18 @@ def anova(*fits: MixedFit, names: Sequence[str] | None = None, refit: bool = Tru
         fits: Two or more.
         names: One for each; fit1, fit2, ... if None.
         refit: False compares REML likelihoods, which needs the same fixed part in all.
+        nsim: Responses to draw from the smaller model of each test and to fit by both (a parametric
+            bootstrap, R's PBmodcomp): what the ratio is compared with where few groups or a
+            variance at zero leave no chi-square distribution. None draws none.
+        seed: Seed of the draws.
+        threads: Threads that fit drawn responses; those of the fits if None.
 
     Returns:
         A table that is read like a DataFrame (`table["p_value"]`), by increasing number of
-        parameters: `npar`, `AIC`, `AICc`, `BIC`, `weight` (Akaike's), `logLik`,
-        `deviance`, `Chisq`, `Df`, `p_value`; with attributes `note` and `models` (formula by name).
+        parameters: `npar`, `aic`, `aicc`, `bic`, `weight` (Akaike's), `loglik`,
+        `deviance`, `statistic`, `df`, `p_value`, and of draws `p_bootstrap`, the share of ratios
+        that are as large, the given one among them; with attributes `note` and `models` (formula by
+        name).
 
     Raises:
         MixedModelsError: Fewer than two fits, other rows or responses, or restricted likelihoods
@@ -391,7 +405,7 @@ def anova(*fits: MixedFit, names: Sequence[str] | None = None, refit: bool = Tru
         names = [f"fit{i + 1}" for i in range(len(fits))]
     elif isinstance(names, str) or len(names) != len(fits):
         raise MixedModelsError(f"names is {names!r}; it must have one name for each of the fits.")
-    return compare_fits(fits, names, refit)
+    return compare_fits(fits, names, refit, nsim, seed, threads)
 
 
 @guided

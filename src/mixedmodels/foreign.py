@@ -196,7 +196,8 @@ KEYWORDS: Mapping[str, Answers] = {
         "check_conv_singular": "singular_tol",
     },
     "anova": {
-        "test": "The table has the likelihood-ratio test; F tests of terms are fit.anova().",
+        "test": "The table has the likelihood-ratio test, and with nsim= a bootstrap of it; "
+                "F tests of terms are fit.anova().",
         "model_names": "names",
         "labels": "names",
         "df": "F tests of the terms of one fit are fit.anova().",

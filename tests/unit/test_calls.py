@@ -194,6 +194,7 @@ def test_an_attribute_with_a_foreign_name(name: str, words: str) -> None:
         ("VarCorr", "Write fit.varcorr."),
         ("getME", "fit.model.X"),
         ("KRmodcomp", 'Write fit.test(L,ddf="kenward-roger").'),
+        ("PBmodcomp", "mixedmodels.anova(small, large, nsim=1000)"),
         ("eff_size", "effect_size(sigma,edf)"),
         ("findbars", "fit.model.design.formula"),
         ("predict", "Write fit.predict()."),

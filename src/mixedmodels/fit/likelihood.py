@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mixedmodels.design.absent import needs_rows
 from mixedmodels.errors import ArgumentError, MixedModelsError
 from mixedmodels.estimates.linear import Fitted, by_ml
 from mixedmodels.fit.values import Values
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from mixedmodels.inference.drop import drop1, drop1_f, ranova
     from mixedmodels.inference.profile import Profile, profile
     from mixedmodels.prediction.bootstrap import Plan, bootstrap
+    from mixedmodels.prediction.ratios import drawn_ratios
+    from mixedmodels.prediction.simulate import Seed, random_generator
 else:
     comparing = late_module("mixedmodels.inference.compare")
     bootstrap_intervals = late_function("mixedmodels.inference.confint", "bootstrap_intervals")
@@ -51,6 +55,8 @@ else:
     profile = late_function("mixedmodels.inference.profile", "profile")
     Plan = late_function("mixedmodels.prediction.bootstrap", "Plan")
     bootstrap = late_function("mixedmodels.prediction.bootstrap", "bootstrap")
+    drawn_ratios = late_function("mixedmodels.prediction.ratios", "drawn_ratios")
+    random_generator = late_function("mixedmodels.prediction.simulate", "random_generator")
 
 
 class Likelihood(Values):
@@ -236,8 +242,35 @@ class Likelihood(Values):
         return bootstrap_intervals(self._fitted, parameters, table)
 
 
-def compare_fits(fits: Sequence[Values], names: Sequence[str], refit: bool) -> comparing.Comparison:
+def compare_fits(
+    fits: Sequence[Values],
+    names: Sequence[str],
+    refit: bool,
+    nsim: int | None = None,
+    seed: Seed = None,
+    threads: int | None = None,
+) -> comparing.Comparison:
     """The table of likelihood ratios; see `anova`."""
+    found = _compared(fits, names, refit)
+    if nsim is None:
+        return found
+    every = [by_ml(fit._fitted) if refit else fit._fitted for fit in fits]  # noqa: SLF001
+    pairs = pairwise(sorted(zip(names, every, strict=True), key=lambda pair: pair[1].solution.npar))
+    tested = found.table["p_value"].notna()
+    rng, _ = random_generator(seed)
+    drawn = {}
+    for (_, small), (name, large) in pairs:
+        if not tested[name]:
+            continue
+        if not (small.model.design.has_rows and large.model.design.has_rows):
+            raise MixedModelsError(needs_rows("anova(nsim=)"))
+        with Tally("drawn responses") as tally:
+            plan = Plan(nsim, threads=threads, report=tally)
+            drawn[name] = drawn_ratios(small, large, plan, rng)
+    return comparing.with_bootstrap(found, drawn)
+
+
+def _compared(fits: Sequence[Values], names: Sequence[str], refit: bool) -> comparing.Comparison:
     every = [fit._fitted for fit in fits]  # noqa: SLF001
     formulas = [fit._formula_in_full for fit in fits]  # noqa: SLF001
     given = _candidates(names, every, formulas)

@@ -6,6 +6,7 @@ to find out.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mixedmodels._core import Products
+from mixedmodels.arrays import FloatArray
 from mixedmodels.design import Design
 from mixedmodels.design.places import used_rows
 from mixedmodels.errors import MixedModelsError, NotNestedWarning, warn
@@ -39,6 +41,8 @@ CRITERIA = ("aic", "aicc", "bic", "weight")
 _CRITERIA = "Compare AIC, AICc or BIC."
 
 
+# Difference of two ratios that is rounding of searches.
+_SAME_RATIO = 1e-6
 # Relative difference of two sums over the same rows.
 _ROUNDING = 1e-9
 
@@ -87,16 +91,18 @@ class Comparison(TableResult):
     Attributes:
         note: How the likelihoods were made comparable; empty when nothing had to be done.
         models: Formula by name, with the distribution of a generalized model.
+        drawn: How responses were drawn; empty where none were.
     """
 
     note: str
     models: Mapping[str, str]
+    drawn: str = ""
 
     @property
     def heading(self) -> tuple[str, ...]:
         """The note and the formulas."""
         formulas = (f"{name}: {formula}" for name, formula in self.models.items())
-        return (*([self.note] if self.note else []), *formulas)
+        return (*filter(None, (self.note, self.drawn)), *formulas)
 
     def _tables(self) -> Sequence[Section]:
         """The tests, and apart from these the criteria, so that each fits into 80 columns."""
@@ -247,6 +253,29 @@ def compare(candidates: Sequence[Candidate], note: str) -> Comparison:
     frame = pd.DataFrame(table, index=list(models))
     frame.attrs["notes"] = notes
     return Comparison(frame, note, models)
+
+
+def with_bootstrap(found: Comparison, drawn: Mapping[str, FloatArray]) -> Comparison:
+    """The table with p-values by ratios of drawn responses, `p_bootstrap`.
+
+    Args:
+        found: The table.
+        drawn: By model, ratios of responses drawn from the one before; NaN where a fit failed.
+    """
+    table = found.table.copy()
+    table["p_bootstrap"] = np.nan
+    table.attrs = dict(found.table.attrs)
+    failed = 0
+    for name, ratios in drawn.items():
+        good = ratios[np.isfinite(ratios)]
+        failed += len(ratios) - len(good)
+        # A ratio that differs by rounding of two searches counts as the same.
+        reached = np.sum(good >= float(table.loc[name, "statistic"]) - _SAME_RATIO)
+        table.loc[name, "p_bootstrap"] = (1.0 + reached) / (1.0 + len(good))
+    nsim = max(map(len, drawn.values()), default=0)
+    lost = f"; {failed} were not fitted" if failed else ""
+    said = f"p_bootstrap: {nsim} responses drawn from the smaller model of each test{lost}."
+    return dataclasses.replace(found, table=table, drawn=said if drawn else "")
 
 
 def _accuracy(candidates: Sequence[Candidate]) -> str:

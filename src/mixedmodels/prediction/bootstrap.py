@@ -100,7 +100,7 @@ def bootstrap(fitted: AnyFitted, plan: Plan) -> Bootstrap:
     _require_results(fitted, plan, len(all_names(fitted)))
     rng, entropy = random_generator(plan.seed)
     replicate = replicates_of(fitted, plan)
-    found = [replicate(responses) for responses in _chunks(fitted, plan, rng)]
+    found = [replicate(responses) for responses in drawn_responses(fitted, plan, rng)]
     table, theta, objective = map(np.concatenate, zip(*found, strict=True))
     names = all_names(fitted)
     estimates = pd.Series(all_values(fitted), index=list(names), name="estimate")
@@ -156,7 +156,7 @@ def bootstrap_statistic(
         np.full(nsim, np.nan),
         entropy,
     )
-    for i, y in enumerate(y for chunk in _chunks(fitted, plan, rng) for y in chunk):
+    for i, y in enumerate(y for chunk in drawn_responses(fitted, plan, rng) for y in chunk):
         fit = attempt(refit, y)
         if fit is not None and fit.converged:
             drawn.table[i] = _aligned(as_series(statistic(fit)), expected)
@@ -218,7 +218,7 @@ def _result(fitted: Fitted, plan: Plan, estimates: pd.Series[float], drawn: _Dra
     )
 
 
-def _chunks(fitted: Fitted, plan: Plan, rng: np.random.Generator) -> Iterator[FloatArray]:
+def drawn_responses(fitted: Fitted, plan: Plan, rng: np.random.Generator) -> Iterator[FloatArray]:
     """Responses (count, n), chunk by chunk; of a model without rows their sums."""
     design, q = fitted.model.design, fitted.model.templates.q
     if design.has_rows or plan.kind == "residual":

@@ -185,3 +185,60 @@ def test_offsets_and_weights_count() -> None:
     assert offsets_nested(plain, line)
     assert not offsets_nested(plain, curve)
     assert not random_part_nested(plain, weighted)
+
+
+def test_drawn_ratios_are_those_of_refits() -> None:
+    data = mm.load_dataset("oats")
+    small = mm.lmer("yield ~ nitro + (1 | Block/Variety)", data, reml=False)
+    large = mm.lmer("yield ~ nitro + Variety + (1 | Block/Variety)", data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mm.RefitWarning)
+        found = mm.anova(large, small, nsim=60, seed=1, names=["large", "small"])
+    by_ml = large.update(reml=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mm.SingularFitWarning)
+        drawn = small.simulate(60, seed=1)
+        ratios = [small.refit(drawn[i]).deviance - by_ml.refit(drawn[i]).deviance for i in drawn]
+    observed = small.deviance - by_ml.deviance
+    share = (1 + sum(ratio >= observed for ratio in ratios)) / 61
+    assert found["p_bootstrap"].loc["large"] == pytest.approx(share)
+    assert np.isnan(found["p_bootstrap"].loc["small"])
+    assert "60 responses drawn from the smaller model" in str(found)
+    assert max(map(len, str(found).splitlines())) <= 80
+    assert "p_bootstrap" not in mm.anova(large, small)
+
+
+def test_drawn_ratios_as_in_r() -> None:
+    """By pbkrtest 0.5.2, PBmodcomp with 2000 draws: 0.2844, standard error 0.01."""
+    data = mm.load_dataset("oats")
+    small = mm.lmer("yield ~ nitro + (1 | Block/Variety)", data, reml=False)
+    large = mm.lmer("yield ~ nitro + Variety + (1 | Block/Variety)", data, reml=False)
+    found = mm.anova(small, large, nsim=2000, seed=1, threads=1)
+    assert found["p_bootstrap"].iloc[1] == pytest.approx(0.2844, abs=0.04)
+
+
+def test_drawn_ratios_of_a_variance_and_of_other_families() -> None:
+    line = mm.lmer("Reaction ~ Days + (1 | Subject)", SLEEP)
+    more = line.update("~ . + (0 + Days | Subject)")
+    found = mm.anova(line, more, nsim=99, seed=1, refit=False)
+    assert found["p_bootstrap"].iloc[1] == pytest.approx(0.01)
+    data, left = mm.load_dataset("cbpp"), "cbind(incidence, size - incidence) ~ "
+    few = mm.glmer(f"{left} 1 + (1 | herd)", data, "binomial")
+    many = mm.glmer(f"{left} period + (1 | herd)", data, "binomial")
+    assert mm.anova(few, many, nsim=49, seed=1)["p_bootstrap"].iloc[1] == pytest.approx(0.02)
+
+
+def test_draws_that_are_refused(intercepts: LinearMixedFit, slopes: LinearMixedFit) -> None:
+    with pytest.raises(MixedModelsError, match="nsim is 0"):
+        mm.anova(intercepts, slopes, nsim=0)
+    with pytest.raises(MixedModelsError, match="seed is 'x'"):
+        mm.anova(intercepts, slopes, nsim=2, seed="x")  # type: ignore[arg-type]
+    with pytest.warns(NotNestedWarning):
+        other = mm.anova(mm.lmer("Reaction ~ 1 + (Days | Subject)", SLEEP), intercepts, nsim=2)
+    assert np.isnan(other["p_bootstrap"]).all()
+    sums = [
+        mm.cross_products(mm.plan(f"Reaction ~ {x} + (1 | Subject)", SLEEP), SLEEP).fit()
+        for x in ("1", "Days")
+    ]
+    with pytest.raises(MixedModelsError, match=r"anova\(nsim=\) needs the rows"):
+        mm.anova(*sums, nsim=2)
