@@ -253,7 +253,7 @@ KEYWORDS: Mapping[str, Answers] = {
                   "variable": "var", "x": "var", "slope": "var"},
     ".joint_tests": {**_TABLE, "lmer_df": "ddf", "mode": "ddf", "group": "by", "within": "by",
                      "cov_reduce": _means.MEANS["cov_reduce"]},
-    ".contrast": {**_COMPARED, "interaction": "Compare contrasts again: .pairs(by=[])."},
+    ".contrast": _COMPARED,
     ".pairs": {**_WITHIN, **_means.COMPARISONS,
                "method": "Other comparisons are .contrast(method)."},
     ".letters": {**_ADJUSTED, "sort": "Sort the table: .to_frame().sort_values('estimate')."},

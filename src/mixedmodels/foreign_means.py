@@ -7,15 +7,10 @@ from __future__ import annotations
 
 _COVARIATES = "Give values of the covariate: at={'x': data['x'].median()}, or several in a list."
 _TESTED = "Tests against a value, to one side or within a margin are .test() of the result."
-_REGRID = (
-    "Means of the response are compared by fit.emmeans('f').regrid().pairs(); type='response' "
-    "transforms means back, and compares logarithms by ratios."
-)
 
 MEANS = {
     "cov_reduce": _COVARIATES,
     "cov_keep": "A number with two values has both; of others at={'x': [1, 2, 3]} gives values.",
-    "regrid": _REGRID,
     "submodel": "Means are those of the model fitted; fit.update('~ . - f:g') fits another.",
     "nesting": "Nests are found from the data, and from the formula where a factor is in g / f.",
     "nuisance": "All variables that specs and by do not name are averaged over.",
@@ -31,6 +26,7 @@ MEANS = {
 """Answers for arguments of `emmeans` and `emtrends`."""
 
 TRENDS = {
+    "regrid": "Slopes are those of the linear predictor.",
     "max_degree": "Slopes are first derivatives; at={'x': [1, 2]} gives those at several values.",
     "delta_var": "Slopes are exact derivatives.",
 }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mixedmodels.marginal.categories import Categories
     from mixedmodels.marginal.effects import Show
     from mixedmodels.marginal.joint import JointTests
+    from mixedmodels.marginal.regridding import Regrid
     from mixedmodels.marginal.results import MarginalMeans
     from mixedmodels.marginal.source import Source
     from mixedmodels.marginal.weights import Weights
@@ -55,6 +56,7 @@ class Marginal(Values):
         bias_adjust: bool = False,
         sigma: float | None = None,
         offset: float | None = None,
+        regrid: Regrid = "none",
         vcov: Covariance = None,
     ) -> MarginalMeans:
         """Estimated marginal means: predictions for cells of a design, averaged (R's emmeans).
@@ -86,6 +88,10 @@ class Marginal(Values):
                 of its random intercepts together.
             offset: The offset in every mean, on the scale of the linear predictor; its mean over
                 the rows if None. 0 gives rates where it is the logarithm of an exposure.
+            regrid: "response" takes cells to the response before they are averaged and compared:
+                averages and differences of probabilities; "log" compares such averages by ratios.
+                With weights="counterfactual" they are averages of the predictions for all rows,
+                each with its own offset unless one is given.
             vcov: Another covariance of the fixed effects than the model's, as in `coef_table`.
 
         Returns:
@@ -106,8 +112,8 @@ class Marginal(Values):
             [0.0111, 0.0002, 0.0507]
         """
         spread = self._bias_spread() if sigma is None and bias_adjust is True else sigma
-        wanted = means.Wanted(adjust, type, weights, level, bias_adjust, spread, offset)
-        categories = self._categories_asked(wanted.type, vcov)
+        wanted = means.Wanted(adjust, type, weights, level, bias_adjust, spread, offset, regrid)
+        categories = self._categories_asked(wanted, vcov)
         origin = self._source(ddf, vcov)
         return means.marginal_means(
             self._design, origin, self._scale, specs, by, at, wanted, categories
@@ -270,13 +276,19 @@ class Marginal(Values):
             return plot_panels(found, max_labels=max_labels, labels=labels, figsize=figsize)
         return plot_effect(found, max_labels=max_labels, labels=labels, ax=ax, figsize=figsize)
 
-    def _categories_asked(self, type: MarginalType, vcov: Covariance) -> Categories | None:  # noqa: A002
+    def _categories_asked(self, wanted: means.Wanted, vcov: Covariance) -> Categories | None:
         """The categories where their probabilities are asked for.
 
         Raises:
-            MixedModelsError: Their covariance is not known.
+            MixedModelsError: Their covariance is not known; or another scale than theirs is asked
+                for.
         """
-        categories = None if type == "link" else self._categories
+        if wanted.regrid != "none" and self._categories is not None:
+            raise MixedModelsError(
+                f"regrid={wanted.regrid!r}: ordered responses have no mean. Probabilities of the "
+                "categories, averaged as such, are emmeans(..., type='prob')."
+            )
+        categories = None if wanted.type == "link" else self._categories
         if categories is not None and vcov is not None:
             raise MixedModelsError(
                 "vcov= is a covariance of the fixed effects; probabilities of categories depend on "

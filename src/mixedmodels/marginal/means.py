@@ -5,6 +5,7 @@ The grid, weights, estimates and comparisons have files of their own; here they 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design import Design
 from mixedmodels.design.rebuild import new_rows, rebuild_fixed
 from mixedmodels.errors import MixedModelsError
+from mixedmodels.estimates.tails import Back
 from mixedmodels.marginal.adjust import Adjust, adjust_name
 from mixedmodels.marginal.axes import Axis, find_axis
 from mixedmodels.marginal.comparing import Origin
@@ -23,6 +25,7 @@ from mixedmodels.marginal.contrasts import method_name
 from mixedmodels.marginal.functions import Functions, View
 from mixedmodels.marginal.grid import Grid, cell_label, reference_grid, training_table, with_offset
 from mixedmodels.marginal.nesting import variables_of_term
+from mixedmodels.marginal.regridding import SCALES, Regrid, regridded
 from mixedmodels.marginal.results import MarginalMeans, contrasts_of, means_of
 from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
@@ -54,6 +57,7 @@ class Wanted:
         bias_adjust: Whether means that are transformed back are adjusted for bias.
         sigma: Standard deviation for that; the residual's if None.
         offset: The offset in every mean; its mean over the rows if None.
+        regrid: Scale on which cells are averaged and means compared; "none" for the predictor's.
 
     Raises:
         MixedModelsError: An unknown option.
@@ -66,10 +70,12 @@ class Wanted:
     bias_adjust: bool = False
     sigma: float | None = None
     offset: float | None = None
+    regrid: Regrid = "none"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adjust", adjust_name(self.adjust))
         object.__setattr__(self, "type", chosen_option("type", self.type, MARGINAL_TYPES))
+        object.__setattr__(self, "regrid", chosen_option("regrid", self.regrid, SCALES))
         object.__setattr__(self, "weights", chosen_option("weights", self.weights, WEIGHTS))
         check_level(self.level)
         check_flag("bias_adjust", self.bias_adjust)
@@ -83,7 +89,10 @@ class Wanted:
 
     def view(self, scale: Scale | None, sigma: float) -> View:
         """How estimates are shown."""
-        back = scale if self.type == "response" else None
+        return self.shown(scale if self.type == "response" else None, sigma)
+
+    def shown(self, back: Scale | None, sigma: float) -> View:
+        """How estimates are shown on the scale of the response, with the adjustment of bias."""
         if not self.bias_adjust or back is None:
             return View(self.level, back)
         spread = sigma if self.sigma is None else float(self.sigma)
@@ -133,12 +142,15 @@ def marginal_means(
         asked = categories.asked(asked)
         cells, source = categories.of(grid, source, wanted.weights)
     names, groups = resolve(asked, cells)
-    functions = mean_functions(cells, source, names, groups, wanted.weights)
     view = wanted.view(scale, source.tests.sigma)
+    back = None if wanted.regrid == "none" else wanted.shown(scale, source.tests.sigma).back
+    functions = mean_functions(cells, source, names, groups, wanted.weights, back)
+    if back is not None:
+        view = View(wanted.level)
     notes = (
-        *average_notes(grid, names, wanted.weights),
+        *average_notes(grid, names, wanted.weights, shifted=not own_offsets(grid, wanted)),
         *involved_note(grid, names),
-        *scale_notes(scale, view),
+        *scale_notes(scale, view, averaged=back is not None),
         degrees_note(source),
     )
     adjust = None if wanted.adjust == "tukey" else wanted.adjust
@@ -151,13 +163,24 @@ def marginal_means(
         kind, title = "probability of", "Marginal probabilities"
     origin = Origin(
         functions, source, view, adjust, title, notes, f"{kind} {shown}",
-        scale=scale, of_means=True, response=design.response_name,
+        scale=scale if back is None else None, of_means=True, response=design.response_name,
     )  # fmt: skip
+    if back is not None:
+        named = "" if scale is None else "probabilities" if scale.odds else scale.of
+        origin = dataclasses.replace(origin, response=named or design.response_name)
+        if wanted.regrid == "log":
+            origin = regridded(origin, "log")
     means = means_of(origin)
     if not method:
         return means
     found = contrasts_of(origin, method, groups)
     return MarginalMeans(means.table, origin, found)
+
+
+def own_offsets(grid: Grid, wanted: Wanted) -> bool:
+    """Whether means are over rows that have their own offsets, which matters on another scale."""
+    on_response = wanted.regrid != "none" and wanted.weights == "counterfactual"
+    return on_response and not grid.offset_asked
 
 
 def resolve(asked: Specs, grid: Grid) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -192,16 +215,35 @@ def _found(asked: Sequence[str], grid: Grid, argument: str) -> tuple[str, ...]:
 
 
 def mean_functions(
-    grid: Grid, source: Source, names: Sequence[str], groups: Sequence[str], weights: Weights
+    grid: Grid,
+    source: Source,
+    names: Sequence[str],
+    groups: Sequence[str],
+    weights: Weights,
+    back: Back | None = None,
 ) -> Functions:
-    """The means as functions of the coefficients."""
+    """The means as functions of the coefficients.
+
+    Args:
+        grid: The cells.
+        source: Coefficients, where cells are taken to the response.
+        names: The variables shown.
+        groups: Those of them within whose levels means are compared.
+        weights: How cells are averaged.
+        back: From predictors to the scale on which cells are averaged; that of the predictor if
+            None. What is on another scale is near to a linear function of the coefficients.
+    """
     target, codes = target_codes(grid, names)
     if weights == "counterfactual":
-        L = _counterfactual(grid, names, codes)
+        L, offset = _counterfactual(grid, source, names, codes, back)
         table = cell_weights(grid, names, target, "flat")
+        constant = np.full(len(L), grid.constant)
     else:
         table = cell_weights(grid, names, target, weights)
-        L = table @ grid.X
+        rows, shift, share = _through(source, grid.X, grid.constant, grid.offset, back)
+        L = table @ rows
+        offset = np.full(len(L), grid.offset) if back is None else table @ shift
+        constant = np.full(len(L), grid.constant) if back is None else table @ share
     labels = pd.DataFrame(
         {name: grid.axes[name].values.take(codes[name]) for name in names}, index=range(len(L))
     )
@@ -210,9 +252,9 @@ def mean_functions(
         labels,
         texts,
         L,
-        np.full(len(L), grid.constant),
-        np.full(len(L), grid.offset),
-        _reasons(grid, source, L, table),
+        constant,
+        offset,
+        _reasons(grid, source, L, constant, table),
         tuple(groups),
     )
 
@@ -231,8 +273,36 @@ def _texts(
     return tuple(found)
 
 
-def _reasons(grid: Grid, source: Source, L: FloatArray, table: FloatArray) -> tuple[str, ...]:
-    bad = ~source.estimable(L, grid.constant)
+def _through(
+    source: Source,
+    X: FloatArray,
+    constant: float,
+    offset: float | FloatArray,
+    back: Back | None,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Rows of X on another scale: weights of the coefficients, what is added, constants.
+
+    Args:
+        source: The coefficients.
+        X: (r, p_all) rows.
+        constant: What each has of what stands for the intercept in ordered models.
+        offset: What is added to each predictor.
+        back: From predictors to the other scale; None for theirs.
+    """
+    whole = np.broadcast_to(np.asarray(offset, dtype=np.float64), len(X))
+    if back is None:
+        return X, whole, np.full(len(X), constant)
+    good = source.estimable(X, constant)
+    eta = np.where(good, X[:, source.kept] @ source.tests.beta, 0.0)
+    value, slope = back(eta + whole)
+    slope = np.where(good, slope, 1.0)
+    return slope[:, None] * X, np.where(good, value - slope * eta, 0.0), slope * constant
+
+
+def _reasons(
+    grid: Grid, source: Source, L: FloatArray, constant: FloatArray, table: FloatArray
+) -> tuple[str, ...]:
+    bad = ~source.estimable(L, constant)
     if not bad.any():
         return ("",) * len(L)
     counts, found = grid.counts(), []
@@ -250,18 +320,29 @@ def _reasons(grid: Grid, source: Source, L: FloatArray, table: FloatArray) -> tu
     return tuple(found)
 
 
-def _counterfactual(grid: Grid, names: Sequence[str], codes: Mapping[str, LongArray]) -> FloatArray:
+def _counterfactual(
+    grid: Grid,
+    source: Source,
+    names: Sequence[str],
+    codes: Mapping[str, LongArray],
+    back: Back | None,
+) -> tuple[FloatArray, FloatArray]:
     """Means over all rows of the data, each with the levels of a mean in place of its own."""
     design = grid.design
     base = training_table(design)
     k = len(next(iter(codes.values()))) if codes else 1
-    L = np.empty((k, len(design.x_names)))
+    L, added = np.empty((k, len(design.x_names))), np.full(k, grid.offset)
+    own = None if back is None or grid.offset_asked else design.offset
     for row in range(k):
         table = base.copy(deep=False)
         for name in names:
             table[name] = grid.axes[name].at(np.full(design.n, codes[name][row], dtype=np.int64))
-        L[row] = rebuild_fixed(design, new_rows(table)).mean(axis=0)
-    return L
+        X = rebuild_fixed(design, new_rows(table))
+        X, shift, _ = _through(source, X, grid.constant, grid.offset if own is None else own, back)
+        L[row] = X.mean(axis=0)
+        if back is not None:
+            added[row] = shift.mean()
+    return L, added
 
 
 def average_notes(
@@ -321,10 +402,18 @@ def degrees_note(source: Source) -> str:
     return f"{found} Covariance: {tests.source}." if tests.source else found
 
 
-def scale_notes(scale: Scale | None, view: View) -> list[str]:
-    """Notes that say on which scale the estimates are."""
+def scale_notes(scale: Scale | None, view: View, *, averaged: bool = False) -> list[str]:
+    """Notes that say on which scale the estimates are.
+
+    Args:
+        scale: The way back from the linear predictor.
+        view: How estimates are shown.
+        averaged: Whether they are averages on the scale of the response.
+    """
     if scale is None:
         return []
+    if averaged:
+        return [f"Averages of cells taken from the scale of {scale.name} by the delta method."]
     if view.scale is None:
         return [
             f"Estimates are on the scale of {scale.name}; type='response' transforms them back."

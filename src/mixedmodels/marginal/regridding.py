@@ -23,6 +23,8 @@ from mixedmodels.spelling import chosen_option
 
 RegridName: TypeAlias = Literal["response", "log"]
 REGRIDS: tuple[RegridName, ...] = get_args(RegridName)
+Regrid: TypeAlias = Literal["none", "response", "log"]
+SCALES: tuple[Regrid, ...] = get_args(Regrid)
 # Beginnings of sentences that do not hold on another scale.
 _OF_THE_OLD = ("Back-", "Estimates are")
 

@@ -96,10 +96,75 @@ def test_effect_sizes() -> None:
     np.testing.assert_allclose(odds["estimate"], plain["estimate"])
 
 
+def test_cells_are_averaged_on_the_response() -> None:
+    found = disease().emmeans("~ 1", regrid="response")
+    # By glmmTMB and emmeans(regrid = "response").
+    np.testing.assert_allclose(found["estimate"], 0.10107119, rtol=1e-4)
+    np.testing.assert_allclose(found["std_error"], 0.01814126, rtol=1e-3)
+    assert "Averages of cells taken from the scale of logit" in str(found)
+
+
+@lru_cache
+def counts() -> mm.GeneralizedLinearMixedFit:
+    data = mm.load_dataset("grouseticks").assign(log_height=lambda t: np.log(t["HEIGHT"] / 450))
+    formula = "TICKS ~ factor(YEAR) + log_height + offset(log_height) + (1 | BROOD)"
+    return mm.glmer(formula, data, "poisson")
+
+
+def test_averages_over_rows_are_those_of_predictions() -> None:
+    fit = counts()
+    found = fit.emmeans("YEAR", regrid="response", weights="counterfactual")
+    expected = [
+        fit.predict(fit.data.assign(YEAR=year), random="none").mean()
+        for year in found["YEAR"].tolist()
+    ]
+    np.testing.assert_allclose(found["estimate"], expected, rtol=1e-10)
+    assert "offset" not in str(found)
+    held = fit.emmeans("YEAR", regrid="response", weights="counterfactual", offset=0)
+    assert "offset" in str(held)
+    ratios = fit.emmeans("YEAR", regrid="log", weights="counterfactual").pairs(adjust="none")
+    np.testing.assert_allclose(ratios["estimate"].iloc[0], expected[0] / expected[1])
+
+
+def test_averages_are_those_of_cells() -> None:
+    formula = "cbind(incidence, size - incidence) ~ period * half + (1 | herd)"
+    data = mm.load_dataset("cbpp")
+    data["half"] = np.where(np.arange(len(data)) % 3, "a", "b")
+    fit = mm.glmer(formula, data, "binomial")
+    for weights in ("equal", "cells"):
+        found = fit.emmeans("period", regrid="response", weights=weights)
+        cells = fit.emmeans(["half"], by="period").regrid()
+        count = data.groupby(["period", "half"]).size().unstack().to_numpy(dtype=float)
+        share = np.full((4, 2), 0.5) if weights == "equal" else count / count.sum(1)[:, None]
+        by_hand = [cells.contrast({"mean": share[j]}).to_frame().iloc[j] for j in range(4)]
+        for name in ("estimate", "std_error"):
+            np.testing.assert_allclose(found[name], [row[name] for row in by_hand], rtol=1e-10)
+
+
+def test_averages_of_a_linear_model_stay_as_they_are() -> None:
+    plain, found = (machines().emmeans("Machine", regrid=how) for how in ("none", "response"))
+    numbers = ["estimate", "std_error", "df"]
+    np.testing.assert_allclose(found[numbers], plain[numbers], rtol=1e-12)
+    logged = machines("log(score)")
+    once = logged.emmeans("Machine", regrid="response").pairs()
+    later = logged.emmeans("Machine").regrid().pairs()
+    np.testing.assert_allclose(once["p_value"], later["p_value"], rtol=1e-9)
+
+
+def test_averages_without_data_are_not_made_up() -> None:
+    cake = mm.load_dataset("cake")
+    cake = cake[~((cake["recipe"] == "C") & (cake["temp"] > 210))]
+    hole = mm.lmer("log(angle) ~ recipe * factor(temp) + (1 | recipe:replicate)", cake)
+    means = hole.emmeans("recipe", regrid="response")
+    assert np.isnan(means["estimate"]).tolist() == [False, False, True]
+    assert "the data have no rows with recipe = C" in str(means)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: machines().emmeans("Machine").regrid("logit"), "'response', 'log'"),
+        (lambda: machines().emmeans("Machine", regrid="logit"), "'none', 'response', 'log'"),
         (lambda: machines().emmeans("Machine").effect_size(0, 10), "sigma is 0"),
         (lambda: machines().emmeans("Machine").effect_size(1, "many"), "edf is 'many'"),
         (lambda: machines().emmeans("Machine").effect_size(np.inf, 1), "finite"),
@@ -108,6 +173,14 @@ def test_effect_sizes() -> None:
 def test_what_is_refused(call: Any, words: str) -> None:
     with pytest.raises(mm.MixedModelsError, match=words):
         call()
+
+
+def test_ordered_responses_have_no_mean() -> None:
+    data = mm.load_dataset("sleepstudy")
+    data["slow"] = np.digitize(data["Reaction"], [260, 310])
+    fit = mm.glmer("slow ~ Days + (1 | Subject)", data, "ordinal")
+    with pytest.raises(mm.MixedModelsError, match="regrid='response': ordered responses"):
+        fit.emmeans("Days", regrid="response")
 
 
 def test_slopes_and_means_below_zero_are_refused() -> None:
