@@ -248,6 +248,8 @@ KEYWORDS: Mapping[str, Answers] = {
                  "trend": "Slopes of a covariate are fit.emtrends(specs, var).",
                  "transform": "type", "tran": "type", "scale": "type",
                  "back_transform": 'Write type="response".', "bias_adj": "bias_adjust",
+                 "mode": "Degrees of freedom are by ddf=, probabilities of ordered categories by "
+                         'type="prob".',
                  "component": "Means are those of the mean model, without zero inflation."},
     ".emtrends": {**_TABLE, **_AVERAGES, **_means.TRENDS,
                   "variable": "var", "x": "var", "slope": "var"},
