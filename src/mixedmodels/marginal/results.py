@@ -405,6 +405,11 @@ class TestedEstimates(Estimates):
         title = self.origin.title
         return (f"Tests of {title[:1].lower()}{title[1:]}",)
 
+    def _zero(self) -> float | None:
+        """The value that all rows are compared with in a picture, if there is one."""
+        shown = self.table["null"].unique()
+        return float(shown[0]) if len(shown) == 1 else None
+
     @property
     def joint(self) -> pd.DataFrame:
         """F tests that all rows of a group of `by` have these values: `num_df`, `den_df`, ..."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mixedmodels.arrays import FloatArray
 from mixedmodels.plots.backend import drawing
 from mixedmodels.plots.palette import palette_of
 from mixedmodels.plots.style import grid, one_axes, reference, short_labels, styled
@@ -126,6 +127,21 @@ def _axis(measured: str, level: float) -> str:
     return f"{measured[:1].upper()}{measured[1:]} with {100 * level:g} % limits"
 
 
+def _ends(
+    estimate: FloatArray, lower: FloatArray, upper: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(k,) each: where lines end, of a limit that is infinite beyond all numbers."""
+    numbers = np.concatenate([estimate, lower, upper])
+    numbers = numbers[np.isfinite(numbers)]
+    if not numbers.size:
+        return lower, upper
+    beyond = 0.15 * (float(np.ptp(numbers)) or 1.0)
+    return (
+        np.where(np.isneginf(lower), numbers.min() - beyond, lower),
+        np.where(np.isposinf(upper), numbers.max() + beyond, upper),
+    )
+
+
 def _draw(axes: Axes, table: pd.DataFrame, groups: Sequence[str], zero: float | None) -> None:
     """Estimates with limits below each other, with their numbers beside the axes."""
     look = palette_of(axes)
@@ -143,10 +159,14 @@ def _draw(axes: Axes, table: pd.DataFrame, groups: Sequence[str], zero: float | 
             (np.array([name == group for name in groups]), colors[j % len(colors)])
             for j, group in enumerate(distinct)
         ]
+    ends = _ends(estimate, lower, upper)
     for chosen, color in drawn:
         axes.hlines(
-            places[chosen], lower[chosen], upper[chosen], color=color, linewidth=2.2, zorder=2
+            places[chosen], ends[0][chosen], ends[1][chosen], color=color, linewidth=2.2, zorder=2
         )
+        for limit, end, marker in ((lower, ends[0], "<"), (upper, ends[1], ">")):
+            open_end = chosen & np.isinf(limit)
+            axes.plot(end[open_end], places[open_end], linestyle="none", marker=marker, color=color)
         axes.plot(
             estimate[chosen],
             places[chosen],

@@ -106,6 +106,16 @@ def test_within_groups() -> None:
     assert str(cells.test(100, side=">")).count("nitro =") == 2
 
 
+def test_pictures_and_pages_of_open_limits() -> None:
+    axes = means().test(55, side=">").plot().axes[0]
+    assert axes.get_xlim()[1] > 66.3
+    arrows = [line for line in axes.lines if line.get_marker() == ">"]
+    assert sum(len(np.atleast_1d(line.get_xdata())) for line in arrows) == 3
+    left = odds().test(side="<").plot().axes[0]
+    assert np.isfinite(left.get_xlim()).all()
+    assert "Value tested" in means().test(55).to_markdown()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
