@@ -26,7 +26,7 @@ from mixedmodels.settings import (
 )
 
 if TYPE_CHECKING:
-    from mixedmodels.stages import MixedModel
+    from mixedmodels.mixed_model import MixedModel
 
 
 class GeneralizedParameters(MixedFit):

@@ -26,6 +26,7 @@ from mixedmodels.estimates.generalized_options import check_nodes, check_offset
 from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.generalized.fit import GeneralizedLinearMixedFit
+from mixedmodels.mixed_model import MixedModel
 from mixedmodels.optimize import Request
 from mixedmodels.settings import (
     INFORMATION,
@@ -38,7 +39,6 @@ from mixedmodels.settings import (
     thread_count,
 )
 from mixedmodels.spelling import chosen_option
-from mixedmodels.stages import MixedModel
 
 
 class GeneralizedLinearMixedModel(MixedModel):

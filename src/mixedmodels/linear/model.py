@@ -23,6 +23,7 @@ from mixedmodels.estimates.matrices import covariance_factor, transposed_z
 from mixedmodels.estimates.routing import Ways, ways_of
 from mixedmodels.fit.values import OfSums
 from mixedmodels.linear.fit import LinearMixedFit
+from mixedmodels.mixed_model import MixedModel
 from mixedmodels.optimize import Request
 from mixedmodels.settings import (
     USUAL_CONTROL,
@@ -33,7 +34,6 @@ from mixedmodels.settings import (
     check_reml,
     thread_count,
 )
-from mixedmodels.stages import MixedModel
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""A model of either kind as users hold it: the stages that both kinds show, copies, the search."""
+"""A mixed model of either kind as users hold it: what both kinds show, copies, the search."""
 
 from __future__ import annotations
 
