@@ -31,7 +31,7 @@ from mixedmodels.storage.pickles import kept_threads, usable_threads
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from mixedmodels.mixed_model import MixedModel
+    from mixedmodels.base_model import MixedModel
 
 
 class Again(Values):

@@ -26,7 +26,7 @@ from mixedmodels.settings import (
 )
 
 if TYPE_CHECKING:
-    from mixedmodels.mixed_model import MixedModel
+    from mixedmodels.base_model import MixedModel
 
 
 class GeneralizedParameters(MixedFit):

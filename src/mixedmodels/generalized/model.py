@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixedmodels.arrays import FloatArray
+from mixedmodels.base_model import MixedModel
 from mixedmodels.criterion.generalized import LaplaceCriterion
 from mixedmodels.design.given import Given
 from mixedmodels.design.response import ResponseRule
@@ -26,7 +27,6 @@ from mixedmodels.estimates.generalized_options import check_nodes, check_offset
 from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.families.catalogue import family_of
 from mixedmodels.generalized.fit import GeneralizedLinearMixedFit
-from mixedmodels.mixed_model import MixedModel
 from mixedmodels.optimize import Request
 from mixedmodels.settings import (
     INFORMATION,

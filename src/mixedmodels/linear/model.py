@@ -14,6 +14,7 @@ import scipy
 
 from mixedmodels import fill_in as filling
 from mixedmodels.arrays import FloatArray
+from mixedmodels.base_model import MixedModel
 from mixedmodels.criterion.linear import LinearCriterion
 from mixedmodels.criterion.pls import PLS, penalized_least_squares
 from mixedmodels.design import Design
@@ -23,7 +24,6 @@ from mixedmodels.estimates.matrices import covariance_factor, transposed_z
 from mixedmodels.estimates.routing import Ways, ways_of
 from mixedmodels.fit.values import OfSums
 from mixedmodels.linear.fit import LinearMixedFit
-from mixedmodels.mixed_model import MixedModel
 from mixedmodels.optimize import Request
 from mixedmodels.settings import (
     USUAL_CONTROL,
