@@ -179,10 +179,10 @@ class Marginal(Values):
             vcov: Another covariance than the model's, as in `coef_table`.
 
         Returns:
-            A row for each term and each part of it, as f and x of `f:x`, by the levels of `by`:
-            `num_df`, `den_df`, `statistic` (F), `p_value`. A variable without a term of its own is
-            tested within its nest: all slopes in `0 + f + f:x`. `notes` says where cells without
-            data leave less than a term has.
+            A row for each term and each variable in it, by the levels of `by`: `num_df`,
+            `den_df`, `statistic` (F), `p_value`. A variable without a term of its own is tested
+            within its nest: all slopes in `0 + f + f:x`. `notes` says where cells without data
+            leave less than a term has.
 
         Raises:
             MixedModelsError: A variable or level that the model does not have.
