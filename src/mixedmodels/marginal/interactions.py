@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from mixedmodels.arrays import FloatArray
+from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design.columns import level_label
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.marginal.contrasts import Comparison, comparison, method_name
+from mixedmodels.marginal.grid import combined
 from mixedmodels.memory import require
 
 Interaction: TypeAlias = Any
@@ -84,13 +85,12 @@ def product(
     return Comparison(weights, whole, (None,) * count, "none", columns=labels)
 
 
-def _is_complete(codes: Sequence[Any], sizes: Sequence[int]) -> bool:
-    """Whether there is one row for each combination."""
-    place, step = np.zeros(len(codes[0]) if codes else 0, dtype=np.int64), 1
-    for code, size in zip(codes, sizes, strict=True):
-        place += step * code
-        step *= size
-    return len(place) == step and len(np.unique(place)) == step
+def _is_complete(codes: Sequence[LongArray], sizes: Sequence[int]) -> bool:
+    """Whether there is one row for each combination; not so without variables."""
+    if not codes:
+        return False
+    place = combined(codes, sizes)
+    return len(place) == len(np.unique(place)) == math.prod(sizes)
 
 
 def _methods(interaction: Interaction, method: Any, names: Sequence[str]) -> list[Any]:
@@ -100,13 +100,7 @@ def _methods(interaction: Interaction, method: Any, names: Sequence[str]) -> lis
     if isinstance(interaction, str):
         return [interaction] * len(names)
     if isinstance(interaction, Mapping):
-        for name in interaction:
-            if str(name) not in names:
-                raise MixedModelsError(
-                    f"interaction names {name!r:.80}; the means compared are told apart by: "
-                    f"{', '.join(names)}.{did_you_mean(str(name), names)}"
-                )
-        given = {str(name): of for name, of in interaction.items()}
+        given = _by_variable("interaction", interaction, names)
         return [given.get(name, method) for name in names]
     if isinstance(interaction, (list, tuple)) and len(interaction) in (1, len(names)):
         return [*interaction] * (len(names) if len(interaction) == 1 else 1)
@@ -120,10 +114,15 @@ def _references(ref: Any, names: Sequence[str]) -> dict[str, Any]:
     """The reference level of each variable."""
     if not isinstance(ref, Mapping):
         return dict.fromkeys(names, ref)
-    for name in ref:
+    return _by_variable("ref", ref, names)
+
+
+def _by_variable(argument: str, given: Mapping[Any, Any], names: Sequence[str]) -> dict[str, Any]:
+    """What an argument gives by variable; a name of another one is refused."""
+    for name in given:
         if str(name) not in names:
             raise MixedModelsError(
-                f"ref names {name!r:.80}; the means compared are told apart by: "
+                f"{argument} names {name!r:.80}; the means compared are told apart by: "
                 f"{', '.join(names)}.{did_you_mean(str(name), names)}"
             )
-    return {str(name): value for name, value in ref.items()}
+    return {str(name): value for name, value in given.items()}
