@@ -14,14 +14,14 @@ from mixedmodels.estimates.separation import UNPROVED, Separation, suspected
 
 def separation(fitted: GeneralizedFitted) -> Separation | None:
     """What separates the responses of a fit that is suspected of it; None where nothing does."""
-    if not suspected(fitted.model, fitted.parameters, converged=fitted.optsum.converged):
-        return None
-    return fitted.model.separation[0]
+    return fitted.model.separation[0] if fitted.once(_suspected) else None
 
 
 def suspicion(fitted: GeneralizedFitted) -> str | None:
     """What is said where separation is suspected and the data are too large for a proof."""
-    if not fitted.optsum.converged or not suspected(fitted.model, fitted.parameters, near=UNPROVED):
+    if not (fitted.optsum.converged and fitted.once(_suspected)):
+        return None
+    if not suspected(fitted.model, fitted.parameters, near=UNPROVED):
         return None
     found, certain = fitted.model.separation
     if certain or found is not None:
@@ -32,6 +32,10 @@ def suspicion(fitted: GeneralizedFitted) -> str | None:
         "coefficients with very large standard errors, and for levels at which all responses are "
         "the same."
     )
+
+
+def _suspected(fitted: GeneralizedFitted) -> bool:
+    return suspected(fitted.model, fitted.parameters, converged=fitted.optsum.converged)
 
 
 def separation_message(fitted: GeneralizedFitted, found: Separation) -> str:

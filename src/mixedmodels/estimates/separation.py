@@ -151,7 +151,8 @@ def _predictor(model: AnyModel, user: FloatArray) -> tuple[FloatArray, FloatArra
     """(n,) predictors without random effects, and the thresholds."""
     m, kept = model.templates.m, model.products.kept
     design, beta = model.design, user[m : m + len(kept)]
-    eta: FloatArray = design.X[:, kept] @ beta
+    X = design.X if len(kept) == design.X.shape[1] else design.X[:, kept]
+    eta: FloatArray = X @ beta
     psi = user[m + len(kept) :]
     ordered = model.components[0].estimates(psi)[0] if model.family.ordered else np.empty(0)
     return eta if design.offset is None else eta + design.offset, ordered
