@@ -69,6 +69,9 @@ class DensePoisson:
     def lower_bounds(self) -> Floats:
         return np.where(np.arange(len(self.names)) < self.m_sd, 0.0, -np.inf)
 
+    def at_bound(self, par: Floats) -> bool:
+        return bool((par <= self.lower_bounds).any())
+
     @property
     def unit(self) -> Floats:
         return np.ones(len(self.names))

@@ -137,6 +137,9 @@ class Criterion(Protocol):
     def lower_bounds(self) -> FloatArray:
         """(m,) lower bounds of the parameters, -inf where there is none."""
 
+    def at_bound(self, par: FloatArray) -> bool:
+        """Whether one of the parameters (m,) is at its lower bound."""
+
     @property
     def unit(self) -> FloatArray:
         """(m,) natural units of the parameters."""

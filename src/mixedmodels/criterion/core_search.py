@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from abc import abstractmethod
 from typing import Any
 
@@ -20,6 +21,11 @@ class CoreSearch:
     __slots__ = ()
 
     workspace: Any
+
+    def at_bound(self, par: FloatArray) -> bool:
+        """Whether an entry of theta, the first of the parameters, is at its lower bound."""
+        bounds = self.workspace.templates.lower_bounds
+        return any(map(operator.le, par.tolist(), bounds.tolist()))
 
     @abstractmethod
     def _options(self, settings: SearchSettings) -> _core.SearchOptions:

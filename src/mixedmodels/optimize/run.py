@@ -6,7 +6,6 @@ Hessian, and goes on from a saddle; only that decides whether the search has con
 
 from __future__ import annotations
 
-import operator
 import time
 from dataclasses import dataclass, replace
 
@@ -113,7 +112,7 @@ def minimize(
         n_objective=n_value + found.n_value,
         n_gradient=n_gradient + found.n_gradient,
         message=message,
-        status=_status(found, criterion.lower_bounds, request.control),
+        status=_status(found, criterion, request.control),
         trace=(*before, *zip(found.values.tolist(), found.trace, strict=True)),
         theta_start=theta_start,
         max_gradient=found.max_gradient,
@@ -180,10 +179,9 @@ def _message(found: Found, control: Control) -> str:
     return f"{control.max_evaluations} evaluations spent"
 
 
-def _status(found: Found, lower_bounds: FloatArray, control: Control) -> Status:
+def _status(found: Found, criterion: Criterion, control: Control) -> Status:
     if found.ended == "lost":
         return "stalled"
     if found.decrement <= control.gtol and not found.saddle:
-        at_bound = any(map(operator.le, found.par.tolist(), lower_bounds.tolist()))
-        return "boundary" if at_bound else "converged"
+        return "boundary" if criterion.at_bound(found.par) else "converged"
     return "max_evaluations" if found.ended == "max_evaluations" else "stalled"
