@@ -153,8 +153,8 @@ def contr_poly(n_levels: int) -> FloatArray:
 
 
 def _treatment(labels: Sequence[str], base: int) -> Coding:
-    indicated = tuple(level for level in range(len(labels)) if level != base)
-    return Coding(tuple(labels[level] for level in indicated), None, indicated)
+    indicated = [level for level in range(len(labels)) if level != base]
+    return Coding(tuple([labels[level] for level in indicated]), None, tuple(indicated))
 
 
 def contrast_name(contrast: str, factor: str) -> ContrastName:

@@ -189,5 +189,5 @@ class Design:
             arrays += [group.codes, *group.spec.parts]
         for array in arrays:
             if array is not None:
-                array.flags.writeable = False
+                array.setflags(write=False)
         return self

@@ -6,8 +6,8 @@ in `binding`.
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -46,16 +46,7 @@ def bind(text: str, table: Table) -> Bound:
         FormulaError: a name is neither a column nor a function; the nearest ones are offered.
     """
     try:
-        expression = parse_expression(text)
-    except FormulaError as error:
-        raise with_backticks(error, table.names()) from None
-    present = frozenset(
-        candidate
-        for reference in expression.references
-        for candidate in _candidates(reference.name)
-        if candidate in table
-    )
-    try:
+        present = frozenset([name for name in _candidates(text) if name in table])
         return bind_text(text, present)
     except UnknownName as unknown:
         name = unknown.node.name
@@ -124,10 +115,9 @@ def absent_columns(factor: Factor, table: Table) -> list[str]:
     """The columns that a factor needs and the table lacks, those inside an expression too."""
     if factor.is_column:
         return [] if factor.name in table else [factor.name]
-    references = parse_expression(factor.source).references
-    present = {name for one in references for name in _candidates(one.name) if name in table}
+    present = {name for name in _candidates(factor.source) if name in table}
     absent: list[str] = []
-    while len(absent) < len(references):
+    while len(absent) < len(parse_expression(factor.source).references):
         name = _unknown_name(factor.source, frozenset([*present, *absent]))
         if name is None:
             break
@@ -179,10 +169,17 @@ def evaluate(bound: Bound, rows: Rows, states: dict[str, Any]) -> Any:
     return value
 
 
-def _candidates(name: str) -> Iterable[str]:
-    """The name, and its root when it is dotted: ``x.mean`` is refused because x is a column."""
-    root = name.partition(".")[0]
-    return (name,) if root == name else (name, root)
+@functools.lru_cache(maxsize=512)
+def _candidates(text: str) -> tuple[str, ...]:
+    """The names in an expression that may be those of columns, and the roots of dotted ones.
+
+    ``x.mean`` is refused because x is a column.
+
+    Raises:
+        FormulaError: It is not an expression.
+    """
+    names = [one.name for one in parse_expression(text).references]
+    return tuple(dict.fromkeys([*names, *(name.partition(".")[0] for name in names)]))
 
 
 def _explain(error: Exception, bound: Bound, rows: Rows) -> str:

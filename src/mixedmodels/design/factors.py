@@ -84,15 +84,15 @@ class CategoricalBlock:
 
     def columns(self, reduced: bool) -> tuple[str, ...]:
         """Names of the columns of the contrast (`reduced`) or of all levels."""
-        return tuple(self.name + suffix for suffix in self._coding(reduced).suffixes)
+        return tuple([self.name + suffix for suffix in self._coding(reduced).suffixes])
 
     def write(self, column: int, reduced: bool, out: FloatArray) -> None:
         """Store one column in `out` (n,)."""
         coding = self._coding(reduced)
         if coding.matrix is None:
-            np.equal(self.codes, coding.indicated[column], out=out)
+            out[...] = self.codes == coding.indicated[column]
         else:
-            np.take(coding.matrix[:, column], self.codes, out=out, mode="clip")
+            coding.matrix[:, column].take(self.codes, out=out, mode="clip")
 
     def _coding(self, reduced: bool) -> Coding:
         return self.contrast if reduced else self.full
@@ -282,7 +282,7 @@ def _normalise(
     if array.ndim == 1:
         return NumericBlock((name,), (array,))
     suffixes = suffixes or tuple(range(1, array.shape[1] + 1))
-    return NumericBlock(tuple(f"{name}{suffix}" for suffix in suffixes), tuple(array.T), spans)
+    return NumericBlock(tuple([f"{name}{suffix}" for suffix in suffixes]), tuple(array.T), spans)
 
 
 def _check_length(array: AnyArray, n_rows: int) -> None:

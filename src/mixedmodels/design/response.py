@@ -263,16 +263,17 @@ def _successes_and_failures(
             f"The response '{spec.response}' has successes and failures, whose sum is the number "
             "of trials; weights= are the trials of a share and do not go with it."
         )
-    successes, failures = (np.asarray(column, dtype=np.float64) for column in value.values)
-    for place, column in (("first", successes), ("second", failures)):
-        wrong = (column < 0.0) | (column != np.rint(column))
-        if wrong.any():
-            raise DataError(
-                f"The response '{spec.response}' has counts that are negative or not whole, in its "
-                f"{place} column: {values.rows.describe(wrong, column)}. The columns are successes "
-                "and failures, which is trials less successes."
-            )
-    trials = successes + failures
+    counts = np.array(value.values, dtype=np.float64)
+    wrong = (counts < 0.0) | (counts != np.rint(counts))
+    if wrong.any():
+        column = int(wrong.any(axis=1).argmax())
+        raise DataError(
+            f"The response '{spec.response}' has counts that are negative or not whole, in its "
+            f"{('first', 'second')[column]} column: "
+            f"{values.rows.describe(wrong[column], counts[column])}. The columns are successes and "
+            "failures, which is trials less successes."
+        )
+    successes, trials = counts[0], counts[0] + counts[1]
     if not trials.any():
         raise DataError(f"The response '{spec.response}' has no trial in any row.")
     return successes, trials

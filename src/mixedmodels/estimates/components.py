@@ -185,7 +185,10 @@ def distribution_of(
 
 def of_role(components: tuple[Component, ...], role: str) -> Component | None:
     """The component of a role, or None."""
-    return next((found for found in components if found.role == role), None)
+    for found in components:
+        if found.role == role:
+            return found
+    return None
 
 
 def exponential(predictor: float | FloatArray) -> float | FloatArray:

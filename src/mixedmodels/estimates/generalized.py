@@ -157,21 +157,21 @@ class GeneralizedModel(BaseModel[GeneralizedWorkspace]):
         return Analysis(self.products)
 
     def _new_workspace(self) -> GeneralizedWorkspace:
-        design, family = self.design, self.family
+        design, family, kept = self.design, self.family, self.products.kept.tolist()
         responses = Responses(
             family=self._core_family,
             link=family.link.name,
             y=design.y,
             m=self.weights,
             offset=design.offset,
-            coefficients=tuple(design.x_names[j] for j in self.products.kept),
+            coefficients=tuple([design.x_names[j] for j in kept]),
             parameters=tuple(name for part in self.components for name in part.parameters),
             designs=tuple(
                 (k, part.products)
                 for k, part in enumerate(self.components)
                 if part.products is not None
             ),
-            origin=() if self.origin is None else tuple(self.origin[self.products.kept]),
+            origin=() if self.origin is None else tuple(self.origin[kept]),
             nodes=self.nodes,
             expected=self.expected,
             reml=self.reml,

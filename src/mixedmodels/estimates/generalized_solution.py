@@ -69,7 +69,7 @@ class GeneralizedSolution:
 
     def __post_init__(self) -> None:
         for array in (self.theta, self.par, self.beta, self.kept, self.u, self.b, self.eta):
-            array.flags.writeable = False
+            array.setflags(write=False)
         if isinstance(self.dispersion, np.ndarray):
             self.dispersion.flags.writeable = False
 

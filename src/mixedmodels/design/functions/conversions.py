@@ -117,8 +117,10 @@ def cbind(*columns: Any) -> Any:
     if not columns:
         raise FormulaError("needs columns of numbers.")
     parts = [np.atleast_1d(numbers(column)) for column in columns]
-    n = max(len(part) for part in parts)
-    return basis(np.column_stack([np.repeat(p, n) if p.shape == (1,) else p for p in parts]))
+    n = max([len(part) for part in parts])
+    parts = [np.repeat(part, n) if part.shape == (1,) else part for part in parts]
+    alike = {part.shape for part in parts} == {(n,)}
+    return basis(np.array(parts).T if alike else np.column_stack(parts))
 
 
 FUNCTIONS: dict[str, Function] = {

@@ -254,7 +254,7 @@ def basis(columns: FloatArray, *, spans: bool = False, names: Sequence[str] | No
     """Columns (n, k) as the value of a function; a single one is (n,), as R names it."""
     if columns.shape[1] == 1 and not spans:
         return columns[:, 0]
-    suffixes = tuple(names) if names else tuple(str(k + 1) for k in range(columns.shape[1]))
+    suffixes = tuple(names) if names else tuple(map(str, range(1, columns.shape[1] + 1)))
     return Basis(columns, suffixes, spans)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from mixedmodels.design.functions.learning import Learning, MakeLearner
 from mixedmodels.errors import DataError, FormulaError, did_you_mean
 
@@ -59,8 +57,7 @@ class Function:
                 if isinstance(_state, Learning):
                     _state.observe(self.learner, given)
                 given["_state"] = {} if _state is None else _state
-            with np.errstate(all="ignore"):
-                return self.compute(*unnamed, **given)
+            return self.compute(*unnamed, **given)
         except FormulaError as error:
             raise type(error)(f"{self.name}() {error.message}") from None
         except DataError as error:
