@@ -36,10 +36,29 @@ void multiply_levels(const FactorBlock& f, std::int64_t first, std::int64_t last
   }
 }
 
+// Of two factors with one column each, and one column of `in`: sums of a level stay in a register.
+void multiply_plain_pairs(const CrossProducts& A, const PairBlock& pair, const double* in, double* out) {
+  const double* in_b = in + A.factors[pair.b].offset;
+  double* out_b = out + A.factors[pair.b].offset;
+  InterruptMeter meter;
+  for (std::int32_t l = 0; l < A.factors[pair.a].levels; ++l) {
+    meter.count(2 * (pair.start[l + 1] - pair.start[l]));
+    const std::int64_t at = A.factors[pair.a].offset + l;
+    const double own = in[at];
+    double sum = 0;
+    for (std::int64_t t = pair.start[l]; t < pair.start[l + 1]; ++t) {
+      out_b[pair.level_b[t]] += pair.values[t] * own;
+      sum += pair.values[t] * in_b[pair.level_b[t]];
+    }
+    out[at] += sum;
+  }
+}
+
 template <typename Columns>
 void multiply_pairs(const CrossProducts& A, const PairBlock& pair, const double* in, double* out, Columns k) {
   const FactorBlock &a = A.factors[pair.a], &b = A.factors[pair.b];
   const int sa = a.width, sb = b.width;
+  if (sa * sb * k == 1) return multiply_plain_pairs(A, pair, in, out);
   InterruptMeter meter;
   for (std::int32_t l = 0; l < a.levels; ++l) {
     meter.count(2 * (pair.start[l + 1] - pair.start[l]) * sa * sb * k);

@@ -6,6 +6,7 @@
 
 #include "factor/sizes.hpp"
 #include "kernels/blas.hpp"
+#include "kernels/instruction_sets.hpp"
 #include "kernels/interrupt.hpp"
 #include "kernels/level_blocks.hpp"
 #include "kernels/small_dense.hpp"
@@ -275,6 +276,11 @@ inline void Factor::solve_own_L(const Supernode& node, double* b, int k) {
     small::solve_lower(w, ld, P, own, k);
     for (int c = 0; c < w; ++c) {
       const double *column = P + w + std::int64_t{c} * ld, *x = own + c * k;
+      if (k == 1) {
+        const double solved = *x;
+        for (int i = 0; i < node.below; ++i) b[rows[i]] -= column[i] * solved;
+        continue;
+      }
       for (int i = 0; i < node.below; ++i) small::axpy(k, -column[i], x, b + std::int64_t{rows[i]} * k);
     }
     return;
@@ -293,6 +299,13 @@ inline void Factor::solve_own_Lt(const Supernode& node, double* b, int k) {
   if (w <= kSmallWidth) {
     for (int c = 0; c < w; ++c) {
       const double* column = P + w + std::int64_t{c} * ld;
+      if (k == 1) {  // in registers: a sum in memory waits for itself at every step
+        double sum = 0;
+        MIXEDMODELS_STRANDS(sum)
+        for (int i = 0; i < node.below; ++i) sum += column[i] * b[rows[i]];
+        own[c] -= sum;
+        continue;
+      }
       for (int i = 0; i < node.below; ++i) small::axpy(k, -column[i], b + std::int64_t{rows[i]} * k, own + c * k);
     }
     small::solve_upper(w, ld, P, own, k);
