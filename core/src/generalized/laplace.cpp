@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "criterion/criterion.hpp"
-#include "kernels/interrupt.hpp"
 #include "kernels/small_dense.hpp"
 
 namespace mixedmodels {
@@ -13,6 +13,7 @@ namespace mixedmodels {
 namespace {
 
 constexpr int kMostSteps = 100;
+constexpr int kPartsOfThread = 2;  // of the rows, that a thread must have to be of use
 // Part of the decrement squared by which a step misses if it falls by less, and steps in a row that may.
 constexpr double kMissed = 1e-3;
 constexpr int kMostMissed = 4;
@@ -66,6 +67,8 @@ Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximati
       family_(*model.family),
       parameters_(rows_.n(), family_.parameters(), source_.parameter_columns, source_.unit.parameter),
       pls_(affordable(model_, threads), threads),
+      own_workers_(std::min(threads, rows_.parts() / kPartsOfThread)),
+      workers_(pls_.factor().workers().threads() > 1 ? &pls_.factor().workers() : &own_workers_),
       n_(rows_.n()),
       m_(model_.m()),
       p_(A_->p),
@@ -148,16 +151,16 @@ RowBlock Laplace::block(const std::vector<double>& eta, std::int64_t first, std:
 
 // The log densities at eta; their scores and weights are left in s_, w_ and t_.
 double Laplace::evaluate_rows(const std::vector<double>& eta) {
-  double sum = 0;
-  in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-    sum += family_.rows(block(eta, first, last), s_.data() + first, w_.data() + first, t_.data() + first);
+  std::vector<double> sums(rows_.parts());
+  rows_.each_part(workers(), kRowWork, [&](std::int64_t first, std::int64_t last, int part) {
+    sums[part] = family_.rows(block(eta, first, last), s_.data() + first, w_.data() + first, t_.data() + first);
   });
-  return sum;
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 std::vector<double> Laplace::curvatures() const {
   std::vector<double> s(n_), w(n_), t(n_);
-  in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+  rows_.each_part(workers(), kRowWork, [&](std::int64_t first, std::int64_t last, int) {
     family_.rows(block(eta_, first, last), s.data() + first, w.data() + first, t.data() + first);
   });
   return w;
@@ -175,11 +178,11 @@ double Laplace::merit(double l, const std::vector<double>& u, const double* beta
 
 // M at the weights of this point, with expected ones where it is not positive definite.
 bool Laplace::factorize_here() {
-  rows_.renew_random(w_.data(), *A_);
+  rows_.renew_random(workers(), w_.data(), *A_);
   expected_ = false;
   if (pls_.factorize(theta())) return true;
   w_ = expected_here();
-  rows_.renew_random(w_.data(), *A_);
+  rows_.renew_random(workers(), w_.data(), *A_);
   expected_ = true;
   return pls_.factorize(theta());
 }
@@ -187,7 +190,7 @@ bool Laplace::factorize_here() {
 // The step to the solution of the equations here, and its decrement squared; NaN where there is none.
 double Laplace::direction(bool carried, const std::vector<double>& pull) {
   const int k = A_->k();
-  rows_.sum_random(s_.data(), Zts_.data());
+  rows_.sum_random(workers(), s_.data(), Zts_.data());
   apply_templates(pls_.lam(), Zts_.data(), work_.data(), kTransposed);
   for (std::size_t i = 0; i < u_.size(); ++i) work_[i] -= u_[i];  // the gradient, downhill
   fixed_ready_ = false;
@@ -196,8 +199,8 @@ double Laplace::direction(bool carried, const std::vector<double>& pull) {
     solve(step_u_);
     return small::dot(static_cast<int>(u_.size()), work_.data(), step_u_.data());
   }
-  rows_.renew_fixed(w_.data(), *A_);
-  rows_.sum_fixed(s_.data(), Xts_.data());
+  rows_.renew_fixed(workers(), w_.data(), *A_);
+  rows_.sum_fixed(workers(), s_.data(), Xts_.data());
   for (std::size_t i = 0; i < u_.size(); ++i) A_->ZtX[i * k + p_] = Zts_[i];
   if (proximal_ < 0)
     for (int j = 0; j < p_; ++j)
@@ -247,7 +250,7 @@ bool Laplace::move_along(bool carried, const std::vector<double>& pull, double d
   const double before = merit(l_, u_, beta(), along);
   apply_templates(pls_.lam(), step_u_.data(), work_.data());
   const std::vector<double> none(p_, 0.0);
-  rows_.predict(work_.data(), carried ? step_beta_.data() : none.data(), false, step_eta_.data());
+  rows_.predict(workers(), work_.data(), carried ? step_beta_.data() : none.data(), false, step_eta_.data());
   const double first = part_at_once();
   const double noise = 1e-14 * (std::abs(before) + static_cast<double>(n_));
   std::vector<double> u(u_.size()), to(beta(), beta() + p_);
@@ -277,7 +280,7 @@ bool Laplace::begin_near_responses(bool carried) {
   proximal_ = -1;
   parameters_.set(psi());
   std::fill(u_.begin(), u_.end(), 0.0);
-  rows_.predict(u_.data(), beta(), true, eta_.data());
+  rows_.predict(workers(), u_.data(), beta(), true, eta_.data());
   std::vector<double> near(n_), weight(n_);
   for (std::int64_t i = 0; i < n_; ++i) near[i] = family_.start(source_.y[i], source_.m[i]);
   expect(near, weight.data());
@@ -292,7 +295,7 @@ bool Laplace::begin_near_responses(bool carried) {
     if (carried)
       for (int j = 0; j < p_; ++j) beta()[j] += step_beta_[j];
     apply_templates(pls_.lam(), u_.data(), work_.data());
-    rows_.predict(work_.data(), beta(), true, eta_.data());
+    rows_.predict(workers(), work_.data(), beta(), true, eta_.data());
     bool possible = true;
     for (std::int64_t i = 0; i < n_; ++i) {
       if (std::isfinite(family_.rows(block(eta_, i, i + 1), &s_[i], &w_[i], &t_[i]))) continue;
@@ -313,7 +316,7 @@ bool Laplace::find_mode(bool carried, const std::vector<double>& pull, double to
   Templates lam;
   set_templates(theta(), lam);
   apply_templates(lam, u_.data(), work_.data());
-  rows_.predict(work_.data(), beta(), true, eta_.data());
+  rows_.predict(workers(), work_.data(), beta(), true, eta_.data());
   l_ = evaluate_rows(eta_);
   if (!std::isfinite(l_)) return false;
   double before = std::numeric_limits<double>::infinity();
@@ -359,7 +362,7 @@ double Laplace::settle(bool found) {
   if (quadrature_) return f_ = quadrature_->value(mode_point());
   f_ = 2 * g_ + logdet_;
   if (integrated()) {
-    rows_.renew_fixed_squares(w_.data(), *A_);  // without what the search has added
+    rows_.renew_fixed_squares(workers(), w_.data(), *A_);  // without what the search has added
     fixed_ready_ = false;
     ensure_fixed();
     f_ += pls_.logdet_RX2();
@@ -369,7 +372,7 @@ double Laplace::settle(bool found) {
 
 // The factor for these weights, at the parameters of par_.
 void Laplace::renew_factor(const std::vector<double>& w) {
-  rows_.renew_random(w.data(), *A_);
+  rows_.renew_random(workers(), w.data(), *A_);
   pls_.factorize(theta());
 }
 

@@ -142,11 +142,15 @@ class Laplace : public Objective {
   double* beta() { return par_.data() + m_; }
   double* psi() { return par_.data() + m_ + p_; }
 
+  Workers& workers() const { return *workers_; }
+
   static constexpr bool kTransposed = true;
+  static constexpr double kRowWork = 50;  // operations of the family on a row, about
   void apply_templates(const Templates& lam, const double* in, double* out, bool transposed = false) const;
   void solve(std::vector<double>& rhs);
   RowBlock block(const std::vector<double>& eta, std::int64_t first, std::int64_t last) const;
   double evaluate_rows(const std::vector<double>& eta);
+  void find_slopes(int parameter, double* l, double* s, double* w) const;
   bool factorize_here();
   bool begin_near_responses(bool carried);
   bool find_mode(bool carried, const std::vector<double>& pull, double tolerance);
@@ -197,6 +201,8 @@ class Laplace : public Objective {
   const Family& family_;
   ParameterRows parameters_;
   Pls pls_;
+  // Of passes over rows: those of the factor, where it has some, for two crews would take each other's processors.
+  Workers own_workers_, *workers_;
   std::int64_t n_;
   int m_, p_, K_;
   std::optional<StructuredTheta> structured_;  // where parameters are not theta itself

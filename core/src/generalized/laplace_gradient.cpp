@@ -84,7 +84,14 @@ void Laplace::find_leverages() {
           }
       }
   }
-  rows_.quadratic(levels, pairs, h_.data());
+  rows_.quadratic(workers(), levels, pairs, h_.data());
+}
+
+// Of every row: derivatives by a parameter of the log density, its score and its weight.
+void Laplace::find_slopes(int parameter, double* l, double* s, double* w) const {
+  rows_.each_part(workers(), kRowWork, [&](std::int64_t first, std::int64_t last, int) {
+    family_.by_parameter(block(eta_, first, last), parameter, l + first, s + first, w + first);
+  });
 }
 
 // Of psi: the gradient, and Z's and X's by it.
@@ -93,17 +100,15 @@ void Laplace::find_parameter_slopes() {
   for (int k = 0; k < K_; ++k) {
     const int parameter = parameters_.parameter(k);
     if (k == 0 || parameter != parameters_.parameter(k - 1)) {
-      in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-        family_.by_parameter(block(eta_, first, last), parameter, l.data() + first, s.data() + first, w.data() + first);
-      });
+      find_slopes(parameter, l.data(), s.data(), w.data());
       if (quadrature_) l = quadrature_->parameter()[parameter];
       if (approximation_.expected) expected_by_parameter(parameter, w.data());
       for (std::int64_t i = 0; i < n_; ++i) l[i] = -2 * l[i] + h_[i] * w[i];
     }
     double* sums = Zts_psi_.data() + static_cast<std::size_t>(k) * u_.size();
     parameters_.times(k, s.data(), own.data());
-    rows_.sum_random(own.data(), sums);
-    rows_.sum_fixed(own.data(), Xts_psi_.data() + static_cast<std::size_t>(k) * p_);
+    rows_.sum_random(workers(), own.data(), sums);
+    rows_.sum_fixed(workers(), own.data(), Xts_psi_.data() + static_cast<std::size_t>(k) * p_);
     gradient_[m_ + p_ + k] = parameters_.sum(k, l.data()) + small::dot(static_cast<int>(u_.size()), bv_.data(), sums) +
                              small::dot(p_, v_beta_.data(), Xts_psi_.data() + static_cast<std::size_t>(k) * p_);
   }
@@ -118,8 +123,8 @@ void Laplace::gradient(double* out) {
       return;
     }
     if (!fixed_ready_) {
-      rows_.renew_fixed(w_.data(), *A_);
-      rows_.sum_fixed(s_.data(), Xts_.data());
+      rows_.renew_fixed(workers(), w_.data(), *A_);
+      rows_.sum_fixed(workers(), s_.data(), Xts_.data());
     }
     const int k = A_->k();
     const std::size_t q = u_.size();
@@ -144,8 +149,8 @@ void Laplace::gradient(double* out) {
     } else {
       for (std::int64_t i = 0; i < n_; ++i) r[i] = t_[i] * h_[i];
     }
-    rows_.sum_random(r.data(), d_.data());
-    rows_.sum_fixed(r.data(), pull_.data());
+    rows_.sum_random(workers(), r.data(), d_.data());
+    rows_.sum_fixed(workers(), r.data(), pull_.data());
     apply_templates(pls_.lam(), d_.data(), v_.data(), kTransposed);
     if (quadrature_)
       for (std::size_t i = 0; i < q; ++i) v_[i] += 2 * quadrature_->slope()[i];
@@ -159,7 +164,7 @@ void Laplace::gradient(double* out) {
     if (joint()) solve_jointly();
     if (quadrature_) {  // the mean score in the place of that at the mode
       std::vector<double> mean(p_);
-      rows_.sum_fixed(quadrature_->score().data(), mean.data());
+      rows_.sum_fixed(workers(), quadrature_->score().data(), mean.data());
       for (int j = 0; j < p_; ++j) pull_[j] -= 2 * (mean[j] - Xts_[j]);
     }
     double* by_theta = structured_ ? by_theta_.data() : gradient_.data();
@@ -235,7 +240,7 @@ std::vector<double> Laplace::parameter_curvatures() {
   std::vector<double> out(static_cast<std::size_t>(K_) * K_), s(n_), w(n_), sides[2] = {s, s};
   bool exact = K_ > 0 && !parameters_.by_row();
   if (exact)
-    in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
+    in_strips(n_, kRowWork, [&](std::int64_t first, std::int64_t last) {
       exact = exact && family_.add_curvature(block(eta_, first, last), out.data());
     });
   if (exact) return out;
@@ -245,10 +250,7 @@ std::vector<double> Laplace::parameter_curvatures() {
       for (int side : {0, 1}) {
         parameters_ = here;
         parameters_.change(b, side == 0 ? kStep : -kStep);
-        in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-          family_.by_parameter(block(eta_, first, last), a, sides[side].data() + first, s.data() + first,
-                               w.data() + first);
-        });
+        find_slopes(a, sides[side].data(), s.data(), w.data());
       }
       for (std::int64_t i = 0; i < n_; ++i) w[i] = (sides[0][i] - sides[1][i]) / (2 * kStep);
       for (int j = 0; j < K_; ++j) {

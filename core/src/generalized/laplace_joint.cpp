@@ -16,8 +16,9 @@
 namespace mixedmodels {
 
 void Laplace::expect(const std::vector<double>& eta, double* w) const {
-  in_strips(n_, 50,
-            [&](std::int64_t first, std::int64_t last) { family_.expected(block(eta, first, last), w + first); });
+  rows_.each_part(workers(), kRowWork, [&](std::int64_t first, std::int64_t last, int) {
+    family_.expected(block(eta, first, last), w + first);
+  });
 }
 
 std::vector<double> Laplace::expected_here() const {
@@ -34,13 +35,13 @@ void Laplace::with_determinant(bool fixed, const std::function<void(Pls&)>& use)
     renew_factor(own);
   }
   if (fixed) {
-    if (!fixed_ready_) rows_.renew_fixed(expected ? own.data() : w_.data(), *A_);
+    if (!fixed_ready_) rows_.renew_fixed(workers(), expected ? own.data() : w_.data(), *A_);
     ensure_fixed();
   }
   use(pls_);
   if (!expected) return;
   renew_factor(w_);
-  rows_.renew_fixed(w_.data(), *A_);
+  rows_.renew_fixed(workers(), w_.data(), *A_);
   fixed_ready_ = false;
   stands_ = stands;
 }

@@ -6,7 +6,6 @@
 #include "generalized/laplace.hpp"
 #include "kernels/blas.hpp"
 #include "kernels/eigen.hpp"
-#include "kernels/interrupt.hpp"
 #include "kernels/small_dense.hpp"
 
 namespace mixedmodels {
@@ -28,10 +27,7 @@ double Laplace::parameter_step(double* at, std::vector<double>& second) {
   std::vector<double> l(n_), s(n_), w(n_), slope(K_), values, vectors;
   double largest = 0;
   for (int k = 0; k < K_; ++k) {
-    in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-      family_.by_parameter(block(eta_, first, last), parameters_.parameter(k), l.data() + first, s.data() + first,
-                           w.data() + first);
-    });
+    find_slopes(parameters_.parameter(k), l.data(), s.data(), w.data());
     slope[k] = parameters_.sum(k, l.data());
     largest = std::max(largest, std::abs(slope[k]));
   }
@@ -60,11 +56,11 @@ void Laplace::fit_without_random_effects() {
   parameters_.set(psi());
   // X'mX is the identity
   std::vector<double> offset(n_), beta_none(p_, 0.0), start(n_);
-  rows_.predict(none.data(), beta_none.data(), true, offset.data());
+  rows_.predict(workers(), none.data(), beta_none.data(), true, offset.data());
   const auto begin_at = [&](const auto& predictor) {
     for (std::int64_t i = 0; i < n_; ++i) start[i] = source_.m[i] * (predictor(i) - offset[i]);
-    rows_.sum_fixed(start.data(), beta());
-    rows_.predict(none.data(), beta(), true, eta_.data());
+    rows_.sum_fixed(workers(), start.data(), beta());
+    rows_.predict(workers(), none.data(), beta(), true, eta_.data());
     return l_ = evaluate_rows(eta_);
   };
   const auto near = [&](std::int64_t i) { return family_.start(source_.y[i], source_.m[i]); };
@@ -82,22 +78,19 @@ void Laplace::fit_without_random_effects() {
   std::vector<double> step(p_), to(p_), second;
   for (int round = 0; round < kMostSteps; ++round) {
     const double before = l_;
-    if (!family_.concave())
-      in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-        family_.expected(block(eta_, first, last), w_.data() + first);
-      });
+    if (!family_.concave()) expect(eta_, w_.data());
     double largest = 0, moved = 0;
     for (double w : w_) largest = std::max(largest, w);
     for (double& w : w_) w = std::max(w, 1e-10 * largest);
-    rows_.renew_fixed_squares(w_.data(), *A_);
-    rows_.sum_fixed(s_.data(), step.data());
+    rows_.renew_fixed_squares(workers(), w_.data(), *A_);
+    rows_.sum_fixed(workers(), s_.data(), step.data());
     std::vector<double> square(A_->XtX);
     for (int j = 0; j < p_; ++j) square[j * (static_cast<std::size_t>(k) + 1)] += 1e-12 * (1 + largest);
     if (p_ > 0 && blas::potrf('L', p_, square.data(), k)) {
       blas::trsm('L', 'L', 'N', p_, 1, square.data(), k, step.data(), p_);
       double decrement = small::dot(p_, step.data(), step.data());
       blas::trsm('L', 'L', 'T', p_, 1, square.data(), k, step.data(), p_);
-      rows_.predict(none.data(), step.data(), false, step_eta_.data());
+      rows_.predict(workers(), none.data(), step.data(), false, step_eta_.data());
       for (double t = part_at_once(); t > 1e-8; t *= 0.5) {
         for (std::int64_t i = 0; i < n_; ++i) trial_eta_[i] = eta_[i] + t * step_eta_[i];
         const double l = evaluate_rows(trial_eta_);
@@ -129,13 +122,10 @@ std::vector<double> Laplace::start() {
   std::fill(par_.begin(), par_.end(), 0.0);
   std::fill(u_.begin(), u_.end(), 0.0);
   fit_without_random_effects();
-  if (!family_.concave())
-    in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-      family_.expected(block(eta_, first, last), w_.data() + first);
-    });
+  if (!family_.concave()) expect(eta_, w_.data());
   for (double& w : w_) w = std::max(w, 1e-12);
-  rows_.renew_random(w_.data(), *A_);
-  rows_.sum_random(s_.data(), Zts_.data());
+  rows_.renew_random(workers(), w_.data(), *A_);
+  rows_.sum_random(workers(), s_.data(), Zts_.data());
   std::vector<double> theta;
   for (const auto& [factor, row, column] : model_.entries) {
     theta.push_back(0);
@@ -194,10 +184,7 @@ bool Laplace::keeps_sign() {
   for (std::int64_t i = 0; i < n_; ++i) trial_eta_[i] = -eta_[i];
   const bool kept = !std::isfinite(evaluate_rows(trial_eta_));
   evaluate_rows(eta_);
-  if (!family_.concave())
-    in_strips(n_, 50, [&](std::int64_t first, std::int64_t last) {
-      family_.expected(block(eta_, first, last), w_.data() + first);
-    });
+  if (!family_.concave()) expect(eta_, w_.data());
   return kept;
 }
 

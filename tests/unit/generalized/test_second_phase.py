@@ -64,7 +64,8 @@ def test_a_search_ends_where_a_decrease_would_be_in_the_last_digits() -> None:
         *(tuple(options.items()), (), 3697575768),
     )
     fit = fitted(drawn.formula, _table(drawn), family=drawn.family, **options)
-    assert fit.objective == pytest.approx(1085.6, abs=0.5)
+    # Terms of the order of 1e15 are added, so that it is a multiple of 1/8 and off by several.
+    assert fit.objective == pytest.approx(1085.6, abs=1.0)
     assert fit.optsum.n_objective < 1500
 
 
