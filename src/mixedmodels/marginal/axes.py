@@ -192,26 +192,32 @@ def find_axis(
     inner = plain.partition("(")[2].rpartition(")")[0].partition(",")[0].strip(" `")
     if inner in axes:
         return inner
-    of_group = _group_hint(design, asked)
+    other = _other_hint(design, plain)
     if not axes:
         raise MixedModelsError(
             f"{argument} names '{asked}', but the fixed part of the model has no variables."
-            f"{of_group or hint}"
+            f"{other or hint}"
         )
     raise MixedModelsError(
         f"{argument} names '{asked}', which is not a variable of the fixed part; there are: "
-        f"{first_few(list(axes), 12)}.{of_group or did_you_mean(plain, axes) or hint}"
+        f"{first_few(list(axes), 12)}.{other or did_you_mean(plain, axes) or hint}"
     )
 
 
-def _group_hint(design: Design | None, asked: str) -> str:
-    """A sentence about a name that is a grouping factor's, or nothing."""
-    if design is None or GroupNames(design.groups).find(asked) is None:
+def _other_hint(design: Design | None, asked: str) -> str:
+    """A sentence about a name that is a grouping factor's or the response's, or nothing."""
+    if design is None:
         return ""
-    return (
-        f" '{asked}' is a grouping factor: its levels have random effects, which are in "
-        "fit.ranef(), fit.coef() and fit.plot_ranef()."
-    )
+    if GroupNames(design.groups).find(asked) is not None:
+        return (
+            f" '{asked}' is a grouping factor: its levels have random effects, which are in "
+            "fit.ranef(), fit.coef() and fit.plot_ranef()."
+        )
+    if asked != design.response_name:
+        return ""
+    if design.categories is None:
+        return f" '{asked}' is the response, whose means these are."
+    return f" '{asked}' is the response: with type='prob' its categories are a variable, too."
 
 
 def _axis(design: Design, name: str, as_factor: bool) -> Axis:

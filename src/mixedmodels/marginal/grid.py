@@ -88,8 +88,13 @@ class Grid:
         return found[cell]
 
 
-def reference_grid(design: Design, at: Any = None) -> Grid:
+def reference_grid(design: Design, at: Any = None, *, bare: bool = False) -> Grid:
     """The grid of a model: all levels of factors, covariates at their means or as `at` says.
+
+    Args:
+        design: The design of the model.
+        at: Values of variables, by name.
+        bare: Whether a model without fixed effects has one, of a single cell.
 
     Raises:
         MixedModelsError: The model has no fixed effects, or `at` is not understood.
@@ -97,7 +102,7 @@ def reference_grid(design: Design, at: Any = None) -> Grid:
     """
     axes = axes_of(design)
     hint = _OFFSET_IS_APART if design.is_shifted else ""
-    return grid_over(design, with_values(axes, at, hint), nesting_of(design, axes))
+    return grid_over(design, with_values(axes, at, hint), nesting_of(design, axes), bare=bare)
 
 
 def with_offset(grid: Grid, offset: float | None) -> Grid:
@@ -114,11 +119,19 @@ def with_offset(grid: Grid, offset: float | None) -> Grid:
 
 
 def grid_over(
-    design: Design, axes: Mapping[str, Axis], nests: Mapping[str, tuple[str, ...]]
+    design: Design,
+    axes: Mapping[str, Axis],
+    nests: Mapping[str, tuple[str, ...]],
+    *,
+    bare: bool = False,
 ) -> Grid:
-    """The grid of given variables; raises as `reference_grid`."""
-    if not design.x_names:
-        raise MixedModelsError("The model has no fixed effects, so there are no marginal means.")
+    """The grid of given variables; `bare` and errors as of `reference_grid`."""
+    if not (design.x_names or bare):
+        hint = " type='prob' gives the probabilities of the categories."
+        raise MixedModelsError(
+            "The model has no fixed effects, so there are no marginal means."
+            f"{'' if design.categories is None else hint}"
+        )
     cells, p = math.prod(len(axis) for axis in axes.values()), len(design.x_names)
     require({f"{cells} combinations": 24.0 * cells * p}, "The reference grid", remedy=_REMEDY)
     table = grid_table(axes)

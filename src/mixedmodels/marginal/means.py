@@ -137,7 +137,8 @@ def marginal_means(
             "type='prob' gives probabilities of the categories of an ordered response, which this "
             "model does not have; write type='response'."
         )
-    grid = cells = with_offset(reference_grid(design, at), wanted.offset)
+    bare = categories is not None  # the thresholds alone give probabilities
+    grid = cells = with_offset(reference_grid(design, at, bare=bare), wanted.offset)
     if categories is not None:
         asked = categories.asked(asked)
         cells, source = categories.of(grid, source, wanted.weights)

@@ -546,3 +546,23 @@ def test_other_models_have_no_probabilities_of_categories() -> None:
         fit.plot_effect("Days", type="prob")  # type: ignore[arg-type]
     with pytest.raises(MixedModelsError, match="latent scale"):
         graded().plot_effect("temp", type="prob")  # type: ignore[arg-type]
+
+
+def test_thresholds_alone_give_probabilities() -> None:
+    fit = mm.glmer("y ~ 1 + (1 | g)", rows(), "ordinal")
+    found = fit.emmeans("~ y", type="prob").table
+    thresholds = fit.component_table()
+    at, error = thresholds["estimate"].to_numpy(), thresholds["std_error"].to_numpy()
+    upto = stats.logistic.cdf(at)
+    np.testing.assert_allclose(found["estimate"], np.diff(upto, prepend=0.0, append=1.0))
+    np.testing.assert_allclose(found["std_error"].iloc[0], error[0] * stats.logistic.pdf(at[0]))
+    with pytest.raises(MixedModelsError, match=r"no fixed effects.*type='prob' gives"):
+        fit.emmeans("1")
+
+
+def test_a_response_among_the_variables_of_means_is_told_as_such() -> None:
+    with pytest.raises(MixedModelsError, match="'rating' is the response: with type='prob'"):
+        graded().emmeans("~ rating | temp")
+    linear = mm.lmer("Reaction ~ Days + (1 | Subject)", mm.load_dataset("sleepstudy"))
+    with pytest.raises(MixedModelsError, match="'Reaction' is the response, whose means these"):
+        linear.emmeans("Reaction")
