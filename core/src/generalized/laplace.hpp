@@ -176,6 +176,7 @@ class Laplace : public Objective {
   void sum_templates();
   void ensure_fixed();
   void predict_modes(double part, const Templates& lam);
+  void find_pair_covariances(std::size_t pair, std::int32_t first, std::int32_t last);
   void find_leverages();
   void find_parameter_slopes();
   std::vector<double> parameter_curvatures();
@@ -211,6 +212,7 @@ class Laplace : public Objective {
   std::vector<double> Zts_, Xts_;  // scores summed
   std::vector<double> step_u_, step_beta_, step_eta_, trial_eta_, work_, work_rows_;
   std::vector<double> h_, v_, bv_, d_, pull_;  // of the gradient: leverages, M^-1 Lambda'Z'r, Lambda v, Z'rho, X'rho
+  std::vector<std::vector<double>> level_covariances_, pair_covariances_;  // of the leverages
   std::vector<double> Zts_psi_, Xts_psi_, change_psi_,
       moved_psi_;                                // K x q, K x p; M^-1 Lambda'Z's_psi, and Z's as u follows
   std::vector<std::vector<double>> own_slopes_;  // by factor, s x s: traces less the scores times the modes

@@ -35,56 +35,71 @@ void without_rotations(const double* lam, int lead, int w, double* S) {
 
 }  // namespace
 
+// Of the random effects of the levels of a pair: lam_b [M^-1]_ba lam_a' for every pair that occurs.
+void Laplace::find_pair_covariances(std::size_t t, std::int32_t first, std::int32_t last) {
+  const Symbolic& S = *model_.symbolic;
+  const double* inverse = pls_.factor().inverse().data();
+  const PairBlock& pair = A_->pairs[t];
+  const FactorBlock &a = A_->factors[pair.a], &b = A_->factors[pair.b];
+  const int sa = a.width, sb = b.width;
+  const double *lam_a = pls_.lam()[pair.a].data(), *lam_b = pls_.lam()[pair.b].data();
+  std::vector<double> z(static_cast<std::size_t>(sa) * sb), half(z.size());
+  InterruptMeter meter;
+  for (std::int32_t l = first; l < last; ++l)
+    for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
+      meter.count(sa * sb * (sa + sb));
+      const std::int64_t at = S.pair_at[t][e];
+      const double* stored = inverse + (at < 0 ? ~at : at);
+      double* out = pair_covariances_[t].data() + e * sa * sb;
+      if (sa * sb == 1) {
+        *out = *lam_a * *lam_b * *stored;
+        continue;
+      }
+      const std::int64_t lead = at < 0 ? S.leading[b.first_node + pair.level_b[e]] : S.leading[a.first_node + l];
+      for (int c = 0; c < sa; ++c)
+        for (int r = 0; r < sb; ++r) z[r + c * sb] = at < 0 ? stored[c + r * lead] : stored[r + c * lead];
+      for (int c = 0; c < sa; ++c)  // lam_b z lam_a'
+        for (int r = 0; r < sb; ++r) {
+          double sum = 0;
+          for (int i = 0; i <= r; ++i) sum += lam_b[r + i * sb] * z[i + c * sb];
+          half[r + c * sb] = sum;
+        }
+      for (int c = 0; c < sa; ++c)
+        for (int r = 0; r < sb; ++r) {
+          double sum = 0;
+          for (int i = 0; i <= c; ++i) sum += half[r + i * sb] * lam_a[c + i * sa];
+          out[r + c * sb] = sum;
+        }
+    }
+}
+
 void Laplace::find_leverages() {
   const Symbolic& S = *model_.symbolic;
   const double* inverse = pls_.factor().inverse().data();
-  std::vector<std::vector<double>> levels, pairs;
+  level_covariances_.resize(A_->factors.size());
+  pair_covariances_.resize(A_->pairs.size());
   for (std::size_t f = 0; f < A_->factors.size(); ++f) {
-    levels.emplace_back(A_->factors[f].diagonal.size());
+    std::vector<double>& out = level_covariances_[f];
+    out.resize(A_->factors[f].diagonal.size());
     if (A_->factors[f].width > 1) {
-      pls_.conditional_covariance(static_cast<int>(f), levels.back().data());
+      pls_.conditional_covariance(static_cast<int>(f), out.data());
       continue;
     }
     const double square = pls_.lam()[f][0] * pls_.lam()[f][0];
     for (std::int32_t l = 0; l < A_->factors[f].levels; ++l)
-      levels.back()[l] = square * inverse[S.diagonal_at[A_->factors[f].first_node + l]];
+      out[l] = square * inverse[S.diagonal_at[A_->factors[f].first_node + l]];
   }
   for (std::size_t t = 0; t < A_->pairs.size(); ++t) {
     const PairBlock& pair = A_->pairs[t];
-    const FactorBlock &a = A_->factors[pair.a], &b = A_->factors[pair.b];
-    const int sa = a.width, sb = b.width;
-    const double *lam_a = pls_.lam()[pair.a].data(), *lam_b = pls_.lam()[pair.b].data();
-    pairs.emplace_back(pair.values.size());
-    std::vector<double> z(static_cast<std::size_t>(sa) * sb), half(z.size());
-    InterruptMeter meter;
-    for (std::int32_t l = 0; l < a.levels; ++l)
-      for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
-        meter.count(sa * sb * (sa + sb));
-        const std::int64_t at = S.pair_at[t][e];
-        const double* stored = inverse + (at < 0 ? ~at : at);
-        double* out = pairs.back().data() + e * sa * sb;
-        if (sa * sb == 1) {
-          *out = *lam_a * *lam_b * *stored;
-          continue;
-        }
-        const std::int64_t lead = at < 0 ? S.leading[b.first_node + pair.level_b[e]] : S.leading[a.first_node + l];
-        for (int c = 0; c < sa; ++c)
-          for (int r = 0; r < sb; ++r) z[r + c * sb] = at < 0 ? stored[c + r * lead] : stored[r + c * lead];
-        for (int c = 0; c < sa; ++c)  // lam_b z lam_a'
-          for (int r = 0; r < sb; ++r) {
-            double sum = 0;
-            for (int i = 0; i <= r; ++i) sum += lam_b[r + i * sb] * z[i + c * sb];
-            half[r + c * sb] = sum;
-          }
-        for (int c = 0; c < sa; ++c)
-          for (int r = 0; r < sb; ++r) {
-            double sum = 0;
-            for (int i = 0; i <= c; ++i) sum += half[r + i * sb] * lam_a[c + i * sa];
-            out[r + c * sb] = sum;
-          }
-      }
+    pair_covariances_[t].resize(pair.values.size());
+    const std::int64_t levels = A_->factors[pair.a].levels;
+    const auto parts = std::min(levels, static_cast<std::int64_t>(pair.level_b.size()) / WeightedRows::kRowsOfPart + 1);
+    workers().run(static_cast<int>(parts), [&](int part, int) {
+      const auto end = [&](int i) { return static_cast<std::int32_t>(levels * i / parts); };
+      find_pair_covariances(t, end(part), end(part + 1));
+    });
   }
-  rows_.quadratic(workers(), levels, pairs, h_.data());
+  rows_.quadratic(workers(), level_covariances_, pair_covariances_, h_.data());
 }
 
 // Of every row: derivatives by a parameter of the log density, its score and its weight.
@@ -96,6 +111,7 @@ void Laplace::find_slopes(int parameter, double* l, double* s, double* w) const 
 
 // Of psi: the gradient, and Z's and X's by it.
 void Laplace::find_parameter_slopes() {
+  if (K_ == 0) return;
   std::vector<double> l(n_), s(n_), w(n_), own(n_);
   for (int k = 0; k < K_; ++k) {
     const int parameter = parameters_.parameter(k);
@@ -237,13 +253,15 @@ void Laplace::ensure_fixed() {
 // d2 l / dpsi dpsi' (K x K), by differences where the family does not have them.
 std::vector<double> Laplace::parameter_curvatures() {
   constexpr double kStep = 1e-5;
-  std::vector<double> out(static_cast<std::size_t>(K_) * K_), s(n_), w(n_), sides[2] = {s, s};
-  bool exact = K_ > 0 && !parameters_.by_row();
+  std::vector<double> out(static_cast<std::size_t>(K_) * K_);
+  if (K_ == 0) return out;
+  bool exact = !parameters_.by_row();
   if (exact)
     in_strips(n_, kRowWork, [&](std::int64_t first, std::int64_t last) {
       exact = exact && family_.add_curvature(block(eta_, first, last), out.data());
     });
   if (exact) return out;
+  std::vector<double> s(n_), w(n_), sides[2] = {s, s};
   const ParameterRows here = parameters_;
   for (int a = 0; a < here.count(); ++a)
     for (int b = 0; b < here.count(); ++b) {
