@@ -91,6 +91,7 @@ void Pls::add_pair_traces(std::size_t t) {
   InterruptMeter meter;
   for (std::int32_t l = 0; l < a.levels; ++l) {
     meter.count(3 * (pair.start[l + 1] - pair.start[l]) * size * (sa + sb));
+    double sum = 0;  // of ga, where it is one number
     for (std::int64_t e = pair.start[l]; e < pair.start[l + 1]; ++e) {
       const std::int64_t at = S_.pair_at[t][e];
       const std::int32_t m = pair.level_b[e];
@@ -100,7 +101,7 @@ void Pls::add_pair_traces(std::size_t t) {
       double* gb = G_[pair.b].data() + std::int64_t{m} * sb * sb;
       if (size == 1) {
         const double zv = *stored * *v;
-        *ga += zv * *lam_b;
+        sum += zv * *lam_b;
         *gb += zv * *lam_a;
         continue;
       }
@@ -113,6 +114,7 @@ void Pls::add_pair_traces(std::size_t t) {
       blocks::left_transposed(sa, lam_a, sb, v, inner);
       blocks::add_product(sb, sa, sb, z, inner, gb);
     }
+    if (size == 1) G_[pair.a][l] += sum;
   }
 }
 

@@ -85,6 +85,7 @@ Laplace::Laplace(const GeneralizedModel& model, const Approximation& approximati
   for (auto* v : {&u_, &Zts_, &step_u_, &work_, &v_, &bv_, &d_}) v->resize(A_->q);
   for (auto* v : {&Xts_, &step_beta_, &pull_}) v->resize(p_);
   for (auto* v : {&Zts_psi_, &change_psi_, &moved_psi_}) v->resize(static_cast<std::size_t>(K_) * A_->q);
+  sums_of_parts_.resize(rows_.parts());
   Xts_psi_.resize(static_cast<std::size_t>(K_) * p_);
   own_slopes_ = pls_.lam();
   v_beta_.resize(p_);
@@ -151,11 +152,10 @@ RowBlock Laplace::block(const std::vector<double>& eta, std::int64_t first, std:
 
 // The log densities at eta; their scores and weights are left in s_, w_ and t_.
 double Laplace::evaluate_rows(const std::vector<double>& eta) {
-  std::vector<double> sums(rows_.parts());
   rows_.each_part(workers(), kRowWork, [&](std::int64_t first, std::int64_t last, int part) {
-    sums[part] = family_.rows(block(eta, first, last), s_.data() + first, w_.data() + first, t_.data() + first);
+    sums_of_parts_[part] = family_.rows(block(eta, first, last), s_.data() + first, w_.data() + first, t_.data() + first);
   });
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
+  return std::accumulate(sums_of_parts_.begin(), sums_of_parts_.end(), 0.0);
 }
 
 std::vector<double> Laplace::curvatures() const {

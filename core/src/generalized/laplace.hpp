@@ -208,6 +208,7 @@ class Laplace : public Objective {
   int m_, p_, K_;
   std::optional<StructuredTheta> structured_;  // where parameters are not theta itself
   std::vector<double> by_theta_;
+  std::vector<double> sums_of_parts_;  // of the rows, of their log densities
   std::vector<double> unit_, par_, u_, eta_, s_, w_, t_;
   std::vector<double> Zts_, Xts_;  // scores summed
   std::vector<double> step_u_, step_beta_, step_eta_, trial_eta_, work_, work_rows_;
