@@ -71,7 +71,9 @@ CALLS: dict[str, tuple[Callable[[Any], Any], Sequence[str]]] = {
     "coef_table(vcov)": (lambda of: FIT.coef_table(vcov=of).to_frame(), settings.ROBUST_KINDS),
     "vcov_robust": (lambda of: FIT.vcov_robust(kind=of).to_frame(), settings.ROBUST_KINDS),
     "confint(method)": (
-        lambda of: FIT.confint("beta_", method=of, nsim=20, seed=1),
+        lambda of: FIT.confint(
+            "beta_", method=of, **({"nsim": 20, "seed": 1} if "OOT" in str(of).upper() else {})
+        ),
         settings.CONFINT_METHODS,
     ),
     "confint(kind)": (

@@ -218,7 +218,7 @@ def _intervals(found: MixedFit, arguments: argparse.Namespace) -> pd.DataFrame |
         level=_level(arguments),
         method=arguments.confint,
         ddf=arguments.ddf or "satterthwaite",
-        nsim=1000 if arguments.nsim is None else arguments.nsim,
+        nsim=arguments.nsim,
         seed=arguments.seed,
         threads=arguments.threads,
     )

@@ -178,7 +178,7 @@ class Likelihood(Values):
         ddf: Ddf = "satterthwaite",
         vcov: Covariance = None,
         kind: BootstrapInterval = "percentile",
-        nsim: int = 1000,
+        nsim: int | None = None,
         seed: Any = None,
         threads: int | None = None,
     ) -> pd.DataFrame:
@@ -196,7 +196,7 @@ class Likelihood(Values):
                 and replicates do not have a use for one.
             kind: Kind of interval made of the replicates: "percentile", "basic", "normal" or
                 "bias-corrected".
-            nsim: Replicates of the bootstrap.
+            nsim: Replicates of the bootstrap, 1000 if None; other methods have none.
             seed: Seed of the bootstrap.
             threads: Parameters, or replicates, at a time; None takes those of the fit.
 
@@ -229,6 +229,13 @@ class Likelihood(Values):
                 f"vcov= is for Wald intervals, not for method={method!r}; write "
                 "confint(method='wald', vcov=...)."
             )
+        replicates = {"nsim": nsim, "seed": seed}
+        drawn = [name for name, given in replicates.items() if given is not None]
+        if method != "bootstrap" and drawn:
+            raise MixedModelsError(
+                f"{drawn[0]}= is for intervals by bootstrap, not for method={method!r}; write "
+                "confint(method='bootstrap', nsim=..., seed=...)."
+            )
         if method == "wald":
             chosen_parameters(self._fitted, parameters)  # refuses names before the work
             method_of_tests = method_of(self._fitted, ddf, vcov, announce=True)
@@ -237,7 +244,7 @@ class Likelihood(Values):
             return profile_intervals(by_ml(self._fitted), parameters, level, threads)
         chosen_parameters(self._fitted, parameters)  # refuses names before the work
         with Tally("replicates") as tally:
-            plan = Plan(nsim, seed, threads=threads, report=tally)
+            plan = Plan(1000 if nsim is None else nsim, seed, threads=threads, report=tally)
             table = bootstrap(self._fitted, plan).confint(kind, level)
         return bootstrap_intervals(self._fitted, parameters, table)
 

@@ -134,8 +134,9 @@ def test_arguments_of_every_method_have_the_settled_words() -> None:
             assert word not in OLD or (name, word) == ("conf_int", "alpha"), (name, word)
             if word == "nsim" and name == "simulate":
                 assert parameter.default == 1
-            elif word == "nsim" and name == "check":
-                assert parameter.default is None  # each is a fit: as many as the rows allow
+            elif word == "nsim" and name in ("check", "confint"):
+                # Each is a fit: as many as the rows allow; or told from a number that is not used.
+                assert parameter.default is None
             elif word == "level" and name == "profile":
                 assert parameter.default == 0.99
             elif word == "random" and name == "plot_effect":
@@ -235,3 +236,15 @@ def test_standard_errors_of_all_parameters_are_roots_of_their_covariance() -> No
     assert list(full.index) == list(errors.index) == ["(Intercept)", "Batch.(Intercept)", "sigma"]
     np.testing.assert_allclose(errors**2, np.diag(full), rtol=1e-12)
     assert errors["(Intercept)"] == fit.stderror["(Intercept)"]
+
+
+@pytest.mark.parametrize("options", [{"nsim": 100}, {"seed": 1}])
+@pytest.mark.parametrize("method", ["profile", "wald"])
+def test_intervals_without_replicates_have_no_number_of_them(
+    method: Any, options: dict[str, int]
+) -> None:
+    fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+    with pytest.raises(
+        mm.MixedModelsError, match="= is for intervals by bootstrap, not for method="
+    ):
+        fit.confint(method=method, **options)
