@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from mixedmodels.design.response import (
     ordered_response,
     ruled_response,
 )
+from mixedmodels.errors import FormulaWarning, warn
 from mixedmodels.formula import Factor, FormulaSpec
 from mixedmodels.formula.parts import PartSpec
 from mixedmodels.values import quick
@@ -117,7 +119,7 @@ def use_rows(
             y, w, n_zero_weight = y[some], w[some], n_zero_weight + int((~some).sum())
     else:
         y = linear_response(spec, values) if response else np.zeros(rows.n_rows)
-    total, offset_spec = _offset(spec, offset, given, values)
+    total, offset_spec = _offset(spec, offset, given, values, announced=states is None)
     return UsedRows(values, missing, y, w, n_zero_weight, total, offset_spec, categories)
 
 
@@ -174,8 +176,25 @@ def _evaluate(
     return given, keep
 
 
+def _warn_of_twice(parts: Sequence[tuple[str, FloatArray, Columns]]) -> None:
+    """Warn of an exposure that is given in two ways, so that it counts as its square."""
+    for (name, part, _), (other, same, _) in combinations(parts, 2):
+        if part.any() and np.array_equal(part, same):
+            first = "the argument offset=" if name == "offset" else f"'{name}'"
+            warn(
+                f"The offset is added twice: {first} and '{other}' have the same values. Leave one "
+                "of them out, unless its coefficient is known to be 2.",
+                FormulaWarning,
+            )
+
+
 def _offset(
-    spec: FormulaSpec, argument: Argument | None, given: FloatArray | None, values: Evaluated
+    spec: FormulaSpec,
+    argument: Argument | None,
+    given: FloatArray | None,
+    values: Evaluated,
+    *,
+    announced: bool,
 ) -> tuple[FloatArray | None, OffsetSpec]:
     """The argument plus every ``offset(...)`` of the formula."""
     rows = values.rows
@@ -193,6 +212,8 @@ def _offset(
         check_finite(name, part, rows, columns)
     if not parts:
         return None, OffsetSpec(argument, ())
+    if announced and len(parts) > 1:
+        _warn_of_twice(parts)
     with np.errstate(over="ignore"):
         total = np.sum([part for _, part, _ in parts], axis=0)
     check_finite(" + ".join(name for name, _, _ in parts), total, rows)

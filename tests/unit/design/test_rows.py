@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from mixedmodels import load_dataset
 from mixedmodels.design import Design
-from mixedmodels.errors import DataError, FormulaError, MixedModelsError
+from mixedmodels.errors import DataError, FormulaError, FormulaWarning, MixedModelsError
 
 FORMULA = "y ~ x + (z|g)"
 
@@ -186,6 +187,22 @@ def test_a_weight_missing_in_a_dropped_row_does_not_matter(
     table["w"] = 1.0
     table.loc[3, ["w", "y"]] = np.nan
     assert design(FORMULA, table, weights="w").n == 47
+
+
+@pytest.mark.parametrize("text", ["log(w)", "log( w )", "lw", "array"])
+def test_one_exposure_in_two_ways_is_told(
+    text: str, design: Callable[..., Design], table: pd.DataFrame
+) -> None:
+    data = table.assign(w=np.linspace(1.0, 3.0, len(table)))
+    data["lw"] = np.log(data["w"])
+    given = data["lw"].to_numpy() if text == "array" else text
+    formula = "y ~ x + offset(log(w)) + (1 | g)"
+    with pytest.warns(FormulaWarning, match=r"argument offset= and 'offset\(log\(w\)\)'"):
+        design(formula, data, offset=given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        design(formula, data, offset="x")
+        design(formula, data, offset=np.zeros(len(data)))
 
 
 def test_offsets_add_up(design: Callable[..., Design], table: pd.DataFrame) -> None:
