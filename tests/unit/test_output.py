@@ -135,6 +135,19 @@ def test_no_class_with_tables_is_left_out(values: dict[str, Any]) -> None:
             assert cls.__qualname__ in kinds, cls
 
 
+def test_what_public_members_give_is_said() -> None:
+    """Tables are told by annotations, so that a member that gives one must not hide it."""
+    hidden = set()
+    for cls in classes_below(Guided):
+        for name, member in vars(cls).items():
+            function = member.fget if isinstance(member, property) else member
+            returned = getattr(function, "__annotations__", {}).get("return")
+            if cls.__module__.startswith("mixedmodels") and name[0] != "_" and returned == "Any":
+                hidden.add(name)
+    # The user's own table, and what a generalized fit refuses.
+    assert hidden <= {"data", "plot_shrinkage", "vcov_adjusted"}
+
+
 def test_functions(polars: None) -> None:
     del polars
     with contextlib.suppress(mm.MixedModelsError):  # without scikit-learn there is no such class

@@ -47,7 +47,7 @@ class GeneralizedPrediction(GeneralizedParameters):
         type: PredictionType = "response",  # noqa: A002 (the name that R has)
         random: RandomPart = "all",
         allow_new_levels: bool = False,
-    ) -> Any:
+    ) -> pd.Series[Any] | pd.DataFrame:
         """Predict means or linear predictors of the rows used or of new ones.
 
         Args:
