@@ -24,6 +24,8 @@ from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.settings import check_level
 
+# A sum of weights that is zero but for rounding.
+_ROUNDING = 1e-9
 # Beginnings of sentences about a table that do not hold for contrasts of its rows.
 _NOT_OF_CONTRASTS = (
     "Back-",
@@ -107,16 +109,18 @@ def compared(
         families.append((rows, family_of(whole, origin.source, rows, found.weights.shape[1])))
         methods.append(_suitable(wanted, found))
         start += len(found.weights)
-    notes = _contrast_notes(origin, view, families, methods, wanted)
+    sums = np.concatenate([one.weights.sum(axis=1) for one in made])
+    ratios = view.ratios and bool((np.abs(sums) < _ROUNDING).all())
+    notes = _contrast_notes(origin, view, families, methods, wanted, ratios=ratios)
     table = contrast_table(whole, origin.source, view, families, methods)
-    title = "Ratios" if view.ratios else "Contrasts"
+    title = "Ratios" if ratios else "Contrasts"
     made_of = dataclasses.replace(
         origin,
         functions=whole,
         view=view,
         title=f"{title} of {_lowered(origin.title)}",
         notes=notes,
-        measured=_compared(origin.measured, ratios=view.ratios),
+        measured=_compared(origin.measured, view, ratios=ratios),
         of_means=False,
         families=tuple(
             (rows, family.means, method)
@@ -253,12 +257,19 @@ def _contrast_notes(
     families: Sequence[tuple[LongArray, Family]],
     methods: Sequence[Adjust],
     wanted: Adjust | None,
+    *,
+    ratios: bool,
 ) -> tuple[str, ...]:
     notes = [note for note in origin.notes if not note.startswith(_NOT_OF_CONTRASTS)]
     scale = origin.view.scale
     if view.ratios and view.scale is not None:
         what = "odds ratios" if view.scale.odds else f"ratios of {view.scale.of}"
-        notes.append(f"Estimates are {what}; tests are of differences of {view.scale.name}.")
+        tested = "differences"
+        if not ratios:  # e^(a + b) is not a ratio
+            of = "odds" if view.scale.odds else view.scale.of
+            what = f"products of powers of {of}, no ratios where the weights do not add up to 0"
+            tested = "weighted sums"
+        notes.append(f"Estimates are {what}; tests are of {tested} of {view.scale.name}.")
     elif scale is not None:
         notes.append(f"Contrasts are on the scale of {scale.name}.")
     if wanted == "tukey" and "sidak" in methods:
@@ -272,8 +283,10 @@ def _lowered(title: str) -> str:
     return title[:1].lower() + title[1:]
 
 
-def _compared(measured: str, *, ratios: bool) -> str:
+def _compared(measured: str, view: View, *, ratios: bool) -> str:
     """What a comparison of means is a number of."""
+    if view.ratios and not ratios:
+        return f"Product of powers of {measured.removeprefix('back-transformed ')}"
     if ratios:
         return f"Ratio of {measured.removeprefix('back-transformed ')}"
     return f"Difference in {measured}"

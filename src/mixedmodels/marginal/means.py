@@ -383,17 +383,20 @@ def average_notes(
 
 
 def involved_note(grid: Grid, names: Sequence[str]) -> list[str]:
-    """A warning where a variable averaged over interacts with one that is shown."""
+    """A warning where a variable averaged over or held interacts with one that is shown."""
+    held: list[str] = []
     for term in grid.design.formula.terms:
         variables = variables_of_term(grid.design, term)
         others = variables - set(names)
         nested = {outer for name in others for outer in grid.nests.get(name, ())}
         shown = variables & set(names)
-        if shown - nested and any(len(grid.axes[name]) > 1 for name in others):
-            listed = ", ".join(sorted(shown))
-            with_others = ", ".join(sorted(others))
+        if not (shown - nested and others):
+            continue
+        listed, with_others = ", ".join(sorted(shown)), ", ".join(sorted(others))
+        if any(len(grid.axes[name]) > 1 for name in others):
             return [f"{listed} interacts with {with_others}, so averages may hide differences."]
-    return []
+        held.append(f"{listed} interacts with {with_others}, so comparisons hold where it is held.")
+    return list(dict.fromkeys(held))
 
 
 def degrees_note(source: Source) -> str:

@@ -69,7 +69,7 @@ def marginal_trends(
     functions = mean_functions(grid, source, names, groups, wanted.weights)
     view = dataclasses.replace(wanted, type="link").view(None, source.tests.sigma)
     notes = average_notes(grid, names, wanted.weights, shifted=False)
-    notes += involved_note(grid, names)
+    notes += involved_note(grid, (*names, name))
     if len(functions.L) > 1 and not np.ptp(functions.L, axis=0).any():
         notes.append(
             f"The model has no interaction of {name} with {' or '.join(names)}: the slopes are one "

@@ -601,3 +601,27 @@ def test_others_and_changes() -> None:
     # One mean has no others.
     with pytest.raises(mm.MixedModelsError, match="fewer than two"):
         fit.emmeans("~ 1").contrast("others")
+
+
+def test_weights_that_do_not_add_up_to_zero_are_no_ratios() -> None:
+    fit = mm.glmer(
+        "cbind(incidence, size - incidence) ~ period + (1 | herd)", mm.load_dataset("cbpp")
+    )
+    means = fit.emmeans("period", type="response")
+    both = means.contrast({"first": [1, -1, 0, 0], "sum": [1, 1, 1, 1]})
+    assert str(both).startswith("Contrasts of")
+    told = "products of powers of odds, no ratios where the weights do not add up to 0"
+    assert told in " ".join(str(both).split())
+    ratios = means.contrast({"first": [1, -1, 0, 0]})
+    assert str(ratios).startswith("Ratios of")
+    assert "Estimates are odds ratios; tests are of differences of" in str(ratios)
+
+
+def test_a_covariate_that_is_held_and_interacts_is_told() -> None:
+    data = mm.load_dataset("sleepstudy")
+    data["late"] = data["Subject"].astype(str) > "335"
+    fit = mm.lmer("Reaction ~ late * Days + (1 | Subject)", data)
+    told = "late interacts with Days, so comparisons hold where it is held."
+    assert told in str(fit.emmeans("late"))
+    assert told in str(fit.emmeans("late").pairs())
+    assert told not in str(fit.emmeans("~ late | Days"))
