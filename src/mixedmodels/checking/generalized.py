@@ -25,11 +25,13 @@ from mixedmodels.checking.run import (
     share_above,
     singular_check,
 )
+from mixedmodels.estimates.components import of_role
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.generalized_refits import GeneralizedRefitter
 from mixedmodels.estimates.rows_left import has_scores
 from mixedmodels.estimates.tables import term_modes
 from mixedmodels.estimates.working import pearson_residuals
+from mixedmodels.families.base import ZERO_INFLATION
 from mixedmodels.memory import require
 from mixedmodels.prediction.simulate import (
     Seed,
@@ -137,6 +139,11 @@ def _dispersion(fitted: GeneralizedFitted, simulated: list[float]) -> Check:
             f"responses vary less than the {family.title} family says ({usual:.2f} is usual): "
             "standard errors are too large."
         )
+        if family.parameter:  # which is estimated from the spread
+            text += (
+                f" Its {family.parameter} may have taken in something else, such as zeros that the "
+                "family does not have."
+            )
     return Check(name, "look", measure, value, p_value, text)
 
 
@@ -158,9 +165,25 @@ def _zeros(fitted: GeneralizedFitted, draws: FloatArray) -> Check:
     more = "more" if found > mean else "fewer"
     text = (
         f"{found:.0f} of {len(y)} responses are zero, {more} than in simulated data ({mean:.1f}). "
-        "Look for rows that can only be zero, or for overdispersion."
+        f"{_advice_on_zeros(fitted, found, mean)}"
     )
     return Check(name, "look", measure, found / mean, p_value, text)
+
+
+def _advice_on_zeros(fitted: GeneralizedFitted, found: float, mean: float) -> str:
+    """What to try where there are too many or too few zeros."""
+    inflated = of_role(fitted.model.components, ZERO_INFLATION) is not None
+    own = bool(fitted.model.family.parameter)
+    if found < mean:
+        if inflated:
+            return "Try a model without zero_inflation."
+        if found == 0.0:
+            return 'If a zero cannot be seen, take the family "truncated_poisson" or another such.'
+        return "Look for rows in which a zero cannot be seen."
+    spread = "" if own else ', or family="negative_binomial" for overdispersion'
+    if inflated:
+        return f'Try predictors of the zeros, zero_inflation="~ x"{spread}.'
+    return f'Try zero_inflation="~ 1" for rows that can only be zero{spread}.'
 
 
 def _without_ties(

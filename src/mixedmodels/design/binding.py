@@ -31,7 +31,7 @@ from mixedmodels.design.rows import Rows
 from mixedmodels.design.stray import strays_in_rows
 from mixedmodels.errors import FormulaError
 from mixedmodels.formula.expression import Expression, inner_nodes, parse_expression
-from mixedmodels.formula.tokens import shorten
+from mixedmodels.formula.tokens import quote_name, shorten
 from mixedmodels.formula.tree import Bracket, Call, Chain, Constant, Items, Name, Node, Prefix
 from mixedmodels.values import quick
 
@@ -250,7 +250,8 @@ class _Binder:
                 continue
             if not isinstance(values.rows.column(argument.name), NumericColumn):
                 found = strays_in_rows(argument.name, values.rows)
-                return found or f"column '{argument.name}' is categorical, not numeric: {message}"
+                own = message.replace("(f)", f"({quote_name(argument.name)})")
+                return found or f"column '{argument.name}' is categorical, not numeric: {own}"
         return message
 
     def _argument(self, node: Node, function: str, *, raw: bool) -> Compute:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from mixedmodels.inference.profile import Profile, profile
     from mixedmodels.prediction.bootstrap import Plan, bootstrap
     from mixedmodels.prediction.ratios import drawn_ratios
-    from mixedmodels.prediction.simulate import Seed, random_generator
+    from mixedmodels.prediction.simulate import Seed, check_count, random_generator
 else:
     comparing = late_module("mixedmodels.inference.compare")
     bootstrap_intervals = late_function("mixedmodels.inference.confint", "bootstrap_intervals")
@@ -56,6 +56,7 @@ else:
     Plan = late_function("mixedmodels.prediction.bootstrap", "Plan")
     bootstrap = late_function("mixedmodels.prediction.bootstrap", "bootstrap")
     drawn_ratios = late_function("mixedmodels.prediction.ratios", "drawn_ratios")
+    check_count = late_function("mixedmodels.prediction.simulate", "check_count")
     random_generator = late_function("mixedmodels.prediction.simulate", "random_generator")
 
 
@@ -258,6 +259,8 @@ def compare_fits(
     threads: int | None = None,
 ) -> comparing.Comparison:
     """The table of likelihood ratios; see `anova`."""
+    if nsim is not None:
+        check_count("nsim", nsim)
     found = _compared(fits, names, refit)
     if nsim is None:
         return found

@@ -271,7 +271,8 @@ def with_bootstrap(found: Comparison, drawn: Mapping[str, FloatArray]) -> Compar
         failed += len(ratios) - len(good)
         # A ratio that differs by rounding of two searches counts as the same.
         reached = np.sum(good >= float(table.loc[name, "statistic"]) - _SAME_RATIO)
-        table.loc[name, "p_bootstrap"] = (1.0 + reached) / (1.0 + len(good))
+        if len(good):
+            table.loc[name, "p_bootstrap"] = (1.0 + reached) / (1.0 + len(good))
     nsim = max(map(len, drawn.values()), default=0)
     lost = f"; {failed} were not fitted" if failed else ""
     said = f"p_bootstrap: {nsim} responses drawn from the smaller model of each test{lost}."

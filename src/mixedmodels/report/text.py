@@ -53,7 +53,7 @@ def _table(table: Table) -> Iterator[str]:
         yield from align(rows, table.sides)
         return
     least = [
-        _NARROWEST if side == "<" else max(_NARROWEST, *(len(row[j]) for row in table.rows))
+        _NARROWEST if side == "<" else max([_NARROWEST, *(len(row[j]) for row in table.rows)])
         for j, side in enumerate(table.sides)
     ]
     while _total(widths) > WIDTH and (wide := [j for j, w in enumerate(widths) if w > least[j]]):

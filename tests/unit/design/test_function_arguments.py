@@ -317,3 +317,29 @@ def test_names_of_other_packages_are_answered(call: str, says: str) -> None:
     with pytest.raises(FormulaError) as caught:
         lmer(f"y ~ {call} + (1 | g)", {"y": [1.0, 2, 3], "x": [1.0, 2, 2], "g": [1, 1, 2]})
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("cbind(a=x, b=z)", "cbind() does not take 'a='; it takes columns without names."),
+        ("cbind(1, 1)", "cbind() needs a column of the data"),
+        ("cbind(f, x)", "Write as.numeric(as.character(f)) for numbers"),
+        ("cbind(`my var`, s)", "Write as.numeric(as.character(s)) for numbers"),
+        ("log(s)", "Write as.numeric(as.character(s)) for numbers"),
+    ],
+)
+def test_columns_side_by_side_that_are_refused(
+    call: str, message: str, design: Callable[..., Design]
+) -> None:
+    with pytest.raises(FormulaError) as error:
+        design(f"y ~ {call} + (1 | g)")
+    assert message in str(error.value)
+
+
+def test_a_constant_beside_a_column_takes_its_rows() -> None:
+    data = load_dataset("sleepstudy")
+    fit = lmer("Reaction ~ cbind(Days, 1) + (1 | Subject)", data)
+    plain = lmer("Reaction ~ Days + (1 | Subject)", data)
+    for rows in (data.iloc[:0], data.iloc[:1], data.iloc[:7]):
+        np.testing.assert_allclose(fit.predict(rows), plain.predict(rows), rtol=1e-7)

@@ -62,6 +62,7 @@ SIZED = [(kind, 6) for kind in TABLES] + [("dict", MANY), ("pandas", MANY)]
 
 @pytest.mark.parametrize(("kind", "levels"), SIZED)
 @pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.filterwarnings("ignore:The offset is added twice")
 def test_edits_of_the_data_do_not_reach_the_design(kind: str, formula: str, levels: int) -> None:
     n = N if levels < N else 2 * MANY
     codes = np.arange(n, dtype=np.int32) % levels

@@ -133,6 +133,9 @@ def test_checks_find_zeros_and_binary_responses() -> None:
     table = fit.check(nsim=99, progress=False).to_frame()
     assert table["verdict"]["Zeros"] == "look"
     assert table["value"]["Zeros"] > 1.5
+    assert 'Try zero_inflation="~ 1" for rows that can only be zero, or' in str(
+        fit.check(nsim=99, progress=False)
+    )
     binary = fit_case("binary, cloglog").check(nsim=99, progress=False).to_frame()
     assert binary["verdict"]["Dispersion"] == "not checked"
     assert binary["verdict"]["Zeros"] == "not checked"

@@ -233,6 +233,8 @@ def test_draws_that_are_refused(intercepts: LinearMixedFit, slopes: LinearMixedF
         mm.anova(intercepts, slopes, nsim=0)
     with pytest.raises(MixedModelsError, match="seed is 'x'"):
         mm.anova(intercepts, slopes, nsim=2, seed="x")  # type: ignore[arg-type]
+    with pytest.raises(MixedModelsError, match="nsim is -5"):  # also where no test is made
+        mm.anova(mm.lmer("Reaction ~ 1 + (Days | Subject)", SLEEP), intercepts, nsim=-5)
     with pytest.warns(NotNestedWarning):
         other = mm.anova(mm.lmer("Reaction ~ 1 + (Days | Subject)", SLEEP), intercepts, nsim=2)
     assert np.isnan(other["p_bootstrap"]).all()

@@ -116,9 +116,12 @@ def cbind(*columns: Any) -> Any:
     """``cbind(a, b)``: columns of numbers side by side; a constant stands for all rows."""
     if not columns:
         raise FormulaError("needs columns of numbers.")
-    parts = [np.atleast_1d(numbers(column)) for column in columns]
-    n = max([len(part) for part in parts])
-    parts = [np.repeat(part, n) if part.shape == (1,) else part for part in parts]
+    parts = [numbers(column) for column in columns]
+    lengths = [len(part) for part in parts if part.ndim]
+    if not lengths:
+        raise FormulaError("needs a column of the data; constants alone are no column.")
+    n = max(lengths)
+    parts = [part if part.ndim else np.full(n, part) for part in parts]
     alike = {part.shape for part in parts} == {(n,)}
     return basis(np.array(parts).T if alike else np.column_stack(parts))
 

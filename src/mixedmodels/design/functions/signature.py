@@ -72,8 +72,6 @@ class Function:
                     f"{self.name}() is given {len(arguments)} arguments; it takes {self.listed()}."
                 )
             given.update(zip(names, arguments, strict=False))
-        elif not arguments:
-            raise FormulaError(f"{self.name}() needs at least one argument.")
         for typed, value in keywords.items():
             name = self.spellings.get(typed, typed)
             if name not in self.parameters:
@@ -87,6 +85,8 @@ class Function:
                     f"takes {self.listed()}."
                 )
             given[name] = value
+        if self.variadic and not arguments:
+            raise FormulaError(f"{self.name}() needs at least one argument.")
         for name in names:
             if name not in given and self.parameters[name] is _EMPTY:
                 raise FormulaError(f"{self.name}() needs '{name}'; it takes {self.listed()}.")
@@ -97,7 +97,7 @@ class Function:
         typed = {name: spelling for spelling, name in self.spellings.items()}
         names = [typed.get(name, name) for name in self.parameters]
         if self.variadic:
-            names.insert(0, "columns")
+            names.insert(0, "columns without names")
         return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
