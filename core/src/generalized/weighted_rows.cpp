@@ -39,8 +39,8 @@ MIXEDMODELS_CLONES double weighted_dot(int n, const double* x, const double* y) 
   return sum;
 }
 
-// The upper triangle (p columns, `leading` apart) of X'WX of a block of rows, added.
-MIXEDMODELS_CLONES void add_squares(int count, int p, const double* x, const double* w, int leading, double* sums) {
+// The upper triangle (p x p) of X'WX of a block of rows, added.
+MIXEDMODELS_CLONES void add_squares(int count, int p, const double* x, const double* w, double* sums) {
   double wx[kBlock];
   for (int c = 0; c < p; ++c) {
     const double* column = x + c * kBlock;
@@ -50,7 +50,7 @@ MIXEDMODELS_CLONES void add_squares(int count, int p, const double* x, const dou
       double sum = 0;
       MIXEDMODELS_STRANDS(sum)
       for (int i = 0; i < count; ++i) sum += wx[i] * other[i];
-      sums[r + static_cast<std::size_t>(c) * leading] += sum;
+      sums[r + static_cast<std::size_t>(c) * p] += sum;
     }
   }
 }
@@ -165,8 +165,8 @@ void WeightedRows::each_block(Range rows, double work, Body&& body) const {
   }
 }
 
-// Sums by levels, and `more` tasks beside them: add(factor, rows) for parts of the rows of the factor by which these
-// are sorted, and for all rows of each of the others; add(-1 - i, none) for the others.
+// Sums by levels: add(factor, rows) for parts of the rows of the factor by which these are sorted, and for all rows of
+// each of the others. Beside them `more` tasks: add(-1 - i, all rows) for i from 0 on.
 template <typename Add>
 void WeightedRows::each_factor(Workers& workers, int more, Add&& add) const {
   const int others = std::max(static_cast<int>(factors_.size()) - 1, 0), divided = largest_ < 0 ? 0 : parts();
@@ -311,7 +311,7 @@ std::vector<double> WeightedRows::no_squares() const {
 void WeightedRows::add_squares_of_group(int g, const double* w, std::vector<double>& squares) const {
   double* own = squares.data() + static_cast<std::size_t>(g) * p_ * p_;
   each_block(group(g), 0.5 * p_ * p_,
-             [&](std::int64_t first, int count, const double* x) { add_squares(count, p_, x, w + first, p_, own); });
+             [&](std::int64_t first, int count, const double* x) { add_squares(count, p_, x, w + first, own); });
 }
 
 // X'WX, both triangles, from the upper ones of the groups.
