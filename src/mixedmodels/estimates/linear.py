@@ -290,6 +290,11 @@ class Fitted(BaseFitted):
         return self.model.design.y
 
     @property
+    def mean_response(self) -> FloatArray:
+        """(n,) responses on the scale of the means: the response itself."""
+        return self.response
+
+    @property
     def scale_names(self) -> tuple[str, ...]:
         """Names of the parameters of the scale of rows."""
         return (SIGMA,)

@@ -313,7 +313,7 @@ class _Parts:
         if show == "none" or (show == "data" and behind.linked and not back):
             return None
         curve, at = self._curve_of_rows(), self._places_of_rows()
-        y = np.array(self.grid.design.y, dtype=np.float64)
+        y = np.array(self.fitted.mean_response, dtype=np.float64)
         if show == "data" and self.grid.offset_asked:
             y = self._at_offset(y, linked=behind.linked)
         if show == "partial":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import matplotlib as mpl
@@ -329,10 +330,33 @@ def test_responses_of_generalized_models_stand_where_they_were_observed(
     fit = mm.glmer(formula, table, family)
     over = formula.split()[2] if "cbind" not in formula else "period"
     shown = points(fit.plot_effect(over, type="response"))
-    np.testing.assert_allclose(np.sort(shown), np.sort(fit.model.design.y))
+    observed = table["incidence"] / table["size"] if data == "cbpp" else fit.model.design.y
+    np.testing.assert_allclose(np.sort(shown), np.sort(observed))
     linked = fit.plot_effect(over)
     assert not len(points(linked)), "a response of zero has no logarithm"
     assert " of " in linked.axes[0].get_ylabel()
     partial = points(fit.plot_effect(over, show="partial"))
     assert len(partial) == len(fit.model.design.y)
     assert np.isfinite(partial).all()
+
+
+def with_covariate() -> pd.DataFrame:
+    return mm.load_dataset("cbpp").assign(z=lambda data: np.arange(len(data)) % 11)
+
+
+@pytest.mark.parametrize("link", ["logit", "identity"])
+@pytest.mark.parametrize("options", [{}, {"by": "period"}, {"by": ["period", "late"]}])
+@pytest.mark.parametrize("shares", [False, True])
+def test_points_of_trials_are_shares(shares: bool, options: dict[str, Any], link: str) -> None:
+    data = with_covariate().assign(late=lambda data: data["z"] > 5)
+    data = data.assign(late=data["late"].map({True: "yes", False: "no"}))
+    response = "incidence / size" if shares else "cbind(incidence, size - incidence)"
+    weights = "size" if shares else None
+    formula = f"{response} ~ z + period + late + (1 | herd)"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.glmer(formula, data, "binomial", link=link, weights=weights)
+    figure = fit.plot_effect("z", type="response", **options)
+    shown = [line for axes in figure.axes for line in axes.lines if line.get_alpha() is not None]
+    values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in shown])
+    np.testing.assert_allclose(np.sort(values), np.sort(data["incidence"] / data["size"]))
