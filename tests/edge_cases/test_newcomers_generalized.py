@@ -282,7 +282,7 @@ def test_rates_are_means_at_an_offset(poisson: Any) -> None:
     rates = poisson.emmeans("wood", at={"temp": 0.0}, type="response", offset=0)
     expected = poisson.predict(at_one, random="none")
     np.testing.assert_allclose(rates["estimate"], expected)
-    assert "The offset is at 0." in str(rates)
+    assert "The offset is at 0 (area = 1)." in str(rates)
     doubled = poisson.emmeans("wood", at={"temp": 0.0}, type="response", offset=np.log(2.0))
     np.testing.assert_allclose(doubled["estimate"], 2.0 * rates["estimate"])
 

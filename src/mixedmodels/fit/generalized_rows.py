@@ -25,8 +25,11 @@ from mixedmodels.spelling import chosen_option
 
 if TYPE_CHECKING:
     from mixedmodels.marginal import categories
+    from mixedmodels.marginal import meaning as meanings
     from mixedmodels.marginal.categories import Categories
+    from mixedmodels.marginal.meaning import Meaning
 else:
+    meanings = late_module("mixedmodels.marginal.meaning")
     categories = late_module("mixedmodels.marginal.categories")
 
 
@@ -96,6 +99,10 @@ class GeneralizedRows(GeneralizedParameters):
         if self.family.ordered:  # means are on the latent scale
             return None
         return link_scale(self.family.link.name, self._design.response_name)
+
+    @property
+    def _meaning(self) -> Meaning:
+        return meanings.generalized_meaning(self._design, self.family)
 
     @property
     def _categories(self) -> Categories | None:

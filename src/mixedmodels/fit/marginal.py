@@ -116,7 +116,7 @@ class Marginal(Values):
         categories = self._categories_asked(wanted, vcov)
         origin = self._source(ddf, vcov)
         return means.marginal_means(
-            self._design, origin, self._scale, specs, by, at, wanted, categories
+            self._design, origin, self._scale, specs, by, at, wanted, categories, self._meaning
         )
 
     def emtrends(
@@ -160,7 +160,10 @@ class Marginal(Values):
         """
         wanted = means.Wanted(adjust, "link", weights, level)
         origin = self._source(ddf, vcov)
-        return trends.marginal_trends(self._design, origin, self._scale, specs, var, by, at, wanted)
+        latent = self._meaning.latent
+        return trends.marginal_trends(
+            self._design, origin, self._scale, specs, var, by, at, wanted, latent
+        )
 
     def joint_tests(
         self,
@@ -265,6 +268,7 @@ class Marginal(Values):
             self._fitted,
             self._source(ddf, vcov),
             self._scale,
+            self._meaning,
             variable,
             by,
             at,

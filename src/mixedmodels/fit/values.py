@@ -36,12 +36,15 @@ from mixedmodels.lazy import cached_property, late_module
 from mixedmodels.optimize.summary import OptSummary
 
 if TYPE_CHECKING:
+    from mixedmodels.marginal import meaning as _meanings
     from mixedmodels.marginal import ratios as _ratios
     from mixedmodels.marginal import scale as _scales
     from mixedmodels.marginal.categories import Categories
+    from mixedmodels.marginal.meaning import Meaning
     from mixedmodels.marginal.scale import Scale
     from mixedmodels.streaming.plan import Plan
 else:
+    _meanings = late_module("mixedmodels.marginal.meaning")
     _ratios = late_module("mixedmodels.marginal.ratios")
     _scales = late_module("mixedmodels.marginal.scale")
 
@@ -115,6 +118,11 @@ class Values(Guided, ABC):
     def _scale(self) -> Scale | None:
         """The way from the linear predictor back to the response that the formula transforms."""
         return _scales.response_scale(self._design.formula.response_factor)
+
+    @property
+    def _meaning(self) -> Meaning:
+        """What means are, in words."""
+        return _meanings.linear_meaning(self._design, self._scale)
 
     @property
     def _categories(self) -> Categories | None:

@@ -39,6 +39,9 @@ _NOT_OF_CONTRASTS = (
     "A small p-value",
 )
 
+BACK_TRANSFORMED = "back-transformed "
+"""Beginning of what estimates are that were transformed back."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
@@ -57,6 +60,8 @@ class Origin:
         scale: Of means, the way back to the response, whether or not it is shown.
         of_means: Whether rows are means, which have other scales.
         response: What is modelled.
+        mean: What a mean on the scale of the response is, for the axis of a picture.
+        predictor: The same on the scale of the linear predictor.
     """
 
     functions: Functions
@@ -70,6 +75,8 @@ class Origin:
     scale: Scale | None = None
     of_means: bool = False
     response: str = ""
+    mean: str = ""
+    predictor: str = ""
 
 
 def compared(
@@ -120,7 +127,7 @@ def compared(
         view=view,
         title=f"{title} of {_lowered(origin.title)}",
         notes=notes,
-        measured=_compared(origin.measured, view, ratios=ratios),
+        measured=_compared(origin, view, ratios=ratios),
         of_means=False,
         families=tuple(
             (rows, family.means, method)
@@ -283,10 +290,14 @@ def _lowered(title: str) -> str:
     return title[:1].lower() + title[1:]
 
 
-def _compared(measured: str, view: View, *, ratios: bool) -> str:
+def _compared(origin: Origin, view: View, *, ratios: bool) -> str:
     """What a comparison of means is a number of."""
-    if view.ratios and not ratios:
-        return f"Product of powers of {measured.removeprefix('back-transformed ')}"
-    if ratios:
-        return f"Ratio of {measured.removeprefix('back-transformed ')}"
-    return f"Difference in {measured}"
+    measured = origin.measured
+    if view.ratios:
+        odds = view.scale is not None and view.scale.odds
+        what = measured.removeprefix(BACK_TRANSFORMED)
+        if not ratios:
+            return f"Product of powers of {'odds for the ' if odds else ''}{what}"
+        return f"Odds ratio for the {what}" if odds else f"Ratio of {what}"
+    back = origin.view.scale is not None and view.scale is None
+    return f"Difference in {origin.predictor if back else measured}"

@@ -28,6 +28,7 @@ from mixedmodels.formula.expression import parse_expression
 from mixedmodels.marginal.axes import Axis, axes_of, find_at, find_axis, range_of
 from mixedmodels.marginal.functions import Functions, View
 from mixedmodels.marginal.grid import Grid, combined, grid_table, reference_grid, with_offset
+from mixedmodels.marginal.meaning import Meaning, offset_words
 from mixedmodels.marginal.means import (
     Wanted,
     average_notes,
@@ -71,6 +72,7 @@ def effect_of(
     fitted: Fitted,
     source: Source,
     scale: Scale | None,
+    meaning: Meaning,
     variable: Any,
     by: Any,
     at: Any,
@@ -84,6 +86,7 @@ def effect_of(
         fitted: The fit.
         source: Coefficients and their covariance.
         scale: The way back from the linear predictor, or None.
+        meaning: What means are.
         variable: What predictions are made over.
         by: What has a line each, or None.
         at: Values of variables, by name.
@@ -117,9 +120,9 @@ def effect_of(
         levels=None if effect.is_line else effect.levels(),
         by=", ".join(groups[:1]),
         panel=", ".join(groups[1:]),
-        response=_response(design, scale, wanted, behind.linked),
+        response=_response(grid, scale, meaning, wanted, behind.linked),
         curves=curves,
-        notes=_notes(grid, names, wanted, found.origin.view),
+        notes=_notes(grid, names, meaning, wanted, found.origin.view),
         marks=marks,
         strands=None if group is None else effect.strands(group, wanted),
     )
@@ -434,21 +437,28 @@ def _at_cells(term: TermDesign, grid: Grid) -> FloatArray:
     return rebuild_term(term, new_rows(table))
 
 
-def _response(design: Design, scale: Scale | None, wanted: Wanted, linked: bool) -> str:
-    """What predictions are of."""
+def _response(
+    grid: Grid, scale: Scale | None, meaning: Meaning, wanted: Wanted, linked: bool
+) -> str:
+    """What predictions are of, and at which offset where that was asked for."""
+    design = grid.design
     if linked:
-        name = design.response_name
-        return f"{scale.name} of {name}" if scale is not None and wanted.type == "link" else name
-    if scale is None or wanted.type == "link":
-        return design.response_name
-    references = parse_expression(design.formula.response_factor.source).references
-    return ", ".join(ref.name for ref in references if not ref.called) or design.response_name
+        found = meaning.predictor if wanted.type == "link" else meaning.observed
+    elif scale is None or wanted.type == "link":
+        found = meaning.observed if scale is None else design.response_name
+    else:
+        references = parse_expression(design.formula.response_factor.source).references
+        found = ", ".join(ref.name for ref in references if not ref.called) or design.response_name
+    return f"{found}{offset_words(grid)}"
 
 
-def _notes(grid: Grid, names: Sequence[str], wanted: Wanted, view: View) -> tuple[str, ...]:
+def _notes(
+    grid: Grid, names: Sequence[str], meaning: Meaning, wanted: Wanted, view: View
+) -> tuple[str, ...]:
     found = [f"{100 * wanted.level:g} % limits."]
     found += average_notes(grid, names, wanted.weights)
     found += involved_note(grid, names)
     if view.scale is not None:
         found.append(f"Back-transformed from {view.scale.name}.")
+    found += ["Only differences have a meaning."] if meaning.latent else meaning.notes
     return tuple(found)

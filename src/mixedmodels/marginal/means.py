@@ -20,10 +20,16 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.tails import Back
 from mixedmodels.marginal.adjust import Adjust, adjust_name
 from mixedmodels.marginal.axes import Axis, find_axis
-from mixedmodels.marginal.comparing import Origin
+from mixedmodels.marginal.comparing import BACK_TRANSFORMED, Origin
 from mixedmodels.marginal.contrasts import method_name
 from mixedmodels.marginal.functions import Functions, View
 from mixedmodels.marginal.grid import Grid, cell_label, reference_grid, training_table, with_offset
+from mixedmodels.marginal.meaning import (
+    Meaning,
+    exposure_words,
+    linear_meaning,
+    offset_words,
+)
 from mixedmodels.marginal.nesting import variables_of_term
 from mixedmodels.marginal.regridding import SCALES, Regrid, regridded
 from mixedmodels.marginal.results import MarginalMeans, contrasts_of, means_of
@@ -113,6 +119,7 @@ def marginal_means(
     at: Any,
     wanted: Wanted,
     categories: Categories | None = None,
+    meaning: Meaning | None = None,
 ) -> MarginalMeans:
     """The marginal means of a fit.
 
@@ -126,11 +133,13 @@ def marginal_means(
         at: Values of variables, by name.
         wanted: How they are averaged and shown.
         categories: Of an ordered response, where their probabilities are asked for.
+        meaning: What means are; those of a linear model if None.
 
     Raises:
         MixedModelsError: An unknown variable, level or option.
     """
     asked = read_specs(specs, by)
+    meaning = linear_meaning(design, scale) if meaning is None else meaning
     method = method_name(asked.contrast) if asked.contrast else ""
     if categories is None and wanted.type == "prob":
         raise MixedModelsError(
@@ -152,19 +161,22 @@ def marginal_means(
         *average_notes(grid, names, wanted.weights, shifted=not own_offsets(grid, wanted)),
         *involved_note(grid, names),
         *scale_notes(scale, view, averaged=back is not None),
+        *(meaning.notes if categories is None else ()),
         degrees_note(source),
     )
     adjust = None if wanted.adjust == "tukey" else wanted.adjust
-    shown = design.response_name
-    if view.scale is not None:
-        shown = view.scale.of or shown
-    kind = "back-transformed mean" if view.scale is not None and not view.spread else "mean"
-    title = "Marginal means"
+    title, words = "Marginal means", offset_words(grid)
+    mean = measured = f"{meaning.response}{words}"
+    if view.scale is not None and not view.spread:
+        measured = f"{BACK_TRANSFORMED}{mean}"
+    elif view.scale is None and back is None:
+        measured = f"{meaning.predictor}{words}"
     if categories is not None:
-        kind, title = "probability of", "Marginal probabilities"
+        title, measured = "Marginal probabilities", f"probability of {design.response_name}{words}"
     origin = Origin(
-        functions, source, view, adjust, title, notes, f"{kind} {shown}",
+        functions, source, view, adjust, title, notes, measured,
         scale=scale if back is None else None, of_means=True, response=design.response_name,
+        mean=mean, predictor=f"{meaning.predictor}{words}",
     )  # fmt: skip
     if back is not None:
         named = "" if scale is None else "probabilities" if scale.odds else scale.of
@@ -375,8 +387,9 @@ def average_notes(
     if held:
         found.append(f"At {', '.join(held)}.")
     if shifted and grid.design.is_shifted:
-        where = "" if grid.offset_asked else "its mean, "
-        found.append(f"The offset is at {where}{grid.offset:.5g}.")
+        where, exposure = "" if grid.offset_asked else "its mean, ", exposure_words(grid)
+        at = f"{grid.offset:.5g} ({exposure})" if exposure else f"{grid.offset:.5g}"
+        found.append(f"The offset is at {where}{at}.")
     for inner, outer in grid.nests.items():
         found.append(f"{inner} is nested in {', '.join(outer)}.")
     return found

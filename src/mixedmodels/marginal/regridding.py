@@ -73,7 +73,7 @@ def regridded(origin: Origin, transform: object) -> Origin:
         view=View(old.level, scale),
         scale=scale,
         notes=tuple(notes),
-        measured="probability" if odds else f"mean {of}",
+        measured=origin.mean,
     )
 
 

@@ -50,8 +50,9 @@ def marginal_trends(
     by: Any,
     at: Any,
     wanted: Wanted,
+    latent: str = "",
 ) -> MarginalMeans:
-    """Slopes of `var`; the other arguments are those of `means.marginal_means`.
+    """Slopes of `var`; `latent` is the link of an ordered response, and the rest as for means.
 
     Raises:
         MixedModelsError: `var` is not a covariate, or as `marginal_means`.
@@ -77,6 +78,8 @@ def marginal_trends(
         )
     if scale is not None:
         notes.append(f"Slopes are on the scale of {scale.name}.")
+    if latent:
+        notes.append(f"Slopes are on the latent scale ({latent}).")
     notes.append(degrees_note(source))
     adjust = None if wanted.adjust == "tukey" else wanted.adjust
     measured = f"slope of {design.response_name} over {over}"

@@ -386,7 +386,7 @@ def title_of(effect: Effect) -> str:
 
 def foot_of(effect: Effect, *, turned: bool, own: str = "") -> tuple[str, str, str]:
     """Names of the axis below and of that beside, and how predictions were made."""
-    own, other = own or shorten(effect.variable, 48), shorten(effect.response, 48)
+    own, other = own or shorten(effect.variable, 48), shorten(effect.response, 60)
     below, beside = (other, own) if turned else (own, other)
     notes = list(effect.notes)
     marks = effect.marks

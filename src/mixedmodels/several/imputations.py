@@ -132,7 +132,8 @@ class Pooled(WithTable):
         wanted = means.Wanted(adjust, type, weights, level)
         scale = self.fits[0]._scale  # noqa: SLF001 (of the fits)
         origin = source_of(first, self.tests)
-        return means.marginal_means(design, origin, scale, specs, by, at, wanted)
+        meaning = self.fits[0]._meaning  # noqa: SLF001 (as above)
+        return means.marginal_means(design, origin, scale, specs, by, at, wanted, meaning=meaning)
 
     @property
     def _has_degrees(self) -> bool:

@@ -360,3 +360,5 @@ def test_points_of_trials_are_shares(shares: bool, options: dict[str, Any], link
     shown = [line for axes in figure.axes for line in axes.lines if line.get_alpha() is not None]
     values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in shown])
     np.testing.assert_allclose(np.sort(values), np.sort(data["incidence"] / data["size"]))
+    label = figure.axes[0].get_ylabel() if len(figure.axes) == 1 else figure.get_supylabel()
+    assert label == ("probability (incidence / size)" if shares else "probability of incidence")
