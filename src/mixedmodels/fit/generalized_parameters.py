@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
 from mixedmodels.design import by_row
-from mixedmodels.estimates.components import Component
+from mixedmodels.design.columns import level_labels
+from mixedmodels.estimates.components import Component, exponential, probability
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.linear import Fitted
 from mixedmodels.estimates.own import own_coefficients
-from mixedmodels.estimates.tails import t_tail
+from mixedmodels.estimates.tails import t_tail, wald_limits
 from mixedmodels.estimates.unknown import covariance_of_rows
-from mixedmodels.families.base import Family
+from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
 from mixedmodels.fit.mixed import MixedFit
 from mixedmodels.inference.generalized import full_covariance
 from mixedmodels.inference.robust import RobustCovariance
+from mixedmodels.lazy import late_function
+from mixedmodels.report.chapters import parameter_section
+from mixedmodels.report.distributions import DistributionWords, ParameterWords
+from mixedmodels.report.sections import Paragraph, Section
 from mixedmodels.report.values import CoefficientValues, FitValues
 from mixedmodels.settings import (
     Ddf,
@@ -27,6 +33,9 @@ from mixedmodels.settings import (
 
 if TYPE_CHECKING:
     from mixedmodels.base_model import MixedModel
+    from mixedmodels.marginal.meaning import exposure_of
+else:
+    exposure_of = late_function("mixedmodels.marginal.meaning", "exposure_of")
 
 
 class GeneralizedParameters(MixedFit):
@@ -131,8 +140,49 @@ class GeneralizedParameters(MixedFit):
         return (*lines, f"Dispersion: {family.parameter} {dispersion:.4g}{spread}")
 
     @property
-    def _family_in_words(self) -> tuple[str, str] | None:
-        return self.family.title, self.family.link.name
+    def _distribution_words(self) -> DistributionWords | None:
+        family, categories = self.family, self._design.categories
+        parts = {
+            part.role: ParameterWords(
+                part.role.replace("_", " ").capitalize(),
+                () if part.part is None else part.names,
+            )
+            for part in self._generalized.model.components
+        }
+        return DistributionWords(
+            family=family.title,
+            link=family.link.name,
+            method=self._generalized.model.method,
+            own=family.parameter,
+            of_trials=family.of_trials,
+            with_all=family.with_all,
+            categories=() if categories is None else tuple(level_labels(categories)),
+            dispersion=parts.get(DISPERSION),
+            zeros=parts.get(ZERO_INFLATION),
+        )
+
+    def _parameter_sections(self) -> Iterator[Section]:
+        for part in self._generalized.model.components:
+            table = self._table_of(part)
+            estimate, error = table["estimate"].to_numpy(), table["std_error"].to_numpy()
+            lower, upper = wald_limits(estimate, error, np.full(len(table), np.inf), 0.95)
+            table.insert(2, "lower", lower)
+            table.insert(3, "upper", upper)
+            yield parameter_section(part.title.rstrip(":"), table)
+            if part.part is not None or part.role == THRESHOLDS:
+                continue
+            name, back = self.family.parameter, exponential
+            if part.role == ZERO_INFLATION:
+                name, back = "Probability of an extra zero", probability
+            value, low, high = (f"{back(float(ends[0])):.5g}" for ends in (estimate, lower, upper))
+            limits = f", with 95 % limits {low} to {high}" if np.isfinite(error[0]) else ""
+            yield Paragraph((f"{name}: {value}{limits}.",))
+
+    @property
+    def _offset_reported(self) -> float | None:
+        """Zero for counts with an exposure, whose means are rates then."""
+        rates = self.family.counts and self.family.link.name == "log"
+        return 0.0 if rates and exposure_of(self._design) is not None else None
 
     @property
     def _family_words(self) -> dict[str, Any] | None:

@@ -48,9 +48,10 @@ from mixedmodels.report.chapters import (
     chapters,
     component_section,
 )
+from mixedmodels.report.distributions import DistributionWords
 from mixedmodels.report.page import DARK_PAPER, Picture, render_page
 from mixedmodels.report.sections import Paragraph, Section, Table
-from mixedmodels.settings import Ddf
+from mixedmodels.settings import Ddf, MarginalType
 from mixedmodels.storage.files import check_target, write_whole
 
 if TYPE_CHECKING:
@@ -162,9 +163,11 @@ class MixedFit(
         """Write the fit as one HTML file that needs no other, for any screen and for print.
 
         The model in words and as an equation, coefficients with limits and tests, ratios where the
-        link of a generalized model makes them such, variance components with limits, R squared and
-        intraclass correlations, marginal means of factors, the checks of `check`, pictures, and how
-        the optimum was found.
+        link of a generalized model makes them such, all other parameters of its distribution
+        (dispersion, zero inflation, thresholds), variance components with limits, R squared and
+        intraclass correlations, marginal means of factors (of ordered responses the probabilities
+        of the categories, of counts with an exposure the rates), the checks of `check`, pictures,
+        and how the optimum was found.
 
         Args:
             path: Where to write, in one step; a file that is there is replaced.
@@ -240,7 +243,8 @@ class MixedFit(
                 Chapter("Marginal means", list(self._factor_means(method))),
                 Chapter("Checks", list(self._checked(checks))),
             ),
-            family=self._family_in_words,
+            family=self._distribution_words,
+            parameters=tuple(self._parameter_sections()),
             ratios=self._as_ratios(fixed[["estimate", "lower", "upper"]]),
         )
 
@@ -255,27 +259,42 @@ class MixedFit(
         return _coefficients.name_of_ratios(scale), _coefficients.as_ratios(fixed, scale)
 
     @property
-    def _family_in_words(self) -> tuple[str, str] | None:
-        """Family and link of a generalized model."""
+    def _distribution_words(self) -> DistributionWords | None:
+        """What is said of the distribution of a generalized model."""
         return None
+
+    def _parameter_sections(self) -> Iterator[Section]:
+        """Parameters of the distribution of a generalized model beside its mean."""
+        yield from ()
 
     def _factor_means(self, method: Degrees) -> Iterator[Section]:
         """Means of the levels of each factor of the fixed part, and of cells that interact.
 
-        On the scale of the response where that was transformed.
+        On the scale of the response where that was transformed; of an ordered response the
+        probabilities of its categories, of counts with an exposure the rates.
         """
-        scale = self._scale
-        wanted = _means.Wanted(type="link" if scale is None else "response")
+        scale, meaning = self._scale, self._meaning
+        categories = self._categories
+        type_: MarginalType = "link" if scale is None else "response"
+        wanted = _means.Wanted(
+            type=type_ if categories is None else "prob", offset=self._offset_reported
+        )
         source = _source.source_of(self._fitted, method)
         for names in (*self._factors()[:_MOST_FACTORS], *self._cells()[:_MOST_FACTORS]):
             try:
                 found = _means.marginal_means(
-                    self._design, source, scale, list(names), None, None, wanted
-                )
+                    self._design, source, scale, list(names), None, None, wanted, categories,
+                    meaning,
+                )  # fmt: skip
             except MixedModelsError as error:
                 yield Paragraph((f"Means of {' and '.join(names)}: {error}",))
                 continue
             yield from found._sections()  # noqa: SLF001
+
+    @property
+    def _offset_reported(self) -> float | None:
+        """The offset of means in a report; None for its mean over the rows."""
+        return None
 
     def _factors(self) -> list[tuple[str, ...]]:
         return [

@@ -9,6 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from mixedmodels.report.distributions import (
+    DistributionWords,
+    indexed,
+    linear_terms,
+    listed,
+    product,
+)
 from mixedmodels.report.frames import DIGITS, frame_table
 from mixedmodels.report.numbers import SLACK, format_column
 from mixedmodels.report.sections import Paragraph, Section, Table
@@ -16,9 +23,6 @@ from mixedmodels.report.sections import Paragraph, Section, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-# Fixed effects that an equation shows.
-MOST_SHOWN = 8
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _HEADERS = {
     "estimate": "Estimate",
     "std_error": "Std. Error",
@@ -65,9 +69,10 @@ class PageValues:
         search: Rows on how the optimum was found.
         made: Date, and version of the package.
         others: Chapters that other parts of the library give, before the last.
-        family: Of a generalized model its family and its link; else None.
+        family: Of a generalized model what is said of its distribution; else None.
         beside: What was given beside the formula.
         ratios: Coefficients as ratios, `estimate`, `lower` and `upper`, and what these are called.
+        parameters: Tables of the parameters of the distribution beside its mean.
     """
 
     response: str
@@ -85,9 +90,10 @@ class PageValues:
     search: Table
     made: str
     others: tuple[Chapter, ...] = ()
-    family: tuple[str, str] | None = None
+    family: DistributionWords | None = None
     beside: Mapping[str, str] = field(default_factory=dict)
     ratios: tuple[str, pd.DataFrame] | None = None
+    parameters: tuple[Section, ...] = ()
 
 
 def chapters(values: PageValues) -> list[Chapter]:
@@ -95,6 +101,7 @@ def chapters(values: PageValues) -> list[Chapter]:
     found = [
         Chapter("The model", [Paragraph(tuple(_words(values))), Paragraph(equation(values))]),
         Chapter("Fixed effects", list(_fixed(values))),
+        Chapter("Other parameters of the distribution", values.parameters),
         Chapter("Random effects", [values.components, Paragraph(values.shares)]),
         *values.others,
         Chapter("How it was fitted", [values.criteria, values.search]),
@@ -107,10 +114,10 @@ def _words(values: PageValues) -> Iterator[str]:
     if values.family is None:
         yield f"Linear mixed model of {values.response}, fitted by {method}."
     else:
-        family, link = values.family
+        of = values.family
         yield (
-            f"Generalized linear mixed model of {values.response}, {family} with {link} link, "
-            f"fitted by {method}."
+            f"Generalized linear mixed model of {values.response}, {of.family} with {of.link} "
+            f"link, fitted by {of.method}."
         )
     dropped = f" ({values.n_dropped:,} dropped for missing values)" if values.n_dropped else ""
     levels = {part.group: part.levels for part in values.random}
@@ -120,52 +127,38 @@ def _words(values: PageValues) -> Iterator[str]:
         yield f"{what}: {text}."
     names = [name for name in values.fixed.index if name != "(Intercept)"]
     if names:
-        yield f"Fixed effects: {_listed(names)}."
+        yield f"Fixed effects: {listed(names)}."
     for part in values.random:
-        effects = ["intercept" if name == "(Intercept)" else name for name in part.effects]
-        yield f"Random effects of {part.group}: {_listed(effects)}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = list(names[:MOST_SHOWN])
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+        yield f"Random effects of {part.group}: {listed(part.effects)}."
+    if values.family is not None:
+        yield from values.family.words()
 
 
 def equation(values: PageValues) -> tuple[str, ...]:
     """Lines of the model as an equation, with β for fixed effects and b for random ones."""
     names = list(values.fixed.index)
-    if len(names) > MOST_SHOWN:
-        fixed = ["Xβ"]
-    else:
-        first = 0 if "(Intercept)" in names else 1
-        fixed = [_product(_indexed("β", first + k), name) for k, name in enumerate(names)]
+    fixed = linear_terms("β", "X", names)
     random, distributions, number = [], [], 0
     for term, part in enumerate(values.random):
         symbols = []
         for name in part.effects:
-            symbols.append(_indexed("b", number))
-            random.append(_product(f"{symbols[-1]}[{part.group}]", name))
+            symbols.append(indexed("b", number))
+            random.append(product(f"{symbols[-1]}[{part.group}]", name))
             number += 1
         what = symbols[0] if len(symbols) == 1 else f"({', '.join(symbols)})"
-        spread = _indexed("τ", term) + "²" if len(symbols) == 1 else _indexed("Σ", term)
+        spread = indexed("τ", term) + "²" if len(symbols) == 1 else indexed("Σ", term)
         distributions.append(f"{what} ~ N(0, {spread}) for every level of {part.group}")
     terms = [*fixed, *random, *(["offset"] if values.shifted else [])]
     if values.family is not None:
-        family, link = values.family
-        mean = f"{link}(μ) = {' + '.join(terms)}"
-        return (mean, *distributions, f"{values.response} ~ {family} with mean μ")
+        return (
+            *values.family.mean_line(values.response, terms),
+            *distributions,
+            *values.family.parameter_lines(),
+            *values.family.response_lines(values.response, weighted=values.weighted),
+        )
     terms.append("ε")
     residual = "ε ~ N(0, σ² / weight)" if values.weighted else "ε ~ N(0, σ²)"
     return (f"{values.response} = {' + '.join(terms)}", *distributions, residual)
-
-
-def _indexed(letter: str, number: int) -> str:
-    return letter + str(number).translate(_SUBSCRIPTS)
-
-
-def _product(coefficient: str, name: str) -> str:
-    return coefficient if name == "(Intercept)" else f"{coefficient} · {name}"
 
 
 def _fixed(values: PageValues) -> Iterator[Section]:
@@ -182,6 +175,17 @@ def _fixed(values: PageValues) -> Iterator[Section]:
         yield _headed(frame_table(ratios, caption), {**_HEADERS, "estimate": "Ratio"})
     if values.tests is not None:
         yield _tests(values.tests)
+
+
+def parameter_section(title: str, table: pd.DataFrame) -> Table:
+    """Coefficients of a parameter of the distribution.
+
+    Args:
+        title: What it is called.
+        table: `estimate`, `std_error`, `lower`, `upper`, `statistic`, `p_value`.
+    """
+    found = frame_table(table, f"{title}, with 95 % limits")
+    return _headed(found, {**_HEADERS, "statistic": "z"})
 
 
 def _tests(tests: pd.DataFrame) -> Table:
