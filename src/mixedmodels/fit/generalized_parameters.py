@@ -156,6 +156,7 @@ class GeneralizedParameters(MixedFit):
             own=family.parameter,
             of_trials=family.of_trials,
             with_all=family.with_all,
+            ordered=self._meaning.of if family.ordered else "",
             categories=() if categories is None else tuple(level_labels(categories)),
             dispersion=parts.get(DISPERSION),
             zeros=parts.get(ZERO_INFLATION),

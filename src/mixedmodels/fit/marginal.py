@@ -237,11 +237,11 @@ class Marginal(Values):
             ddf: Method for degrees of freedom, as in `coef_table`.
             vcov: Another covariance than the model's, as in `coef_table`.
             weights: How levels are averaged, as in `emmeans`.
-            show: Points behind: "data", the response; "partial", for each row the prediction at its
-                variable plus its residual; or "none", as of every fit without rows. Of more than
-                3,000 some are drawn. Where a covariate is `by`, a row belongs to the nearest of its
-                values. A generalized model has "data" with type="response" only; its residuals are
-                the working ones.
+            show: Points behind: "data", the response (of trials successes over trials); "partial",
+                for each row the prediction at its variable plus its residual; or "none", as of
+                every fit without rows. Of more than 3,000 some are drawn. Where a covariate is
+                `by`, a row belongs to the nearest of its values. A generalized model has "data"
+                with type="response" only; its residuals are the working ones.
             offset: The offset of every prediction, as in `emmeans`; its mean over the rows if None.
                 Data are moved there: with a log link counts become counts for this exposure.
             labels: What to call levels: a mapping or a function of their names. Long names are

@@ -325,6 +325,9 @@ class _Parts:
         shown = self.view.back(y)[0] if back and not is_response else y
         good = (curve >= 0) & np.isfinite(at) & np.isfinite(shown)
         what = "data" if show == "data" else "partial residuals"
+        own = self.grid.design.offset
+        if show == "data" and not self.grid.offset_asked and own is not None and np.ptp(own) > 0.0:
+            what = "data, each at its own offset"
         return Marks(what, at[good], shown[good], curve[good].astype(np.int32))
 
     def _at_offset(self, y: FloatArray, *, linked: bool) -> FloatArray:

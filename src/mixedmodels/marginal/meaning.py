@@ -84,9 +84,9 @@ def generalized_meaning(design: Design, family: Family) -> Meaning:
     """
     link, name = family.link.name, design.response_name
     if family.ordered:
-        latent = f"{name} on the latent scale ({link})"
+        of = _ordered(design)
         notes = (f"The scale is the latent one ({link}).", _RELATIVE)
-        return Meaning("mean", name, latent, notes, link)
+        return Meaning("mean", of, f"{of} on the latent scale ({link})", notes, link)
     kind, of, note = "mean", name, ""
     if family.of_trials:
         kind, of = _success(design)
@@ -96,6 +96,19 @@ def generalized_meaning(design: Design, family: Family) -> Meaning:
         kind, note = "mean before truncation of", _BEFORE_TRUNCATION
     predictor = f"{kind} {of}" if link == "identity" else f"{link} of {kind} {of}"
     return Meaning(kind, of, predictor, (note,) if note else ())
+
+
+def _ordered(design: Design) -> str:
+    """The column whose categories are ordered, or the response as typed."""
+    factor = design.formula.response_factor
+    if factor.is_column:
+        return design.response_name
+    try:
+        references = parse_expression(factor.source).references
+    except FormulaError:
+        return design.response_name
+    columns = [one.name for one in references if not one.called]
+    return columns[0] if len(columns) == 1 else design.response_name
 
 
 def _success(design: Design) -> tuple[str, str]:

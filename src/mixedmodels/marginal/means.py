@@ -172,7 +172,7 @@ def marginal_means(
     elif view.scale is None and back is None:
         measured = f"{meaning.predictor}{words}"
     if categories is not None:
-        title, measured = "Marginal probabilities", f"probability of {design.response_name}{words}"
+        title, measured = "Marginal probabilities", f"probability of {meaning.of}{words}"
     origin = Origin(
         functions, source, view, adjust, title, notes, measured,
         scale=scale if back is None else None, of_means=True, response=design.response_name,

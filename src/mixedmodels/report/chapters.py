@@ -151,7 +151,7 @@ def equation(values: PageValues) -> tuple[str, ...]:
     terms = [*fixed, *random, *(["offset"] if values.shifted else [])]
     if values.family is not None:
         return (
-            *values.family.mean_line(values.response, terms),
+            *values.family.mean_lines(terms),
             *distributions,
             *values.family.parameter_lines(),
             *values.family.response_lines(values.response, weighted=values.weighted),

@@ -60,7 +60,8 @@ class DistributionWords:
         own: The family's own parameter, or "".
         of_trials: Whether responses are successes of trials.
         with_all: Whether all responses are seen; of truncated counts those above zero are.
-        categories: Of an ordered response.
+        ordered: What is ordered in categories, or "".
+        categories: Those of an ordered response.
         dispersion: The own parameter, or None.
         zeros: The probability of zeros of their own, or None.
     """
@@ -71,6 +72,7 @@ class DistributionWords:
     own: str = ""
     of_trials: bool = False
     with_all: bool = True
+    ordered: str = ""
     categories: tuple[str, ...] = ()
     dispersion: ParameterWords | None = None
     zeros: ParameterWords | None = None
@@ -86,13 +88,13 @@ class DistributionWords:
             of = f"{predictor}: {listed(part.names)}" if part.names else "one value for all rows"
             yield f"{part.title}, {of}."
 
-    def mean_line(self, response: str, terms: Sequence[str]) -> tuple[str, ...]:
+    def mean_lines(self, terms: Sequence[str]) -> tuple[str, ...]:
         """The linear predictor, and what it is of."""
         predictor = " + ".join(terms)
         if not self.categories:
             return (f"{self.link}(μ) = {predictor}",)
         return (
-            f"P({response} ≤ j) = F(κⱼ − η), where F is the inverse of the {self.link} link",
+            f"P({self.ordered} ≤ j) = F(κⱼ − η), where F is the inverse of the {self.link} link",
             f"η = {predictor}",
         )
 

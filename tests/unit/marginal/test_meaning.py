@@ -98,6 +98,18 @@ def test_the_latent_scale_is_said() -> None:
     assert "latent" not in str(asked(fit, type="prob"))
 
 
+def test_an_ordered_column_is_named_without_its_levels() -> None:
+    data = mm.load_dataset("verbagg").iloc[:800]
+    formula = 'ordered(resp, levels=c("no", "perhaps", "yes")) ~ btype + (1 | id)'
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = mm.glmer(formula, data, "ordinal")
+    label = fit.plot_effect("btype").axes[0].get_ylabel()
+    assert label == "resp on the latent scale (logit)"
+    found = fit.emmeans("~ btype", type="prob")
+    assert xlabel(found).startswith("Probability of resp with")
+
+
 @pytest.mark.parametrize(
     ("offset", "inside"), [("log(t)", ""), ("np.log(t)", ""), (None, " + offset(log(t))")]
 )

@@ -34,11 +34,14 @@ def test_counts_are_those_for_the_exposure_asked(counts: pd.DataFrame, offset: f
     order = np.argsort(points[:, 0])
     moved = (counts["y"] / counts["hours"] * np.exp(offset))[np.argsort(counts["x"])]
     np.testing.assert_allclose(points[order, 1], moved, rtol=1e-10, atol=1e-12)
+    below = fit.plot_effect("x", type="response").axes[0].get_xlabel()
+    assert "Points: data, each at its own offset." in " ".join(below.split())
     text = " ".join(
         one.get_text() for one in fit.plot_effect("x", type="response", offset=0).findobj()
         if hasattr(one, "get_text")
     )  # fmt: skip
     assert "The offset is at 0" in text
+    assert "own offset" not in text
 
 
 def test_responses_of_linear_models_move_by_the_difference(counts: pd.DataFrame) -> None:

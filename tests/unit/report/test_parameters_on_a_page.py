@@ -104,6 +104,7 @@ def graded() -> Any:
 
 def test_means_of_ordered_responses_are_probabilities(tmp_path: Path) -> None:
     page = page_of(graded(), tmp_path)
+    assert "P(resp ≤ j) = F(κⱼ − η)" in page
     table = graded().emmeans("btype", type="prob").table
     shown = page.split("Marginal probabilities")[1]
     for category, rows in table.groupby("category", observed=True):
