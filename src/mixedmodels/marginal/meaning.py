@@ -114,8 +114,8 @@ def _ordered(design: Design) -> str:
 def _success(design: Design) -> tuple[str, str]:
     """What the probabilities of a binomial model are of."""
     factor, name = design.formula.response_factor, design.response_name
-    if factor.is_column:
-        return "probability of", name
+    if factor.is_column:  # with trials, of shares
+        return ("probability", f"({name})") if design.is_weighted else ("probability of", name)
     try:
         node = parse_expression(factor.source).tree
     except FormulaError:

@@ -98,6 +98,14 @@ def test_the_latent_scale_is_said() -> None:
     assert "latent" not in str(asked(fit, type="prob"))
 
 
+def test_a_column_of_shares_is_not_what_has_a_probability() -> None:
+    data = mm.load_dataset("cbpp").assign(share=lambda data: data["incidence"] / data["size"])
+    fit = mm.glmer("share ~ period + (1 | herd)", data, "binomial", weights="size")
+    axes = fit.plot_effect("period", type="response").axes[0]
+    assert axes.get_ylabel() == "probability (share)"
+    assert axes.get_ylim()[1] < 1.0
+
+
 def test_an_ordered_column_is_named_without_its_levels() -> None:
     data = mm.load_dataset("verbagg").iloc[:800]
     formula = 'ordered(resp, levels=c("no", "perhaps", "yes")) ~ btype + (1 | id)'
