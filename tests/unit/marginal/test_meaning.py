@@ -161,3 +161,17 @@ def test_responses_of_linear_models_are_called_as_before() -> None:
     assert plain.plot_effect("f", offset=1).axes[0].get_ylabel() == "y at offset 1"
     back = root.emmeans("f", type="response")
     assert xlabel(back.pairs()).startswith("Difference in mean sqrt(y)")
+
+
+@pytest.mark.parametrize(
+    ("case", "note"),
+    [
+        ("zeros of their own", "Means are conditional"),
+        ("truncated", "Means are those before truncation"),
+        ("ordered", "The scale is the latent one (logit)."),
+    ],
+)
+def test_pooled_means_say_so_too(case: str, note: str) -> None:
+    fit = fit_case(case)
+    pooled = mm.pool([fit, fit]).emmeans("~ x", at={"x": [0.0, 1.0]})
+    assert note in " ".join(str(pooled).split())
