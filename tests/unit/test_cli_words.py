@@ -157,6 +157,30 @@ def test_messages_on_columns_of_a_file_name_no_data_frame(command: str) -> None:
         ("seq() does not take 'by='", "emmeans", "seq() does not take 'by='"),
         ("Use type=1 or type=2", "fit", "Use type=1 or type=2"),
         ("threads == 2, xthreads=2", "fit", "threads == 2, xthreads=2"),
+        (
+            "the column bias of fit.bootstrap(200, seed=1) says",
+            "fit",
+            "the column bias of fit.bootstrap(200, seed=1) says",
+        ),
+        (
+            "LinearMixedModel(f, d.assign(x=g(1, seed=2)), reml=False); seed=3, reml=False",
+            "fit",
+            "LinearMixedModel(f, d.assign(x=g(1, seed=2)), reml=False); --seed 3, --ml",
+        ),
+        ("f(a, kind='CR1'), kind='mean'", "fit", "f(a, kind='CR1'), --interval mean"),
+        (
+            "categories are emmeans(..., type='prob').",
+            "emmeans",
+            "categories are `mixedmodels emmeans --type prob`.",
+        ),
+        (
+            (
+                "test with responses drawn from the smaller model, anova(small, large, nsim=1000), "
+                "and look at confint()."
+            ),
+            "fit",
+            "look at --confint bootstrap.",
+        ),
     ],
 )
 def test_words(message: str, command: str, told: str) -> None:

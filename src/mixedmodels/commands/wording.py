@@ -16,12 +16,24 @@ from functools import cache
 from mixedmodels.commands.arguments import actions_of, commands_of, make_parser
 from mixedmodels.errors import FormulaError, MixedModelsError
 
-# Python that is written otherwise in a shell, before keyword arguments are looked for.
+# Python that is written otherwise in a shell, calls among it, before arguments are looked for.
 _OTHERWISE = (
-    (r"\b(L|l)eave reml=True\b", r"\1eave out --ml"),
-    (r"\breml=True\b", "REML (without --ml)"),
-    (r"\breml=False\b", "--ml"),
     (r"\bconfint\(method=['\"](\w+)['\"]\)", r"--confint \1"),
+    (
+        (
+            r"\btest with responses drawn from the smaller model, anova\(small, large, "
+            r"nsim=1000\), and look at confint\(\)"
+        ),
+        "look at --confint bootstrap",
+    ),
+    (r"\blook at confint\(\)", "look at --confint profile"),
+    (
+        (
+            r"\b(?:fit\.)?(emmeans|predict)\((?:\.\.\.|data|\"f\"), (type|random)="
+            r"['\"](\w+)['\"]\)(?!\.\w)"
+        ),
+        r"`mixedmodels \1 --\2 \3`",
+    ),
     (r"\bwith anova\(\)", "with `mixedmodels compare`"),
     (r"\bwritten by fit\.save\(\)", "written by `mixedmodels fit --save`"),
     (r"\bwritten by CrossProducts\.save\(\)", "written by `mixedmodels sums`"),
@@ -64,13 +76,24 @@ _OTHERWISE = (
         ),
         "Write ",
     ),
+)
+# Arguments whose options have other names; where they stand in a call they belong to it.
+_ARGUMENTS = (
+    (r"\b(L|l)eave reml=True\b", r"\1eave out --ml"),
+    (r"\breml=True\b", "REML (without --ml)"),
+    (r"\breml=False\b", "--ml"),
     (r"\bkind=['\"](\w+)['\"]", r"--interval \1"),
 )
 # The same of generalized models, for which maximum likelihood is the default.
 _WITH_FAMILY = ((r"\breml=True\b", "--reml"), (r"\breml=False\b", "no --reml"))
-# A keyword argument, perhaps with a value. One inside a call belongs to what is called.
+# A call of Python with its arguments, in which there may be other calls.
+_INSIDE = r"(?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*"
+_CALL = re.compile(rf"[\w.]*\w\({_INSIDE}\)")
+# What stands for a call while options are written: no character of a message or an option.
+_HELD = "\0{}\0"
+# A keyword argument, perhaps with a value.
 _KEYWORD = (
-    r"(?<![\w'\"`.-])(?<!\w\()(?P<name>{names})=(?!=)"
+    r"(?<![\w'\"`.-])(?P<name>{names})=(?!=)"
     r"(?P<value>'[^'\n]*'|\"[^\"\n]*\"|\[[^\]\n]*\]|True\b|False\b|-?\d[\d.]*\b)?"
 )
 # What begins a sentence about the value of an argument.
@@ -99,11 +122,21 @@ def in_shell_words(message: str, arguments: argparse.Namespace) -> str:
             return match[0]
         return _with_value(options[match["name"]], match["value"])
 
+    for pattern, words in _OTHERWISE:
+        message = re.sub(pattern, words, message)
+    calls: list[str] = []
+
+    def held(match: re.Match[str]) -> str:
+        calls.append(match[0])
+        return _HELD.format(len(calls) - 1)
+
+    message = _CALL.sub(held, message)
     of_family = _WITH_FAMILY if getattr(arguments, "family", None) else ()
-    for pattern, words in (*of_family, *_OTHERWISE):
+    for pattern, words in (*of_family, *_ARGUMENTS):
         message = re.sub(pattern, words, message)
     message = re.sub(_KEYWORD.format(names=names), as_option, message)
-    return re.sub(_SUBJECT.format(names=names), lambda match: _name(options[match[1]]), message)
+    message = re.sub(_SUBJECT.format(names=names), lambda match: _name(options[match[1]]), message)
+    return re.sub(_HELD.format(r"(\d+)"), lambda match: calls[int(match[1])], message)
 
 
 def error_in_shell_words(error: MixedModelsError, arguments: argparse.Namespace) -> str:
