@@ -75,6 +75,11 @@ class Family(Guided, ABC):
             )
         self.link: Link = LINKS[chosen]
 
+    @property
+    def continuous(self) -> bool:
+        """Whether responses have densities; counts and categories have probabilities."""
+        return not (self.of_trials or self.counts or self.ordered)
+
     def __repr__(self) -> str:
         """The call that makes it."""
         return f"{type(self).__name__}(link={self.link.name!r})"

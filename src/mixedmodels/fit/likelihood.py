@@ -285,18 +285,14 @@ def _compared(fits: Sequence[Values], names: Sequence[str], refit: bool) -> comp
     formulas = [fit._formula_in_full for fit in fits]  # noqa: SLF001
     given = _candidates(names, every, formulas)
     comparing.check_comparable(given)
-    if len({candidate.solution.residual_sd is None for candidate in given}) > 1:
-        raise MixedModelsError(
-            "Some fits are of linear and some of generalized models; their likelihoods are of "
-            "different kinds of responses and do not compare."
-        )
+    given = comparing.of_one_kind(given)
     if not refit:
         comparing.check_restricted(given)
         comparing.check_approximations(given)
         return comparing.compare(given, comparing.RESTRICTED if given[0].solution.reml else "")
     refitted = any(fit.reml for fit in fits)
     if refitted:
-        given = _candidates(names, map(by_ml, every), formulas)
+        given = comparing.of_one_kind(_candidates(names, map(by_ml, every), formulas))
     comparing.check_approximations(given)
     return comparing.compare(given, comparing.REFITTED if refitted else "")
 

@@ -23,6 +23,7 @@ from mixedmodels.errors import MixedModelsError, NotNestedWarning, warn
 from mixedmodels.estimates import criteria
 from mixedmodels.estimates.solution import Solution
 from mixedmodels.families.base import Family
+from mixedmodels.families.positive import Gaussian
 from mixedmodels.inference.estimated import objective_error, warn_of_error
 from mixedmodels.inference.nesting import (
     distribution_nested,
@@ -39,6 +40,8 @@ REFITTED = "REML fits were refitted by ML."
 RESTRICTED = "Restricted likelihoods (REML); the fixed parts are the same."
 CRITERIA = ("aic", "aicc", "bic", "weight")
 _CRITERIA = "Compare AIC, AICc or BIC."
+# Distribution of a linear model in words, as generalized ones have theirs.
+_LINEAR = "gaussian (identity)"
 
 
 # Difference of two ratios that is rounding of searches.
@@ -165,6 +168,34 @@ def _check_sums(first: Candidate, other: Candidate) -> None:
         f"'{first.name}' is {norms[0]:.12g}, and that of '{other.design.response_name}' of "
         f"'{other.name}' {norms[1]:.12g}. Fit both models to the same response and rows."
     )
+
+
+def of_one_kind(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Candidates, linear models among generalized ones as those of the Gaussian family.
+
+    Raises:
+        MixedModelsError: Some likelihoods are densities and some probabilities.
+    """
+    families = [Gaussian() if one.family is None else one.family for one in candidates]
+    for other, family in zip(candidates, families, strict=True):
+        if family.continuous != families[0].continuous:
+            kinds = ("densities of a continuous response", "probabilities of counts or categories")
+            first, second = kinds if families[0].continuous else reversed(kinds)
+            raise MixedModelsError(
+                f"The likelihood of '{candidates[0].name}' is made of {first}, that of "
+                f"'{other.name}' of {second}, which do not compare. Compare families of "
+                "one kind, and each with the data by fit.check()."
+            )
+    methods = [one.method for one in candidates if one.family is not None]
+    if not methods:
+        return list(candidates)
+    # The likelihood of a linear model is exact, whatever approximation the others have.
+    return [
+        dataclasses.replace(one, family=family, distribution=_LINEAR, method=methods[0])
+        if one.family is None
+        else one
+        for one, family in zip(candidates, families, strict=True)
+    ]
 
 
 def check_approximations(candidates: Sequence[Candidate]) -> None:

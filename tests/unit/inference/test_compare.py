@@ -244,3 +244,53 @@ def test_draws_that_are_refused(intercepts: LinearMixedFit, slopes: LinearMixedF
     ]
     with pytest.raises(MixedModelsError, match=r"anova\(nsim=\) needs the rows"):
         mm.anova(*sums, nsim=2)
+
+
+def gamma_data() -> pd.DataFrame:
+    return SLEEP.assign(half=np.arange(180) % 2, count=(SLEEP["Reaction"] / 10).round())
+
+
+@pytest.mark.parametrize("options", [{}, {"weights": "half + 1"}])
+def test_linear_fits_count_as_gaussian_ones(options: dict[str, str]) -> None:
+    """A linear model has the likelihood of the Gaussian family, whatever the other's method."""
+    data = gamma_data()
+    small, large = "Reaction ~ Days + (1 | Subject)", "Reaction ~ Days * half + (1 | Subject)"
+    by_lmer = [mm.lmer(formula, data, **options) for formula in (small, large)]
+    by_glmer = [mm.glmer(formula, data, "gaussian", **options) for formula in (small, large)]
+    expected = mm.anova(*by_lmer).table
+    for pair in ((by_lmer[0], by_glmer[1]), (by_glmer[0], by_lmer[1])):
+        found = mm.anova(*pair)
+        np.testing.assert_allclose(found.table, expected, rtol=1e-6)
+        for name, formula in (("fit1", small), ("fit2", large)):
+            assert found.models[name].startswith(formula)
+            assert found.models[name].endswith("; gaussian (identity)")
+    drawn = mm.anova(by_lmer[0], by_glmer[1], nsim=9, seed=1)["p_bootstrap"]
+    np.testing.assert_allclose(drawn, mm.anova(*by_lmer, nsim=9, seed=1)["p_bootstrap"])
+
+
+def test_linear_fits_beside_gamma_ones() -> None:
+    data = gamma_data()
+    linear = mm.lmer("Reaction ~ Days + (1 | Subject)", data, reml=False)
+    gamma = mm.glmer("Reaction ~ Days * half + (1 | Subject)", data, "gamma", n_agq=3)
+    with pytest.warns(NotNestedWarning, match=r"distribution 'gaussian \(identity\)' is not"):
+        found = mm.anova(gamma, linear)
+    assert found["aic"].to_dict() == pytest.approx({"fit2": linear.aic, "fit1": gamma.aic})
+    assert found["p_value"].isna().all()
+
+
+def test_restricted_likelihoods_of_both_kinds_are_the_same() -> None:
+    formula = "Reaction ~ Days + (1 | Subject)"
+    fits = mm.lmer(formula, SLEEP), mm.glmer(formula, SLEEP, "gaussian", reml=True)
+    deviance = mm.anova(*fits, refit=False)["deviance"]
+    assert deviance.iloc[0] == pytest.approx(deviance.iloc[1], rel=1e-7)
+
+
+@pytest.mark.parametrize("continuous", ["lmer", "gaussian"])
+def test_densities_do_not_compare_with_probabilities(continuous: str) -> None:
+    formula, data = "count ~ Days + (1 | Subject)", gamma_data()
+    poisson = mm.glmer(formula, data, "poisson")
+    other = mm.lmer(formula, data) if continuous == "lmer" else mm.glmer(formula, data, continuous)
+    with pytest.raises(MixedModelsError, match="'fit2' of probabilities of counts or categories"):
+        mm.anova(other, poisson)
+    with pytest.raises(MixedModelsError, match="'fit2' of densities of a continuous response"):
+        mm.anova(poisson, other)
