@@ -166,12 +166,12 @@ def __getattr__(name: str) -> object:
 
 def _unknown(name: str) -> Exception:
     """What is known of fits, models and data sets is loaded for the message only."""
-    linear, calls = import_module("mixedmodels.linear"), import_module("mixedmodels.calls")
-    answer = calls.package_answer(
+    linear, generalized = map(import_module, ("mixedmodels.linear", "mixedmodels.generalized"))
+    answer = import_module("mixedmodels.calls").package_answer(
         name,
         __all__,
-        linear.LinearMixedFit,
-        linear.LinearMixedModel,
+        (linear.LinearMixedFit, generalized.GeneralizedLinearMixedFit),
+        (linear.LinearMixedModel, generalized.GeneralizedLinearMixedModel),
         import_module("mixedmodels.datasets").list_datasets(),
     )
     error: Exception = import_module("mixedmodels.errors").UnknownNameError(answer)

@@ -361,7 +361,8 @@ def anova(
 ) -> Comparison:
     """Compare models of the same data by likelihood ratios and information criteria.
 
-    Each model is tested against the one before it, with fewer parameters. Fits by REML are
+    Each model is tested against the one before it, with fewer parameters. Fits by `lmer` count as
+    Gaussian ones among fits by `glmer` of the same continuous response. Fits by REML are
     compared by ML, from searches beside the given fits, which stay as they are; the table's `note`
     says so. Models that are not nested have a `NotNestedWarning` and no p-value, as their ratio has
     no chi-square distribution; the criteria compare them.
@@ -384,8 +385,8 @@ def anova(
         name).
 
     Raises:
-        MixedModelsError: Fewer than two fits, other rows or responses, or restricted likelihoods
-            that do not compare.
+        MixedModelsError: Fewer than two fits, other rows or responses, restricted likelihoods that
+            do not compare, or densities beside probabilities.
 
     Examples:
         >>> import mixedmodels as mm
@@ -397,15 +398,31 @@ def anova(
     """
     for position, fit in enumerate(fits):
         if not isinstance(fit, MixedFit):
-            raise MixedModelsError(
-                f"anova compares fits; argument {position + 1} is {fit!r:.60}. Give names and "
-                "options by keyword."
-            )
+            raise _not_a_fit(position, fit)
     if names is None:
         names = [f"fit{i + 1}" for i in range(len(fits))]
     elif isinstance(names, str) or len(names) != len(fits):
         raise MixedModelsError(f"names is {names!r}; it must have one name for each of the fits.")
     return compare_fits(fits, names, refit, nsim, seed, threads)
+
+
+def _not_a_fit(position: int, given: Any) -> MixedModelsError:
+    """What `anova` says of an argument that is not a fit, but perhaps a collection of fits."""
+    inside = given.values() if isinstance(given, Mapping) else given
+    if not (isinstance(inside, Iterable) and any(isinstance(fit, MixedFit) for fit in inside)):
+        return MixedModelsError(
+            f"anova compares fits; argument {position + 1} is {given!r:.60}. Give names and "
+            "options by keyword."
+        )
+    collection = (
+        "anova(*fits.values(), names=list(fits)) of a dict"
+        if isinstance(given, Mapping)
+        else "anova(*fits) of a list"
+    )
+    return MixedModelsError(
+        "anova takes each fit as an argument of its own: write mixedmodels.anova(fit1, fit2), "
+        f"or mixedmodels.{collection}."
+    )
 
 
 @guided

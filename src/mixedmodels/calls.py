@@ -57,11 +57,14 @@ class Guided(Outward):
 
     Attributes:
         _made_by_users: Whether users call the class itself, so that this is answered too.
+        _other_names: Names of other packages for what has one of ours, so that an answer prefers
+            ours.
     """
 
     __slots__ = ()
 
     _made_by_users: ClassVar[bool] = False
+    _other_names: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **options: Any) -> None:
         for name, method in list(vars(cls).items()):
@@ -99,15 +102,19 @@ def attribute_answer(cls: type, name: str) -> str:
 
 
 def package_answer(
-    name: str, names: Iterable[str], fit: type, model: type, datasets: Iterable[str]
+    name: str,
+    names: Iterable[str],
+    fits: Iterable[type],
+    models: Iterable[type],
+    datasets: Iterable[str],
 ) -> str:
     """What to say of a name that the package does not have.
 
     Args:
         name: The name.
         names: Those that it has.
-        fit: The class of fits.
-        model: The class of models.
+        fits: The classes of fits.
+        models: The classes of models.
         datasets: Names of the bundled data sets.
     """
     start = f"mixedmodels has no '{name}'."
@@ -122,7 +129,8 @@ def package_answer(
         return f'{start} Write mixedmodels.load_dataset("{_spelled_alike(name, datasets)}").'
     if folded in foreign.FIT:
         return f"{start} {_sentence(foreign.FIT[folded])}"
-    for cls, owner in ((fit, "fit"), (model, "model")):
+    owners = [*((cls, "fit") for cls in fits), *((cls, "model") for cls in models)]
+    for cls, owner in owners:
         same = _spelled_alike(name, public_names(cls))
         if same is not None:
             return f"{start} Write {owner}.{same}{_brackets(cls, same)}."
@@ -141,8 +149,10 @@ def value_hint(kind: str, value: object, options: Iterable[object]) -> str:
 
 
 def public_names(cls: type) -> list[str]:
-    """The names that objects of a class have for users."""
-    return [name for name in dir(cls) if not name.startswith("_")]
+    """The names that objects of a class have for users, those of other packages last."""
+    others: frozenset[str] = getattr(cls, "_other_names", frozenset())
+    names = [name for name in dir(cls) if not name.startswith("_")]
+    return sorted(names, key=others.__contains__)
 
 
 def _refusal(
@@ -159,8 +169,9 @@ def _refusal(
     unknown = [name for name in kwargs if name not in accepted]
     if unknown:
         named = _listed(f"'{name}'" for name in unknown)
+        tables = list(_keyword_tables(called, args))
         answers = dict.fromkeys(
-            _keyword_answer(called, name, kwargs[name], accepted) for name in unknown
+            _keyword_answer(tables, name, kwargs[name], accepted) for name in unknown
         )
         return f"{_shown(called)} has no argument {named}. {' '.join(answers)}"
     try:
@@ -171,9 +182,20 @@ def _refusal(
     return None
 
 
-def _keyword_answer(called: str, name: str, value: Any, accepted: list[str]) -> str:
+def _keyword_tables(called: str, args: tuple[Any, ...]) -> Iterator[foreign.Answers]:
+    """Answers for arguments: of the method of this class, of the function, of any function."""
+    if called.startswith(".") and args:
+        for base in type(args[0]).__mro__:
+            yield foreign.KEYWORDS.get(base.__name__ + called, {})
+    yield foreign.KEYWORDS.get(called, {})
+    yield foreign.EVERYWHERE
+
+
+def _keyword_answer(
+    tables: Iterable[foreign.Answers], name: str, value: Any, accepted: list[str]
+) -> str:
     folded = _folded(name)
-    for answers in (foreign.KEYWORDS.get(called, {}), foreign.EVERYWHERE):
+    for answers in tables:
         answer = answers.get(folded, "")
         if answer in accepted:
             return _keyword(answer, value)
@@ -235,9 +257,10 @@ def _brackets(cls: type, name: str) -> str:
 
 
 def _spelled_alike(name: str, known: Iterable[str]) -> str | None:
-    """The known name that differs in case and signs only."""
+    """The known name that differs in case and signs only, or does not differ."""
     plain = _folded(name).replace("_", "")
-    return next((same for same in known if _folded(same).replace("_", "") == plain), None)
+    alike = [same for same in known if _folded(same).replace("_", "") == plain]
+    return name if name in alike else next(iter(alike), None)
 
 
 def _folded(name: str) -> str:

@@ -232,8 +232,13 @@ KEYWORDS: Mapping[str, Answers] = {
         "n": "nsim",
         "size": "nsim",
         "re_form": "New random effects are drawn; those of a fit can be kept by fit.simulate().",
-        "family": _NO_FAMILY,
+        **dict.fromkeys(
+            ("family", "link", "dispersion"),
+            "Responses are normal here. Those of a generalized fit are fit.simulate(); at means of "
+            "your own NumPy draws them: numpy.random.default_rng(1).binomial(1, means).",
+        ),
     },
+    "GeneralizedFit.simulate": _generalized.SIMULATE,
     ".anova": {
         **_TABLE,
         "typ": "type",
@@ -391,7 +396,8 @@ KEYWORDS: Mapping[str, Answers] = {
 }  # fmt: skip
 """Answers by function: `lmer` for a function of the package, `.anova` for a method.
 
-Folded: lower case, `_` for other signs.
+Those of a method in a class (`GeneralizedFit.simulate`) come first. Folded: lower case, `_` for
+other signs.
 """
 
 _SEVERAL = "Fits are compared by mixedmodels.anova(fit1, fit2)."

@@ -45,6 +45,19 @@ ARGUMENTS = {
 }  # fmt: skip
 """Answers for the arguments of `glmer`, beside those of `lmer`."""
 
+_OTHER_ROWS = (
+    "Generalized fits draw responses of their own rows. For other rows draw from the family at the "
+    "predicted means, such as rng.binomial(1, fit.predict(data)) or rng.poisson(fit.predict(data)) "
+    "with rng = numpy.random.default_rng(1); random effects are then at their modes."
+)
+
+SIMULATE = {
+    **dict.fromkeys(("newdata", "data", "new_data", "allow_new_levels"), _OTHER_ROWS),
+    "newparams": "Generalized fits draw responses at their estimates. At other parameters draw "
+    "from the family at means of your own, such as numpy.random.default_rng(1).poisson(means).",
+}
+"""Answers for arguments of `simulate` of generalized fits, before those of any fit."""
+
 _SIMULATED = (
     'Simulated residuals are fit.std_residuals("quantile"); fit.check() compares dispersion, zeros '
     "and their distribution with simulated data."

@@ -186,6 +186,15 @@ def test_few_groups_are_mentioned_once(levels: tuple[int, ...], few: int) -> Non
         assert str(fit).count("Few groups") == str(fit.summary()).count("Few groups") == 1
 
 
+def test_few_groups_of_a_generalized_model_are_answered_by_what_it_has() -> None:
+    fit = mm.glmer("I(y > 0) ~ x + (1 | g0)", grouped(4))
+    (message,) = (one for one in fit.messages if one.startswith("Few groups"))
+    assert "kenward-roger" not in message
+    assert "anova(small, large, nsim=1000), and look at confint()" in message
+    null = fit.update(". ~ . - x")
+    assert "p_bootstrap" in mm.anova(null, fit, nsim=3, seed=1).table
+
+
 def test_two_factors_with_few_levels_share_a_sentence() -> None:
     fit = mm.lmer("y ~ x + (1 | g0) + (1 | g1)", grouped(3, 4))
     (message,) = (one for one in fit.messages if one.startswith("Few groups"))

@@ -55,6 +55,7 @@ def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
     yield "LinearMixedModel", mm.LinearMixedModel
     yield "GeneralizedLinearMixedModel", mm.GeneralizedLinearMixedModel
     yield "Control", mm.Control
+    yield "GeneralizedFit.simulate", generalized().simulate
     for held in (fit(), model(), fit().emmeans("~ 1")):
         for name in public_names(type(held)):
             if inspect.isfunction(inspect.getattr_static(type(held), name)):
@@ -93,6 +94,11 @@ def parameters(function: Callable[..., Any]) -> list[str]:
         (lambda: fit().confint(parm="Days"), "Write parameters='Days'."),
         (lambda: fit().confint("wald"), "Write confint(method='wald')."),
         (lambda: fit().simulate(nsims=3), "Did you mean 'nsim'?"),
+        (lambda: fit().simulate(newdata=[1]), "drawn by mixedmodels.simulate()"),
+        (lambda: mm.simulate(FORMULA, None, family="binomial"), "are fit.simulate()"),
+        (lambda: generalized().simulate(newdata=[1]), "rng.binomial(1, fit.predict(data))"),
+        (lambda: generalized().simulate(newparams={}), "at means of your own"),
+        (lambda: generalized().simulate(n=3), "Write nsim=3."),
         (lambda: fit().summary(df="KR"), "Write ddf='KR'."),
         (lambda: fit().refit(newresp=1), "Write y=1."),
         (lambda: fit().coef_table(df="none"), "Write ddf='none'."),
@@ -120,6 +126,22 @@ def test_a_call_with_a_foreign_name(call: Callable[[], Any], words: str) -> None
         call()
     assert isinstance(caught.value, TypeError)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: mm.anova([fit(), fit()]), "write mixedmodels.anova(fit1, fit2), or"),
+        (lambda: mm.anova(fit(), [fit()]), "mixedmodels.anova(*fits) of a list"),
+        (lambda: mm.anova({"a": fit()}), "anova(*fits.values(), names=list(fits)) of a dict"),
+        (lambda: mm.average([generalized()]), "takes fits of linear models; item 1 is a Gener"),
+        (lambda: mm.average(fit()), "given one fit. Write mixedmodels.average([fit1, fit2])."),
+        (lambda: mm.pool({"a": fit()}), "of a dict write pool(list(fits.values()))"),
+    ],
+)
+def test_fits_given_in_another_way(call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(mm.MixedModelsError, match=re.escape(words)):
+        call()
 
 
 def test_no_function_lets_a_bare_type_error_pass() -> None:
@@ -198,6 +220,10 @@ def test_an_attribute_with_a_foreign_name(name: str, words: str) -> None:
         ("eff_size", "effect_size(sigma,edf)"),
         ("findbars", "fit.model.design.formula"),
         ("predict", "Write fit.predict()."),
+        ("confint", "Write fit.confint()."),
+        ("ConfInt", "Write fit.confint()."),
+        ("conf_int", "Write fit.conf_int()."),
+        ("component_table", "Write fit.component_table()."),
         ("sleepstudy", 'mixedmodels.load_dataset("sleepstudy")'),
         ("simulat", "Did you mean 'simulate'?"),
     ],
@@ -206,6 +232,19 @@ def test_a_name_that_the_package_does_not_have(name: str, words: str) -> None:
     assert not hasattr(mm, name)
     with pytest.raises(mm.UnknownNameError, match=re.escape(words)):
         getattr(mm, name)
+
+
+@pytest.mark.parametrize("held", [fit, generalized])
+def test_names_of_other_packages_are_known_as_such(held: Callable[[], Any]) -> None:
+    """Those whose documentation says so, so that answers prefer ours."""
+    cls = type(held())
+    others = {
+        name
+        for name in public_names(cls)
+        if str(inspect.getattr_static(cls, name).__doc__).startswith("statsmodels' name of")
+    }
+    assert others == cls._other_names
+    assert set(public_names(cls)[-len(others) :]) == others
 
 
 def names_in(tables: Iterable[foreign.Answers], owners: dict[str, Any]) -> int:

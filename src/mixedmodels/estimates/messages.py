@@ -54,7 +54,7 @@ def fit_messages(
         *alike_messages(design),
         *_aliased(design, solution),
         *identified.messages,
-        *_few_levels(design),
+        *_few_levels(design, linear=solution.residual_sd is not None),
         *exact_messages(design, solution),
         *_rounded(design, solution),
         *([singular_message(templates, singular)] if singular else []),
@@ -118,16 +118,25 @@ def _aliased(design: Design, solution: Solution) -> list[str]:
     ]
 
 
-def _few_levels(design: Design) -> list[str]:
-    """One sentence for all grouping factors whose variance rests on a handful of levels."""
+def _few_levels(design: Design, *, linear: bool) -> list[str]:
+    """One sentence for all grouping factors whose variance rests on a handful of levels.
+
+    Degrees of freedom by Kenward and Roger's method are of linear models; generalized ones have
+    drawn responses instead.
+    """
     few = [group for group in design.groups if group.n_levels < FEW_LEVELS]
     if not few:
         return []
     listed = ", ".join(f"'{group.name}' ({group.n_levels} levels)" for group in few)
+    test = (
+        'test with ddf="kenward-roger"'
+        if linear
+        else "test with responses drawn from the smaller model, anova(small, large, nsim=1000),"
+    )
     sentence = (
         f"Few groups: {listed}. A variance between fewer than {FEW_LEVELS} levels can hardly be "
         "estimated. If these levels are the only ones of interest, use fixed effects; otherwise "
-        'test with ddf="kenward-roger" and look at confint().'
+        f"{test} and look at confint()."
     )
     return [sentence]
 

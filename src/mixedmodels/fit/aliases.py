@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -20,6 +20,11 @@ def _named(ours: str, read: Callable[[Any], Any]) -> Any:
 
 class Aliases(Values):
     """Other names of the same values; see `LinearMixedFit`."""
+
+    _other_names: ClassVar[frozenset[str]] = frozenset(
+        {"params", "bse", "tvalues", "pvalues", "resid", "fittedvalues", "llf", "df_resid",
+         "endog_names", "cov_params", "conf_int"}
+    )  # fmt: skip
 
     params: pd.Series[float] = _named("fixef", lambda fit: fit.fixef)
     bse: pd.Series[float] = _named("stderror", lambda fit: fit.stderror)

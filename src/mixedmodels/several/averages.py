@@ -125,7 +125,7 @@ def average(
     coefficients are those of the refits.
 
     Args:
-        fits: Two or more fits to the same rows and response.
+        fits: Two or more fits of linear models to the same rows and response.
         criterion: "aicc", "aic" or "bic".
         names: One for each; fit1, fit2, ... if None.
         level: Coverage of the intervals.

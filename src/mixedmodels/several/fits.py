@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,10 +35,20 @@ def fits_of_either_kind(who: str, given: Any) -> list[AnyFit]:
 
 
 def _checked(who: str, given: Any, kinds: Any) -> list[Any]:
+    if isinstance(given, Mapping):
+        raise MixedModelsError(
+            f"{who} takes a list of fits; of a dict write {who}(list(fits.values()))."
+        )
     several = isinstance(given, Iterable) and not isinstance(given, (str, bytes, *_KINDS))
     fits = list(given) if several else []
     for position, fit in enumerate(fits):
         if not isinstance(fit, kinds):
+            if isinstance(fit, _KINDS):
+                raise MixedModelsError(
+                    f"{who} takes fits of linear models; item {position + 1} is a "
+                    f"{type(fit).__name__}. Akaike's weights of generalized fits are in the table "
+                    "of mixedmodels.anova(fit1, fit2)."
+                )
             hint = (
                 f" Fit the model to each table: {who}([mm.lmer(formula, t) for t in tables])."
                 if hasattr(fit, "columns")
@@ -49,8 +59,12 @@ def _checked(who: str, given: Any, kinds: Any) -> list[Any]:
                 f"{type(fit).__name__}, which is not one.{hint}"
             )
     if len(fits) < 2:
-        found = f"a list of {len(fits)}" if several else f"{given!r:.60}"
-        raise MixedModelsError(f"{who} takes a list of two fits or more; it was given {found}.")
+        one = isinstance(given, _KINDS)
+        found = f"a list of {len(fits)}" if several else "one fit" if one else f"{given!r:.60}"
+        hint = f" Write mixedmodels.{who}([fit1, fit2])." if one else ""
+        raise MixedModelsError(
+            f"{who} takes a list of two fits or more; it was given {found}.{hint}"
+        )
     return fits
 
 
