@@ -17,6 +17,7 @@ from mixedmodels.arrays import FloatArray
 from mixedmodels.covariance import Templates
 from mixedmodels.design import Design
 from mixedmodels.design.copies import explaining_columns
+from mixedmodels.design.stray import levels_of_single_rows
 from mixedmodels.errors import ModelError
 
 # Smallest and largest order of coefficients, standard deviations and theta: their squares, and sums
@@ -85,8 +86,11 @@ def _within_double_precision(design: Design, products: Products) -> Products:
 
 
 def _explained(design: Design, rank: int) -> str:
-    """Which columns fit the response, unless as many as there are rows fit any response."""
-    columns = explaining_columns(design) if design.has_rows and rank < design.n else ""
+    """Which columns fit the response; of as many as rows, factors with a level for each row."""
+    if rank >= design.n:
+        said = levels_of_single_rows(design.fixed_spec.factors, design.n)
+        return f" {said}" if said else ""
+    columns = explaining_columns(design) if design.has_rows else ""
     return f" It can be computed from {columns}." if columns else ""
 
 

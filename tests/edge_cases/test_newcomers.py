@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import io
 import pickle
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import mixedmodels as mm
-from mixedmodels.errors import DataError, FileError, FormulaError, FormulaWarning, MixedModelsError
+from mixedmodels.errors import (
+    DataError,
+    FileError,
+    FormulaError,
+    FormulaWarning,
+    MixedModelsError,
+    ModelError,
+)
 from mixedmodels.report.numbers import format_number
 
 SLEEP = mm.load_dataset("sleepstudy")
@@ -114,3 +122,100 @@ def test_slopes_without_an_interaction_are_one_number() -> None:
     assert "no interaction of age with Sex" in " ".join(str(fit.emtrends("Sex", "age")).split())
     fit = mm.lmer("distance ~ age * Sex + (1 | Subject)", mm.load_dataset("orthodont"))
     assert "no interaction" not in str(fit.emtrends("Sex", "age"))
+
+
+def trials() -> pd.DataFrame:
+    """Three weeks of 12 people, and a day that no two rows share."""
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"id": np.repeat([f"p{i}" for i in range(12)], 3)})
+    data["week"] = np.tile(np.arange(3), 12)
+    data["y"] = rng.normal(size=36) + np.repeat(rng.normal(size=12), 3)
+    data["day"] = [str(day)[:10] for day in pd.date_range("2024-01-01", periods=36)]
+    return data
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("us", r"write (week | id)."),
+        ("diag", r"two bars here: (week || id)."),
+        ("zerocorr", r"two bars here: (week || id)."),
+        ("ar1", "structure 'ar1' is not here. (x | id) has"),
+        ("cs", "is (1 | id) + (1 | id:f)."),
+        ("exp", "structure 'exp' is not here."),
+    ],
+)
+@pytest.mark.parametrize("beside", ["", " + (1 | id)"])
+def test_structures_of_covariances_are_answered(name: str, says: str, beside: str) -> None:
+    with pytest.raises(FormulaError) as caught:
+        mm.lmer(f"y ~ week{beside} + {name}(week | id)", trials())
+    assert says in str(caught.value)
+    assert f"{name}(week | id)" in str(caught.value).splitlines()[2]
+
+
+def test_a_bar_inside_of_other_calls_is_logical() -> None:
+    data = trials().assign(a=np.arange(36) % 3 == 0, b=np.arange(36) % 4 == 0)
+    assert "I(a | b)TRUE" in mm.lmer("y ~ I(a | b) + (1 | id)", data).fixef.index
+    assert mm.lmer("y ~ exp(week) + (1 | id)", data).converged
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (str, "'week' has numbers that are stored as text ('0'); make the column numeric"),
+        (lambda week: f"{week},5", "'week' has numbers with decimal commas"),
+        (lambda week: f"2024-01-0{week + 1}", "'week' has dates that are stored as text"),
+        (lambda week: "abc"[week], "Leave columns out of the term."),
+    ],
+)
+def test_slopes_over_text_say_what_the_text_is(change: Any, says: str) -> None:
+    data = trials()
+    data["week"] = data["week"].map(change)
+    with pytest.raises(ModelError, match="36 random effects") as caught:
+        mm.lmer("y ~ week + (week | id)", data)
+    assert says in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_few_columns_of_a_wide_term_are_named() -> None:
+    with pytest.raises(ModelError, match=r"x 36 columns: .*, \.\.\.\)") as caught:
+        mm.lmer("y ~ 1 + (day | id)", trials())
+    assert len(str(caught.value)) < 600
+
+
+def test_wide_terms_over_text_say_what_the_text_is() -> None:
+    data = pd.concat([_schools(3), _schools(3)]).assign(hour=lambda t: np.arange(len(t)) % 9)
+    with pytest.warns(FormulaWarning, match="'hour' has numbers that are stored as text"):
+        mm.LinearMixedModel("y ~ 1 + (hour | year)", data.assign(hour=data["hour"].astype(str)))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda day: day, "'day' has dates that are stored as text ('2024-01-01')"),
+        (lambda day: day[-2:] + day[5:7], "'day' has numbers that are stored as text"),
+        (lambda day: f"d{day}", "If it tells units apart, write (1 | day)"),
+    ],
+)
+def test_factors_with_a_level_for_every_row_are_named(change: Any, says: str) -> None:
+    data = trials()
+    data["day"] = data["day"].map(change)
+    with pytest.raises(ModelError, match="'day' is a factor with 36 levels in 36 rows") as caught:
+        mm.lmer("y ~ day + (1 | id)", data)
+    assert says in str(caught.value)
+    with pytest.raises(ModelError, match=r"'factor\(day\)' is a factor with 36 levels") as caught:
+        mm.lmer("y ~ factor(day) + (1 | id)", data)
+    assert "stored as text" not in str(caught.value)
+
+
+def test_columns_in_the_index_are_found_there() -> None:
+    data = trials()
+    for index, formula in ((["id"], "y ~ week + (1 | id)"), (["week", "id"], "y ~ 1 + (1|id)")):
+        with pytest.raises(FormulaError, match=r"called 'id': give data\.reset_index\(\)"):
+            mm.lmer(formula, data.set_index(index))
+    fit = mm.lmer("y ~ week + (1 | id)", data)
+    with pytest.raises(FormulaError, match=r"called 'week': give data\.reset_index\(\)"):
+        fit.predict(data.set_index("week"))
+    with pytest.raises(FormulaError, match=r"'day' is not a column of the data\. The data has"):
+        mm.lmer("y ~ day + (1 | id)", data[["y", "id"]])

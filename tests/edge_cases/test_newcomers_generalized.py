@@ -372,3 +372,38 @@ def test_a_name_without_backticks_is_named_in_every_formula(role: str) -> None:
     data = pd.DataFrame({"y": np.arange(40) % 4, "rate %": np.arange(40.0), "g": np.arange(40) % 8})
     with pytest.raises(mm.FormulaError, match="between backticks: `rate %`"):
         mm.glmer("y ~ 1 + (1 | g)", data, "negative_binomial", **{role: "~ rate %"})
+
+
+# -- ratings and levels of single rows --------------------------------------------------
+
+
+def ratings() -> pd.DataFrame:
+    rng = np.random.default_rng(7)
+    data = pd.DataFrame({"judge": np.repeat(np.arange(12), 5), "x": np.tile(np.arange(5), 12)})
+    return data.assign(y=rng.integers(1, 6, 60), day=[f"d{i}" for i in range(60)])
+
+
+@pytest.mark.parametrize("family", ["binomial", "beta"])
+@pytest.mark.parametrize(("shift", "offered"), [(0, True), (-3, True), (0.5, False)])
+def test_ratings_are_offered_the_ordinal_family(family: str, shift: float, offered: bool) -> None:
+    data = ratings()
+    with pytest.raises(mm.DataError) as caught:
+        mm.glmer("y ~ x + (1 | judge)", data.assign(y=data["y"] + shift), family)
+    assert ('family="ordinal"' in str(caught.value)) == offered
+
+
+def test_many_counts_are_not_called_ratings() -> None:
+    data = ratings().assign(y=np.arange(60))
+    with pytest.raises(mm.DataError, match='family="poisson"') as caught:
+        mm.glmer("y ~ x + (1 | judge)", data)
+    assert "ordinal" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(("family", "begins"), [("gamma", "The means fit"), ("binomial", "Separa")])
+def test_factors_with_a_level_for_every_row_are_named(family: str, begins: str) -> None:
+    response = "I(y > 2)" if family == "binomial" else "y"
+    fit = mm.glmer(f"{response} ~ day + (1 | judge)", ratings(), family)
+    (message,) = (text for text in fit.messages if text.startswith(begins))
+    assert "'day' is a factor with 60 levels in 60 rows." in message
+    assert len(message) < 700

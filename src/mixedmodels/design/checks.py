@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.columns import level_labels
 from mixedmodels.design.design import TermDesign
 from mixedmodels.design.groups import GroupingFactor
+from mixedmodels.design.stray import stored_as_text
 from mixedmodels.errors import DataError, FormulaWarning, ModelError, warn
 from mixedmodels.formula import RandomTerm
+from mixedmodels.naming import first_few
 
-# Columns of a term from which on its number of parameters is worth a word.
+# Columns of a term from which on its number of parameters is worth a word, and most that are named.
 _WIDE = 8
 
 
@@ -95,10 +98,12 @@ def warn_of_wide_terms(terms: Sequence[TermDesign], groups: Sequence[GroupingFac
             factors = [part.factors[0] for part in source.terms if len(part.factors) == 1]
             if len(factors) == 1:
                 turned = f" Did you mean ({source.grouping[0].source} | {factors[0].source})?"
+        as_text = _numbers_as_text(term)
+        hint = f" {as_text}" if as_text else turned
         warn(
             f"{source.name} has {width} columns, so {width * (width + 1) // 2} variances and "
             f"covariances, and '{group.name}' has {group.n_levels} levels, from which they cannot "
-            f"be estimated; the search may take long.{turned}",
+            f"be estimated; the search may take long.{hint}",
             FormulaWarning,
         )
 
@@ -124,9 +129,15 @@ def _check_size(term: TermDesign, group: GroupingFactor, n: int, residual: bool)
         )
     raise ModelError(
         f"{where}it has {n_effects} random effects ({group.n_levels} levels of '{group.name}' "
-        f"x {len(term.columns)} columns: {', '.join(term.columns)}) and the data {n} rows, so "
-        "they cannot be told from the residuals. Leave columns out of the term."
+        f"x {len(term.columns)} columns: {first_few(term.columns, _WIDE)}) and the data {n} rows, "
+        "so they cannot be told from the residuals. "
+        f"{_numbers_as_text(term) or 'Leave columns out of the term.'}"
     )
+
+
+def _numbers_as_text(term: TermDesign) -> str:
+    """What to do with columns of a term that are numbers or dates as text, of which factors are."""
+    return " ".join(filter(None, itertools.starmap(stored_as_text, term.spec.factors)))
 
 
 def _check_repeated(terms: Sequence[TermDesign]) -> None:

@@ -85,6 +85,8 @@ def bind_factor(factor: Factor, formula: str, table: Table) -> Bound | None:
 
 def columns_hint(name: str, table: Table) -> str:
     """The nearest names of columns; all of them where none is near and they are few."""
+    if table.index is not None and name in map(str, table.index.names):
+        return f" The index of the data is called '{shorten(name)}': give data.reset_index()."
     hint = did_you_mean(name, table.names(), _as_written)
     names = list(itertools.islice(table.names(), _LISTED + 1))
     if hint or not names or len(names) > _LISTED:

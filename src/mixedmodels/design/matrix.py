@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.design.evaluate import columns_of
@@ -23,7 +24,7 @@ from mixedmodels.design.names import INTERCEPT, Choice, column_names
 from mixedmodels.design.rank import TooManyParts, scope_terms
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import ModelError
-from mixedmodels.formula import Term
+from mixedmodels.formula import Factor, Term
 from mixedmodels.formula.tokens import shorten
 from mixedmodels.memory import require
 from mixedmodels.values import quick
@@ -60,6 +61,12 @@ class PartPlan:
     columns: tuple[ColumnPlan, ...]
     recipes: Mapping[str, Recipe]
     terms: tuple[int, ...]
+
+    @property
+    def factors(self) -> list[tuple[Factor, pd.Index]]:
+        """The factors of its columns that have levels, with these."""
+        found = self.recipes.values()
+        return [(recipe.factor, recipe.levels) for recipe in found if recipe.levels is not None]
 
     def without_intercept(self) -> PartPlan:
         """The same columns but the one of ones."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from mixedmodels.design.columns import CategoricalColumn
 from mixedmodels.design.places import Naming, first_rows
 from mixedmodels.design.rows import Rows
 from mixedmodels.errors import DataError, warn
+from mixedmodels.formula import Factor
 from mixedmodels.formula.tokens import quote_name
 
 # Levels above which a factor may be a mistake.
@@ -31,6 +33,10 @@ _ABSENT = frozenset(
 # Days as people and files write them, with a time of the day or without.
 _DATE = re.compile(
     r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\d{1,2}:.*)?\s*"
+)
+_DAYS = (
+    "make a number of it, such as the days since the first ((dates - dates.min()).dt.days of "
+    "pandas.to_datetime)"
 )
 _REMEDY = "make the column numeric (pandas.to_numeric, or .cast(Float64) of Polars)"
 
@@ -57,7 +63,7 @@ def strays(name: str, column: object, naming: Naming, counts: LongArray | None =
     if not _is_number(first):
         return _with_commas(name, first)
     if not count:
-        return f"'{name}' has numbers that are stored as text ('{first:.20}'); {_REMEDY}."
+        return _with_points(name, first)
     which = np.flatnonzero(other)
     texts = column.levels.take(column.codes[which[:_MANY]]).tolist()
     listed = first_rows(which, naming, [f"{text!r:.40}" for text in texts])
@@ -66,6 +72,39 @@ def strays(name: str, column: object, naming: Naming, counts: LongArray | None =
         f"'{name}' is text, not numbers, because of {count} of its {total} {values}: {listed}. "
         f"Correct them or make them missing, and {_REMEDY}."
     )
+
+
+def stored_as_text(factor: Factor, levels: pd.Index) -> str:
+    """A sentence on a column whose levels are numbers or dates as text and what to do, or ""."""
+    if not factor.is_column or not _is_text(levels):
+        return ""
+    name, first = factor.name, str(levels[0])
+    if _numbers(levels).all():
+        return _with_points(name, first) if _is_number(first) else _with_commas(name, first)
+    return f"{_with_dates(name, first)}; {_DAYS}." if _are_dates(levels) else ""
+
+
+def levels_of_single_rows(factors: Iterable[tuple[Factor, pd.Index]], n_rows: int) -> str:
+    """Sentences on factors with a level for nearly every row and what to do, or ""."""
+    said = []
+    for factor, levels in factors:
+        if len(levels) > _MANY and 2 * len(levels) > n_rows:
+            said.append(f"'{factor.name}' is a factor with {len(levels)} levels in {n_rows} rows.")
+            said.append(
+                stored_as_text(factor, levels)
+                or f"If it tells units apart, write (1 | {factor.code}); if it is a number, "
+                "make it numeric."
+            )
+    return " ".join(said)
+
+
+def _with_points(name: str, first: str) -> str:
+    """What to do with numbers as text."""
+    return f"'{name}' has numbers that are stored as text ('{first:.20}'); {_REMEDY}."
+
+
+def _with_dates(name: str, first: str) -> str:
+    return f"'{name}' has dates that are stored as text ('{first:.20}')"
 
 
 def _with_commas(name: str, first: str) -> str:
@@ -114,10 +153,9 @@ def check_meant_as_factor(
         elif n_levels > _MANY and _are_dates(column.levels):
             written = quote_name(name)
             warn(
-                f"'{name}' has dates that are stored as text ('{column.levels[0]:.20}'). As it is, "
-                f"it is a factor with {n_levels} levels; make a number of it, such as the days "
-                "since the first ((dates - dates.min()).dt.days of pandas.to_datetime), or write "
-                f"(1 | {written}); factor({written}) says that a factor is meant."
+                f"{_with_dates(name, str(column.levels[0]))}. As it is, it is a factor with "
+                f"{n_levels} levels; {_DAYS}, or write (1 | {written}); factor({written}) says "
+                "that a factor is meant."
             )
             return
     if nearly_all:

@@ -7,6 +7,7 @@ import numpy as np
 from mixedmodels.arrays import FloatArray, IntArray
 from mixedmodels.design import Design
 from mixedmodels.design.missing import OffsetSpec
+from mixedmodels.design.stray import levels_of_single_rows
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.messages import singular_terms
 
@@ -97,7 +98,7 @@ def _in_fixed_part(design: Design, codes: IntArray, n_levels: int) -> bool:
 
 def _exact(fitted: GeneralizedFitted) -> list[str]:
     """Responses that the means fit without a rest, so that the likelihood has no bound."""
-    family = fitted.model.family
+    design, family = fitted.model.design, fitted.model.family
     if not family.parameter or family.counts:
         return []
     eta, of = fitted.solution.eta, fitted.distribution
@@ -107,9 +108,11 @@ def _exact(fitted: GeneralizedFitted) -> list[str]:
         some_rest = ~(variance <= least * mean**2)  # also where a predictor has no mean
     if some_rest.any():
         return []
+    remedy = levels_of_single_rows(design.fixed_spec.factors, design.n) or (
+        "Look for a covariate that was computed from the response."
+    )
     says = (
         f"The means fit all responses exactly: the {family.title} family's {family.parameter} has "
-        "gone to its bound, and likelihood and standard errors mean nothing. Look for a covariate "
-        "that was computed from the response."
+        f"gone to its bound, and likelihood and standard errors mean nothing. {remedy}"
     )
     return [says]

@@ -8,8 +8,13 @@ import numpy as np
 
 from mixedmodels.arrays import BoolArray, LongArray
 from mixedmodels.design import Design
+from mixedmodels.design.stray import levels_of_single_rows
 from mixedmodels.estimates.generalized import GeneralizedFitted
 from mixedmodels.estimates.separation import UNPROVED, Separation, suspected
+from mixedmodels.naming import first_few
+
+# Coefficients that a message names.
+_MOST_NAMED = 10
 
 
 def separation(fitted: GeneralizedFitted) -> Separation | None:
@@ -40,16 +45,21 @@ def _suspected(fitted: GeneralizedFitted) -> bool:
 
 def separation_message(fitted: GeneralizedFitted, found: Separation) -> str:
     """Which coefficients have no finite estimate, where, and what to do."""
-    listed = ", ".join(f"'{name}'" for name in found.names)
+    listed = first_few([f"'{name}'" for name in found.names], _MOST_NAMED)
+    if len(found.names) > _MOST_NAMED:
+        listed = f"{listed} ({len(found.names)} in all)"
     which = (
         f"the coefficient {listed} has no finite estimate"
         if len(found.names) == 1
         else f"the coefficients {listed} have no finite estimates (a combination of them)"
     )
+    design = fitted.model.design
+    remedy = levels_of_single_rows(design.fixed_spec.factors, design.n) or (
+        "Merge the level with others, leave the term out, or make it a random effect."
+    )
     return (
         f"Separation: {which}. {_where(fitted, found)} Estimates and standard errors of these "
-        "coefficients mean nothing; the others can be used. Merge the level with others, leave "
-        "the term out, or make it a random effect."
+        f"coefficients mean nothing; the others can be used. {remedy}"
     )
 
 

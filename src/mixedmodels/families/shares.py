@@ -22,11 +22,19 @@ _ROUNDED = (
     "as cbind(round(y * n), n - round(y * n)) for a share y of n trials, without weights="
 )
 _PERCENTAGES = "If they are percentages, divide them by 100"
+_RATINGS = 'Ratings and other ordered categories are of family="ordinal"'
+# Different whole numbers up to which they may be ratings, such as those from 0 to 10.
+_MOST_CATEGORIES = 11
 
 
 def _are_percentages(y: FloatArray) -> bool:
     """Whether numbers may be percentages: from 0 to 100, and more than a few of them differ."""
     return bool((y >= 0.0).all() and (y <= 100.0).all() and (y > 2.0).any())
+
+
+def _are_ratings(y: FloatArray) -> bool:
+    """Whether numbers may stand for ordered categories: whole ones, and few of them differ."""
+    return bool((y == np.round(y)).all()) and np.unique(y).size <= _MOST_CATEGORIES
 
 
 def _remedy_outside(y: FloatArray, m: FloatArray) -> str:
@@ -40,11 +48,14 @@ def _remedy_outside(y: FloatArray, m: FloatArray) -> str:
             "Beside the number of trials as weights= the response is a share: write successes / "
             "trials, or cbind(successes, trials - successes) without weights="
         )
+    ratings = f"{_RATINGS}. " if _are_ratings(y) else ""
     if whole:
         return (
-            'Counts without a number of trials are of family="poisson" or "negative_binomial" '
-            f'(family is "binomial" where it is not given). {_FORMS}'
+            f'{ratings}Counts without a number of trials are of family="poisson" or '
+            f'"negative_binomial" (family is "binomial" where it is not given). {_FORMS}'
         )
+    if ratings:
+        return f"{ratings}{_FORMS}"
     return f"{_PERCENTAGES}. {_FORMS}" if _are_percentages(y) else _FORMS
 
 
@@ -114,7 +125,9 @@ class Beta(Family):
         return Fault(
             outside,
             "are not between 0 and 1, both excluded",
-            _PERCENTAGES
+            _RATINGS
+            if _are_ratings(y) and (y > 1.0).any()
+            else _PERCENTAGES
             if _are_percentages(y)
             else "Beta responses are shares strictly inside the interval; (y (n - 1) + 0.5) / n "
             "moves zeros and ones inside. Shares of counted trials are of the binomial family",

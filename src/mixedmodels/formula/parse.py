@@ -13,7 +13,7 @@ from mixedmodels.errors import FormulaError
 from mixedmodels.formula.expression import inner_nodes
 from mixedmodels.formula.grammar import parse_tokens
 from mixedmodels.formula.limits import MAX_RANDOM_TERMS
-from mixedmodels.formula.random_terms import Chunk, random_chunk, terms_of_chunk
+from mixedmodels.formula.random_terms import Chunk, random_chunk, refuse_structure, terms_of_chunk
 from mixedmodels.formula.spec import FormulaSpec, RandomTerm, write_terms
 from mixedmodels.formula.terms import make_factor, parse_terms, summands_of
 from mixedmodels.formula.tokens import Token, split_tokens
@@ -189,7 +189,8 @@ def _first_of(node: Node) -> tuple[Node, bool]:
 
 
 def _check_call(text: str, node: Call) -> None:
-    """``x (1 | g)`` with a space is a call for R too, but a forgotten plus for its writer."""
+    """Refuse ``x (1 | g)``, a call for R too but a forgotten plus, and ``us(x | g)``."""
+    refuse_structure(text, node)
     bracket = text.index("(", node.name_end)
     if bracket > node.name_end and len(node.arguments) == 1:
         (inner,) = node.arguments

@@ -10,7 +10,7 @@ from mixedmodels.errors import FormulaError
 from mixedmodels.formula.grouping import parse_groups
 from mixedmodels.formula.spec import Factor, RandomTerm, Term, write_terms
 from mixedmodels.formula.terms import parse_terms, summands_of
-from mixedmodels.formula.tree import BARS, Bracket, Chain, Node, Prefix
+from mixedmodels.formula.tree import BARS, Bracket, Call, Chain, Node, Prefix
 
 
 class Chunk(NamedTuple):
@@ -35,6 +35,40 @@ def random_chunk(node: Node) -> Chunk | None:
         if isinstance(inner, Chain) and inner.operators[0] in BARS:
             return _split(node, inner)
         node = inner
+
+
+_UNSTRUCTURED = frozenset({"us", "un", "unstr"})
+_DIAGONAL = frozenset({"diag", "zerocorr"})
+_STRUCTURES = frozenset(
+    {"homdiag", "cs", "homcs", "hetcs", "ar1", "hetar1", "ou", "toep", "homtoep", "gau", "exp",
+     "mat", "rr", "propto", "equalto"}
+)  # fmt: skip
+
+
+def refuse_structure(text: str, node: Call) -> None:
+    """Refuse ``us(x | g)`` and other structures of glmmTMB and lme4, and say what they are here.
+
+    Raises:
+        FormulaError: The call is one of these.
+    """
+    known = node.name in _UNSTRUCTURED | _DIAGONAL | _STRUCTURES
+    inner = node.arguments[0] if known and node.arguments else None
+    if not isinstance(inner, Chain) or inner.operators[0] not in BARS:
+        return
+    left, right = inner.operands[:2]
+    start, group = text[left.start : left.end], text[right.start : right.end]
+    if node.name in _UNSTRUCTURED:
+        answer = f"'{node.name}' needs no name here: write ({start} | {group})."
+    elif node.name in _DIAGONAL:
+        answer = f"'{node.name}' is written with two bars here: ({start} || {group})."
+    else:
+        answer = (
+            f"The covariance structure '{node.name}' is not here. (x | {group}) has all variances "
+            f"and correlations of its columns, (x || {group}) their variances without "
+            "correlations; one correlation of all levels of a factor f, not negative, is "
+            f"(1 | {group}) + (1 | {group}:f)."
+        )
+    raise FormulaError(answer, text, node.start, node.end)
 
 
 def _split(node: Bracket, inner: Chain) -> Chunk:
