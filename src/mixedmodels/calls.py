@@ -22,6 +22,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Names that a message lists.
 _SHOWN = 30
+# Share of letters in common of an argument that is offered for another: "fits" is not "digits".
+_NEAR_ARGUMENT = 0.7
 
 _SIGNS = re.compile(r"[^0-9a-z]+")
 
@@ -127,14 +129,19 @@ def package_answer(
         return f"{start} {_sentence(foreign.PACKAGE[folded])}"
     if _spelled_alike(name, datasets):
         return f'{start} Write mixedmodels.load_dataset("{_spelled_alike(name, datasets)}").'
-    if folded in foreign.FIT:
-        return f"{start} {_sentence(foreign.FIT[folded])}"
+    for answers in foreign.OF_FITS:
+        if folded in answers:
+            return f"{start} {_sentence(answers[folded])}"
     owners = [*((cls, "fit") for cls in fits), *((cls, "model") for cls in models)]
     for cls, owner in owners:
         same = _spelled_alike(name, public_names(cls))
         if same is not None:
             return f"{start} Write {owner}.{same}{_brackets(cls, same)}."
-    return start + (did_you_mean(name, known) or _all_of(known))
+    hint = did_you_mean(name, known)
+    if not hint:
+        of_fits = {same for cls in fits for same in public_names(cls)}
+        hint = did_you_mean(name, sorted(of_fits), "fit.{}".format)
+    return start + (hint or _all_of(known))
 
 
 def value_hint(kind: str, value: object, options: Iterable[object]) -> str:
@@ -204,7 +211,7 @@ def _keyword_answer(
     same = _spelled_alike(name, accepted)
     if same is not None:
         return _keyword(same, value)
-    hint = did_you_mean(name, accepted).strip()
+    hint = did_you_mean(name, accepted, cutoff=_NEAR_ARGUMENT).strip()
     return hint or f"It takes {', '.join(accepted) or 'no arguments'}."
 
 

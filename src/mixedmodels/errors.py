@@ -158,7 +158,10 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 def did_you_mean(
-    name: str, options: Iterable[str], written: Callable[[str], str] = "'{}'".format
+    name: str,
+    options: Iterable[str],
+    written: Callable[[str], str] = "'{}'".format,
+    cutoff: float = 0.6,
 ) -> str:
     """A sentence that offers the names nearest to `name`, or nothing when none is near.
 
@@ -168,13 +171,16 @@ def did_you_mean(
         name: What was asked for.
         options: What there is.
         written: How an option is shown.
+        cutoff: Share of letters in common, in their order, of names that are near.
     """
     if len(name) > _LONGEST_NAME:
         return ""
     known = [name for name in options if isinstance(name, str) and len(name) <= _LONGEST_NAME]
     folded = {option.lower(): option for option in known}
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    near += [folded[key] for key in difflib.get_close_matches(name.lower(), folded, n=3)]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=cutoff)
+    near += [
+        folded[key] for key in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=cutoff)
+    ]
     distinct = list(dict.fromkeys(near))
     distinct = [name for name in distinct if name.strip("`") not in (set(distinct) - {name})][:3]
     if not distinct:

@@ -36,6 +36,8 @@ _OFFSET = (
 )
 _LINES_BY = "The first is the variable, the others are by=: plot_effect('x', by='f')."
 _CONTROL = "Write control=mixedmodels.Control(max_evaluations=...)."
+_DECIMALS = "Results hold all digits; .round(3) of a DataFrame or Series rounds them."
+_RATIOS = 'Ratios with their limits are fit.tidy("fixed", exponentiate=True, conf_int=True).'
 
 CRITERION = "The criterion is chosen by reml=, the method of search by optimizer=."
 _MODEL: Answers = {
@@ -133,14 +135,23 @@ EVERYWHERE: Answers = {
     "filename": "path",
     "file": "path",
     "optctrl": _CONTROL,
+    "digits": _DECIMALS,
+    "decimals": _DECIMALS,
+    "exponentiate": _RATIOS,
+    "exp": _RATIOS,
+    "eform": _RATIOS,
 }
 """Answers for every function that has the argument; sentences for every function."""
+
+_EXPONENTS = ("exponentiate", "exp", "eform")
+_SCALE_BEFORE = "The scale is chosen before: fit.emmeans(specs, type='response')."
 
 _ADJUSTED: Answers = {
     "p_adjust": "adjust",
     "padjust": "adjust",
     "correction": "adjust",
-    "type": "The scale is chosen before: fit.emmeans(specs, type='response').",
+    "type": _SCALE_BEFORE,
+    **dict.fromkeys(_EXPONENTS, _SCALE_BEFORE),
     "ddf": "Degrees of freedom are chosen before: fit.emmeans(specs, ddf=...).",
     "infer": "The table has limits and tests in any case.",
 }
@@ -216,6 +227,12 @@ KEYWORDS: Mapping[str, Answers] = {
         "star": "stars",
         "model_names": "names",
         "labels": "names",
+        **dict.fromkeys(
+            ("digits", "decimals", "fmt", "round"),
+            "Estimates have as many decimals as give their standard errors three digits, other "
+            "numbers four digits; .to_frame() has all digits.",
+        ),
+        **dict.fromkeys(("exp", "eform", "transform"), "exponentiate"),
     },
     "power": {
         "effect": "Effects are given by name: beta={'x': 0.5}.",
@@ -252,6 +269,7 @@ KEYWORDS: Mapping[str, Answers] = {
                  "var": "Slopes of a covariate are fit.emtrends(specs, var).",
                  "trend": "Slopes of a covariate are fit.emtrends(specs, var).",
                  "transform": "type", "tran": "type", "scale": "type",
+                 **dict.fromkeys(_EXPONENTS, 'Write type="response".'),
                  "back_transform": 'Write type="response".', "bias_adj": "bias_adjust",
                  "mode": "Degrees of freedom are by ddf=, probabilities of ordered categories by "
                          'type="prob".',
@@ -266,6 +284,7 @@ KEYWORDS: Mapping[str, Answers] = {
     ".letters": {**_ADJUSTED, "sort": "Sort the table: .to_frame().sort_values('estimate')."},
     ".test": {
         **_TABLE,
+        **dict.fromkeys(_EXPONENTS, f"Ratios are exp of estimates and limits. {_RATIOS}"),
         "r_matrix": "L",
         "hypothesis": "L",
         "hypotheses": "L",
@@ -411,6 +430,66 @@ _NEGATIVE_BINOMIAL = (
     'Counts with overdispersion are mixedmodels.glmer(formula, data, family="negative_binomial").'
 )
 
+_SCALED = (
+    "Standardized coefficients are those of scaled columns: scale(y) ~ scale(x) + ... in the "
+    "formula."
+)
+_ETA = (
+    "Partial eta squared of a term is F df1 / (F df1 + df2), of fit.anova(); explained variance is "
+    "fit.r2()."
+)
+_MEASURES = (
+    "Measures of fits side by side are mixedmodels.table([fit1, fit2]), of one fit.glance()."
+)
+_CURVE = 'A picture is fit.plot_effect("x"); means by level are fit.emmeans("f").'
+
+_PERFORMANCE: Answers = {
+    "model_performance": "fit.glance()",
+    "compare_performance": _MEASURES,
+    "compare_models": _MEASURES,
+    "compare_parameters": _MEASURES,
+    **dict.fromkeys(
+        ("test_likelihoodratio", "test_lrt", "test_performance", "test_vuong"), _SEVERAL
+    ),
+    "check_singularity": "fit.is_singular",
+    "check_collinearity": "fit.vif()",
+    "multicollinearity": "fit.vif()",
+    "check_convergence": "fit.converged",
+    "check_outliers": "fit.cooks_distance()",
+    "check_normality": "fit.plot_qq()",
+    "check_heteroscedasticity": "fit.plot_scale_location()",
+    "check_heteroskedasticity": "fit.plot_scale_location()",
+    "check_homogeneity": "fit.plot_scale_location()",
+    "check_predictions": "fit.check()",
+    "pp_check": "fit.check()",
+    "model_parameters": "fit.tidy()",
+    "parameters": "fit.tidy()",
+    "get_parameters": "fit.fixef",
+    "get_variance": "fit.varcorr",
+    "get_data": "fit.data",
+    **dict.fromkeys(
+        ("standardize_parameters", "standardise_parameters", "standardize", "lm_beta", "std_beta"),
+        _SCALED,
+    ),
+    **dict.fromkeys(
+        ("eta_squared", "eta_sq", "etasq", "partial_eta_squared", "omega_squared", "effectsize",
+         "effect_sizes", "f_squared", "cohens_f"),
+        _ETA,
+    ),
+    "cohens_d": "fit.emmeans('f').effect_size(sigma,edf)",
+    "plot_model": "fit.plot_coefficients()",
+    "sjplot": "fit.plot_coefficients()",
+    "modelplot": "fit.plot_coefficients()",
+    "coefplot": "fit.plot_coefficients()",
+    **dict.fromkeys(
+        ("ggpredict", "ggeffect", "ggemmeans", "predict_response", "alleffects", "effect",
+         "predictoreffects", "predictoreffect", "plot_predictions", "interact_plot",
+         "estimate_relation", "visreg"),
+        _CURVE,
+    ),
+}  # fmt: skip
+"""Answers for functions of easystats, sjPlot, effects and the like, which take a fit."""
+
 FIT: Answers = {
     **_means.FIT,
     "fixed_effects": "fit.fixef",
@@ -530,6 +609,7 @@ FIT: Answers = {
     "score": "Shares of explained variance are fit.r2().",
     "check_model": "fit.check()",
     "performance": "fit.check()",
+    **_PERFORMANCE,
     "dharma": 'fit.std_residuals("quantile",marginal=True)',
     "simulateresiduals": 'fit.std_residuals("quantile",marginal=True)',
     "cov_robust": "fit.vcov_robust(cluster)",
@@ -633,6 +713,9 @@ PACKAGE: Answers = {
     "extend": "mixedmodels.power(..., extend={...}) studies larger designs.",
 }
 """Answers for attributes of the package, beside those of a fit and the data sets."""
+
+OF_FITS = (FIT, _generalized.FIT)
+"""Answers for attributes of fits, for functions of a fit that are asked of the package."""
 
 ATTRIBUTES: Mapping[str, Answers] = {
     "GeneralizedFit": _generalized.FIT,

@@ -71,7 +71,10 @@ _CLASSES = (
     "Predicted probabilities are fit.predict(); what is made of them and the response "
     "is in sklearn.metrics."
 )
-_PARTS = "Coefficients of dispersion and zero inflation are fit.component_table()."
+_PARTS = (
+    "Coefficients of dispersion and zero inflation, and thresholds of ordered responses, are "
+    "fit.component_table()."
+)
 
 FIT = {
     **dict.fromkeys(

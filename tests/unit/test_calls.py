@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -76,6 +77,13 @@ def parameters(function: Callable[..., Any]) -> list[str]:
         (lambda: mm.lmer(FORMULA, None, re_formula="~x"), "(1 + x | g)"),
         (lambda: mm.lmer(FORMULA, None, subset=[1]), "data[condition]"),
         (lambda: mm.lmer(FORMULA, None, verbos=1), "Did you mean 'verbose'?"),
+        (lambda: mm.table([fit()], digits=2), "give their standard errors three digits"),
+        (lambda: mm.table([fit()], digts=2), "It takes fits, names, below"),
+        (lambda: fit().summary(digits=2), "Results hold all digits"),
+        (lambda: fit().confint(exponentiate=True), 'fit.tidy("fixed", exponentiate=True, conf_int'),
+        (lambda: fit().coef_table(exponentiate=True), "fit.tidy("),
+        (lambda: fit().test("Days", exponentiate=True), "fit.tidy("),
+        (lambda: fit().emmeans("Days", exponentiate=True), 'Write type="response".'),
         (lambda: mm.lmer(FORMULA, None, REML=True, n_jobs=3), "reml=True. Write threads=3."),
         (lambda: mm.lmer(FORMULA, None, control="BOBYQA", zz=1), "It takes formula, data, reml"),
         (lambda: mm.lmer(FORMULA), "missing a required argument: 'data'"),
@@ -194,6 +202,8 @@ def test_answers_about_arguments_are_arguments() -> None:
         ("dotplot", "Write fit.plot_ranef()."),
         ("varianceProf", "squares of those of fit.profile()"),
         ("confnt", "Did you mean 'confint'"),
+        ("eta_squared", "F df1 / (F df1 + df2), of fit.anova()"),
+        ("compare_performance", "mixedmodels.table([fit1, fit2])"),
         ("zzz", "dir()"),
     ],
 )
@@ -226,6 +236,10 @@ def test_an_attribute_with_a_foreign_name(name: str, words: str) -> None:
         ("component_table", "Write fit.component_table()."),
         ("sleepstudy", 'mixedmodels.load_dataset("sleepstudy")'),
         ("simulat", "Did you mean 'simulate'?"),
+        ("check_overdispersion", "compared with simulated data by fit.check()"),
+        ("check_singularity", "Write fit.is_singular."),
+        ("thresholds", "thresholds of ordered responses, are fit.component_table()"),
+        ("residual", "Did you mean fit.residuals"),
     ],
 )
 def test_a_name_that_the_package_does_not_have(name: str, words: str) -> None:
@@ -245,6 +259,15 @@ def test_names_of_other_packages_are_known_as_such(held: Callable[[], Any]) -> N
     }
     assert others == cls._other_names
     assert set(public_names(cls)[-len(others) :]) == others
+
+
+def test_the_package_answers_what_fits_have() -> None:
+    """As R's functions of a fit: `mm.ranef(fit)`."""
+    for cls in (mm.LinearMixedFit, mm.GeneralizedLinearMixedFit):
+        for name in set(public_names(cls)) - set(foreign.PACKAGE) - set(dir(mm)):
+            if not find_spec(f"mixedmodels.{name}"):
+                with pytest.raises(mm.UnknownNameError, match=rf"Write fit\.{name}\b"):
+                    getattr(mm, name)
 
 
 def names_in(tables: Iterable[foreign.Answers], owners: dict[str, Any]) -> int:

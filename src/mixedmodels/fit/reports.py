@@ -221,6 +221,7 @@ def models_side_by_side(
     """The table of several models; see `table`."""
     below = chosen_option("below", below, BELOW)
     check_level(level)
+    check_flag("stars", stars)
     check_flag("exponentiate", exponentiate)
     titles = check_names(names, len(fits))
     # In a table with linear models a method for these leaves the others as they are.

@@ -109,6 +109,8 @@ def test_messages_of_a_fit_are_notes() -> None:
         (("fits",), {"below": "se"}, "below"),
         (("fits",), {"level": 95}, "level"),
         (("fits",), {"ddf": "none at all"}, "ddf"),
+        (("fits",), {"stars": "yes"}, "stars is 'yes'; it must be True or False"),
+        (("fits",), {"exponentiate": 1}, "exponentiate is 1; it must be True or False"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(
