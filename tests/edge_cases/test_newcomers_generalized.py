@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import mixedmodels as mm
@@ -88,6 +89,38 @@ class NegativeBinomial:
 def test_other_ways_to_say_a_family(given: Any, says: str) -> None:
     with pytest.raises(mm.MixedModelsError, match=re.escape(says)):
         family_of(given)
+
+
+@pytest.mark.parametrize(
+    ("data", "family", "shown"),
+    [
+        ("poisson", pd.DataFrame({"y": [1]}), "data (DataFrame)"),
+        ("poisson", pl.DataFrame({"y": [1]}), "data (DataFrame)"),
+        ({"y": [1]}, {"y": [1]}, "data (dict)"),
+        ({"y": [1]}, "y ~ x + (1 | g)", "'y ~ x + (1 | g)'"),
+    ],
+)
+def test_arguments_in_another_order(data: Any, family: Any, shown: str) -> None:
+    says = f"family is {shown}; the formula comes first, then the data, then the family"
+    with pytest.raises(mm.MixedModelsError, match=f"^{re.escape(says)}"):
+        mm.glmer("y ~ x + (1 | g)", data, family)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("NegBinom", "Write mixedmodels.families.NegativeBinomial."),
+        ("negative_binomial", "Write mixedmodels.families.NegativeBinomial."),
+        ("Bernoulli", "Write mixedmodels.families.Binomial."),
+        ("Tweedie", "This family is not here."),
+        ("logit", "Binomial(link='logit')"),
+        ("Poison", "Did you mean 'Poisson'?"),
+        ("zzz", "It has Binomial, Poisson, "),
+    ],
+)
+def test_a_class_of_families_that_there_is_not(name: str, says: str) -> None:
+    with pytest.raises(mm.UnknownNameError, match=re.escape(says)):
+        getattr(mm.families, name)
 
 
 # -- responses --------------------------------------------------------------------------

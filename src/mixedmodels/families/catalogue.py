@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 
-from mixedmodels import families
 from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.families.base import Family
+from mixedmodels.families.counts import (
+    Nb1,
+    NegativeBinomial,
+    Poisson,
+    TruncatedNegativeBinomial,
+    TruncatedPoisson,
+)
 from mixedmodels.families.elsewhere import ANSWERS, OTHER_NAMES
 from mixedmodels.families.links import LINKS
+from mixedmodels.families.ordinal import Ordinal
+from mixedmodels.families.positive import Gamma, Gaussian, InverseGaussian
+from mixedmodels.families.shares import Beta, Binomial
 from mixedmodels.spelling import spelled
 
 FAMILIES: dict[str, type[Family]] = {
     family.name: family
     for family in (
-        families.Binomial,
-        families.Poisson,
-        families.NegativeBinomial,
-        families.Nb1,
-        families.TruncatedPoisson,
-        families.TruncatedNegativeBinomial,
-        families.Gamma,
-        families.InverseGaussian,
-        families.Beta,
-        families.Gaussian,
-        families.Ordinal,
+        Binomial,
+        Poisson,
+        NegativeBinomial,
+        Nb1,
+        TruncatedPoisson,
+        TruncatedNegativeBinomial,
+        Gamma,
+        InverseGaussian,
+        Beta,
+        Gaussian,
+        Ordinal,
     )
 }
 """The classes by the names that `family=` takes."""
@@ -67,14 +77,44 @@ def _known(text: str) -> str | None:
     )
 
 
+def name_answer(name: str) -> str:
+    """What to say of a name that `mixedmodels.families` does not have."""
+    start = f"mixedmodels.families has no '{name}'."
+    known = _known(name)
+    if known is not None:
+        return f"{start} Write mixedmodels.families.{FAMILIES[known].__name__}."
+    plain = _SIGNS.sub("", name.lower())
+    if plain in ANSWERS:
+        return f"{start} {ANSWERS[plain]}"
+    if name.lower() in LINKS:
+        return f"{start} This is a link, which a family takes: Binomial(link={name.lower()!r})."
+    classes = [family.__name__ for family in FAMILIES.values()]
+    return start + (did_you_mean(name, classes) or f" It has {', '.join(classes)}.")
+
+
+def _is_data(given: object) -> bool:
+    return (
+        isinstance(given, Mapping)
+        or hasattr(given, "columns")
+        or hasattr(given, "__arrow_c_stream__")
+    )
+
+
 def _shown(family: object) -> str:
     """What was given, as it is to be shown."""
+    if _is_data(family):
+        return f"data ({type(family).__name__})"
     shown = f"{family!r:.60}"
     return shown if isinstance(family, str) or family is None else f"the object {shown}"
 
 
 def _answer(family: object) -> str:
     """What to write in place of a family that is not one."""
+    if _is_data(family) or (isinstance(family, str) and "~" in family):
+        return (
+            "the formula comes first, then the data, then the family: "
+            'glmer("y ~ x + (1 | g)", data, "poisson").'
+        )
     if not isinstance(family, str):
         own = getattr(family, "__name__", type(family).__name__)
         near = _known(own)
@@ -88,7 +128,7 @@ def _answer(family: object) -> str:
     if plain in ANSWERS:
         return f"{ANSWERS[plain][0].lower()}{ANSWERS[plain][1:]}"
     if name.lower() in LINKS:
-        probability = name.lower() in families.Beta.links
+        probability = name.lower() in Beta.links
         takes = "'binomial'" if probability else "..."
         return f"this is a link. Write family={takes}, link={name.lower()!r}."
     return _all_families(name)
