@@ -159,10 +159,10 @@ def test_best_point_is_kept_when_evaluations_run_out(optimizer: OptimizerName) -
 @pytest.mark.parametrize(
     ("start", "message"),
     [
-        ([1.0, 0.0], r"shape \(2,\).*3 parameters: Subject.\(Intercept\), Subject.Days.\(Inter"),
+        ([1.0, 0.0], r"start has shape \(2,\).*3 parameters: theta \(Subject.\(Intercept\), Subj"),
         ([1.0, np.nan, 1.0], "every value must be finite"),
         ([1e200, 0.0, 1e200], "cannot be computed at the start"),
-        ("ones", r"theta is 'ones'; it must be one number for each of: Subject.\(Intercept\)"),
+        ("ones", r"start is 'ones'; it must be one number for each of: theta \(Subject"),
     ],
     ids=["too short", "NaN", "overflow", "text"],
 )

@@ -32,26 +32,32 @@ class ThetaAxes:
         self._evaluator = evaluator
         self._templates = templates
 
-    def checked(self, values: npt.ArrayLike) -> FloatArray:
+    def checked(self, values: npt.ArrayLike, argument: str = "theta") -> FloatArray:
         """`values` as a theta of this model.
+
+        Args:
+            values: What was given.
+            argument: What it was given as.
 
         Raises:
             MixedModelsError: Not numbers, the wrong length, or a value that is not finite.
         """
         names = ", ".join(self._templates.names)
+        if argument != "theta":
+            names = f"theta ({names})"
         try:
             theta = real_numbers(values)
         except (TypeError, ValueError):
             raise MixedModelsError(
-                f"theta is {values!r:.80}; it must be one number for each of: {names}."
+                f"{argument} is {values!r:.80}; it must be one number for each of: {names}."
             ) from None
         if theta.shape != (self._templates.m,):
             raise MixedModelsError(
-                f"theta has shape {theta.shape}; this model has {self._templates.m} "
+                f"{argument} has shape {theta.shape}; this model has {self._templates.m} "
                 f"parameter{'s' if self._templates.m > 1 else ''}: {names}."
             )
         if not np.isfinite(theta).all():
-            raise MixedModelsError(f"theta is {theta}; every value must be finite ({names}).")
+            raise MixedModelsError(f"{argument} is {theta}; every value must be finite ({names}).")
         return theta
 
     @property

@@ -272,8 +272,12 @@ class LaplaceCriterion(CoreSearch):
         """(..., m + p + k) parameters of the search."""
         return self.workspace.evaluator.from_user(np.ascontiguousarray(values))
 
-    def checked(self, given: npt.ArrayLike) -> FloatArray:
+    def checked(self, given: npt.ArrayLike, said: str = "the parameters are") -> FloatArray:
         """`given` as parameters that users know: theta, coefficients, and the family's.
+
+        Args:
+            given: What was given.
+            said: As what, for messages.
 
         Raises:
             MixedModelsError: Not numbers, the wrong length, or a value that is not finite.
@@ -283,11 +287,11 @@ class LaplaceCriterion(CoreSearch):
             values = np.ascontiguousarray(given, dtype=np.float64)
         except (TypeError, ValueError):
             raise MixedModelsError(
-                f"the parameters are {given!r:.80}; they must be numbers, for {', '.join(names)}."
+                f"{said} {given!r:.80}; numbers are needed, for {', '.join(names)}."
             ) from None
         if values.shape != (len(names),) or not np.isfinite(values).all():
             raise MixedModelsError(
-                f"the parameters are {values!r:.80}; they must be {len(names)} finite numbers, for "
+                f"{said} {values.tolist()!r:.80}; {len(names)} finite numbers are needed, for "
                 f"{', '.join(names)}."
             )
         return values
@@ -300,7 +304,9 @@ class LaplaceCriterion(CoreSearch):
         """
         values = np.atleast_1d(np.asarray(given))
         if values.shape == (self.m,) and self.m < len(self.names):
-            theta = self.workspace.axes.to_axes(self.workspace.axes.checked(values))
+            theta = self.workspace.axes.to_axes(
+                self.workspace.axes.checked(values.tolist(), "start")
+            )
             return np.append(self.workspace.templates.rectify(theta), self.starts()[0][self.m :])
         if values.shape not in {(self.m,), (len(self.names),)}:
             raise MixedModelsError(
@@ -308,7 +314,7 @@ class LaplaceCriterion(CoreSearch):
                 f"{', '.join(self.names[: self.m])}), or all {len(self.names)} parameters, which "
                 f"are theta, {', '.join(self.names[self.m :])}."
             )
-        found = self.from_user(self.checked(values))
+        found = self.from_user(self.checked(values.tolist(), "start is"))
         found[: self.m] = self.workspace.templates.rectify(found[: self.m])
         return found
 

@@ -119,7 +119,8 @@ class LinearCriterion(CoreSearch):
         Raises:
             MixedModelsError: Not numbers, the wrong length, or a value that is not finite.
         """
-        return self.workspace.templates.rectify(self.axes.to_axes(self.axes.checked(given)))
+        theta = self.axes.checked(given, "start")
+        return self.workspace.templates.rectify(self.axes.to_axes(theta))
 
     # -- the criterion ---------------------------------------------------------------------
 

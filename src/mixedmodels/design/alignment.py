@@ -18,8 +18,18 @@ from mixedmodels.design.places import by_label
 from mixedmodels.design.stray import strays
 from mixedmodels.errors import DataError
 
+# Values that a message shows.
+_SHOWN = 3
 
-def row_column(role: str, given: Any, n_rows: int, index: pd.Index | None, which: str) -> Column:
+
+def row_column(
+    role: str,
+    given: Any,
+    n_rows: int,
+    index: pd.Index | None,
+    which: str,
+    name: str = "",
+) -> Column:
     """Values of any kind, one for each row.
 
     Args:
@@ -28,6 +38,7 @@ def row_column(role: str, given: Any, n_rows: int, index: pd.Index | None, which
         n_rows: How many rows there are.
         index: The labels of the rows, or None.
         which: Which rows these are, for messages.
+        name: What may be given in place of values, for messages.
 
     Raises:
         DataError: Not one for each row, or a Series with labels of other rows or in another order.
@@ -46,8 +57,9 @@ def row_column(role: str, given: Any, n_rows: int, index: pd.Index | None, which
         )
     shape = _shape(given)
     if shape != (n_rows,):
+        has = f"has shape {shape}" if shape else f"is {given!r:.40}, one value"
         raise DataError(
-            f"{role} has shape {shape}; it must have one value for each of the {n_rows} {which}."
+            f"{role} {has}; it must have one value for each of the {n_rows} {which}{_or(name)}."
         )
     try:
         return column_of_values(role, given)
@@ -56,23 +68,37 @@ def row_column(role: str, given: Any, n_rows: int, index: pd.Index | None, which
 
 
 def row_numbers(
-    role: str, given: Any, n_rows: int, index: pd.Index | None, which: str
+    role: str,
+    given: Any,
+    n_rows: int,
+    index: pd.Index | None,
+    which: str,
+    name: str = "",
 ) -> FloatArray:
     """(n,) numbers, one for each row, as a copy; NaN where missing.
 
     Raises:
         DataError: As `row_column`, and where they are not numbers.
     """
-    column = row_column(role, given, n_rows, index, which)
+    column = row_column(role, given, n_rows, index, which, name)
     if not isinstance(column, NumericColumn):
         found = strays(
             role, column, lambda at: by_label(at, None if index is None else index.take(at))
         )
-        raise DataError(found or f"{role} is not numeric: {given!r:.80}.")
+        first = ", ".join(map(repr, list(given)[:_SHOWN]))
+        raise DataError(
+            found
+            or f"{role} is not numeric: {first}{', ...' if n_rows > _SHOWN else ''}; it must have "
+            f"one number for each of the {n_rows} {which}{_or(name)}."
+        )
     values = np.array(column.values, dtype=np.float64)
     if column.absent is not None:
         values[column.absent] = np.nan
     return values
+
+
+def _or(name: str) -> str:
+    return f", or be {name}" if name else ""
 
 
 def _shape(given: Any) -> tuple[int, ...]:

@@ -23,6 +23,9 @@ from mixedmodels.formula import FormulaSpec, RandomTerm
 from mixedmodels.formula.parts import PartSpec
 from mixedmodels.values import quick
 
+# Name of the categories of a response that is not a column.
+_UNNAMED = "category"
+
 
 @quick
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,6 +151,12 @@ class Design:
     def has_rows(self) -> bool:
         """Whether the arrays with a value for each row are here; see `without_rows`."""
         return is_set(self, "y")
+
+    @property
+    def category_name(self) -> str:
+        """Categories of an ordered response as a variable: the response's column, if it is one."""
+        response = self.formula.response_factor
+        return response.name if response.is_column else _UNNAMED
 
     @property
     def is_weighted(self) -> bool:

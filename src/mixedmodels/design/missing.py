@@ -101,6 +101,7 @@ def read_argument(role: str, given: Any, rows: Rows) -> Argument | None:
         rows.n_rows,
         rows.table.index,
         "rows of the data (before missing ones are dropped)",
+        "the name of a column",
     )
     return Argument(role, values=values)
 

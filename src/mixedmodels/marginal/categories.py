@@ -28,8 +28,6 @@ from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import Specs
 from mixedmodels.memory import require
 
-_UNNAMED = "category"
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Cells(Source):
@@ -75,8 +73,7 @@ class Categories:
     @property
     def name(self) -> str:
         """The variable: the column of the response, or "category" where that is an expression."""
-        response = self.fitted.model.design.formula.response_factor
-        return response.name if response.is_column else _UNNAMED
+        return self.fitted.model.design.category_name
 
     def asked(self, specs: Specs) -> Specs:
         """Means within each category, unless it is said otherwise."""

@@ -78,6 +78,11 @@ class Comparison:
     columns: Mapping[str, Sequence[str]] | None = None
 
 
+def is_method(word: str) -> bool:
+    """Whether a word is the name of a comparison, R's names included."""
+    return spelled(word, METHODS, _SPELLINGS) is not None
+
+
 def method_name(method: str) -> str:
     """The name of a comparison, R's names included.
 

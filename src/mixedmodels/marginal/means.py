@@ -21,7 +21,7 @@ from mixedmodels.estimates.tails import Back
 from mixedmodels.marginal.adjust import Adjust, adjust_name
 from mixedmodels.marginal.axes import Axis, find_axis
 from mixedmodels.marginal.comparing import BACK_TRANSFORMED, Origin
-from mixedmodels.marginal.contrasts import method_name
+from mixedmodels.marginal.contrasts import is_method, method_name
 from mixedmodels.marginal.functions import Functions, View
 from mixedmodels.marginal.grid import Grid, cell_label, reference_grid, training_table, with_offset
 from mixedmodels.marginal.meaning import (
@@ -35,7 +35,7 @@ from mixedmodels.marginal.regridding import SCALES, Regrid, regridded
 from mixedmodels.marginal.results import MarginalMeans, contrasts_of, means_of
 from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
-from mixedmodels.marginal.specs import Specs, read_specs, split_name
+from mixedmodels.marginal.specs import Specs, as_formula, read_specs, split_name
 from mixedmodels.marginal.weights import WEIGHTS, Weights, cell_weights, target_codes
 from mixedmodels.settings import MARGINAL_TYPES, MarginalType, check_flag, check_level
 from mixedmodels.spelling import chosen_option
@@ -223,6 +223,11 @@ def _found(asked: Sequence[str], grid: Grid, argument: str) -> tuple[str, ...]:
         parts = [name]
         if name not in grid.axes and (":" in name or "*" in name) and "(" not in name:
             parts = list(split_name(name))
+        meant = "" if name in grid.axes else as_formula(name, grid.axes, is_method)
+        if meant and len(parts) == 1 and argument == "specs":
+            raise MixedModelsError(
+                f'specs is {name!r:.80}, a formula without its "~"; write specs="{meant}".'
+            )
         names += [find_axis(part, grid.axes, argument, design=grid.design) for part in parts]
     return tuple(dict.fromkeys(names))
 

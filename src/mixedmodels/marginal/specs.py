@@ -6,7 +6,7 @@ Which names there are is not known here.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from mixedmodels.errors import MixedModelsError
 
 # A name in backticks, a call with its brackets, or any other run of characters between operators.
 _NAME = re.compile(r"`[^`]+`|(?:[^\s`+*:|~()/^%-]+(?:\([^()]*\))?)")
+# A comma that is not in brackets.
+_COMMA = re.compile(r",(?![^()]*\))")
 _BETWEEN = re.compile(r"^[\s+*:]*$")
 
 
@@ -56,6 +58,26 @@ def read_specs(specs: Any, by: Any = None) -> Specs:
 def split_name(name: str) -> tuple[str, ...]:
     """The names in a product such as "f:g" or "f * g"."""
     return _names(name, name)
+
+
+def as_formula(text: str, names: Container[str], is_method: Callable[[str], bool]) -> str:
+    """The formula that is meant by a text without "~", such as "f | g"; "" if it is none.
+
+    Args:
+        text: A text that is not the name of a variable.
+        names: Those that are.
+        is_method: Whether a word names a comparison.
+    """
+    inside, bar, behind = _COMMA.sub(" ", text).partition("|")
+    first, _, rest = inside.strip().partition(" ")
+    left = f"{first} ~ " if first not in names and is_method(first) else "~ "
+    sides = [rest if left != "~ " else inside, *([behind] if bar else [])]
+    found = [_NAME.findall(side) for side in sides]
+    stray = [_NAME.sub("", side) for side in sides if not _BETWEEN.match(_NAME.sub("", side))]
+    every = [name.strip("`") in names for side in found for name in side]
+    if stray or not all(found) or not all(every) or (left == "~ " and len(every) < 2):
+        return ""
+    return left + " | ".join(" * ".join(side) for side in found)
 
 
 def _listed(argument: str, given: Any) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import pandas as pd
 import scipy
 
 from mixedmodels.arrays import BoolArray, FloatArray
+from mixedmodels.design import Design
 from mixedmodels.design.places import used_rows
 from mixedmodels.errors import MixedModelsError, warn
 from mixedmodels.estimates.components import probability
@@ -99,6 +100,12 @@ def check_mean_of(fitted: GeneralizedFitted, type: str, *, average: bool) -> Non
             "random='average' of ordered responses: a category has no mean. Take random='none', or "
             "average predict(type='prob') over simulated groups."
         )
+    if type != "link" and fitted.model.family.ordered:
+        raise MixedModelsError(
+            "Of ordered responses a category has no mean, and predict_interval() has limits with "
+            "type='link' only. Probabilities of the categories with limits are fit.emmeans("
+            f"{_probabilities(fitted.model.design)})."
+        )
     of = fitted.distribution
     if average and not of.family.with_all and isinstance(of.dispersion, np.ndarray):
         raise MixedModelsError(
@@ -109,11 +116,15 @@ def check_mean_of(fitted: GeneralizedFitted, type: str, *, average: bool) -> Non
         raise MixedModelsError(
             f"type is {type!r:.40}; here it must be 'response' or 'link'. predict() has others."
         )
-    if type == "response" and of.family.ordered:
-        raise MixedModelsError(
-            "type='response' of ordered responses: a category has no mean. Take type='link', whose "
-            "errors are known."
-        )
+
+
+def _probabilities(design: Design) -> str:
+    """Arguments of emmeans() that give probabilities of the categories."""
+    factors = [name for name, of in design.variables.items() if of.levels is not None]
+    numbers = [name for name in design.variables if name not in factors]
+    within = f" | {factors[0]}" if factors else ""
+    at = f", at={{{numbers[0]!r}: [...]}}" if numbers else ""
+    return f'"~ {design.category_name}{within}", type="prob"{at}'
 
 
 def check_covariance(fitted: GeneralizedFitted, wanted: WantedScale) -> None:

@@ -219,8 +219,8 @@ def test_offsets_add_up(design: Callable[..., Design], table: pd.DataFrame) -> N
         (np.zeros(48), "All weights are zero"),
         (np.ones(5), r"shape \(5,\).*48 rows"),
         (np.ones((48, 2)), r"shape \(48, 2\)"),
-        (3, r"shape \(\)"),
-        (["a"] * 48, "weights is not numeric"),
+        (3, "weights is 3, one value; .* each of the 48 rows .*, or be the name of a column"),
+        (["a"] * 48, r"'a', 'a', 'a', \.\.\.; it must have one number for each of the 48 rows"),
         (pd.Series(np.ones(48), index=range(1, 49)), "index differs"),
         ("f", "'f' must be numbers"),
         ("s", "'s' must be numbers"),
@@ -237,6 +237,7 @@ def test_refused_weights(weights: Any, message: str, design: Callable[..., Desig
         (np.r_[np.inf, np.ones(47)], r"'offset' is not finite in row 0 \(inf\)"),
         ("1 / (x - x)", r"'offset' is not finite in row 0 \(inf\)"),
         (np.ones(3), "offset has shape"),
+        (2.5, "offset is 2.5, one value; .*, or be the name of a column"),
     ],
 )
 def test_refused_offset(offset: Any, message: str, design: Callable[..., Design]) -> None:

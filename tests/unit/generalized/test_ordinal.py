@@ -160,6 +160,13 @@ def test_predictions_of_categories() -> None:
     assert none.shape == (len(data), 4)
     with pytest.raises(MixedModelsError, match="zero_inflation"):
         fit.predict(type="zprob")
+    for scale in ("response", "prob", "class"):
+        with pytest.raises(
+            MixedModelsError, match=r'emmeans\("~ y", type="prob", at=\{\'x\''
+        ) as no:
+            fit.predict_interval(data, type=scale, random="none")
+    call = str(no.value).rpartition("fit.emmeans")[2].strip(".").replace("[...]", "[0.0]")
+    assert len(eval(f"fit.emmeans{call}")) == 4  # what is advised can be done
     other = mm.glmer("number ~ x + (1 | g)", data, "poisson")
     with pytest.raises(MixedModelsError, match="ordered responses"):
         other.predict(type="class")
