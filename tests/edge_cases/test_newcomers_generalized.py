@@ -21,7 +21,9 @@ HERDS = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
 def herds() -> pd.DataFrame:
     data = mm.load_dataset("cbpp")
     share = data["incidence"] / data["size"]
-    return data.assign(share=share, percent=100 * share, some=(data["incidence"] > 1) + 0.0)
+    return data.assign(
+        share=share, percent=100 * share, some=(data["incidence"] > 1) + 0.0, least=1
+    )
 
 
 def surveys() -> pd.DataFrame:
@@ -138,8 +140,11 @@ def test_a_class_of_families_that_there_is_not(name: str, says: str) -> None:
         ("share", {}, 'not of counted trials are of family="beta"'),
         ("share", {"family": "beta"}, "Shares of counted trials are of the binomial family"),
         ("round(share, 2)", {"weights": "size"}, "Where shares were rounded"),
-        ("some + 1", {}, "write I(y == 2) for a response y"),
-        ("2 * some - 1", {}, "write I(y == 1) for a response y"),
+        ("size / (incidence + 5)", {}, "there are more successes than trials"),
+        ("size / least", {}, "'size' is larger than 'least' there; a share is successes / trials"),
+        ("I(size/least)", {"family": "beta"}, "so write least / size"),
+        ("some + 1", {}, "write I(some + 1 == 2) as the response"),
+        ("2 * some - 1", {}, "write I(2 * some - 1 == 1) as the response"),
         ("share - 1", {}, "A binomial response is 0 or 1"),
         ("incidence - 1", {"family": "poisson"}, "stands for a missing value, set it to NaN"),
         ("incidence / 2", {"family": "nb"}, "a rate is a count with offset(log(exposure))"),

@@ -27,6 +27,9 @@ _SHOWN = 5
 _MOST_CATEGORIES = 100
 # A percentage as a spreadsheet writes it.
 _PERCENTAGE = re.compile(r"\s*\d+([.,]\d*)?\s*%\s*")
+# A column divided by another, as it is typed.
+_COLUMN = r"(`[^`]+`|[^\W\d]\w*)"
+_QUOTIENT = re.compile(rf"\s*(?:I\()?\s*{_COLUMN}\s*/\s*{_COLUMN}\s*\)?\s*")
 
 
 class Fault(Protocol):
@@ -42,7 +45,11 @@ class Fault(Protocol):
 
     @property
     def remedy(self) -> str:
-        """What to do."""
+        """What to do; `{y}` stands for the response."""
+
+    @property
+    def above(self) -> bool:
+        """Whether they are shares above 1."""
 
 
 class Responses(Protocol):
@@ -184,9 +191,22 @@ def ruled_response(
         raise DataError(
             f"The response '{spec.response}' has values that {found.wrong}, in "
             f"{rows.describe(found.rows, y)}: {int(found.rows.sum())} of {len(y)} rows. "
-            f"{found.remedy}."
+            f"{_remedy(found, spec.response_factor, y)}."
         )
     return (np.rint(counts) if rule.of_trials else counts), w
+
+
+def _remedy(found: Fault, response: Factor, y: FloatArray) -> str:
+    """What to do with responses that there cannot be."""
+    quotient = _QUOTIENT.fullmatch(response.source)
+    if not found.above or quotient is None:
+        return found.remedy.replace("{y}", response.code)
+    above, below = quotient.groups()
+    turned = f", so write {below} / {above}" if (y >= 1.0).all() else ""
+    return (
+        f"'{above.strip('`')}' is larger than '{below.strip('`')}' there; a share is successes / "
+        f"trials{turned}"
+    )
 
 
 def _plain(

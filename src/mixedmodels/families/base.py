@@ -25,11 +25,19 @@ Dispersion: TypeAlias = float | FloatArray | None
 
 
 class Fault(NamedTuple):
-    """Responses that a family cannot have: the rows, what is wrong, and what to do."""
+    """Responses that a family cannot have.
+
+    Attributes:
+        rows: (n,) where.
+        wrong: What is wrong with them.
+        remedy: What to do; `{y}` stands for the response as the formula has it.
+        above: Whether they are shares above 1.
+    """
 
     rows: BoolArray
     wrong: str
     remedy: str
+    above: bool = False
 
 
 class Family(Guided, ABC):

@@ -19,17 +19,29 @@ _FORMS = (
 _NOT_COUNTED = 'Shares that are not of counted trials are of family="beta"'
 _ROUNDED = (
     "Where shares were rounded, write cbind(successes, failures) with the counts themselves, such "
-    "as cbind(round(y * n), n - round(y * n)) for a share y of n trials, without weights="
+    "as cbind(round({y} * n), n - round({y} * n)) with n for the trials, without weights="
 )
 _PERCENTAGES = "If they are percentages, divide them by 100"
+_MORE = "Where a share is above 1 there are more successes than trials"
+# Percentages rarely are all below this, and shares by mistake rarely above.
+_LARGE = 20.0
 _RATINGS = 'Ratings and other ordered categories are of family="ordinal"'
 # Different whole numbers up to which they may be ratings, such as those from 0 to 10.
 _MOST_CATEGORIES = 11
 
 
-def _are_percentages(y: FloatArray) -> bool:
-    """Whether numbers may be percentages: from 0 to 100, and more than a few of them differ."""
-    return bool((y >= 0.0).all() and (y <= 100.0).all() and (y > 2.0).any())
+def _are_above(y: FloatArray) -> bool:
+    """Whether numbers may be shares of which some are above 1."""
+    return bool((y >= 0.0).all() and (y > 1.0).any())
+
+
+def _too_large(y: FloatArray) -> str:
+    """What numbers that should be shares may be, or nothing."""
+    if not _are_above(y):
+        return ""
+    if y.max() > 100.0 or y.max() <= 2.0:
+        return f"{_MORE}. "
+    return f"{_PERCENTAGES}. " if y.max() > _LARGE else f"{_MORE}. {_PERCENTAGES}. "
 
 
 def _are_ratings(y: FloatArray) -> bool:
@@ -42,7 +54,7 @@ def _remedy_outside(y: FloatArray, m: FloatArray) -> str:
     values = np.unique(y)
     whole = bool((y >= 0.0).all() and (y == np.round(y)).all())
     if values.size == 2:
-        return f"One of the two values is success: write I(y == {values[1]:g}) for a response y"
+        return f"One of the two values is success: write I({{y}} == {values[1]:g}) as the response"
     if whole and not (m == 1.0).all() and (y <= m).all():
         return (
             "Beside the number of trials as weights= the response is a share: write successes / "
@@ -56,7 +68,7 @@ def _remedy_outside(y: FloatArray, m: FloatArray) -> str:
         )
     if ratings:
         return f"{ratings}{_FORMS}"
-    return f"{_PERCENTAGES}. {_FORMS}" if _are_percentages(y) else _FORMS
+    return f"{_too_large(y)}{_FORMS}"
 
 
 def _not_whole(m: FloatArray) -> tuple[str, str]:
@@ -88,6 +100,7 @@ class Binomial(Family):
                 outside,
                 "are not shares between 0 and 1",
                 _remedy_outside(y / m, m),
+                _are_above(y / m),
             )
         broken = np.abs(y - np.round(y)) > _WHOLE * np.maximum(m, 1.0)
         if broken.any():
@@ -128,9 +141,10 @@ class Beta(Family):
             _RATINGS
             if _are_ratings(y) and (y > 1.0).any()
             else _PERCENTAGES
-            if _are_percentages(y)
+            if _are_above(y) and 2.0 < y.max() <= 100.0
             else "Beta responses are shares strictly inside the interval; (y (n - 1) + 0.5) / n "
             "moves zeros and ones inside. Shares of counted trials are of the binomial family",
+            _are_above(y),
         )
 
     def variance(self, mu: FloatArray, m: FloatArray, dispersion: Dispersion) -> FloatArray:
