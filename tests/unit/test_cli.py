@@ -46,6 +46,34 @@ def test_prints_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
         assert piece in out
 
 
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (["fit", "--famly", "poisson", SLEEP, "sleepstudy"], "no option --famly. Did you mean --f"),
+        (["fit", SLEEP, "sleepstudy", "--n_agq=3"], "Did you mean --n-agq?"),
+        (["fit", SLEEP, "sleepstudy", "--zzz"], "`mixedmodels fit --help` lists the options"),
+        (["predict", "fit.mm", "--intervl", "prediction"], "Did you mean --interval?"),
+        (["--versoin"], "Did you mean --version?"),
+        (["fitt", SLEEP, "sleepstudy"], "Did you mean 'fit'?"),
+        (["fit", SLEEP, "sleepstudy", "--optimizer", "powel"], "Did you mean 'Powell'?"),
+        (["zzz"], ").\n"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_words_that_are_nearly_right(
+    call: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(call)
+    assert stopped.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_beginnings_of_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", SLEEP, "sleepstudy", "--optim=Powell", "--jso"]) == 0
+    assert json.loads(capsys.readouterr().out)["command"] == "fit"
+
+
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     result = fit_json(capsys, SLEEP, "sleepstudy")
     assert result["objective"] == pytest.approx(SLEEP_REML, abs=1e-6)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import mixedmodels
 from mixedmodels.commands.options import (
@@ -18,11 +19,11 @@ from mixedmodels.commands.options import (
     add_text_options,
     named,
 )
-from mixedmodels.errors import MixedModelsError
+from mixedmodels.errors import MixedModelsError, did_you_mean
 from mixedmodels.settings import CONFINT_METHODS, INTERVALS, UNCERTAINTIES
 
 if TYPE_CHECKING:
-    Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
+    Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"  # noqa: SLF001
 
 # What may be completed at arguments with these names, beside choices.
 FILES, DATA_SETS = "files", "data sets"
@@ -45,6 +46,9 @@ _SAVED = "a fit that `mixedmodels fit --save` wrote"
 _CONFINT = "--conf"
 # The same of --sums.
 _SUMS_OPTION = "--su"
+# What argparse says of a word that is not among the choices, and the words in these.
+_NO_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)$")
+_WORD = re.compile(r"[\w-]+")
 
 
 class _Version(argparse.Action):
@@ -55,6 +59,16 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that offers the choice nearest to a word that is none."""
+
+    def error(self, message: str) -> NoReturn:
+        refused = _NO_CHOICE.search(message)
+        if refused is not None:
+            message += "." + did_you_mean(refused[1], _WORD.findall(refused[2]))
+        super().error(message)
+
+
 def parsed(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments, understood.
 
@@ -63,7 +77,29 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
     """
     options = [word.partition("=")[0] for word in argv]
     of_sums = any(name.startswith(_SUMS_OPTION) and "--sums".startswith(name) for name in options)
-    return make_parser(of_sums=of_sums).parse_args(_with_methods(argv))
+    parser = make_parser(of_sums=of_sums)
+    _refuse_unknown(parser, argv)
+    return parser.parse_args(_with_methods(argv))
+
+
+def _refuse_unknown(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """Refuse options that a command does not have, before a value of theirs passes for another's.
+
+    Raises:
+        SystemExit: There is one.
+    """
+    chosen, called = parser, "mixedmodels"
+    for word in argv[: argv.index("--")] if "--" in argv else argv:
+        name = word.partition("=")[0]
+        known = [text[2:] for of in actions_of(chosen) for text in of.option_strings]
+        if name.startswith("--") and not any(option.startswith(name[2:]) for option in known):
+            hint = did_you_mean(name[2:], known, "--{}".format)
+            listed = f" `{called} --help` lists the options."
+            parser.error(f"`{called}` has no option {name}.{hint or listed}")
+        if chosen is parser and not word.startswith("-"):
+            chosen, called = commands_of(parser).get(word, parser), f"mixedmodels {word}"
+            if chosen is parser:
+                return
 
 
 def make_parser(*, of_sums: bool = False) -> argparse.ArgumentParser:
@@ -73,9 +109,7 @@ def make_parser(*, of_sums: bool = False) -> argparse.ArgumentParser:
         of_sums: Whether `fit` is of sums, without formula and data. These are optional then only:
             argparse takes an optional argument for absent where an option stands before it.
     """
-    parser = argparse.ArgumentParser(
-        prog="mixedmodels", description="Linear and generalized linear mixed models."
-    )
+    parser = _Parser(prog="mixedmodels", description="Linear and generalized linear mixed models.")
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="show the version of mixedmodels and exit"
     )
