@@ -19,6 +19,7 @@ from tools.pages import PAGES, TOP, pieces_of, run_page
 
 import mixedmodels as mm
 from mixedmodels.design.functions.table import CONSTANTS, FUNCTIONS
+from mixedmodels.fit.aliases import Aliases
 from mixedmodels.formula import parse_formula
 from mixedmodels.report.results import Result
 
@@ -134,3 +135,17 @@ def test_formulas_in_prose_are_read(path: Path) -> None:
     terms = [f"y ~ 1 + {code}" for code in codes if re.fullmatch(r"\([^()]+\|[^()]+\)", code)]
     for formula in whole + terms:
         parse_formula(formula.replace("..", "x"))
+
+
+def test_values_without_brackets_are_listed() -> None:
+    """R calls them as functions; the table has all but names of statsmodels."""
+    page = text_of(DOCS / "coming-from-r.md")
+    table = page.partition("| values | of |")[2].partition("\n\n")[0]
+    listed = set(re.findall(r"`(\w+)`", table))
+    fits = (mm.LinearMixedFit, mm.GeneralizedLinearMixedFit)
+    names = {name for cls in fits for name in dir(cls) if not name.startswith("_")}
+    held = {
+        name: next(value for cls in fits if (value := inspect.getattr_static(cls, name, None)))
+        for name in names - vars(Aliases).keys()
+    }
+    assert listed == {name for name, value in held.items() if not inspect.isfunction(value)}

@@ -21,7 +21,10 @@ def optional(module: str, extra: str) -> Any:
     """
     package = module.partition(".")[0]
     if find_spec(package) is None:
-        memory = " Data that fit into memory need no more: read the file, as by pandas.read_csv."
+        memory = (
+            " Data that fit into memory need no more: read the file, as by pandas.read_csv, or "
+            "call .collect() of a lazy table."
+        )
         raise MixedModelsError(
             f"Large data need the package {package}: pip install 'mixedmodels[{extra}]'."
             f"{memory if package == 'pyarrow' else ''}"

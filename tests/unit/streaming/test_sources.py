@@ -278,6 +278,8 @@ def test_a_package_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(packages, "find_spec", lambda _name: None)
     with pytest.raises(mm.MixedModelsError, match=r"pip install 'mixedmodels\[arrow\]'"):
         mm.plan(FORMULA, tmp_path)
+    with pytest.raises(mm.MixedModelsError, match=r"call \.collect\(\) of a lazy table"):
+        mm.lmer(FORMULA, pl.LazyFrame({"g": ["a", "b"], "y": [1, 2]}))
     assert "pyarrow" in sys.modules
 
 
