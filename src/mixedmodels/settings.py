@@ -171,7 +171,7 @@ def check_flag(name: str, value: object) -> None:
     Raises:
         MixedModelsError: Neither True nor False.
     """
-    if not isinstance(value, bool):
+    if not isinstance(value, (bool, np.bool_)):
         raise MixedModelsError(f"{name} is {value!r:.80}; it must be True or False.")
 
 

@@ -115,6 +115,30 @@ def test_an_option_is_compared_with_text_only(fit: mm.LinearMixedFit, given: Any
         fit.bootstrap(2, seed=1, modes=given)
 
 
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("conf_int", lambda fit, given: fit.tidy(conf_int=given)),
+        ("exponentiate", lambda fit, given: fit.tidy(exponentiate=given)),
+        ("allow_new_levels", lambda fit, given: fit.predict(allow_new_levels=given)),
+        ("allow_new_levels", lambda fit, given: fit.predict_interval(allow_new_levels=given)),
+        ("reduce", lambda fit, given: fit.ranova(reduce=given)),
+        ("intercept", lambda fit, given: fit.plot_coefficients(intercept=given)),
+        ("exponentiate", lambda fit, given: fit.plot_coefficients(exponentiate=given)),
+        ("reverse", lambda fit, given: fit.emmeans("x").pairs(reverse=given)),
+        ("reverse", lambda fit, given: fit.emmeans("x").effect_size(1.0, 9, reverse=given)),
+        ("stars", lambda fit, given: mm.table([fit], stars=given)),
+        ("exponentiate", lambda fit, given: mm.table([fit], exponentiate=given)),
+    ],
+)
+@pytest.mark.parametrize("given", ["yes", "no", 1, None, pd.NA])
+def test_a_flag_is_a_truth_value(
+    counts: mm.GeneralizedLinearMixedFit, name: str, call: Callable[..., Any], given: Any
+) -> None:
+    with pytest.raises(mm.MixedModelsError, match=f"{name} is .*; it must be True or False"):
+        call(counts, given)
+
+
 @pytest.mark.parametrize("given", [pd.DataFrame(), np.zeros(2), pd.NA, 0, "fast"])
 def test_a_control_is_one(fit: mm.LinearMixedFit, given: Any) -> None:
     with pytest.raises(mm.MixedModelsError, match="control is"):

@@ -26,6 +26,7 @@ from mixedmodels.settings import (
     ConfintMethod,
     Ddf,
     DropTest,
+    check_flag,
     thread_count,
 )
 from mixedmodels.spelling import chosen_option, spelled
@@ -130,6 +131,7 @@ class Likelihood(Values):
             >>> fit.ranova()["statistic"].round(3).to_dict()
             {'<none>': nan, 'Days in (Days | Subject)': 42.837}
         """
+        check_flag("reduce", reduce)
         criterion = "REML" if self.reml else "ML"
         heading = f"Random-effects terms left out one at a time ({criterion})"
         return DropTable(ranova(self._fitted, reduce=reduce), heading)

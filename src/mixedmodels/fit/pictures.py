@@ -25,7 +25,7 @@ from mixedmodels.inference.source import Covariance, method_of
 from mixedmodels.lazy import late_function, late_module
 from mixedmodels.naming import first_few
 from mixedmodels.plots.labels import MOST_LEVELS, MOST_NAMED, Renaming
-from mixedmodels.settings import Ddf, InfluenceMethod
+from mixedmodels.settings import Ddf, InfluenceMethod, check_flag
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -434,6 +434,8 @@ class Pictures(Values):
         Raises:
             MixedModelsError: The model has no fixed effects, unknown `ddf`, or invalid `level`.
         """
+        check_flag("intercept", intercept)
+        check_flag("exponentiate", exponentiate)
         table = coef_table(self._kept_names, method_of(self._fitted, ddf, vcov, announce=True))
         if not intercept and len(table) > 1:
             columns = [self._design.fixed_spec.columns[j] for j in self._solution.kept]

@@ -256,6 +256,7 @@ class Prediction(Values):
         levels: bool = True,
     ) -> Target:
         """The rows to predict."""
+        check_flag("allow_new_levels", allow_new_levels)
         design, templates = self._design, self._fitted.model.templates
         if data is None:
             if weights is not None:

@@ -105,6 +105,7 @@ class Tidying(Values):
         check_level(level)
         if conf_method is not None:
             conf_method = chosen_option("conf_method", conf_method, TIDY_LIMITS)
+        check_flag("conf_int", conf_int)
         check_flag("exponentiate", exponentiate)
         wanted = check_effects(effects)
         if conf_int and conf_method == "profile" and vcov is not None:

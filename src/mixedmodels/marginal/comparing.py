@@ -22,7 +22,7 @@ from mixedmodels.marginal.functions import Functions, View, contrast_table, fami
 from mixedmodels.marginal.interactions import Interaction, is_asked, product
 from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
-from mixedmodels.settings import check_level
+from mixedmodels.settings import check_flag, check_level
 
 # A sum of weights that is zero but for rounding.
 _ROUNDING = 1e-9
@@ -91,6 +91,7 @@ def compared(
     interaction: Interaction = False,
 ) -> tuple[pd.DataFrame, Origin]:
     """The table of contrasts, and what it is made from; arguments as in `Estimates.contrast`."""
+    check_flag("reverse", reverse)
     view = _difference_view(origin.view, level)
     functions = origin.functions
     pieces, made = [], []
