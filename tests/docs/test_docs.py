@@ -149,3 +149,14 @@ def test_values_without_brackets_are_listed() -> None:
         for name in names - vars(Aliases).keys()
     }
     assert listed == {name for name, value in held.items() if not inspect.isfunction(value)}
+
+
+def test_calls_of_values_are_found_by_their_message() -> None:
+    fit = mm.lmer("Yield ~ 1 + (1 | Batch)", mm.load_dataset("dyestuff"))
+    table = text_of(DOCS / "faq.md").partition("| message | after |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `TypeError: ('.*)` \| (.*) \|$", table, re.MULTILINE)
+    assert len(rows) >= 8
+    for message, calls in rows:
+        for name in re.findall(r"`fit\.(\w+)\(\)`", calls):
+            with pytest.raises(TypeError, match=f"^{message}$"):
+                getattr(fit, name)()

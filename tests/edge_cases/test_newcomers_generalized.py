@@ -106,6 +106,10 @@ def test_arguments_in_another_order(data: Any, family: Any, shown: str) -> None:
     says = f"family is {shown}; the formula comes first, then the data, then the family"
     with pytest.raises(mm.MixedModelsError, match=f"^{re.escape(says)}"):
         mm.glmer("y ~ x + (1 | g)", data, family)
+    with pytest.raises(
+        mm.MixedModelsError, match=r"^data is 'Poisson', the name of a family; the f"
+    ):
+        mm.glmer("y ~ x + (1 | g)", "Poisson")
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,10 @@ FAMILIES: dict[str, type[Family]] = {
 }
 """The classes by the names that `family=` takes."""
 
+_ORDER = (
+    "the formula comes first, then the data, then the family: "
+    'glmer("y ~ x + (1 | g)", data, "poisson").'
+)
 _SIGNS = re.compile(r"[^a-z0-9]")
 _CALL = re.compile(r"\s*([\w.]+)\s*\(\s*(?:link\s*=\s*)?[\"']?(\w*)[\"']?\s*\)\s*")
 
@@ -77,6 +81,16 @@ def _known(text: str) -> str | None:
     )
 
 
+def check_not_family(data: object) -> None:
+    """Refuse the name of a family in the place of the data.
+
+    Raises:
+        MixedModelsError: It is one.
+    """
+    if isinstance(data, str) and _known(data) is not None:
+        raise MixedModelsError(f"data is {data!r}, the name of a family; {_ORDER}")
+
+
 def name_answer(name: str) -> str:
     """What to say of a name that `mixedmodels.families` does not have."""
     start = f"mixedmodels.families has no '{name}'."
@@ -111,10 +125,7 @@ def _shown(family: object) -> str:
 def _answer(family: object) -> str:
     """What to write in place of a family that is not one."""
     if _is_data(family) or (isinstance(family, str) and "~" in family):
-        return (
-            "the formula comes first, then the data, then the family: "
-            'glmer("y ~ x + (1 | g)", data, "poisson").'
-        )
+        return _ORDER
     if not isinstance(family, str):
         own = getattr(family, "__name__", type(family).__name__)
         near = _known(own)

@@ -25,7 +25,7 @@ from mixedmodels.estimates.components import of_role
 from mixedmodels.estimates.generalized import GeneralizedModel
 from mixedmodels.estimates.generalized_options import check_nodes, check_offset
 from mixedmodels.families.base import DISPERSION, THRESHOLDS, ZERO_INFLATION, Family
-from mixedmodels.families.catalogue import family_of
+from mixedmodels.families.catalogue import check_not_family, family_of
 from mixedmodels.generalized.fit import GeneralizedLinearMixedFit
 from mixedmodels.optimize import Request
 from mixedmodels.settings import (
@@ -103,6 +103,7 @@ class GeneralizedLinearMixedModel(MixedModel):
         threads: int | None = None,
     ) -> None:
         chosen, nodes = family_of(family, link), check_nodes(n_agq)
+        check_not_family(data)
         information = chosen_option("information", information, INFORMATION)
         if not isinstance(reml, (bool, np.bool_)):
             raise MixedModelsError(f"reml is {reml!r:.40}; it must be True or False.")
