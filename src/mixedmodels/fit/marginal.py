@@ -96,8 +96,9 @@ class Marginal(Values):
 
         Returns:
             A table with a row for each mean: the variables, `estimate`, `std_error`, `df`, `lower`,
-            `upper`. A mean that the data do not determine is NaN; `notes` says why. Further:
-            `pairs()`, `contrast()`, `letters()`, `plot()`.
+            `upper`. A mean that the data do not determine is NaN; `notes` says why. A variable that
+            is called as another column has underscores behind its name (`df_`), which a sentence
+            below the table says. Further: `pairs()`, `contrast()`, `letters()`, `plot()`.
 
         Raises:
             MixedModelsError: A variable or level that the model does not have, an unknown option.

@@ -23,6 +23,7 @@ from mixedmodels.estimates.unknown import PartlyKnown
 from mixedmodels.families.ordinal import OrderedDistribution
 from mixedmodels.inference.degrees import Normal
 from mixedmodels.marginal.axes import Axis
+from mixedmodels.marginal.functions import apart
 from mixedmodels.marginal.grid import Grid
 from mixedmodels.marginal.source import Source
 from mixedmodels.marginal.specs import Specs
@@ -72,8 +73,15 @@ class Categories:
 
     @property
     def name(self) -> str:
-        """The variable: the column of the response, or "category" where that is an expression."""
-        return self.fitted.model.design.category_name
+        """The variable: the column of the response, or "category" where that is an expression.
+
+        Where a predictor is called "category", it has underscores behind it.
+        """
+        design = self.fitted.model.design
+        name = design.category_name
+        if design.formula.response_factor.is_column:
+            return name
+        return apart([name], design.variables)[name]
 
     def asked(self, specs: Specs) -> Specs:
         """Means within each category, unless it is said otherwise."""

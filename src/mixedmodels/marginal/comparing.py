@@ -18,7 +18,7 @@ from mixedmodels.design.columns import level_label
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.marginal.adjust import Adjust, Family, adjust_name, describe
 from mixedmodels.marginal.contrasts import Comparison, comparison, shielded
-from mixedmodels.marginal.functions import Functions, View, contrast_table, family_of
+from mixedmodels.marginal.functions import Functions, View, apart, contrast_table, family_of
 from mixedmodels.marginal.interactions import Interaction, is_asked, product
 from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
@@ -105,7 +105,7 @@ def compared(
             found = comparison(method, texts, levels=levels, ref=ref, reverse=reverse)
         pieces.append(_contrasted(functions, rows, found, by, origin.source, ratios=view.ratios))
         made.append(found)
-    whole = _joined(pieces, by)
+    whole = _joined(pieces)
     if not len(whole.L):
         raise MixedModelsError("There are no contrasts: the means compared are fewer than two.")
     families, methods, start = [], [], 0
@@ -208,9 +208,11 @@ def _contrasted(
     shown = {name: _ratios(own) if ratios else list(own) for name, own in columns.items()}
     names = tuple(_ratios(found.labels) if ratios else found.labels)
     labels = pd.DataFrame(shown)
-    for name in by:
+    groups = apart(by, shown)
+    for name, label in groups.items():
         value = functions.labels[name].iloc[int(rows[0])]
-        labels[name] = [value] * len(names)
+        labels[label] = [value] * len(names)
+    held = {label: functions.variable(name) for name, label in groups.items()}
     L = found.weights @ functions.L[rows]
     # What cancels but for rounding is zero, lest it counts as a part of an aliased column.
     L[np.abs(L) < 1e-12 * np.abs(found.weights) @ np.abs(functions.L[rows])] = 0.0
@@ -221,7 +223,7 @@ def _contrasted(
         "" if fine else _first_reason(functions, rows, weights)
         for fine, weights in zip(good, found.weights, strict=True)
     )
-    return Functions(labels, names, L, constant, offset, reasons, by)
+    return Functions(labels, names, L, constant, offset, reasons, tuple(held), held)
 
 
 def _ratios(names: Sequence[str]) -> list[str]:
@@ -236,7 +238,8 @@ def _first_reason(functions: Functions, rows: LongArray, weights: FloatArray) ->
     return "not estimable: columns of X depend on others."
 
 
-def _joined(pieces: Sequence[Functions], by: tuple[str, ...]) -> Functions:
+def _joined(pieces: Sequence[Functions]) -> Functions:
+    """The contrasts of all families, which have the same columns."""
     return Functions(
         pd.concat([piece.labels for piece in pieces], ignore_index=True),
         tuple(text for piece in pieces for text in piece.texts),
@@ -244,7 +247,8 @@ def _joined(pieces: Sequence[Functions], by: tuple[str, ...]) -> Functions:
         np.concatenate([piece.constant for piece in pieces]),
         np.concatenate([piece.offset for piece in pieces]),
         tuple(reason for piece in pieces for reason in piece.reasons),
-        by,
+        pieces[0].by,
+        pieces[0].held,
     )
 
 

@@ -7,8 +7,9 @@ like is in `results`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,8 @@ from mixedmodels.marginal.source import Source
 _RANK = 1e-9
 # Step of a difference of second derivatives.
 _STEP = 1e-4
+# Columns of an F test.
+F_TEST = ("num_df", "den_df", "statistic", "p_value")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +41,7 @@ class Functions:
         offset: (k,) what is added.
         reasons: (k,) why a row is not estimable, or "".
         by: Columns of `labels` whose levels make families.
+        held: The variable of a column of `labels` that is not called as this.
     """
 
     labels: pd.DataFrame
@@ -47,6 +51,7 @@ class Functions:
     offset: FloatArray
     reasons: tuple[str, ...]
     by: tuple[str, ...] = ()
+    held: Mapping[str, str] = field(default_factory=dict)
 
     def families(self, by: Sequence[str]) -> Iterator[LongArray]:
         """Positions of the rows with the same levels of some columns, in order of appearance."""
@@ -57,9 +62,13 @@ class Functions:
         for key in dict.fromkeys(keys):
             yield np.flatnonzero([other == key for other in keys])
 
-    def table(self, columns: dict[str, FloatArray]) -> pd.DataFrame:
-        """Labels and columns of numbers; `attrs["notes"]` says why a number is missing."""
-        table = self.labels.reset_index(drop=True)
+    def table(self, columns: Mapping[str, Any]) -> pd.DataFrame:
+        """Labels and columns of numbers; `attrs["notes"]` says why a number is missing.
+
+        The labels come first. One that is called as a column of numbers has another name there.
+        """
+        names = apart(self.labels.columns, columns)
+        table = self.labels.reset_index(drop=True).rename(columns=names)
         for name, values in columns.items():
             table[name] = values
         table.attrs["notes"] = {
@@ -68,6 +77,47 @@ class Functions:
             if self.reasons[j]
         }
         return table
+
+    def shown(self, table: pd.DataFrame) -> dict[str, str]:
+        """The column of each label in a table of these functions."""
+        return dict(zip(self.labels.columns, table.columns[: self.labels.shape[1]], strict=True))
+
+    def variable(self, label: str) -> str:
+        """The variable whose levels a column of `labels` has."""
+        return self.held.get(label, label)
+
+    def renamed(self, table: pd.DataFrame) -> list[str]:
+        """Sentences about variables that are not called so in a table of these functions."""
+        return renamed({self.variable(label): new for label, new in self.shown(table).items()})
+
+
+def apart(names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """A column for each variable: its name, with underscores behind it where that is taken.
+
+    Args:
+        names: The variables.
+        taken: Names of other columns.
+    """
+    own, others = list(names), set(taken)
+    used = {*own, *others}
+    found = {}
+    for name in own:
+        new = name
+        if name in others:
+            while new in used:
+                new += "_"
+            used.add(new)
+        found[name] = new
+    return found
+
+
+def renamed(columns: Mapping[str, str]) -> list[str]:
+    """Sentences about variables that are not called as their columns."""
+    return [
+        f"The column {column} has the variable {name}: the name is that of another column."
+        for name, column in columns.items()
+        if name != column
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,19 +259,19 @@ def joint_table(functions: Functions, source: Source, null: FloatArray) -> pd.Da
 
     Returns:
         The columns of `by`, `num_df`, `den_df`, `statistic`, `p_value`; of rows that are not
-        estimable nothing is tested.
+        estimable nothing is tested. Variables that are called as another column are `apart`.
     """
     good = source.estimable(functions.L, functions.constant)
+    names = apart(functions.by, F_TEST)
     found = []
     for rows in functions.families(functions.by):
         used = rows[good[rows]]
         L = functions.L[np.ix_(used, source.kept)]
         test = source.tests.joint(L, L @ source.tests.beta + functions.offset[used] - null[used])
-        levels = {name: functions.labels[name].iloc[int(rows[0])] for name in functions.by}
+        levels = {new: functions.labels[name].iloc[int(rows[0])] for name, new in names.items()}
         numbers = {"num_df": test.num_df, "den_df": test.den_df}
         found.append({**levels, **numbers, "statistic": test.statistic, "p_value": test.p_value})
-    columns = [*functions.by, "num_df", "den_df", "statistic", "p_value"]
-    return pd.DataFrame(found, columns=columns)
+    return pd.DataFrame(found, columns=[*names.values(), *F_TEST])
 
 
 def _estimates(functions: Functions, source: Source) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -250,5 +300,7 @@ def _limits(
 
 def _row(functions: Functions, j: int, text: str) -> str:
     """What a row is called in a note."""
-    within = [f"{name} = {functions.labels[name].iloc[j]}" for name in functions.by]
+    within = [
+        f"{functions.variable(name)} = {functions.labels[name].iloc[j]}" for name in functions.by
+    ]
     return ", ".join([text or "the mean", *within])

@@ -23,7 +23,7 @@ import pandas as pd
 from mixedmodels.arrays import AnyArray, FloatArray
 from mixedmodels.design import Design
 from mixedmodels.marginal.axes import Axis, axes_of, find_axis, range_of, with_values
-from mixedmodels.marginal.functions import Functions
+from mixedmodels.marginal.functions import F_TEST, Functions, apart, renamed
 from mixedmodels.marginal.grid import Grid, grid_over
 from mixedmodels.marginal.means import degrees_note, mean_functions
 from mixedmodels.marginal.nesting import nesting_of, variables_of_term
@@ -74,6 +74,7 @@ def joint_tests(design: Design, source: Source, by: Any = None, at: Any = None) 
     groups = tuple(dict.fromkeys(find_axis(name, base, "by", design=design) for name in asked))
     varied = {name: _two_values(design, axis) for name, axis in base.items()}
     grid = grid_over(design, with_values(varied, at), nesting_of(design, varied))
+    columns = apart(groups, F_TEST)
     rows, labels, notes = [], [], {}
     for names, label in _terms(design, grid, groups):
         functions = mean_functions(grid, source, [*names, *groups], groups, "equal")
@@ -81,15 +82,14 @@ def joint_tests(design: Design, source: Source, by: Any = None, at: Any = None) 
             contrasts = _contrasts(grid, functions, names, family.tolist())
             levels = {n: functions.labels[n].iloc[int(family[0])] for n in groups}
             found, reduced = _tested(source, contrasts)
-            rows.append({**levels, **found})
+            rows.append({**{columns[n]: value for n, value in levels.items()}, **found})
             labels.append(label)
             if reduced:
                 within = [label, *(f"{name} = {value}" for name, value in levels.items())]
                 notes[", ".join(within)] = reduced
-    columns = [*groups, "num_df", "den_df", "statistic", "p_value"]
-    table = pd.DataFrame(rows, index=labels, columns=columns)
+    table = pd.DataFrame(rows, index=labels, columns=[*columns.values(), *F_TEST])
     table.attrs["notes"] = notes
-    return JointTests(table, (degrees_note(source),))
+    return JointTests(table, (degrees_note(source), *renamed(columns)))
 
 
 def _two_values(design: Design, axis: Axis) -> Axis:

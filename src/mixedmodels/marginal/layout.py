@@ -24,8 +24,10 @@ _ALIKE = ("estimate", "std_error", "lower", "upper")
 def grouped_tables(table: pd.DataFrame, functions: Functions) -> Iterator[Section]:
     """A table for each group of `by`, under the levels that it stands for."""
     decimals = _decimals(table)
+    columns = functions.shown(table)
+    groups = [columns[name] for name in functions.by]
     for rows in functions.families(functions.by):
-        part = table.iloc[rows].drop(columns=list(functions.by))
+        part = table.iloc[rows].drop(columns=groups)
         levels = group_of(functions, int(rows[0]))
         yield _table_of(part, decimals, f"{levels}:" if levels else "")
 
@@ -34,7 +36,9 @@ def group_of(functions: Functions, row: int, names: Sequence[str] | None = None)
     """The levels of `by`, or of some of it, at a row."""
     labels = functions.labels
     shown = functions.by if names is None else names
-    return ", ".join(f"{name} = {short_labels(labels[name].tolist())[row]}" for name in shown)
+    return ", ".join(
+        f"{functions.variable(name)} = {short_labels(labels[name].tolist())[row]}" for name in shown
+    )
 
 
 def short_labels(values: Sequence[Any]) -> list[str]:

@@ -56,7 +56,7 @@ class Estimates(TableResult):
     @property
     def footnotes(self) -> tuple[str, ...]:
         """What was averaged over, the methods, and the scale."""
-        return self.origin.notes
+        return (*self.origin.notes, *self.origin.functions.renamed(self.table))
 
     def contrast(
         self,
@@ -96,7 +96,8 @@ class Estimates(TableResult):
 
         Returns:
             A table with `estimate`, `std_error`, `df`, `lower`, `upper`, `statistic`, `p_value`;
-            of interactions with a column for each variable, such as `f_pairwise`.
+            of interactions with a column for each variable, such as `f_pairwise`. A variable of
+            `by` that is called `contrast` is in the column `contrast_`.
 
         Raises:
             MixedModelsError: An unknown method, variable or adjustment, or weights that do not fit.
@@ -233,7 +234,11 @@ class Estimates(TableResult):
         functions = self.origin.functions
         if by is None:
             return functions.by
-        names = (by,) if isinstance(by, str) else tuple(by)
+        variables = {column: name for name, column in functions.shown(self.table).items()}
+        given = (by,) if isinstance(by, str) else tuple(by)
+        names = tuple(
+            name if name in functions.labels else variables.get(name, name) for name in given
+        )
         for name in names:
             if name not in functions.labels.columns:
                 listed = ", ".join(map(str, functions.labels.columns))
@@ -348,9 +353,9 @@ class MarginalMeans(Estimates):
         numbers = table[["estimate", "std_error", "df"]].to_numpy(dtype=np.float64).T
         size, error = regridding.standardized(numbers[0], numbers[1], sigma, edf)
         limits = wald_limits(size, error, numbers[2], level)
-        table = table.drop(columns=["statistic", "p_value"])
-        table["estimate"], table["std_error"] = size, error
-        table["lower"], table["upper"] = limits
+        columns = ("estimate", "std_error", "df", "lower", "upper")
+        shown = dict(zip(columns, (size, error, numbers[2], *limits), strict=True))
+        table = origin.functions.table(shown)
         known = "" if np.isinf(edf) else f" with {edf:.6g} degrees of freedom"
         note = f"In units of a standard deviation of {sigma:.6g}{known}."
         return EffectSizes(table, dataclasses.replace(origin, notes=(*origin.notes, note)))
@@ -381,7 +386,7 @@ class EffectSizes(TableResult):
 
     def _sentences(self) -> Iterator[str]:
         yield from TableResult._sentences(self)  # noqa: SLF001 (slots leave super() without a cell)
-        yield from self.origin.notes
+        yield from (*self.origin.notes, *self.origin.functions.renamed(self.table))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -449,8 +454,8 @@ def lettered(means: MarginalMeans, adjust: Adjust | None, level: float | None) -
                 differ[i, j] = next(p_value) < 1.0 - level
         for row, text in zip(rows, compact_letters(differ, estimate[rows]), strict=True):
             letters[row] = text
-    table = means.table.copy()
-    table["letters"] = letters
+    numbers = means.table.iloc[:, functions.labels.shape[1] :]
+    table = functions.table({**dict(numbers.items()), "letters": letters})
     share = f"Means that share a letter do not differ at the level {1.0 - level:.4g}."
     new = dataclasses.replace(origin, notes=(*origin.notes, *notes, share))
     return LetteredMeans(table, new)
