@@ -228,12 +228,32 @@ def _check_rows(L: FloatArray, rhs: FloatArray, labels: Sequence[str]) -> None:
     empty = ~L.any(axis=1)
     if empty.any():
         raise MixedModelsError(f"'{labels[int(np.argmax(empty))]}' gives no coefficient a weight.")
-    scaled = L / np.linalg.norm(L, axis=1)[:, None]
-    left, sizes, _ = np.linalg.svd(scaled, full_matrices=True)
-    rank = int(np.sum(sizes > 1e-10 * sizes[0]))
-    right = rhs / np.linalg.norm(L, axis=1)
-    if np.abs(left[:, rank:].T @ right).max(initial=0.0) > 1e-10 * max(1.0, np.abs(right).max()):
-        raise MixedModelsError(f"The hypotheses contradict each other: {'; '.join(labels)}.")
+    refuse_contradiction(L, rhs, labels)
+
+
+def refuse_contradiction(
+    L: FloatArray, rhs: FloatArray, labels: Sequence[str], more: str = ""
+) -> None:
+    """Refuse equations L b = rhs that no b solves.
+
+    Args:
+        L: (k, p) weights.
+        rhs: (k,) right-hand sides.
+        labels: What the equations say, for the message.
+        more: A further sentence of this.
+
+    Raises:
+        MixedModelsError: There is no solution.
+    """
+    if not len(L):
+        return
+    size = np.linalg.norm(L, axis=1)
+    size = np.where(size > 0.0, size, 1.0)
+    left, sizes, _ = np.linalg.svd(L / size[:, None], full_matrices=False)
+    left = left[:, sizes > 1e-10 * sizes.max(initial=0.0)]
+    right = rhs / size
+    if np.abs(right - left @ (left.T @ right)).max() > 1e-10 * max(1.0, np.abs(right).max()):
+        raise MixedModelsError(f"The hypotheses contradict each other: {'; '.join(labels)}.{more}")
 
 
 def write_row(row: FloatArray, names: Sequence[str]) -> str:

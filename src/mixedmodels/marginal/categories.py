@@ -38,17 +38,26 @@ class _Cells(Source):
         known: (cells,) whether the data determine a cell.
         latent: The coefficients that they are made of.
         X: (cells, p_all) the rows of these.
+        count: Number of categories; the cells of each are together.
     """
 
     known: BoolArray
     latent: Source
     X: FloatArray
+    count: int
 
     def estimable(self, L: FloatArray, constant: FloatArray | float) -> BoolArray:
         """(k,) whether rows of weights (k, cells) have none on cells that are not determined."""
         del constant
         found: BoolArray = ~(L[:, ~self.known] != 0.0).any(axis=1)
         return found
+
+    def certain(self) -> tuple[FloatArray, FloatArray, str]:
+        """The sums of the probabilities of each cell."""
+        cells = len(self.X) // self.count
+        sums = np.tile(np.eye(cells), (1, self.count))
+        rows = sums[self.known[:cells]][:, self.kept]
+        return rows, np.ones(len(rows)), " The probabilities of all categories add up to 1."
 
     def why_not(
         self,
@@ -122,7 +131,7 @@ class Categories:
         made = dataclasses.replace(grid, axes=axes, X=np.eye(size), offset=0.0)
         X = np.tile(grid.X, (count, 1))
         kept = np.flatnonzero(known)
-        return made, _Cells(tests, kept, None, (), known=known, latent=latent, X=X)
+        return made, _Cells(tests, kept, None, (), known=known, latent=latent, X=X, count=count)
 
     def _probabilities(self, grid: Grid) -> tuple[FloatArray, FloatArray]:
         """(size,) category by category, and (size, m + p + k) derivatives by all parameters."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design.columns import level_label
@@ -223,7 +224,10 @@ def _contrasted(
         "" if fine else _first_reason(functions, rows, weights)
         for fine, weights in zip(good, found.weights, strict=True)
     )
-    return Functions(labels, names, L, constant, offset, reasons, tuple(held), held)
+    means = None
+    if functions.means is not None:
+        means = scipy.sparse.csr_array(found.weights) @ functions.means[rows]
+    return Functions(labels, names, L, constant, offset, reasons, tuple(held), held, means)
 
 
 def _ratios(names: Sequence[str]) -> list[str]:
@@ -240,6 +244,7 @@ def _first_reason(functions: Functions, rows: LongArray, weights: FloatArray) ->
 
 def _joined(pieces: Sequence[Functions]) -> Functions:
     """The contrasts of all families, which have the same columns."""
+    known = [piece.means for piece in pieces if piece.means is not None]
     return Functions(
         pd.concat([piece.labels for piece in pieces], ignore_index=True),
         tuple(text for piece in pieces for text in piece.texts),
@@ -249,6 +254,7 @@ def _joined(pieces: Sequence[Functions]) -> Functions:
         tuple(reason for piece in pieces for reason in piece.reasons),
         pieces[0].by,
         pieces[0].held,
+        scipy.sparse.vstack(known, format="csr") if len(known) == len(pieces) else None,
     )
 
 

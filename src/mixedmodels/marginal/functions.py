@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.estimates.tails import t_quantile, transformed_limits
+from mixedmodels.inference.hypotheses import refuse_contradiction
 from mixedmodels.marginal.adjust import Adjust, Family, adjusted, multiples
 from mixedmodels.marginal.joint_t import Joint
 from mixedmodels.marginal.scale import Scale, Triple
@@ -25,6 +27,8 @@ from mixedmodels.marginal.source import Source
 _RANK = 1e-9
 # Step of a difference of second derivatives.
 _STEP = 1e-4
+# Hypotheses of a message.
+_MOST_NAMED = 8
 # Columns of an F test.
 F_TEST = ("num_df", "den_df", "statistic", "p_value")
 
@@ -42,6 +46,8 @@ class Functions:
         reasons: (k,) why a row is not estimable, or "".
         by: Columns of `labels` whose levels make families.
         held: The variable of a column of `labels` that is not called as this.
+        means: Where rows are near to functions that are not linear, (k, means) what they are made
+            of: weights of means, those of the means themselves being 1 on the diagonal.
     """
 
     labels: pd.DataFrame
@@ -52,6 +58,7 @@ class Functions:
     reasons: tuple[str, ...]
     by: tuple[str, ...] = ()
     held: Mapping[str, str] = field(default_factory=dict)
+    means: scipy.sparse.csr_array | None = None
 
     def families(self, by: Sequence[str]) -> Iterator[LongArray]:
         """Positions of the rows with the same levels of some columns, in order of appearance."""
@@ -260,6 +267,9 @@ def joint_table(functions: Functions, source: Source, null: FloatArray) -> pd.Da
     Returns:
         The columns of `by`, `num_df`, `den_df`, `statistic`, `p_value`; of rows that are not
         estimable nothing is tested. Variables that are called as another column are `apart`.
+
+    Raises:
+        MixedModelsError: No coefficients give the rows of a family these values.
     """
     good = source.estimable(functions.L, functions.constant)
     names = apart(functions.by, F_TEST)
@@ -267,11 +277,32 @@ def joint_table(functions: Functions, source: Source, null: FloatArray) -> pd.Da
     for rows in functions.families(functions.by):
         used = rows[good[rows]]
         L = functions.L[np.ix_(used, source.kept)]
+        _refuse_contradiction(functions, source, used, L, null)
         test = source.tests.joint(L, L @ source.tests.beta + functions.offset[used] - null[used])
         levels = {new: functions.labels[name].iloc[int(rows[0])] for name, new in names.items()}
         numbers = {"num_df": test.num_df, "den_df": test.den_df}
         found.append({**levels, **numbers, "statistic": test.statistic, "p_value": test.p_value})
     return pd.DataFrame(found, columns=[*names.values(), *F_TEST])
+
+
+def _refuse_contradiction(
+    functions: Functions, source: Source, rows: LongArray, L: FloatArray, null: FloatArray
+) -> None:
+    """Refuse values of some rows (with weights L of the coefficients kept) that exclude another."""
+    said = [
+        f"{functions.texts[j] or 'the mean'} = {null[j]:.6g}" for j in rows[:_MOST_NAMED].tolist()
+    ]
+    said += [f"and {len(rows) - len(said)} others"] if len(rows) > len(said) else []
+    if functions.means is not None:
+        made_of = functions.means[rows]
+        used = np.unique(made_of.indices)
+        refuse_contradiction(made_of[:, used].toarray(), null[rows], said)
+        return
+    sums, values, why = source.certain()
+    refuse_contradiction(L, null[rows] - functions.offset[rows], said)
+    whole = np.concatenate([L, sums])
+    right = np.concatenate([null[rows] - functions.offset[rows], values])
+    refuse_contradiction(whole, right, said, why)
 
 
 def _estimates(functions: Functions, source: Source) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy
 
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design import Design
@@ -274,6 +275,7 @@ def mean_functions(
         offset,
         _reasons(grid, source, L, constant, table),
         tuple(groups),
+        means=None if back is None else scipy.sparse.eye_array(len(L), format="csr"),
     )
 
 

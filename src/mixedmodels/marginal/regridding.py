@@ -12,6 +12,7 @@ import math
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
+import scipy
 
 from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
@@ -63,7 +64,14 @@ def regridded(origin: Origin, transform: object) -> Origin:
     slope = np.where(known, slope, 1.0)
     L = slope[:, None] * functions.L
     offset = np.where(known, value - slope * estimate, functions.offset)
-    moved = dataclasses.replace(functions, L=L, constant=slope * functions.constant, offset=offset)
+    bent = old.scale is not None or scale is not None
+    moved = dataclasses.replace(
+        functions,
+        L=L,
+        constant=slope * functions.constant,
+        offset=offset,
+        means=scipy.sparse.eye_array(len(L), format="csr") if bent else functions.means,
+    )
     notes = [note for note in origin.notes if not note.startswith(_OF_THE_OLD)]
     if old.scale is not None:
         notes.append(f"Taken from the scale of {old.scale.name} by the delta method.")

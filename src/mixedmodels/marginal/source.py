@@ -106,6 +106,10 @@ class Source:
             )
         return np.nan_to_num(found)
 
+    def certain(self) -> tuple[FloatArray, FloatArray, str]:
+        """(c, p) weights of the coefficients kept, (c,) what these add up to for sure, and why."""
+        return np.empty((0, len(self.kept))), np.empty(0), ""
+
     def why_not(
         self,
         cells: FloatArray,

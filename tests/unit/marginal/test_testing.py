@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mixedmodels as mm
@@ -20,10 +21,14 @@ def means() -> MarginalMeans:
 
 
 @lru_cache
-def odds() -> Contrasts:
+def disease() -> mm.GeneralizedLinearMixedFit:
     formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
-    fit = mm.glmer(formula, mm.load_dataset("cbpp"), "binomial")
-    return fit.emmeans("period", type="response").pairs(adjust="none")
+    return mm.glmer(formula, mm.load_dataset("cbpp"), "binomial")
+
+
+@lru_cache
+def odds() -> Contrasts:
+    return disease().emmeans("period", type="response").pairs(adjust="none")
 
 
 # Of means or pairs, arguments, column, R's numbers.
@@ -131,3 +136,44 @@ def test_pictures_and_pages_of_open_limits() -> None:
 def test_what_is_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(mm.MixedModelsError, match=words):
         means().test(**options)
+
+
+@lru_cache
+def ordered() -> mm.GeneralizedLinearMixedFit:
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"s": np.arange(240) // 12, "f": np.tile(list("abc"), 80)})
+    latent = rng.normal(size=240) + rng.normal(size=20)[data["s"]] + (data["f"] == "b")
+    return mm.glmer("r ~ f + (1 | s)", data.assign(r=np.digitize(latent, [-0.5, 0.5])), "ordinal")
+
+
+def test_joint_tests_of_what_cannot_be_are_refused() -> None:
+    start = "contradict each other"
+    for method in ("pairwise", "effect"):
+        with pytest.raises(mm.MixedModelsError, match=start):
+            _ = means().contrast(method).test(1).joint
+    # a - b and b - c say what a - c is.
+    possible = means().pairs().test([1, 3, 2]).joint
+    assert possible["num_df"].tolist() == [2]
+    chances = ordered().emmeans("r", by="f", type="prob")
+    with pytest.raises(mm.MixedModelsError, match=r"0 = 0; 1 = 0; 2 = 0\. The prob"):
+        _ = chances.test().joint
+    assert chances.test(1 / 3).joint["num_df"].tolist() == [2, 2, 2]
+    assert chances.pairs().test().joint["num_df"].tolist() == [2, 2, 2]
+    assert ordered().emmeans("f", by="r", type="prob").test(0.2).joint["num_df"].tolist() == [3] * 3
+
+
+def test_joint_tests_by_the_delta_method() -> None:
+    regridded = disease().emmeans("period").regrid()
+    for kind in (regridded, regridded.regrid("log")):
+        assert np.isfinite(kind.test(0.3).joint["p_value"]).all()
+        for pairs in (kind.pairs(), kind.contrast("consecutive").pairs()):
+            with pytest.raises(mm.MixedModelsError, match="contradict each other"):
+                _ = pairs.test(0.1).joint
+            assert np.isfinite(pairs.test().joint["p_value"]).all()
+
+
+def test_long_contradictions_are_shortened() -> None:
+    pairs = disease().emmeans("period").contrast({str(j): np.eye(4)[j % 4] for j in range(12)})
+    values = np.arange(12.0)
+    with pytest.raises(mm.MixedModelsError, match="7 = 7; and 4 others"):
+        _ = pairs.test(values).joint
