@@ -50,31 +50,34 @@ def wald_limits(
 
 
 def transformed_limits(back: Back, estimate: FloatArray, limits: FloatArray) -> FloatArray:
-    """(2, k) limits on another scale, the lower first.
+    """(2, k) limits on another scale, the lower first; arguments as in `transformed_ends`."""
+    return np.sort(transformed_ends(back, estimate, limits), axis=0)
+
+
+def transformed_ends(back: Back, estimate: FloatArray, limits: FloatArray) -> FloatArray:
+    """(2, k) limits on another scale, in the order given.
 
     Args:
         back: From values to those on the other scale and their derivatives.
-        estimate: (k,) estimates between the limits.
+        estimate: (k,) estimates; limits may be on either side of them.
         limits: (2, k) limits. One beyond a pole, as of 1 / x at 0, is infinite on the other scale;
             of one beyond a turn, as of x^2 at 0, there is the value where the scale turns.
     """
     shown, slope = back(estimate)
     rising = np.sign(slope)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ends = [
-            _end(back, limits[0], shown, rising, -1.0),
-            _end(back, limits[1], shown, rising, 1.0),
-        ]
-    return np.sort(ends, axis=0)
+        ends = [_end(back, limit, estimate, shown, rising) for limit in limits]
+    return np.stack(ends)
 
 
 def _end(
-    back: Back, limit: FloatArray, shown: FloatArray, rising: FloatArray, side: float
+    back: Back, limit: FloatArray, estimate: FloatArray, shown: FloatArray, rising: FloatArray
 ) -> FloatArray:
-    """(k,) the lower (side -1) or upper limit, where the scale rises (1) or falls (-1)."""
+    """(k,) one limit of estimates that are `shown`, where the scale rises (1) or falls (-1)."""
+    side = np.where(limit < estimate, -1.0, np.where(limit > estimate, 1.0, 0.0))
     found, slope = back(limit)
     turned = np.sign(slope) * rising < 0.0
-    beyond = ~((found - shown) * side * rising >= 0.0) & ~np.isnan(limit) & ~turned
+    beyond = ~((found - shown) * side * rising >= 0.0) & (side != 0.0) & ~turned
     found = np.where(beyond, side * rising * np.inf, found)
     return np.where(turned, back(np.zeros_like(limit))[0], found) if turned.any() else found
 

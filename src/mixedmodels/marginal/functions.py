@@ -6,6 +6,7 @@ like is in `results`.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import pandas as pd
 import scipy
 
 from mixedmodels.arrays import FloatArray, LongArray
-from mixedmodels.estimates.tails import t_quantile, transformed_limits
+from mixedmodels.estimates.tails import t_quantile, transformed_ends, transformed_limits
 from mixedmodels.inference.hypotheses import refuse_contradiction
 from mixedmodels.marginal.adjust import Adjust, Family, adjusted, multiples
 from mixedmodels.marginal.joint_t import Joint
@@ -324,9 +325,13 @@ def _limits(
     below = np.where(np.isnan(half), np.nan, -np.inf) if open_below else estimate - half
     above = np.where(np.isnan(half), np.nan, np.inf) if open_above else estimate + half
     ends = np.stack([below, above])
-    if view.spread:  # an adjustment of bias may bend the scale
-        return np.sort([view.back(end)[0] for end in ends], axis=0)
-    return transformed_limits(view.back, estimate, ends)
+    if not view.spread:
+        return transformed_limits(view.back, estimate, ends)
+    # An adjustment of bias may bend the scale; where there is no limit there is nothing to adjust.
+    plain = dataclasses.replace(view, spread=0.0)
+    open_ends = transformed_ends(plain.back, estimate, ends)
+    bent = [view.back(end)[0] for end in ends]
+    return np.sort(np.where(np.isinf(ends), open_ends, bent), axis=0)
 
 
 def _row(functions: Functions, j: int, text: str) -> str:

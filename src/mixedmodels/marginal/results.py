@@ -165,7 +165,8 @@ class Estimates(TableResult):
             Its `joint` tests all rows together.
 
         Raises:
-            MixedModelsError: A value that is not one, an unknown side or adjustment.
+            MixedModelsError: A value that is not one, an unknown side or adjustment, or a level
+                below 0.5 of limits of equivalence.
 
         Examples:
             >>> import mixedmodels as mm
@@ -183,6 +184,7 @@ class Estimates(TableResult):
         view = origin.view if level is None else dataclasses.replace(origin.view, level=level)
         check_level(view.level)
         what = testing.against(null, side, delta, len(functions.L))
+        testing.check_coverage(what, view.level)
         families = families_of(origin, None if adjust is None else adjust_name(adjust))
         families = tuple((rows, k, testing.method_for(name, what)) for rows, k, name in families)
         table = testing.tests_table(functions, origin.source, view, what, families)

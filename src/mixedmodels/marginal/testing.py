@@ -81,6 +81,19 @@ def against(null: npt.ArrayLike, side: object, delta: object, k: int) -> Against
     return Against(np.broadcast_to(values, k).astype(np.float64), chosen, float(delta))  # type: ignore[arg-type]
 
 
+def check_coverage(what: Against, level: float) -> None:
+    """Refuse a level with which limits of equivalence would be in the wrong order.
+
+    Raises:
+        MixedModelsError: It is below one half, in tests of equivalence.
+    """
+    if what.side == "two-sided" and what.delta and level < 0.5:
+        raise MixedModelsError(
+            f"level is {level:.6g}; tests of equivalence have limits from a level of 0.5 on, where "
+            "p-values below 0.5 are small. Give a level such as 0.95."
+        )
+
+
 def method_for(method: Adjust, what: Against) -> Adjust:
     """The adjustment, or Šidák's where it is for two tails and one counts."""
     two_tailed = method in ("tukey", "scheffe", "mvt")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import mixedmodels as mm
+from mixedmodels.linear import LinearMixedFit
 from mixedmodels.marginal.results import Contrasts, MarginalMeans
 
 
@@ -130,6 +131,7 @@ def test_pictures_and_pages_of_open_limits() -> None:
         ({"delta": -1}, "at least 0"),
         ({"delta": True}, "at least 0"),
         ({"level": 95}, "level"),
+        ({"level": 0.3, "delta": 1}, "level is 0.3; tests of equivalence"),
         ({"adjust": "dunn"}, "adjust is 'dunn'"),
     ],
 )
@@ -177,3 +179,51 @@ def test_long_contradictions_are_shortened() -> None:
     values = np.arange(12.0)
     with pytest.raises(mm.MixedModelsError, match="7 = 7; and 4 others"):
         _ = pairs.test(values).joint
+
+
+@lru_cache
+def positive(response: str, link: str = "") -> LinearMixedFit | mm.GeneralizedLinearMixedFit:
+    """A fit to positive responses, or to their sums (`count`) and signs (`high`)."""
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame({"s": np.arange(240) // 12, "f": np.tile(list("abc"), 80)})
+    size = 1.0 + 0.4 * (data["f"] == "b") + 0.2 * rng.normal(size=20)[data["s"]]
+    data["y"] = size * rng.gamma(8.0, 1.0 / 8.0, 240)
+    data["count"], data["high"] = rng.poisson(size), (data["y"] > 1.1).astype(int)
+    formula = f"{response} ~ f + (1 | s)"
+    if not link:
+        return mm.lmer(formula, data)
+    family = {"y": "gamma", "count": "poisson", "high": "binomial"}[response]
+    return mm.glmer(formula, data, family, link=link)
+
+
+BENT = [
+    ("high", "logit", 0.0, 1.0),
+    ("high", "probit", 0.0, 1.0),
+    ("high", "cloglog", 0.0, 1.0),
+    ("count", "log", 0.0, np.inf),
+    ("y", "inverse", 0.0, np.inf),
+    ("log(y)", "", 0.0, np.inf),
+    ("sqrt(y)", "", 0.0, np.inf),
+    ("I(1 / y)", "", 0.0, np.inf),
+    ("exp(y)", "", -np.inf, np.inf),
+]
+
+
+@pytest.mark.parametrize(("response", "link", "lowest", "highest"), BENT)
+@pytest.mark.parametrize("adjusted", [False, True])
+@pytest.mark.parametrize("level", [0.95, 0.3])
+def test_limits_to_one_side(
+    response: str, link: str, lowest: float, highest: float, adjusted: bool, level: float
+) -> None:
+    sigma = {"sigma": 0.2} if adjusted else {}
+    shown = positive(response, link).emmeans("f", type="response", bias_adjust=adjusted, **sigma)
+    falling = response == "I(1 / y)" or link == "inverse"
+    for side in ("greater", "less"):
+        found = shown.test(1.0, side=side, level=level)  # type: ignore[arg-type]
+        open_above = (side == "greater") != falling
+        finite, end = ("lower", "upper") if open_above else ("upper", "lower")
+        np.testing.assert_array_equal(found[end], highest if open_above else lowest)
+        # Below one half the limit is on the other side of the estimate.
+        beyond = found[finite] > found["estimate"]
+        assert np.isfinite(found[finite]).all()
+        assert (beyond == (open_above == (level < 0.5))).all()
