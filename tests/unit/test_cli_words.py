@@ -20,6 +20,7 @@ from mixedmodels.commands.wording import (
     text_in_shell_words,
 )
 from mixedmodels.errors import FormulaError
+from mixedmodels.report.text import in_width
 
 ROOT = Path(mixedmodels.__file__).parent
 COMMANDS = [name for name in commands_of(make_parser()) if name not in ("datasets", "completion")]
@@ -200,6 +201,21 @@ def test_tables_and_formulas_stay() -> None:
     text = f"Formula: {FORMULA} + start=1\nlevel=1  2.0\nGive another start=.\n"
     expected = f"Formula: {FORMULA} + start=1\nlevel=1  2.0\nGive another --start.\n"
     assert text_in_shell_words(text, arguments_of("emmeans")) == expected
+
+
+def test_sentences_over_several_lines_are_read_as_one() -> None:
+    advice = (
+        "If these levels are the only ones of interest, use fixed effects; otherwise test with "
+        "responses drawn from the smaller model, anova(small, large, nsim=1000), and look at "
+        "confint()."
+    )
+    told = "the only ones of interest, use fixed effects; otherwise look at --confint bootstrap."
+    call = "The column bias of the table that is the result of fit.bootstrap(nsim=200, seed=1) says"
+    text = "\n".join([*in_width(advice), "level=1  2.0", *in_width(call), "", "Give start=."])
+    lines = text_in_shell_words(text, arguments_of("fit")).split("\n")
+    assert " ".join(lines[:2]) == f"If these levels are {told}"
+    assert lines[2:] == ["level=1  2.0", *in_width(call), "", "Give --start."]
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_fit_that_stops_early(capsys: pytest.CaptureFixture[str]) -> None:

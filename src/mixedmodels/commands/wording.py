@@ -15,6 +15,7 @@ from functools import cache
 
 from mixedmodels.commands.arguments import actions_of, commands_of, make_parser
 from mixedmodels.errors import FormulaError, MixedModelsError
+from mixedmodels.report.text import WIDTH, in_width
 
 # Python that is written otherwise in a shell, calls among it, before arguments are looked for.
 _OTHERWISE = (
@@ -149,10 +150,35 @@ def error_in_shell_words(error: MixedModelsError, arguments: argparse.Namespace)
 
 def text_in_shell_words(text: str, arguments: argparse.Namespace) -> str:
     """Printed results with sentences in the words of the shell, tables and formulas as they are."""
-    return "\n".join(
-        line if "  " in line or "~" in line else in_shell_words(line, arguments)
-        for line in text.split("\n")
-    )
+    found: list[str] = []
+    for lines in _sentences(text.split("\n")):
+        whole = " ".join(lines)
+        told = in_shell_words(whole, arguments) if _is_prose(whole) else whole
+        found.extend(lines if told == whole else in_width(told))
+    return "\n".join(found)
+
+
+def _is_prose(line: str) -> bool:
+    return bool(line) and "  " not in line and "~" not in line
+
+
+def _sentences(lines: list[str]) -> Iterator[list[str]]:
+    """Lines of a text, those together that go on where the next word had no room."""
+    together: list[str] = []
+    for line in lines:
+        prose = _is_prose(line)
+        if together and prose and len(together[-1]) + 1 + len(line.split(" ", 1)[0]) > WIDTH:
+            together.append(line)
+            continue
+        if together:
+            yield together
+            together = []
+        if prose:
+            together = [line]
+        else:
+            yield [line]
+    if together:
+        yield together
 
 
 @cache

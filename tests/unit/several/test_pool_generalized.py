@@ -106,7 +106,7 @@ def test_refused() -> None:
             mm.pool([first, other])
     with pytest.raises(mm.MixedModelsError, match="takes a list of two fits or more"):
         mm.pool(first)
-    with pytest.raises(mm.MixedModelsError, match="average takes a list of fits; item 1"):
+    with pytest.raises(mm.MixedModelsError, match="average takes fits of linear models; item 1"):
         mm.average([first, first])
 
 
