@@ -6,6 +6,7 @@ cover all estimates of the family together, the multiple of each standard error.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import scipy
 
-from mixedmodels.arrays import FloatArray
+from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.estimates.tails import t_quantile, t_tail
 from mixedmodels.marginal.joint_t import Joint
 from mixedmodels.marginal.ranges import range_quantile, range_tail
@@ -83,6 +84,33 @@ class Family:
     def size(self) -> int:
         """Number of tests, those without an estimate included."""
         return len(self.t)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Together:
+    """Rows of a table whose tests are adjusted together, and how.
+
+    Attributes:
+        rows: Their positions.
+        means: How many means they compare.
+        method: The adjustment.
+        pairs: Whether they are all pairs of the means.
+    """
+
+    rows: LongArray
+    means: int
+    method: Adjust
+    pairs: bool = False
+
+    def by(self, method: Adjust) -> Together:
+        """The same by the method asked for, or by what suits the rows in its place.
+
+        Tukey's is for all pairs of means; others have Šidák's then. A single test is adjusted
+        by Scheffé's method only.
+        """
+        chosen: Adjust = "sidak" if method == "tukey" and not self.pairs else method
+        alone = len(self.rows) == 1 and chosen != "scheffe"
+        return dataclasses.replace(self, method="none" if alone else chosen)
 
 
 def adjust_name(adjust: object) -> Adjust:

@@ -17,7 +17,7 @@ import scipy
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design.columns import level_label
 from mixedmodels.errors import MixedModelsError
-from mixedmodels.marginal.adjust import Adjust, Family, adjust_name, describe
+from mixedmodels.marginal.adjust import Adjust, Together, adjust_name, describe
 from mixedmodels.marginal.contrasts import Comparison, comparison, shielded
 from mixedmodels.marginal.functions import Functions, View, apart, contrast_table, family_of
 from mixedmodels.marginal.interactions import Interaction, is_asked, product
@@ -56,8 +56,7 @@ class Origin:
         title: What the estimates are.
         notes: Sentences about them.
         measured: What an estimate is a number of, for the axis of a picture.
-        families: Of contrasts, for each family the positions of its rows, how many means they
-            compare, and how their tests are adjusted.
+        families: Of contrasts, the rows that are adjusted together.
         scale: Of means, the way back to the response, whether or not it is shown.
         of_means: Whether rows are means, which have other scales.
         response: What is modelled.
@@ -72,7 +71,7 @@ class Origin:
     title: str
     notes: tuple[str, ...]
     measured: str = "Estimate"
-    families: tuple[tuple[LongArray, int, Adjust], ...] = ()
+    families: tuple[Together, ...] = ()
     scale: Scale | None = None
     of_means: bool = False
     response: str = ""
@@ -109,18 +108,25 @@ def compared(
     whole = _joined(pieces)
     if not len(whole.L):
         raise MixedModelsError("There are no contrasts: the means compared are fewer than two.")
-    families, methods, start = [], [], 0
+    groups: list[Together] = []
+    start = 0
     wanted = adjust_name(adjust) if adjust is not None else origin.adjust
     for found in made:
         rows = np.arange(start, start + len(found.weights), dtype=np.int64)
         if not len(rows):
             continue
-        families.append((rows, family_of(whole, origin.source, rows, found.weights.shape[1])))
-        methods.append(_suitable(wanted, found))
+        group = Together(rows, found.weights.shape[1], "none", found.pairs)
+        groups.append(group.by(found.adjust if wanted is None else wanted))
         start += len(found.weights)
+    families = [(g.rows, family_of(whole, origin.source, g.rows, g.means)) for g in groups]
+    methods = [g.method for g in groups]
     sums = np.concatenate([one.weights.sum(axis=1) for one in made])
     ratios = view.ratios and bool((np.abs(sums) < _ROUNDING).all())
-    notes = _contrast_notes(origin, view, families, methods, wanted, ratios=ratios)
+    notes = (
+        *_contrast_notes(origin, view, ratios=ratios),
+        *in_place_of(wanted, groups),
+        *adjustments(whole, origin.source, groups),
+    )
     table = contrast_table(whole, origin.source, view, families, methods)
     title = "Ratios" if ratios else "Contrasts"
     made_of = dataclasses.replace(
@@ -131,16 +137,13 @@ def compared(
         notes=notes,
         measured=_compared(origin, view, ratios=ratios),
         of_means=False,
-        families=tuple(
-            (rows, family.means, method)
-            for (rows, family), method in zip(families, methods, strict=True)
-        ),
+        families=tuple(groups),
     )
     return table, made_of
 
 
-def families_of(origin: Origin, wanted: Adjust | None) -> tuple[tuple[LongArray, int, Adjust], ...]:
-    """Of each family of a table the positions of its rows, means compared, adjustment.
+def families_of(origin: Origin, wanted: Adjust | None) -> tuple[Together, ...]:
+    """The rows of a table that are adjusted together.
 
     Args:
         origin: What the table is made from.
@@ -148,29 +151,26 @@ def families_of(origin: Origin, wanted: Adjust | None) -> tuple[tuple[LongArray,
     """
     functions = origin.functions
     found = origin.families or tuple(
-        (rows, len(rows), "none") for rows in functions.families(functions.by)
+        Together(rows, len(rows), "none") for rows in functions.families(functions.by)
     )
-    if wanted is None:
-        return found
-    if wanted == "tukey":  # for pairs, which families with another method may be too
-        wanted_of = [m * (m - 1) == 2 * len(rows) and bool(origin.families) for rows, m, _ in found]
-        return tuple(
-            (rows, m, "tukey" if pairs else "sidak")
-            for (rows, m, _), pairs in zip(found, wanted_of, strict=True)
-        )
-    return tuple((rows, means, wanted) for rows, means, _ in found)
+    return found if wanted is None else tuple(group.by(wanted) for group in found)
 
 
-def adjustments(
-    functions: Functions, source: Source, families: Sequence[tuple[LongArray, int, Adjust]]
-) -> list[str]:
+def adjustments(functions: Functions, source: Source, families: Sequence[Together]) -> list[str]:
     """Sentences about the adjustments of some families."""
     said = [
         sentence
-        for rows, means, method in families
-        for sentence in describe(method, family_of(functions, source, rows, means))
+        for one in families
+        for sentence in describe(one.method, family_of(functions, source, one.rows, one.means))
     ]
     return list(dict.fromkeys(said))
+
+
+def in_place_of(wanted: Adjust | None, families: Sequence[Together]) -> list[str]:
+    """A sentence where Tukey's method was asked for and is not for these rows."""
+    if wanted != "tukey" or all(one.method != "sidak" for one in families):
+        return []
+    return ["Tukey's method is for all pairs of means; Šidák's is used."]
 
 
 def _difference_view(view: View, level: float | None) -> View:
@@ -258,26 +258,13 @@ def _joined(pieces: Sequence[Functions]) -> Functions:
     )
 
 
-def _suitable(wanted: Adjust | None, found: Comparison) -> Adjust:
-    """The adjustment asked for; Tukey's is for all pairs of means, others have Šidák's then."""
-    if wanted is None:
-        chosen = found.adjust
-    elif wanted == "tukey" and not found.pairs:
-        chosen = "sidak"
-    else:
-        chosen = wanted
-    return "none" if len(found.weights) == 1 and chosen != "scheffe" else chosen
-
-
 def _contrast_notes(
     origin: Origin,
     view: View,
-    families: Sequence[tuple[LongArray, Family]],
-    methods: Sequence[Adjust],
-    wanted: Adjust | None,
     *,
     ratios: bool,
-) -> tuple[str, ...]:
+) -> list[str]:
+    """Sentences of the means that hold for their contrasts, and on which scale these are."""
     notes = [note for note in origin.notes if not note.startswith(_NOT_OF_CONTRASTS)]
     scale = origin.view.scale
     if view.ratios and view.scale is not None:
@@ -290,11 +277,7 @@ def _contrast_notes(
         notes.append(f"Estimates are {what}; tests are of {tested} of {view.scale.name}.")
     elif scale is not None:
         notes.append(f"Contrasts are on the scale of {scale.name}.")
-    if wanted == "tukey" and "sidak" in methods:
-        notes.append("Tukey's method is for all pairs of means; Šidák's is used.")
-    said = [describe(method, family) for (_, family), method in zip(families, methods, strict=True)]
-    notes += dict.fromkeys(sentence for sentences in said for sentence in sentences)
-    return tuple(notes)
+    return notes
 
 
 def _lowered(title: str) -> str:

@@ -16,7 +16,7 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.marginal import regridding, testing
 from mixedmodels.marginal.adjust import Adjust, adjust_name
-from mixedmodels.marginal.comparing import Origin, adjustments, compared, families_of
+from mixedmodels.marginal.comparing import Origin, adjustments, compared, families_of, in_place_of
 from mixedmodels.marginal.functions import View, joint_table, means_table
 from mixedmodels.marginal.interactions import Interaction
 from mixedmodels.marginal.layout import group_of, grouped_tables
@@ -185,14 +185,16 @@ class Estimates(TableResult):
         check_level(view.level)
         what = testing.against(null, side, delta, len(functions.L))
         testing.check_coverage(what, view.level)
-        families = families_of(origin, None if adjust is None else adjust_name(adjust))
-        families = tuple((rows, k, testing.method_for(name, what)) for rows, k, name in families)
+        wanted = None if adjust is None else adjust_name(adjust)
+        whole = families_of(origin, wanted)
+        families = [testing.for_tails(rows, what) for rows in whole]
         table = testing.tests_table(functions, origin.source, view, what, families)
         scale = view.scale.name if view.scale is not None else ""
         notes = [note for note in origin.notes if not note.startswith(("P-values", "Limits"))]
         notes += testing.sentences(what, scale, view.level)
+        notes += in_place_of(wanted, whole)
         notes += adjustments(functions, origin.source, families)
-        new = dataclasses.replace(origin, view=view, notes=tuple(notes), families=families)
+        new = dataclasses.replace(origin, view=view, notes=tuple(notes), families=tuple(families))
         return table, new, what.null
 
     def plot(self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None) -> Figure:

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mixedmodels.arrays import FloatArray, LongArray
+from mixedmodels.arrays import FloatArray
 from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.tails import t_tail
-from mixedmodels.marginal.adjust import Adjust, adjusted, multiples
+from mixedmodels.marginal.adjust import Together, adjusted, multiples
 from mixedmodels.marginal.functions import Functions, View, family_of, shown_columns
 from mixedmodels.marginal.source import Source
 from mixedmodels.settings import real_numbers
@@ -94,10 +94,10 @@ def check_coverage(what: Against, level: float) -> None:
         )
 
 
-def method_for(method: Adjust, what: Against) -> Adjust:
-    """The adjustment, or Šidák's where it is for two tails and one counts."""
-    two_tailed = method in ("tukey", "scheffe", "mvt")
-    return "sidak" if two_tailed and what.one_tailed else method
+def for_tails(rows: Together, what: Against) -> Together:
+    """Rows with their adjustment, or with Šidák's where that is for two tails and one counts."""
+    two_tailed = rows.method in ("tukey", "scheffe", "mvt")
+    return rows.by("sidak") if two_tailed and what.one_tailed else rows
 
 
 def tests_table(
@@ -105,7 +105,7 @@ def tests_table(
     source: Source,
     view: View,
     what: Against,
-    families: Sequence[tuple[LongArray, int, Adjust]],
+    families: Sequence[Together],
 ) -> pd.DataFrame:
     """Labels, estimates, limits, `null`, `statistic` and `p_value`; one row for each function.
 
@@ -114,8 +114,7 @@ def tests_table(
         source: Where estimates come from.
         view: How they are shown.
         what: What they are tested against.
-        families: Of each family the positions of its rows, how many means they compare, and the
-            method of adjustment.
+        families: The rows that are adjusted together.
     """
     estimate, error, df = source.estimates(functions.L, functions.constant)
     estimate = estimate + functions.offset
@@ -127,8 +126,9 @@ def tests_table(
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = off / error
     p_value, size = np.full(len(off), np.nan), np.full(len(off), np.nan)
-    for rows, means, method in families:
-        family = family_of(functions, source, rows, means, statistic[rows])
+    for one in families:
+        rows, method = one.rows, one.method
+        family = family_of(functions, source, rows, one.means, statistic[rows])
         if not what.one_tailed:
             p_value[rows] = adjusted(family, method)
             size[rows] = multiples(family, method, view.level)

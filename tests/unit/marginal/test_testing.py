@@ -227,3 +227,25 @@ def test_limits_to_one_side(
         beyond = found[finite] > found["estimate"]
         assert np.isfinite(found[finite]).all()
         assert (beyond == (open_above == (level < 0.5))).all()
+
+
+def test_tukey_is_for_pairs_not_for_as_many_contrasts() -> None:
+    effects = means().contrast("effect")
+    found = effects.test(adjust="tukey")
+    assert "Tukey's method is for all pairs of means; Šidák's is used." in found.footnotes
+    pd.testing.assert_series_equal(found["p_value"], effects.test(adjust="sidak")["p_value"])
+    pairs = means().pairs(adjust="none").test(adjust="tukey")
+    np.testing.assert_allclose(pairs["p_value"], means().pairs()["p_value"], rtol=1e-12)
+    assert "Šidák" not in str(pairs)
+    # Tests with one tail have Šidák's too, but not because they are no pairs.
+    assert "for all pairs" not in str(means().pairs().test(side=">", adjust="tukey"))
+    assert "for all pairs" in str(means().test(adjust="tukey"))
+
+
+@pytest.mark.parametrize("adjust", ["sidak", "bonferroni", "holm", "tukey", "mvt", "fdr"])
+@pytest.mark.parametrize("side", ["two-sided", "greater"])
+def test_a_single_test_is_not_adjusted(adjust: Any, side: Any) -> None:
+    one = means().contrast({"first two": [1, -1, 0]})
+    found = one.test(adjust=adjust, side=side)
+    assert "tests" not in str(found).replace("Tests of contrasts", "")
+    pd.testing.assert_series_equal(found["p_value"], one.test(side=side)["p_value"])
