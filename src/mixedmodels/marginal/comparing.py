@@ -27,18 +27,18 @@ from mixedmodels.settings import check_flag, check_level
 
 # A sum of weights that is zero but for rounding.
 _ROUNDING = 1e-9
-# Beginnings of sentences about a table that do not hold for contrasts of its rows.
-_NOT_OF_CONTRASTS = (
-    "Back-",
-    "Bias",
+# Beginnings of sentences about the tests of a table, which do not hold for others.
+OF_TESTS = (
     "P-values",
     "Limits",
-    "Estimates are",
-    "Contrasts are",
     "Tukey's",
     "Tests of",
     "A small p-value",
+    "Estimates shown",
+    "Means that share",
 )
+# Of those that do not hold for contrasts of the rows.
+_NOT_OF_CONTRASTS = ("Back-", "Bias", "Estimates are", "Contrasts are", *OF_TESTS)
 
 BACK_TRANSFORMED = "back-transformed "
 """Beginning of what estimates are that were transformed back."""

@@ -16,7 +16,14 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.tails import wald_limits
 from mixedmodels.marginal import regridding, testing
 from mixedmodels.marginal.adjust import Adjust, adjust_name
-from mixedmodels.marginal.comparing import Origin, adjustments, compared, families_of, in_place_of
+from mixedmodels.marginal.comparing import (
+    OF_TESTS,
+    Origin,
+    adjustments,
+    compared,
+    families_of,
+    in_place_of,
+)
 from mixedmodels.marginal.functions import View, joint_table, means_table
 from mixedmodels.marginal.interactions import Interaction
 from mixedmodels.marginal.layout import group_of, grouped_tables
@@ -189,13 +196,24 @@ class Estimates(TableResult):
         whole = families_of(origin, wanted)
         families = [testing.for_tails(rows, what) for rows in whole]
         table = testing.tests_table(functions, origin.source, view, what, families)
-        scale = view.scale.name if view.scale is not None else ""
-        notes = [note for note in origin.notes if not note.startswith(("P-values", "Limits"))]
-        notes += testing.sentences(what, scale, view.level)
+        notes = [note for note in origin.notes if not note.startswith(OF_TESTS)]
+        notes += testing.sentences(what, self._shown_on(view), view.level, families)
         notes += in_place_of(wanted, whole)
         notes += adjustments(functions, origin.source, families)
         new = dataclasses.replace(origin, view=view, notes=tuple(notes), families=tuple(families))
         return table, new, what.null
+
+    def _shown_on(self, view: View) -> testing.ShownOn | None:
+        """The scale of the tests, where another one is shown."""
+        if view.scale is None:
+            return None
+        functions = self.origin.functions
+        estimate, _, _ = self.origin.source.estimates(functions.L, functions.constant)
+        slope = view.back(estimate + functions.offset)[1]
+        slope = slope[~np.isnan(slope)]
+        return testing.ShownOn(
+            view.scale.name, bool((slope >= 0.0).all()), bool((slope <= 0.0).all())
+        )
 
     def plot(self, *, ax: Axes | None = None, figsize: tuple[float, float] | None = None) -> Figure:
         """Estimates with limits, those of a group of `by` together and in one colour.

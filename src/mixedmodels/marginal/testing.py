@@ -36,6 +36,8 @@ _SPELLINGS: dict[str, Side] = {
     "lower": "less",
     "nonsuperiority": "less",
 }
+# Methods whose limits say the same as their p-values.
+_WITH_LIMITS = ("none", "sidak", "bonferroni")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,33 +145,60 @@ def tests_table(
     return functions.table({**columns, "statistic": statistic, "p_value": p_value})
 
 
-def sentences(what: Against, scale: str, level: float) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class ShownOn:
+    """How estimates are shown that are tested on another scale.
+
+    Attributes:
+        scale: Name of the scale of the tests.
+        rises: Whether what is shown rises with what is tested.
+        falls: Whether it falls.
+    """
+
+    scale: str
+    rises: bool
+    falls: bool
+
+
+def sentences(
+    what: Against, shown: ShownOn | None, level: float, families: Sequence[Together]
+) -> list[str]:
     """What the tests are of.
 
     Args:
         what: What rows are tested against.
-        scale: Name of the scale of the linear predictor where another one is shown, or "".
+        shown: How estimates are shown that are tested on another scale; else None.
         level: Coverage of the limits.
+        families: The rows that are adjusted together.
     """
-    on = f" on the scale of {scale}" if scale else ""
+    on = f" on the scale of {shown.scale}" if shown else ""
     margin = f"with a margin of {what.delta:.6g}{on}"
     if what.delta and what.side == "two-sided":
-        return [
+        found = [
             f"Tests of equivalence {margin}.",
             "A small p-value says that the estimate differs from null by less.",
-            f"Limits are within the margins where p is below {1.0 - level:.4g}.",
         ]
+        if all(one.method in _WITH_LIMITS for one in families):
+            found.append(f"Limits are within the margins where p is below {1.0 - level:.4g}.")
+        return found
+    if what.side == "two-sided":
+        return []
+    turned = shown is not None and not shown.rises
+    subject, null = (f"the estimate{on}", "null there") if turned else ("the estimate", "null")
     if what.delta:
         name, than = (
             ("noninferiority", "less") if what.side == "greater" else ("nonsuperiority", "more")
         )
-        return [
+        found = [
             f"Tests of {name} {margin}.",
-            f"A small p-value says that the estimate is not {than} than null by as much.",
+            f"A small p-value says that {subject} is not {than} than {null} by as much.",
         ]
-    if what.side != "two-sided":
-        return [f"A small p-value says that the estimate is {what.side} than null."]
-    return []
+    else:
+        found = [f"A small p-value says that {subject} is {what.side} than {null}."]
+    if turned and shown is not None:
+        order = f"fall where those{on} rise" if shown.falls else f"need not rise with those{on}"
+        found.append(f"Estimates shown {order}; the latter are tested.")
+    return found
 
 
 def _one_tail(df: FloatArray, t: FloatArray) -> FloatArray:

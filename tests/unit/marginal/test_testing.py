@@ -249,3 +249,52 @@ def test_a_single_test_is_not_adjusted(adjust: Any, side: Any) -> None:
     found = one.test(adjust=adjust, side=side)
     assert "tests" not in str(found).replace("Tests of contrasts", "")
     pd.testing.assert_series_equal(found["p_value"], one.test(side=side)["p_value"])
+
+
+@pytest.mark.parametrize(("response", "link"), [("y", "inverse"), ("I(1 / y)", "")])
+def test_sentences_of_scales_that_fall(response: str, link: str) -> None:
+    shown = positive(response, link).emmeans("f", type="response")
+    # By hand: all means are greater than one half, so that 1 / mean is less than two.
+    assert (shown["estimate"] > 0.5).all()
+    for options, said in (
+        ({"side": ">"}, "is greater than null there."),
+        ({"side": "<"}, "is less than null there."),
+        ({"side": ">", "delta": 0.01}, "is not less than null there by as much."),
+        ({"side": "<", "delta": 0.01}, "is not more than null there by as much."),
+    ):
+        tested = shown.test(2.0, **options)  # type: ignore[arg-type]
+        of = "inverse" if link else response
+        assert f"A small p-value says that the estimate on the scale of {of} {said}" in (
+            tested.footnotes
+        )
+        assert any(note.startswith("Estimates shown fall where those") for note in tested.footnotes)
+        assert ((tested["p_value"] > 0.5) == (options["side"] == ">")).all()
+        again = positive(response, link).emmeans("f").test(2.0, **options)  # type: ignore[arg-type]
+        np.testing.assert_allclose(again["p_value"], tested["p_value"])
+        assert "Estimates shown" not in str(again)
+    rising = positive("y", "log").emmeans("f", type="response").test(0.5, side=">")
+    assert "A small p-value says that the estimate is greater than null." in rising.footnotes
+
+
+def test_sentences_of_earlier_tests_go() -> None:
+    means_ = positive("y", "inverse").emmeans("f", type="response")
+    plain = means_.test().footnotes
+    for options in (
+        {"side": ">"},
+        {"delta": 0.1},
+        {"side": "<", "delta": 0.1},
+        {"adjust": "tukey"},
+        {"adjust": "holm"},
+    ):
+        assert means_.test(1.0, **options).test(adjust="none").footnotes == plain  # type: ignore[arg-type]
+    assert means_.letters().test().footnotes == plain
+    assert not any("share a letter" in note for note in means_.letters().pairs().footnotes)
+
+
+def test_limits_of_equivalence_are_spoken_of_where_they_agree() -> None:
+    said = "Limits are within the margins where p is below 0.05."
+    pairs = means().pairs()
+    for adjust in ("none", "sidak", "bonferroni", "tukey"):  # Šidák's in place of Tukey's
+        assert said in pairs.test(delta=5, adjust=adjust).footnotes  # type: ignore[arg-type]
+    for adjust in ("holm", "hochberg", "hommel", "fdr", "fdr-by"):
+        assert said not in pairs.test(delta=5, adjust=adjust).footnotes  # type: ignore[arg-type]
