@@ -105,6 +105,10 @@ class GeneralizedRows(GeneralizedParameters):
         return meanings.generalized_meaning(self._design, self.family)
 
     @property
+    def _of_successes(self) -> bool:
+        return self.family.of_trials
+
+    @property
     def _categories(self) -> Categories | None:
         return categories.Categories(self._generalized) if self.family.ordered else None
 

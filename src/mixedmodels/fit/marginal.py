@@ -113,7 +113,8 @@ class Marginal(Values):
             [0.0111, 0.0002, 0.0507]
         """
         spread = self._bias_spread() if sigma is None and bias_adjust is True else sigma
-        wanted = means.Wanted(adjust, type, weights, level, bias_adjust, spread, offset, regrid)
+        wanted = means.Wanted(adjust, type, weights, level, bias_adjust, spread, offset, regrid,
+                              self._of_successes)  # fmt: skip
         categories = self._categories_asked(wanted, vcov)
         origin = self._source(ddf, vcov)
         return means.marginal_means(

@@ -125,6 +125,11 @@ class Values(Guided, ABC):
         return _meanings.linear_meaning(self._design, self._scale)
 
     @property
+    def _of_successes(self) -> bool:
+        """Whether means of the response are probabilities of a success."""
+        return False
+
+    @property
     def _categories(self) -> Categories | None:
         """The categories of an ordered response."""
         return None

@@ -25,6 +25,8 @@ from mixedmodels.marginal.scale import Scale
 from mixedmodels.marginal.source import Source
 from mixedmodels.settings import check_flag, check_level
 
+# What means of successes and of ordered categories are of.
+PROBABILITIES = "probabilities"
 # A sum of weights that is zero but for rounding.
 _ROUNDING = 1e-9
 # Beginnings of sentences about the tests of a table, which do not hold for others.
@@ -59,7 +61,7 @@ class Origin:
         families: Of contrasts, the rows that are adjusted together.
         scale: Of means, the way back to the response, whether or not it is shown.
         of_means: Whether rows are means, which have other scales.
-        response: What is modelled.
+        response: What means on the scale of the response are of.
         mean: What a mean on the scale of the response is, for the axis of a picture.
         predictor: The same on the scale of the linear predictor.
     """
@@ -268,10 +270,11 @@ def _contrast_notes(
     notes = [note for note in origin.notes if not note.startswith(_NOT_OF_CONTRASTS)]
     scale = origin.view.scale
     if view.ratios and view.scale is not None:
-        what = "odds ratios" if view.scale.odds else f"ratios of {view.scale.of}"
+        of = PROBABILITIES if origin.response == PROBABILITIES else view.scale.of
+        of = "odds" if view.scale.odds else of
+        what = "odds ratios" if view.scale.odds else f"ratios of {of}"
         tested = "differences"
         if not ratios:  # e^(a + b) is not a ratio
-            of = "odds" if view.scale.odds else view.scale.of
             what = f"products of powers of {of}, no ratios where the weights do not add up to 0"
             tested = "weighted sums"
         notes.append(f"Estimates are {what}; tests are of {tested} of {view.scale.name}.")

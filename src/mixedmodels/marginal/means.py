@@ -5,7 +5,6 @@ The grid, weights, estimates and comparisons have files of their own; here they 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from mixedmodels.errors import MixedModelsError
 from mixedmodels.estimates.tails import Back
 from mixedmodels.marginal.adjust import Adjust, adjust_name
 from mixedmodels.marginal.axes import Axis, find_axis
-from mixedmodels.marginal.comparing import BACK_TRANSFORMED, Origin
+from mixedmodels.marginal.comparing import BACK_TRANSFORMED, PROBABILITIES, Origin
 from mixedmodels.marginal.contrasts import is_method, method_name
 from mixedmodels.marginal.functions import Functions, View
 from mixedmodels.marginal.grid import Grid, cell_label, reference_grid, training_table, with_offset
@@ -65,6 +64,7 @@ class Wanted:
         sigma: Standard deviation for that; the residual's if None.
         offset: The offset in every mean; its mean over the rows if None.
         regrid: Scale on which cells are averaged and means compared; "none" for the predictor's.
+        successes: Whether means on the scale of the response are probabilities of a success.
 
     Raises:
         MixedModelsError: An unknown option.
@@ -78,6 +78,7 @@ class Wanted:
     sigma: float | None = None
     offset: float | None = None
     regrid: Regrid = "none"
+    successes: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adjust", adjust_name(self.adjust))
@@ -174,16 +175,16 @@ def marginal_means(
         measured = f"{meaning.predictor}{words}"
     if categories is not None:
         title, measured = "Marginal probabilities", f"probability of {meaning.of}{words}"
+    of = (scale.of if scale is not None else "") or design.response_name
+    if wanted.successes or categories is not None or (scale is not None and scale.odds):
+        of = PROBABILITIES
     origin = Origin(
         functions, source, view, adjust, title, notes, measured,
-        scale=scale if back is None else None, of_means=True, response=design.response_name,
+        scale=scale if back is None else None, of_means=True, response=of,
         mean=mean, predictor=f"{meaning.predictor}{words}",
     )  # fmt: skip
-    if back is not None:
-        named = "" if scale is None else "probabilities" if scale.odds else scale.of
-        origin = dataclasses.replace(origin, response=named or design.response_name)
-        if wanted.regrid == "log":
-            origin = regridded(origin, "log")
+    if back is not None and wanted.regrid == "log":
+        origin = regridded(origin, "log")
     means = means_of(origin)
     if not method:
         return means

@@ -50,15 +50,14 @@ def regridded(origin: Origin, transform: object) -> Origin:
     old = origin.view if origin.view.scale else View(origin.view.level, origin.scale)
     estimate, _, _ = origin.source.estimates(functions.L, functions.constant)
     value, slope = old.back(estimate + functions.offset)
-    of = origin.scale.of if origin.scale is not None else origin.response
-    odds = origin.scale is not None and origin.scale.odds
+    of = origin.response
     scale: Scale | None = None
     if chosen == "log":
         _refuse_without_logarithm(value, functions.texts)
         value, slope, scale = (
             np.log(value),
             slope / value,
-            log_scale("probabilities" if odds else of),
+            log_scale(of),
         )
     known = np.isfinite(estimate)
     slope = np.where(known, slope, 1.0)

@@ -129,8 +129,10 @@ class Pooled(WithTable):
         """
         first = fitted_of(self.fits[0])
         design = first.model.design
-        wanted = means.Wanted(adjust, type, weights, level)
-        scale = self.fits[0]._scale  # noqa: SLF001 (of the fits)
+        one = self.fits[0]
+        successes = one._of_successes  # noqa: SLF001 (of the fits)
+        wanted = means.Wanted(adjust, type, weights, level, successes=successes)
+        scale = one._scale  # noqa: SLF001 (of the fits)
         origin = source_of(first, self.tests)
         meaning = self.fits[0]._meaning  # noqa: SLF001 (as above)
         return means.marginal_means(design, origin, scale, specs, by, at, wanted, meaning=meaning)

@@ -191,3 +191,35 @@ def test_slopes_and_means_below_zero_are_refused() -> None:
     low = mm.lmer("low ~ Machine + (1 | Worker)", data)
     with pytest.raises(mm.MixedModelsError, match="of A are not positive"):
         low.emmeans("Machine").regrid("log")
+
+
+RATIOS = "Estimates are ratios of {0}; tests are of differences of log({0})."
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog", "log"])
+def test_means_of_successes_are_probabilities(link: str) -> None:
+    formula = "cbind(incidence, size - incidence) ~ period + (1 | herd)"
+    fit = mm.glmer(formula, mm.load_dataset("cbpp"), "binomial", link=link)
+    means = fit.emmeans("period")
+    for found in (
+        means.regrid("log"),
+        means.regrid().regrid("log"),
+        fit.emmeans("period", regrid="log"),
+        fit.emmeans("period", regrid="response").regrid("log"),
+    ):
+        assert RATIOS.format("probabilities") in found.pairs(adjust="none").footnotes
+    if link == "log":
+        shown = fit.emmeans("period", type="response").pairs(adjust="none")
+        assert "Estimates are ratios of probabilities; tests are" in str(shown).replace("\n", " ")
+
+
+def test_what_ratios_are_of() -> None:
+    data = mm.load_dataset("sleepstudy")
+    data["slow"] = np.digitize(data["Reaction"], [260, 310])
+    data["late"] = np.where(data["Days"] > 4, "yes", "no")
+    ordered = mm.glmer("slow ~ late + (1 | Subject)", data, "ordinal")
+    pairs = ordered.emmeans("late", type="prob").regrid("log").pairs()
+    assert RATIOS.format("probabilities") in pairs.footnotes
+    logged = machines("log(score)")
+    for means in (logged.emmeans("Machine"), logged.emmeans("Machine", regrid="response")):
+        assert RATIOS.format("score") in means.regrid("log").pairs().footnotes
