@@ -16,9 +16,8 @@ import scipy
 
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design.columns import level_label
-from mixedmodels.errors import MixedModelsError
 from mixedmodels.marginal.adjust import Adjust, Together, adjust_name, describe
-from mixedmodels.marginal.contrasts import Comparison, comparison, shielded
+from mixedmodels.marginal.contrasts import Comparison, Sign, comparison, shielded, too_few
 from mixedmodels.marginal.functions import Functions, View, apart, contrast_table, family_of
 from mixedmodels.marginal.interactions import Interaction, is_asked, product
 from mixedmodels.marginal.scale import Scale
@@ -96,20 +95,23 @@ def compared(
     check_flag("reverse", reverse)
     view = _difference_view(origin.view, level)
     functions = origin.functions
+    between: Sign = " / " if view.ratios else " - "
     pieces, made = [], []
     for rows in functions.families(by):
         texts = _texts(functions, by, rows.tolist())
         own = [name for name in functions.labels.columns if name not in by]
         levels = functions.labels[own].iloc[rows]
         if is_asked(interaction):
-            found = product(interaction, method, levels, ref, reverse=reverse)
+            found = product(interaction, method, levels, ref, reverse=reverse, between=between)
         else:
-            found = comparison(method, texts, levels=levels, ref=ref, reverse=reverse)
-        pieces.append(_contrasted(functions, rows, found, by, origin.source, ratios=view.ratios))
+            found = comparison(
+                method, texts, levels=levels, ref=ref, reverse=reverse, between=between
+            )
+        pieces.append(_contrasted(functions, rows, found, by, origin.source))
         made.append(found)
     whole = _joined(pieces)
     if not len(whole.L):
-        raise MixedModelsError("There are no contrasts: the means compared are fewer than two.")
+        raise too_few()
     groups: list[Together] = []
     start = 0
     wanted = adjust_name(adjust) if adjust is not None else origin.adjust
@@ -203,13 +205,11 @@ def _contrasted(
     found: Comparison,
     by: tuple[str, ...],
     source: Source,
-    *,
-    ratios: bool,
 ) -> Functions:
     """The contrasts of one family as functions of the coefficients."""
     columns = {"contrast": found.labels} if found.columns is None else found.columns
-    shown = {name: _ratios(own) if ratios else list(own) for name, own in columns.items()}
-    names = tuple(_ratios(found.labels) if ratios else found.labels)
+    shown = {name: list(own) for name, own in columns.items()}
+    names = found.labels
     labels = pd.DataFrame(shown)
     groups = apart(by, shown)
     for name, label in groups.items():
@@ -230,10 +230,6 @@ def _contrasted(
     if functions.means is not None:
         means = scipy.sparse.csr_array(found.weights) @ functions.means[rows]
     return Functions(labels, names, L, constant, offset, reasons, tuple(held), held, means)
-
-
-def _ratios(names: Sequence[str]) -> list[str]:
-    return [name.replace(" - ", " / ") for name in names]
 
 
 def _first_reason(functions: Functions, rows: LongArray, weights: FloatArray) -> str:

@@ -33,6 +33,7 @@ Method: TypeAlias = Literal[
     "change",
 ]
 METHODS: tuple[Method, ...] = get_args(Method)
+Sign: TypeAlias = Literal[" - ", " / "]
 # R's names and others, with all but letters left out.
 _SPELLINGS = {
     "revpairwise": "reversed",
@@ -63,7 +64,7 @@ class Comparison:
 
     Attributes:
         weights: (c, k) weights of the means.
-        labels: (c,) names, with " - " between two means that are compared.
+        labels: (c,) names, with " - " or " / " between two means that are compared.
         sides: (c,) the two means of each, or None where these are not two.
         adjust: Adjustment for several tests that suits them.
         pairs: Whether these are all pairs of the means.
@@ -100,6 +101,11 @@ def method_name(method: str) -> str:
     )
 
 
+def too_few() -> MixedModelsError:
+    """The error of comparisons of one mean, or of none."""
+    return MixedModelsError("There are no contrasts: the means compared are fewer than two.")
+
+
 def comparison(
     method: Any,
     labels: Sequence[str],
@@ -107,6 +113,7 @@ def comparison(
     levels: pd.DataFrame | None = None,
     ref: Any = None,
     reverse: bool = False,
+    between: Sign = " - ",
 ) -> Comparison:
     """The comparison that a user means.
 
@@ -117,6 +124,8 @@ def comparison(
         ref: For "treatment" the mean that others are compared with: its label, the values of its
             levels, or its position; the first if None.
         reverse: Turn the sign of every contrast.
+        between: What stands between two means in names; " / " where ratios are shown. Names that
+            the user gives stay as they are.
 
     Raises:
         MixedModelsError: Not understood, or weights that are not one for each mean.
@@ -124,7 +133,8 @@ def comparison(
     if isinstance(method, str):
         if ref is None and letters_of(method) == "trtvsctrlk":
             ref = -1
-        found = _named(method_name(method), labels, reference(ref, labels, levels))
+        base = reference(ref, labels, levels)
+        found = _named(method_name(method), labels, base, between)
     elif isinstance(method, Mapping):
         rows = np.array([_weights(name, w, labels, levels) for name, w in method.items()])
         names = tuple(map(str, method))
@@ -132,33 +142,33 @@ def comparison(
             rows.reshape(len(names), len(labels)), names, (None,) * len(names), "none"
         )
     else:
-        found = _of_matrix(method, labels)
-    return _reversed(found, labels) if reverse else found
+        found = _of_matrix(method, labels, between)
+    return _reversed(found, labels, between) if reverse else found
 
 
-def _named(name: str, labels: Sequence[str], base: int) -> Comparison:
+def _named(name: str, labels: Sequence[str], base: int, between: Sign) -> Comparison:
     k = len(labels)
     if name in ("pairwise", "reversed"):
         pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
         if name == "reversed":
             pairs = [(j, i) for j in range(k) for i in range(j)]
-        return _of_pairs(pairs, labels, "tukey", pairs=True)
+        return _of_pairs(pairs, labels, "tukey", between, pairs=True)
     if name == "consecutive":
-        return _of_pairs([(j, j - 1) for j in range(1, k)], labels, "mvt")
+        return _of_pairs([(j, j - 1) for j in range(1, k)], labels, "mvt", between)
     if name == "treatment":
-        return _of_pairs([(j, base) for j in range(k) if j != base], labels, "mvt")
+        return _of_pairs([(j, base) for j in range(k) if j != base], labels, "mvt", between)
     if name == "effect":
         names = [f"{label} effect" for label in labels] if k > 1 else []
         weights = (np.eye(k) - 1.0 / k)[: len(names)]
         return Comparison(weights, tuple(names), (None,) * len(names), "fdr")
     if name == "others":
-        names = [f"{label} - others" for label in map(shielded, labels)] if k > 1 else []
+        names = [f"{label}{between}others" for label in map(shielded, labels)] if k > 1 else []
         weights = (np.eye(k) * k - 1.0)[: len(names)] / max(k - 1, 1)
         return Comparison(weights, tuple(names), (None,) * len(names), "fdr")
     if name == "change":
         later = np.arange(k)[None, :] >= np.arange(1, k)[:, None]
         weights = later / later.sum(1, keepdims=True) - ~later / (~later).sum(1, keepdims=True)
-        names = [f"{late} and later - earlier" for late in map(shielded, labels[1:])]
+        names = [f"{late} and later{between}earlier" for late in map(shielded, labels[1:])]
         return Comparison(weights, tuple(names), (None,) * len(names), "mvt")
     columns = contr_poly(k).T if k > 1 else np.empty((0, k))
     names = [*_DEGREES, *(f"degree {d}" for d in range(5, k))][: max(k - 1, 0)]
@@ -167,15 +177,24 @@ def _named(name: str, labels: Sequence[str], base: int) -> Comparison:
 
 
 def _of_pairs(
-    sides: Sequence[tuple[int, int]], labels: Sequence[str], adjust: Adjust, *, pairs: bool = False
+    sides: Sequence[tuple[int, int]],
+    labels: Sequence[str],
+    adjust: Adjust,
+    between: Sign,
+    *,
+    pairs: bool = False,
 ) -> Comparison:
     count, k = len(sides), len(labels)
     require({f"{count} contrasts of {k} means": 24.0 * count * k}, "The contrasts", remedy=_REMEDY)
     weights = np.zeros((count, k))
     for row, (plus, minus) in zip(weights, sides, strict=True):
         row[plus], row[minus] = 1.0, -1.0
-    names = tuple(f"{shielded(labels[i])} - {shielded(labels[j])}" for i, j in sides)
+    names = tuple(_of_two(labels, side, between) for side in sides)
     return Comparison(weights, names, tuple(sides), adjust, pairs)
+
+
+def _of_two(labels: Sequence[str], side: tuple[int, int], between: Sign) -> str:
+    return f"{shielded(labels[side[0]])}{between}{shielded(labels[side[1]])}"
 
 
 def shielded(label: str) -> str:
@@ -186,12 +205,10 @@ def shielded(label: str) -> str:
     return f"({label})" if _OPERATOR.search(outside) else label
 
 
-def _reversed(found: Comparison, labels: Sequence[str]) -> Comparison:
+def _reversed(found: Comparison, labels: Sequence[str], between: Sign) -> Comparison:
     turned = tuple(None if side is None else (side[1], side[0]) for side in found.sides)
     names = tuple(
-        f"-({name})"
-        if side is None
-        else f"{shielded(labels[side[0]])} - {shielded(labels[side[1]])}"
+        f"-({name})" if side is None else _of_two(labels, side, between)
         for name, side in zip(found.labels, turned, strict=True)
     )
     return Comparison(-found.weights, names, turned, found.adjust, found.pairs)
@@ -223,7 +240,7 @@ def _weights(
     return row
 
 
-def _of_matrix(given: Any, labels: Sequence[str]) -> Comparison:
+def _of_matrix(given: Any, labels: Sequence[str], between: Sign) -> Comparison:
     names = list(map(str, given.index)) if isinstance(given, pd.DataFrame) else None
     try:
         rows = np.atleast_2d(real_numbers(given))
@@ -234,8 +251,16 @@ def _of_matrix(given: Any, labels: Sequence[str]) -> Comparison:
             f"The contrast is {given!r:.80}; it must be one of {', '.join(map(repr, METHODS))}, a "
             f"dict of weights by name, or rows of {len(labels)} numbers."
         )
-    names = names or [write_row(row, list(map(shielded, labels))) for row in rows]
+    names = names or [_written(row, labels, between) for row in rows]
     return Comparison(rows, tuple(names), (None,) * len(rows), "none")
+
+
+def _written(row: FloatArray, labels: Sequence[str], between: Sign) -> str:
+    """What weights say; with " / " where they are a ratio of two means."""
+    used = np.flatnonzero(row)
+    if between != " - " and sorted(row[used].tolist()) == [-1.0, 1.0]:
+        return _of_two(labels, (int(row.argmax()), int(row.argmin())), between)
+    return write_row(row, list(map(shielded, labels)))
 
 
 def _in_whole_numbers(row: FloatArray) -> FloatArray:

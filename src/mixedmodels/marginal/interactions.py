@@ -16,7 +16,7 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design.columns import level_label
 from mixedmodels.errors import MixedModelsError, did_you_mean
-from mixedmodels.marginal.contrasts import Comparison, comparison, method_name
+from mixedmodels.marginal.contrasts import Comparison, Sign, comparison, method_name
 from mixedmodels.marginal.grid import combined
 from mixedmodels.memory import require
 
@@ -32,7 +32,13 @@ def is_asked(interaction: Interaction) -> bool:
 
 
 def product(
-    interaction: Interaction, method: Any, levels: pd.DataFrame, ref: Any, *, reverse: bool
+    interaction: Interaction,
+    method: Any,
+    levels: pd.DataFrame,
+    ref: Any,
+    *,
+    reverse: bool,
+    between: Sign = " - ",
 ) -> Comparison:
     """The contrasts of some rows of a table, those of the first variable varying fastest.
 
@@ -42,6 +48,7 @@ def product(
         levels: (rows, variables) values of the variables.
         ref: Reference levels of "treatment", by variable or for all.
         reverse: Turn the sign of every contrast, in the name of the first variable.
+        between: As in `comparison`.
 
     Raises:
         MixedModelsError: Not understood, or rows that are not all combinations of levels.
@@ -60,6 +67,7 @@ def product(
             levels=pd.DataFrame({name: values}),
             ref=refs.get(name),
             reverse=reverse and place == 0,
+            between=between,
         )
         title = f"{name}_{method_name(of)}" if isinstance(of, str) else f"{name}_custom"
         parts[title] = found.labels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 import mixedmodels as mm
 from mixedmodels.linear import LinearMixedFit
 from mixedmodels.marginal.functions import apart
+from mixedmodels.marginal.results import MarginalMeans
 
 NUMBERS = ("estimate", "std_error", "df", "lower", "upper", "statistic", "p_value", "null")
 OTHERS = ("letters", "contrast", "num_df", "den_df", "g_pairwise")
@@ -100,3 +102,36 @@ def test_categories_beside_a_predictor_called_category() -> None:
     assert set(zip(found["category"], found["category_"].astype(str), strict=True)) == {
         (level, str(r)) for level in "ab" for r in range(1, 4)
     }
+
+
+def test_names_of_levels_stay_in_ratios() -> None:
+    data = mm.load_dataset("cbpp")
+    data["period"] = (
+        data["period"].astype(str).map({"1": "lo - hi", "2": "plain", "3": "c", "4": "d"})
+    )
+    data["half"] = np.where(np.arange(len(data)) % 3, "a - b", "a")
+    formula = "cbind(incidence, size - incidence) ~ period + half + (1 | herd)"
+    fit = mm.glmer(formula, data, "binomial")
+    at = {"period": ["lo - hi", "plain"]}
+    means = fit.emmeans("period", at=at, type="response")
+    plain = fit.emmeans("period", at=at)
+
+    def names(method: Any, of: MarginalMeans = means, **options: Any) -> list[str]:
+        return of.contrast(method, **options)["contrast"].tolist()
+
+    for method in ("pairwise", "consecutive", "others", "change", [[1, -1]]):
+        other, own = names(method, plain), names(method)
+        assert all(" / " in name and ("lo - hi" in name or "plain" in name) for name in own)
+        # The same names but for the sign of the comparison.
+        shield = [name.replace("(lo - hi)", "L") for name in other]
+        assert [name.replace("(lo - hi)", "L") for name in own] == [
+            name.replace(" - ", " / ") for name in shield
+        ]
+    assert names("pairwise") == ["(lo - hi) / plain"]
+    assert names("pairwise", reverse=True) == ["plain / (lo - hi)"]
+    assert names("effect") == ["lo - hi effect", "plain effect"]
+    assert names([[-1, 1], [1, 1]]) == ["plain / (lo - hi)", "(lo - hi) + plain"]
+    assert names({"plain - 2": [1, -1]}) == ["plain - 2"]
+    cells = fit.emmeans(["period", "half"], at=at, type="response")
+    products = cells.contrast(interaction="pairwise")
+    assert products.to_frame().iloc[0, :2].tolist() == ["(lo - hi) / plain", "a / (a - b)"]
