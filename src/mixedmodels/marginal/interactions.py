@@ -16,7 +16,7 @@ import pandas as pd
 from mixedmodels.arrays import FloatArray, LongArray
 from mixedmodels.design.columns import level_label
 from mixedmodels.errors import MixedModelsError, did_you_mean
-from mixedmodels.marginal.contrasts import Comparison, Sign, comparison, method_name
+from mixedmodels.marginal.contrasts import Comparison, Sign, comparison, method_name, too_few
 from mixedmodels.marginal.grid import combined
 from mixedmodels.memory import require
 
@@ -51,9 +51,12 @@ def product(
         between: As in `comparison`.
 
     Raises:
-        MixedModelsError: Not understood, or rows that are not all combinations of levels.
+        MixedModelsError: Not understood, no variables, or rows that are not all combinations of
+            levels.
     """
     names = [*map(str, levels.columns)]
+    if not names:
+        raise too_few()
     methods = _methods(interaction, method, names)
     refs = _references(ref, names)
     parts: dict[str, tuple[str, ...]] = {}

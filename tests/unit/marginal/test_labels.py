@@ -135,3 +135,14 @@ def test_names_of_levels_stay_in_ratios() -> None:
     cells = fit.emmeans(["period", "half"], at=at, type="response")
     products = cells.contrast(interaction="pairwise")
     assert products.to_frame().iloc[0, :2].tolist() == ["(lo - hi) / plain", "a / (a - b)"]
+
+
+@pytest.mark.parametrize("interaction", [False, True, "pairwise"])
+def test_one_mean_has_no_contrasts(interaction: Any) -> None:
+    for means in (
+        fit_of("f").emmeans([]),
+        fit_of("f").emmeans("~ 1"),
+        fit_of("f").emmeans("g", by="g"),
+    ):
+        with pytest.raises(mm.MixedModelsError, match="the means compared are fewer than two"):
+            means.contrast(interaction=interaction)
