@@ -186,8 +186,9 @@ class Marginal(Values):
         Returns:
             A row for each term and each variable in it, by the levels of `by`: `num_df`,
             `den_df`, `statistic` (F), `p_value`. A variable without a term of its own is tested
-            within its nest: all slopes in `0 + f + f:x`. `notes` says where cells without data
-            leave less than a term has.
+            within its nest: all slopes in `0 + f + f:x`. Variables of `by` that are called as
+            another column have underscores behind their names. `notes` says where cells without
+            data leave less than a term has.
 
         Raises:
             MixedModelsError: A variable or level that the model does not have.
