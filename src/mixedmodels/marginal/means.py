@@ -175,7 +175,7 @@ def marginal_means(
         measured = f"{meaning.predictor}{words}"
     if categories is not None:
         title, measured = "Marginal probabilities", f"probability of {meaning.of}{words}"
-    of = (scale.of if scale is not None else "") or design.response_name
+    of = (scale.response or scale.of if scale is not None else "") or design.response_name
     if wanted.successes or categories is not None or (scale is not None and scale.odds):
         of = PROBABILITIES
     origin = Origin(

@@ -36,6 +36,7 @@ class Scale:
         base: What a unit of the predictor multiplies the response (or its odds) by; 0 if nothing.
         odds: Whether differences are logarithms of odds ratios.
         of: What ratios are ratios of.
+        response: What is on the scale of the response: the column itself; "" as `of`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Scale:
     base: float = 0.0
     odds: bool = False
     of: str = ""
+    response: str = ""
 
     def back(self, values: FloatArray) -> Triple:
         """(k,) each: the response at values of the predictor, and two derivatives."""
@@ -95,7 +97,7 @@ def response_scale(response: Factor) -> Scale | None:
             of = f"{of} + 1" if node.name in _LOG1P else of
         steps += inverses
         node = inner
-    return Scale(response.name, tuple(steps), base, odds, of) if steps else None
+    return Scale(response.name, tuple(steps), base, odds, of, node.name) if steps else None
 
 
 def _step(node: Node) -> tuple[Node, list[Inverse]] | None:

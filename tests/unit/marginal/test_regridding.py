@@ -223,3 +223,15 @@ def test_what_ratios_are_of() -> None:
     logged = machines("log(score)")
     for means in (logged.emmeans("Machine"), logged.emmeans("Machine", regrid="response")):
         assert RATIOS.format("score") in means.regrid("log").pairs().footnotes
+
+
+@pytest.mark.parametrize(
+    "response", ["log(score + 1)", "log1p(score)", "sqrt(score)", "I(1 / score)"]
+)
+def test_ratios_are_of_the_column(response: str) -> None:
+    means = machines(response).emmeans("Machine")
+    for found in (means.regrid("log"), machines(response).emmeans("Machine", regrid="log")):
+        assert RATIOS.format("score") in found.pairs().footnotes
+    values = means.regrid()["estimate"].to_numpy()
+    ratios = means.regrid("log").pairs()["estimate"]
+    np.testing.assert_allclose(ratios.iloc[0], values[0] / values[1])
