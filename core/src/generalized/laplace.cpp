@@ -153,7 +153,8 @@ RowBlock Laplace::block(const std::vector<double>& eta, std::int64_t first, std:
 // The log densities at eta; their scores and weights are left in s_, w_ and t_.
 double Laplace::evaluate_rows(const std::vector<double>& eta) {
   rows_.each_part(workers(), kRowWork, [&](std::int64_t first, std::int64_t last, int part) {
-    sums_of_parts_[part] = family_.rows(block(eta, first, last), s_.data() + first, w_.data() + first, t_.data() + first);
+    sums_of_parts_[part] =
+        family_.rows(block(eta, first, last), s_.data() + first, w_.data() + first, t_.data() + first);
   });
   return std::accumulate(sums_of_parts_.begin(), sums_of_parts_.end(), 0.0);
 }
